@@ -1,0 +1,43 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Latent vectors, classes and column densities for tables of X-ray sources.
+
+The main entry is `add_latents`: an astropy table in, the same table with new
+columns out. Names are loaded when first used, so that importing the package
+neither takes long nor loads torch.
+"""
+
+from importlib import import_module
+
+_HOME = {
+    "EnergyBins": "spectra.bins",
+    "Response": "spectra.response",
+    "XraySpectrum": "spectra.spectrum",
+    "add_latents": "table",
+    "available_missions": "missions.base",
+    "available_models": "model.pretrained",
+    "convert_nh": "physics.absorption",
+    "decode_flags": "flags",
+    "load_model": "model.pretrained",
+    "transforms": "transforms",
+}
+
+__all__ = sorted([*_HOME, "conf"])
+
+
+def __getattr__(name):
+    if name in _HOME:
+        module = import_module(f"astro_xlatent.{_HOME[name]}")
+        return module if name == "transforms" else getattr(module, name)
+    if name == "conf":
+        return import_module("astro_xlatent.config").conf
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("astro_xlatent")
+    msg = f"module 'astro_xlatent' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__():
+    return sorted([*__all__, "__version__"])
