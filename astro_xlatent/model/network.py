@@ -1,0 +1,258 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The networks: teacher, decoder and transformer encoder.
+
+Reading order is the way of the data: `Config`; `Decoder`, from latents to an
+incident spectrum; `Teacher`, from an incident spectrum to its latents;
+`token_features`, from energy bins to tokens; `Encoder`, from tokens to the
+posterior of the latents, the class and the column density.
+
+Shapes in comments: B rows, T tokens (energy bins), E energies of the incident
+grid, D latents, W width, C classes, G cells of a density.
+
+References
+----------
+The transformer follows Vaswani et al. (2017, arXiv:1706.03762) in the
+pre-norm form of Xiong et al. (2020, arXiv:2002.04745); the idea of eight
+latents of an X-ray spectrum is that of arXiv:2510.14102.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from astro_xlatent.model.profile import profile_normalisation
+
+__all__ = ["Config", "Decoder", "Encoder", "Teacher", "token_features"]
+
+LOG_NH_RANGE = (19.0, 24.8)
+PHOTON_INDEX_RANGE = (0.0, 4.5)
+LOG_KT_RANGE = (-1.5, 1.4)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes of the networks; stored as JSON beside the weights."""
+
+    n_latent: int = 8
+    n_classes: int = 9
+    width: int = 96
+    n_layers: int = 4
+    n_heads: int = 4
+    decoder_width: int = 256
+    n_knots: int = 40
+    n_lines: int = 32
+    n_teacher_input: int = 292
+    n_frequencies: int = 8
+    n_nh: int = 58
+    n_index: int = 45
+    n_kt: int = 58
+
+    def to_dict(self):
+        """Plain dictionary, for JSON."""
+        return asdict(self)
+
+
+class Decoder(nn.Module):
+    """
+    Latents to the incident spectrum, up to its normalisation.
+
+    The spectrum is a smooth continuum (log-linear between knots in log
+    energy) times a partially covering absorber with the tbabs-like cross
+    section, times one plus non-negative line features.
+    """
+
+    def __init__(self, config, energy, cross_section):
+        super().__init__()
+        knots = torch.linspace(math.log(energy[0]), math.log(energy[-1]), config.n_knots)
+        self.register_buffer("interpolation", _hat_functions(torch.log(energy), knots))  # (K, E)
+        self.register_buffer("sigma", cross_section * 1e22)  # (E,), per 1e22 cm-2
+        # z is stored whitened and rotated; the decoder was trained on u = A z + c.
+        self.register_buffer("rotation", torch.eye(config.n_latent))
+        self.register_buffer("offset", torch.zeros(config.n_latent))
+        self.trunk = nn.Sequential(
+            nn.Linear(config.n_latent, config.decoder_width), nn.GELU(),
+            nn.Linear(config.decoder_width, config.decoder_width), nn.GELU(),
+        )
+        self.continuum = nn.Linear(config.decoder_width, config.n_knots)
+        self.absorber = nn.Linear(config.decoder_width, 2)
+        self.line_strength = nn.Linear(config.decoder_width, config.n_lines)
+        self.line_shape = nn.Parameter(torch.randn(config.n_lines, energy.numel()) * 0.1 - 4.0)
+        nn.init.constant_(self.absorber.bias[:1], -3.0)
+        nn.init.constant_(self.absorber.bias[1:], -4.0)
+        nn.init.constant_(self.line_strength.bias, -2.0)
+
+    def forward(self, z):
+        """Photons per grid bin, shape (B, E), with arbitrary normalisation; z is (B, D)."""
+        h = self.trunk(z @ self.rotation.T + self.offset)  # (B, H)
+        log_continuum = self.continuum(h) @ self.interpolation  # (B, E)
+        column, leak = self.absorber(h).split(1, dim=-1)  # (B, 1) each
+        column, leak = functional.softplus(column), torch.sigmoid(leak)
+        screen = (1 - leak) * torch.exp(-column * self.sigma) + leak  # (B, E)
+        lines = functional.softplus(self.line_strength(h)) @ functional.softplus(self.line_shape)
+        return torch.exp(log_continuum.clamp(-30, 30)) * screen * (1 + lines)
+
+    def log_column(self, z):
+        """log10 of the absorber's column in cm-2, shape (B,)."""
+        h = self.trunk(z @ self.rotation.T + self.offset)
+        return 22 + torch.log10(functional.softplus(self.absorber(h)[:, 0]))
+
+
+def _hat_functions(x, knots):
+    """Weights of linear interpolation between knots, (knots, x)."""
+    step = knots[1] - knots[0]
+    return (1 - (x[None, :] - knots[:, None]).abs() / step).clamp(min=0)
+
+
+class Teacher(nn.Module):
+    """
+    Incident spectrum to the latents that define the latent space.
+
+    It sees the noise-free spectrum as expected counts through two reference
+    areas (see `astro_xlatent.train.teacher`), square-rooted so that Euclidean
+    distance is nearly the Cash statistic.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        width = 2 * config.decoder_width
+        self.register_buffer("rotation", torch.eye(config.n_latent))
+        self.register_buffer("offset", torch.zeros(config.n_latent))
+        self.net = nn.Sequential(
+            nn.Linear(config.n_teacher_input, width), nn.GELU(),
+            nn.Linear(width, width), nn.GELU(),
+            nn.Linear(width, config.n_latent),
+        )
+        self.head = nn.Sequential(
+            nn.Linear(config.n_latent, config.decoder_width), nn.GELU(),
+            nn.Linear(config.decoder_width, config.n_classes + config.n_nh),
+        )
+
+    def raw(self, x):
+        """Latents before whitening, shape (B, D); x is (B, n_teacher_input)."""
+        return self.net(x)
+
+    def forward(self, x):
+        """Whitened and rotated latents z*, shape (B, D)."""
+        return (self.net(x) - self.offset) @ self.rotation.T
+
+
+def token_features(bins, reference, n_frequencies):
+    """
+    Features of every bin for the encoder.
+
+    Parameters
+    ----------
+    bins : dict of Tensor
+        ``log_e`` and ``log_width`` (keV), ``log_resolution``, ``counts``,
+        ``background``, ``background_error``, ``valid``, each (B, T), and
+        ``energy_weighted`` (B,).
+    reference : Tensor, shape (B, T)
+        Source counts that a reference power law of unit norm would give.
+    n_frequencies : int
+        Number of sine and cosine pairs for the energy.
+
+    Returns
+    -------
+    tokens : Tensor, shape (B, T, F)
+    summary : Tensor, shape (B, 3)
+        What the whole row holds: counts, background, and its energy type.
+    """
+    n, b, valid = bins["counts"], bins["background"], bins["valid"]
+    berr = bins["background_error"]
+    expected = profile_normalisation(n, reference, b, valid)[:, None] * reference  # (B, T)
+    excess = (n - b - expected) / torch.sqrt(expected + b + berr**2 + 1)
+    ratio = torch.log((n - b).clamp(min=0) + 1) - torch.log(expected + 1)
+    frequency = 2.0 ** torch.arange(n_frequencies, device=n.device, dtype=n.dtype)
+    phase = bins["log_e"][..., None] * frequency  # (B, T, n_frequencies)
+    weighted = bins["energy_weighted"].to(n.dtype)
+    columns = [
+        bins["log_e"], bins["log_width"], bins["log_resolution"] - bins["log_width"],
+        torch.log1p(n), torch.log1p(b), torch.log(berr + 0.1), torch.log(expected + 1e-2),
+        torch.sign(excess) * torch.log1p(excess.abs()), ratio,
+        weighted[:, None].expand_as(n),
+    ]
+    tokens = torch.cat([torch.stack(columns, -1), torch.sin(phase), torch.cos(phase)], -1)
+    total = torch.where(valid, n, 0).sum(1), torch.where(valid, b, 0).sum(1)
+    summary = torch.stack([torch.log1p(total[0]), torch.log1p(total[1]), weighted], -1)
+    return torch.where(valid[..., None], tokens, 0), summary
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block without dropout."""
+
+    def __init__(self, width, n_heads):
+        super().__init__()
+        self.n_heads = n_heads
+        self.norm1 = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x, mask):
+        """x is (B, T, W); mask (B, 1, 1, T) is True where a token may be looked at."""
+        batch, tokens, width = x.shape
+        qkv = self.qkv(self.norm1(x)).view(batch, tokens, 3, self.n_heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, T, W / heads) each
+        attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = x + self.out(attended.transpose(1, 2).reshape(batch, tokens, width))
+        return x + self.mlp(self.norm2(x))
+
+
+class Encoder(nn.Module):
+    """Energy bins to the posterior of the latents and the heads' logits."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        d = config.n_latent
+        self.embed = nn.Linear(10 + 2 * config.n_frequencies, config.width)
+        self.embed_summary = nn.Linear(3, config.width)
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.n_heads) for _ in range(config.n_layers)
+        )
+        self.norm = nn.LayerNorm(config.width)
+        self.latent = _head(config.width, d + d * (d + 1) // 2)
+        self.classes = _head(config.width, config.n_classes)
+        self.nh = _head(config.width, config.n_nh)
+        self.index = _head(config.width, config.n_index)
+        self.kt = _head(config.width, config.n_kt)
+        rows, cols = torch.tril_indices(d, d)
+        self.register_buffer("tril", rows * d + cols)
+
+    def forward(self, bins, reference):
+        """
+        Posterior parameters of every row.
+
+        Returns a dict: ``mean`` (B, D); ``precision_chol`` (B, D, D), the
+        lower Cholesky factor of the inverse covariance; logits ``classes``
+        (B, C), ``nh``, ``index``, ``kt`` (B, G); ``pooled`` (B, W).
+        """
+        tokens, summary = token_features(bins, reference, self.config.n_frequencies)
+        x = torch.cat([self.embed_summary(summary)[:, None], self.embed(tokens)], 1)
+        always = torch.ones_like(bins["valid"][:, :1])
+        mask = torch.cat([always, bins["valid"]], 1)[:, None, None, :]  # (B, 1, 1, 1 + T)
+        for block in self.blocks:
+            x = block(x, mask)
+        pooled = self.norm(x[:, 0])  # (B, W)
+        mean, chol = self._gaussian(self.latent(pooled))
+        return {
+            "mean": mean, "precision_chol": chol, "pooled": pooled,
+            "classes": self.classes(pooled), "nh": self.nh(pooled),
+            "index": self.index(pooled), "kt": self.kt(pooled),
+        }
+
+    def _gaussian(self, raw):
+        d = self.config.n_latent
+        flat = raw.new_zeros(raw.shape[0], d * d)
+        chol = flat.index_copy(1, self.tril, raw[:, d:]).view(-1, d, d)
+        scale = torch.exp(torch.diagonal(chol, dim1=1, dim2=2).clamp(-3, 7))
+        return raw[:, :d], torch.tril(chol, -1) + torch.diag_embed(scale)
+
+
+def _head(width, n_out):
+    return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, n_out))
