@@ -1,0 +1,235 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Photoelectric absorption by cold gas.
+
+Cross sections are sums over 21 elements of a shipped table (made by
+``tools/build_absorption_table.py`` from xraydb) weighted with an abundance
+set. A *convention* names the recipe and the set, ``"tbabs/wilm"`` for
+instance, after the XSPEC models whose columns it corresponds to:
+
+``tbabs``
+    a fifth of the hydrogen is molecular, as in [1]_; H2 absorbs 2.85 times as
+    much as an H atom [2]_. Grain shielding (1-2 %) is left out.
+``phabs``, ``wabs``-like
+    atoms only.
+
+Measured against ``tbabs`` itself (2 eV samples averaged over the bands below,
+Wilms abundances), this curve over that one is 0.994 in 0.3-0.4 keV, 0.982 in
+0.4-0.53, 1.003 in 0.56-0.7, 0.984 in 0.7-0.85, 1.010 in 0.85-1.8, 1.011 in
+1.9-4, 1.006 in 4-7 and 0.997 in 7.2-12 keV; between 0.1 and 0.28 keV it is
+within 1.3 %. Edges lie up to 10 eV elsewhere, so single bins there differ.
+
+References
+----------
+.. [1] Wilms, Allen & McCray 2000, ApJ 542, 914
+.. [2] Yan, Sadeghpour & Dalgarno 1998, ApJ 496, 1044
+"""
+
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+
+from astro_xlatent.errors import ParameterError
+from astro_xlatent.physics._checks import check_parameter
+from astro_xlatent.physics.abundances import ABUNDANCE_SETS, abundance_vector
+from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
+
+__all__ = [
+    "CONVENTIONS",
+    "NH_MAX",
+    "REDSHIFT_MAX",
+    "absorption_cross_section",
+    "bin_cross_section",
+    "partial_covering",
+    "transmission",
+]
+
+#: Cross-section recipes and abundance sets that `convert_nh` knows.
+CONVENTIONS = tuple(f"{recipe}/{name}" for recipe in ("tbabs", "phabs") for name in ABUNDANCE_SETS)
+#: Largest column in cm-2; beyond it the neglected Compton scattering dominates by far.
+NH_MAX = 1e26
+#: Largest redshift that the tables reach.
+REDSHIFT_MAX = 15.0
+
+# 20 % of hydrogen nuclei sit in molecules, each molecule absorbing as 2.85 atoms
+_MOLECULAR = {"tbabs": 1 + 0.2 * (2.85 / 2 - 1), "phabs": 1.0}
+# log-energy step of the cumulative table behind bin averages at any redshift
+_STEP = 5e-4
+
+
+@lru_cache(maxsize=1)
+def _table():
+    path = files("astro_xlatent.physics") / "data" / "absorption.npz"
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as table:
+        return table["energy_kev"], table["log_sigma"].astype(float), tuple(table["elements"].tolist())
+
+
+@lru_cache(maxsize=len(CONVENTIONS))
+def _log_total(convention):
+    energy, log_sigma, elements = _table()
+    recipe, name = _split(convention)
+    weights = abundance_vector(name, elements)
+    weights[elements.index("H")] *= _MOLECULAR[recipe]
+    return np.log(energy), np.log(weights @ np.exp(log_sigma))
+
+
+def _split(convention):
+    if convention not in CONVENTIONS:
+        msg = f"unknown absorption convention {convention!r}; known are {', '.join(CONVENTIONS)}"
+        raise ParameterError(msg)
+    return convention.split("/")
+
+
+def absorption_cross_section(energy_kev=ENERGY_MID, convention="tbabs/wilm"):
+    """
+    Photoelectric cross section per hydrogen atom.
+
+    Parameters
+    ----------
+    energy_kev : array_like or `~astropy.units.Quantity`, optional
+        Photon energies, 0.1 to 300 keV; any shape.
+    convention : str, optional
+        One of `CONVENTIONS`.
+
+    Returns
+    -------
+    sigma : ndarray of float64, shape of ``energy_kev``
+        cm2 per hydrogen atom, interpolated linearly in log-log.
+
+    Raises
+    ------
+    ParameterError
+        If an energy lies outside the table or the convention is unknown.
+
+    Examples
+    --------
+    >>> from astro_xlatent.physics.absorption import absorption_cross_section
+    >>> print(f"{absorption_cross_section(1.0):.2e}")
+    1.99e-22
+    """
+    energy = check_parameter("energy_kev", energy_kev, 0.1, 300.0, "keV")
+    log_energy, log_sigma = _log_total(convention)
+    return np.exp(np.interp(np.log(energy), log_energy, log_sigma))
+
+
+@lru_cache(maxsize=len(CONVENTIONS))
+def _cumulative(convention):
+    # integral of sigma dE from each node to the upper end of the table
+    log_energy, log_sigma = _log_total(convention)
+    fine = np.arange(log_energy[0], log_energy[-1], _STEP)
+    density = np.exp(np.interp(fine, log_energy, log_sigma) + fine)
+    pieces = 0.5 * _STEP * (density[1:] + density[:-1])
+    return fine[0], np.append(np.cumsum(pieces[::-1])[::-1], 0.0)
+
+
+def bin_cross_section(edges=ENERGY_EDGES, redshift=0.0, convention="tbabs/wilm"):
+    """
+    Cross section averaged over energy bins, at redshift.
+
+    Parameters
+    ----------
+    edges : array_like, shape (n_energy + 1,), optional
+        Observed bin edges in keV, rising.
+    redshift : array_like, shape (...), optional
+        Redshift of the absorber, 0 to 15.
+    convention : str, optional
+        One of `CONVENTIONS`.
+
+    Returns
+    -------
+    sigma : ndarray of float64, shape (..., n_energy)
+        cm2 per hydrogen atom.
+
+    Examples
+    --------
+    >>> from astro_xlatent.physics.absorption import bin_cross_section
+    >>> bin_cross_section(redshift=[0.0, 1.0]).shape
+    (2, 1190)
+    """
+    redshift = check_parameter("redshift", redshift, 0.0, REDSHIFT_MAX)
+    edges = check_parameter("edges", edges, 0.1, 300.0 / (1 + redshift.max(initial=0.0)), "keV")
+    if np.any(redshift != 0):
+        return _bin_average(edges, redshift, convention)
+    flat = _at_rest(edges.tobytes(), convention)
+    return np.broadcast_to(flat, (*redshift.shape, flat.size))
+
+
+@lru_cache(maxsize=32)
+def _at_rest(edges, convention):
+    return _bin_average(np.frombuffer(edges), np.zeros(()), convention)
+
+
+def _bin_average(edges, redshift, convention):
+    start, integral = _cumulative(convention)
+    position = (np.log(edges) - start + np.log1p(redshift)[..., None]) / _STEP
+    index = np.clip(position.astype(np.intp), 0, integral.size - 2)
+    at_edges = integral[index]
+    at_edges += (integral[index + 1] - at_edges) * (position - index)
+    width = np.diff(edges) * (1 + redshift)[..., None]
+    return (at_edges[..., :-1] - at_edges[..., 1:]) / width
+
+
+def transmission(nh, redshift=0.0, convention="tbabs/wilm"):
+    """
+    Fraction of photons that pass a column of cold gas, on the incident grid.
+
+    Parameters
+    ----------
+    nh : array_like or `~astropy.units.Quantity`, shape (...)
+        Hydrogen column in cm-2, 0 to 1e26.
+    redshift : array_like, shape (...), optional
+        Redshift of the absorber; broadcast against ``nh``.
+    convention : str, optional
+        One of `CONVENTIONS`.
+
+    Returns
+    -------
+    transmission : ndarray of float64, shape (..., N_ENERGY)
+        exp(-nh sigma), with sigma averaged over the bin. Photoelectric
+        absorption only, no scattering, as in XSPEC's ``tbabs``.
+
+    Raises
+    ------
+    ParameterError
+        If a column or redshift is NaN or out of range.
+
+    Examples
+    --------
+    >>> from astro_xlatent.physics.absorption import transmission
+    >>> transmission([1e21, 1e22]).shape
+    (2, 1190)
+    """
+    nh = check_parameter("nh", nh, 0.0, NH_MAX, "cm-2")
+    sigma = bin_cross_section(ENERGY_EDGES, redshift, convention)
+    return np.exp(-nh[..., None] * sigma)
+
+
+def partial_covering(nh, fraction, redshift=0.0, convention="tbabs/wilm"):
+    """
+    Transmission of a screen that covers part of the source.
+
+    Parameters
+    ----------
+    nh : array_like, shape (...)
+        Hydrogen column of the screen in cm-2.
+    fraction : array_like, shape (...)
+        Covered fraction of the source, 0 to 1.
+    redshift : array_like, shape (...), optional
+        Redshift of the screen.
+    convention : str, optional
+        One of `CONVENTIONS`.
+
+    Returns
+    -------
+    transmission : ndarray of float64, shape (..., N_ENERGY)
+        1 - fraction + fraction exp(-nh sigma), XSPEC's ``pcfabs``.
+
+    Examples
+    --------
+    >>> from astro_xlatent.physics.absorption import partial_covering
+    >>> float(partial_covering(1e26, 0.25)[0])
+    0.75
+    """
+    fraction = check_parameter("fraction", fraction, 0.0, 1.0)[..., None]
+    return 1 - fraction + fraction * transmission(nh, redshift, convention)
