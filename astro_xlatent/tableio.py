@@ -151,7 +151,7 @@ def flatten_vectors(table):
     Returns
     -------
     flat : `~astropy.table.Table`
-        Scalar columns only; masks are kept.
+        Scalar columns only, in full precision; masks are kept.
 
     Raises
     ------
@@ -174,6 +174,8 @@ def flatten_vectors(table):
                 msg = f"column {element!r} exists already; rename it, or write ECSV, which holds vectors"
                 raise TableError(msg)
             flat[element] = column[(slice(None), *index)] if shape else column
+            # The format is for the screen; CSV would write no more digits than it shows.
+            flat[element].info.format = None
     return flat
 
 

@@ -1,0 +1,344 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The command line, ``astro-xlatent``.
+
+One function per subcommand, named ``_run_...``, listed with its arguments in
+`make_parser`; it takes the parsed arguments and returns the exit code.
+Exit codes: 0 done, 1 some input was refused or nothing could be done, 2 wrong
+usage, 130 interrupted.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from astro_xlatent.errors import ParameterError, TableError, XlatentError
+from astro_xlatent.provenance import package_version
+
+__all__ = ["main", "make_parser"]
+
+#: Largest deviation from the stored self-test vector that passes, in latent units.
+SELFTEST_TOLERANCE = 1e-4
+
+
+class UsageError(XlatentError):
+    """The command line itself is wrong."""
+
+
+def _say(kind, text):
+    """Write one line to standard error, as shell users expect it."""
+    print(f"astro-xlatent: {kind}: {text}", file=sys.stderr)
+
+
+# --- enrich ---------------------------------------------------------------------------
+
+
+def _check_output(path, overwrite):
+    """Refuse an output name before any work is done."""
+    from astro_xlatent.tableio import table_format
+
+    try:
+        table_format(path, writing=True)
+    except ParameterError as error:
+        raise UsageError(str(error)) from error
+    if path.exists() and not overwrite:
+        msg = f"{path}: the file exists; give --overwrite or another name"
+        raise TableError(msg)
+    if not path.parent.is_dir():
+        msg = f"{path.parent}: no such folder; make it first"
+        raise TableError(msg)
+
+
+def _read_prior(text):
+    """Turn ``--prior`` into what `add_latents` takes."""
+    if text in ("none", "galactic"):
+        return None if text == "none" else text
+    path = Path(text)
+    if path.suffix.lower() != ".json":
+        msg = f"--prior must be none, galactic or a .json file of class: probability, got {text!r}"
+        raise UsageError(msg)
+    try:
+        prior = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"--prior {path}: cannot be read as JSON: {error}"
+        raise UsageError(msg) from error
+    if not isinstance(prior, dict):
+        msg = f'--prior {path}: must hold an object such as {{"AGN": 0.7, "LMXB": 0.3}}'
+        raise UsageError(msg)
+    return prior
+
+
+def _find_spectra(text, table):
+    """Turn ``--spectra`` into a column name, a folder, or None."""
+    if text is None or text in table.colnames:
+        return text
+    if Path(text).is_dir():
+        return Path(text)
+    msg = f"--spectra {text}: neither a folder nor a column; columns: {', '.join(table.colnames)}"
+    raise UsageError(msg)
+
+
+def _summary(table):
+    """Say in one or two lines what an enriched table holds."""
+    import numpy as np
+
+    from astro_xlatent.flags import FLAGS, Flag
+
+    flags = np.asarray(table["xl_flag"])
+    empty = (flags & Flag.NO_DATA) != 0
+    counts = [(int(np.sum((flags & f.value) != 0)), f.name) for f in FLAGS]
+    raised = ", ".join(f"{name} {count}" for count, name in counts if count)
+    return len(table) - int(empty.sum()), f"flags: {raised or 'none'}"
+
+
+def _run_enrich(args):
+    """Read a table, add the columns, write it."""
+    out = Path(args.output)
+    _check_output(out, args.overwrite)
+    prior = _read_prior(args.prior)
+    from astro_xlatent.table import add_latents
+    from astro_xlatent.tableio import read_table, table_format, write_table
+
+    try:
+        table_format(args.table)
+    except ParameterError as error:
+        raise UsageError(str(error)) from error
+    table = read_table(args.table)
+    result = add_latents(
+        table, _find_spectra(args.spectra, table), prior=prior, model=args.model,
+        mission=None if args.mission == "auto" else args.mission, progress=args.progress)
+    write_table(result, out, overwrite=args.overwrite)
+    done, flags = _summary(result)
+    print(f"{out}: {len(result)} rows, {done} with results, model {result.meta.get('XLMODEL', '?')}")
+    print(flags)
+    if len(result) and not done:
+        _say("error", f"no row could be used; the first says: {result['xl_reason'][0]}")
+        return 1
+    return 0
+
+
+# --- predict --------------------------------------------------------------------------
+
+
+def _nh_text(row):
+    """Column density in words: an interval, or an upper limit."""
+    from astro_xlatent.flags import Flag
+
+    if row["xl_flag"] & Flag.NH_UPPER_LIMIT:
+        return f"< {row['xl_nh_ul90']:.2g} (90%)"
+    return f"{row['xl_nh']:.2g} ({row['xl_nh_lolim']:.2g} - {row['xl_nh_hilim']:.2g})"
+
+
+def _predict_line(row):
+    """Tell what was found in one spectrum, as a tuple of words."""
+    import numpy as np
+
+    from astro_xlatent.flags import decode_flags
+
+    best = f"{row['xl_class']} {np.max(row['xl_class_prob']):.2f}"
+    other = f"other {row['xl_class_other']:.2f}"
+    gof = "-" if np.ma.is_masked(row["xl_gof"]) else f"{row['xl_gof']:.1f}"
+    names = ",".join(decode_flags(int(row["xl_flag"]))) or "-"
+    return (Path(str(row["file"])).name, f"{best}, {other}", _nh_text(row), gof, names)
+
+
+def _refused(row):
+    """Whether a spectrum gave no result."""
+    from astro_xlatent.flags import Flag
+
+    return bool(row["xl_flag"] & (Flag.NO_DATA | Flag.SPECTRUM_UNREADABLE))
+
+
+def _print_rows(rows):
+    """Print rows of words in aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _run_predict(args):
+    """Tell class, N_H and goodness of fit of single spectra."""
+    out = Path(args.output) if args.output else None
+    if out is not None:
+        _check_output(out, args.overwrite)
+    from astro_xlatent.table import predict_spectra
+    from astro_xlatent.tableio import write_table
+
+    table = predict_spectra(list(args.pha))
+    rows = [_predict_line(row) for row in table if not _refused(row)]
+    if rows:
+        _print_rows([("# file", "class", "N_H [1/cm2]", "gof", "flags"), *rows])
+        sys.stdout.flush()
+    refused = [row for row in table if _refused(row)]
+    for row in refused:
+        reason = str(row["xl_reason"])
+        _say("error", reason if str(row["file"]) in reason else f"{row['file']}: {reason}")
+    if out is not None and rows:
+        write_table(table, out, overwrite=args.overwrite)
+        print(f"{out}: {len(table)} rows, {len(rows)} with results")
+    return 1 if refused else 0
+
+
+# --- info, selftest, demo -------------------------------------------------------------
+
+
+def _versions():
+    """Yield the packages that matter and their versions, without importing them."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    for name in ("numpy", "astropy", "scipy", "torch", "safetensors", "sherpa", "matplotlib"):
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            yield name, "not installed"
+
+
+def _run_info(args):
+    """Print versions, models, missions, transforms and settings."""
+    from astro_xlatent import available_missions, available_models, conf
+    from astro_xlatent.transforms import available_transforms
+
+    rows = [("astro_xlatent", package_version()), ("python", sys.version.split()[0]), *_versions()]
+    rows += [("installed in", str(Path(__file__).parent)),
+             ("weights in", str(Path(__file__).parent / "model" / "weights"))]
+    for label, names in (("models", available_models()), ("missions", available_missions()),
+                         ("transforms", available_transforms())):
+        rows.append((label, ", ".join(names) or "none"))
+    rows += [(f"conf.{key}", repr(getattr(conf, key))) for key in conf]
+    _print_rows(rows)
+    return 0
+
+
+def _run_selftest(args):
+    """Compare every model with the self-test vector stored with it."""
+    from astro_xlatent.model.pretrained import available_models, selftest
+
+    names = [args.model] if args.model else list(available_models())
+    if not names:
+        _say("error", "no model is installed; reinstall the package, its weights are missing")
+        return 1
+    passed = True
+    for name in names:
+        deviation = float(selftest(name))
+        good = deviation <= SELFTEST_TOLERANCE
+        passed = passed and good
+        print(f"{name}: largest deviation {deviation:.1e}, allowed {SELFTEST_TOLERANCE:.0e}: "
+              f"{'ok' if good else 'FAILED'}")
+    return 0 if passed else 1
+
+
+def _run_demo(args):
+    """Enrich simulated sources, and real ones where they are at hand."""
+    from astro_xlatent.demo import run_demo
+
+    return run_demo(Path(args.output), args.data)
+
+
+# --- the parser -----------------------------------------------------------------------
+
+
+def _add_enrich(commands):
+    command = commands.add_parser(
+        "enrich", help="add latents, classes and N_H to a table",
+        description="Add latents, classes and column densities to a table of X-ray sources. "
+        "Suffixes: .fits .vot .ecsv .csv .parquet. CSV loses units and splits vectors "
+        "(xl_latent_0 ... xl_latent_7); the others keep both.")
+    command.add_argument("table", metavar="TABLE", help="table to read")
+    command.add_argument("-o", "--output", metavar="OUT", required=True, help="table to write")
+    command.add_argument("--spectra", metavar="DIR|COLUMN",
+                         help="folder of spectra, or column with their paths")
+    command.add_argument("--mission", default="auto", metavar="NAME",
+                         help="auto (default), csc, erosita, ...; see: astro-xlatent info")
+    command.add_argument("--prior", default="none", metavar="none|galactic|FILE.json",
+                         help="class prior (default: none, all classes alike)")
+    command.add_argument("--model", metavar="NAME", help="model (default: the newest shipped)")
+    command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
+    command.add_argument("--no-progress", dest="progress", action="store_false",
+                         default=sys.stderr.isatty(), help="show no progress bar")
+    command.set_defaults(run=_run_enrich)
+
+
+def _add_predict(commands):
+    command = commands.add_parser(
+        "predict", help="class, N_H and goodness of fit of single spectra",
+        description="Print one line for each PHA spectrum; its ARF, RMF and background are "
+        "found through its header. Exit code 1 if any spectrum was refused.")
+    command.add_argument("pha", metavar="PHA", nargs="+", help="OGIP spectrum")
+    command.add_argument("-o", "--output", metavar="OUT", help="also write a table")
+    command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
+    command.set_defaults(run=_run_predict)
+
+
+def _add_small(commands):
+    command = commands.add_parser("info", help="versions, models, missions and settings")
+    command.set_defaults(run=_run_info)
+    command = commands.add_parser("selftest", help="check that the models reproduce their release")
+    command.add_argument("--model", metavar="NAME", help="only this model")
+    command.set_defaults(run=_run_selftest)
+    command = commands.add_parser("demo", help="enrich some real and simulated sources")
+    command.add_argument("-o", "--output", metavar="DIR", default="demo_output",
+                         help="folder for table and plot (default: demo_output)")
+    command.add_argument("--data", metavar="DIR", help="folder with real spectra and labels "
+                         "(default: ../shared/data beside the current folder, where present)")
+    command.set_defaults(run=_run_demo)
+
+
+def make_parser():
+    """
+    Make the parser of the command line.
+
+    Returns
+    -------
+    parser : `~argparse.ArgumentParser`
+        Its result has ``run``, the function of the subcommand.
+    """
+    parser = argparse.ArgumentParser(
+        prog="astro-xlatent", description="Latents, classes and column densities of X-ray sources.")
+    parser.add_argument("--version", action="version", version=f"astro-xlatent {package_version()}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for add in (_add_enrich, _add_predict, _add_small):
+        add(commands)
+    return parser
+
+
+def _flush_or_drop():
+    """Flush standard output; where nobody reads it any more, keep Python from complaining."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def main(argv=None):
+    """
+    Run one subcommand.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments without the program's name; those of the process if not given.
+
+    Returns
+    -------
+    code : int
+        Exit code: 0 done, 1 refused or nothing done, 2 usage, 130 interrupted.
+    """
+    args = make_parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough: no error of the user's.
+        return 0
+    except KeyboardInterrupt:
+        _say("error", "interrupted")
+        return 130
+    except (XlatentError, ImportError, OSError, MemoryError) as error:
+        if args.debug:
+            raise
+        _say("error", str(error) or type(error).__name__)
+        return 2 if isinstance(error, UsageError) else 1
+    finally:
+        _flush_or_drop()
