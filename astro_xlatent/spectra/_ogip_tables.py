@@ -1,0 +1,210 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+ARF and RMF tables as arrays.
+
+References
+----------
+George I. M., Arnaud K. A. et al., CAL/GEN/92-002 and 92-002a, "The Calibration
+Requirements for Spectral Analysis" (OGIP response formats).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from astro_xlatent.errors import ResponseError
+from astro_xlatent.spectra._fits import MAX_ELEMENTS, parse_tables
+
+__all__ = ["MIN_ENERGY", "Arf", "Rmf", "parse_arf", "parse_rmf"]
+
+#: Replaces a lower bound of zero, where power laws diverge (keV; as in Sherpa).
+MIN_ENERGY = 1e-10
+_AREA_UNITS = {"": 1.0, "cm2": 1.0, "cm**2": 1.0, "cm^2": 1.0, "cm^{2}": 1.0, "cm 2": 1.0,
+               "m2": 1e4, "m**2": 1e4, "m^2": 1e4}
+
+
+@dataclass
+class Arf:
+    """Effective area: ``e_lo``, ``e_hi`` in keV, ``area`` in cm2, all (n_energy,)."""
+
+    e_lo: np.ndarray
+    e_hi: np.ndarray
+    area: np.ndarray
+    meta: dict = field(default_factory=dict)
+
+
+@dataclass
+class Rmf:
+    """Redistribution: csr array ``matrix`` (n_channels, n_energy) and its axes in keV."""
+
+    e_lo: np.ndarray
+    e_hi: np.ndarray
+    channel_e_lo: np.ndarray
+    channel_e_hi: np.ndarray
+    first_channel: int
+    matrix: object
+    has_area: bool
+    meta: dict = field(default_factory=dict)
+
+
+def parse_arf(data, path):
+    """Read the effective area from the bytes of a file; ResponseError if that fails."""
+    for table in parse_tables(data, path, ResponseError):
+        if {"ENERG_LO", "ENERG_HI", "SPECRESP"} <= set(table.columns):
+            break
+    else:
+        msg = (f"{path}: no effective area found (a table with ENERG_LO, ENERG_HI and SPECRESP); "
+               "give an ARF file")
+        raise ResponseError(msg)
+    e_lo, e_hi = _energies(table)
+    area = table.column("SPECRESP")
+    if area.ndim != 1:
+        table.fail("SPECRESP has several values a row (type II ARF); extract one order or source")
+    unit = table.columns["SPECRESP"].unit.lower()
+    if unit not in _AREA_UNITS:
+        table.fail(f"SPECRESP has the unit {unit!r}; cm**2 or m**2 is needed")
+    area = area.astype(float) * _AREA_UNITS[unit]
+    if not np.all(np.isfinite(area)) or np.any(area < 0) or np.any(area > 1e8):
+        table.fail("SPECRESP has values that are NaN, negative or above 1e8 cm2; the file is damaged")
+    return Arf(e_lo, e_hi, area, _meta(table))
+
+
+def parse_rmf(data, path):
+    """Read the redistribution matrix from the bytes of a file; ResponseError if that fails."""
+    tables = parse_tables(data, path, ResponseError)
+    matrices = [t for t in tables if {"ENERG_LO", "N_GRP", "F_CHAN", "N_CHAN", "MATRIX"} <= set(t.columns)]
+    bounds = [t for t in tables if {"E_MIN", "E_MAX"} <= set(t.columns)]
+    if not matrices or not bounds:
+        missing = "EBOUNDS" if matrices else "MATRIX (or SPECRESP MATRIX, RSP_MATRIX)"
+        msg = f"{path}: no {missing} extension found; give an RMF or RSP file"
+        raise ResponseError(msg)
+    if len(matrices) > 1:
+        msg = (f"{path}: {len(matrices)} MATRIX extensions; responses split into several matrices are "
+               "not supported, merge them (for example with ftrbnrmf) first")
+        raise ResponseError(msg)
+    table = matrices[0]
+    e_lo, e_hi = _energies(table)
+    ch_lo, ch_hi, first = _channels(bounds[0])
+    matrix = _matrix(table, _offset(table, bounds[0], first), ch_lo.size)
+    if e_lo[0] > e_lo[-1]:
+        matrix, e_lo, e_hi = matrix[:, ::-1].tocsr(), e_lo[::-1], e_hi[::-1]
+    return Rmf(e_lo, e_hi, ch_lo, ch_hi, first, matrix, _has_area(table, matrix), _meta(table))
+
+
+def _meta(table):
+    keys = ("TELESCOP", "INSTRUME", "OBS_ID", "HDUCLAS3")
+    return {key.lower(): table.header.text(key) for key in keys if key in table.header}
+
+
+def _energies(table):
+    e_lo, e_hi = (table.column(n).astype(float) for n in ("ENERG_LO", "ENERG_HI"))
+    if e_lo.ndim != 1 or e_hi.ndim != 1 or e_lo.size == 0:
+        table.fail("ENERG_LO and ENERG_HI must have one value a row and at least one row")
+    unit = table.columns["ENERG_LO"].unit.lower()
+    scale = {"": 1.0, "kev": 1.0, "ev": 1e-3}.get(unit)
+    if scale is None:
+        table.fail(f"ENERG_LO has the unit {unit!r}; keV is needed")
+    e_lo, e_hi = e_lo * scale, e_hi * scale
+    if not (np.all(np.isfinite(e_lo)) and np.all(np.isfinite(e_hi))):
+        table.fail("energy bounds are NaN or infinite; the file is damaged")
+    step = np.diff(e_lo)
+    ordered = np.all(step > 0) or np.all(step < 0)
+    if not ordered or np.any(e_hi <= e_lo) or e_lo.min() < 0 or e_hi.max() > 1e6:
+        table.fail("energy bounds must be positive and in order; the file is damaged")
+    return np.where(e_lo == 0, np.minimum(MIN_ENERGY, 0.5 * e_hi), e_lo), e_hi
+
+
+def _channels(table):
+    lo, hi = table.column("E_MIN").astype(float), table.column("E_MAX").astype(float)
+    if lo.ndim != 1 or hi.ndim != 1 or lo.size == 0:
+        table.fail("E_MIN and E_MAX must have one value a row and at least one row")
+    if table.columns["E_MIN"].unit.lower() == "ev":
+        lo, hi = lo * 1e-3, hi * 1e-3
+    if not (np.all(np.isfinite(lo)) and np.all(np.isfinite(hi))) or max(hi.max(), lo.max()) > 1e6:
+        table.fail("channel bounds are NaN, infinite or above 1e6 keV; the file is damaged")
+    first = 1
+    if "CHANNEL" in table.columns:
+        channel = table.column("CHANNEL").astype(float)
+        if channel.ndim != 1 or not np.all(np.isfinite(channel)) or np.any(np.diff(channel) != 1):
+            table.fail("CHANNEL must go up by one from row to row; the file is damaged")
+        if abs(channel[0]) > 1e6:
+            table.fail(f"the first CHANNEL is {channel[0]}; the file is damaged")
+        first = int(channel[0])
+    return np.minimum(lo, hi), np.maximum(lo, hi), first
+
+
+def _offset(table, bounds, first):
+    """Number of the first channel as F_CHAN counts: its TLMIN, else that of CHANNEL."""
+    for source, name in ((table, "F_CHAN"), (bounds, "CHANNEL")):
+        minimum = source.columns[name].minimum if name in source.columns else None
+        if isinstance(minimum, (int, float)) and not isinstance(minimum, bool):
+            if not abs(minimum) <= 1e6 or int(minimum) != minimum:
+                source.fail(f"TLMIN of {name} is {minimum}; a channel number is needed")
+            return int(minimum)
+    return first
+
+
+def _matrix(table, offset, n_channels):
+    from scipy.sparse import csc_array
+
+    start, width, row = _groups(table)
+    used = width > 0
+    start, width, row = start[used] - offset, width[used], row[used]
+    if np.any(width > n_channels) or np.any(start < 0) or np.any(start + width > n_channels):
+        table.fail(f"F_CHAN and N_CHAN point outside the {n_channels} channels of EBOUNDS "
+                   f"(first channel {offset}); the file is damaged or TLMIN of F_CHAN is wrong")
+    total = int(width.sum())
+    if total > MAX_ELEMENTS:
+        table.fail(f"the matrix has {total} elements; at most {MAX_ELEMENTS} are allowed")
+    needed = np.bincount(row, weights=width, minlength=table.n_rows).astype(np.int64)
+    values = _values(table, needed)
+    if not np.all(np.isfinite(values)) or (values.size and (values.min() < 0 or values.max() > 1e8)):
+        table.fail("MATRIX has values that are NaN, negative or above 1e8; the file is damaged")
+    shift = np.repeat(start - (np.cumsum(width) - width), width)
+    index = (shift + np.arange(total)).astype(np.int32)
+    pointer = np.concatenate([[0], np.cumsum(needed)]).astype(np.int32)
+    matrix = csc_array((values, index, pointer), shape=(n_channels, table.n_rows)).tocsr()
+    if np.count_nonzero(matrix.data) < 0.9 * matrix.data.size:
+        matrix.eliminate_zeros()
+    return matrix
+
+
+def _groups(table):
+    """First channel, number of channels and energy row of every group, in file order."""
+    n_group = table.column("N_GRP").astype(np.int64)
+    if n_group.ndim != 1 or np.any(n_group < 0) or n_group.sum() > MAX_ELEMENTS:
+        table.fail("N_GRP must hold one whole number a row; the file is damaged")
+    row = np.repeat(np.arange(table.n_rows), n_group)
+    return *(_first_of_row(table, name, n_group).astype(np.int64) for name in ("F_CHAN", "N_CHAN")), row
+
+
+def _values(table, needed):
+    return _first_of_row(table, "MATRIX", needed).astype(np.float32)
+
+
+def _first_of_row(table, name, needed):
+    """The first ``needed[i]`` values of row i, joined; fixed or variable width."""
+    if table.is_ragged(name):
+        flat, length = table.ragged(name)
+        begin = np.cumsum(length) - length
+    else:
+        flat = table.column(name)
+        length = np.full(table.n_rows, 1 if flat.ndim == 1 else flat.shape[1])
+        begin = np.arange(table.n_rows) * length
+        flat = flat.ravel()
+    if np.any(length < needed):
+        bad = int(np.argmax(length < needed))
+        table.fail(f"row {bad + 1} has {length[bad]} values of {name}, {needed[bad]} are needed; "
+                   "the file is damaged")
+    if np.array_equal(length, needed):
+        return flat
+    shift = np.repeat(begin - (np.cumsum(needed) - needed), needed)
+    return flat[shift + np.arange(int(needed.sum()))]
+
+
+def _has_area(table, matrix):
+    """Whether the matrix already holds the effective area (an RSP file)."""
+    if table.header.text("HDUCLAS3").upper() == "FULL":
+        return True
+    # A pure redistribution, even with detector efficiency, sums to at most about one.
+    return bool(matrix.sum(axis=0).max() > 2.0)

@@ -1,0 +1,77 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""Moving responses between energy grids, and the width of their lines."""
+
+import numpy as np
+
+__all__ = ["overlap_matrix", "same_grid", "width_at_half_maximum"]
+
+
+def same_grid(lo_a, hi_a, lo_b, hi_b):
+    """Whether two sets of bins agree to a hundredth of a bin width."""
+    if lo_a.size != lo_b.size:
+        return False
+    tolerance = 0.01 * (hi_b - lo_b) + 1e-6
+    return bool(np.all(np.abs(lo_a - lo_b) <= tolerance) and np.all(np.abs(hi_a - hi_b) <= tolerance))
+
+
+def overlap_matrix(from_lo, from_hi, to_lo, to_hi):
+    """
+    Fractions of photons that move from bins of one grid to those of another.
+
+    Both grids are increasing, without overlaps; gaps are allowed. Photons are
+    spread evenly within a bin of the first grid.
+
+    Returns
+    -------
+    weights : scipy.sparse.csr_array, shape (n_to, n_from)
+        ``weights @ photons`` are the photons in the bins of the second grid.
+    """
+    from scipy.sparse import csr_array
+
+    # float32 edges of neighbouring bins may differ in the last digit: the
+    # midpoint of every elementary interval decides where it belongs.
+    edges = np.unique(np.concatenate([from_lo, from_hi, to_lo, to_hi]))
+    middle, width = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
+    source, in_source = _locate(middle, from_lo, from_hi)
+    target, in_target = _locate(middle, to_lo, to_hi)
+    both = in_source & in_target
+    source, target = source[both], target[both]
+    fraction = width[both] / (from_hi - from_lo)[source]
+    return csr_array((fraction, (target, source)), shape=(to_lo.size, from_lo.size))
+
+
+def _locate(energy, lo, hi):
+    index = np.clip(np.searchsorted(lo, energy, side="right") - 1, 0, lo.size - 1)
+    return index, (energy >= lo[index]) & (energy < hi[index])
+
+
+def width_at_half_maximum(response, energy):
+    """FWHM in keV of the redistribution at each energy, shape (n,); see `Response.fwhm`."""
+    index = np.searchsorted(response.e_lo, energy, side="right") - 1
+    index = np.clip(index, 0, response.n_energy - 1)
+    columns, where = np.unique(index, return_inverse=True)
+    width = response.channel_e_hi - response.channel_e_lo
+    width = np.where(width > 0, width, np.inf)
+    density = response.redistribution.tocsc()[:, columns].toarray() / width[:, None]
+    order = np.argsort(response.channel_e_lo, kind="stable")
+    center = 0.5 * (response.channel_e_lo + response.channel_e_hi)[order]
+    widths = [_one_width(center, density[order, i], width[order]) for i in range(columns.size)]
+    return np.array(widths)[where]
+
+
+def _one_width(center, line, channel_width):
+    peak = int(np.argmax(line))
+    if line[peak] <= 0:
+        return np.nan
+    half = 0.5 * line[peak]
+    below = line < half
+    left = peak - np.argmax(below[peak::-1]) if below[:peak].any() else -1
+    right = peak + np.argmax(below[peak:]) if below[peak:].any() else line.size
+    lo = _crossing(center, line, left, left + 1, half) if left >= 0 else center[0]
+    hi = _crossing(center, line, right, right - 1, half) if right < line.size else center[-1]
+    return max(hi - lo, channel_width[peak])
+
+
+def _crossing(center, line, outside, inside, half):
+    fraction = (half - line[outside]) / (line[inside] - line[outside])
+    return center[outside] + fraction * (center[inside] - center[outside])

@@ -1,0 +1,441 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+`Response`: effective area times redistribution of one observation.
+
+Reading is cached by file content, redistribution and product apart, because
+one RMF often serves many sources.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from astro_xlatent.errors import ResponseError
+from astro_xlatent.flags import Flag
+from astro_xlatent.physics.grid import ENERGY_EDGES
+from astro_xlatent.spectra._fits import gunzip, read_regular
+from astro_xlatent.spectra._ogip_tables import parse_arf, parse_rmf
+from astro_xlatent.spectra._regrid import overlap_matrix, same_grid, width_at_half_maximum
+
+__all__ = ["Response", "clear_response_cache"]
+
+
+class _Cache:
+    """Least-recently-used cache, bounded in bytes, safe for threads."""
+
+    def __init__(self, max_bytes):
+        self._max_bytes = max_bytes
+        self._items = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key):
+        with self._lock:
+            if key not in self._items:
+                return None
+            self._items.move_to_end(key)
+            return self._items[key][0]
+
+    def put(self, key, value, size):
+        with self._lock:
+            if key in self._items or size > self._max_bytes:
+                return
+            self._items[key] = (value, size)
+            self._bytes += size
+            while self._bytes > self._max_bytes:
+                self._bytes -= self._items.popitem(last=False)[1][1]
+
+    def clear(self):
+        with self._lock:
+            self._items.clear()
+            self._bytes = 0
+
+
+_CACHE = _Cache(256 * 1024**2)
+
+
+def clear_response_cache():
+    """
+    Forget all responses read so far.
+
+    Examples
+    --------
+    >>> from astro_xlatent.spectra.response import clear_response_cache
+    >>> clear_response_cache()
+    """
+    _CACHE.clear()
+
+
+@dataclass(eq=False)
+class Response:
+    """
+    Effective area and energy redistribution of one observation.
+
+    Attributes
+    ----------
+    redistribution : scipy.sparse.csr_array of float32, shape (n_channels, n_energy)
+        Probability that a photon of an energy bin lands in a channel. May be
+        shared between responses: do not change it in place.
+    area : ndarray of float64, shape (n_energy,)
+        Effective area in cm2.
+    e_lo, e_hi : ndarray of float64, shape (n_energy,)
+        Incident energy bins in keV, increasing.
+    channel_e_lo, channel_e_hi : ndarray of float64, shape (n_channels,)
+        Nominal channel bounds in keV.
+    first_channel : int
+        Number of the first channel (0 or 1).
+    telescope, instrument : str
+        As in the files, upper case.
+    meta : dict
+        Facts such as the file names and notes on what was assumed.
+    flags : int
+        ``Flag.GRID_INTERPOLATED`` if ARF and RMF had different energy grids.
+    """
+
+    redistribution: object
+    area: np.ndarray
+    e_lo: np.ndarray
+    e_hi: np.ndarray
+    channel_e_lo: np.ndarray
+    channel_e_hi: np.ndarray
+    first_channel: int = 1
+    telescope: str = ""
+    instrument: str = ""
+    meta: dict = field(default_factory=dict)
+    flags: int = 0
+
+    def __post_init__(self):
+        for name in ("area", "e_lo", "e_hi", "channel_e_lo", "channel_e_hi"):
+            setattr(self, name, np.ascontiguousarray(getattr(self, name), float))
+        expected = (self.channel_e_lo.size, self.e_lo.size)
+        shapes = {name: getattr(self, name).shape for name in ("area", "e_lo", "e_hi")}
+        if self.redistribution.shape != expected or set(shapes.values()) != {(self.e_lo.size,)}:
+            msg = (f"redistribution has shape {self.redistribution.shape}, expected {expected} "
+                   f"(channels, energies); {shapes}")
+            raise ResponseError(msg)
+
+    def __repr__(self):
+        return (f"<Response {self.telescope} {self.instrument}: {self.n_channels} channels "
+                f"{self.channel_e_lo.min():.2f}-{self.channel_e_hi.max():.2f} keV, {self.n_energy} "
+                f"energies {self.e_lo[0]:.2f}-{self.e_hi[-1]:.2f} keV, "
+                f"up to {self.area.max():.0f} cm2>")
+
+    def __getstate__(self):
+        return {k: v for k, v in self.__dict__.items() if not k.startswith("_")
+                and k not in ("content_hash", "matrix")}
+
+    @property
+    def n_channels(self):
+        """Number of channels."""
+        return self.channel_e_lo.size
+
+    @property
+    def n_energy(self):
+        """Number of incident energy bins."""
+        return self.e_lo.size
+
+    @property
+    def matrix(self):
+        """Product of redistribution and area in cm2, csr array (n_channels, n_energy)."""
+        matrix = self.redistribution.astype(np.float64)
+        matrix.data *= self.area[matrix.indices]
+        return matrix
+
+    @cached_property
+    def content_hash(self):
+        """Hexadecimal digest of all numbers; equal for equal responses."""
+        digest = hashlib.blake2b(digest_size=16)
+        r = self.redistribution
+        for part in (r.data, r.indices, r.indptr, self.area, self.e_lo, self.e_hi,
+                     self.channel_e_lo, self.channel_e_hi):
+            digest.update(np.ascontiguousarray(part))
+        return digest.hexdigest()
+
+    def fold(self, spectrum):
+        """
+        Fold incident spectra through the response.
+
+        Parameters
+        ----------
+        spectrum : array_like, shape (..., n_energy)
+            Photons/cm2/s in each incident bin of this response.
+
+        Returns
+        -------
+        rate : ndarray of float64, shape (..., n_channels)
+            Expected counts/s per channel.
+
+        Raises
+        ------
+        ResponseError
+            If the last axis is not n_energy long.
+        """
+        spectrum = np.asarray(spectrum, float)
+        if spectrum.ndim == 0 or spectrum.shape[-1] != self.n_energy:
+            msg = (f"spectrum has shape {spectrum.shape}, the response has {self.n_energy} incident bins; "
+                   "give photons/cm2/s on its own grid, or use on_grid first")
+            raise ResponseError(msg)
+        flat = (spectrum * self.area).reshape(-1, self.n_energy)
+        return (self.redistribution @ flat.T).T.reshape(*spectrum.shape[:-1], self.n_channels)
+
+    def effective_area(self, energy_kev=None):
+        """
+        Area in cm2 with which photons end up in any channel.
+
+        Parameters
+        ----------
+        energy_kev : array_like, optional
+            Energies in keV; by default the incident bins' own.
+
+        Returns
+        -------
+        area : ndarray
+            Effective area times the summed redistribution, interpolated
+            between bin centres; zero outside the incident grid.
+        """
+        area = self.area * np.asarray(self.redistribution.sum(axis=0)).ravel()
+        if energy_kev is None:
+            return area
+        energy = np.asarray(energy_kev, float)
+        inside = (energy >= self.e_lo[0]) & (energy <= self.e_hi[-1])
+        return np.where(inside, np.interp(energy, 0.5 * (self.e_lo + self.e_hi), area), 0.0)
+
+    def on_grid(self, edges=ENERGY_EDGES):
+        """
+        The same response for spectra given on another incident grid.
+
+        Parameters
+        ----------
+        edges : array_like, shape (n + 1,), optional
+            Increasing edges in keV, by default the grid of the package.
+
+        Returns
+        -------
+        response : Response
+            With n incident bins. Photons are conserved, spread evenly within
+            a grid bin; what lies outside the old grid is lost. Area and
+            redistribution are joined in ``redistribution``, ``area`` is one.
+            The last result is remembered.
+        """
+        edges = np.asarray(edges, float)
+        key, result = getattr(self, "_gridded", (None, None))
+        if key is not None and np.array_equal(key, edges):
+            return result
+        weights = overlap_matrix(edges[:-1], edges[1:], self.e_lo, self.e_hi)
+        matrix = (self.matrix @ weights).tocsr()
+        result = replace(self, redistribution=matrix.astype(np.float32), area=np.ones(edges.size - 1),
+                         e_lo=edges[:-1], e_hi=edges[1:])
+        self._gridded = (edges.copy(), result)
+        return result
+
+    def rebin(self, groups, n_groups):
+        """
+        Add up channels into groups.
+
+        Parameters
+        ----------
+        groups : array_like of int, shape (n_channels,)
+            Group of every channel; negative: drop the channel.
+        n_groups : int
+            Number of groups.
+
+        Returns
+        -------
+        area : ndarray of float32, shape (n_groups, n_energy)
+            Sum of the rows of `matrix` of each group, in cm2.
+
+        Raises
+        ------
+        ResponseError
+            If ``groups`` has the wrong length or a value of ``n_groups`` or more.
+        """
+        from scipy.sparse import csr_array
+
+        groups = np.asarray(groups)
+        if groups.shape != (self.n_channels,) or (groups.size and groups.max() >= n_groups):
+            msg = (f"groups must have shape ({self.n_channels},) and values below {n_groups}, got shape "
+                   f"{groups.shape} and maximum {groups.max() if groups.size else None}")
+            raise ResponseError(msg)
+        kept = np.flatnonzero(groups >= 0)
+        select = csr_array((np.ones(kept.size, np.float32), (groups[kept], kept)),
+                           shape=(n_groups, self.n_channels))
+        return (select @ self.redistribution).toarray() * self.area.astype(np.float32)
+
+    def fwhm(self, energy_kev):
+        """
+        Energy resolution from the redistribution.
+
+        Parameters
+        ----------
+        energy_kev : array_like, shape (n,)
+            Photon energies in keV; outside the grid the nearest bin is used.
+
+        Returns
+        -------
+        fwhm : ndarray, shape (n,)
+            Full width in keV at half of the highest peak, at least the width
+            of the channel at the peak; NaN where no photon is recorded.
+        """
+        return width_at_half_maximum(self, np.atleast_1d(np.asarray(energy_kev, float)))
+
+    @classmethod
+    def read(cls, arf, rmf):
+        """
+        Read a response from OGIP files, gzipped or not.
+
+        Parameters
+        ----------
+        arf : str, path-like or None
+            ARF file; None if ``rmf`` is an RSP file that holds the area.
+        rmf : str or path-like
+            RMF or RSP file.
+
+        Returns
+        -------
+        response : Response
+            May share arrays with others of the same content: treat as read-only.
+            If the energy grids differ, the finer one is used (an ARF is
+            interpolated on a finer RMF grid; a coarser RMF's redistribution is
+            taken for a finer ARF grid) and ``Flag.GRID_INTERPOLATED`` is set;
+            the area is zero where the ARF does not reach.
+
+        Raises
+        ------
+        ResponseError
+            If a file is missing, damaged or not a response, if ``arf`` is
+            None and the matrix holds no area, or if both hold one.
+        """
+        rmf_raw, rmf_data = _load(rmf)
+        arf_raw, arf_data = _load(arf) if arf is not None else (b"", None)
+        rmf_key, arf_key = _digest(rmf_raw), _digest(arf_raw)
+        found = _CACHE.get((arf_key, rmf_key))
+        if found is None:
+            found = cls._build(arf, arf_data, rmf, rmf_data, rmf_key)
+            _CACHE.put((arf_key, rmf_key), found, found.area.nbytes * 3)
+        names = {"rmf": Path(rmf).name, "arf": None if arf is None else Path(arf).name}
+        return replace(found, meta={**found.meta, **names})
+
+    @classmethod
+    def _build(cls, arf, arf_data, rmf, rmf_data, rmf_key):
+        parsed = _CACHE.get(rmf_key)
+        if parsed is None:
+            parsed = parse_rmf(rmf_data(), rmf)
+            m = parsed.matrix
+            _CACHE.put(rmf_key, parsed, m.data.nbytes + m.indices.nbytes + m.indptr.nbytes)
+        if arf is None:
+            return _without_arf(cls, parsed, rmf)
+        if parsed.has_area:
+            msg = (f"{rmf} already holds the effective area (an RSP file), {arf} would count it twice; "
+                   "give arf=None with this matrix, or a pure RMF with the ARF")
+            raise ResponseError(msg)
+        return _combine(cls, parse_arf(arf_data(), arf), parsed, arf, rmf)
+
+    @classmethod
+    def from_sherpa(cls, arf, rmf):
+        """
+        Take over Sherpa's objects.
+
+        Parameters
+        ----------
+        arf : sherpa.astro.data.DataARF or None
+            None if ``rmf`` holds the area.
+        rmf : sherpa.astro.data.DataRMF
+
+        Returns
+        -------
+        response : Response
+        """
+        from astro_xlatent.spectra._sherpa import arf_from_sherpa, rmf_from_sherpa
+
+        parsed = rmf_from_sherpa(rmf)
+        if arf is None:
+            return _without_arf(cls, parsed, rmf.name)
+        return _combine(cls, arf_from_sherpa(arf), parsed, arf.name, rmf.name)
+
+    def to_sherpa(self, name="response"):
+        """
+        Make Sherpa's ARF and RMF objects.
+
+        Returns
+        -------
+        arf, rmf : sherpa.astro.data.DataARF, sherpa.astro.data.DataRMF
+
+        Raises
+        ------
+        ImportError
+            If Sherpa is not installed.
+        """
+        from astro_xlatent.spectra._sherpa import response_to_sherpa
+
+        return response_to_sherpa(self, name)
+
+    def write(self, arf_path, rmf_path, *, overwrite=False):
+        """
+        Write an OGIP ARF and RMF.
+
+        Parameters
+        ----------
+        arf_path, rmf_path : str or path-like
+            Files to make; each appears whole or not at all.
+        overwrite : bool, optional
+            Replace existing files.
+
+        Raises
+        ------
+        ResponseError
+            If a file exists and ``overwrite`` is False.
+        """
+        from astro_xlatent.spectra._write import write_response
+
+        write_response(self, arf_path, rmf_path, overwrite=overwrite)
+
+
+def _load(path):
+    """Bytes of a response file and a function that gives them decompressed."""
+    raw = read_regular(path, ResponseError)
+    return raw, lambda: gunzip(raw, path, ResponseError)
+
+
+def _digest(raw):
+    return hashlib.blake2b(raw, digest_size=16).digest()
+
+
+def _without_arf(cls, rmf, name):
+    if not rmf.has_area:
+        msg = (f"{name} is a pure redistribution matrix and no ARF is given; "
+               "give the ARF that belongs to it (arf=...)")
+        raise ResponseError(msg)
+    return _make(cls, rmf, rmf.matrix, np.ones(rmf.e_lo.size), rmf.e_lo, rmf.e_hi, {}, 0)
+
+
+def _combine(cls, arf, rmf, arf_name, rmf_name):
+    if same_grid(arf.e_lo, arf.e_hi, rmf.e_lo, rmf.e_hi):
+        return _make(cls, rmf, rmf.matrix, arf.area, rmf.e_lo, rmf.e_hi, arf.meta, 0)
+    low, high = max(arf.e_lo[0], rmf.e_lo[0]), min(arf.e_hi[-1], rmf.e_hi[-1])
+    if low >= high:
+        msg = (f"{arf_name} covers {arf.e_lo[0]:.3g}-{arf.e_hi[-1]:.3g} keV, {rmf_name} "
+               f"{rmf.e_lo[0]:.3g}-{rmf.e_hi[-1]:.3g} keV: no overlap; they do not belong together")
+        raise ResponseError(msg)
+    note = (f"ARF has {arf.e_lo.size} energy bins ({arf.e_lo[0]:.3g}-{arf.e_hi[-1]:.3g} keV), RMF "
+            f"{rmf.e_lo.size} ({rmf.e_lo[0]:.3g}-{rmf.e_hi[-1]:.3g} keV): finer grid used, "
+            f"no area outside {low:.3g}-{high:.3g} keV")
+    meta = {**arf.meta, "grid_note": note}
+    if np.median(arf.e_hi - arf.e_lo) <= np.median(rmf.e_hi - rmf.e_lo):
+        matrix = (rmf.matrix @ overlap_matrix(arf.e_lo, arf.e_hi, rmf.e_lo, rmf.e_hi)).tocsr()
+        return _make(cls, rmf, matrix.astype(np.float32), arf.area, arf.e_lo, arf.e_hi, meta,
+                     Flag.GRID_INTERPOLATED)
+    middle = 0.5 * (rmf.e_lo + rmf.e_hi)
+    area = np.interp(middle, 0.5 * (arf.e_lo + arf.e_hi), arf.area)
+    area[(middle < arf.e_lo[0]) | (middle > arf.e_hi[-1])] = 0.0
+    return _make(cls, rmf, rmf.matrix, area, rmf.e_lo, rmf.e_hi, meta, Flag.GRID_INTERPOLATED)
+
+
+def _make(cls, rmf, matrix, area, e_lo, e_hi, arf_meta, flags):
+    meta = {**rmf.meta, **arf_meta}
+    return cls(matrix, area, e_lo, e_hi, rmf.channel_e_lo, rmf.channel_e_hi, rmf.first_channel,
+               meta.get("telescop", "").upper(), meta.get("instrume", "").upper(), meta, flags)
