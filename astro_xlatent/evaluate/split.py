@@ -1,0 +1,166 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+One split of the sky for everything that uses real data.
+
+Sources closer than one degree to one another belong to one field (friends of
+friends); each field goes as a whole to MATCH, which populations,
+hyperparameters and model selection may see, or to JUDGE, which only final
+numbers may. Detections of one source, sources of one cluster and spectra of
+one pointing thus never fall on both sides, provided all positions in use are
+joined in one call (`SkySplit`).
+"""
+
+import hashlib
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+
+from astro_xlatent.errors import ParameterError
+
+__all__ = ["JUDGE", "LINKING_LENGTH", "MATCH", "SkySplit", "assign_split"]
+
+#: Names of the two sides.
+MATCH, JUDGE = "MATCH", "JUDGE"
+#: Degrees within which two sources are friends.
+LINKING_LENGTH = 1.0
+# changing it would deal the fields anew and spoil every JUDGE number ever printed
+_SALT = "astro_xlatent sky split 1"
+
+
+def _unit_vectors(ra, dec):
+    ra, dec = np.atleast_1d(np.asarray(ra, float)), np.atleast_1d(np.asarray(dec, float))
+    if ra.shape != dec.shape or ra.ndim != 1:
+        msg = f"ra and dec must be 1-d and equally long, got shapes {ra.shape} and {dec.shape}"
+        raise ParameterError(msg)
+    if not np.all(np.isfinite(ra) & np.isfinite(dec)) or np.any(np.abs(dec) > 90):
+        msg = "ra and dec must be finite degrees with |dec| <= 90; drop rows without a position first"
+        raise ParameterError(msg)
+    return SkyCoord(ra, dec, unit="deg").cartesian.xyz.value.T
+
+
+def _chord(degrees):
+    return 2.0 * np.sin(np.radians(degrees) / 2.0)
+
+
+def _components(points, linking_length):
+    """Friends of friends: label of every point, shape (n,)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    # identical positions once: detections repeat them, and pairs grow as the square
+    unique, inverse = np.unique(np.round(points, 9), axis=0, return_inverse=True)
+    pairs = cKDTree(unique).query_pairs(_chord(linking_length), output_type="ndarray")
+    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(unique),) * 2)
+    return connected_components(graph, directed=False)[1][inverse.ravel()]
+
+
+def _field_name(points):
+    """Name of a field by its southernmost member (then smallest RA), to 0.001 degrees."""
+    dec = np.degrees(np.arcsin(np.clip(points[:, 2], -1, 1))).round(3)
+    ra = (np.degrees(np.arctan2(points[:, 1], points[:, 0])) % 360.0).round(3) % 360.0
+    first = np.lexsort((ra, dec))[0]
+    return f"{ra[first]:07.3f}{dec[first] + 0.0:+07.3f}"
+
+
+def _side(name):
+    digest = hashlib.sha256(f"{_SALT} {name}".encode()).digest()
+    return MATCH if digest[0] % 2 == 0 else JUDGE
+
+
+class SkySplit:
+    """
+    Fields of a set of positions, and the side of each.
+
+    Parameters
+    ----------
+    ra, dec : array_like, shape (n,)
+        All positions that must not straddle the split, degrees (ICRS).
+    linking_length : float, optional
+        Degrees.
+
+    Attributes
+    ----------
+    field : ndarray of int, shape (n,)
+        Number of the field of every position, in order of the fields' names.
+    split : ndarray of str, shape (n,)
+        ``MATCH`` or ``JUDGE``.
+    names : list of str
+        Name of every field.
+
+    Raises
+    ------
+    ParameterError
+        If positions are not finite or of different length.
+
+    Examples
+    --------
+    >>> from astro_xlatent.evaluate.split import SkySplit
+    >>> sky = SkySplit([359.9, 0.3, 120.0], [0.0, 0.1, 40.0])
+    >>> sky.field.tolist(), len(sky.names)
+    ([0, 0, 1], 2)
+    """
+
+    def __init__(self, ra, dec, linking_length=LINKING_LENGTH):
+        self._points = _unit_vectors(ra, dec)
+        self.linking_length = linking_length
+        label = _components(self._points, linking_length) if len(self._points) else np.zeros(0, int)
+        raw = [_field_name(self._points[label == k]) for k in range(label.max(initial=-1) + 1)]
+        order = np.argsort(raw)
+        rank = np.empty(len(raw), int)
+        rank[order] = np.arange(len(raw))
+        self.names = [raw[k] for k in order]
+        self.field = rank[label]
+        self._sides = np.array([_side(name) for name in self.names], dtype="<U5")
+        self.split = self._sides[self.field]
+
+    def assign(self, ra, dec):
+        """
+        Fields of other positions.
+
+        Parameters
+        ----------
+        ra, dec : array_like, shape (n,)
+            Degrees.
+
+        Returns
+        -------
+        field : ndarray of int, shape (n,)
+            Of the nearest known position within the linking length, else -1.
+        split : ndarray of str, shape (n,)
+            ``MATCH``, ``JUDGE``, or empty for field -1.
+        """
+        from scipy.spatial import cKDTree
+
+        distance, nearest = cKDTree(self._points).query(_unit_vectors(ra, dec))
+        near = distance <= _chord(self.linking_length)
+        field = np.where(near, self.field[nearest], -1)
+        return field, np.where(near, self._sides[field], "")
+
+
+def assign_split(ra, dec, linking_length=LINKING_LENGTH):
+    """
+    Assign positions to fields and fields to MATCH or JUDGE.
+
+    Parameters
+    ----------
+    ra, dec : array_like, shape (n,)
+        All positions that must not straddle the split, degrees (ICRS).
+    linking_length : float, optional
+        Degrees.
+
+    Returns
+    -------
+    field : ndarray of int, shape (n,)
+    split : ndarray of str, shape (n,)
+        ``MATCH`` or ``JUDGE``.
+
+    Examples
+    --------
+    >>> from astro_xlatent.evaluate.split import assign_split
+    >>> field, split = assign_split([10.0, 10.5, 10.2], [89.9, -89.9, 89.8])
+    >>> field.tolist(), bool(split[0] == split[2])
+    ([1, 0, 1], True)
+    """
+    sky = SkySplit(ra, dec, linking_length)
+    return sky.field, sky.split

@@ -1,0 +1,113 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""Random draws, normalisation and the `Draft` that every family returns."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from astro_xlatent.physics.grid import ENERGY_MID
+
+__all__ = ["Draft", "add_flux", "log_normal", "log_uniform", "truncated_normal", "unit_flux"]
+
+
+@dataclass
+class Draft:
+    """
+    Sources before absorption.
+
+    Attributes
+    ----------
+    primary : ndarray, shape (n, N_ENERGY)
+        Emission seen through ``nh_int`` (at ``redshift``) and ``nh_gal``.
+    secondary : ndarray, shape (n, N_ENERGY), or None
+        Emission that passes ``nh_second`` (at ``redshift``) and ``nh_gal``
+        only: scattered or leaking light, gas outside the absorber.
+    nh_gal, nh_int, nh_second : ndarray, shape (n,)
+        Columns in 1/cm2.
+    redshift, photon_index, kt : ndarray, shape (n,)
+        NaN where the family has no such parameter; ``kt`` in keV is that of
+        the hottest thermal component.
+    """
+
+    primary: np.ndarray
+    nh_gal: np.ndarray
+    nh_int: np.ndarray = None
+    secondary: np.ndarray = None
+    nh_second: np.ndarray = None
+    redshift: np.ndarray = None
+    photon_index: np.ndarray = None
+    kt: np.ndarray = None
+    extra: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        n = self.primary.shape[0]
+        for name, empty in (
+            ("nh_gal", 0.0),
+            ("nh_int", 0.0),
+            ("nh_second", 0.0),
+            ("redshift", 0.0),
+            ("photon_index", np.nan),
+            ("kt", np.nan),
+        ):
+            value = getattr(self, name)
+            filled = np.full(n, empty) if value is None else np.broadcast_to(value, (n,)).astype(float)
+            setattr(self, name, filled)
+
+
+def truncated_normal(rng, n, mean, sd, low, high):
+    """Normal deviates between ``low`` and ``high`` by inversion, shape (n,)."""
+    mean, sd = np.broadcast_to(mean, (n,)), np.broadcast_to(sd, (n,))
+    a, b = ndtr((low - mean) / sd), ndtr((high - mean) / sd)
+    return np.clip(mean + sd * ndtri(a + (b - a) * rng.random(n)), low, high)
+
+
+def log_normal(rng, n, median, dex, low=0.0, high=np.inf):
+    """Log-normal deviates of given median and width in dex, shape (n,), clipped."""
+    return np.clip(10.0 ** (np.log10(median) + dex * rng.standard_normal(n)), low, high)
+
+
+def log_uniform(rng, n, low, high):
+    """Deviates uniform in the logarithm, shape (n,)."""
+    return np.exp(rng.uniform(np.log(low), np.log(high), n))
+
+
+def unit_flux(spectrum, low=0.5, high=7.0):
+    """
+    Scale spectra to unit energy flux (keV/cm2/s) between ``low`` and ``high`` keV.
+
+    Parameters
+    ----------
+    spectrum : ndarray, shape (n, N_ENERGY)
+        Photons/cm2/s per bin.
+    low, high : float, optional
+        Band in keV.
+
+    Returns
+    -------
+    spectrum : ndarray of float32, shape (n, N_ENERGY)
+    """
+    first, last = np.searchsorted(ENERGY_MID, (low, high))
+    flux = spectrum[:, first:last] @ ENERGY_MID[first:last].astype(spectrum.dtype)
+    return (spectrum / np.maximum(flux, 1e-36)[:, None]).astype(np.float32)
+
+
+def add_flux(base, other, ratio, low=0.5, high=2.0):
+    """
+    Add to ``base`` the component ``other`` with ``ratio`` times its flux in a band.
+
+    Parameters
+    ----------
+    base, other : ndarray, shape (n, N_ENERGY)
+        Photons/cm2/s per bin; ``other`` in any normalisation.
+    ratio : ndarray, shape (n,)
+        Energy flux of ``other`` over that of ``base`` between ``low`` and ``high`` keV.
+
+    Returns
+    -------
+    sum : ndarray, shape (n, N_ENERGY)
+    """
+    first, last = np.searchsorted(ENERGY_MID, (low, high))
+    energy = ENERGY_MID[first:last].astype(np.float32)
+    scale = ratio * (base[:, first:last] @ energy) / np.maximum(other[:, first:last] @ energy, 1e-36)
+    return base + other * scale[:, None].astype(np.float32)

@@ -1,0 +1,236 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Populations of X-ray sources: incident spectra with the truth about them.
+
+Every class is a mixture of physical families (`astro_xlatent.simulate.families`)
+whose parameters and references are in `families.parameters`:
+
+========  =====================================================================
+AGN       power law, Fe K, soft excess; half to two thirds with little
+          intrinsic absorption, the others 1e21.5-1e24 with scattered light
+CV        cooling plasma: magnetic ones behind partial covering, others bare
+HM-STAR   wind shocks 0.2-1 keV; colliding winds with 1.5-6 keV
+HMXB      hard cut-off power laws: dense winds with Fe K, or Be binaries
+LM-STAR   coronae of 0.3 and 0.9 keV; active ones reach 2-4 keV
+LMXB      disk states, hard and faint states, quiescent neutron stars, spiders
+NS        pulsars with nebulae, thermal neutron stars, magnetars
+YSO       coronae of 0.8 and 3 keV behind their clouds; embedded protostars
+other     clusters, galaxies, supernova remnants, ULXs, supersoft sources
+========  =====================================================================
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from astro_xlatent.errors import ParameterError
+from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, N_ENERGY
+from astro_xlatent.simulate.families import binaries, compact, extragalactic, stars
+from astro_xlatent.simulate.families.generic import generic
+from astro_xlatent.simulate.families.parameters import check_parameters, class_parameters
+from astro_xlatent.simulate.truth import absorb, band_fluxes, equivalent_column
+
+__all__ = ["CLASSES", "FAMILIES", "Sources", "draw_generic", "draw_sources"]
+
+#: Classes in the order of the probability columns; "other" is last.
+CLASSES = ("AGN", "CV", "HM-STAR", "HMXB", "LM-STAR", "LMXB", "NS", "YSO", "other")
+
+# class -> (family, name of the parameter that is its share); None takes what is left
+_MIXTURES = {
+    "AGN": ((extragalactic.agn, None),),
+    "CV": ((binaries.cv_magnetic, "magnetic"), (binaries.cv_boundary, None)),
+    "HM-STAR": ((stars.colliding_winds, "hard"), (stars.massive_star, None)),
+    "HMXB": ((binaries.supergiant, "supergiant"), (binaries.be_hmxb, None)),
+    "LM-STAR": ((stars.active_star, "active"), (stars.cool_star, None)),
+    "LMXB": (
+        (binaries.lmxb_soft, "bright"),
+        (binaries.lmxb_quiescent, "quiescent"),
+        (binaries.spider, "spider"),
+        (binaries.lmxb_faint, None),
+    ),
+    "NS": ((compact.thermal_neutron_star, "thermal"), (compact.magnetar, "magnetar"), (compact.pulsar, None)),
+    "YSO": ((stars.embedded_young_star, "embedded"), (stars.young_star, None)),
+    "other": (
+        (extragalactic.cluster, "cluster"),
+        (extragalactic.galaxy, "galaxy"),
+        (extragalactic.remnant, "remnant"),
+        (extragalactic.ulx, "ulx"),
+        (extragalactic.soft_source, None),
+    ),
+}
+
+#: Names of the families; ``truth["family"]`` is an index into it.
+FAMILIES = (*(f.__name__ for mixture in _MIXTURES.values() for f, _ in mixture), "generic")
+
+_TRUTH = ("nh", "nh_gal", "nh_int", "redshift", "photon_index", "kt", "flux_05_2", "flux_2_7", "flux_02_23")
+_CHUNK = 1024
+# absorbed energy flux that every spectrum gets between 0.3 and 8 keV, erg/cm2/s
+_FLUX = 1e-13
+
+
+@dataclass
+class Sources:
+    """
+    Simulated sources.
+
+    Attributes
+    ----------
+    spectrum : ndarray of float32, shape (n, N_ENERGY)
+        Incident photons/cm2/s per bin at the telescope, absorbed, normalised
+        to an energy flux of 1e-13 erg/cm2/s between 0.3 and 8 keV.
+    class_index : ndarray of int64, shape (n,)
+        Index into `CLASSES`, -1 for generic sources.
+    truth : dict of ndarray, shape (n,)
+        ``nh`` (z = 0 equivalent, see `astro_xlatent.simulate.truth`),
+        ``nh_gal``, ``nh_int`` in 1/cm2, ``redshift``, ``photon_index``
+        and ``kt`` (keV; NaN where there is none), ``family`` (index into
+        `FAMILIES`), absorbed ``flux_*`` in erg/cm2/s for this normalisation.
+    """
+
+    spectrum: np.ndarray
+    class_index: np.ndarray
+    truth: dict
+
+    def __len__(self):
+        return len(self.class_index)
+
+
+def draw_sources(class_index, rng, *, tuned=True, parameters=None):
+    """
+    Draw sources of given classes.
+
+    Parameters
+    ----------
+    class_index : array_like of int, shape (n,)
+        Indices into `CLASSES`; -1 draws a generic source.
+    rng : numpy.random.Generator
+        The result depends on it and on ``class_index`` alone.
+    tuned : bool, optional
+        Use parameters matched to the catalogue, else the literature's.
+    parameters : dict of dict of float, optional
+        Values that replace some of a class's parameters: ``{"AGN": {"obscured": 0.4}}``.
+
+    Returns
+    -------
+    sources : Sources
+        In the order of ``class_index``.
+
+    Raises
+    ------
+    ParameterError
+        If a class is unknown or a parameter lies outside the literature's range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_xlatent.simulate.populations import CLASSES, draw_sources
+    >>> sources = draw_sources([CLASSES.index("YSO")] * 3, np.random.default_rng(1))
+    >>> sources.spectrum.shape, bool((sources.truth["nh"] > 0).all())
+    ((3, 1190), True)
+    """
+    class_index = _checked_classes(class_index)
+    values = _all_parameters(tuned, parameters or {})
+    sources = _empty(class_index)
+    for label in np.unique(class_index):
+        rows = np.flatnonzero(class_index == label)
+        for start in range(0, rows.size, _CHUNK):
+            _draw_class(sources, rows[start : start + _CHUNK], int(label), rng, values)
+    return sources
+
+
+def draw_generic(n, rng):
+    """
+    Draw sources that belong to no class, for training the latent space.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    sources : Sources
+        With ``class_index`` -1.
+    """
+    return draw_sources(np.full(n, -1), rng)
+
+
+def _checked_classes(class_index):
+    class_index = np.asarray(class_index)
+    if class_index.ndim != 1 or (class_index.size and class_index.dtype.kind not in "iu"):
+        msg = f"class_index must be a 1-d array of integers, got {class_index.dtype} of shape {class_index.shape}"
+        raise ParameterError(msg)
+    if np.any((class_index < -1) | (class_index >= len(CLASSES))):
+        named = ", ".join(f"{i} {name}" for i, name in enumerate(CLASSES))
+        msg = f"class_index has {int(class_index.min())} to {int(class_index.max())}; allowed: -1 generic, {named}"
+        raise ParameterError(msg)
+    return class_index.astype(np.int64)
+
+
+def _all_parameters(tuned, parameters):
+    unknown = set(parameters) - set(CLASSES)
+    if unknown:
+        msg = f"parameters names classes {sorted(unknown)}; allowed: {', '.join(CLASSES)}"
+        raise ParameterError(msg)
+    for label, values in parameters.items():
+        check_parameters(label, values)
+    return {label: class_parameters(label, tuned=tuned) | parameters.get(label, {}) for label in CLASSES}
+
+
+def _empty(class_index):
+    n = class_index.size
+    truth = {name: np.full(n, np.nan) for name in _TRUTH} | {"family": np.full(n, -1, np.int64)}
+    return Sources(np.empty((n, N_ENERGY), np.float32), class_index, truth)
+
+
+def _draw_class(sources, rows, label, rng, values):
+    """Fill ``rows`` with sources of one class."""
+    if label < 0:
+        _fill(sources, rows, generic(rows.size, rng), FAMILIES.index("generic"))
+        return
+    name = CLASSES[label]
+    mixture, p = _MIXTURES[name], values[name]
+    share = np.array([p[key] if key else 0.0 for _, key in mixture])
+    share[-1] = max(1.0 - share.sum(), 0.0)
+    kind = rng.choice(len(mixture), rows.size, p=share / share.sum())
+    for number, (family, _) in enumerate(mixture):
+        mine = rows[kind == number]
+        if mine.size:
+            _fill(sources, mine, family(mine.size, rng, p), FAMILIES.index(family.__name__))
+
+
+def _fill(sources, rows, draft, family):
+    """Absorb a draft and store spectra and truth."""
+    spectrum, nh = _incident(draft)
+    flux = spectrum[:, 20:790] @ (ENERGY_MID[20:790] * KEV_TO_ERG).astype(np.float32)
+    spectrum *= (_FLUX / np.maximum(flux, 1e-35))[:, None]
+    sources.spectrum[rows] = spectrum
+    found = band_fluxes(spectrum) | {"nh": nh, "family": family}
+    for name in ("nh_gal", "nh_int", "redshift", "photon_index", "kt"):
+        found[name] = getattr(draft, name)
+    for name, value in found.items():
+        sources.truth[name][rows] = value
+
+
+def _incident(draft):
+    """Absorbed spectrum and equivalent column of a draft."""
+    behind_gas = absorb(draft.primary, draft.nh_gal)
+    primary = absorb(behind_gas, draft.nh_int, draft.redshift)
+    nh = _column(primary, draft.primary, draft.nh_gal, draft.nh_int, draft.redshift)
+    if draft.secondary is None:
+        return primary, nh
+    secondary = absorb(absorb(draft.secondary, draft.nh_gal), draft.nh_second, draft.redshift)
+    leaking = secondary[:, 190:690].sum(axis=1) > primary[:, 190:690].sum(axis=1)
+    open_nh = _column(secondary, draft.secondary, draft.nh_gal, draft.nh_second, draft.redshift)
+    return primary + secondary, np.where(leaking, open_nh, nh)
+
+
+def _column(absorbed, unabsorbed, nh_gal, nh_int, redshift):
+    """Equivalent column: exact at z = 0, else the fit of `equivalent_column`."""
+    # the column of a redshifted absorber shrinks about as (1 + z)^-2.5
+    nh = nh_gal + nh_int / (1.0 + redshift) ** 2.5
+    fit = np.flatnonzero((redshift > 1e-3) & (nh_int > 0.01 * nh_gal))
+    if fit.size:
+        nh[fit] = equivalent_column(absorbed[fit], unabsorbed[fit], nh[fit])
+    return nh
