@@ -122,13 +122,22 @@ def _run_enrich(args):
 # --- predict --------------------------------------------------------------------------
 
 
+def _number(value, form):
+    """A number in words, a dash where it is masked or NaN."""
+    import numpy as np
+
+    value = np.ma.filled(np.ma.asarray(value, dtype=float), np.nan)
+    return "-" if np.isnan(value) else format(float(value), form)
+
+
 def _nh_text(row):
     """Column density in words: an interval, or an upper limit."""
     from astro_xlatent.flags import Flag
 
     if row["xl_flag"] & Flag.NH_UPPER_LIMIT:
-        return f"< {row['xl_nh_ul90']:.2g} (90%)"
-    return f"{row['xl_nh']:.2g} ({row['xl_nh_lolim']:.2g} - {row['xl_nh_hilim']:.2g})"
+        return f"< {_number(row['xl_nh_ul90'], '.2g')} (90%)"
+    value, low, high = (_number(row[f"xl_nh{end}"], ".2g") for end in ("", "_lolim", "_hilim"))
+    return f"{value} ({low} - {high})"
 
 
 def _predict_line(row):
@@ -137,11 +146,11 @@ def _predict_line(row):
 
     from astro_xlatent.flags import decode_flags
 
-    best = f"{row['xl_class']} {np.max(row['xl_class_prob']):.2f}"
-    other = f"other {row['xl_class_other']:.2f}"
-    gof = "-" if np.ma.is_masked(row["xl_gof"]) else f"{row['xl_gof']:.1f}"
+    best = f"{row['xl_class']} {_number(np.ma.max(row['xl_class_prob']), '.2f')}"
+    label = f"{best}, other {_number(row['xl_class_other'], '.2f')}"
     names = ",".join(decode_flags(int(row["xl_flag"]))) or "-"
-    return (Path(str(row["file"])).name, f"{best}, {other}", _nh_text(row), gof, names)
+    gof = _number(row["xl_gof"], ".1f")
+    return (Path(str(row["file"])).name, label, _nh_text(row), gof, names)
 
 
 def _refused(row):
