@@ -22,6 +22,7 @@ import numpy as np
 
 from astro_xlatent.physics._checks import check_parameter
 from astro_xlatent.physics.grid import ENERGY_EDGES
+from astro_xlatent.physics.plasma import plasma
 
 __all__ = [
     "blackbody",
@@ -29,6 +30,7 @@ __all__ = [
     "disk_blackbody",
     "gaussian_line",
     "iron_line",
+    "plasma",
     "powerlaw",
 ]
 
@@ -184,7 +186,7 @@ def disk_blackbody(kt_in, *, edges=None):
     Notes
     -----
     The rings of T proportional to r^(-3/4) add up to [1]_
-    A(E) = (8/3) 1.0382e-3 E^2 x^(-8/3) G(x), x = E / kt_in, with G(x) the
+    A(E) = (8/3) 1.0380e-3 E^2 x^(-8/3) G(x), x = E / kt_in, with G(x) the
     integral of y^(5/3) / (exp(y) - 1) from x to infinity: one tabulated
     function serves all temperatures. The constant is the exact 2 pi / (h^3 c^2)
     at 1 km and 10 kpc; XSPEC's rounding in ``bbodyrad``, kept in `blackbody`,
@@ -221,7 +223,7 @@ def _lookup(x, start, step, values):
 
 @lru_cache(maxsize=1)
 def _disk_table():
-    # log of (8/3) 1.0382e-3 x^(-8/3) G(x) exp(x) against log x
+    # log of (8/3) 1.0380e-3 x^(-8/3) G(x) exp(x) against log x
     start, step = np.log(4e-6), 1e-3
     log_x = start + step * np.arange(int(np.log(2e8) / step))
     x = np.exp(log_x)
@@ -235,7 +237,7 @@ def _disk_table():
     rest = np.append(np.cumsum(piece[::-1])[::-1], 0.0)
     at_one = scaled[far][0] * np.exp(-x[far][0]) + step * near[-1]
     scaled[~far] = (rest + at_one) * np.exp(x[~far])
-    return start, step, np.log(8 / 3 * 1.0382e-3 * scaled) - 8 / 3 * log_x
+    return start, step, np.log(8 / 3 * 1.0380e-3 * scaled) - 8 / 3 * log_x
 
 
 def gaussian_line(energy, sigma, redshift=0.0, *, edges=None):
