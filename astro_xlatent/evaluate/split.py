@@ -98,7 +98,7 @@ class SkySplit:
     >>> from astro_xlatent.evaluate.split import SkySplit
     >>> sky = SkySplit([359.9, 0.3, 120.0], [0.0, 0.1, 40.0])
     >>> sky.field.tolist(), len(sky.names)
-    ([0, 0, 1], 2)
+    ([1, 1, 0], 2)
     """
 
     def __init__(self, ra, dec, linking_length=LINKING_LENGTH):
@@ -160,7 +160,7 @@ def assign_split(ra, dec, linking_length=LINKING_LENGTH):
     >>> from astro_xlatent.evaluate.split import assign_split
     >>> field, split = assign_split([10.0, 10.5, 10.2], [89.9, -89.9, 89.8])
     >>> field.tolist(), bool(split[0] == split[2])
-    ([1, 0, 1], True)
+    ([0, 1, 0], True)
     """
     sky = SkySplit(ra, dec, linking_length)
     return sky.field, sky.split

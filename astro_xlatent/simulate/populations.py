@@ -159,11 +159,13 @@ def draw_generic(n, rng):
 def _checked_classes(class_index):
     class_index = np.asarray(class_index)
     if class_index.ndim != 1 or (class_index.size and class_index.dtype.kind not in "iu"):
-        msg = f"class_index must be a 1-d array of integers, got {class_index.dtype} of shape {class_index.shape}"
+        got = f"{class_index.dtype} of shape {class_index.shape}"
+        msg = f"class_index must be a 1-d array of integers, got {got}"
         raise ParameterError(msg)
     if np.any((class_index < -1) | (class_index >= len(CLASSES))):
         named = ", ".join(f"{i} {name}" for i, name in enumerate(CLASSES))
-        msg = f"class_index has {int(class_index.min())} to {int(class_index.max())}; allowed: -1 generic, {named}"
+        found = f"{int(class_index.min())} to {int(class_index.max())}"
+        msg = f"class_index has {found}; allowed: -1 generic, {named}"
         raise ParameterError(msg)
     return class_index.astype(np.int64)
 

@@ -11,7 +11,7 @@ log-linear,
 
     ln m(E) = ln [A u](E) - N sigma(E) + t ln E + const,
 
-so the statistic is convex in (N, t) and Newton steps find its minimum.
+so the statistic is convex in (N, t) and damped Newton steps find its minimum.
 """
 
 import numpy as np
@@ -28,8 +28,8 @@ FLUX_BANDS = {"flux_05_2": (0.5, 2.0), "flux_2_7": (2.0, 7.0), "flux_02_23": (0.
 # Effective area of a CCD telescope in cm2, rounded from ACIS-S responses of 2000-2010
 _AREA_ENERGY = (0.3, 0.5, 0.7, 1.0, 1.5, 1.8, 2.1, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
 _AREA_CM2 = (40.0, 100.0, 250.0, 500.0, 680.0, 600.0, 430.0, 390.0, 350.0, 290.0, 200.0, 100.0, 40.0)
-# Newton steps; from the starting value six are enough, the rest is margin
-_STEPS = 14
+# largest number of steps; from the simulator's starting values about six are taken
+_STEPS = 60
 # weight of a prior t ~ N(0, 3) against 1,000 counts: keeps the tilt finite without data below 2 keV
 _RIDGE = 1.0 / (9.0 * 1000.0)
 
@@ -105,7 +105,8 @@ def equivalent_column(absorbed, unabsorbed, start):
     3e+21
     """
     if absorbed.shape != unabsorbed.shape or np.shape(start) != absorbed.shape[:1]:
-        msg = f"absorbed {absorbed.shape}, unabsorbed {unabsorbed.shape} and start {np.shape(start)} must agree"
+        shapes = f"absorbed {absorbed.shape}, unabsorbed {unabsorbed.shape}, start {np.shape(start)}"
+        msg = f"rows and energies of the arguments must agree, got {shapes}"
         raise ParameterError(msg)
     data, model = _merge(absorbed), _merge(unabsorbed)
     data /= np.maximum(data.sum(axis=1, keepdims=True), 1e-300)
@@ -114,42 +115,61 @@ def equivalent_column(absorbed, unabsorbed, start):
     return column * 1e22
 
 
-def _sigma():
-    fine = bin_cross_section()[_SLICE] * 1e22
-    return np.add.reduceat(fine, _STARTS) / _COUNT
-
-
 def _newton(data, log_model, column):
-    """Minimise over the column (1e22 / cm2) and the tilt; rows converge together."""
-    sigma = _sigma()
-    basis = np.stack([-sigma, _LOG_ENERGY])
+    """Minimise over the column (1e22 / cm2) and the tilt by Levenberg-Marquardt steps."""
+    basis, products = _basis()
     wanted = data @ basis.T
-    products = np.stack([sigma**2, -sigma * _LOG_ENERGY, _LOG_ENERGY**2], axis=1)
-    tilt = np.zeros_like(column)
+    state = np.stack([column, np.zeros_like(column)], axis=1)
+    value, mean, second = _statistic(state, log_model, wanted, basis, products)
+    damping = np.full(column.size, 1e-4)
+    active = np.arange(column.size)
     for _ in range(_STEPS):
-        eta = log_model + column[:, None] * basis[0] + tilt[:, None] * basis[1]
-        eta -= eta.max(axis=1, keepdims=True)
-        weight = np.exp(eta)
-        weight /= weight.sum(axis=1, keepdims=True)
-        mean, second = weight @ basis.T, weight @ products
-        column, tilt = _step(column, tilt, wanted, mean, second)
-    return column, tilt
+        trial = _step(state[active], wanted[active], mean[active], second[active], damping[active])
+        found = _statistic(trial, log_model[active], wanted[active], basis, products)
+        better = found[0] <= value[active] + 1e-13
+        moved = np.abs(trial - state[active]) > 1e-4 * np.abs(trial) + 1e-6
+        damping[active] *= np.where(better, 0.1, 10.0)
+        good = active[better]
+        state[good] = trial[better]
+        value[good], mean[good], second[good] = (part[better] for part in found)
+        active = active[moved.any(axis=1)]
+        if not active.size:
+            break
+    return state[:, 0], state[:, 1]
 
 
-def _step(column, tilt, wanted, mean, second):
-    """One bounded Newton step; with the column held at zero only the tilt moves."""
+def _basis():
+    """Derivatives of ln m by column and tilt, and their products, per merged bin."""
+    fine = bin_cross_section()[_SLICE] * 1e22
+    sigma = np.add.reduceat(fine, _STARTS) / _COUNT
+    products = np.stack([sigma**2, -sigma * _LOG_ENERGY, _LOG_ENERGY**2], axis=1)
+    return np.stack([-sigma, _LOG_ENERGY]), products
+
+
+def _statistic(state, log_model, wanted, basis, products):
+    """Half the Cash statistic per count, and moments of the basis under the model."""
+    eta = log_model + state @ basis
+    top = eta.max(axis=1, keepdims=True)
+    weight = np.exp(eta - top)
+    total = weight.sum(axis=1, keepdims=True)
+    weight /= total
+    value = np.log(total[:, 0]) + top[:, 0] - (state * wanted).sum(axis=1) + 0.5 * _RIDGE * state[:, 1] ** 2
+    return value, weight @ basis.T, weight @ products
+
+
+def _step(state, wanted, mean, second, damping):
+    """One damped Newton step; the column stays positive or becomes zero, then only the tilt moves."""
     gradient = mean - wanted
-    gradient[:, 1] += _RIDGE * tilt
-    a = second[:, 0] - mean[:, 0] ** 2 + 1e-14
+    gradient[:, 1] += _RIDGE * state[:, 1]
+    a = (second[:, 0] - mean[:, 0] ** 2 + 1e-14) * (1.0 + damping)
     b = second[:, 1] - mean[:, 0] * mean[:, 1]
-    c = second[:, 2] - mean[:, 1] ** 2 + _RIDGE
+    c = (second[:, 2] - mean[:, 1] ** 2 + _RIDGE) * (1.0 + damping)
     det = np.maximum(a * c - b * b, 1e-10 * a * c)
-    move = -(c * gradient[:, 0] - b * gradient[:, 1]) / det
-    move = np.clip(move, -0.7 * column, 1.5 * column + 0.01)
-    small = (column < 1e-4) & (move < 0)
-    move = np.where(small, -column, move)
-    turn = np.clip(-(gradient[:, 1] + b * move) / c, -0.7, 0.7)
-    return column + move, tilt + turn
+    move = (b * gradient[:, 1] - c * gradient[:, 0]) / det
+    column = np.maximum(state[:, 0] + move, 0.0)
+    move = column - state[:, 0]
+    turn = np.clip(-(gradient[:, 1] + b * move) / c, -2.0, 2.0)
+    return np.stack([column, state[:, 1] + turn], axis=1)
 
 
 def band_fluxes(spectrum):

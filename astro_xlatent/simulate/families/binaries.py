@@ -12,13 +12,23 @@ from astro_xlatent.simulate.families import lines
 from astro_xlatent.simulate.families.tools import (
     Draft,
     add_flux,
+    hot_plasma,
     log_normal,
     log_uniform,
     truncated_normal,
     unit_flux,
 )
 
-__all__ = ["be_hmxb", "cv_boundary", "cv_magnetic", "lmxb_faint", "lmxb_quiescent", "lmxb_soft", "spider", "supergiant"]
+__all__ = [
+    "be_hmxb",
+    "cv_boundary",
+    "cv_magnetic",
+    "lmxb_faint",
+    "lmxb_quiescent",
+    "lmxb_soft",
+    "spider",
+    "supergiant",
+]
 
 
 def _galactic(n, rng, p):
@@ -29,7 +39,7 @@ def _cooling_flow(kt, slope, metals):
     """Plasma at kT, 0.4 kT and 0.13 kT, emission measures falling as T^slope (Mukai 2017)."""
     total = 0.0
     for factor in (1.0, 0.4, 0.13):
-        total = total + factor**slope * emission.plasma(np.maximum(kt * factor, 0.1), metals)
+        total = total + factor**slope * hot_plasma(np.maximum(kt * factor, 0.1), metals)
     return total
 
 
@@ -62,7 +72,7 @@ def cv_boundary(n, rng, p):
     metals = log_uniform(rng, n, 0.3, 1.0)
     single = rng.random(n) < p["single"]
     flow = unit_flux(_cooling_flow(kt, p["cool_slope"], metals))
-    spectrum = np.where(single[:, None], unit_flux(emission.plasma(kt, metals)), flow)
+    spectrum = np.where(single[:, None], unit_flux(hot_plasma(kt, metals)), flow)
     spectrum = lines.add_iron(spectrum, rng, 0.5 * log_normal(rng, n, p["iron_ew"], 0.25, high=0.4))
     return Draft(
         spectrum,
@@ -134,10 +144,12 @@ def lmxb_faint(n, rng, p):
     spectrum = unit_flux(emission.powerlaw(gamma))
     disk = unit_flux(emission.disk_blackbody(log_normal(rng, n, 0.3, 0.2, 0.1, 0.8)), 0.3, 2.0)
     ratio = np.where(rng.random(n) < 0.25, log_uniform(rng, n, 0.1, 1.0), 0.0)
+    # seen edge-on, or through the disk of a galaxy
+    dipping = rng.random(n) < 0.15
     return Draft(
         add_flux(spectrum, disk, ratio, 0.3, 2.0),
         nh_gal=_galactic(n, rng, p),
-        nh_int=np.where(rng.random(n) < 0.15, log_normal(rng, n, 5e22, 0.5, high=1e24), log_normal(rng, n, 3e20, 0.7)),
+        nh_int=np.where(dipping, log_normal(rng, n, 5e22, 0.5, high=1e24), log_normal(rng, n, 3e20, 0.7)),
         photon_index=gamma,
     )
 

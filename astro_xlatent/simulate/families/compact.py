@@ -39,7 +39,8 @@ def thermal_neutron_star(n, rng, p):
     kt = log_normal(rng, n, p["kt"], p["kt_dex"], 0.05, 0.6)
     surface = unit_flux(emission.blackbody(kt), 0.3, 2.0)
     spots = unit_flux(emission.blackbody(kt * truncated_normal(rng, n, 2.0, 0.3, 1.3, 3.0)), 0.3, 2.0)
-    surface = add_flux(surface, spots, np.where(rng.random(n) < 0.4, log_uniform(rng, n, 0.03, 0.5), 0.0), 0.3, 2.0)
+    spot_ratio = np.where(rng.random(n) < 0.4, log_uniform(rng, n, 0.03, 0.5), 0.0)
+    surface = add_flux(surface, spots, spot_ratio, 0.3, 2.0)
     gamma = truncated_normal(rng, n, p["gamma_mean"], p["gamma_sd"], 0.8, 2.6)
     tail = np.where(rng.random(n) < 0.6, log_normal(rng, n, p["tail_ratio"], 0.4), 0.0)
     return Draft(

@@ -12,6 +12,7 @@ from astro_xlatent.simulate.families import lines
 from astro_xlatent.simulate.families.tools import (
     Draft,
     add_flux,
+    hot_plasma,
     log_normal,
     log_uniform,
     truncated_normal,
@@ -41,7 +42,7 @@ def agn(n, rng, p):
     nh_int, obscured = _agn_columns(n, rng, p)
     nucleus = unit_flux(emission.powerlaw(gamma, z))
     primary = lines.add_iron(nucleus, rng, log_normal(rng, n, p["iron_ew"], 0.3, high=0.6), z)
-    excess = np.where(rng.random(n) < p["soft_fraction"], log_normal(rng, n, p["soft_excess"], 0.4, high=3.0), 0.0)
+    excess = log_normal(rng, n, p["soft_excess"], 0.4, high=3.0) * (rng.random(n) < p["soft_fraction"])
     soft = unit_flux(emission.blackbody(truncated_normal(rng, n, 0.14, 0.03, 0.08, 0.25), z), 0.3, 2.0)
     primary = add_flux(primary, soft, np.where(obscured, 0.0, excess), 0.3, 2.0)
     leak = np.where(obscured, log_normal(rng, n, p["scattered"], p["scattered_dex"], high=0.3), 0.0)
@@ -61,7 +62,7 @@ def cluster(n, rng, p):
     z = log_normal(rng, n, 0.3, 0.35, 0.01, 1.3)
     metals = truncated_normal(rng, n, 0.35, 0.12, 0.1, 0.8)
     return Draft(
-        unit_flux(emission.plasma(kt, metals, z)),
+        unit_flux(hot_plasma(kt, metals, z)),
         nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 3e19, 5e21),
         redshift=z,
         kt=kt,
@@ -73,7 +74,7 @@ def galaxy(n, rng, p):
     kt = log_normal(rng, n, p["kt_gas"], 0.2, 0.15, 1.5)
     z = log_normal(rng, n, 0.02, 0.5, 0.0005, 0.3)
     gamma = truncated_normal(rng, n, 1.7, 0.15, 1.3, 2.2)
-    gas = unit_flux(emission.plasma(kt, log_uniform(rng, n, 0.2, 1.5), z), 0.5, 2.0)
+    gas = unit_flux(hot_plasma(kt, log_uniform(rng, n, 0.2, 1.5), z), 0.5, 2.0)
     spectrum = add_flux(gas, emission.powerlaw(gamma), log_uniform(rng, n, 0.05, 2.0))
     return Draft(
         unit_flux(spectrum),
@@ -94,8 +95,8 @@ def remnant(n, rng, p):
     """
     kt = log_normal(rng, n, p["kt_remnant"], 0.2, 0.15, 3.0)
     alpha = log_uniform(rng, n, 0.3, 5.0)
-    metals = dict.fromkeys(("O", "Ne", "Mg", "Si", "S"), alpha) | {"Fe": log_uniform(rng, n, 0.2, 2.0)}
-    spectrum = unit_flux(emission.plasma(kt, metals), 0.5, 2.0)
+    metals = {"metals": alpha, "Fe": log_uniform(rng, n, 0.2, 2.0)}
+    spectrum = unit_flux(hot_plasma(kt, metals), 0.5, 2.0)
     gamma = truncated_normal(rng, n, 2.3, 0.3, 1.5, 3.0)
     tail = np.where(rng.random(n) < 0.3, log_uniform(rng, n, 0.02, 1.0), 0.0)
     return Draft(

@@ -4,7 +4,7 @@
 import numpy as np
 
 from astro_xlatent.physics import emission
-from astro_xlatent.simulate.families.tools import Draft, add_flux, log_normal, log_uniform, unit_flux
+from astro_xlatent.simulate.families.tools import Draft, add_flux, hot_plasma, log_normal, log_uniform, unit_flux
 
 __all__ = ["generic"]
 
@@ -22,16 +22,16 @@ def _shape(n, rng, kind):
         kt = log_uniform(rng, n, 0.1, 3.0)
         return emission.disk_blackbody(kt), nothing, kt
     if kind == 3:
-        kt = log_uniform(rng, n, 0.5, 30.0)
-        return emission.bremsstrahlung(kt), nothing, kt
+        gamma = rng.uniform(-0.5, 2.5, n)
+        return emission.cutoff_powerlaw(gamma, log_uniform(rng, n, 1.0, 20.0)), gamma, nothing
     kt = log_uniform(rng, n, 0.1, 15.0)
-    return emission.plasma(kt, log_uniform(rng, n, 0.1, 3.0)), nothing, kt
+    return hot_plasma(kt, log_uniform(rng, n, 0.1, 3.0)), nothing, kt
 
 
 def _component(n, rng):
     spectrum = np.empty((n, emission.powerlaw(np.ones(1)).shape[1]), np.float32)
     gamma, kt = np.full(n, np.nan), np.full(n, np.nan)
-    kinds = rng.choice(5, n, p=(0.3, 0.15, 0.15, 0.05, 0.35))
+    kinds = rng.choice(5, n, p=(0.28, 0.15, 0.12, 0.1, 0.35))
     for kind in range(5):
         rows = np.flatnonzero(kinds == kind)
         if rows.size:

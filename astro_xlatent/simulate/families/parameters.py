@@ -238,10 +238,12 @@ def tuning_table():
     text : str
         One line per tuned parameter; a header line first.
     """
-    lines = [f"{'class':8s} {'parameter':14s} {'initial':>10s} {'tuned':>10s} {'range':>20s}  unit; references"]
+    header = f"{'class':8s} {'parameter':14s} {'initial':>10s} {'tuned':>10s} {'range':>20s}"
+    lines = [f"{header}  unit; references"]
     for label, values in TUNED.items():
         for name, value in values.items():
             initial, low, high, unit, reference = LITERATURE[label][name]
             bounds = f"{low:.3g} - {high:.3g}"
-            lines.append(f"{label:8s} {name:14s} {initial:10.3g} {value:10.3g} {bounds:>20s}  {unit}; {reference}")
+            numbers = f"{initial:10.3g} {value:10.3g} {bounds:>20s}"
+            lines.append(f"{label:8s} {name:14s} {numbers}  {unit}; {reference}")
     return "\n".join(lines)

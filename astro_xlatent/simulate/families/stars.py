@@ -7,10 +7,10 @@ References are listed in `astro_xlatent.simulate.families.parameters`.
 
 import numpy as np
 
-from astro_xlatent.physics import emission
 from astro_xlatent.simulate.families.tools import (
     Draft,
     add_flux,
+    hot_plasma,
     log_normal,
     truncated_normal,
     unit_flux,
@@ -23,14 +23,12 @@ def _corona(n, rng, metals):
     """Abundances of active coronae: iron low, neon high (Robrade & Schmitt 2005; Maggio et al. 2007)."""
     iron = log_normal(rng, n, metals, 0.15, 0.05, 2.0)
     neon = iron * truncated_normal(rng, n, 2.5, 0.7, 1.0, 5.0)
-    return dict.fromkeys(("Mg", "Si", "S", "Ar", "Ca", "Fe", "Ni"), iron) | {
-        "C": 1.5 * iron, "N": 1.5 * iron, "O": 1.5 * iron, "Ne": neon,
-    }
+    return {"metals": iron, "O": 1.5 * iron, "Ne": neon}
 
 
 def _two_temperatures(kt_cool, kt_hot, ratio, metals):
-    cool = unit_flux(emission.plasma(kt_cool, metals))
-    return add_flux(cool, emission.plasma(kt_hot, metals), ratio, 0.5, 7.0)
+    cool = unit_flux(hot_plasma(kt_cool, metals))
+    return add_flux(cool, hot_plasma(kt_hot, metals), ratio, 0.5, 7.0)
 
 
 def cool_star(n, rng, p):
@@ -99,5 +97,5 @@ def colliding_winds(n, rng, p):
     spectrum, _, metals, nh_gal, nh_int = _winds(n, rng, p)
     hot = log_normal(rng, n, p["hard_kt"], 0.15, 1.0, 8.0)
     ratio = log_normal(rng, n, p["hard_ratio"], 0.4, 0.0, 30.0)
-    spectrum = add_flux(spectrum, emission.plasma(hot, metals), ratio, 0.5, 7.0)
+    spectrum = add_flux(spectrum, hot_plasma(hot, metals), ratio, 0.5, 7.0)
     return Draft(spectrum, nh_gal=nh_gal, nh_int=3 * nh_int, kt=np.asarray(hot))

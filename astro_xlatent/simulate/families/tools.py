@@ -7,8 +7,9 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from astro_xlatent.physics.grid import ENERGY_MID
+from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
 
-__all__ = ["Draft", "add_flux", "log_normal", "log_uniform", "truncated_normal", "unit_flux"]
+__all__ = ["Draft", "add_flux", "hot_plasma", "log_normal", "log_uniform", "truncated_normal", "unit_flux"]
 
 
 @dataclass
@@ -111,3 +112,29 @@ def add_flux(base, other, ratio, low=0.5, high=2.0):
     energy = ENERGY_MID[first:last].astype(np.float32)
     scale = ratio * (base[:, first:last] @ energy) / np.maximum(other[:, first:last] @ energy, 1e-36)
     return base + other * scale[:, None].astype(np.float32)
+
+
+def hot_plasma(kt, metals, redshift=0.0):
+    """
+    Collisional plasma, also hotter than its table.
+
+    Parameters
+    ----------
+    kt, redshift : ndarray, shape (n,)
+        keV. Above the table the hottest entry is stretched as a
+        bremsstrahlung continuum, exp(-E / kt); its lines are weak there.
+    metals : ndarray, shape (n,), or dict
+        As in `astro_xlatent.physics.plasma.plasma`.
+
+    Returns
+    -------
+    spectrum : ndarray, shape (n, N_ENERGY)
+    """
+    low, high = PLASMA_KT_RANGE
+    inside = np.clip(kt, 1.001 * low, 0.999 * high)
+    spectrum = plasma(inside, metals, redshift)
+    stretch = (1.0 / inside - 1.0 / np.maximum(kt, inside)) * (1.0 + redshift)
+    rows = np.flatnonzero(stretch > 0)
+    if rows.size:
+        spectrum[rows] *= np.exp(stretch[rows, None] * ENERGY_MID)
+    return spectrum

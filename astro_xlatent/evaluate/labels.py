@@ -1,0 +1,193 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Real sources with a class from the literature.
+
+`load_sources` reads the sample of classified CSC sources (MUWCLASS training
+set, Yang et al. 2022, ApJ 941, 104; VizieR J/ApJ/941/104), `load_detections`
+the CSC detections near catalogued compact objects. Both keep the catalogue's
+rows and add ``xl_label``; what is dropped is counted and said.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from astropy.coordinates import angular_separation
+from astropy.table import Table
+
+from astro_xlatent.errors import TableError
+
+__all__ = ["BANDS", "Labelled", "load_detections", "load_sources"]
+
+#: Bands with measurements in both files.
+BANDS = ("s", "m", "h")
+
+_SOURCE_CLASSES = {name: name for name in ("AGN", "CV", "HM-STAR", "HMXB", "LM-STAR", "LMXB", "NS", "YSO")}
+_SOURCE_CLASSES["NS_BIN"] = "LMXB"
+
+# Labels of one detection that say the same thing; every other combination is a contradiction.
+_DETECTION_CLASSES = {
+    frozenset({"CV"}): "CV",
+    frozenset({"CV", "CV_or_nova"}): "CV",
+    frozenset({"CV_or_nova"}): "CV",
+    frozenset({"LMXB"}): "LMXB",
+    frozenset({"LMXB_NS"}): "LMXB",
+    frozenset({"LMXB_BH"}): "LMXB",
+    frozenset({"LMXB", "LMXB_NS"}): "LMXB",
+    frozenset({"LMXB", "LMXB_BH"}): "LMXB",
+    frozenset({"PULSAR"}): "NS",
+}
+# Optical novae of M31 lie in its crowded bulge, most X-ray counterparts are chance or supersoft.
+_M31 = (10.6847, 41.2688, 1.5)
+
+
+@dataclass
+class Labelled:
+    """
+    Rows with a class.
+
+    Attributes
+    ----------
+    table : Table
+        The catalogue's columns and ``xl_label`` (class name).
+    dropped : dict of int
+        Number of rows dropped, by reason.
+    """
+
+    table: Table
+    dropped: dict = field(default_factory=dict)
+
+    @property
+    def label(self):
+        """Class of every row, ndarray of str."""
+        return np.asarray(self.table["xl_label"]).astype(str)
+
+    def column(self, name):
+        """
+        One column as float64 with NaN where it is masked.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        values : ndarray, shape (n,)
+        """
+        return np.asarray(np.ma.filled(np.ma.asarray(self.table[name], dtype=float), np.nan))
+
+    def keep(self, mask, reason):
+        """
+        Keep some rows, counting the others under ``reason``.
+
+        Parameters
+        ----------
+        mask : ndarray of bool, shape (n,)
+        reason : str
+
+        Returns
+        -------
+        labelled : Labelled
+        """
+        gone = int(len(self.table) - np.count_nonzero(mask))
+        dropped = self.dropped | ({reason: self.dropped.get(reason, 0) + gone} if gone else {})
+        return Labelled(self.table[np.asarray(mask, bool)], dropped)
+
+
+def _read(path, needed):
+    path = Path(path)
+    if not path.is_file():
+        msg = f"{path} is not a file; give the path of the labelled sample (CSV, may end in .gz)"
+        raise TableError(msg)
+    table = Table.read(path, format="ascii.csv")
+    missing = [name for name in needed if name not in table.colnames]
+    if missing:
+        msg = f"{path.name} lacks the columns {', '.join(missing)}; it has {', '.join(table.colnames[:12])}, ..."
+        raise TableError(msg)
+    return table
+
+
+def load_sources(path):
+    """
+    Read the classified CSC sources, one row a source.
+
+    Parameters
+    ----------
+    path : path-like
+        ``csc2_labelled_sources.csv``.
+
+    Returns
+    -------
+    labelled : Labelled
+        ``NS_BIN`` counts as LMXB. Rows of other classes, repeated names, and
+        rows without the band fluxes ``flux_aper90_ave_*`` are dropped.
+
+    Raises
+    ------
+    TableError
+        If the file is missing or lacks columns.
+    """
+    fluxes = [f"{prefix}flux_aper90_ave_{band}" for prefix in ("", "e_") for band in BANDS]
+    table = _read(path, ["name", "ra", "dec", "class_label", "significance", "nh_gal", *fluxes])
+    names = [_SOURCE_CLASSES.get(str(value), "") for value in table["class_label"]]
+    table["xl_label"] = np.array(names, dtype="<U8")
+    out = Labelled(table).keep(np.array(names) != "", "class not used")
+    first = np.zeros(len(out.table), bool)
+    first[np.unique(np.asarray(out.table["name"]).astype(str), return_index=True)[1]] = True
+    out = out.keep(first, "name repeated")
+    usable = np.all([np.isfinite(out.column(name)) for name in fluxes], axis=0)
+    errors = np.all([out.column(name) > 0 for name in fluxes[len(BANDS) :]], axis=0)
+    return out.keep(usable & errors, "band flux missing")
+
+
+def load_detections(path):
+    """
+    Read the detections near compact objects, one row a detection.
+
+    Parameters
+    ----------
+    path : path-like
+        ``csc2_labelled_detections.csv.gz``.
+
+    Returns
+    -------
+    labelled : Labelled
+        Unique in (obsid, obi, region_id). Detections whose labels contradict
+        one another (CV with LMXB_NS, LMXB_BH with PULSAR, ...) and novae
+        within 1.5 degrees of M31 are dropped.
+
+    Raises
+    ------
+    TableError
+        If the file is missing or lacks columns.
+    """
+    table = _read(path, ["class_label", "ra", "dec", "obsid", "obi", "region_id", "src_cnts_aper_s"])
+    labels, first = _labels_of_detections(table)
+    out = Labelled(table)
+    names = np.array([_DETECTION_CLASSES.get(labels[key], "") for key in _keys(table)])
+    table["xl_label"] = names.astype("<U8")
+    nova = np.array([labels[key] == frozenset({"CV_or_nova"}) for key in _keys(table)])
+    separation = angular_separation(*np.radians([out.column("ra"), out.column("dec"), *_m31_arrays(len(table))]))
+    table["_drop"] = nova & (np.degrees(separation) < _M31[2])
+    out = out.keep(first, "detection repeated")
+    out = out.keep(np.asarray(out.table["xl_label"]) != "", "labels contradict")
+    out = out.keep(~np.asarray(out.table["_drop"]), "nova near M31")
+    out.table.remove_column("_drop")
+    return out
+
+
+def _m31_arrays(n):
+    return np.full(n, _M31[0]), np.full(n, _M31[1])
+
+
+def _keys(table):
+    return list(zip(*(table[name].tolist() for name in ("obsid", "obi", "region_id")), strict=True))
+
+
+def _labels_of_detections(table):
+    """All labels of each detection, and the mask of first occurrences."""
+    labels, first = {}, np.zeros(len(table), bool)
+    for number, (key, value) in enumerate(zip(_keys(table), table["class_label"], strict=True)):
+        first[number] = key not in labels
+        labels[key] = labels.get(key, frozenset()) | {str(value)}
+    return labels, first
