@@ -5,7 +5,7 @@ import numpy as np
 
 from astro_xlatent.errors import ParameterError
 
-__all__ = ["check_parameter"]
+__all__ = ["check_parameter", "plain_numbers"]
 
 
 def check_parameter(name, value, low, high, unit=""):
@@ -39,8 +39,7 @@ def check_parameter(name, value, low, high, unit=""):
     array(2.)
     """
     try:
-        value = value.to_value(unit) if hasattr(value, "unit") else value
-        value = np.asarray(value, dtype=float)
+        value = plain_numbers(value, unit)
     except (TypeError, ValueError) as error:
         msg = f"{name} must be numbers{_in(unit)} from {low:g} to {high:g}, got {value!r}: {error}"
         raise ParameterError(msg) from error
@@ -51,6 +50,35 @@ def check_parameter(name, value, low, high, unit=""):
         msg = f"{name} = {first:g}{_in(unit)} is not allowed; it must be a number from {low:g} to {high:g}{where}"
         raise ParameterError(msg)
     return value
+
+
+def plain_numbers(value, unit=""):
+    """
+    Float array of a number, array, column or quantity; masked becomes NaN.
+
+    Parameters
+    ----------
+    value : array_like, `~astropy.table.Column` or `~astropy.units.Quantity`
+        What carries a unit is converted to ``unit``.
+    unit : str, optional
+        Unit of the result.
+
+    Returns
+    -------
+    value : ndarray of float64
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from astro_xlatent.physics._checks import plain_numbers
+    >>> plain_numbers(2000 * u.eV, "keV")
+    array(2.)
+    """
+    own = getattr(value, "unit", None)
+    if np.ma.isMaskedArray(value):
+        value = value.astype(float).filled(np.nan)
+    value = np.asarray(value, dtype=float)
+    return value if own is None else (value * own).to_value(unit)
 
 
 def _in(unit):
