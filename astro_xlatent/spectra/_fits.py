@@ -20,6 +20,7 @@ import re
 import stat
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -224,20 +225,22 @@ class Table:
         Keywords.
     n_rows : int
         Number of rows.
-    columns : dict of str to Column
-        By upper-case name.
     """
 
     name: str
     header: Header
     n_rows: int
-    columns: dict
     path: str
     error: type
     _data: bytes
     _start: int
     _row_bytes: int
     _heap: tuple
+
+    @cached_property
+    def columns(self):
+        """Places of the columns by upper-case name; parsed when first asked for."""
+        return _columns(self.header, self._row_bytes, self.fail)
 
     def fail(self, text):
         """Raise the error of this file."""
@@ -397,10 +400,9 @@ def _table(header, data, begin, path, error):
     if header.get("BITPIX") != 8 or header.get("NAXIS") != 2:
         fail("a binary table must have BITPIX 8 and NAXIS 2; the header is damaged")
     width, rows = _integer(header, "NAXIS1", fail), _integer(header, "NAXIS2", fail)
-    columns = _columns(header, width, fail)
     end = begin + width * rows + _integer(header, "PCOUNT", fail, 0)
     heap = begin + _integer(header, "THEAP", fail, width * rows)
-    return Table(name, header, rows, columns, str(path), error, data, begin, width,
+    return Table(name, header, rows, str(path), error, data, begin, width,
                  (heap, max(end - heap, 0)))
 
 

@@ -108,8 +108,9 @@ def _energies(table):
     if not (np.all(np.isfinite(e_lo)) and np.all(np.isfinite(e_hi))):
         table.fail("energy bounds are NaN or infinite; the file is damaged")
     step = np.diff(e_lo)
-    ordered = np.all(step > 0) or np.all(step < 0)
-    if not ordered or np.any(e_hi <= e_lo) or e_lo.min() < 0 or e_hi.max() > 1e6:
+    # ROSAT matrices have a few bins of zero width; they do no harm.
+    ordered = np.all(step >= 0) or np.all(step <= 0)
+    if not ordered or np.any(e_hi < e_lo) or e_lo.min() < 0 or not 0 < e_hi.max() < 1e6:
         table.fail("energy bounds must be positive and in order; the file is damaged")
     return np.where(e_lo == 0, np.minimum(MIN_ENERGY, 0.5 * e_hi), e_lo), e_hi
 
@@ -158,8 +159,7 @@ def _matrix(table, offset, n_channels):
         table.fail(f"the matrix has {total} elements; at most {MAX_ELEMENTS} are allowed")
     needed = np.bincount(row, weights=width, minlength=table.n_rows).astype(np.int64)
     values = _values(table, needed)
-    if not np.all(np.isfinite(values)) or (values.size and (values.min() < 0 or values.max() > 1e8)):
-        table.fail("MATRIX has values that are NaN, negative or above 1e8; the file is damaged")
+    _check_values(table, values)
     shift = np.repeat(start - (np.cumsum(width) - width), width)
     index = (shift + np.arange(total)).astype(np.int32)
     pointer = np.concatenate([[0], np.cumsum(needed)]).astype(np.int32)
@@ -167,6 +167,14 @@ def _matrix(table, offset, n_channels):
     if np.count_nonzero(matrix.data) < 0.9 * matrix.data.size:
         matrix.eliminate_zeros()
     return matrix
+
+
+def _check_values(table, values):
+    """Smoothed XMM matrices have small negative elements; they are kept as they are."""
+    top = values.max(initial=0.0)
+    if not np.all(np.isfinite(values)) or top > 1e8 or values.min(initial=0.0) < -0.01 * top:
+        table.fail("MATRIX has values that are NaN, above 1e8, or more negative than a hundredth "
+                   "of the peak; the file is damaged")
 
 
 def _groups(table):

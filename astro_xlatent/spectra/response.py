@@ -316,7 +316,7 @@ class Response:
         found = _CACHE.get((arf_key, rmf_key))
         if found is None:
             found = cls._build(arf, arf_data, rmf, rmf_data, rmf_key)
-            _CACHE.put((arf_key, rmf_key), found, found.area.nbytes * 3)
+            _CACHE.put((arf_key, rmf_key), found, _size(found.redistribution) + 3 * found.area.nbytes)
         names = {"rmf": Path(rmf).name, "arf": None if arf is None else Path(arf).name}
         return replace(found, meta={**found.meta, **names})
 
@@ -325,8 +325,7 @@ class Response:
         parsed = _CACHE.get(rmf_key)
         if parsed is None:
             parsed = parse_rmf(rmf_data(), rmf)
-            m = parsed.matrix
-            _CACHE.put(rmf_key, parsed, m.data.nbytes + m.indices.nbytes + m.indptr.nbytes)
+            _CACHE.put(rmf_key, parsed, _size(parsed.matrix))
         if arf is None:
             return _without_arf(cls, parsed, rmf)
         if parsed.has_area:
@@ -402,7 +401,11 @@ def _load(path):
 
 
 def _digest(raw):
-    return hashlib.blake2b(raw, digest_size=16).digest()
+    return hashlib.sha256(raw).digest()
+
+
+def _size(matrix):
+    return matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes
 
 
 def _without_arf(cls, rmf, name):
