@@ -1,0 +1,89 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Directives that turn the package's registries into tables.
+
+``.. xl-columns::`` shows `astro_xlatent.columns.COLUMNS`, ``.. xl-flags::``
+`astro_xlatent.flags.FLAGS`, and ``.. xl-meta::`` the provenance keys.
+"""
+
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+
+from astro_xlatent.columns import COLUMNS
+from astro_xlatent.flags import FLAGS
+from astro_xlatent.provenance import PROVENANCE_KEYS
+
+__all__ = ["setup"]
+
+
+def list_table(header, rows):
+    """Lines of a ``list-table`` directive."""
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in [header, *rows]:
+        for i, cell in enumerate(row):
+            lines.append(f"   {'* -' if i == 0 else '  -'} {cell}")
+    return lines
+
+
+def column_rows():
+    """One row for each output column."""
+    for spec in COLUMNS.values():
+        shape = " x ".join(str(n) for n in spec.shape)
+        kind = "str" if spec.dtype is str else f"{spec.dtype.__name__}{f' ({shape})' if shape else ''}"
+        unit = "" if spec.unit is None else f"``{spec.unit.to_string()}``"
+        text = spec.description + (" (optional)" if spec.optional else "")
+        yield f"``{spec.name}``", kind, unit, f"``{spec.ucd}``", text
+
+
+class RegistryTable(Directive):
+    """Base of the three directives: a table of a header and rows."""
+
+    header = ()
+
+    def rows(self):
+        """Rows of the table, as tuples of reStructuredText."""
+        raise NotImplementedError
+
+    def run(self):
+        """Parse the table where the directive stands."""
+        from docutils import nodes
+
+        node = nodes.section()
+        node.document = self.state.document
+        lines = StringList(list_table(self.header, self.rows()), source=__name__)
+        self.state.nested_parse(lines, self.content_offset, node)
+        return node.children
+
+
+class ColumnTable(RegistryTable):
+    """The columns of `add_latents`."""
+
+    header = ("column", "type", "unit", "UCD", "meaning")
+    rows = staticmethod(column_rows)
+
+
+class FlagTable(RegistryTable):
+    """The bits of ``xl_flag``."""
+
+    header = ("bit", "value", "name", "meaning")
+
+    def rows(self):
+        """One row for each bit."""
+        return [(str(f.bit), str(f.value), f"``{f.name}``", f.text) for f in FLAGS]
+
+
+class MetaTable(RegistryTable):
+    """The keys that a run leaves in ``table.meta``."""
+
+    header = ("key", "holds")
+
+    def rows(self):
+        """One row for each key."""
+        return [(f"``{key}``", text) for key, text in PROVENANCE_KEYS.items()]
+
+
+def setup(app):
+    """Register the directives."""
+    for name, directive in (("columns", ColumnTable), ("flags", FlagTable), ("meta", MetaTable)):
+        app.add_directive(f"xl-{name}", directive)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
