@@ -44,6 +44,7 @@ __all__ = [
     "absorption_cross_section",
     "bin_cross_section",
     "convert_nh",
+    "element_cross_section",
     "partial_covering",
     "transmission",
 ]
@@ -129,6 +130,41 @@ def absorption_cross_section(energy_kev=ENERGY_MID, convention="tbabs/wilm"):
     energy = check_parameter("energy_kev", energy_kev, 0.1, 300.0, "keV")
     log_energy, log_sigma = _log_total(convention)
     return np.exp(np.interp(np.log(energy), log_energy, log_sigma))
+
+
+def element_cross_section(element, energy_kev=ENERGY_MID):
+    """
+    Photoelectric cross section of one atom.
+
+    Parameters
+    ----------
+    element : str
+        Chemical symbol of one of the 21 elements of the Wilms set.
+    energy_kev : array_like or `~astropy.units.Quantity`, optional
+        Photon energies, 0.1 to 300 keV; any shape.
+
+    Returns
+    -------
+    sigma : ndarray of float64, shape of ``energy_kev``
+        cm2 per atom.
+
+    Raises
+    ------
+    ParameterError
+        If an energy lies outside the table or it lacks the element.
+
+    Examples
+    --------
+    >>> from astro_xlatent.physics.absorption import element_cross_section
+    >>> print(f"{element_cross_section('Fe', 8.0):.1e}")
+    2.8e-20
+    """
+    log_energy, (table, elements) = np.log(_table()[0]), _table()[1:]
+    if element not in elements:
+        msg = f"no cross section of element {element!r}; the table has {', '.join(elements)}"
+        raise ParameterError(msg)
+    energy = check_parameter("energy_kev", energy_kev, 0.1, 300.0, "keV")
+    return np.exp(np.interp(np.log(energy), log_energy, table[elements.index(element)]))
 
 
 @lru_cache(maxsize=len(CONVENTIONS))

@@ -20,41 +20,24 @@ from functools import lru_cache
 
 import numpy as np
 
+from astro_xlatent.physics._bins import INDEX_RANGE, KT_RANGE, REDSHIFT_RANGE, lookup, observed_edges, simpson
 from astro_xlatent.physics._checks import check_parameter
-from astro_xlatent.physics.grid import ENERGY_EDGES
+from astro_xlatent.physics.bremsstrahlung import bremsstrahlung
+from astro_xlatent.physics.lines import gaussian_line, iron_line
 from astro_xlatent.physics.plasma import plasma
+from astro_xlatent.physics.reflection import reflection
 
 __all__ = [
     "blackbody",
+    "bremsstrahlung",
     "cutoff_powerlaw",
     "disk_blackbody",
     "gaussian_line",
     "iron_line",
     "plasma",
     "powerlaw",
+    "reflection",
 ]
-
-_INDEX = (-5.0, 10.0)
-_KT = (0.005, 200.0)
-_REDSHIFT = (0.0, 15.0)
-
-
-def _observed_edges(edges):
-    return check_parameter("edges", ENERGY_EDGES if edges is None else edges, 1e-3, 300.0, "keV")
-
-
-def _simpson(density, edges, redshift):
-    # the (1 + z) of the stretched bin and of the time dilation cancel
-    points = np.empty(2 * edges.size - 1)
-    points[::2] = edges
-    points[1::2] = 0.5 * (edges[1:] + edges[:-1])
-    value = density(points * (1 + redshift)[..., None])
-    total = 4 * value[..., 1::2]
-    total += value[..., :-1:2]
-    total += value[..., 2::2]
-    total *= np.diff(edges) / 6
-    return total
-
 
 def powerlaw(photon_index, redshift=0.0, *, edges=None):
     """
@@ -86,9 +69,9 @@ def powerlaw(photon_index, redshift=0.0, *, edges=None):
     >>> powerlaw([1.7, 2.0]).shape
     (2, 1190)
     """
-    slope = 1 - check_parameter("photon_index", photon_index, *_INDEX)[..., None]
-    stretch = 1 + check_parameter("redshift", redshift, *_REDSHIFT)[..., None]
-    log_edges = np.log(_observed_edges(edges))
+    slope = 1 - check_parameter("photon_index", photon_index, *INDEX_RANGE)[..., None]
+    stretch = 1 + check_parameter("redshift", redshift, *REDSHIFT_RANGE)[..., None]
+    log_edges = np.log(observed_edges(edges))
     log_width = np.diff(log_edges)
     log_mid = 0.5 * (log_edges[1:] + log_edges[:-1])
     # exact: width x sinh(u)/u, as a series that has no hole at index 1
@@ -124,10 +107,10 @@ def cutoff_powerlaw(photon_index, e_cut, redshift=0.0, *, edges=None):
     >>> cutoff_powerlaw(1.0, [5.0, 20.0]).shape
     (2, 1190)
     """
-    index = check_parameter("photon_index", photon_index, *_INDEX)[..., None]
+    index = check_parameter("photon_index", photon_index, *INDEX_RANGE)[..., None]
     e_cut = check_parameter("e_cut", e_cut, 0.01, 1e6, "keV")[..., None]
-    redshift = check_parameter("redshift", redshift, *_REDSHIFT)
-    return _simpson(lambda e: np.exp(-index * np.log(e) - e / e_cut), _observed_edges(edges), redshift)
+    redshift = check_parameter("redshift", redshift, *REDSHIFT_RANGE)
+    return simpson(lambda e: np.exp(-index * np.log(e) - e / e_cut), observed_edges(edges), redshift)
 
 
 def blackbody(kt, redshift=0.0, *, edges=None):
@@ -156,14 +139,14 @@ def blackbody(kt, redshift=0.0, *, edges=None):
     >>> blackbody([0.1, 1.0]).shape
     (2, 1190)
     """
-    kt = check_parameter("kt", kt, *_KT, "keV")[..., None]
-    redshift = check_parameter("redshift", redshift, *_REDSHIFT)
+    kt = check_parameter("kt", kt, *KT_RANGE, "keV")[..., None]
+    redshift = check_parameter("redshift", redshift, *REDSHIFT_RANGE)
 
     # beyond 700 kt there is nothing left, and exp would overflow
     def density(energy):
         return 1.0344e-3 * energy**2 / np.expm1(np.minimum(energy / kt, 700.0))
 
-    return _simpson(density, _observed_edges(edges), redshift)
+    return simpson(density, observed_edges(edges), redshift)
 
 
 def disk_blackbody(kt_in, *, edges=None):
@@ -202,23 +185,15 @@ def disk_blackbody(kt_in, *, edges=None):
     >>> disk_blackbody([0.2, 1.0]).shape
     (2, 1190)
     """
-    kt_in = check_parameter("kt_in", kt_in, *_KT, "keV")[..., None]
+    kt_in = check_parameter("kt_in", kt_in, *KT_RANGE, "keV")[..., None]
     log_kt = np.log(kt_in)
 
     def density(energy):
         log_energy = np.log(energy)
-        scaled = _lookup(log_energy - log_kt, *_disk_table())
+        scaled = lookup(log_energy - log_kt, *_disk_table())
         return np.exp(scaled - energy / kt_in + 2 * log_energy)
 
-    return _simpson(density, _observed_edges(edges), np.zeros(kt_in.shape[:-1]))
-
-
-def _lookup(x, start, step, values):
-    # linear interpolation on a uniform grid, faster than np.interp
-    position = (x - start) / step
-    index = np.clip(position.astype(np.intp), 0, values.size - 2)
-    low = values[index]
-    return low + (values[index + 1] - low) * (position - index)
+    return simpson(density, observed_edges(edges), np.zeros(kt_in.shape[:-1]))
 
 
 @lru_cache(maxsize=1)
@@ -238,77 +213,3 @@ def _disk_table():
     at_one = scaled[far][0] * np.exp(-x[far][0]) + step * near[-1]
     scaled[~far] = (rest + at_one) * np.exp(x[~far])
     return start, step, np.log(8 / 3 * 1.0380e-3 * scaled) - 8 / 3 * log_x
-
-
-def gaussian_line(energy, sigma, redshift=0.0, *, edges=None):
-    """
-    Gaussian emission line, XSPEC's ``zgauss``.
-
-    Parameters
-    ----------
-    energy : array_like, shape (...)
-        Rest energy of the centre in keV, 0.01 to 200.
-    sigma : array_like, shape (...)
-        Standard deviation in keV at rest, 0 to 50; 0 is a delta function.
-    redshift : array_like, shape (...), optional
-        Redshift, 0 to 15.
-    edges : array_like, shape (n_energy + 1,), optional
-        Bin edges in keV; the incident grid if not given.
-
-    Returns
-    -------
-    spectrum : ndarray of float64, shape (..., n_energy)
-        One photon/cm2/s in the rest frame, that is 1 / (1 + z) observed; what
-        lies beyond the grid is lost.
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.emission import gaussian_line
-    >>> float(round(gaussian_line(6.4, 0.01, redshift=1.0).sum(), 6))
-    0.5
-    """
-    from scipy.special import ndtr
-
-    energy = check_parameter("energy", energy, 0.01, 200.0, "keV")[..., None]
-    sigma = check_parameter("sigma", sigma, 0.0, 50.0, "keV")[..., None]
-    stretch = 1 + check_parameter("redshift", redshift, *_REDSHIFT)[..., None]
-    distance = _observed_edges(edges) * stretch - energy
-    return np.diff(ndtr(distance / np.maximum(sigma, 1e-7))) / stretch
-
-
-def iron_line(energy=6.4, sigma=0.01, redshift=0.0, *, edges=None):
-    """
-    Iron K alpha with its K beta satellite.
-
-    Parameters
-    ----------
-    energy : array_like, shape (...), optional
-        Rest energy of K alpha in keV: 6.4 neutral, 6.7 helium-like, 6.97
-        hydrogen-like iron.
-    sigma : array_like, shape (...), optional
-        Standard deviation in keV.
-    redshift : array_like, shape (...), optional
-        Redshift, 0 to 15.
-    edges : array_like, shape (n_energy + 1,), optional
-        Bin edges in keV; the incident grid if not given.
-
-    Returns
-    -------
-    spectrum : ndarray of float64, shape (..., n_energy)
-        One photon/cm2/s in K alpha and, below 6.5 keV where the ion still has
-        M electrons, 0.13 in K beta at 7.058/6.404 of its energy [1]_.
-
-    References
-    ----------
-    .. [1] Palmeri et al. 2003, A&A 410, 359; energies of Bearden 1967, RMP 39, 78
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.emission import iron_line
-    >>> float(round(iron_line().sum(), 3))
-    1.13
-    """
-    energy = check_parameter("energy", energy, 6.0, 7.2, "keV")
-    beta = np.where(energy < 6.5, 0.13, 0.0)[..., None]
-    alpha_line = gaussian_line(energy, sigma, redshift, edges=edges)
-    return alpha_line + beta * gaussian_line(energy * 7.058 / 6.404, sigma, redshift, edges=edges)
