@@ -86,9 +86,10 @@ def test_mission_of_a_plugin(run_with_plugin):
 
 
 def test_model_of_a_plugin(run_with_plugin):
-    """The plugin's model is listed."""
-    out, _ = run_with_plugin("import astro_xlatent\nprint(*astro_xlatent.available_models())")
-    assert "tiny-1" in out.split()
+    """The plugin's model is listed and loaded by its name."""
+    out, _ = run_with_plugin(
+        "import astro_xlatent as a\nprint('tiny-1' in a.available_models(), a.load_model('tiny-1'))")
+    assert out == "True a model"
 
 
 def test_own_transform_is_registered():

@@ -6,6 +6,8 @@ Directives that turn the package's registries into tables.
 `astro_xlatent.flags.FLAGS`, and ``.. xl-meta::`` the provenance keys.
 """
 
+import re
+
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
@@ -14,6 +16,11 @@ from astro_xlatent.flags import FLAGS
 from astro_xlatent.provenance import PROVENANCE_KEYS
 
 __all__ = ["setup"]
+
+
+def literal_names(text):
+    """Set names of columns in a text as literals; ``xl_`` alone would be a link."""
+    return re.sub(r"\bxl_\w*", r"``\g<0>``", text)
 
 
 def list_table(header, rows):
@@ -31,7 +38,7 @@ def column_rows():
         shape = " x ".join(str(n) for n in spec.shape)
         kind = "str" if spec.dtype is str else f"{spec.dtype.__name__}{f' ({shape})' if shape else ''}"
         unit = "" if spec.unit is None else f"``{spec.unit.to_string()}``"
-        text = spec.description + (" (optional)" if spec.optional else "")
+        text = literal_names(spec.description) + (" (optional)" if spec.optional else "")
         yield f"``{spec.name}``", kind, unit, f"``{spec.ucd}``", text
 
 
@@ -69,7 +76,7 @@ class FlagTable(RegistryTable):
 
     def rows(self):
         """One row for each bit."""
-        return [(str(f.bit), str(f.value), f"``{f.name}``", f.text) for f in FLAGS]
+        return [(str(f.bit), str(f.value), f"``{f.name}``", literal_names(f.text)) for f in FLAGS]
 
 
 class MetaTable(RegistryTable):
