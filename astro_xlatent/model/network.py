@@ -118,6 +118,7 @@ class Teacher(nn.Module):
 
     def __init__(self, config):
         super().__init__()
+        self.config = config
         width = 2 * config.decoder_width
         self.register_buffer("rotation", torch.eye(config.n_latent))
         self.register_buffer("offset", torch.zeros(config.n_latent))

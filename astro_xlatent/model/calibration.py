@@ -1,0 +1,143 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Corrections that make stated probabilities come true, applied at inference.
+
+They are fitted on simulations after training (`astro_xlatent.train.calibrate`)
+and stored as JSON beside the weights. All depend on the mode (bands or
+spectra) and on the logarithm of the net counts, linearly between nodes.
+"""
+
+import json
+
+import numpy as np
+from scipy.special import logsumexp
+
+__all__ = ["Calibration"]
+
+
+class Calibration:
+    """
+    Calibration of one model.
+
+    Parameters
+    ----------
+    tables : dict
+        ``nodes`` (log10 net counts); for each mode ``latent_scale``,
+        ``class_temperature``, ``nh_temperature`` (one value a node),
+        ``evidence`` and for spectra ``gof`` (a row of quantiles a node) at
+        the probabilities ``levels``; ``mixture`` with ``weight``, ``mean``
+        and ``covariance`` of the simulated latents; ``prior`` densities.
+    """
+
+    def __init__(self, tables):
+        self.tables = tables
+        self.nodes = np.array(tables["nodes"])
+        self.levels = np.array(tables["levels"])
+        self._mixture = {k: np.array(v) for k, v in tables["mixture"].items()}
+
+    @classmethod
+    def read(cls, path):
+        """Read a JSON file."""
+        with open(path, encoding="utf-8") as file:
+            return cls(json.load(file))
+
+    @classmethod
+    def identity(cls, config):
+        """Change nothing: for a model that is not yet calibrated."""
+        flat = {"latent_scale": [1.0], "class_temperature": [1.0], "nh_temperature": [1.0],
+                "evidence": [[-30.0, 0.0]], "gof": [[-3.0, 3.0]]}
+        d = config.n_latent
+        mixture = {"weight": [1.0], "mean": [[0.0] * d], "covariance": [np.eye(d).tolist()]}
+        prior = {k: [1 / n] * n for k, n in
+                 (("nh", config.n_nh), ("index", config.n_index), ("kt", config.n_kt))}
+        return cls({"nodes": [2.0], "levels": [0.0, 1.0], "bands": flat, "spectra": flat,
+                    "mixture": mixture, "prior": prior})
+
+    def _at(self, mode, name, net):
+        """A table's value at every row's counts."""
+        table = np.array(self.tables[mode][name])
+        x = np.log10(np.maximum(net, 1e-3))
+        if table.ndim == 1:
+            return np.interp(x, self.nodes, table)
+        return np.stack([np.interp(x, self.nodes, column) for column in table.T], axis=1)
+
+    def latent_scale(self, mode, net):
+        """Factor on the covariance of the latents, shape (n,)."""
+        return self._at(mode, "latent_scale", net)
+
+    def class_temperature(self, mode, net):
+        """Divisor of the class logits, shape (n,)."""
+        return self._at(mode, "class_temperature", net)
+
+    def nh_temperature(self, mode, net):
+        """Divisor of the N_H logits, shape (n,)."""
+        return self._at(mode, "nh_temperature", net)
+
+    def prior_density(self, name):
+        """Density of a quantity over the simulated sources, shape (cells,)."""
+        return np.array(self.tables["prior"][name])
+
+    def evidence(self, mean, covariance):
+        """
+        Log density of a posterior under the simulated latents.
+
+        Parameters
+        ----------
+        mean, covariance : ndarray, (n, 8) and (n, 8, 8)
+            Gaussian posteriors of the latents.
+
+        Returns
+        -------
+        evidence : ndarray, shape (n,)
+            Small where no simulated source lies within the errors.
+        """
+        total = []
+        for weight, centre, spread in zip(*(self._mixture[k] for k in ("weight", "mean", "covariance")),
+                                          strict=True):
+            joint = covariance + spread
+            offset = mean - centre
+            distance = np.einsum("ni,ni->n", offset, np.linalg.solve(joint, offset[..., None])[..., 0])
+            # The log determinant relative to the posterior's own, so that
+            # broad and narrow posteriors are compared alike.
+            relative = np.linalg.slogdet(joint)[1] - np.linalg.slogdet(covariance)[1]
+            total.append(np.log(weight) - 0.5 * (distance + relative))
+        return logsumexp(total, axis=0)
+
+    def _p_value(self, mode, name, net, value, upper):
+        """Share of simulated sources of like counts that are at least as odd."""
+        quantiles = self._at(mode, name, net)
+        p = np.array([np.interp(v, q, self.levels) for v, q in zip(value, quantiles, strict=True)])
+        floor = 0.5 * (self.levels[1] - self.levels[0])
+        return np.maximum(1 - p if upper else p, floor)
+
+    def outlier(self, mode, net, mean, covariance, gof):
+        """
+        p-value of a row against simulations of like counts and mode.
+
+        The smaller of two p-values, of the latents' evidence and (spectra
+        only) of the goodness of fit, doubled for the choice.
+
+        Parameters
+        ----------
+        mode : {'bands', 'spectra'}
+        net : ndarray, shape (n,)
+            Net counts.
+        mean, covariance : ndarray
+            Posterior of the latents.
+        gof : ndarray, shape (n,)
+            NaN where unknown.
+
+        Returns
+        -------
+        p : ndarray, shape (n,)
+        """
+        p = self._p_value(mode, "evidence", net, self.evidence(mean, covariance), upper=False)
+        if mode == "bands":
+            return p
+        fit = self._p_value(mode, "gof", net, np.nan_to_num(gof), upper=True)
+        return np.where(np.isfinite(gof), np.minimum(1, 2 * np.minimum(p, fit)), p)
+
+    def poor_fit(self, net, gof, level=0.01):
+        """True where the goodness of fit is worse than that of all but a share of simulations."""
+        p = self._p_value("spectra", "gof", net, np.nan_to_num(gof), upper=True)
+        return np.isfinite(gof) & (p < level)

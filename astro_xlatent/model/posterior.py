@@ -1,0 +1,293 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+From energy bins to what is known about a source.
+
+`Model.infer` runs the encoder, and folds decoded draws of the latents with
+the source's own response for fluxes and goodness of fit.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from scipy.special import ndtri, softmax
+from scipy.stats import qmc
+
+from astro_xlatent.model.density import density_quantiles
+from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
+from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.statistics import goodness_of_fit
+from astro_xlatent.model.tokens import merged_edges, merge_steps, to_tensors
+from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
+
+__all__ = ["FLUX_BANDS", "Model", "Posterior"]
+
+#: Bands of the flux columns in keV, by column suffix.
+FLUX_BANDS = {"05_2": (0.5, 2.0), "2_7": (2.0, 7.0), "02_23": (0.2, 2.3)}
+#: Latent draws per source for fluxes; the same standard normals for all.
+N_DRAWS = 32
+# Rows decoded at once, to bound memory.
+CHUNK = 128
+
+_FLUX_WEIGHTS = {
+    name: (band_weights([lo], [hi])[0] * ENERGY_MID * KEV_TO_ERG).astype(np.float32)
+    for name, (lo, hi) in FLUX_BANDS.items()
+}
+
+
+@dataclass
+class Posterior:
+    """
+    What is inferred about every row; arrays with the rows first.
+
+    Attributes
+    ----------
+    latent, latent_cov : ndarray, (n, 8) and (n, 8, 8)
+        Mean and covariance of the latents.
+    class_prob : ndarray, (n, 9)
+        Probabilities for equal prior of eight classes and "other".
+    nh_density, index_density, kt_density : ndarray, (n, cells)
+        Probabilities of the cells of log N_H, photon index and log kT.
+    flux : dict of ndarray, (n, 3)
+        Lower limit, median and upper limit in erg/cm2/s, by band name.
+    gof : ndarray, (n,)
+        NaN where there are too few bins.
+    outlier : ndarray, (n,)
+        p-value.
+    detected : ndarray of bool, (n,)
+        False where no positive normalisation exists; such rows are the prior.
+    """
+
+    latent: np.ndarray
+    latent_cov: np.ndarray
+    class_prob: np.ndarray
+    nh_density: np.ndarray
+    index_density: np.ndarray
+    kt_density: np.ndarray
+    flux: dict
+    gof: np.ndarray
+    outlier: np.ndarray
+    detected: np.ndarray
+
+    def nh_quantiles(self, probabilities):
+        """Quantiles of N_H in 1/cm2, shape (n, len(probabilities))."""
+        return 10 ** density_quantiles(self.nh_density, LOG_NH_RANGE, probabilities)
+
+    def index_quantiles(self, probabilities):
+        """Quantiles of the photon index, given that the source is a power law."""
+        return density_quantiles(self.index_density, PHOTON_INDEX_RANGE, probabilities)
+
+    def kt_quantiles(self, probabilities):
+        """Quantiles of kT in keV, given that the source is thermal."""
+        return 10 ** density_quantiles(self.kt_density, LOG_KT_RANGE, probabilities)
+
+    @classmethod
+    def concatenate(cls, parts):
+        """Stack rows."""
+        joined = {
+            f.name: np.concatenate([getattr(p, f.name) for p in parts])
+            for f in fields(cls) if f.name != "flux"
+        }
+        flux = {k: np.concatenate([p.flux[k] for p in parts]) for k in parts[0].flux}
+        return cls(**joined, flux=flux)
+
+    def __getitem__(self, rows):
+        chosen = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "flux"}
+        return Posterior(**chosen, flux={k: v[rows] for k, v in self.flux.items()})
+
+
+class Model:
+    """
+    A trained encoder and decoder with their calibration.
+
+    Made by `~astro_xlatent.load_model`.
+
+    Attributes
+    ----------
+    name, version, latent_space : str
+        What to cite, and which tables may be compared.
+    config : `~astro_xlatent.model.network.Config`
+    encoder, decoder, teacher : torch.nn.Module
+    calibration : `~astro_xlatent.model.calibration.Calibration`
+    """
+
+    def __init__(self, info, encoder, decoder, teacher, calibration, device="cpu"):
+        self.info = info
+        self.name = info["name"]
+        self.version = info["version"]
+        self.latent_space = info["latent_space"]
+        self.sha256 = info.get("sha256", "")
+        self.classes = tuple(info["classes"])
+        self.missions = tuple(info["missions"])
+        self.device = torch.device(device)
+        self.encoder = encoder.to(self.device).eval()
+        self.decoder = decoder.to(self.device).eval()
+        self.teacher = teacher.to(self.device).eval()
+        self.calibration = calibration
+        self.config = encoder.config
+
+    def __repr__(self):
+        return f"<Model {self.name} {self.version}, latent space {self.latent_space}, on {self.device}>"
+
+    def infer(self, bins, matrices=None):
+        """
+        Posterior of every row.
+
+        Parameters
+        ----------
+        bins : `~astro_xlatent.spectra.bins.EnergyBins`
+            At least one row; from spectra on the fine grid, or bands.
+        matrices : ndarray of float32, shape (rows, bins, n_energy), optional
+            Folding matrices in cm2 s if the rows are spectra. Without them
+            rows count as bands: no redistribution, no goodness of fit.
+
+        Returns
+        -------
+        posterior : Posterior
+            Independent of the order and number of rows.
+        """
+        parts = [
+            self._infer_chunk(bins[start:start + CHUNK],
+                              None if matrices is None else matrices[start:start + CHUNK])
+            for start in range(0, len(bins), CHUNK)
+        ]
+        return Posterior.concatenate(parts)
+
+    @torch.no_grad()
+    def _infer_chunk(self, bins, matrices):
+        mode = "bands" if matrices is None else "spectra"
+        out = self.encode(bins, coarsen=matrices is not None)
+        net = bins.net_counts
+        cal = self.calibration
+        covariance = np.linalg.inv(out["precision_chol"] @ out["precision_chol"].transpose(0, 2, 1))
+        covariance = covariance * cal.latent_scale(mode, net)[:, None, None]
+        weights = bins.unfolded_weights() if matrices is None else matrices
+        flux = self._fluxes(bins, weights, out["mean"], covariance)
+        gof = np.full(len(bins), np.nan)
+        if matrices is not None:
+            gof = goodness_of_fit(bins, self.decode(out["mean"]), matrices)
+        posterior = Posterior(
+            latent=out["mean"],
+            latent_cov=covariance,
+            class_prob=softmax_rows(out["classes"] / cal.class_temperature(mode, net)[:, None]),
+            nh_density=softmax_rows(out["nh"] / cal.nh_temperature(mode, net)[:, None]),
+            index_density=softmax_rows(out["index"]),
+            kt_density=softmax_rows(out["kt"]),
+            flux=flux,
+            gof=gof,
+            outlier=cal.outlier(mode, net, out["mean"], covariance, gof),
+            detected=out["detected"],
+        )
+        return self._prior_where(posterior, ~out["detected"])
+
+    @torch.no_grad()
+    def encode(self, bins, coarsen=False):
+        """
+        Raw output of the encoder as numpy arrays of float64.
+
+        Parameters
+        ----------
+        bins : EnergyBins
+            Any rows.
+        coarsen : bool, optional
+            Merge the fine bins of faint rows first, as in training.
+
+        Returns
+        -------
+        out : dict of ndarray
+            See `~astro_xlatent.model.network.Encoder.forward`, and ``detected``.
+        """
+        steps = merge_steps(bins.net_counts) if coarsen else np.ones(len(bins), int)
+        result = {}
+        for step in np.unique(steps):
+            rows = np.nonzero(steps == step)[0]
+            part = bins[rows] if step == 1 else bins[rows].merge(merged_edges(step))
+            tensors, reference = to_tensors(part, self.device)
+            out = self.encoder(tensors, reference)
+            norm = profile_normalisation(tensors["counts"], reference, tensors["background"],
+                                         tensors["valid"])
+            out["detected"] = norm > 0
+            for name, value in out.items():
+                value = value.cpu().numpy()
+                value = value if value.dtype == bool else value.astype(float)
+                full = result.setdefault(name, np.zeros((len(bins), *value.shape[1:]), value.dtype))
+                full[rows] = value
+        return result
+
+    @torch.no_grad()
+    def decode(self, latent):
+        """
+        Incident spectra of latent vectors.
+
+        Parameters
+        ----------
+        latent : array_like, shape (n, 8)
+            Latents of this model's latent space.
+
+        Returns
+        -------
+        spectrum : ndarray of float32, shape (n, n_energy)
+            Photons per bin of `~astro_xlatent.physics.grid.ENERGY_EDGES`,
+            normalised to sum 1.
+        """
+        z = torch.as_tensor(np.asarray(latent), dtype=torch.float32, device=self.device)
+        spectrum = self.decoder(z)
+        return (spectrum / spectrum.sum(-1, keepdim=True)).cpu().numpy()
+
+    def _fluxes(self, bins, weights, mean, covariance):
+        """Quantiles of the absorbed flux in every band, over draws of latents and normalisation."""
+        n = len(bins)
+        chol = np.linalg.cholesky(covariance)
+        z = mean[:, None, :] + np.einsum("nij,kj->nki", chol, _NORMALS[:, :-1])
+        spectrum = self.decode(z.reshape(-1, z.shape[-1])).reshape(n, N_DRAWS, -1)
+        shape = np.einsum("nke,nbe->nkb", spectrum, weights, optimize=True)
+        norm = self._normalisation_draws(bins, shape)
+        limits = {}
+        for name, flux_weights in _FLUX_WEIGHTS.items():
+            flux = norm * (spectrum @ flux_weights)
+            limits[name] = np.quantile(flux, [0.16, 0.5, 0.84], axis=1).T
+        return limits
+
+    def _normalisation_draws(self, bins, shape):
+        """Normalisations K, one for every draw of the latents, with their Poisson spread."""
+        counts, background, valid = (
+            torch.as_tensor(np.broadcast_to(a[:, None, :], shape.shape).copy())
+            for a in (bins.counts, bins.background, bins.valid)
+        )
+        s = torch.as_tensor(shape, dtype=torch.float64)
+        # K is of order 1e-10 and less in physical units: solve it in units of counts.
+        unit = s.sum(-1).clamp(min=1e-300)
+        scaled = s / unit[..., None]
+        norm = profile_normalisation(counts, scaled, background, valid)
+        model = (norm[..., None] * scaled + background).clamp(min=1e-6)
+        information = (counts * (scaled / model) ** 2 * valid).sum(-1)
+        # Without counts in excess of background the likelihood is exp(-K).
+        spread = torch.where(norm > 0, information.clamp(min=1e-12).rsqrt(), 1.14)
+        drawn = norm + spread * torch.as_tensor(_NORMALS[:, -1])
+        return (drawn.clamp(min=0) / unit).numpy()
+
+    def _prior_where(self, posterior, rows):
+        """Replace rows without a detected source by the prior."""
+        cal = self.calibration
+        posterior.latent[rows] = 0.0
+        posterior.latent_cov[rows] = np.eye(self.config.n_latent)
+        posterior.class_prob[rows] = 1 / self.config.n_classes
+        for name in ("nh", "index", "kt"):
+            getattr(posterior, f"{name}_density")[rows] = cal.prior_density(name)
+        posterior.gof[rows] = np.nan
+        posterior.outlier[rows] = np.nan
+        return posterior
+
+
+def softmax_rows(logits):
+    """Probabilities of every row of logits."""
+    return softmax(logits, axis=1)
+
+
+def _quasi_normals(n_dimensions):
+    """A fixed low-discrepancy set of standard normals, shape (N_DRAWS, n_dimensions)."""
+    points = qmc.Sobol(n_dimensions, scramble=True, rng=20261122).random(N_DRAWS)
+    return ndtri(points.clip(1e-6, 1 - 1e-6))
+
+
+_NORMALS = _quasi_normals(9)

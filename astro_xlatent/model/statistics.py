@@ -1,0 +1,120 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The Cash statistic of a model, and what to expect of it.
+
+References
+----------
+Cash 1979, ApJ 228, 939; expectation and variance as in Kaastra 2017, A&A 605,
+A51, here summed from the Poisson distribution itself.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from astro_xlatent.model.profile import profile_normalisation
+
+__all__ = ["cash", "cash_moments", "goodness_of_fit"]
+
+#: Bins of the fine grid that make one bin of the goodness of fit.
+MERGED = 2
+#: Fewer bins than latents + 2 always fit.
+MIN_BINS = 10
+
+
+def cash(counts, model):
+    """
+    Cash statistic per bin in the form that tends to chi-square.
+
+    Parameters
+    ----------
+    counts, model : ndarray
+        Counts and expected counts, the latter positive.
+
+    Returns
+    -------
+    cash : ndarray
+        2 (m - n + n log(n / m)).
+
+    Examples
+    --------
+    >>> float(cash(3.0, 3.0))
+    0.0
+    """
+    n, m = np.asarray(counts, float), np.asarray(model, float)
+    return 2 * (m - n + n * np.log(np.where(n > 0, n, 1) / np.where(n > 0, m, 1)))
+
+
+@lru_cache(maxsize=1)
+def _moment_table():
+    """Mean and variance of the Cash statistic per bin against log expected counts."""
+    from scipy.stats import poisson
+
+    log_mean = np.linspace(np.log(1e-5), np.log(1e3), 361)
+    moments = []
+    for mean in np.exp(log_mean):
+        n = np.arange(max(0, int(mean - 12 * np.sqrt(mean))), int(mean + 12 * np.sqrt(mean) + 20))
+        weight, value = poisson.pmf(n, mean), cash(n, mean)
+        first = (weight * value).sum()
+        moments.append((first, (weight * value**2).sum() - first**2))
+    return log_mean, np.array(moments)
+
+
+def cash_moments(model):
+    """
+    Expectation and variance of the Cash statistic per bin.
+
+    Parameters
+    ----------
+    model : ndarray
+        Expected counts, positive.
+
+    Returns
+    -------
+    mean, variance : ndarray
+        Interpolated from exact sums; 1 and 2 for many counts.
+    """
+    log_mean, moments = _moment_table()
+    x = np.log(np.maximum(model, 1e-5))
+    return np.interp(x, log_mean, moments[:, 0]), np.interp(x, log_mean, moments[:, 1])
+
+
+def goodness_of_fit(bins, spectrum, matrices):
+    """
+    How far the Cash statistic of incident spectra lies from its expectation.
+
+    Parameters
+    ----------
+    bins : `~astro_xlatent.spectra.bins.EnergyBins`
+        On the fine grid.
+    spectrum : ndarray, shape (rows, n_energy)
+        Incident spectra; the normalisation is profiled.
+    matrices : ndarray, shape (rows, bins, n_energy)
+        Folding matrices, cm2 s.
+
+    Returns
+    -------
+    gof : ndarray, shape (rows,)
+        (C - C_e) / sqrt(Var C); the uncertainty of the background is part of
+        both moments. NaN with fewer than `MIN_BINS` valid bins.
+    """
+    source = np.einsum("re,rbe->rb", spectrum, matrices, optimize=True)
+    valid = bins.valid
+
+    def merged(values):
+        values = np.where(valid, values, 0.0)
+        values = np.pad(values, ((0, 0), (0, -values.shape[1] % MERGED)))
+        return values.reshape(len(values), -1, MERGED).sum(-1)
+
+    n, s, b = merged(bins.counts), merged(source), merged(bins.background)
+    b_variance, used = merged(bins.background_error**2), merged(valid) > 0
+    s = s / np.maximum(s.sum(axis=1, keepdims=True), 1e-300)
+    norm = profile_normalisation(*(torch.as_tensor(a) for a in (n, s, b, used))).numpy()
+    model = np.maximum(norm[:, None] * s + np.maximum(b, 0.3 * np.sqrt(b_variance)), 1e-5)
+    mean, variance = cash_moments(model)
+    share = b_variance / model
+    mean, variance = mean + share, variance + 2 * share**2 + 4 * share
+    excess = np.where(used, cash(n, model) - mean, 0.0).sum(axis=1)
+    gof = excess / np.sqrt(np.where(used, variance, 0.0).sum(axis=1).clip(1e-30))
+    return np.where(used.sum(axis=1) >= MIN_BINS, gof, np.nan)

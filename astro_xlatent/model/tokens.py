@@ -1,0 +1,90 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+`EnergyBins` as tensors for the encoder.
+"""
+
+import numpy as np
+import torch
+
+from astro_xlatent.spectra.bins import FINE_EDGES
+
+__all__ = ["REFERENCE_INDEX", "merge_steps", "merged_edges", "to_tensors"]
+
+#: Photon index of the reference power law, typical of unabsorbed AGN
+#: (Nandra & Pounds 1994, MNRAS 268, 405).
+REFERENCE_INDEX = 1.7
+# Net counts up to which the fine bins are merged by this factor.
+MERGE_STEPS = ((60.0, 8), (250.0, 4), (1000.0, 2), (np.inf, 1))
+
+
+def merge_steps(net_counts):
+    """
+    How many fine bins to merge into one token, for every row.
+
+    Parameters
+    ----------
+    net_counts : ndarray, shape (rows,)
+        Counts less background.
+
+    Returns
+    -------
+    steps : ndarray of int, shape (rows,)
+        1 for bright rows, up to 8 for faint ones.
+    """
+    limits = [limit for limit, _ in MERGE_STEPS[:-1]]
+    steps = np.array([step for _, step in MERGE_STEPS])
+    return steps[np.searchsorted(limits, net_counts)]
+
+
+def merged_edges(step):
+    """Edges in keV of the fine grid with every ``step`` bins merged."""
+    return np.append(FINE_EDGES[:-1:step], FINE_EDGES[-1])
+
+
+def to_tensors(bins, device="cpu"):
+    """
+    Tensors of one batch, with the counts a reference power law would give.
+
+    Parameters
+    ----------
+    bins : `~astro_xlatent.spectra.bins.EnergyBins`
+        Any rows and bins.
+    device : str or torch.device, optional
+        Where the tensors go.
+
+    Returns
+    -------
+    tensors : dict of Tensor
+        As `~astro_xlatent.model.network.token_features` wants them, float32.
+    reference : Tensor of float32, shape (rows, bins)
+        Zero in invalid bins.
+    """
+    valid = bins.valid
+    e_lo = np.where(valid, bins.e_lo, 1.0)
+    e_hi = np.where(valid, bins.e_hi, 2.0)
+    arrays = {
+        "log_e": 0.5 * np.log(e_lo * e_hi),
+        "log_width": np.log(e_hi - e_lo),
+        "log_resolution": np.log(np.where(valid, bins.resolution, 0.1).clip(0.01)),
+        "counts": np.where(valid, bins.counts, 0.0),
+        "background": np.where(valid, bins.background, 0.0),
+        "background_error": np.where(valid, bins.background_error, 0.0),
+    }
+    tensors = {k: torch.as_tensor(v, dtype=torch.float32, device=device) for k, v in arrays.items()}
+    tensors["valid"] = torch.as_tensor(valid, device=device)
+    tensors["energy_weighted"] = torch.as_tensor(bins.energy_weighted, device=device)
+    reference = np.where(valid, bins.area, 0.0) * _reference_flux(e_lo, e_hi, bins.energy_weighted)
+    # Only its shape matters, and float32 wants moderate numbers.
+    reference /= np.maximum(reference.sum(axis=1, keepdims=True), 1e-300)
+    return tensors, torch.as_tensor(reference, dtype=torch.float32, device=device)
+
+
+def _reference_flux(e_lo, e_hi, energy_weighted):
+    """Photon flux, or energy flux over the reference energy, of the power law."""
+    photon = _power_integral(e_lo, e_hi, -REFERENCE_INDEX)
+    energy = _power_integral(e_lo, e_hi, 1 - REFERENCE_INDEX) / np.sqrt(e_lo * e_hi)
+    return np.where(energy_weighted[:, None], energy, photon)
+
+
+def _power_integral(e_lo, e_hi, power):
+    return (e_hi ** (power + 1) - e_lo ** (power + 1)) / (power + 1)

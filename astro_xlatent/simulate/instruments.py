@@ -1,0 +1,200 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The instruments through which the simulated sky is observed.
+
+`load_instruments` prepares real responses (a folder of ARF and RMF files);
+`default_instruments` prepares the curves that ship with the package, at many
+epochs. Both give `Instrument`, the dense matrices that a fast simulation
+needs.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from astro_xlatent.errors import MissionError, XlatentError
+from astro_xlatent.physics.grid import ENERGY_WIDTH
+from astro_xlatent.spectra.binning import fine_response
+from astro_xlatent.spectra.bins import FINE_EDGES
+from astro_xlatent.spectra.response import Response
+
+__all__ = ["Instrument", "default_instruments", "load_instruments", "prepare"]
+
+MISSION_OF = {"CHANDRA": "csc", "EROSITA": "erosita", "XMM": "xmm"}
+# Bins inside which the catalogues' bands lie exactly, keV.
+BAND_EDGES = {
+    "csc": np.r_[0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6, 1.8, 2.0, 2.3, 2.6, 3.0,
+                 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 6.5, 7.0],
+    "erosita": np.array([0.2, 0.5, 1.0, 2.0, 5.0, 8.0]),
+    "xmm": np.array([0.2, 0.5, 1.0, 2.0, 4.5, 12.0]),
+}
+
+
+@dataclass
+class Instrument:
+    """
+    One response on the grids of the simulation.
+
+    Attributes
+    ----------
+    name, mission : str
+        What it is; the mission decides background and catalogue recipe.
+    matrix : ndarray of float32, shape (N_FINE, n_energy)
+        cm2, folds photons/cm2/s per grid bin into counts/s in the fine bins.
+    e_lo, e_hi, area, resolution, valid : ndarray, shape (N_FINE,)
+        As in `EnergyBins`, for one second.
+    band_matrix : ndarray of float32, shape (n_sub, n_energy)
+        The same for the sub-bands of the mission's catalogue.
+    band_edges : ndarray, shape (n_sub + 1,)
+        Edges of the sub-bands in keV.
+    """
+
+    name: str
+    mission: str
+    matrix: np.ndarray
+    e_lo: np.ndarray
+    e_hi: np.ndarray
+    area: np.ndarray
+    resolution: np.ndarray
+    valid: np.ndarray
+    band_matrix: np.ndarray
+    band_edges: np.ndarray
+
+    def band_area(self):
+        """Effective area in the sub-bands, cm2, shape (n_sub,)."""
+        return self.band_matrix @ ENERGY_WIDTH / np.diff(self.band_edges)
+
+
+def prepare(name, mission, response):
+    """
+    Make an `Instrument` of a response.
+
+    Parameters
+    ----------
+    name : str
+        For logs and truth tables.
+    mission : {'csc', 'erosita', 'xmm'}
+        Whose background and catalogue.
+    response : `~astro_xlatent.spectra.response.Response`
+        ARF times RMF.
+
+    Returns
+    -------
+    instrument : Instrument
+    """
+    if mission not in BAND_EDGES:
+        msg = f"mission is {mission!r}; allowed: {', '.join(BAND_EDGES)}"
+        raise MissionError(msg)
+    edges = BAND_EDGES[mission]
+    bands = fine_response(response, edges)
+    return Instrument(name, mission, band_matrix=bands.matrix, band_edges=edges,
+                      **vars(fine_response(response, FINE_EDGES)))
+
+
+def default_instruments(years=range(2000, 2026, 3)):
+    """
+    The shipped response curves: ACIS at many epochs, eROSITA and EPIC.
+
+    Parameters
+    ----------
+    years : iterable of float, optional
+        Epochs for ACIS, whose contamination grows.
+
+    Returns
+    -------
+    instruments : list of Instrument
+    """
+    from astro_xlatent.missions.responses import default_response
+
+    wanted = [("csc", chip, year) for year in years for chip in ("ACIS-I", "ACIS-S")]
+    wanted += [("erosita", "TM0", None)] * 4 + [("xmm", "EPN", None), ("xmm", "EMOS1", None)]
+    return [
+        prepare(f"{instrument} {year or ''}".strip(), mission,
+                default_response(mission, instrument, year))
+        for mission, instrument, year in wanted
+    ]
+
+
+def load_instruments(folder, log=print):
+    """
+    Prepare every real response of the trained missions below a folder.
+
+    An ARF without an RMF of its own is combined with the first RMF of the
+    same mission whose energy grid it shares. Files that cannot be read, and
+    other missions, are reported through ``log`` and left out.
+
+    Parameters
+    ----------
+    folder : path-like
+        Searched recursively for FITS files.
+    log : callable, optional
+        Receives one line per file left out.
+
+    Returns
+    -------
+    instruments : list of Instrument
+
+    Raises
+    ------
+    MissionError
+        If nothing usable is found.
+    """
+    arfs, rmfs = _classify(Path(folder), log)
+    found = []
+    for arf, mission in arfs:
+        nearest_first = sorted(rmfs, key=lambda item: item[0].parent != arf.parent)
+        found.append(_first_match(arf, mission, nearest_first, log))
+    found = [instrument for instrument in found if instrument is not None]
+    if not found:
+        msg = f"{folder}: no ARF and RMF of Chandra, eROSITA or XMM found; name a folder that holds some"
+        raise MissionError(msg)
+    return found
+
+
+def _classify(folder, log):
+    """Paths of ARFs and RMFs of the trained missions, by header."""
+    arfs, rmfs = [], []
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        try:
+            kinds = _header_kinds(path)
+        except (OSError, ValueError, TypeError) as error:
+            log(f"{path}: not a readable FITS file ({error}); left out")
+            continue
+        if "ARF" in kinds and kinds["ARF"] is not None:
+            arfs.append((path, kinds["ARF"]))
+        if "RMF" in kinds and kinds["RMF"] is not None:
+            rmfs.append((path, kinds["RMF"]))
+    return arfs, rmfs
+
+
+def _header_kinds(path):
+    """Map 'ARF' and 'RMF' to the mission of the HDU, None if not a trained one."""
+    if not path.name.endswith((".arf", ".rmf", ".warf", ".wrmf", ".fits", ".fits.gz", ".rmf.gz")):
+        return {}
+    kinds = {}
+    with fits.open(path, memmap=False) as hdus:
+        for hdu in hdus[1:]:
+            name = hdu.name.upper()
+            if name in ("SPECRESP", "MATRIX", "SPECRESP MATRIX", "RSP_MATRIX"):
+                telescope = str(hdu.header.get("TELESCOP", "")).strip().upper()
+                is_hrc = str(hdu.header.get("INSTRUME", "")).strip().upper().startswith("HRC")
+                mission = None if is_hrc else MISSION_OF.get(telescope)
+                kinds["ARF" if name == "SPECRESP" else "RMF"] = mission
+    return kinds
+
+
+def _first_match(arf, mission, candidates, log):
+    """Combine an ARF with the first RMF that shares its energy grid."""
+    for rmf, rmf_mission in candidates:
+        if rmf_mission != mission:
+            continue
+        try:
+            response = Response.read(arf, rmf)
+        except XlatentError:
+            continue
+        if response.flags == 0:
+            return prepare(f"{arf.parent.name}/{arf.name}", mission, response)
+    log(f"{arf}: no RMF of the same mission and energy grid; left out")
+    return None

@@ -1,0 +1,196 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+From spectra with responses to `EnergyBins` on the fine grid.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from astro_xlatent.errors import SpectrumError
+from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_WIDTH
+from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
+
+__all__ = ["FineResponse", "bins_from_spectra", "fine_response", "group_channels"]
+
+#: Counts of prior per keV that an empty off-source region is given, so that
+#: nothing found is not taken as nothing there (one count in 10 keV).
+OFF_COUNTS_PER_KEV = 0.1
+
+
+@dataclass
+class FineResponse:
+    """
+    A response on a coarse grid of bins, for one second of exposure.
+
+    Attributes
+    ----------
+    matrix : ndarray of float32, shape (bins, n_energy)
+        cm2; folds photons/cm2/s per bin of the incident grid into counts/s.
+    e_lo, e_hi, area, resolution, valid : ndarray, shape (bins,)
+        As in `EnergyBins`.
+    """
+
+    matrix: np.ndarray
+    e_lo: np.ndarray
+    e_hi: np.ndarray
+    area: np.ndarray
+    resolution: np.ndarray
+    valid: np.ndarray
+
+
+def group_channels(channel_e_lo, channel_e_hi, edges=FINE_EDGES):
+    """
+    Assign channels to bins by their centre.
+
+    Parameters
+    ----------
+    channel_e_lo, channel_e_hi : ndarray, shape (n_channels,)
+        Nominal channel bounds in keV.
+    edges : ndarray, shape (n + 1,), optional
+        Edges of the bins in keV.
+
+    Returns
+    -------
+    groups : ndarray of int, shape (n_channels,)
+        Index of the bin, -1 outside all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> group_channels(np.array([0.0, 1.0, 9.0]), np.array([1.0, 2.0, 9.5]), np.array([0.3, 1, 3]))
+    array([ 0,  1, -1])
+    """
+    centre = 0.5 * (np.asarray(channel_e_lo, float) + np.asarray(channel_e_hi, float))
+    index = np.searchsorted(edges, centre, side="right") - 1
+    return np.where((index >= 0) & (index < len(edges) - 1), index, -1)
+
+
+def fine_response(response, edges=FINE_EDGES, good=None):
+    """
+    Add up a response's channels into bins, on the incident grid.
+
+    Parameters
+    ----------
+    response : `~astro_xlatent.spectra.response.Response`
+        ARF times RMF on any grids.
+    edges : ndarray, shape (n + 1,), optional
+        Edges of the bins in keV.
+    good : ndarray of bool, shape (n_channels,), optional
+        Channels to use; all by default.
+
+    Returns
+    -------
+    fine : FineResponse
+        With n bins; bins without a channel are invalid.
+    """
+    n_bins = len(edges) - 1
+    groups = group_channels(response.channel_e_lo, response.channel_e_hi, edges)
+    if good is not None:
+        groups = np.where(good, groups, -1)
+    matrix = response.on_grid(ENERGY_EDGES).rebin(groups, n_bins)
+    # Some EPIC-pn matrices hold small negative numbers; expected counts cannot be.
+    matrix = np.maximum(matrix, 0.0)
+    used = groups >= 0
+    e_lo, e_hi = np.full(n_bins, np.inf), np.full(n_bins, -np.inf)
+    np.minimum.at(e_lo, groups[used], response.channel_e_lo[used])
+    np.maximum.at(e_hi, groups[used], response.channel_e_hi[used])
+    valid = np.isfinite(e_lo)
+    e_lo, e_hi = np.where(valid, e_lo, 0.0), np.where(valid, e_hi, 1.0)
+    return FineResponse(
+        matrix=np.asarray(matrix, np.float32),
+        e_lo=e_lo,
+        e_hi=e_hi,
+        area=np.where(valid, matrix @ ENERGY_WIDTH / (e_hi - e_lo), 0.0),
+        resolution=np.where(valid, response.fwhm(0.5 * (e_lo + e_hi)), 0.0),
+        valid=valid,
+    )
+
+
+def off_region_error(off_counts, scale, width):
+    """
+    Uncertainty of the background expected in the aperture.
+
+    Parameters
+    ----------
+    off_counts : ndarray
+        Counts in the off-source region, per bin.
+    scale : float or ndarray
+        Expected aperture background per off-source count.
+    width : ndarray
+        Bin widths in keV.
+
+    Returns
+    -------
+    error : ndarray
+        Poisson error with a small prior per keV, so that variances of
+        neighbouring bins still add up.
+    """
+    return scale * np.sqrt(off_counts + OFF_COUNTS_PER_KEV * width)
+
+
+def bins_from_spectra(spectra, edges=FINE_EDGES):
+    """
+    Rebin spectra to the fine grid.
+
+    Parameters
+    ----------
+    spectra : list of `~astro_xlatent.spectra.spectrum.XraySpectrum`
+        Each with a response.
+    edges : ndarray, shape (n + 1,), optional
+        Edges of the bins in keV.
+
+    Returns
+    -------
+    bins : `~astro_xlatent.spectra.bins.EnergyBins`
+        One row a spectrum, n bins.
+    matrices : ndarray of float32, shape (rows, n, n_energy)
+        cm2 s; source counts are ``matrices[i] @ incident_spectrum``.
+
+    Raises
+    ------
+    SpectrumError
+        If a spectrum has no response.
+    """
+    bins = EnergyBins.empty(len(spectra), len(edges) - 1)
+    matrices = np.zeros((len(spectra), len(edges) - 1, ENERGY_WIDTH.size), np.float32)
+    for row, spectrum in enumerate(spectra):
+        matrices[row] = _fill_row(bins, row, spectrum, edges)
+    bins._check()
+    return bins, matrices
+
+
+def _fill_row(bins, row, spectrum, edges):
+    if spectrum.response is None:
+        msg = f"{spectrum.path or 'spectrum'}: it has no response; give ARF and RMF, or a mission default"
+        raise SpectrumError(msg)
+    good = spectrum.good_channels()
+    fine = _cached_fine_response(spectrum.response, edges, good)
+    groups = group_channels(spectrum.response.channel_e_lo, spectrum.response.channel_e_hi, edges)
+    groups = np.where(good, groups, -1)
+    seconds = spectrum.exposure * spectrum.areascale
+    for name in ("e_lo", "e_hi", "resolution", "valid"):
+        getattr(bins, name)[row] = getattr(fine, name)
+    bins.area[row] = fine.area * seconds
+    bins.counts[row] = _sum_channels(spectrum.counts, groups, fine.area.size)
+    if spectrum.background is not None:
+        off = _sum_channels(spectrum.background.counts, groups, fine.area.size)
+        scale = spectrum.background_scale
+        bins.background[row] = off * scale
+        bins.background_error[row] = off_region_error(off, scale, fine.e_hi - fine.e_lo)
+    return fine.matrix * np.float32(seconds)
+
+
+def _sum_channels(counts, groups, n_bins):
+    used = groups >= 0
+    return np.bincount(groups[used], weights=counts[used], minlength=n_bins)
+
+
+def _cached_fine_response(response, edges, good):
+    """Keep the last rebinning with the response: rows of a chunk often share it."""
+    key = (edges.tobytes(), good.tobytes())
+    cache = getattr(response, "_fine_cache", None)
+    if cache is None or cache[0] != key:
+        cache = (key, fine_response(response, edges, good))
+        response._fine_cache = cache
+    return cache[1]

@@ -1,0 +1,109 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Endless batches of simulated observations, deterministic by counter.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from astro_xlatent.simulate.observe import (
+    merge_randomly,
+    observe_csc_bands,
+    observe_erosita_bands,
+    observe_spectra,
+)
+from astro_xlatent.simulate.populations import CLASSES, draw_sources
+
+__all__ = ["PLAN", "Part", "draw_training_sources", "training_batch"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one kind in every batch: mode, number, and largest number of tokens."""
+
+    mode: str
+    rows: int
+    max_tokens: int = 3
+
+
+#: Every batch holds every mission, bands and spectra, coarse and fine.
+PLAN = (
+    Part("csc bands", 96, 3),
+    Part("erosita bands", 48, 5),
+    Part("spectra", 96, 32),
+    Part("spectra", 32, 146),
+)
+# How often each mission is drawn where the mode leaves it open.
+MISSION_SHARE = {"csc": 0.5, "erosita": 0.25, "xmm": 0.25}
+CSC_RECIPES = ("energy flux", "energy flux", "photon flux", "aperture counts")
+# Rows that share one response, so that folding is one matrix product.
+CHUNK = 16
+# Sources of no class, spread widely over all emission models.
+GENERIC_SHARE = 0.15
+
+
+def training_batch(seed, counter, instruments, plan=PLAN):
+    """
+    Draw one batch.
+
+    Parameters
+    ----------
+    seed, counter : int
+        The same pair gives the same batch.
+    instruments : list of `~astro_xlatent.simulate.instruments.Instrument`
+        Responses to draw from.
+    plan : tuple of Part, optional
+        What a batch holds.
+
+    Returns
+    -------
+    parts : list of tuple
+        ``(bins, sources)`` for every part of the plan.
+    """
+    rng = np.random.default_rng([seed, counter])
+    return [_draw_part(part, instruments, rng) for part in plan]
+
+
+def draw_training_sources(n, rng):
+    """Sources with all classes alike, and a share of generic ones without a class."""
+    index = rng.integers(len(CLASSES), size=n)
+    return draw_sources(np.where(rng.random(n) < GENERIC_SHARE, -1, index), rng)
+
+
+def _draw_part(part, instruments, rng):
+    sources = draw_training_sources(part.rows, rng)
+    chunks = [
+        _observe(part, sources.spectrum[start:start + CHUNK], instruments, rng)
+        for start in range(0, part.rows, CHUNK)
+    ]
+    bins = type(chunks[0]).concatenate(chunks)
+    if part.mode == "spectra":
+        bins = merge_randomly(bins, rng, part.max_tokens)
+    return bins, sources
+
+
+def _observe(part, spectra, instruments, rng):
+    if part.mode == "spectra":
+        mission = rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values()))
+        return observe_spectra(spectra, _draw_instrument(instruments, mission, rng), rng)[0]
+    if part.mode == "csc bands":
+        instrument = _draw_instrument(instruments, "csc", rng)
+        recipe = CSC_RECIPES[rng.integers(len(CSC_RECIPES))]
+        return observe_csc_bands(spectra, instrument, rng, recipe)[0]
+    return observe_erosita_bands(spectra, _draw_instrument(instruments, "erosita", rng), rng)[0]
+
+
+def _draw_instrument(instruments, mission, rng):
+    """One instrument of the mission, or a blend of two with the same bins."""
+    own = [i for i in instruments if i.mission == mission]
+    first, second = (own[rng.integers(len(own))] for _ in range(2))
+    if rng.random() < 0.5 or not np.array_equal(first.e_lo, second.e_lo):
+        return first
+    weight = rng.random()
+
+    def blend(name):
+        return (weight * getattr(first, name) + (1 - weight) * getattr(second, name)).astype(
+            getattr(first, name).dtype)
+
+    return replace(first, **{n: blend(n) for n in ("matrix", "area", "resolution", "band_matrix")})

@@ -1,0 +1,165 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Training of the teacher and the decoder, which define a latent space.
+"""
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from astro_xlatent.model.network import LOG_NH_RANGE, Decoder, Teacher
+from astro_xlatent.model.reference import teacher_input
+from astro_xlatent.physics.absorption import absorption_cross_section
+from astro_xlatent.physics.grid import ENERGY_MID
+from astro_xlatent.train.targets import density_target
+
+__all__ = ["new_decoder", "train_teacher"]
+
+# Counts a source is imagined to have, and the background per bin that keeps
+# bins without any source counts from dominating.
+N_COUNTS = 1000.0
+FLOOR = 0.02
+
+
+def new_decoder(config):
+    """Decoder on the incident grid, with the shipped cross section."""
+    energy = torch.as_tensor(ENERGY_MID, dtype=torch.float32)
+    sigma = torch.as_tensor(np.array(absorption_cross_section(ENERGY_MID)), dtype=torch.float32)
+    return Decoder(config, energy, sigma)
+
+
+def expected_cash(decoded, true, matrix):
+    """
+    Expected excess of the Cash statistic of decoded over true spectra.
+
+    Parameters
+    ----------
+    decoded, true : Tensor, shape (B, E)
+        Incident spectra of any normalisation.
+    matrix : Tensor, shape (bins, E)
+        Folds them.
+
+    Returns
+    -------
+    cash : Tensor, shape (B,)
+        2 sum(m - t + t log(t / m)) for `N_COUNTS` source counts.
+    """
+    t = true @ matrix.T
+    t = N_COUNTS * t / t.sum(-1, keepdim=True).clamp(min=1e-30) + FLOOR
+    m = decoded @ matrix.T
+    m = N_COUNTS * m / m.sum(-1, keepdim=True).clamp(min=1e-30) + FLOOR
+    return 2 * (m - t + t * torch.log(t / m)).sum(-1)
+
+
+def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512):
+    """
+    Train teacher and decoder on noise-free incident spectra.
+
+    Parameters
+    ----------
+    config : `~astro_xlatent.model.network.Config`
+        Sizes.
+    pool : `~astro_xlatent.simulate.populations.Sources`
+        Sources to learn from.
+    matrices : list of ndarray, (bins, n_energy)
+        Responses over which the Cash statistic is averaged.
+    n_steps : int
+        Optimiser steps.
+    log : callable, optional
+        Receives progress lines.
+    seed : int, optional
+        Of initial weights and batches.
+    batch : int, optional
+        Sources a step.
+
+    Returns
+    -------
+    teacher, decoder : Teacher, Decoder
+        With latents whitened, ordered by the Cash they explain, signs fixed.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    teacher, decoder = Teacher(config), new_decoder(config)
+    parameters = [*teacher.parameters(), *decoder.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, n_steps, pct_start=0.05)
+    folds = [torch.as_tensor(m, dtype=torch.float32) for m in matrices]
+    average = {}
+    for step in range(n_steps):
+        rows = rng.integers(len(pool.spectrum), size=batch)
+        losses = _losses(teacher, decoder, pool, rows, folds[rng.integers(len(folds))])
+        loss = (losses["cash"] + 8 * losses["classes"] + 8 * losses["nh"] + 20 * losses["moments"])
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 10.0)
+        optimiser.step()
+        schedule.step()
+        for name, value in losses.items():
+            average[name] = 0.98 * average.get(name, value.item()) + 0.02 * value.item()
+        if step % 200 == 0 or step == n_steps - 1:
+            text = "  ".join(f"{k} {v:.4g}" for k, v in average.items())
+            log(f"teacher step {step}: {text}")
+    _whiten(teacher, decoder, pool, folds)
+    return teacher, decoder
+
+
+def _losses(teacher, decoder, pool, rows, fold):
+    true = torch.as_tensor(pool.spectrum[rows])
+    true = true / true.sum(-1, keepdim=True)
+    u = teacher.raw(torch.as_tensor(teacher_input(pool.spectrum[rows])))
+    # Noise makes neighbours in the latent space alike, so that a Gaussian
+    # posterior there means something.
+    noisy = u + 0.05 * torch.randn_like(u)
+    cash = expected_cash(decoder(noisy), true, fold)
+    logits = teacher.head(noisy)
+    n_classes = teacher.config.n_classes
+    label = torch.as_tensor(pool.class_index[rows])
+    column = density_target(pool.truth["nh"][rows], LOG_NH_RANGE, teacher.config.n_nh)
+    centred = u - u.mean(0)
+    covariance = centred.T @ centred / len(u)
+    return {
+        # Rare spectra far from all others must not rule the mean.
+        "cash": (20 * torch.log1p(cash / 20)).mean(),
+        "median": cash.detach().median(),
+        "classes": functional.cross_entropy(logits[:, :n_classes], label, ignore_index=-1),
+        "nh": functional.cross_entropy(logits[:, n_classes:], column),
+        "moments": u.mean(0).square().sum()
+        + (covariance - torch.eye(u.shape[1])).square().sum(),
+    }
+
+
+@torch.no_grad()
+def _whiten(teacher, decoder, pool, folds):
+    """Fix origin, scale, rotation and signs of the latents."""
+    x = torch.as_tensor(teacher_input(pool.spectrum[:20000]))
+    u = teacher.raw(x).double()
+    mean = u.mean(0)
+    values, vectors = torch.linalg.eigh(torch.cov(u.T))
+    whiten = vectors @ torch.diag(values.rsqrt()) @ vectors.T
+    back = torch.linalg.inv(whiten)
+    information = _fisher(decoder, u[:2000], back, folds)
+    rotation = torch.linalg.eigh(information)[1].flip(1)  # columns by decreasing information
+    z = (u - mean) @ whiten @ rotation
+    hardness = np.log(ENERGY_MID) * pool.spectrum[: len(z)]
+    hardness = torch.as_tensor(hardness.sum(1) / pool.spectrum[: len(z)].sum(1)).double()
+    sign = torch.sign(((hardness - hardness.mean())[:, None] * z).mean(0))
+    rotation = rotation * torch.where(sign == 0, 1.0, sign)
+    teacher.rotation.copy_((rotation.T @ whiten).float())
+    teacher.offset.copy_(mean.float())
+    decoder.rotation.copy_((back @ rotation).float())
+    decoder.offset.copy_(mean.float())
+
+
+def _fisher(decoder, u, back, folds, step=0.05):
+    """Mean information on whitened latents, of `N_COUNTS` counts, (D, D)."""
+    total = torch.zeros(u.shape[1], u.shape[1], dtype=torch.float64)
+    for fold in folds[:: max(1, len(folds) // 4)]:
+        def root_counts(values):
+            m = decoder(values.float()) @ fold.T
+            return 2 * torch.sqrt(N_COUNTS * m / m.sum(-1, keepdim=True) + FLOOR).double()
+
+        jacobian = torch.stack(
+            [(root_counts(u + step * d) - root_counts(u - step * d)) / (2 * step) for d in back], -1
+        )  # (B, bins, D)
+        total += torch.einsum("bni,bnj->ij", jacobian, jacobian) / len(u)
+    return total
