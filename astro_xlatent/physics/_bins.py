@@ -15,47 +15,59 @@ KT_RANGE = (0.005, 200.0)
 #: Allowed redshifts.
 REDSHIFT_RANGE = (0.0, 15.0)
 
+_ROWS = 16
+
 
 def observed_edges(edges):
     """Checked bin edges in keV; the incident grid for None."""
     return check_parameter("edges", ENERGY_EDGES if edges is None else edges, 1e-3, 300.0, "keV")
 
 
-def simpson(density, edges, redshift):
+def simpson(density, edges, redshift, *parameters):
     """
     Integrate a rest-frame model over observed bins.
 
     Parameters
     ----------
     density : callable
-        photons/cm2/s/keV at rest energies [keV] of shape (..., 2 n_energy + 1).
+        ``density(energy, *parameters)`` in photons/cm2/s/keV at rest energies
+        [keV]; parameters arrive with shape (rows, 1).
     edges : ndarray, shape (n_energy + 1,)
         Observed edges in keV.
     redshift : ndarray, shape (...)
         Redshifts.
+    *parameters : ndarray, shape (...)
+        Broadcast against ``redshift``.
 
     Returns
     -------
-    spectrum : ndarray, shape (..., n_energy)
+    spectrum : ndarray of float64, shape (..., n_energy)
         photons/cm2/s per bin.
 
     Examples
     --------
     >>> import numpy as np
     >>> from astro_xlatent.physics._bins import simpson
-    >>> simpson(lambda e: e**2, np.array([1.0, 2.0]), np.zeros(1)).round(4)
-    array([[2.3333]])
+    >>> simpson(lambda e, a: a * e**2, np.array([1.0, 2.0]), np.zeros(()), np.array([3.0])).round(4)
+    array([[7.]])
     """
-    # the (1 + z) of the stretched bin and of the time dilation cancel
     points = np.empty(2 * edges.size - 1)
     points[::2] = edges
     points[1::2] = 0.5 * (edges[1:] + edges[:-1])
-    value = density(points * (1 + redshift)[..., None])
-    total = 4 * value[..., 1::2]
-    total += value[..., :-1:2]
-    total += value[..., 2::2]
-    total *= np.diff(edges) / 6
-    return total
+    # the (1 + z) of the stretched bin and of the time dilation cancel
+    width = np.diff(edges) / 6
+    redshift, *parameters = np.broadcast_arrays(redshift, *parameters)
+    columns = [np.reshape(column, (-1, 1)) for column in (redshift, *parameters)]
+    result = np.empty((redshift.size, edges.size - 1))
+    # blocks that stay in the processor's cache
+    for start in range(0, redshift.size, _ROWS):
+        z, *block = (column[start : start + _ROWS] for column in columns)
+        value = density(points * (1 + z) if z.any() else points, *block)
+        total = 4 * value[:, 1::2]
+        total += value[:, :-1:2]
+        total += value[:, 2::2]
+        np.multiply(total, width, out=result[start : start + _ROWS])
+    return result.reshape(*redshift.shape, -1)
 
 
 def lookup(x, start, step, values):

