@@ -122,35 +122,12 @@ def _run_enrich(args):
 # --- predict --------------------------------------------------------------------------
 
 
-def _number(value, form):
-    """A number in words, a dash where it is masked or NaN."""
-    import numpy as np
-
-    value = np.ma.filled(np.ma.asarray(value, dtype=float), np.nan)
-    return "-" if np.isnan(value) else format(float(value), form)
-
-
-def _nh_text(row):
-    """Column density in words: an interval, or an upper limit."""
-    from astro_xlatent.flags import Flag
-
-    if row["xl_flag"] & Flag.NH_UPPER_LIMIT:
-        return f"< {_number(row['xl_nh_ul90'], '.2g')} (90%)"
-    value, low, high = (_number(row[f"xl_nh{end}"], ".2g") for end in ("", "_lolim", "_hilim"))
-    return f"{value} ({low} - {high})"
-
-
 def _predict_line(row):
     """Tell what was found in one spectrum, as a tuple of words."""
-    import numpy as np
+    from astro_xlatent.summary import class_text, flag_text, nh_text, number_text
 
-    from astro_xlatent.flags import decode_flags
-
-    best = f"{row['xl_class']} {_number(np.ma.max(row['xl_class_prob']), '.2f')}"
-    label = f"{best}, other {_number(row['xl_class_other'], '.2f')}"
-    names = ",".join(decode_flags(int(row["xl_flag"]))) or "-"
-    gof = _number(row["xl_gof"], ".1f")
-    return (Path(str(row["file"])).name, label, _nh_text(row), gof, names)
+    gof = number_text(row["xl_gof"], ".1f")
+    return Path(str(row["file"])).name, class_text(row), nh_text(row), gof, flag_text(row)
 
 
 def _refused(row):
@@ -160,26 +137,20 @@ def _refused(row):
     return bool(row["xl_flag"] & (Flag.NO_DATA | Flag.SPECTRUM_UNREADABLE))
 
 
-def _print_rows(rows):
-    """Print rows of words in aligned columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
-
-
 def _run_predict(args):
     """Tell class, N_H and goodness of fit of single spectra."""
     out = Path(args.output) if args.output else None
     if out is not None:
         _check_output(out, args.overwrite)
+    from astro_xlatent.summary import aligned
     from astro_xlatent.table import predict_spectra
     from astro_xlatent.tableio import write_table
 
     table = predict_spectra(list(args.pha))
     rows = [_predict_line(row) for row in table if not _refused(row)]
     if rows:
-        _print_rows([("# file", "class", "N_H [1/cm2]", "gof", "flags"), *rows])
-        sys.stdout.flush()
+        head = ("# file", "class", "N_H [1/cm2]", "gof", "flags")
+        print(aligned([head, *rows]), flush=True)
     refused = [row for row in table if _refused(row)]
     for row in refused:
         reason = str(row["xl_reason"])
@@ -207,6 +178,7 @@ def _versions():
 def _run_info(args):
     """Print versions, models, missions, transforms and settings."""
     from astro_xlatent import available_missions, available_models, conf
+    from astro_xlatent.summary import aligned
     from astro_xlatent.transforms import available_transforms
 
     rows = [("astro_xlatent", package_version()), ("python", sys.version.split()[0]), *_versions()]
@@ -216,7 +188,7 @@ def _run_info(args):
                          ("transforms", available_transforms())):
         rows.append((label, ", ".join(names) or "none"))
     rows += [(f"conf.{key}", repr(getattr(conf, key))) for key in conf]
-    _print_rows(rows)
+    print(aligned(rows))
     return 0
 
 

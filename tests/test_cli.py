@@ -158,21 +158,6 @@ def test_predict_all_good_is_0(calls, tmp_path):
     assert read_table(tmp_path / "p.fits")["file"].tolist() == ["a.pha", "b.pha"]
 
 
-def test_interval_or_limit():
-    """N_H is an interval, or an upper limit where the flag says so."""
-    row = {"xl_flag": 0, "xl_nh": 1e21, "xl_nh_lolim": 8e20, "xl_nh_hilim": 2e21, "xl_nh_ul90": 3e21}
-    assert cli._nh_text(row) == "1e+21 (8e+20 - 2e+21)"
-    assert cli._nh_text({**row, "xl_flag": Flag.NH_UPPER_LIMIT}) == "< 3e+21 (90%)"
-
-
-def test_masked_values_are_dashes():
-    """A row without a value prints a dash, not "masked" or "nan"."""
-    table = make_enriched(1)
-    table["file"] = ["x/a.pha"]
-    words = cli._predict_line(table[0])
-    assert (words[0], words[2], words[3]) == ("a.pha", "- (- - -)", "-")
-
-
 def test_interrupt_is_130(monkeypatch, table, tmp_path, capsys):
     """Ctrl-C ends with the code shells expect and no traceback."""
 
