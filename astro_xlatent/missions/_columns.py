@@ -1,0 +1,197 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Reading of catalogue columns: any case, any storage, with units.
+
+Catalogues reach us as FITS, VOTable, CSV or TSV, in lower or upper case, with
+masks, NaN, blanks or strings for missing values. Everything leaves here as
+plain float64 (NaN: missing), bool or str arrays.
+"""
+
+import re
+import warnings
+
+import numpy as np
+from astropy import units as u
+
+from astro_xlatent.errors import TableError
+
+__all__ = ["PHOTON_FLUX", "ENERGY_FLUX", "Columns"]
+
+ENERGY_FLUX = u.erg / (u.s * u.cm**2)
+PHOTON_FLUX = u.ph / (u.s * u.cm**2)
+_TRUE = {"true", "t", "1", "1.0", "y", "yes"}
+#: Spellings that astropy does not parse, as found in published tables.
+_SPELLINGS = [(r"\bphotons?\b", "ph"), (r"\bcounts?\b|\bcts?\b", "ct"), (r"\bergs\b", "erg"),
+              (r"\bsec(onds?)?\b", "s"), (r"\barcseconds?\b", "arcsec"),
+              (r"sq\.? ?arcsec", "arcsec2"), (r"\barcmin(ute)?s?\b", "arcmin"), (r"\*\*", "")]
+
+
+class Columns:
+    """
+    Columns of a table by name, in any case.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Or `~astropy.table.QTable`; is not changed.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.missions._columns import Columns
+    >>> Columns(Table({"THETA": [1, 2]})).number("theta")
+    array([1., 2.])
+    """
+
+    def __init__(self, table):
+        self.table = table
+        self._names = {}
+        for name in table.colnames:
+            self._names.setdefault(name.lower(), []).append(name)
+
+    def __len__(self):
+        return len(self.table)
+
+    def __contains__(self, name):
+        return name.lower() in self._names
+
+    def __iter__(self):
+        """Lower-case names."""
+        return iter(self._names)
+
+    def first(self, *names):
+        """The first of ``names`` that the table has, or None."""
+        return next((name for name in names if name in self), None)
+
+    def raw(self, name):
+        """The column itself; TableError if two differ only by case."""
+        found = self._names[name.lower()]
+        if len(found) > 1 and name not in found:
+            msg = (f"columns {', '.join(found)} differ only by case and all mean {name.lower()!r}: "
+                   "rename or remove all but one")
+            raise TableError(msg)
+        column = self.table[name if name in found else found[0]]
+        if getattr(column, "ndim", 1) != 1:
+            msg = f"column {found[0]!r} has shape {column.shape}; one number a row is expected"
+            raise TableError(msg)
+        return column
+
+    def number(self, name, unit=None, *, default=np.nan):
+        """
+        A numeric column as float64.
+
+        Parameters
+        ----------
+        name : str
+            Column name in any case.
+        unit : `~astropy.units.Unit`, optional
+            Unit of the result. A column without a unit is taken to be in it.
+        default : float, optional
+            Value where the table has no such column.
+
+        Returns
+        -------
+        values : ndarray of float64
+            NaN where masked, blank, infinite or not a number.
+
+        Raises
+        ------
+        TableError
+            If the column's unit cannot be converted.
+        """
+        if name not in self:
+            return np.full(len(self), default)
+        column = self.raw(name)
+        values = _to_float(column)
+        if unit is not None and getattr(column, "unit", None) is not None:
+            values = values * _factor(column.unit, unit, name)
+        return np.where(np.isfinite(values), values, np.nan)
+
+    def boolean(self, name):
+        """
+        A flag column as bool: False where absent, masked, blank or unknown.
+
+        Strings TRUE, T, Y and 1 in any case and numbers other than 0 are True.
+        """
+        if name not in self:
+            return np.zeros(len(self), bool)
+        column = self.raw(name)
+        array = np.ma.asarray(column)
+        if array.dtype.kind in "USO":
+            return np.isin(_to_text(array), list(_TRUE))
+        values = _to_float(column)
+        return np.isfinite(values) & (values != 0)
+
+    def text(self, name):
+        """A column as stripped, lower-case str; empty where absent or masked."""
+        if name not in self:
+            return np.full(len(self), "", "U1")
+        return _to_text(np.ma.asarray(self.raw(name)))
+
+    def text_exact(self, name):
+        """A column as stripped str in its own case; empty where absent or masked."""
+        if name not in self:
+            return np.full(len(self), "", "U1")
+        return _to_text(np.ma.asarray(self.raw(name)), lower=False)
+
+
+def _to_text(array, lower=True):
+    mask = np.ma.getmaskarray(array)
+    values = [
+        "" if missing or value is None else (value.decode("utf-8", "replace") if isinstance(value, bytes)
+                                             else str(value)).strip()
+        for value, missing in zip(np.ma.getdata(array).tolist(), mask.tolist())
+    ]
+    return np.array([v.lower() for v in values] if lower else values, dtype=str).reshape(mask.shape)
+
+
+def _to_float(column):
+    """Values of a column as float64, NaN where masked or not a number."""
+    values = getattr(column, "unmasked", column)
+    masked = getattr(column, "mask", None)
+    values = getattr(values, "value", values) if isinstance(values, u.Quantity) else values
+    array = np.ma.asarray(values)
+    mask = np.ma.getmaskarray(array)
+    if masked is not None and not isinstance(masked, bool | np.bool_):
+        mask = mask | np.asarray(masked)
+    data = np.ma.getdata(array)
+    if data.dtype.kind in "USO":
+        data = np.array([_parse(value) for value in data.tolist()], float)
+    return np.where(mask, np.nan, np.asarray(data, float))
+
+
+def _parse(value):
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return np.nan
+
+
+def _bare(unit):
+    """A unit without photons and counts, which catalogues write or leave out at will."""
+    unit = u.Unit(unit).decompose()
+    kept = [(base, power) for base, power in zip(unit.bases, unit.powers) if base not in (u.ph, u.ct)]
+    return u.CompositeUnit(unit.scale, [b for b, _ in kept], [p for _, p in kept])
+
+
+def _factor(found, wanted, name):
+    """Number by which values in the unit ``found`` become values in ``wanted``."""
+    try:
+        found = _parse_unit(found)
+        return _bare(found).to(_bare(wanted))
+    except (u.UnitConversionError, ValueError, TypeError) as error:
+        msg = (f"column {name!r} has unit {str(found)!r}, which cannot be converted to "
+               f"{u.Unit(wanted).to_string()!r}: correct the column's unit")
+        raise TableError(msg) from error
+
+
+def _parse_unit(unit):
+    if not isinstance(unit, u.UnrecognizedUnit):
+        return u.Unit(unit)
+    text = unit.to_string().lower()
+    for pattern, short in _SPELLINGS:
+        text = re.sub(pattern, short, text)
+    with warnings.catch_warnings():
+        # Several slashes, as in photons/s/cm2, are the habit of catalogues.
+        warnings.simplefilter("ignore", u.UnitsWarning)
+        return u.Unit(text)
