@@ -83,7 +83,7 @@ def simulated_sources(seed=1):
     rng = np.random.default_rng(seed)
     rows, spectra = [], []
     for name, label, mission, nh, counts in RECIPES:
-        response = get_mission(mission)().default_response().on_grid()
+        response = get_mission(mission).default_response().on_grid()
         rate = response.fold(np.ravel(_emission(name)) * np.ravel(transmission(nh)))
         spectra.append(_observe(rate, response, counts, mission, rng))
         rows.append((name, f"simulated, {mission}", f"{label}, N_H {nh:.0e}, {counts} counts"))

@@ -36,6 +36,15 @@ from astro_xlatent.missions.base import Mission
 class TinySat(Mission):
     name = "tinysat"
 
+    def matches(self, table):
+        return "tiny_counts" in table.colnames
+
+    def read_bands(self, table):
+        raise NotImplementedError
+
+    def expected_columns(self):
+        return "tiny_counts"
+
 def tiny_model():
     return "a model"
 
@@ -80,8 +89,11 @@ def test_transform_of_a_plugin(run_with_plugin):
 
 
 def test_mission_of_a_plugin(run_with_plugin):
-    """The plugin's mission stands beside the package's own."""
-    out, _ = run_with_plugin("import astro_xlatent\nprint(*astro_xlatent.available_missions())")
+    """The plugin's mission stands beside the package's own and recognises its table."""
+    out, _ = run_with_plugin(
+        "from astropy.table import Table\nfrom astro_xlatent.missions import base\n"
+        "print(base.identify_mission(Table({'tiny_counts': [1]})).name, *base.available_missions())")
+    assert out.startswith("tinysat ")
     assert {"csc", "erosita", "tinysat"} <= set(out.split())
 
 
