@@ -21,7 +21,6 @@ def _heavy_after(code):
 @pytest.mark.parametrize("code", [
     "import astro_xlatent",
     "import astro_xlatent; dir(astro_xlatent); astro_xlatent.conf; astro_xlatent.decode_flags",
-    "from astro_xlatent import add_latents",
     "import astro_xlatent.plotting",
     "import astro_xlatent.cli",
 ])

@@ -15,7 +15,7 @@ ROOT = Path(astro_xlatent.__file__).parent
 FLOORS = [
     ["cli", "demo", "__main__"],
     ["report", "scale", "train", "evaluate"],
-    ["table", "tableio", "summary", "sherpa", "match", "explore", "plotting"],
+    ["table", "sources", "tableio", "summary", "sherpa", "match", "explore", "plotting"],
     ["simulate", "archive"],
     ["missions", "model"],
     ["spectra"],
