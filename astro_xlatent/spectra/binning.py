@@ -3,13 +3,12 @@
 From spectra with responses to `EnergyBins` on the fine grid.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from astro_xlatent.errors import SpectrumError
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_WIDTH
-from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
+from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
 
 __all__ = ["FineResponse", "bins_from_spectra", "fine_response", "group_channels"]
 
@@ -66,7 +65,7 @@ def group_channels(channel_e_lo, channel_e_hi, edges=FINE_EDGES):
     return np.where((index >= 0) & (index < len(edges) - 1), index, -1)
 
 
-def fine_response(response, edges=FINE_EDGES, good=None):
+def fine_response(response, edges=FINE_EDGES, groups=None):
     """
     Add up a response's channels into bins, on the incident grid.
 
@@ -76,8 +75,8 @@ def fine_response(response, edges=FINE_EDGES, good=None):
         ARF times RMF on any grids.
     edges : ndarray, shape (n + 1,), optional
         Edges of the bins in keV.
-    good : ndarray of bool, shape (n_channels,), optional
-        Channels to use; all by default.
+    groups : ndarray of int, shape (n_channels,), optional
+        Bin of each channel, -1 for none; by channel centre if not given.
 
     Returns
     -------
@@ -85,9 +84,8 @@ def fine_response(response, edges=FINE_EDGES, good=None):
         With n bins; bins without a channel are invalid.
     """
     n_bins = len(edges) - 1
-    groups = group_channels(response.channel_e_lo, response.channel_e_hi, edges)
-    if good is not None:
-        groups = np.where(good, groups, -1)
+    if groups is None:
+        groups = group_channels(response.channel_e_lo, response.channel_e_hi, edges)
     matrix = response.on_grid(ENERGY_EDGES).rebin(groups, n_bins)
     # Some EPIC-pn matrices hold small negative numbers; expected counts cannot be.
     matrix = np.maximum(matrix, 0.0)
@@ -129,7 +127,7 @@ def off_region_error(off_counts, scale, width):
     return scale * np.sqrt(off_counts + OFF_COUNTS_PER_KEV * width)
 
 
-def bins_from_spectra(spectra, edges=FINE_EDGES):
+def bins_from_spectra(spectra):
     """
     Rebin spectra to the fine grid.
 
@@ -137,14 +135,13 @@ def bins_from_spectra(spectra, edges=FINE_EDGES):
     ----------
     spectra : list of `~astro_xlatent.spectra.spectrum.XraySpectrum`
         Each with a response.
-    edges : ndarray, shape (n + 1,), optional
-        Edges of the bins in keV.
 
     Returns
     -------
     bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        One row a spectrum, n bins.
-    matrices : ndarray of float32, shape (rows, n, n_energy)
+        One row a spectrum, `N_FINE` bins. Without a background its columns
+        are zero.
+    matrices : ndarray of float32, shape (rows, N_FINE, n_energy)
         cm2 s; source counts are ``matrices[i] @ incident_spectrum``.
 
     Raises
@@ -152,45 +149,47 @@ def bins_from_spectra(spectra, edges=FINE_EDGES):
     SpectrumError
         If a spectrum has no response.
     """
-    bins = EnergyBins.empty(len(spectra), len(edges) - 1)
-    matrices = np.zeros((len(spectra), len(edges) - 1, ENERGY_WIDTH.size), np.float32)
+    bins = EnergyBins.empty(len(spectra), N_FINE)
+    matrices = np.zeros((len(spectra), N_FINE, ENERGY_WIDTH.size), np.float32)
     for row, spectrum in enumerate(spectra):
-        matrices[row] = _fill_row(bins, row, spectrum, edges)
-    bins._check()
-    return bins, matrices
+        _fill_row(bins, matrices, row, spectrum)
+    return replace(bins), matrices  # checked again
 
 
-def _fill_row(bins, row, spectrum, edges):
-    if spectrum.response is None:
-        msg = f"{spectrum.path or 'spectrum'}: it has no response; give ARF and RMF, or a mission default"
-        raise SpectrumError(msg)
-    good = spectrum.good_channels()
-    fine = _cached_fine_response(spectrum.response, edges, good)
-    groups = group_channels(spectrum.response.channel_e_lo, spectrum.response.channel_e_hi, edges)
-    groups = np.where(good, groups, -1)
-    seconds = spectrum.exposure * spectrum.areascale
+def _fill_row(bins, matrices, row, spectrum):
+    groups = spectrum.fine_groups()
+    fine = _cached_fine_response(spectrum.response, groups)
     for name in ("e_lo", "e_hi", "resolution", "valid"):
         getattr(bins, name)[row] = getattr(fine, name)
+    seconds = spectrum.exposure * _per_bin(spectrum.areascale, groups)
     bins.area[row] = fine.area * seconds
-    bins.counts[row] = _sum_channels(spectrum.counts, groups, fine.area.size)
+    bins.counts[row] = _add_channels(spectrum.counts, groups)
+    matrices[row] = fine.matrix * np.float32(seconds[:, None])
     if spectrum.background is not None:
-        off = _sum_channels(spectrum.background.counts, groups, fine.area.size)
-        scale = spectrum.background_scale
-        bins.background[row] = off * scale
-        bins.background_error[row] = off_region_error(off, scale, fine.e_hi - fine.e_lo)
-    return fine.matrix * np.float32(seconds)
+        off, scale = spectrum.background.counts, spectrum.background_scale
+        width = fine.e_hi - fine.e_lo
+        bins.background[row] = _add_channels(off * scale, groups)
+        bins.background_error[row] = off_region_error(
+            _add_channels(off, groups), _per_bin(scale, groups), width)
 
 
-def _sum_channels(counts, groups, n_bins):
+def _add_channels(values, groups):
     used = groups >= 0
-    return np.bincount(groups[used], weights=counts[used], minlength=n_bins)
+    return np.bincount(groups[used], weights=values[used], minlength=N_FINE)
 
 
-def _cached_fine_response(response, edges, good):
+def _per_bin(value, groups):
+    """Mean over each bin of a scale that may be one number or one per channel."""
+    if np.ndim(value) == 0:
+        return np.full(N_FINE, float(value))
+    members = _add_channels(np.ones(groups.size), groups)
+    return _add_channels(np.asarray(value, float), groups) / np.maximum(members, 1)
+
+
+def _cached_fine_response(response, groups):
     """Keep the last rebinning with the response: rows of a chunk often share it."""
-    key = (edges.tobytes(), good.tobytes())
     cache = getattr(response, "_fine_cache", None)
-    if cache is None or cache[0] != key:
-        cache = (key, fine_response(response, edges, good))
+    if cache is None or not np.array_equal(cache[0], groups):
+        cache = (groups, fine_response(response, groups=groups))
         response._fine_cache = cache
     return cache[1]

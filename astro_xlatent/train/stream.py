@@ -15,7 +15,7 @@ from astro_xlatent.simulate.observe import (
 )
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 
-__all__ = ["PLAN", "Part", "draw_training_sources", "training_batch"]
+__all__ = ["PLAN", "Part", "draw_training_sources", "observe_full", "training_batch"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,47 @@ def _observe(part, spectra, instruments, rng):
         recipe = CSC_RECIPES[rng.integers(len(CSC_RECIPES))]
         return observe_csc_bands(spectra, instrument, rng, recipe)[0]
     return observe_erosita_bands(spectra, _draw_instrument(instruments, "erosita", rng), rng)[0]
+
+
+def observe_full(mode, spectra, instruments, rng):
+    """
+    Observe every source with an instrument of its own chunk, unmerged.
+
+    Parameters
+    ----------
+    mode : {'bands', 'spectra'}
+        Catalogue bands of Chandra (two of three chunks) and eROSITA, or
+        spectra of all missions on the fine grid.
+    spectra : ndarray, shape (rows, n_energy)
+        Incident spectra.
+    instruments : list of Instrument
+        To draw from.
+    rng : `numpy.random.Generator`
+        Of everything.
+
+    Returns
+    -------
+    bins : EnergyBins
+    matrices : ndarray of float32, shape (rows, N_FINE, n_energy), or None
+        Folding matrices in cm2 s, for spectra.
+    missions : list of str
+        Mission of every row.
+    """
+    pieces, matrices, missions = [], [], []
+    for start in range(0, len(spectra), CHUNK):
+        chunk = spectra[start:start + CHUNK]
+        if mode == "spectra":
+            mission = rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values()))
+            instrument = _draw_instrument(instruments, mission, rng)
+            bins, truth = observe_spectra(chunk, instrument, rng)
+            matrices.append(instrument.matrix * truth["seconds"][:, None, None].astype(np.float32))
+        else:
+            mission = "csc" if rng.random() < 2 / 3 else "erosita"
+            bins = _observe(Part(f"{mission} bands", len(chunk)), chunk, instruments, rng)
+        pieces.append(bins)
+        missions += [str(mission)] * len(chunk)
+    bins = type(pieces[0]).concatenate(pieces)
+    return bins, np.concatenate(matrices) if matrices else None, missions
 
 
 def _draw_instrument(instruments, mission, rng):

@@ -1,0 +1,173 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Fitting the calibration of a trained encoder, on fresh simulations only.
+"""
+
+import numpy as np
+import torch
+from scipy.special import log_softmax
+
+from astro_xlatent.model.calibration import Calibration
+from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
+from astro_xlatent.model.posterior import Model
+from astro_xlatent.model.reference import teacher_input
+from astro_xlatent.model.statistics import goodness_of_fit
+from astro_xlatent.train.stream import draw_training_sources, observe_full
+from astro_xlatent.train.targets import density_target
+
+__all__ = ["calibrate", "simulate_outputs"]
+
+NODES = (0.7, 1.2, 1.6, 2.0, 2.4, 2.8, 3.2, 3.6, 4.0, 4.3)
+LEVELS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
+          0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0)
+TEMPERATURES = np.geomspace(0.5, 3.0, 61)
+# Central 68.3 % of a standard normal, what a standard deviation should hold.
+COVERAGE = 0.6827
+# Far from the training's own counter-based draws.
+SEED_OFFSET = 1_000_003
+
+
+def calibrate(encoder, decoder, teacher, instruments, settings, log=print):
+    """
+    Fit all corrections of `~astro_xlatent.model.calibration.Calibration`.
+
+    Parameters
+    ----------
+    encoder, decoder, teacher : torch.nn.Module
+        Trained networks.
+    instruments : list of Instrument
+        Responses to observe through.
+    settings : `~astro_xlatent.train.run.Settings`
+        ``calibration_batches`` batches of 256 rows are drawn for each mode.
+    log : callable, optional
+        Receives progress lines.
+
+    Returns
+    -------
+    tables : dict
+        What `Calibration` takes; plain lists.
+    """
+    pool = draw_training_sources(20000, np.random.default_rng([settings.seed, SEED_OFFSET]))
+    tables = {"nodes": list(NODES), "levels": list(LEVELS), "mixture": _mixture(teacher, pool),
+              "prior": _prior(pool, encoder.config)}
+    info = {"name": "", "version": "", "latent_space": "", "classes": (), "missions": ()}
+    bare = Model(info, encoder, decoder, teacher, Calibration.identity(encoder.config))
+    for mode in ("bands", "spectra"):
+        rows = simulate_outputs(bare, instruments, mode, settings.calibration_batches,
+                                settings.seed + SEED_OFFSET)
+        tables[mode] = _fit_mode(rows, mode, tables)
+        log(f"calibration {mode}: latent scale {_short(tables[mode]['latent_scale'])}, class temperature "
+            f"{_short(tables[mode]['class_temperature'])}, N_H {_short(tables[mode]['nh_temperature'])}")
+    return tables
+
+
+def _short(values):
+    return " ".join(f"{v:.2f}" for v in values)
+
+
+def simulate_outputs(model, instruments, mode, n_batches, seed, batch=256):
+    """
+    Encoder outputs for fresh simulated observations, with the truth.
+
+    Parameters
+    ----------
+    model : Model
+        Its ``encode``, ``decode`` and ``teacher`` are used.
+    instruments : list of Instrument
+        To draw from.
+    mode : {'bands', 'spectra'}
+        What is observed.
+    n_batches, batch : int
+        How much.
+    seed : int
+        Of sources and noise.
+
+    Returns
+    -------
+    rows : dict of ndarray
+        Encoder outputs, ``net``, ``target`` (z*), ``class_index``, ``gof``
+        and the truth columns, rows first.
+    """
+    pieces = []
+    for counter in range(n_batches):
+        rng = np.random.default_rng([seed, mode == "bands", counter])
+        sources = draw_training_sources(batch, rng)
+        bins, matrices, _ = observe_full(mode, sources.spectrum, instruments, rng)
+        out = model.encode(bins, coarsen=mode == "spectra")
+        with torch.no_grad():
+            out["target"] = model.teacher(torch.as_tensor(teacher_input(sources.spectrum))).numpy()
+        out["gof"] = np.full(len(bins), np.nan)
+        if matrices is not None:
+            out["gof"] = goodness_of_fit(bins, model.decode(out["mean"]), matrices)
+        # The truth has a column of the same name.
+        out["nh_logits"] = out.pop("nh")
+        keep = out["detected"]
+        out |= {"net": bins.net_counts, "class_index": sources.class_index, **sources.truth}
+        pieces.append({k: np.asarray(v)[keep] for k, v in out.items() if k != "pooled"})
+    return {k: np.concatenate([p[k] for p in pieces]) for k in pieces[0]}
+
+
+def _mixture(teacher, pool, n_components=24):
+    """Gaussian mixture of the simulated latents."""
+    from sklearn.mixture import GaussianMixture
+
+    with torch.no_grad():
+        z = teacher(torch.as_tensor(teacher_input(pool.spectrum))).numpy().astype(float)
+    fit = GaussianMixture(n_components, reg_covar=1e-3, random_state=0).fit(z)
+    return {"weight": fit.weights_.tolist(), "mean": fit.means_.tolist(),
+            "covariance": fit.covariances_.tolist()}
+
+
+def _prior(pool, config):
+    """Mean density of every head's quantity over simulated sources."""
+    heads = {
+        "nh": ("nh", LOG_NH_RANGE, config.n_nh, True),
+        "index": ("photon_index", PHOTON_INDEX_RANGE, config.n_index, False),
+        "kt": ("kt", LOG_KT_RANGE, config.n_kt, True),
+    }
+    result = {}
+    for name, (column, limits, cells, logarithmic) in heads.items():
+        density = density_target(pool.truth[column], limits, cells, logarithmic).numpy().sum(axis=0)
+        result[name] = (density / density.sum()).round(7).tolist()
+    return result
+
+
+def _fit_mode(rows, mode, tables):
+    """Corrections of one mode at every node."""
+    covariance = np.linalg.inv(rows["precision_chol"] @ rows["precision_chol"].transpose(0, 2, 1))
+    error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    score = np.abs(rows["target"] - rows["mean"]) / error
+    windows = [_window(rows["net"], node) for node in NODES]
+    scale = [float(np.quantile(score[w], COVERAGE) ** 2) for w in windows]
+    column = density_target(rows["nh"], LOG_NH_RANGE, rows["nh_logits"].shape[1]).numpy()
+    has_class = rows["class_index"] >= 0
+    label = np.eye(rows["classes"].shape[1])[rows["class_index"].clip(0)]
+    fitted = {
+        "latent_scale": scale,
+        "class_temperature": [_temperature(rows["classes"][w & has_class], label[w & has_class])
+                              for w in windows],
+        "nh_temperature": [_temperature(rows["nh_logits"][w], column[w]) for w in windows],
+    }
+    scaled = covariance * np.interp(np.log10(rows["net"].clip(1e-3)), NODES, scale)[:, None, None]
+    evidence = Calibration(tables | {mode: fitted}).evidence(rows["mean"], scaled)
+    fitted["evidence"] = [np.quantile(evidence[w], LEVELS).round(4).tolist() for w in windows]
+    if mode == "spectra":
+        known = np.isfinite(rows["gof"])
+        fitted["gof"] = [np.quantile(rows["gof"][w & known], LEVELS).round(4).tolist() for w in windows]
+    return fitted
+
+
+def _window(net, node, half_width=0.25):
+    """Rows with counts near a node; the outer nodes take everything beyond."""
+    x = np.log10(np.maximum(net, 1e-3))
+    low = -np.inf if node == NODES[0] else node - half_width
+    high = np.inf if node == NODES[-1] else node + half_width
+    return (x >= low) & (x < high)
+
+
+def _temperature(logits, target):
+    """Divisor of the logits with the smallest cross entropy."""
+    if not len(logits):
+        return 1.0
+    losses = [-(target * log_softmax(logits / t, axis=1)).sum(axis=1).mean() for t in TEMPERATURES]
+    return float(TEMPERATURES[int(np.argmin(losses))])
