@@ -1,0 +1,262 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+What a mission has to offer, and how its tables are recognised.
+
+A mission turns catalogue rows into `~astro_xlatent.spectra.bins.EnergyBins`
+and finds the spectra that belong to them. Other packages add missions through
+the entry-point group ``astro_xlatent.missions`` (name to `Mission` subclass).
+"""
+
+import os
+import warnings
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from astro_xlatent.errors import MissionError, TableError, XlatentWarning
+from astro_xlatent.plugins import load_plugins
+from astro_xlatent.spectra.bins import EnergyBins
+
+__all__ = ["BandMeasurement", "Mission", "available_missions", "get_mission", "identify_mission"]
+
+#: The package's own, so that a checkout on PYTHONPATH works without metadata.
+_BUILT_IN = {
+    "csc": "astro_xlatent.missions.csc:CSC",
+    "erosita": "astro_xlatent.missions.erosita:EROSITA",
+    "xmm": "astro_xlatent.missions.xmm:XMM",
+}
+
+
+@dataclass
+class BandMeasurement:
+    """
+    What the band columns of a table say.
+
+    Attributes
+    ----------
+    bins : `~astro_xlatent.spectra.bins.EnergyBins`
+        One row per table row; unusable bands are invalid.
+    flags : ndarray of int64, shape (rows,)
+        Bits of `~astro_xlatent.flags.FLAGS` from band data and catalogue flags.
+    reason : list of str
+        One a row: why bands are missing or what is peculiar; mostly empty.
+    recipe : ndarray of str, shape (rows,)
+        How counts and areas were derived, such as ``"aperture counts"``,
+        ``"photon flux"``, ``"energy flux"``; empty without a usable band.
+    """
+
+    bins: EnergyBins
+    flags: np.ndarray
+    reason: list
+    recipe: np.ndarray
+
+    def __len__(self):
+        return len(self.bins)
+
+
+class Mission(ABC):
+    """
+    One mission's catalogues, products and default response.
+
+    Attributes
+    ----------
+    name : str
+        Short name, as in ``add_latents(..., mission="csc")``.
+    title : str
+        Name for people.
+    telescopes, instruments : tuple of str
+        TELESCOP values of its spectra (upper case), and INSTRUME values of
+        energy-resolving instruments that spectra may come from.
+    bands : tuple of (str, float, float)
+        Name and bounds in keV of the bands that are read, without overlap;
+        empty if no band columns are read.
+    """
+
+    name = ""
+    title = ""
+    telescopes = ()
+    instruments = ()
+    bands = ()
+
+    @abstractmethod
+    def matches(self, table):
+        """Number of the mission's own tell-tale columns in ``table``; 0: not its table."""
+
+    @abstractmethod
+    def read_bands(self, table):
+        """
+        Turn the band columns of ``table`` into a `BandMeasurement`.
+
+        Never fails for single rows: they get flags and a reason. Raises
+        `~astro_xlatent.errors.TableError` if the table as a whole has no
+        usable column or one with a wrong unit.
+        """
+
+    @abstractmethod
+    def expected_columns(self):
+        """Say in one sentence which columns are looked for."""
+
+    def catalog_flags(self, table):
+        """Bits of `~astro_xlatent.flags.FLAGS` from the catalogue's own flags, int64 (rows,)."""
+        return np.zeros(len(table), np.int64)
+
+    def find_spectra(self, table, folder):
+        """
+        Paths of the rows' spectra below ``folder``.
+
+        Returns
+        -------
+        paths : list of `~pathlib.Path` or None
+            One a row; None where no file is found or rows cannot be matched
+            to files by name.
+        """
+        return [None] * len(table)
+
+    def default_response(self, instrument=None, year=None):
+        """A typical `~astro_xlatent.spectra.response.Response`; MissionError if there is none."""
+        msg = f"mission {self.name!r} has no default response; give ARF and RMF files"
+        raise MissionError(msg)
+
+    def __repr__(self):
+        return f"<Mission {self.name}: {self.title}>"
+
+
+def _load_built_in(value):
+    module, _, attribute = value.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+@cache
+def _registry():
+    found = {name: _load_built_in(value) for name, value in _BUILT_IN.items()}
+    for name, mission in load_plugins("astro_xlatent.missions").items():
+        if name in found:
+            continue
+        if not (isinstance(mission, type) and issubclass(mission, Mission)):
+            msg = (f"entry point {name!r} in astro_xlatent.missions is left out: it must be a subclass "
+                   f"of astro_xlatent.missions.base.Mission, got {mission!r}")
+            warnings.warn(msg, XlatentWarning, stacklevel=3)
+            continue
+        found[name] = mission
+    return found
+
+
+def available_missions():
+    """
+    Names of the missions that can be used, plug-ins included.
+
+    Returns
+    -------
+    names : tuple of str
+        Sorted. A plug-in that cannot be loaded is left out with a warning.
+
+    Examples
+    --------
+    >>> from astro_xlatent import available_missions
+    >>> {"csc", "erosita", "xmm"} <= set(available_missions())
+    True
+    """
+    return tuple(sorted(_registry()))
+
+
+def get_mission(name):
+    """
+    A mission by name.
+
+    Parameters
+    ----------
+    name : str or Mission
+        One of `available_missions`; a `Mission` is returned as it is.
+
+    Returns
+    -------
+    mission : Mission
+
+    Raises
+    ------
+    MissionError
+        If there is no such mission, or a plug-in's class cannot be instantiated.
+
+    Examples
+    --------
+    >>> from astro_xlatent.missions.base import get_mission
+    >>> get_mission("csc").title
+    'Chandra Source Catalog'
+    """
+    if isinstance(name, Mission):
+        return name
+    found = _registry().get(str(name).lower()) if isinstance(name, str) else None
+    if found is None:
+        msg = f"unknown mission {name!r}; available: {', '.join(available_missions())}"
+        raise MissionError(msg)
+    try:
+        return found()
+    except TypeError as error:
+        msg = f"mission {name!r} cannot be used: {error}"
+        raise MissionError(msg) from error
+
+
+def identify_mission(table):
+    """
+    The mission whose catalogue a table is.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Rows are not looked at, only columns; may be empty.
+
+    Returns
+    -------
+    mission : Mission
+
+    Raises
+    ------
+    MissionError
+        If no mission recognises its columns, or several do (a table of
+        matches between catalogues): the message says what was found and what
+        was expected.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.missions.base import identify_mission
+    >>> names = ["flux_aper_s", "flux_aper_lolim_s", "flux_aper_hilim_s"]
+    >>> identify_mission(Table(names=names)).name
+    'csc'
+    """
+    scores = {}
+    for name in available_missions():
+        try:
+            mission = get_mission(name)
+            scores[mission] = int(mission.matches(table))
+        except MissionError as error:
+            warnings.warn(f"mission left out: {error}", XlatentWarning, stacklevel=2)
+    found = [m for m, score in scores.items() if score > 0]
+    if len(found) == 1:
+        return found[0]
+    what = "columns of no mission" if not found else f"columns of {' and '.join(m.name for m in found)}"
+    names = ", ".join(table.colnames[:20]) + (", ..." if len(table.colnames) > 20 else "")
+    expected = "; ".join(f"{m.name}: {m.expected_columns()}" for m in (found or scores))
+    msg = (f"table has {what} ({names or 'no columns at all'}). Expected were {expected}. "
+           f"Pass mission= one of {', '.join(m.name for m in scores)}")
+    raise MissionError(msg)
+
+
+def list_files(folder, suffixes):
+    """
+    All files below a folder whose lower-case name ends in one of ``suffixes``.
+
+    Symbolic links to folders are not followed. Returns a sorted list of Path.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        msg = f"folder {str(folder)!r} does not exist or is not a folder"
+        raise TableError(msg)
+    found = []
+    for root, _, names in os.walk(folder):
+        found += [Path(root) / n for n in names if n.lower().endswith(tuple(suffixes))]
+    return sorted(found)

@@ -1,0 +1,304 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Chandra Source Catalog, releases 2.0 and 2.1.
+
+Tables of master sources, stacks and single observations, with the column
+names of CSCview and TAP (``flux_aper_lolim_s``) or of HEASARC (``s_flux_ap``,
+``s_flux_ap_lo``, ``s_flux_ap_hi``), in any case. HEASARC's names of photon
+fluxes are not known to this module.
+
+References
+----------
+Column descriptions: https://cxc.cfa.harvard.edu/csc/columns/ ; Evans et al.
+2024, ApJS 274, 22.
+"""
+
+import re
+
+import numpy as np
+
+from astro_xlatent.errors import TableError
+from astro_xlatent.flags import Flag
+from astro_xlatent.missions._bandset import BandSet, assemble, counts_from_flux
+from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX, Columns
+from astro_xlatent.missions.base import Mission, list_files
+from astro_xlatent.missions.curves import load_curve
+from astro_xlatent.missions.responses import band_area, default_response
+from astro_xlatent.physics.grid import KEV_TO_ERG
+from astro_xlatent.spectra.binning import off_region_error
+
+__all__ = ["CSC"]
+
+ULTRASOFT = ("u", 0.2, 0.5)
+#: Column families of fluxes in order of preference: value, lower and upper 68 % limit.
+_PLAIN = ("{q}_aper_{b}", "{q}_aper_lolim_{b}", "{q}_aper_hilim_{b}")
+_FAMILIES = (
+    _PLAIN,
+    tuple(t.replace("_aper_", "_aper90_") for t in _PLAIN),
+    *(
+        tuple(t.replace("_aper_", f"{aperture}{mean}_") for t in _PLAIN)
+        for aperture in ("_aper_", "_aper90_")
+        for mean in ("avg", "ave", "mean")
+    ),
+)
+_HEASARC = ("{b}_flux_ap", "{b}_flux_ap_lo", "{b}_flux_ap_hi")
+#: Fraction of the point-spread function in the aperture where no column says it.
+PSF_FRACTION = 0.9
+_FLAG_COLUMNS = (
+    ("sat_src_flag", Flag.SATURATED), ("streak_src_flag", Flag.SATURATED),
+    ("pileup_flag", Flag.PILEUP), ("conf_flag", Flag.CONFUSED), ("conf_code", Flag.CONFUSED),
+    ("extent_flag", Flag.EXTENDED), ("extent_code", Flag.EXTENDED),
+)
+_PHA_NAME = re.compile(
+    r"(?P<instrument>acis|hrc)[a-z](?P<obsid>\d{5,6})_(?P<obi>\d{3})n(?P<version>\d{3})"
+    r"(?:_(?P<cycle>[a-z]\d))?_r(?P<region>\d{4,5})_pha3\.fits(?:\.gz)?"
+)
+
+
+class CSC(Mission):
+    """
+    Chandra Source Catalog.
+
+    Parameters
+    ----------
+    ultrasoft : bool, optional
+        Also read band u (0.2-0.5 keV). Its flux-to-count ratio is unreliable.
+
+    Notes
+    -----
+    In order of preference, for each row the first with most usable bands:
+
+    1. aperture counts and background (``cnts_aper_*``, ``cnts_aperbkg_*`` with
+       ``area_aper``, ``area_aperbkg``); area x exposure is the published
+       ``src_cnts_aper_*`` over the photon (else energy) flux, times
+       ``psf_frac_aper_*`` (0.9 where absent);
+    2. photon fluxes with limits, 3. energy fluxes with limits (or symmetric
+       errors ``e_...``): see `counts_from_flux`;
+    4. aperture counts with the default response, ``livetime`` and ``theta``;
+       last, because it does not know the chip unless ``chip_id`` is there.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.missions.csc import CSC
+    >>> t = Table({f"{k}_{b}": [v] for b in "smh" for k, v in [("photflux_aper", 1e-5),
+    ...            ("photflux_aper_lolim", 0.883e-5), ("photflux_aper_hilim", 1.117e-5)]})
+    >>> CSC().read_bands(t).bins.counts.round()
+    array([[100., 100., 100.]])
+    """
+
+    name = "csc"
+    title = "Chandra Source Catalog"
+    telescopes = ("CHANDRA",)
+    instruments = ("ACIS",)
+    bands = (("s", 0.5, 1.2), ("m", 1.2, 2.0), ("h", 2.0, 7.0))
+
+    def __init__(self, ultrasoft=False):
+        if ultrasoft:
+            self.bands = (ULTRASOFT, *self.bands)
+
+    def matches(self, table):
+        """Number of CSC band columns, and one for ``obsid`` with ``region_id``."""
+        cols = Columns(table)
+        tell_tale = re.compile(r"(photflux|flux|src_cnts|cnts)_aper(90)?(bkg)?_(\w+_)?[usmhbw]|[usmhbw]_flux_ap")
+        found = sum(bool(tell_tale.fullmatch(name)) for name in cols)
+        return found + ("obsid" in cols and "region_id" in cols)
+
+    def expected_columns(self):
+        """Columns looked for, in words."""
+        return ("flux_aper_s, flux_aper_lolim_s, flux_aper_hilim_s (or photflux_aper_..., flux_aper90_..., "
+                "s_flux_ap, or cnts_aper_s with src_cnts_aper_s) and the same for m and h")
+
+    def catalog_flags(self, table):
+        """Bits for saturation and streaks, pile-up, confusion and extent."""
+        cols = Columns(table)
+        flags = np.zeros(len(table), np.int64)
+        for name, bit in _FLAG_COLUMNS:
+            flags |= np.where(cols.boolean(name), bit, 0)
+        return flags
+
+    def read_bands(self, table):
+        """
+        Energy bins from the table's band columns.
+
+        Parameters
+        ----------
+        table : `~astropy.table.Table`
+            Not changed. Columns without a unit are taken to have the
+            catalogue's (photons/s/cm2, erg/s/cm2, s, arcmin, arcsec2).
+
+        Returns
+        -------
+        measurement : BandMeasurement
+
+        Raises
+        ------
+        TableError
+            If no band column is there, or one has a wrong unit.
+        """
+        cols = Columns(table)
+        sets = self._ways(cols)
+        if not sets and not self._has_wide_band(cols).any():
+            names = ", ".join(table.colnames[:20]) or "none at all"
+            msg = f"table has no band columns of the CSC (it has {names}); expected {self.expected_columns()}"
+            raise TableError(msg)
+        shape = (len(cols), len(self.bands))
+        sets = sets or [BandSet("", np.zeros(shape), np.zeros(shape), np.ones(shape, int))]
+        middle = np.sqrt([lo * hi for _, lo, hi in self.bands])
+        result = assemble(self.bands, load_curve("acis-s").fwhm(middle), sets, self.catalog_flags(table))
+        empty = (result.flags & Flag.NO_DATA) > 0
+        for row in np.flatnonzero(empty & self._has_wide_band(cols)):
+            result.reason[row] = "no usable band (only the HRC band w, which has no energy resolution)"
+        return result
+
+    @staticmethod
+    def _has_wide_band(cols):
+        """Rows of HRC: a flux in band w, or the instrument's name."""
+        found = np.char.startswith(cols.text("instrument"), "hrc")
+        for name in ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "w_flux_ap", "src_cnts_aper_w"):
+            found = found | np.isfinite(cols.number(name))
+        return found
+
+    def _ways(self, cols):
+        """All `BandSet` that the columns allow, best first."""
+        photon = self._flux_sets(cols, "photflux", PHOTON_FLUX, [])
+        energy = self._flux_sets(cols, "flux", ENERGY_FLUX, [_HEASARC])
+        raw = self._raw_counts(cols)
+        sets = []
+        if raw is not None:
+            for quantity, unit, weighted in (("photflux", PHOTON_FLUX, False), ("flux", ENERGY_FLUX, True)):
+                area = self._area_from_counts(cols, quantity, unit, weighted)
+                if area is not None:
+                    sets.append(_with_area(raw, area * raw["fraction"], weighted, 0))
+        sets += photon + energy
+        if raw is not None and "livetime" in cols:
+            sets.append(_with_area(raw, self._default_area(cols) * raw["fraction"], False, Flag.DEFAULT_RESPONSE))
+        return sets
+
+    def _scale(self, weighted):
+        """Reference energies in erg where the flux is one of energy, else one."""
+        e_ref = np.array([np.sqrt(lo * hi) for _, lo, hi in self.bands]) * KEV_TO_ERG
+        return e_ref if weighted else np.ones(len(self.bands))
+
+    def _flux_sets(self, cols, quantity, unit, more):
+        weighted = quantity == "flux"
+        scale = self._scale(weighted)
+        sets = []
+        for family in (*_FAMILIES, *more):
+            names = [[t.format(q=quantity, b=b) for t in family] for b, _, _ in self.bands]
+            if not any(n[0] in cols for n in names):
+                continue
+            parts = []
+            for k, (value, lolim, hilim) in enumerate(names):
+                band = self.bands[k][0]
+                error = cols.first(f"e_{value}", f"{value}_err") or f"e_{value}"
+                aperture = "aper90" if "aper90" in value else "aper"
+                net = [cols.number(f"src_cnts_{aperture}_{part}{band}") for part in ("", "lolim_", "hilim_")]
+                flux = [cols.number(name, unit) for name in (value, lolim, hilim, error)]
+                parts.append(counts_from_flux(*flux[:3], error=flux[3], net=net, scale=scale[k]))
+            counts, area, cause, approximate = (np.stack(p, axis=1) for p in zip(*parts, strict=True))
+            label = ("energy flux" if weighted else "photon flux")
+            sets.append(BandSet(label, counts, area, cause, energy_weighted=weighted,
+                                flags=np.where(approximate, Flag.LIMITS_MISSING, 0)))
+        return sets
+
+    def _raw_counts(self, cols):
+        """Aperture counts, expected background and its error, or None without the columns."""
+        for ap in ("aper", "aper90"):
+            names = [f"cnts_{ap}_{b}" for b, _, _ in self.bands]
+            if not any(n in cols for n in names):
+                continue
+            get = lambda stem, unit=None, default=np.nan: np.stack(  # noqa: E731
+                [cols.number(cols.first(f"{stem}_{b}", stem) or stem, unit, default=default)
+                 for b, _, _ in self.bands], axis=1)
+            on, off = get(f"area_{ap}", "arcsec2"), get(f"area_{ap}bkg", "arcsec2")
+            if not (np.isfinite(on) & np.isfinite(off)).any():
+                continue
+            width = np.array([hi - lo for _, lo, hi in self.bands])
+            counts, off_counts = get(f"cnts_{ap}"), get(f"cnts_{ap}bkg")
+            with np.errstate(all="ignore"):
+                scale = on / off
+                error = off_region_error(off_counts, scale, width)
+            fraction = get(f"psf_frac_{ap}", default=PSF_FRACTION)
+            fraction = np.where((fraction > 0) & (fraction <= 1), fraction, PSF_FRACTION)
+            cause = np.select(
+                [~np.isfinite(counts) | ~np.isfinite(off_counts), (counts < 0) | (off_counts < 0),
+                 ~(scale > 0) | ~np.isfinite(scale)], [1, 2, 5], 0)
+            return {"counts": counts, "background": off_counts * scale, "error": error,
+                    "cause": cause, "fraction": fraction}
+        return None
+
+    def _area_from_counts(self, cols, quantity, unit, weighted):
+        """Published net counts over flux: area x exposure of the whole PSF, or None."""
+        areas = []
+        for k, (band, _, _) in enumerate(self.bands):
+            ratio = np.full(len(cols), np.nan)
+            for part in ("hilim_", ""):  # the upper limit is above zero for undetected bands, too
+                net = cols.number(f"src_cnts_aper_{part}{band}")
+                flux = cols.number(f"{quantity}_aper_{part}{band}", unit)
+                with np.errstate(all="ignore"):
+                    ratio = np.where(np.isfinite(ratio) & (ratio > 0), ratio, net / flux)
+            areas.append(ratio * self._scale(weighted)[k])
+        areas = np.stack(areas, axis=1)
+        return areas if np.isfinite(areas).any() else None
+
+    def _default_area(self, cols):
+        """Area x exposure from the shipped curves, by year, chip and off-axis angle."""
+        chip = cols.number("chip_id")
+        back = np.isin(chip, [5, 7]) | ~np.isfinite(chip)
+        year = 2000.0 + (cols.number("gti_mjd_obs", default=np.nan) - 51544.5) / 365.25
+        year = np.clip(np.where(np.isfinite(year), np.round(year, 1), 2010.0), 1999.6, 2025.0)
+        theta = np.clip(np.nan_to_num(cols.number("theta", "arcmin")), 0.0, 25.0)
+        area = np.zeros((len(cols), len(self.bands)))
+        bounds = [b[1:] for b in self.bands]
+        for key in {*zip(year.tolist(), back.tolist(), strict=True)}:
+            rows = (year == key[0]) & (back == key[1])
+            area[rows] = band_area("acis-s" if key[1] else "acis-i", bounds, year=key[0])
+        curve = load_curve("acis-i")
+        factor = 1.0 / (1.0 + (theta / curve.vignetting[0]) ** 2)
+        return area * (factor * cols.number("livetime", "s"))[:, None]
+
+    def find_spectra(self, table, folder):
+        """
+        PHA files by the CSC's naming.
+
+        Needs the columns ``obsid`` and ``region_id``, and ``obi`` (0 where
+        absent matches any). Of several versions of a file the newest counts,
+        whatever the versions of its ARF and RMF; of alternating exposures the
+        first cycle. Rows of master tables cannot be matched by name: None.
+        """
+        cols = Columns(table)
+        if "obsid" not in cols or "region_id" not in cols:
+            return [None] * len(table)
+        files = {}
+        for path in list_files(folder, ("_pha3.fits", "_pha3.fits.gz")):
+            found = _PHA_NAME.fullmatch(path.name.lower())
+            if found:
+                key = tuple(int(found[k]) for k in ("obsid", "obi", "region"))
+                rank = (int(found["version"]), -ord((found["cycle"] or " ")[-1]), path.suffix != ".gz")
+                for k in (key, (key[0], None, key[2])):
+                    if k not in files or rank > files[k][0]:
+                        files[k] = (rank, path)
+        keys = zip(*(cols.number(k).tolist() for k in ("obsid", "obi", "region_id")), strict=True)
+        return [_lookup(files, key) for key in keys]
+
+    def default_response(self, instrument=None, year=None):
+        """ACIS-S (or ``instrument="ACIS-I"``) on axis."""
+        return default_response(self.name, instrument, year)
+
+
+def _with_area(raw, area, weighted, flag):
+    """Raw counts with an area as a `BandSet`."""
+    cause = np.where((raw["cause"] == 0) & ~(np.isfinite(area) & (area > 0)), 5, raw["cause"])
+    flags = np.full(cause.shape, flag, np.int64)
+    return BandSet("aperture counts", raw["counts"], area, cause, raw["background"], raw["error"],
+                   energy_weighted=weighted, flags=flags)
+
+
+def _lookup(files, key):
+    """Path for (obsid, obi, region) with NaN for missing, or None."""
+    obsid, obi, region = key
+    if not (np.isfinite(obsid) and np.isfinite(region)):
+        return None
+    found = files.get((int(obsid), int(obi) if np.isfinite(obi) else None, int(region)))
+    return found[1] if found else None
