@@ -313,7 +313,8 @@ def _scaled(values, col):
         return values
     if values.dtype.kind in "iu" and col.scale == 1.0 and col.zero.is_integer() and abs(col.zero) < 2**40:
         return values.astype(np.int64) + int(col.zero)
-    return values * col.scale + col.zero
+    with np.errstate(all="ignore"):  # what overflows is found by the checks of the values
+        return values * col.scale + col.zero
 
 
 def parse_tables(data, path, error):

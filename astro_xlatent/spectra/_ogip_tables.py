@@ -158,12 +158,12 @@ def _matrix(table, offset, n_channels):
     if total > MAX_ELEMENTS:
         table.fail(f"the matrix has {total} elements; at most {MAX_ELEMENTS} are allowed")
     needed = np.bincount(row, weights=width, minlength=table.n_rows).astype(np.int64)
-    values = _values(table, needed)
+    values = _first_of_row(table, "MATRIX", needed)
     _check_values(table, values)
     shift = np.repeat(start - (np.cumsum(width) - width), width)
     index = (shift + np.arange(total)).astype(np.int32)
     pointer = np.concatenate([[0], np.cumsum(needed)]).astype(np.int32)
-    matrix = csc_array((values, index, pointer), shape=(n_channels, table.n_rows)).tocsr()
+    matrix = csc_array((values.astype(np.float32), index, pointer), shape=(n_channels, table.n_rows)).tocsr()
     if np.count_nonzero(matrix.data) < 0.9 * matrix.data.size:
         matrix.eliminate_zeros()
     return matrix
@@ -179,15 +179,19 @@ def _check_values(table, values):
 
 def _groups(table):
     """First channel, number of channels and energy row of every group, in file order."""
-    n_group = table.column("N_GRP").astype(np.int64)
+    n_group = _whole(table, "N_GRP", table.column("N_GRP"))
     if n_group.ndim != 1 or np.any(n_group < 0) or n_group.sum() > MAX_ELEMENTS:
         table.fail("N_GRP must hold one whole number a row; the file is damaged")
     row = np.repeat(np.arange(table.n_rows), n_group)
-    return *(_first_of_row(table, name, n_group).astype(np.int64) for name in ("F_CHAN", "N_CHAN")), row
+    first, width = (_whole(table, n, _first_of_row(table, n, n_group)) for n in ("F_CHAN", "N_CHAN"))
+    return first, width, row
 
 
-def _values(table, needed):
-    return _first_of_row(table, "MATRIX", needed).astype(np.float32)
+def _whole(table, name, values):
+    """Whole numbers as int64; some files store them as floats."""
+    if values.dtype.kind == "f" and not np.all(np.abs(values) < 2**31):
+        table.fail(f"{name} has values that are NaN or beyond 2^31; the file is damaged")
+    return values.astype(np.int64)
 
 
 def _first_of_row(table, name, needed):

@@ -1,9 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Moving responses between energy grids, and the width of their lines."""
+"""Operations on redistribution matrices: other grids, line widths, channel runs."""
 
 import numpy as np
 
-__all__ = ["overlap_matrix", "same_grid", "width_at_half_maximum"]
+__all__ = ["channel_runs", "overlap_matrix", "same_grid", "width_at_half_maximum"]
 
 
 def same_grid(lo_a, hi_a, lo_b, hi_b):
@@ -75,3 +75,28 @@ def _one_width(center, line, channel_width):
 def _crossing(center, line, outside, inside, half):
     fraction = (half - line[outside]) / (line[inside] - line[outside])
     return center[outside] + fraction * (center[inside] - center[outside])
+
+
+def channel_runs(response):
+    """
+    The redistribution as one run of channels per energy.
+
+    Returns
+    -------
+    first, width : ndarray of int, shape (n_energy,)
+        First channel (from 0) and number of channels; width 0: none.
+    values : ndarray of float64
+        All runs joined, zeros between elements filled in.
+    """
+    columns = response.redistribution.tocsc()
+    columns.sum_duplicates()
+    count = np.diff(columns.indptr)
+    first, last = np.zeros(count.size, int), np.full(count.size, -1)
+    filled = count > 0
+    first[filled] = columns.indices[columns.indptr[:-1][filled]]
+    last[filled] = columns.indices[columns.indptr[1:][filled] - 1]
+    width = last - first + 1
+    begin = np.cumsum(width) - width
+    values = np.zeros(int(width.sum()))
+    values[columns.indices + np.repeat(begin - first, count)] = columns.data
+    return first, width, values

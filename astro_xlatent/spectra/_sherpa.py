@@ -6,6 +6,7 @@ import numpy as np
 from astro_xlatent.errors import ResponseError, SpectrumError
 from astro_xlatent.flags import Flag
 from astro_xlatent.spectra._ogip_tables import Arf, Rmf
+from astro_xlatent.spectra._regrid import channel_runs
 
 __all__ = ["arf_from_sherpa", "response_to_sherpa", "rmf_from_sherpa", "spectrum_from_sherpa",
            "spectrum_to_sherpa"]
@@ -67,31 +68,6 @@ def response_to_sherpa(response, name):
                        offset=response.first_channel, e_min=response.channel_e_lo,
                        e_max=response.channel_e_hi, header={**header, "HDUCLAS2": "RSP_MATRIX"})
     return arf, rmf
-
-
-def channel_runs(response):
-    """
-    The redistribution as one run of channels per energy.
-
-    Returns
-    -------
-    first, width : ndarray of int, shape (n_energy,)
-        First channel (from 0) and number of channels; width 0: none.
-    values : ndarray of float64
-        All runs joined, zeros between elements filled in.
-    """
-    columns = response.redistribution.tocsc()
-    columns.sum_duplicates()
-    count = np.diff(columns.indptr)
-    first, last = np.zeros(count.size, int), np.full(count.size, -1)
-    filled = count > 0
-    first[filled] = columns.indices[columns.indptr[:-1][filled]]
-    last[filled] = columns.indices[columns.indptr[1:][filled] - 1]
-    width = last - first + 1
-    begin = np.cumsum(width) - width
-    values = np.zeros(int(width.sum()))
-    values[columns.indices + np.repeat(begin - first, count)] = columns.data
-    return first, width, values
 
 
 def spectrum_to_sherpa(spectrum, name=None):

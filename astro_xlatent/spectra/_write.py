@@ -9,7 +9,7 @@ import numpy as np
 
 from astro_xlatent.errors import ResponseError, SpectrumError
 from astro_xlatent.flags import Flag
-from astro_xlatent.spectra._sherpa import channel_runs
+from astro_xlatent.spectra._regrid import channel_runs
 
 __all__ = ["write_response", "write_spectrum"]
 

@@ -40,7 +40,8 @@ def is_ogip_spectrum(path):
         False also for files that cannot be read.
     """
     try:
-        return any(_is_spectrum(t) for t in parse_tables(load_bytes(path, SpectrumError), path, SpectrumError))
+        tables = parse_tables(load_bytes(path, SpectrumError), path, SpectrumError)
+        return any(_is_spectrum(table) for table in tables)
     except SpectrumError:
         return False
 

@@ -76,14 +76,13 @@ class OgipFactory:
         runs = np.empty(len(start), object)
         runs[:] = [row[a:a + n] for row, a, n in zip(matrix, start, width)]
         padded = np.array([np.pad(r, (0, self.n_channels - len(r))) for r in runs])
-        group = {"scalar": ("J", start + first, width, "E"), "fixed": ("2J", None, None, "E"),
-                 "variable": ("PJ()", None, None, "PE()")}[style][0]
+        group = {"scalar": "J", "fixed": "2J", "variable": "PJ()"}[style]
         if style == "scalar":
             f_chan, n_chan = start + first, width
         elif style == "fixed":
             f_chan, n_chan = (np.stack([v, np.zeros_like(v)], 1) for v in (start + first, width))
         else:
-            f_chan, n_chan = (np.array([[v] for v in w] + [None], object)[:-1] for w in (start + first, width))
+            f_chan, n_chan = (self._ragged(v) for v in (start + first, width))
         columns = [fits.Column("ENERG_LO", "E", unit="keV", array=self.e_edges[:-1]),
                    fits.Column("ENERG_HI", "E", unit="keV", array=self.e_edges[1:]),
                    fits.Column("N_GRP", "I", array=np.ones(len(start))),
@@ -93,6 +92,7 @@ class OgipFactory:
                                array=runs if style == "variable" else padded)]
         hdu = fits.BinTableHDU.from_columns(columns, name=extname)
         hdu.header["HDUCLAS1"], hdu.header["HDUCLAS2"] = "RESPONSE", "RSP_MATRIX"
+        hdu.header["DETCHANS"] = self.n_channels
         if tlmin:
             hdu.header["TLMIN4"] = first
         bounds = fits.BinTableHDU.from_columns(
@@ -100,6 +100,12 @@ class OgipFactory:
              fits.Column("E_MIN", "E", unit="keV", array=self.c_edges[:-1]),
              fits.Column("E_MAX", "E", unit="keV", array=self.c_edges[1:])], name="EBOUNDS")
         return self.save(name, hdu, bounds)
+
+    @staticmethod
+    def _ragged(values):
+        rows = np.empty(len(values), object)
+        rows[:] = [np.array([v]) for v in values]
+        return rows
 
     def source(self, name="s.pha", **kwargs):
         """Write a spectrum with its responses; arguments as for `spectrum_hdu`."""
