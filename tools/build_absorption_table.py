@@ -34,7 +34,8 @@ def energy_nodes():
     smooth = np.geomspace(0.1, 300.0, 279)
     edges = [edge.energy / 1000 for element in ELEMENTS for edge in xraydb.xray_edges(element).values()]
     edges = np.unique([edge for edge in edges if edge > 0.101])
-    nodes = np.concatenate([smooth, edges * (1 - 2e-6), edges * (1 + 2e-6)])
+    # the jumps of the tables lie up to 1.1e-4 off the listed edges
+    nodes = np.concatenate([smooth, edges * (1 - 1.5e-4), edges * (1 + 1.5e-4)])
     return np.unique(nodes)
 
 

@@ -67,7 +67,7 @@ def simpson(density, edges, redshift, *parameters):
         total += value[:, :-1:2]
         total += value[:, 2::2]
         np.multiply(total, width, out=result[start : start + _ROWS])
-    return result.reshape(*redshift.shape, -1)
+    return result.reshape(*redshift.shape, width.size)
 
 
 def lookup(x, start, step, values):

@@ -78,7 +78,7 @@ def plain_numbers(value, unit=""):
     if np.ma.isMaskedArray(value):
         value = value.astype(float).filled(np.nan)
     value = np.asarray(value, dtype=float)
-    return value if own is None else (value * own).to_value(unit)
+    return value if own is None else np.asarray((value * own).to_value(unit))
 
 
 def _in(unit):

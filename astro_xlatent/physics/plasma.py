@@ -125,7 +125,7 @@ def plasma(kt, abundance=1.0, redshift=0.0, *, abundances="wilm"):
     -----
     Lines are 10 eV wide at least (they lie within one bin of the table).
     Above 12 keV in the rest frame the spectrum continues as
-    E^-1.3 exp(-E / kT).
+    E^-1.4 exp(-E / kT).
 
     Examples
     --------
@@ -192,5 +192,5 @@ def _tail(last, kt, rest):
     end = ENERGY_EDGES[-1]
     width = np.diff(np.maximum(rest, end))
     middle = np.maximum(0.5 * (rest[..., 1:] + rest[..., :-1]), end)
-    density = last / ENERGY_WIDTH[-1] * (middle / end) ** -1.3 * np.exp(-(middle - end) / kt)
+    density = last / ENERGY_WIDTH[-1] * (middle / end) ** -1.4 * np.exp(-(middle - end) / kt)
     return density * width
