@@ -1,0 +1,241 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+eROSITA: eRASS1 main, supplementary and hard catalogues, and later ones as far
+as their columns agree.
+
+The forced-photometry bands P1 to P5 (0.2-0.5, 0.5-1, 1-2, 2-5, 5-8 keV) do not
+overlap and are the tokens; P6 to P9 overlap them and are never read. The
+numbered bands mean other energies in one-band and in three-band catalogues
+(``_1`` is 0.2-2.3 keV in Main, 0.2-0.6 keV in Hard): they are used only where
+the P bands are absent and other columns tell the catalogue.
+
+References
+----------
+Merloni et al. 2024, A&A 682, A34 (catalogues, Table D.1); Brunner et al.
+2022, A&A 661, A1 (photometry, encircled-energy fraction of the apertures).
+"""
+
+import re
+
+import numpy as np
+
+from astro_xlatent.errors import TableError
+from astro_xlatent.flags import Flag
+from astro_xlatent.missions._bandset import BandSet, assemble
+from astro_xlatent.missions._columns import Columns
+from astro_xlatent.missions.base import Mission, list_files
+from astro_xlatent.missions.curves import load_curve
+from astro_xlatent.missions.responses import band_area, default_response
+
+__all__ = ["EROSITA"]
+
+#: Fraction of the point-spread function in the catalogues' apertures.
+APERTURE_FRACTION = 0.75
+#: Relative uncertainty of the modelled background maps (our assumption).
+BACKGROUND_ERROR = 0.05
+#: Upper 1-sigma limit in counts of zero counts without background: Cash
+#: statistic rises by 2 s, so s = 1/2; catalogues' errors of zero counts follow it.
+ZERO_COUNTS_ERROR = 0.5
+_P_BANDS = (("P1", 0.2, 0.5), ("P2", 0.5, 1.0), ("P3", 1.0, 2.0), ("P4", 2.0, 5.0), ("P5", 5.0, 8.0))
+_ONE_BAND = (("1", 0.2, 2.3),)
+_THREE_BANDS = (("1", 0.2, 0.6), ("2", 0.6, 2.3), ("3", 2.3, 5.0))
+_SPURIOUS = ("flag_sp_snr", "flag_sp_bps", "flag_sp_scl", "flag_sp_lga", "flag_sp_gc", "flag_sp_gc_cons")
+_SPEC_NAME = re.compile(
+    r"(?:[a-z]{2}\d{2}_(?P<tile>\d{6})_)?(?P<tm>\d)\d\d_sourcespec_(?P<source>\d{5})(?:_c\d{3})?\.fits(?:\.gz)?"
+)
+_DETUID = re.compile(r"[a-z]{2}\d{2}_(?P<tile>\d{6})_\d{3}_ml(?P<source>\d{5})_\d{3}_c\d{3}")
+
+
+class EROSITA(Mission):
+    """
+    eROSITA all-sky survey catalogues.
+
+    Notes
+    -----
+    For each band: aperture counts ``APE_CTS_P*`` with the background
+    ``APE_BKG_P*`` (5 % uncertain) and 0.75 x on-axis area x ``APE_EXP_P*``.
+    Where these are missing or have overflowed: (``ML_CTS`` / ``ML_CTS_ERR``)**2
+    equivalent counts without background, and the on-axis area x ``ML_EXP`` in
+    proportion. Both exposures are vignetted, so the area is that on axis.
+    ``ML_BKG`` is counts per square arcminute and is not used; nor are the
+    ``_UPERR`` columns, which in the three-pass catalogue hold rate errors.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.missions.erosita import EROSITA
+    >>> t = Table({f"APE_{k}_P{n}": [v] for n in range(1, 6)
+    ...            for k, v in [("CTS", 10), ("BKG", 0.5), ("EXP", 150.0)]})
+    >>> EROSITA().read_bands(t).recipe
+    array(['aperture counts'], dtype='<U48')
+    """
+
+    name = "erosita"
+    title = "eROSITA all-sky survey"
+    telescopes = ("EROSITA", "SRG/EROSITA")
+    instruments = ("TM0", "MERGED", *(f"TM{k}" for k in range(1, 10)))
+    bands = _P_BANDS
+
+    def matches(self, table):
+        """Number of photometry columns, and one for ``DETUID`` or ``SKYTILE`` with ``ID_SRC``."""
+        cols = Columns(table)
+        tell_tale = re.compile(r"(ape|ml)_(cts|bkg|exp|cts_err|rate|flux)_(p?\d)|det_like_p?\d")
+        found = sum(bool(tell_tale.fullmatch(name)) for name in cols)
+        return found + ("detuid" in cols or ("skytile" in cols and "id_src" in cols))
+
+    def expected_columns(self):
+        """Columns looked for, in words."""
+        return ("APE_CTS_P1, APE_BKG_P1, APE_EXP_P1 (or ML_CTS_P1, ML_CTS_ERR_P1, ML_EXP_P1) and the same "
+                "for P2 to P5; numbered bands only with UID_Hard or UID_1B, which tell the catalogue")
+
+    def catalog_flags(self, table):
+        """Bits for extent (EXT > 0) and confusion (the FLAG_SP columns of crowded regions)."""
+        cols = Columns(table)
+        flags = np.where(cols.number("ext") > 0, Flag.EXTENDED, 0).astype(np.int64)
+        for name in _SPURIOUS:
+            flags |= np.where(cols.boolean(name), Flag.CONFUSED, 0)
+        return flags
+
+    def _bands_of(self, cols):
+        """Bands that the table has; the numbered ones only if the catalogue is certain."""
+        def present(bands):
+            return any(f"{kind}_cts_{b[0].lower()}" in cols for b in bands for kind in ("ape", "ml"))
+
+        if present(_P_BANDS):
+            return _P_BANDS
+        if not present(_THREE_BANDS):
+            msg = (f"table has no band columns of eROSITA (it has {', '.join(list(cols)[:20]) or 'none at all'});"
+                   f" expected {self.expected_columns()}")
+            raise TableError(msg)
+        three = "uid_1b" in cols or "uid_main" in cols or "det_like_3" in cols or "ml_cts_3" in cols
+        one = "uid_hard" in cols
+        if three == one:
+            msg = ("ML_CTS_1 is 0.2-2.3 keV in the main catalogue and 0.2-0.6 keV in the hard one, and the "
+                   "table's columns do not tell which it is: keep UID_Hard (main) or UID_1B (hard), or the "
+                   "P1 to P5 columns")
+            raise TableError(msg)
+        return _THREE_BANDS if three else _ONE_BAND
+
+    def read_bands(self, table):
+        """
+        Energy bins from the table's band columns.
+
+        Parameters
+        ----------
+        table : `~astropy.table.Table`
+            Not changed. Exposures without a unit are taken to be in seconds.
+
+        Returns
+        -------
+        measurement : BandMeasurement
+
+        Raises
+        ------
+        TableError
+            If no band column is there, one has a wrong unit, or only numbered
+            bands are there and the catalogue cannot be told.
+        """
+        cols = Columns(table)
+        bands = self._bands_of(cols)
+        curve = load_curve("erosita-tm0")
+        area = band_area("erosita-tm0", [b[1:] for b in bands])
+        aperture = self._aperture(cols, bands, area)
+        fitted = self._fitted(cols, bands, area)
+        middle = np.sqrt([lo * hi for _, lo, hi in bands])
+        notes, mixed = self._notes(cols, bands, aperture), _merge(aperture, fitted)
+        return assemble(bands, curve.fwhm(middle), [mixed], self.catalog_flags(table), notes)
+
+    @staticmethod
+    def _aperture(cols, bands, area):
+        get = lambda stem, unit=None: np.stack(  # noqa: E731
+            [cols.number(f"{stem}_{b[0]}".lower(), unit) for b in bands], axis=1)
+        counts, background, exposure = get("ape_cts"), get("ape_bkg"), get("ape_exp", "s")
+        fitted = get("ml_cts")
+        # Catalogues store the counts in 16 bits; bright sources wrap to negative
+        # values or, further on, to small ones that the fitted counts betray.
+        wrapped = (counts < 0) | (APERTURE_FRACTION * np.nan_to_num(fitted) > 32767)
+        background = np.where(background < 0, 0.0, background)
+        cause = np.select(
+            [~np.isfinite(counts) | ~np.isfinite(background), wrapped, ~(exposure > 0)], [1, 6, 5], 0)
+        return BandSet("aperture counts", counts, APERTURE_FRACTION * area * exposure, cause, background,
+                       BACKGROUND_ERROR * background)
+
+    @staticmethod
+    def _fitted(cols, bands, area):
+        get = lambda stem, unit=None: np.stack(  # noqa: E731
+            [cols.number(f"{stem}_{b[0]}".lower(), unit) for b in bands], axis=1)
+        fitted, error, exposure = get("ml_cts"), get("ml_cts_err"), get("ml_exp", "s")
+        with np.errstate(all="ignore"):
+            counts = np.where(fitted == 0, 0.0, (fitted / error) ** 2)
+            share = np.where(fitted == 0, np.minimum(ZERO_COUNTS_ERROR / error, 1.0), counts / fitted)
+        cause = np.select(
+            [~np.isfinite(fitted), fitted < 0, ~(error > 0), ~(exposure > 0)], [1, 2, 3, 5], 0)
+        return BandSet("PSF-fitted counts", counts, area * exposure * share, cause)
+
+    @staticmethod
+    def _notes(cols, bands, aperture):
+        wrapped = (aperture.cause == 6).any(axis=1)
+        notes = np.where(wrapped, "aperture counts overflowed 16 bits", "").astype(object)
+        for name in (*_SPURIOUS, "flag_opt"):
+            flagged = cols.boolean(name)
+            notes[flagged] = [f"{n}; {name.upper()}" if n else name.upper() for n in notes[flagged]]
+        return notes.tolist()
+
+    def find_spectra(self, table, folder):
+        """
+        Source spectra by the survey's naming.
+
+        ``em01_RRRDDD_020_SourceSpec_NNNNN.fits`` is found by sky tile and source
+        number, from ``DETUID`` or from ``SKYTILE`` and ``ID_SRC``; the bare
+        ``020_SourceSpec_NNNNN.fits`` (as the pipeline writes it) if its folder
+        is named after the tile or the DETUID, or if no other tile is in the
+        table. Telescope module 0 (all merged) is preferred.
+        """
+        keys = self._keys(Columns(table))
+        tiles = {tile for tile, _ in keys if tile is not None}
+        files = {}
+        for path in list_files(folder, (".fits", ".fits.gz")):
+            found = _SPEC_NAME.fullmatch(path.name.lower())
+            if not found:
+                continue
+            tile = found["tile"] or _tile_of_folder(path.parent.name)
+            tile = tile or (next(iter(tiles)) if len(tiles) == 1 else None)
+            key, rank = (tile, int(found["source"])), (found["tm"] != "0", path.name)
+            if key not in files or rank < files[key][0]:
+                files[key] = (rank, path)
+        return [files[key][1] if key in files and None not in key else None for key in keys]
+
+    @staticmethod
+    def _keys(cols):
+        """(tile, source number) a row, None where unknown."""
+        keys = []
+        tiles, sources = cols.number("skytile").tolist(), cols.number("id_src").tolist()
+        for detuid, tile, source in zip(cols.text("detuid").tolist(), tiles, sources, strict=True):
+            found = _DETUID.fullmatch(detuid)
+            if np.isfinite(tile) and np.isfinite(source):
+                keys.append((f"{int(tile):06d}", int(source)))
+            else:
+                keys.append((found["tile"], int(found["source"])) if found else (None, None))
+        return keys
+
+    def default_response(self, instrument=None, year=None):
+        """All seven modules on axis (TM0), or averaged over the scan (``"survey"``)."""
+        return default_response(self.name, instrument, year)
+
+
+def _tile_of_folder(name):
+    found = re.search(r"(?<!\d)\d{6}(?!\d)", name)
+    return found.group() if found else None
+
+
+def _merge(first, second):
+    """Cell by cell the first set where valid, else the second."""
+    use = first.valid | ~second.valid
+    label = np.where((first.valid | ~second.valid).all(axis=1), first.label, f"{first.label}, {second.label}")
+    label = np.where(~first.valid.any(axis=1), second.label, label)
+    pick = lambda name: np.where(use, first.full(name), second.full(name))  # noqa: E731
+    cause = np.where(use, first.cause, second.cause)
+    # If neither works, say why the fitted counts do not, unless they are absent altogether.
+    both = ~first.valid & ~second.valid & (second.cause > 1) & (first.cause == 1)
+    return BandSet(label, pick("counts"), pick("area"), np.where(both, second.cause, cause),
+                   pick("background"), pick("background_error"))
