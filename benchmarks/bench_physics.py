@@ -31,10 +31,11 @@ def _mixture(d):
     reflected = emission.reflection(torus["index"], 300.0, torus["z"])
     return [
         emission.powerlaw(agn["index"], agn["z"]) * absorption.transmission(agn["nh"], agn["z"]),
-        emission.plasma(star["kt"], star["metals"]) + emission.plasma(star["kt"] * 0.7 + 0.05, star["metals"]),
+        emission.plasma(star["kt"], star["metals"]) + emission.plasma(0.7 * star["kt"], star["metals"]),
         emission.powerlaw(thermal["index"]) + emission.blackbody(thermal["kt"]),
         emission.disk_blackbody(disk["kt"]) * absorption.partial_covering(disk["nh"], 0.7),
-        emission.powerlaw(torus["index"], torus["z"]) * absorption.transmission(torus["nh"], torus["z"]) + reflected,
+        reflected
+        + emission.powerlaw(torus["index"], torus["z"]) * absorption.transmission(torus["nh"], torus["z"]),
         absorption.transmission(d["nh"] * 1e-2),
     ]
 

@@ -47,7 +47,8 @@ def check_parameter(name, value, low, high, unit=""):
     if bad.any():
         first = value[bad].flat[0]
         where = "" if value.ndim == 0 else f" ({int(bad.sum())} of {value.size} values are outside)"
-        msg = f"{name} = {first:g}{_in(unit)} is not allowed; it must be a number from {low:g} to {high:g}{where}"
+        allowed = f"it must be a number from {low:g} to {high:g}"
+        msg = f"{name} = {first:g}{_in(unit)} is not allowed; {allowed}{where}"
         raise ParameterError(msg)
     return value
 
