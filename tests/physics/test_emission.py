@@ -94,7 +94,7 @@ def test_disk_slope():
 
 
 def test_gaunt_factor_limits():
-    """Born approximation at high temperature, published averages elsewhere."""
+    """Born approximation (an average Bessel function) at high temperature."""
     from scipy.special import k0
 
     u = np.array([0.01, 0.1, 1.0, 3.0])
