@@ -102,7 +102,8 @@ def _read(path, needed):
     table = Table.read(path, format="ascii.csv")
     missing = [name for name in needed if name not in table.colnames]
     if missing:
-        msg = f"{path.name} lacks the columns {', '.join(missing)}; it has {', '.join(table.colnames[:12])}, ..."
+        found = ", ".join(table.colnames[:12])
+        msg = f"{path.name} lacks the columns {', '.join(missing)}; it has {found}, ..."
         raise TableError(msg)
     return table
 
@@ -167,17 +168,14 @@ def load_detections(path):
     names = np.array([_DETECTION_CLASSES.get(labels[key], "") for key in _keys(table)])
     table["xl_label"] = names.astype("<U8")
     nova = np.array([labels[key] == frozenset({"CV_or_nova"}) for key in _keys(table)])
-    separation = angular_separation(*np.radians([out.column("ra"), out.column("dec"), *_m31_arrays(len(table))]))
-    table["_drop"] = nova & (np.degrees(separation) < _M31[2])
+    position = np.radians([out.column("ra"), out.column("dec")])
+    separation = np.degrees(angular_separation(*position, *np.radians(_M31[:2])))
+    table["_drop"] = nova & (separation < _M31[2])
     out = out.keep(first, "detection repeated")
     out = out.keep(np.asarray(out.table["xl_label"]) != "", "labels contradict")
     out = out.keep(~np.asarray(out.table["_drop"]), "nova near M31")
     out.table.remove_column("_drop")
     return out
-
-
-def _m31_arrays(n):
-    return np.full(n, _M31[0]), np.full(n, _M31[1])
 
 
 def _keys(table):

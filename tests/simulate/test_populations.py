@@ -135,11 +135,12 @@ def test_bad_parameters_are_refused(given, message):
 def test_parameters_change_the_population():
     """More obscuration shifts the median column of active nuclei upwards."""
     index = np.zeros(600, int)
-    columns = [
-        np.median(draw_sources(index, np.random.default_rng(1), parameters={"AGN": {"obscured": f}}).truth["nh"])
-        for f in (0.15, 0.6)
-    ]
-    assert columns[1] > 1.5 * columns[0]
+
+    def median_column(obscured):
+        changed = {"AGN": {"obscured": obscured}}
+        return np.median(draw_sources(index, np.random.default_rng(1), parameters=changed).truth["nh"])
+
+    assert median_column(0.6) > 1.5 * median_column(0.15)
 
 
 def test_tuning_stays_in_the_literature():

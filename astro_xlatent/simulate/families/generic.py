@@ -4,7 +4,14 @@
 import numpy as np
 
 from astro_xlatent.physics import emission
-from astro_xlatent.simulate.families.tools import Draft, add_flux, hot_plasma, log_normal, log_uniform, unit_flux
+from astro_xlatent.simulate.families.tools import (
+    Draft,
+    add_flux,
+    hot_plasma,
+    log_normal,
+    log_uniform,
+    unit_flux,
+)
 
 __all__ = ["generic"]
 

@@ -166,7 +166,64 @@ LITERATURE = {
 }
 
 #: class -> parameter -> value found on the MATCH fields, at most six per class.
-TUNED = {}
+TUNED = {
+    "AGN": {
+        "gamma_mean": 1.92,
+        "gamma_sd": 0.259,
+        "obscured": 0.31,
+        "soft_excess": 0.312,
+        "soft_fraction": 0.548,
+        "scattered": 0.00692,
+    },
+    "CV": {
+        "kt": 11.2,
+        "magnetic": 0.431,
+        "partial_nh": 1.92e22,
+        "partial_mean": 0.715,
+        "nh_gal": 1.7e21,
+        "nh_gal_dex": 0.765,
+    },
+    "HM-STAR": {
+        "nh_gal": 6.84e21,
+        "nh_gal_dex": 0.404,
+        "kt_cool": 0.193,
+        "warm_ratio": 0.673,
+        "hard": 0.597,
+        "hard_ratio": 0.71,
+    },
+    "LM-STAR": {
+        "kt_hot": 0.732,
+        "hot_ratio": 1.27,
+        "hot_ratio_dex": 0.388,
+        "active": 0.266,
+        "nh_gal": 8.59e20,
+        "nh_gal_dex": 0.654,
+    },
+    "LMXB": {
+        "bright": 0.138,
+        "quiescent": 0.191,
+        "spider": 0.235,
+        "nh_gal": 2.26e21,
+        "nh_gal_dex": 0.686,
+        "disk_kt": 1.17,
+    },
+    "NS": {
+        "thermal": 0.309,
+        "nh_gal": 1.33e22,
+        "nh_gal_dex": 0.598,
+        "nh_thermal": 8.97e20,
+        "kt": 0.137,
+        "tail_ratio": 0.0558,
+    },
+    "YSO": {
+        "kt_hot": 1.93,
+        "hot_ratio": 0.966,
+        "nh_gal": 6.91e21,
+        "nh_gal_dex": 0.611,
+        "embedded": 0.241,
+        "kt_cool": 0.835,
+    },
+}
 
 
 def class_parameters(label, *, tuned=True):

@@ -1,0 +1,108 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""The real sample with its split, and the responses to compare it with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from astro_xlatent.evaluate.discriminator import Rows
+from astro_xlatent.evaluate.labels import Labelled, load_sources
+from astro_xlatent.evaluate.split import SkySplit
+
+__all__ = ["Sample", "csc_instruments", "load_sample", "load_sky"]
+
+# The gratings' zeroth order, and one ARF that is anomalously low: not what the catalogue uses.
+_NOT_IMAGING = ("3c273", "obs2")
+
+
+@dataclass
+class Sample:
+    """
+    Labelled sources with fields and responses.
+
+    Attributes
+    ----------
+    labelled : Labelled
+    rows : Rows
+        Band fluxes of the same rows.
+    field : ndarray of int, shape (n,)
+    split : ndarray of str, shape (n,)
+    sky : SkySplit
+        Of labelled sources, detections and real spectra together.
+    instruments : list of Instrument
+        Chandra responses.
+    """
+
+    labelled: Labelled
+    rows: Rows
+    field: np.ndarray
+    split: np.ndarray
+    sky: SkySplit
+    instruments: list
+
+
+def load_sample(data):
+    """
+    Load labelled sources, split the sky, and prepare Chandra's responses.
+
+    Parameters
+    ----------
+    data : path-like
+        Folder with ``labels/``, ``responses/`` and ``spectra/``.
+
+    Returns
+    -------
+    sample : Sample
+    """
+    data = Path(data)
+    sources = load_sources(data / "labels" / "csc2_labelled_sources.csv")
+    sky = load_sky(data)
+    field, split = sky.assign(sources.column("ra"), sources.column("dec"))
+    return Sample(sources, Rows.of_sources(sources), field, split, sky, csc_instruments(data))
+
+
+def load_sky(data):
+    """
+    The fields of all positions with real data: sources, detections, spectra.
+
+    Parameters
+    ----------
+    data : path-like
+        Folder with ``labels/`` and ``spectra/``.
+
+    Returns
+    -------
+    sky : SkySplit
+        Its ``assign(ra, dec)`` gives field and side of any real source.
+    """
+    data = Path(data)
+    files = (
+        data / "labels" / "csc2_labelled_sources.csv",
+        data / "labels" / "csc2_labelled_detections.csv.gz",
+        data / "spectra" / "inventory.csv",
+    )
+    # every row, also those whose labels are not used: nobody may see both sides of a field
+    parts = [Labelled(Table.read(path, format="ascii.csv")) for path in files]
+    ra, dec = (np.concatenate([part.column(name) for part in parts]) for name in ("ra", "dec"))
+    known = np.isfinite(ra) & np.isfinite(dec)
+    return SkySplit(ra[known], dec[known])
+
+
+def csc_instruments(data):
+    """
+    Chandra imaging responses below a folder.
+
+    Parameters
+    ----------
+    data : path-like
+
+    Returns
+    -------
+    instruments : list of Instrument
+    """
+    from astro_xlatent.simulate.instruments import load_instruments
+
+    found = load_instruments(data, log=lambda line: None)
+    return [item for item in found if item.mission == "csc" and not item.name.startswith(_NOT_IMAGING)]

@@ -1,0 +1,105 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Match the populations' parameters to real hardness ratios of the MATCH fields.
+
+Per class, the parameters named in `CHOSEN` (at most six) are moved inside
+their literature ranges until the energy distance between simulated and real
+(hardness ratios, significance) is smallest. Simulated rows come from physical
+parameters folded through real responses; real rows are only compared with.
+
+    python tools/tune_populations.py DATA [CLASS ...]
+
+prints the dictionary for `astro_xlatent.simulate.families.parameters.TUNED`.
+"""
+
+import sys
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from astro_xlatent.evaluate.discriminator import hardness_features, simulate_like
+from astro_xlatent.evaluate.sample import load_sample
+from astro_xlatent.simulate.families.parameters import LITERATURE
+
+CHOSEN = {
+    "AGN": ("gamma_mean", "gamma_sd", "obscured", "soft_excess", "soft_fraction", "scattered"),
+    "CV": ("kt", "magnetic", "partial_nh", "partial_mean", "nh_gal", "nh_gal_dex"),
+    "HM-STAR": ("nh_gal", "nh_gal_dex", "kt_cool", "warm_ratio", "hard", "hard_ratio"),
+    "LM-STAR": ("kt_hot", "hot_ratio", "hot_ratio_dex", "active", "nh_gal", "nh_gal_dex"),
+    "LMXB": ("bright", "quiescent", "spider", "nh_gal", "nh_gal_dex", "disk_kt"),
+    "NS": ("thermal", "nh_gal", "nh_gal_dex", "nh_thermal", "kt", "tail_ratio"),
+    "YSO": ("kt_hot", "hot_ratio", "nh_gal", "nh_gal_dex", "embedded", "kt_cool"),
+}
+# hardness spans 2, log significance about 1: weights of the axes in the distance
+SCALE = np.array([1.0, 1.0, 0.5])
+# pull towards the literature's initial values, per squared fraction of the range
+RIDGE = 0.004
+GENERATIONS, POPULATION, ELITE, SIMULATED = 9, 22, 6, 1200
+
+
+def to_unit(label, name, value):
+    """Position of a value in its literature range, 0 to 1, logarithmic where the range is wide."""
+    _, low, high, _, _ = LITERATURE[label][name]
+    if low > 0 and high / low > 4:
+        low, high, value = np.log(low), np.log(high), np.log(value)
+    return (value - low) / (high - low)
+
+
+def from_unit(label, name, position):
+    """Inverse of `to_unit`, rounded to three digits and kept inside the range."""
+    _, low, high, _, _ = LITERATURE[label][name]
+    if low > 0 and high / low > 4:
+        value = low * (high / low) ** position
+    else:
+        value = low + (high - low) * position
+    return float(np.clip(float(f"{value:.3g}"), low, high))
+
+
+def energy_distance(real, simulated, within_real):
+    """Squared energy distance of two samples; zero if they are alike."""
+    between = cdist(real * SCALE, simulated * SCALE).mean()
+    return 2 * between - within_real - cdist(simulated * SCALE, simulated * SCALE).mean()
+
+
+def tune(label, real, instruments, log=print):
+    """Cross-entropy search over one class's chosen parameters; returns them and both distances."""
+    names = CHOSEN[label]
+    start = np.array([to_unit(label, name, LITERATURE[label][name][0]) for name in names])
+    within = cdist(real * SCALE, real * SCALE).mean()
+
+    def cost(position, seed=0):
+        values = {name: from_unit(label, name, x) for name, x in zip(names, position, strict=True)}
+        rng = np.random.default_rng(seed)
+        options = {"tuned": False, "parameters": {label: values}}
+        rows = simulate_like(label, real, SIMULATED, instruments, rng, **options)
+        return energy_distance(real, rows, within) + RIDGE * np.sum((position - start) ** 2)
+
+    rng = np.random.default_rng(1)
+    mean, width = start.copy(), np.full(start.size, 0.25)
+    best, best_cost = start, cost(start)
+    first = best_cost
+    for _ in range(GENERATIONS):
+        trial = np.clip(mean + width * rng.standard_normal((POPULATION, start.size)), 0, 1)
+        costs = np.array([cost(position) for position in trial])
+        order = np.argsort(costs)[:ELITE]
+        if costs[order[0]] < best_cost:
+            best, best_cost = trial[order[0]], costs[order[0]]
+        mean, width = trial[order].mean(axis=0), np.maximum(0.02, trial[order].std(axis=0))
+    # the elite's mean is less of a lucky draw than the best trial
+    chosen = min((mean, best), key=lambda position: cost(position, 5))
+    log(f"# {label}: {len(real)} rows, distance {first:.4f} -> {best_cost:.4f}; "
+        f"other noise {cost(start, 5):.4f} -> {cost(chosen, 5):.4f}")
+    return {name: from_unit(label, name, x) for name, x in zip(names, chosen, strict=True)}
+
+
+def main(data, *labels):
+    sample = load_sample(data)
+    rows = sample.rows[sample.split == "MATCH"]
+    features = hardness_features(rows.flux, rows.error)
+    for label in labels or CHOSEN:
+        found = tune(label, features[rows.label == label], sample.instruments)
+        print(f'    "{label}": {found},', flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
