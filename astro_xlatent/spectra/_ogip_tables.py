@@ -22,6 +22,9 @@ MIN_ENERGY = 1e-10
 _AREA_UNITS = {"": 1.0, "cm2": 1.0, "cm**2": 1.0, "cm^2": 1.0, "cm^{2}": 1.0, "cm 2": 1.0,
                "m2": 1e4, "m**2": 1e4, "m^2": 1e4}
 
+# Damaged floats (signalling NaN) warn when cast; the checks of values find them.
+_QUIET = np.errstate(invalid="ignore", over="ignore")
+
 
 @dataclass
 class Arf:
@@ -47,6 +50,7 @@ class Rmf:
     meta: dict = field(default_factory=dict)
 
 
+@_QUIET
 def parse_arf(data, path):
     """Read the effective area from the bytes of a file; ResponseError if that fails."""
     for table in parse_tables(data, path, ResponseError):
@@ -69,6 +73,7 @@ def parse_arf(data, path):
     return Arf(e_lo, e_hi, area, _meta(table))
 
 
+@_QUIET
 def parse_rmf(data, path):
     """Read the redistribution matrix from the bytes of a file; ResponseError if that fails."""
     tables = parse_tables(data, path, ResponseError)

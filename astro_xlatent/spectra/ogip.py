@@ -51,6 +51,8 @@ def _is_spectrum(table):
     return declared and table.header.text("HDUCLAS2").upper() != "DETECTOR"
 
 
+# Damaged floats (signalling NaN) warn when cast; the checks of values find them.
+@np.errstate(invalid="ignore", over="ignore")
 def read_pha(path, arf=None, rmf=None, background=None, *, missing_response="raise"):
     """
     Read a spectrum, its response and its background.
@@ -80,7 +82,7 @@ def read_pha(path, arf=None, rmf=None, background=None, *, missing_response="rai
     if missing_response not in ("raise", "ignore"):
         msg = f"missing_response is {missing_response!r}; it must be 'raise' or 'ignore'"
         raise SpectrumError(msg)
-    path = Path(path)
+    path = Path(path).expanduser()
     tables = parse_tables(load_bytes(path, SpectrumError), path, SpectrumError)
     main, in_file = _choose(tables, path)
     spectrum = _spectrum(main, path)
@@ -274,6 +276,8 @@ def _response(main, path, arf, rmf, spectrum, missing):
         named = _named(main, kind)
         found, rule = (Path(given), "given") if given is not None else find_companion(path, kind, named)
         files[kind] = found
+        if rule and not rule.startswith(("given", "name")) and named is not None and not is_absent(named):
+            rule += f" (the header names {named}, which was not found)"
         spectrum.meta[f"{kind}_rule"] = rule
         notes[kind] = f"{_KEYWORDS[kind]} is {named!r}"
     if files["rmf"] is None:

@@ -7,6 +7,7 @@ one RMF often serves many sources.
 """
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -396,6 +397,9 @@ class Response:
 
 def _load(path):
     """Bytes of a response file and a function that gives them decompressed."""
+    if not isinstance(path, (str, os.PathLike)):
+        msg = f"arf and rmf must be strings or path-like, got {type(path).__name__}"
+        raise ResponseError(msg)
     raw = read_regular(path, ResponseError)
     return raw, lambda: gunzip(raw, path, ResponseError)
 

@@ -7,6 +7,7 @@ alone (on `~astropy.table.Table` the format would compete with ``fits``).
 """
 
 from dataclasses import dataclass, field
+from os import PathLike
 
 import numpy as np
 from astropy.io import registry
@@ -54,6 +55,9 @@ class XraySpectrumRead(UnifiedReadWrite):
         super().__init__(instance, cls, "read", registry=None)
 
     def __call__(self, path, *args, format=None, **kwargs):
+        if not isinstance(path, (str, PathLike)):
+            msg = f"path must be a string or path-like, got {type(path).__name__}"
+            raise SpectrumError(msg)
         if format is None:
             found = registry.identify_format("read", self._cls, path, None, args, kwargs)
             # Not recognised: the OGIP reader says what is wrong with the file.

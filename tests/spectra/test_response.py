@@ -201,6 +201,12 @@ def test_not_a_response(ogip):
         Response.read(ogip.rmf(), ogip.rmf())
 
 
+def test_not_a_path(ogip):
+    """Arguments that are no paths are named by their type."""
+    with pytest.raises(ResponseError, match="path-like, got NoneType"):
+        Response.read(ogip.arf(), None)
+
+
 def test_zero_energy_bound(ogip):
     """A first bin from 0 keV begins just above, where power laws are finite."""
     ogip.e_edges[0] = 0.0
