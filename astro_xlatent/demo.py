@@ -115,8 +115,10 @@ def find_real_spectra(data=None):
     inventory = folder / "spectra" / "inventory.csv"
     if inventory.is_file():
         found = Table.read(inventory, format="ascii.csv")
-        rows = [(str(r["object"])[:24], f"real, {r['mission']}", str(r["src_class"]),
-                 str(folder / r["folder"] / r["pha"])) for r in found
+        # One spectrum of each object is enough here.
+        _, first = np.unique(found["object"], return_index=True)
+        rows = [(str(r["object"])[:21], f"real, {r['mission']}", str(r["src_class"]),
+                 str(folder / r["folder"] / r["pha"])) for r in found[np.sort(first)]
                 if r["mission"] in ("Chandra", "eROSITA")]
     else:
         rows = [(path.name[:14], "real, Chandra", "", str(path)) for path in _sherpa_spectra()]
