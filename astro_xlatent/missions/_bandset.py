@@ -32,6 +32,8 @@ CAUSES = (
 COUNT_VARIANCE = 0.73
 #: Counts to which the upper 68 % limit of zero detected counts corresponds.
 ZERO_COUNTS_HILIM = 1.14
+#: Mean and standard deviation of a half-normal distribution of unit scale.
+_HALF_NORMAL = (np.sqrt(2 / np.pi), np.sqrt(1 - 2 / np.pi))
 
 
 @dataclass
@@ -84,7 +86,10 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
     flux, lolim, hilim : ndarray, shape (rows,)
         Flux with its 68 % limits; NaN: missing.
     error : ndarray, optional
-        Symmetric 1-sigma error of ``flux``, used where both limits are missing.
+        Symmetric 1-sigma error of ``flux``, used where both limits are
+        missing. Mean and error in the ratio 1.32 of a half-normal distribution
+        are an undetected band (zero with an upper limit) that somebody made
+        symmetric, and are read as such.
     net : tuple of ndarray, optional
         ``(value, lolim, hilim)`` of the net counts of the same measurement,
         used where the flux has neither limits nor error.
@@ -119,10 +124,13 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
     error = blank if error is None else error
     value, low, high = (blank,) * 3 if net is None else net
     with np.errstate(all="ignore"):
+        folded = ~np.isfinite(hilim) & (np.abs(flux / error * _HALF_NORMAL[1] / _HALF_NORMAL[0] - 1) < 0.005)
+        hilim = np.where(folded, flux / _HALF_NORMAL[0], hilim)
+        flux = np.where(folded, 0.0, flux)
         sigma = 0.5 * (hilim - lolim)
         one_sided = np.where(np.isfinite(hilim), hilim - flux, flux - lolim)
         sigma = np.where(np.isfinite(sigma), sigma, one_sided)
-        approximate = ~(np.isfinite(lolim) & np.isfinite(hilim))
+        approximate = ~(np.isfinite(lolim) & np.isfinite(hilim)) | folded
         sigma = np.where(np.isfinite(sigma), sigma, error)
         sigma = np.where(np.isfinite(sigma), sigma, flux * 0.5 * (high - low) / value)
         counts = (flux / sigma) ** 2 / COUNT_VARIANCE
