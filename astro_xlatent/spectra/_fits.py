@@ -30,7 +30,7 @@ __all__ = ["MAX_BYTES", "MAX_ELEMENTS", "Table", "gunzip", "load_bytes", "parse_
 #: Largest file, or decompressed content of a ``.gz`` file, in bytes.
 MAX_BYTES = 256 * 1024**2
 #: Largest number of values taken from one column.
-MAX_ELEMENTS = 20_000_000
+MAX_ELEMENTS = 12_000_000
 _MAX_ROWS = 200_000
 _MAX_CARDS = 100_000
 _MAX_HDUS = 5_000

@@ -165,8 +165,8 @@ def _matrix(table, offset, n_channels):
     needed = np.bincount(row, weights=width, minlength=table.n_rows).astype(np.int64)
     values = _first_of_row(table, "MATRIX", needed)
     _check_values(table, values)
-    shift = np.repeat(start - (np.cumsum(width) - width), width)
-    index = (shift + np.arange(total)).astype(np.int32)
+    index = np.repeat((start - (np.cumsum(width) - width)).astype(np.int32), width)
+    index += np.arange(total, dtype=np.int32)
     pointer = np.concatenate([[0], np.cumsum(needed)]).astype(np.int32)
     matrix = csc_array((values.astype(np.float32), index, pointer), shape=(n_channels, table.n_rows)).tocsr()
     if np.count_nonzero(matrix.data) < 0.9 * matrix.data.size:
