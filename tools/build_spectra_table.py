@@ -63,8 +63,9 @@ def page(folder):
     for row in rows:
         name = Path(row["folder"]).relative_to("spectra")
         outcome, why = describe(folder / name / row["pha"])
-        lines += [f"   * - {row['object']} (``{row['pha']}``)", f"     - {row['mission']} {row['instrument']}",
-                  f"     - {outcome}", f"     - {why}".rstrip()]
+        lines += [f"   * - {row['object']} (``{row['pha']}``)",
+                  f"     - {row['mission']} {row['instrument']}", f"     - {outcome}",
+                  f"     - {why}".rstrip()]
     return "\n".join(lines) + "\n"
 
 

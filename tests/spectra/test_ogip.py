@@ -217,7 +217,8 @@ def test_two_candidates_are_no_rule(ogip):
     """With two RMFs of other names in the folder none is taken."""
     path = ogip.source()
     (ogip.folder / "s.rmf").rename(ogip.folder / "one.rmf")
-    assert XraySpectrum.read(path).meta["rmf_rule"].startswith("only one in the folder (the header names s.rmf")
+    rule = XraySpectrum.read(path).meta["rmf_rule"]
+    assert rule.startswith("only one in the folder (the header names s.rmf")
     ogip.rmf("two.rmf")
     with pytest.raises(ResponseError, match="no RMF found"):
         XraySpectrum.read(path)
