@@ -217,6 +217,13 @@ def _run_demo(args):
     return run_demo(Path(args.output), args.data)
 
 
+def _run_evaluate(args):
+    """Score a model on labelled rows, or on simulations."""
+    from astro_xlatent.evaluate.command import run_evaluate
+
+    return run_evaluate(args, lambda line: print(f"astro-xlatent: {line}", file=sys.stderr, flush=True))
+
+
 # --- the parser -----------------------------------------------------------------------
 
 
@@ -266,6 +273,40 @@ def _add_small(commands):
     command.set_defaults(run=_run_demo)
 
 
+def _minimum(text):
+    """Turn ``COLUMN=NUMBER`` into a pair."""
+    name, _, value = text.rpartition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        name = ""
+    if not name:
+        msg = f"{text!r} is not COLUMN=NUMBER"
+        raise argparse.ArgumentTypeError(msg)
+
+
+def _add_evaluate(commands):
+    command = commands.add_parser(
+        "evaluate", help="scores on labelled rows or simulations, beside baselines",
+        description="Score a model beside baselines that get the same columns: on a table with a "
+        "column of classes, or on fresh simulations. Needs scikit-learn.")
+    command.add_argument("table", metavar="TABLE", nargs="?", help="labelled table, enriched or not")
+    command.add_argument("--label", metavar="COLUMN", default="class_label",
+                         help="column with the classes (default: class_label)")
+    command.add_argument("--simulated", action="store_true", help="evaluate simulated observations instead")
+    command.add_argument("--n", type=int, default=20000, metavar="N",
+                         help="simulated observations, of spectra and of bands (default: 20000)")
+    command.add_argument("--responses", metavar="DIR", help="folder of ARF and RMF files to simulate with, "
+                         "beside the shipped curves")
+    command.add_argument("--minimum", metavar="COLUMN=NUMBER", type=_minimum, action="append", default=[],
+                         help="only rows above this, such as significance=5; may be repeated")
+    command.add_argument("--quick", action="store_true", help="fewer methods and repeats, under two minutes")
+    command.add_argument("--model", metavar="NAME", help="model (default: the newest shipped)")
+    command.add_argument("--seed", type=int, default=1, metavar="N", help="of simulations, folds and bootstrap")
+    command.add_argument("-o", "--output", metavar="OUT", help="write numbers: .json (everything) or .ecsv")
+    command.set_defaults(run=_run_evaluate)
+
+
 def make_parser():
     """
     Make the parser of the command line.
@@ -280,7 +321,7 @@ def make_parser():
     parser.add_argument("--version", action="version", version=f"astro-xlatent {package_version()}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_add_enrich, _add_predict, _add_small):
+    for add in (_add_enrich, _add_predict, _add_evaluate, _add_small):
         add(commands)
     return parser
 

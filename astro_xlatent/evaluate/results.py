@@ -1,0 +1,178 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Results of an evaluation: numbers with intervals, and notes.
+
+Every analysis returns `Number` records; `Results` collects them, prints them
+as aligned text, and writes them as JSON or ECSV.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from astro_xlatent.errors import ParameterError
+
+__all__ = ["Number", "Results"]
+
+
+@dataclass(frozen=True)
+class Number:
+    """
+    One measured number.
+
+    Attributes
+    ----------
+    section : str
+        Analysis, such as ``"classification, 8 classes"``.
+    quantity : str
+        What was measured, such as ``"balanced accuracy"``.
+    method : str
+        Of what: the model or a baseline, with its features.
+    subset : str
+        On which rows.
+    n : int
+        Number of rows.
+    value, low, high : float
+        With the 90 % interval; NaN where there is none.
+    """
+
+    section: str
+    quantity: str
+    method: str
+    subset: str
+    n: int
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+    @classmethod
+    def of(cls, section, quantity, method, subset, n, value, interval=(math.nan, math.nan)):
+        """Make a number of numpy scalars."""
+        return cls(section, quantity, method, subset, int(n), float(value), *(float(x) for x in interval))
+
+    def text(self):
+        """Value with interval, in words."""
+        if not math.isfinite(self.value):
+            return "-"
+        value = f"{self.value:.3f}"
+        return value if math.isnan(self.low) else f"{value} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass
+class Results:
+    """
+    All numbers of one evaluation.
+
+    Attributes
+    ----------
+    title : str
+    facts : dict of str
+        Model, input, command, number of rows.
+    numbers : list of Number
+    notes : list of str
+        What was left out, and why.
+    arrays : dict
+        Matrices and curves by name (nested lists), for figures.
+    """
+
+    title: str
+    facts: dict = field(default_factory=dict)
+    numbers: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+    arrays: dict = field(default_factory=dict)
+
+    def add(self, numbers):
+        """Append numbers."""
+        self.numbers.extend(numbers)
+
+    def find(self, section=None, quantity=None, method=None, subset=None):
+        """
+        Numbers that match all given names exactly.
+
+        Returns
+        -------
+        numbers : list of Number
+        """
+        wanted = {"section": section, "quantity": quantity, "method": method, "subset": subset}
+        wanted = {k: v for k, v in wanted.items() if v is not None}
+        return [n for n in self.numbers if all(getattr(n, k) == v for k, v in wanted.items())]
+
+    def text(self):
+        """The report for a terminal."""
+        lines = [self.title, "=" * len(self.title), ""]
+        lines += [f"{name}: {value}" for name, value in self.facts.items()]
+        for section in dict.fromkeys(n.section for n in self.numbers):
+            lines += ["", section, "-" * len(section)]
+            rows = [(n.quantity, n.method, n.subset, str(n.n), n.text()) for n in self.find(section)]
+            lines += _aligned([("quantity", "method", "rows", "n", "value [90 % interval]"), *rows])
+        if self.notes:
+            lines += ["", "Notes", "-----", *(f"* {note}" for note in self.notes)]
+        return "\n".join(lines)
+
+    def to_table(self):
+        """
+        The numbers as a table.
+
+        Returns
+        -------
+        table : `~astropy.table.Table`
+            One row a number; facts and notes in ``meta``.
+        """
+        from astropy.table import Table
+
+        names = [f.name for f in fields(Number)]
+        columns = {name: [getattr(n, name) for n in self.numbers] for name in names}
+        return Table(columns, names=names, meta={"title": self.title, **self.facts, "notes": self.notes})
+
+    def write(self, path):
+        """
+        Write ``.json`` (everything) or ``.ecsv`` (the numbers).
+
+        Parameters
+        ----------
+        path : path-like
+            An existing file is replaced.
+
+        Raises
+        ------
+        ParameterError
+            If the suffix is another.
+        """
+        path = Path(path)
+        if path.suffix == ".json":
+            content = asdict(self)
+            for number in content["numbers"]:
+                for key in ("value", "low", "high"):
+                    number[key] = number[key] if math.isfinite(number[key]) else None
+            path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        elif path.suffix == ".ecsv":
+            self.to_table().write(path, format="ascii.ecsv", overwrite=True)
+        else:
+            msg = f"{path}: results are written as .json or .ecsv; give such a name"
+            raise ParameterError(msg)
+
+    @classmethod
+    def read(cls, path):
+        """
+        Read what `write` made of the suffix ``.json``.
+
+        Raises
+        ------
+        ParameterError
+            If the file is not such a one.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            numbers = [
+                Number(**{k: math.nan if v is None else v for k, v in n.items()}) for n in content.pop("numbers")
+            ]
+            return cls(numbers=numbers, **content)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            msg = f"{path}: not a file of results ({error}); make one with: astro-xlatent evaluate ... -o OUT.json"
+            raise ParameterError(msg) from error
+
+
+def _aligned(rows):
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,186 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Scores with bootstrap intervals over groups of rows.
+
+Confusion counts are kept per group (a sky field, or a single row), so that a
+bootstrap repeat is one matrix product.
+"""
+
+import numpy as np
+
+__all__ = [
+    "INTERVAL",
+    "auc",
+    "balanced_accuracy",
+    "bootstrap_weights",
+    "calibration_error",
+    "confusion_by_group",
+    "interval",
+    "macro_f1",
+    "mean_with_interval",
+]
+
+#: Quantiles of the interval that goes with every number.
+INTERVAL = (0.05, 0.95)
+
+
+def interval(repeats):
+    """The 90 % interval of bootstrap repeats, NaN repeats left out."""
+    repeats = np.asarray(repeats, float)
+    repeats = repeats[np.isfinite(repeats)]
+    return tuple(np.quantile(repeats, INTERVAL)) if repeats.size else (np.nan, np.nan)
+
+
+def bootstrap_weights(group, rng, n_boot):
+    """
+    How often each group is drawn.
+
+    Parameters
+    ----------
+    group : ndarray of int, shape (n,)
+        Group of every row, 0 to n_groups - 1.
+    rng : numpy.random.Generator
+    n_boot : int
+        Number of repeats.
+
+    Returns
+    -------
+    weights : ndarray, shape (n_boot, n_groups)
+    """
+    n_groups = int(group.max()) + 1
+    return rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), n_boot).astype(float)
+
+
+def confusion_by_group(truth, predicted, n_classes, group):
+    """
+    Confusion counts of every group.
+
+    Parameters
+    ----------
+    truth, predicted, group : ndarray of int, shape (n,)
+    n_classes : int
+
+    Returns
+    -------
+    confusion : ndarray, shape (n_groups, n_classes, n_classes)
+        True classes in rows, predicted ones in columns.
+    """
+    n_groups = int(group.max()) + 1
+    index = (group * n_classes + truth) * n_classes + predicted
+    counts = np.bincount(index, minlength=n_groups * n_classes**2).astype(float)
+    return counts.reshape(n_groups, n_classes, n_classes)
+
+
+def balanced_accuracy(confusion):
+    """
+    Mean over occurring classes of the fraction recognised.
+
+    Parameters
+    ----------
+    confusion : ndarray, shape (..., classes, classes)
+
+    Returns
+    -------
+    accuracy : ndarray, shape (...)
+
+    Examples
+    --------
+    >>> float(balanced_accuracy(np.array([[1, 1], [0, 1]])))
+    0.75
+    """
+    total = confusion.sum(axis=-1)
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    recall = np.where(total > 0, hits / np.where(total > 0, total, 1), np.nan)
+    return np.nanmean(recall, axis=-1)
+
+
+def macro_f1(confusion):
+    """Mean over occurring classes of the F1 score; as for `balanced_accuracy`."""
+    total = confusion.sum(axis=-1)
+    both = total + confusion.sum(axis=-2)
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return np.nanmean(np.where(total > 0, 2 * hits / np.where(both > 0, both, 1), np.nan), axis=-1)
+
+
+def auc(positive, score, weight=None):
+    """
+    Area under the ROC curve, ties counted half.
+
+    Parameters
+    ----------
+    positive : ndarray of bool, shape (n,)
+    score : ndarray, shape (n,)
+    weight : ndarray, shape (n,) or (n_boot, n), optional
+        How often each row counts.
+
+    Returns
+    -------
+    auc : float or ndarray, shape (n_boot,)
+        NaN without rows of either kind.
+
+    Examples
+    --------
+    >>> float(auc(np.array([True, False, True]), np.array([2.0, 1.0, 1.0])))
+    0.75
+    """
+    weight = np.ones(len(score)) if weight is None else np.asarray(weight, float)
+    _, level = np.unique(score, return_inverse=True)
+    order = np.argsort(level, kind="stable")
+    starts = np.flatnonzero(np.diff(level[order], prepend=-1))
+    hits = np.add.reduceat((weight * positive)[..., order], starts, axis=-1)
+    misses = np.add.reduceat((weight * ~positive)[..., order], starts, axis=-1)
+    below = np.cumsum(misses, axis=-1) - misses
+    total = hits.sum(-1) * misses.sum(-1)
+    return np.where(total > 0, (hits * (below + misses / 2)).sum(-1) / np.where(total > 0, total, 1), np.nan)
+
+
+def calibration_error(probability, correct, n_bins=15):
+    """
+    Expected calibration error of stated probabilities.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (n,)
+        Stated probability that the row is right.
+    correct : ndarray of bool, shape (n,)
+        Whether it is.
+    n_bins : int, optional
+        Bins of equally many rows.
+
+    Returns
+    -------
+    error : float
+        Mean |fraction right - stated|; positive by chance even for perfect
+        probabilities.
+    curve : ndarray, shape (n_bins, 3)
+        Mean stated, fraction right, and number of rows.
+    """
+    parts = np.array_split(np.argsort(probability, kind="stable"), min(n_bins, len(probability)))
+    curve = np.array([[probability[p].mean(), np.mean(correct[p]), len(p)] for p in parts])
+    weight = curve[:, 2] / curve[:, 2].sum()
+    return float(np.sum(weight * np.abs(curve[:, 1] - curve[:, 0]))), curve
+
+
+def mean_with_interval(values, rng, n_boot=300, statistic=np.mean):
+    """
+    A statistic of independent rows with its bootstrap interval.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    rng : numpy.random.Generator
+    n_boot : int, optional
+    statistic : callable, optional
+        Takes an array and ``axis``.
+
+    Returns
+    -------
+    value : float
+    interval : tuple of float
+        NaN without rows.
+    """
+    values = np.asarray(values, float)
+    if not values.size:
+        return np.nan, (np.nan, np.nan)
+    repeats = statistic(rng.choice(values, (n_boot, values.size)), axis=1)
+    return float(statistic(values, axis=0)), interval(repeats)

@@ -1,0 +1,273 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The model on simulated observations that took no part in training.
+
+`simulate` draws sources and observations from seeds of their own and keeps
+truth, posterior and hardness ratios; `evaluate_simulated` scores the model
+beside classifiers of hardness ratios that were trained on other simulated
+rows of the same kind.
+"""
+
+import numpy as np
+
+from astro_xlatent.errors import ParameterError
+from astro_xlatent.evaluate.coverage import coverage_numbers
+from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra, hardness_ratios
+from astro_xlatent.evaluate.results import Number, Results
+from astro_xlatent.evaluate.scores import (
+    balanced_accuracy,
+    bootstrap_weights,
+    calibration_error,
+    confusion_by_group,
+    interval,
+)
+from astro_xlatent.evaluate.variance import explained_variance
+from astro_xlatent.simulate.populations import CLASSES
+
+__all__ = ["COUNTS_RANGES", "classification_numbers", "evaluate_simulated", "simulate"]
+
+#: Ranges of net counts in which everything is scored.
+COUNTS_RANGES = ((30, 100), (100, 300), (300, 1000), (1000, 10000))
+VARIANCE_RANGES = ((30, 100), (300, 1000))
+# Training draws use the run's small seeds, calibration those plus 1,000,003.
+SEED_OFFSET = 7_000_003
+BASELINE_SEED_OFFSET = 8_000_009
+BATCH = 256
+_N_EIGHT = len(CLASSES) - 1
+
+
+def simulate(mode, n, instruments, seed, model=None, progress=None):
+    """
+    Draw fresh observations, with the model's answers if one is given.
+
+    Parameters
+    ----------
+    mode : {'bands', 'spectra'}
+    n : int
+        Number of rows, rounded up to whole batches.
+    instruments : list of `~astro_xlatent.simulate.instruments.Instrument`
+    seed : int
+    model : `~astro_xlatent.model.posterior.Model`, optional
+    progress : callable, optional
+        Called with the number of rows done.
+
+    Returns
+    -------
+    rows : dict of ndarray
+        ``net``, ``class_index``, ``mission``, ``energy`` (flux kind),
+        ``hardness`` (n, features), the truth columns, and with a model
+        ``latent``, ``latent_cov``, ``class_prob``, ``nh_density``,
+        ``nh_quantiles`` (log10; 5, 16, 50, 84, 95 %), ``gof``, ``target``.
+
+    Raises
+    ------
+    ParameterError
+        If ``mode`` or ``n`` is not allowed.
+    """
+    if mode not in ("bands", "spectra") or n < 1:
+        msg = f"mode must be 'bands' or 'spectra' and n at least 1, got {mode!r} and {n}"
+        raise ParameterError(msg)
+    pieces = []
+    for counter in range(-(-n // BATCH)):
+        rng = np.random.default_rng([seed, mode == "bands", counter])
+        pieces.append(_simulate_batch(mode, instruments, rng, model))
+        if progress is not None:
+            progress((counter + 1) * BATCH)
+    return {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]}
+
+
+def _simulate_batch(mode, instruments, rng, model):
+    from astro_xlatent.train.stream import draw_training_sources, observe_full
+
+    sources = draw_training_sources(BATCH, rng)
+    bins, matrices, missions = observe_full(mode, sources.spectrum, instruments, rng)
+    fluxes = fluxes_of_spectra(bins) if mode == "spectra" else band_fluxes(bins)
+    rows = {"net": bins.net_counts, "class_index": sources.class_index, "mission": np.array(missions, "<U8"),
+            "energy": fluxes.energy, "hardness": _hardness_features(fluxes), **sources.truth}
+    if model is None:
+        return {name: value[rows["net"] > 0] for name, value in rows.items()}
+    posterior = model.infer(bins, matrices)
+    rows |= {name: getattr(posterior, name)
+             for name in ("latent", "latent_cov", "class_prob", "nh_density", "gof")}
+    rows["nh_quantiles"] = np.log10(posterior.nh_quantiles([0.05, 0.16, 0.5, 0.84, 0.95]))
+    rows["target"] = _true_latents(model, sources.spectrum)
+    return {name: value[posterior.detected] for name, value in rows.items()}
+
+
+def _true_latents(model, spectrum):
+    import torch
+
+    from astro_xlatent.model.reference import teacher_input
+
+    with torch.no_grad():
+        x = torch.as_tensor(teacher_input(spectrum), device=model.device)
+        return model.teacher(x).cpu().numpy().astype(float)
+
+
+def _hardness_features(fluxes, width=5):
+    """Ratios, and log significance of every band, padded with NaN to five bands."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        significance = np.log10(np.maximum(fluxes.flux / fluxes.error, 0.03))
+    ratios = hardness_ratios(fluxes.flux)
+    pad = ((0, 0), (0, width - ratios.shape[1]))
+    return np.concatenate([np.pad(a, pad, constant_values=np.nan) for a in (ratios, significance)], axis=1)
+
+
+def _kinds(rows, mode):
+    """What may share one classifier: the same bands, and the same kind of flux."""
+    if mode == "spectra":
+        return np.full(len(rows["net"]), "photon-flux")
+    kind = np.where(rows["energy"], "energy-flux", "photon-flux")
+    return np.char.add(np.char.add(rows["mission"], " "), kind)
+
+
+def _classifiers(seed):
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+
+    return {
+        "random forest": RandomForestClassifier(200, min_samples_leaf=5, random_state=seed),
+        "gradient boosting": HistGradientBoostingClassifier(max_iter=150, max_leaf_nodes=12,
+                                                            learning_rate=0.06, random_state=seed),
+    }
+
+
+def _baseline_predictions(mode, train, test, seed):
+    """Predicted class index of every test row, by the name of the baseline."""
+    kinds, own = _kinds(train, mode), _kinds(test, mode)
+    half = train["hardness"].shape[1] // 2
+    found = {}
+    for features, columns in (("hardness ratios", slice(half)), ("hardness ratios + S/N", slice(None))):
+        for name, classifier in _classifiers(seed).items():
+            predicted = np.full(len(own), -1)
+            for kind in np.unique(own):
+                rows = (kinds == kind) & (train["class_index"] >= 0) & (train["class_index"] < _N_EIGHT)
+                # Columns without any value say nothing, and trees warn of them.
+                x = train["hardness"][rows][:, columns]
+                used = np.isfinite(x).any(axis=0)
+                classifier.fit(x[:, used], train["class_index"][rows])
+                predicted[own == kind] = classifier.predict(test["hardness"][own == kind][:, columns][:, used])
+            found[f"{features}, {name}"] = predicted
+    return found
+
+
+def classification_numbers(mode, rows, predictions, rng, n_boot=300):
+    """
+    Balanced accuracy of the eight classes, beside that of baselines.
+
+    Parameters
+    ----------
+    mode : str
+        For the section's name.
+    rows : dict
+        From `simulate`.
+    predictions : dict of ndarray
+        Class index of every row by baseline.
+    rng : numpy.random.Generator
+        Of the bootstrap.
+    n_boot : int, optional
+
+    Returns
+    -------
+    numbers : list of Number
+        "best baseline" is chosen on the tested rows, in its favour.
+    """
+    section = f"simulated {mode}: 8 classes"
+    eight = (rows["class_index"] >= 0) & (rows["class_index"] < _N_EIGHT)
+    predictions = {"model": rows["class_prob"][:, :_N_EIGHT].argmax(axis=1), **predictions}
+    numbers = []
+    for low, high in COUNTS_RANGES:
+        chosen = np.flatnonzero(eight & (rows["net"] >= low) & (rows["net"] < high))
+        if not chosen.size:
+            continue
+        group = np.arange(chosen.size)
+        weights = bootstrap_weights(group, rng, n_boot)
+        scores = {
+            name: _score(rows["class_index"][chosen], predicted[chosen], group, weights)
+            for name, predicted in predictions.items()
+        }
+        best = max((name for name in scores if name != "model"), key=lambda name: scores[name][0], default=None)
+        subset = f"{low}-{high} counts"
+        numbers += [Number.of(section, "balanced accuracy", name, subset, chosen.size, value, interval(repeats))
+                    for name, (value, repeats) in scores.items()]
+        if best is not None:
+            (value, repeats), (other, others) = scores["model"], scores[best]
+            numbers.append(Number.of(section, "difference", "model - best baseline", subset, chosen.size,
+                                     value - other, interval(repeats - others)))
+    return numbers
+
+
+def _score(truth, predicted, group, weights):
+    confusion = confusion_by_group(truth, predicted, _N_EIGHT, group)
+    repeats = balanced_accuracy((weights @ confusion.reshape(len(confusion), -1)).reshape(-1, *confusion.shape[1:]))
+    return float(balanced_accuracy(confusion.sum(axis=0))), repeats
+
+
+def _calibration_numbers(mode, rows, rng):
+    """Expected calibration error over all nine classes, and what chance alone would give."""
+    section = f"simulated {mode}: class calibration"
+    numbers, curve = [], None
+    for name, low, high in [("all", 0, np.inf)] + [(f"{a}-{b} counts", a, b) for a, b in COUNTS_RANGES]:
+        chosen = (rows["class_index"] >= 0) & (rows["net"] >= low) & (rows["net"] < high)
+        if chosen.sum() < 30:
+            continue
+        probability, truth = rows["class_prob"][chosen], rows["class_index"][chosen]
+        top = probability.max(axis=1)
+        error, found = calibration_error(top, probability.argmax(axis=1) == truth)
+        chance = [calibration_error(top, rng.random(top.size) < top)[0] for _ in range(20)]
+        numbers += [
+            Number.of(section, "expected calibration error", "model", name, top.size, error),
+            Number.of(section, "expected calibration error", "perfect, same rows", name, top.size,
+                      np.mean(chance), (np.quantile(chance, 0.05), np.quantile(chance, 0.95))),
+        ]
+        curve = found if curve is None else curve
+    return numbers, curve
+
+
+def evaluate_simulated(model, instruments, n=20000, seed=1, log=None):
+    """
+    Score a model on fresh simulations.
+
+    Parameters
+    ----------
+    model : `~astro_xlatent.model.posterior.Model`
+    instruments : list of `~astro_xlatent.simulate.instruments.Instrument`
+        To observe with.
+    n : int, optional
+        Observations in either mode.
+    seed : int, optional
+        Other seeds give other sources and other noise; none is used by
+        training or calibration.
+    log : callable, optional
+        Receives lines on progress.
+
+    Returns
+    -------
+    results : Results
+    """
+    log = log or (lambda line: None)
+    results = Results("Simulated observations", {"model": f"{model.name}-{model.version}", "rows": f"{n} per mode",
+                                                 "instruments": len(instruments), "seed": seed})
+    for mode in ("spectra", "bands"):
+        rng = np.random.default_rng([seed, SEED_OFFSET, mode == "bands"])
+        log(f"{mode}: simulating {n} rows and inferring")
+        rows = simulate(mode, n, instruments, seed + SEED_OFFSET, model)
+        log(f"{mode}: training classifiers of hardness ratios")
+        train = simulate(mode, n, instruments, seed + BASELINE_SEED_OFFSET)
+        results.add(classification_numbers(mode, rows, _baseline_predictions(mode, train, rows, seed), rng))
+        numbers, curve = _calibration_numbers(mode, rows, rng)
+        results.add(numbers)
+        results.arrays[f"reliability {mode}"] = curve.tolist()
+        results.arrays[f"confusion {mode}"] = _confusion(rows)
+        results.add(coverage_numbers(mode, rows, COUNTS_RANGES, rng))
+        log(f"{mode}: variance explained by the latents")
+        results.add(explained_variance(mode, rows, VARIANCE_RANGES, seed))
+    return results
+
+
+def _confusion(rows):
+    """Confusion matrix of the eight classes at 100 to 1,000 counts."""
+    chosen = (rows["class_index"] >= 0) & (rows["class_index"] < _N_EIGHT)
+    chosen &= (rows["net"] >= 100) & (rows["net"] < 1000)
+    predicted = rows["class_prob"][chosen][:, :_N_EIGHT].argmax(axis=1)
+    matrix = confusion_by_group(rows["class_index"][chosen], predicted, _N_EIGHT, np.zeros(chosen.sum(), int))
+    return matrix.sum(axis=0).tolist()

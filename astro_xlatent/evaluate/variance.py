@@ -1,0 +1,113 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+How much of a quantity the latents alone explain.
+"""
+
+import numpy as np
+
+from astro_xlatent.evaluate.results import Number
+from astro_xlatent.evaluate.scores import interval
+
+__all__ = ["explained_variance", "predict_quantity", "regressors"]
+
+#: Rows used at most for one regression.
+MAX_ROWS = 2500
+
+
+def regressors(seed=0):
+    """
+    The regressions that are compared.
+
+    Returns
+    -------
+    regressors : dict
+        Name to scikit-learn estimator.
+    """
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.linear_model import RidgeCV
+    from sklearn.neighbors import KNeighborsRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return {
+        "ridge": make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 13))),
+        "k-NN": make_pipeline(StandardScaler(), KNeighborsRegressor(20, weights="distance")),
+        "random forest": RandomForestRegressor(60, min_samples_leaf=5, max_features=0.5, random_state=seed),
+    }
+
+
+def predict_quantity(regressor, features, values, fold):
+    """
+    Predictions of every row by a fit to the other folds.
+
+    Parameters
+    ----------
+    regressor : scikit-learn estimator
+    features : ndarray, shape (n, n_features)
+        Finite.
+    values : ndarray, shape (n,)
+        Finite.
+    fold : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    predicted : ndarray, shape (n,)
+    """
+    predicted = np.empty(len(values))
+    for k in np.unique(fold):
+        test = fold == k
+        predicted[test] = regressor.fit(features[~test], values[~test]).predict(features[test])
+    return predicted
+
+
+def explained_variance(mode, rows, ranges, seed=0):
+    """
+    R2 of log N_H and photon index from simulated posterior means.
+
+    Parameters
+    ----------
+    mode : str
+        For the section's name.
+    rows : dict of ndarray
+        From `~astro_xlatent.evaluate.simulated.simulate`.
+    ranges : sequence of tuple
+        Ranges of net counts.
+    seed : int, optional
+        Of folds and forests.
+
+    Returns
+    -------
+    numbers : list of Number
+    """
+    with np.errstate(invalid="ignore"):
+        quantities = {
+            "log N_H (clipped at 1e20)": np.log10(np.maximum(rows["nh"], 1e20)),
+            "log N_H > 21": np.where(rows["nh"] > 1e21, np.log10(np.maximum(rows["nh"], 1e20)), np.nan),
+            "photon index": rows["photon_index"],
+        }
+    rng = np.random.default_rng(seed)
+    numbers = []
+    for low, high in ranges:
+        counted = (rows["net"] >= low) & (rows["net"] < high)
+        for name, values in quantities.items():
+            chosen = np.flatnonzero(counted & np.isfinite(values))[:MAX_ROWS]
+            if chosen.size < 100:
+                continue
+            fold = rng.permutation(chosen.size) % 5
+            for method, regressor in regressors(seed).items():
+                predicted = predict_quantity(regressor, rows["latent"][chosen], values[chosen], fold)
+                numbers.append(Number.of(f"simulated {mode}: variance explained by latents", f"R2 of {name}",
+                                         method, f"{low}-{high} counts", chosen.size,
+                                         *_r_squared(values[chosen], predicted, rng)))
+    return numbers
+
+
+def _r_squared(values, predicted, rng, n_boot=200):
+    """R2 with its bootstrap interval over rows."""
+    def score(index):
+        rest = np.sum((values[index] - predicted[index]) ** 2)
+        return 1 - rest / np.sum((values[index] - values[index].mean()) ** 2)
+
+    everything = np.arange(len(values))
+    repeats = [score(rng.choice(everything, everything.size)) for _ in range(n_boot)]
+    return score(everything), interval(repeats)
