@@ -8,15 +8,20 @@ readers of real files and tables do, from the same recipes.
 
 import numpy as np
 
+from astro_xlatent.errors import ParameterError
 from astro_xlatent.simulate.background import background_shape
+from astro_xlatent.simulate.photometry import ZERO_LIMIT, csc_photometry
 from astro_xlatent.spectra.binning import off_region_error
 from astro_xlatent.spectra.bins import EnergyBins
 
-__all__ = ["merge_randomly", "observe_csc_bands", "observe_erosita_bands", "observe_spectra"]
+__all__ = ["CSC_RECIPES", "csc_bins", "merge_randomly", "observe_csc_bands", "observe_erosita_bands",
+           "observe_spectra"]
 
 #: Source counts of simulated observations are log-uniform in this range.
 COUNTS_RANGE = (5.0, 20000.0)
 CSC_BANDS = np.array([0.5, 1.2, 2.0, 7.0])
+#: What rows of the Chandra Source Catalog may publish.
+CSC_RECIPES = ("aperture counts", "photon flux", "energy flux")
 
 
 def _log_uniform(rng, low, high, size=None):
@@ -159,45 +164,61 @@ def observe_csc_bands(spectra, instrument, rng, recipe, counts_range=(4.0, 5000.
         ``counts``.
     """
     counts, background, error, area, n_source = _band_counts(spectra, instrument, rng, counts_range)
-    e_lo, e_hi = instrument.band_edges[:-1], instrument.band_edges[1:]
-    centre = 0.5 * (e_lo + e_hi)
+    bands = csc_photometry(counts, background, error, area, instrument.band_edges)
+    return csc_bins(bands, recipe), {"counts": n_source}
 
-    def band_sum(values):
-        index = np.searchsorted(CSC_BANDS, centre) - 1
-        return np.stack([values[:, index == k].sum(axis=1) for k in range(3)], axis=1)
 
-    n, b, berr = band_sum(counts), band_sum(background), np.sqrt(band_sum(error**2))
+def csc_bins(bands, recipe):
+    """
+    Bins that follow from photometry of the CSC by one of its recipes.
+
+    Parameters
+    ----------
+    bands : dict of ndarray
+        Result of `~astro_xlatent.simulate.photometry.csc_photometry`.
+    recipe : {'aperture counts', 'photon flux', 'energy flux'}
+        What the row publishes. From a flux F with half-width sigma follow
+        N = (F / sigma)**2 / 0.73 counts and the area N / F; a flux of zero
+        means no counts and an area of 1.14 over its upper limit. The area of
+        aperture counts is their ratio to the photon flux, as that of rows
+        which publish both.
+
+    Returns
+    -------
+    bins : EnergyBins
+        Bands s, m and h.
+
+    Raises
+    ------
+    ParameterError
+        If the recipe is unknown.
+    """
+    if recipe not in CSC_RECIPES:
+        msg = f"recipe is {recipe!r}; allowed: {', '.join(CSC_RECIPES)}"
+        raise ParameterError(msg)
+    n, b, berr, net_hi = (bands[k][:, :3] for k in ("counts", "background", "background_error", "net_hi"))
     low, high = (np.broadcast_to(e, n.shape) for e in (CSC_BANDS[:-1], CSC_BANDS[1:]))
-    photon_area = band_sum(area * (e_hi - e_lo)) / (high - low)
+    energy = recipe == "energy flux"
+    kind = "energy" if energy else "photon"
+    flux, lolim, hilim = (bands[kind + part][:, :3] for part in ("", "_lo", "_hi"))
+    area = net_hi / hilim
     if recipe != "aperture counts":
-        energy = recipe == "energy flux"
-        per_count = (centre / area) if energy else 1 / area
-        flux = np.maximum(band_sum((counts - background) * per_count), 0.0)
         reference = np.sqrt(low * high) if energy else 1.0
-        n, photon_area = _counts_from_flux(flux / reference, n, b, berr, photon_area)
+        n, area = _counts_from_flux(flux / reference, lolim / reference, hilim / reference)
         b = berr = np.zeros_like(n)
     return EnergyBins(
-        e_lo=low, e_hi=high, counts=n, background=b, background_error=berr, area=photon_area,
-        resolution=np.broadcast_to([0.1, 0.11, 0.14], n.shape), valid=photon_area > 0,
-        energy_weighted=np.full(len(n), recipe == "energy flux"),
-    ), {"counts": n_source}
+        e_lo=low, e_hi=high, counts=n, background=b, background_error=berr, area=area,
+        resolution=np.broadcast_to([0.1, 0.11, 0.14], n.shape), valid=area > 0,
+        energy_weighted=np.full(len(n), energy),
+    )
 
 
-def _counts_from_flux(flux, n, b, berr, area):
-    """
-    Counts and area as the catalogue's flux and limits give them back.
-
-    The 68 % half-width is 1.17 sqrt(N), so that N = (F / sigma)^2 / 0.73; a
-    flux of zero has an upper limit near 1.2 counts without background.
-    """
-    net = n - b
-    detected = (flux > 0) & (net > 0)
-    spread = np.sqrt(n + berr**2)
-    half_width = 1.17 * spread * flux / np.where(detected, net, 1.0)
-    upper = (1.2 + 1.17 * spread) / area
-    n_out = np.where(detected, (flux / np.where(detected, half_width, 1.0)) ** 2 / 0.73, 0.0)
-    area_out = np.where(detected, n_out / np.where(detected, flux, 1.0), 1.14 / upper)
-    return n_out, area_out
+def _counts_from_flux(flux, lolim, hilim):
+    """Counts and area that a flux and its 68 % limits stand for."""
+    detected = flux > 0
+    sigma = np.where(detected, 0.5 * (hilim - lolim), 1.0)
+    n = np.where(detected, (flux / sigma) ** 2 / 0.73, 0.0)
+    return n, np.where(detected, n / np.where(detected, flux, 1.0), ZERO_LIMIT / hilim)
 
 
 def observe_erosita_bands(spectra, instrument, rng, counts_range=(4.0, 5000.0)):
