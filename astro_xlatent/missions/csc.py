@@ -14,6 +14,7 @@ Column descriptions: https://cxc.cfa.harvard.edu/csc/columns/ ; Evans et al.
 """
 
 import re
+from functools import partial
 
 import numpy as np
 
@@ -44,10 +45,14 @@ _FAMILIES = (
 _HEASARC = ("{b}_flux_ap", "{b}_flux_ap_lo", "{b}_flux_ap_hi")
 #: Fraction of the point-spread function in the aperture where no column says it.
 PSF_FRACTION = 0.9
+_WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "w_flux_ap", "src_cnts_aper_w")
 _FLAG_COLUMNS = (
     ("sat_src_flag", Flag.SATURATED), ("streak_src_flag", Flag.SATURATED),
     ("pileup_flag", Flag.PILEUP), ("conf_flag", Flag.CONFUSED), ("conf_code", Flag.CONFUSED),
     ("extent_flag", Flag.EXTENDED), ("extent_code", Flag.EXTENDED),
+)
+_TELL_TALE = re.compile(
+    r"(photflux|flux|src_cnts|cnts)_aper(90)?(bkg)?_(\w+_)?[usmhbw]|[usmhbw]_flux_ap(_lo|_hi)?"
 )
 _PHA_NAME = re.compile(
     r"(?P<instrument>acis|hrc)[a-z](?P<obsid>\d{5,6})_(?P<obi>\d{3})n(?P<version>\d{3})"
@@ -100,8 +105,7 @@ class CSC(Mission):
     def matches(self, table):
         """Number of CSC band columns, and one for ``obsid`` with ``region_id``."""
         cols = Columns(table)
-        tell_tale = re.compile(r"(photflux|flux|src_cnts|cnts)_aper(90)?(bkg)?_(\w+_)?[usmhbw]|[usmhbw]_flux_ap")
-        found = sum(bool(tell_tale.fullmatch(name)) for name in cols)
+        found = sum(bool(_TELL_TALE.fullmatch(name)) for name in cols)
         return found + ("obsid" in cols and "region_id" in cols)
 
     def expected_columns(self):
@@ -138,7 +142,8 @@ class CSC(Mission):
         """
         cols = Columns(table)
         sets = self._ways(cols)
-        if not sets and not self._has_wide_band(cols).any():
+        # Decided by columns alone, so that a chunk of rows is treated like the whole table.
+        if not sets and not any(name in cols for name in _WIDE_BAND):
             names = ", ".join(table.colnames[:20]) or "none at all"
             msg = f"table has no band columns of the CSC (it has {names}); expected {self.expected_columns()}"
             raise TableError(msg)
@@ -155,7 +160,7 @@ class CSC(Mission):
     def _has_wide_band(cols):
         """Rows of HRC: a flux in band w, or the instrument's name."""
         found = np.char.startswith(cols.text("instrument"), "hrc")
-        for name in ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "w_flux_ap", "src_cnts_aper_w"):
+        for name in _WIDE_BAND:
             found = found | np.isfinite(cols.number(name))
         return found
 
@@ -172,7 +177,8 @@ class CSC(Mission):
                     sets.append(_with_area(raw, area * raw["fraction"], weighted, 0))
         sets += photon + energy
         if raw is not None and "livetime" in cols:
-            sets.append(_with_area(raw, self._default_area(cols) * raw["fraction"], False, Flag.DEFAULT_RESPONSE))
+            area = self._default_area(cols) * raw["fraction"]
+            sets.append(_with_area(raw, area, False, Flag.DEFAULT_RESPONSE))
         return sets
 
     def _scale(self, weighted):
@@ -197,7 +203,7 @@ class CSC(Mission):
                 flux = [cols.number(name, unit) for name in (value, lolim, hilim, error)]
                 parts.append(counts_from_flux(*flux[:3], error=flux[3], net=net, scale=scale[k]))
             counts, area, cause, approximate = (np.stack(p, axis=1) for p in zip(*parts, strict=True))
-            label = ("energy flux" if weighted else "photon flux")
+            label = "energy flux" if weighted else "photon flux"
             sets.append(BandSet(label, counts, area, cause, energy_weighted=weighted,
                                 flags=np.where(approximate, Flag.LIMITS_MISSING, 0)))
         return sets
@@ -208,28 +214,29 @@ class CSC(Mission):
             names = [f"cnts_{ap}_{b}" for b, _, _ in self.bands]
             if not any(n in cols for n in names):
                 continue
-            get = lambda stem, unit=None, default=np.nan: np.stack(  # noqa: E731
-                [cols.number(cols.first(f"{stem}_{b}", stem) or stem, unit, default=default)
-                 for b, _, _ in self.bands], axis=1)
-            on, off = get(f"area_{ap}", "arcsec2"), get(f"area_{ap}bkg", "arcsec2")
-            if not (np.isfinite(on) & np.isfinite(off)).any():
+            get = partial(_per_band, cols, self.bands)
+            if not any(cols.first(f"area_{ap}bkg_{b}", f"area_{ap}bkg") for b, _, _ in self.bands):
                 continue
+            on, off = get(f"area_{ap}", "arcsec2"), get(f"area_{ap}bkg", "arcsec2")
             width = np.array([hi - lo for _, lo, hi in self.bands])
             counts, off_counts = get(f"cnts_{ap}"), get(f"cnts_{ap}bkg")
             with np.errstate(all="ignore"):
                 scale = on / off
+                background = off_counts * scale
                 error = off_region_error(off_counts, scale, width)
             fraction = get(f"psf_frac_{ap}", default=PSF_FRACTION)
             fraction = np.where((fraction > 0) & (fraction <= 1), fraction, PSF_FRACTION)
             cause = np.select(
                 [~np.isfinite(counts) | ~np.isfinite(off_counts), (counts < 0) | (off_counts < 0),
                  ~(scale > 0) | ~np.isfinite(scale)], [1, 2, 5], 0)
-            return {"counts": counts, "background": off_counts * scale, "error": error,
+            return {"counts": counts, "background": background, "error": error,
                     "cause": cause, "fraction": fraction}
         return None
 
     def _area_from_counts(self, cols, quantity, unit, weighted):
         """Published net counts over flux: area x exposure of the whole PSF, or None."""
+        if not any(f"src_cnts_aper_{b}" in cols and f"{quantity}_aper_{b}" in cols for b, _, _ in self.bands):
+            return None
         areas = []
         for k, (band, _, _) in enumerate(self.bands):
             ratio = np.full(len(cols), np.nan)
@@ -238,9 +245,9 @@ class CSC(Mission):
                 flux = cols.number(f"{quantity}_aper_{part}{band}", unit)
                 with np.errstate(all="ignore"):
                     ratio = np.where(np.isfinite(ratio) & (ratio > 0), ratio, net / flux)
-            areas.append(ratio * self._scale(weighted)[k])
-        areas = np.stack(areas, axis=1)
-        return areas if np.isfinite(areas).any() else None
+            with np.errstate(over="ignore"):
+                areas.append(ratio * self._scale(weighted)[k])
+        return np.stack(areas, axis=1)
 
     def _default_area(self, cols):
         """Area x exposure from the shipped curves, by year, chip and off-axis angle."""
@@ -254,8 +261,7 @@ class CSC(Mission):
         for key in {*zip(year.tolist(), back.tolist(), strict=True)}:
             rows = (year == key[0]) & (back == key[1])
             area[rows] = band_area("acis-s" if key[1] else "acis-i", bounds, year=key[0])
-        curve = load_curve("acis-i")
-        factor = 1.0 / (1.0 + (theta / curve.vignetting[0]) ** 2)
+        factor = 1.0 / (1.0 + (theta / load_curve("acis-i").vignetting[0]) ** 2)
         return area * (factor * cols.number("livetime", "s"))[:, None]
 
     def find_spectra(self, table, folder):
@@ -285,6 +291,12 @@ class CSC(Mission):
     def default_response(self, instrument=None, year=None):
         """ACIS-S (or ``instrument="ACIS-I"``) on axis."""
         return default_response(self.name, instrument, year)
+
+
+def _per_band(cols, bands, stem, unit=None, default=np.nan):
+    """Columns ``stem_s``, ... or one column ``stem`` for all bands, shape (rows, bands)."""
+    names = [cols.first(f"{stem}_{b[0]}", stem) or stem for b in bands]
+    return np.stack([cols.number(name, unit, default=default) for name in names], axis=1)
 
 
 def _with_area(raw, area, weighted, flag):

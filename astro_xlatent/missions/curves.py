@@ -212,6 +212,9 @@ class InstrumentCurve:
         return np.diff(cdf, axis=0)
 
 
+_ARRAYS = ("knots", "log_area", "absorption", "years", "depth", "profile", "channel_edges")
+
+
 @cache
 def _archive():
     with np.load(_FILE, allow_pickle=False) as archive:
@@ -266,8 +269,7 @@ def load_curve(name):
         name=name,
         telescope=str(data["telescope"]),
         instrument=str(data["instrument"]),
-        **{k: data[k].astype(float) for k in ("knots", "log_area", "absorption", "years", "depth", "profile",
-                                             "channel_edges")},
+        **{k: data[k].astype(float) for k in _ARRAYS},
         vignetting=tuple(data["vignetting"].astype(float)),
         first_channel=int(data["first_channel"]),
         provenance=json.loads(str(data["provenance"])),

@@ -16,6 +16,7 @@ Merloni et al. 2024, A&A 682, A34 (catalogues, Table D.1); Brunner et al.
 """
 
 import re
+from functools import partial
 
 import numpy as np
 
@@ -41,7 +42,8 @@ _ONE_BAND = (("1", 0.2, 2.3),)
 _THREE_BANDS = (("1", 0.2, 0.6), ("2", 0.6, 2.3), ("3", 2.3, 5.0))
 _SPURIOUS = ("flag_sp_snr", "flag_sp_bps", "flag_sp_scl", "flag_sp_lga", "flag_sp_gc", "flag_sp_gc_cons")
 _SPEC_NAME = re.compile(
-    r"(?:[a-z]{2}\d{2}_(?P<tile>\d{6})_)?(?P<tm>\d)\d\d_sourcespec_(?P<source>\d{5})(?:_c\d{3})?\.fits(?:\.gz)?"
+    r"(?:[a-z]{2}\d{2}_(?P<tile>\d{6})_)?(?P<tm>\d)\d\d_sourcespec_(?P<source>\d{5})(?:_c\d{3})?"
+    r"\.fits(?:\.gz)?"
 )
 _DETUID = re.compile(r"[a-z]{2}\d{2}_(?P<tile>\d{6})_\d{3}_ml(?P<source>\d{5})_\d{3}_c\d{3}")
 
@@ -104,8 +106,9 @@ class EROSITA(Mission):
         if present(_P_BANDS):
             return _P_BANDS
         if not present(_THREE_BANDS):
-            msg = (f"table has no band columns of eROSITA (it has {', '.join(list(cols)[:20]) or 'none at all'});"
-                   f" expected {self.expected_columns()}")
+            names = ", ".join(cols.table.colnames[:20]) or "none at all"
+            msg = (f"table has no band columns of eROSITA (it has {names}); "
+                   f"expected {self.expected_columns()}")
             raise TableError(msg)
         three = "uid_1b" in cols or "uid_main" in cols or "det_like_3" in cols or "ml_cts_3" in cols
         one = "uid_hard" in cols
@@ -147,8 +150,7 @@ class EROSITA(Mission):
 
     @staticmethod
     def _aperture(cols, bands, area):
-        get = lambda stem, unit=None: np.stack(  # noqa: E731
-            [cols.number(f"{stem}_{b[0]}".lower(), unit) for b in bands], axis=1)
+        get = partial(_per_band, cols, bands)
         counts, background, exposure = get("ape_cts"), get("ape_bkg"), get("ape_exp", "s")
         fitted = get("ml_cts")
         # Catalogues store the counts in 16 bits; bright sources wrap to negative
@@ -157,20 +159,21 @@ class EROSITA(Mission):
         background = np.where(background < 0, 0.0, background)
         cause = np.select(
             [~np.isfinite(counts) | ~np.isfinite(background), wrapped, ~(exposure > 0)], [1, 6, 5], 0)
-        return BandSet("aperture counts", counts, APERTURE_FRACTION * area * exposure, cause, background,
-                       BACKGROUND_ERROR * background)
+        with np.errstate(over="ignore"):
+            effective = APERTURE_FRACTION * area * exposure
+        return BandSet("aperture counts", counts, effective, cause, background, BACKGROUND_ERROR * background)
 
     @staticmethod
     def _fitted(cols, bands, area):
-        get = lambda stem, unit=None: np.stack(  # noqa: E731
-            [cols.number(f"{stem}_{b[0]}".lower(), unit) for b in bands], axis=1)
+        get = partial(_per_band, cols, bands)
         fitted, error, exposure = get("ml_cts"), get("ml_cts_err"), get("ml_exp", "s")
         with np.errstate(all="ignore"):
             counts = np.where(fitted == 0, 0.0, (fitted / error) ** 2)
             share = np.where(fitted == 0, np.minimum(ZERO_COUNTS_ERROR / error, 1.0), counts / fitted)
+            effective = area * exposure * share
         cause = np.select(
             [~np.isfinite(fitted), fitted < 0, ~(error > 0), ~(exposure > 0)], [1, 2, 3, 5], 0)
-        return BandSet("PSF-fitted counts", counts, area * exposure * share, cause)
+        return BandSet("PSF-fitted counts", counts, effective, cause)
 
     @staticmethod
     def _notes(cols, bands, aperture):
@@ -223,6 +226,10 @@ class EROSITA(Mission):
         return default_response(self.name, instrument, year)
 
 
+def _per_band(cols, bands, stem, unit=None):
+    return np.stack([cols.number(f"{stem}_{b[0]}".lower(), unit) for b in bands], axis=1)
+
+
 def _tile_of_folder(name):
     found = re.search(r"(?<!\d)\d{6}(?!\d)", name)
     return found.group() if found else None
@@ -231,9 +238,12 @@ def _tile_of_folder(name):
 def _merge(first, second):
     """Cell by cell the first set where valid, else the second."""
     use = first.valid | ~second.valid
-    label = np.where((first.valid | ~second.valid).all(axis=1), first.label, f"{first.label}, {second.label}")
+    label = np.where(use.all(axis=1), first.label, f"{first.label}, {second.label}")
     label = np.where(~first.valid.any(axis=1), second.label, label)
-    pick = lambda name: np.where(use, first.full(name), second.full(name))  # noqa: E731
+
+    def pick(name):
+        return np.where(use, first.full(name), second.full(name))
+
     cause = np.where(use, first.cause, second.cause)
     # If neither works, say why the fitted counts do not, unless they are absent altogether.
     both = ~first.valid & ~second.valid & (second.cause > 1) & (first.cause == 1)

@@ -164,7 +164,7 @@ def band_area(name, bands, year=None, off_axis=0.0):
     --------
     >>> from astro_xlatent.missions.responses import band_area
     >>> band_area("erosita-tm0", [(1.0, 2.0)]).round()
-    array([2276.])
+    array([2275.])
     """
     bands = tuple((float(lo), float(hi)) for lo, hi in bands)
     area = load_curve(name).area(ENERGY_MID, year=year, off_axis=off_axis)

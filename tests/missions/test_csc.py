@@ -118,7 +118,8 @@ def test_source_averages_with_symmetric_errors(shared_data):
     assert zero.sum() > 200
     assert np.all(result.bins.counts[zero, 2] == 0)
     e_ref = np.sqrt(2.0 * 7.0) * KEV_TO_ERG
-    assert_allclose(result.bins.area[zero, 2], 1.14 * 0.7979 * e_ref / table["flux_aper90_ave_h"][zero], rtol=1e-3)
+    expected = 1.14 * 0.7979 * e_ref / table["flux_aper90_ave_h"][zero]
+    assert_allclose(result.bins.area[zero, 2], expected, rtol=1e-3)
 
 
 def test_photon_flux_recipe():
@@ -170,7 +171,7 @@ def test_zero_flux():
 ])
 def test_other_families(family, kind):
     """The 90 % apertures and averages are read alike."""
-    result = CSC().read_bands(fluxes(kind=family, value=1e-13))
+    result = CSC().read_bands(fluxes(kind=family, value=1e-13 if kind == "energy flux" else 1e-5))
     assert result.recipe[0] == kind
     assert_allclose(result.bins.counts, 1 / 0.117**2 / 0.73)
 
@@ -434,6 +435,26 @@ def test_input_is_untouched_and_rows_are_independent():
     assert part.reason == [result.reason[i] for i in order]
 
 
+def test_chunks_read_like_the_whole():
+    """Any slice of rows gives what the whole table gives, reasons included."""
+    table = raw_table(np.random.default_rng(5), rows=6)
+    for b in "smh":
+        table["photflux_aper_w"] = np.nan
+        table[f"cnts_aper_{b}"] = np.where(np.arange(6) < 3, table[f"cnts_aper_{b}"], -1)
+        table["area_aper"][1] = np.nan
+        for part in ("", "lolim_", "hilim_"):
+            table[f"photflux_aper_{part}{b}"][4:] = np.nan
+    whole = CSC().read_bands(table)
+    for k in range(6):
+        one = CSC().read_bands(table[k:k + 1])
+        assert one.reason == whole.reason[k:k + 1]
+        assert one.recipe[0] == whole.recipe[k]
+        assert one.flags[0] == whole.flags[k]
+        assert_array_equal(one.bins.counts[0], whole.bins.counts[k])
+    only_w = Table({"flux_aper_w": [1e-14, np.nan]})
+    assert CSC().read_bands(only_w[1:]).flags[0] == Flag.NO_DATA
+
+
 def touch(folder, *names):
     """Make empty files."""
     for name in names:
@@ -447,7 +468,8 @@ def test_find_spectra(tmp_path):
     touch(tmp_path, "acisf04487_001N021_r0009_pha3.fits.gz", "x/acisf04487_001N023_r0009_pha3.fits.gz",
           "acisf04487_001N023_r0009_arf3.fits.gz", "acisf04487_000N020_r0009_pha3.fits",
           "acisf12345_000N020_e2_r0001_pha3.fits", "acisf12345_000N020_e1_r0001_pha3.fits", "notes.txt")
-    table = Table({"obsid": [4487, 4487, 12345, 4487, 0], "obi": [1, 0, 0, 1, 0], "region_id": [9, 9, 1, 10, 0]})
+    table = Table({"obsid": [4487, 4487, 12345, 4487, 0], "obi": [1, 0, 0, 1, 0],
+                   "region_id": [9, 9, 1, 10, 0]})
     table["obi"] = MaskedColumn(table["obi"], mask=[False, False, True, False, True])
     found = CSC().find_spectra(table, tmp_path)
     assert [p.name if p else None for p in found] == [
@@ -469,3 +491,36 @@ def test_find_spectra_of_master_rows(tmp_path):
     assert CSC().find_spectra(fluxes(2), tmp_path) == [None, None]
     with pytest.raises(TableError, match="does not exist"):
         CSC().find_spectra(Table({"obsid": [1], "region_id": [1]}), tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_garbage_in_raw_counts(seed):
+    """The same for raw counts, areas and PSF fractions."""
+    rng = np.random.default_rng(seed)
+    table = raw_table(rng, rows=200)
+    table["livetime"], table["theta"], table["chip_id"] = 1e4, 3.0, 7.0
+    for name in table.colnames:
+        garbage = rng.choice([np.nan, np.inf, -1.0, 0.0, 1e300, 1e-300], 200)
+        table[name] = np.where(rng.random(200) < 0.1, garbage, np.array(table[name], float))
+    result = CSC().read_bands(table)
+    assert np.all(np.isfinite(result.bins.unfolded_weights()))
+    assert np.mean(result.bins.valid) > 0.5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_garbage_never_stops_a_table(seed, shared_data):
+    """Real rows with random garbage end as flags; untouched rows read as before."""
+    rng = np.random.default_rng(seed)
+    table = detections(shared_data)[:300]
+    plain = CSC().read_bands(table)
+    names = [n for n in table.colnames if "aper" in n]
+    hit = rng.choice(300, 100, replace=False)
+    for name in names:
+        values = numbers(table, name)
+        values[hit] = rng.choice([np.nan, np.inf, -np.inf, -1.0, 0.0, 1e300, 1e-300, 5e-324], 100)
+        table[name] = values
+    result = CSC().read_bands(table)
+    kept = np.setdiff1d(np.arange(300), hit)
+    assert_array_equal(result.bins.counts[kept], plain.bins.counts[kept])
+    assert_array_equal(result.flags[kept], plain.flags[kept])
+    assert np.all(np.isfinite(result.bins.area))

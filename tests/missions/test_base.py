@@ -1,0 +1,69 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""Recognising the mission of a table."""
+
+import pytest
+from astropy.table import Table
+
+from astro_xlatent.errors import MissionError
+from astro_xlatent.missions.base import Mission, available_missions, get_mission, identify_mission
+
+CSC_NAMES = ["name", "ra", "dec", "flux_aper_s", "flux_aper_lolim_s", "flux_aper_hilim_s"]
+ERASS_NAMES = ["IAUNAME", "DETUID", "RA", "DEC", "ML_CTS_P1", "APE_CTS_P1", "ML_EXP_P1"]
+XMM_NAMES = ["SRCID", "EP_1_RATE", "EP_1_FLUX", "PN_1_RATE"]
+
+
+@pytest.mark.parametrize(("names", "mission"), [
+    (CSC_NAMES, "csc"), (ERASS_NAMES, "erosita"), (XMM_NAMES, "xmm"),
+    (["obsid", "obi", "region_id"], "csc"), (["DETUID"], "erosita"), (["s_flux_ap"], "csc"),
+])
+@pytest.mark.parametrize("case", [str.lower, str.upper])
+def test_identify(names, mission, case):
+    """Tables are recognised by their columns, without rows and in any case."""
+    assert identify_mission(Table(names=[case(n) for n in names])).name == mission
+
+
+def test_real_tables_are_recognised(shared_data):
+    """Both real tables are the CSC's."""
+    for name in ("csc2_labelled_sources.csv", "csc2_labelled_detections.csv.gz"):
+        table = Table.read(shared_data / "labels" / name, format="ascii.csv")
+        assert identify_mission(table).name == "csc"
+
+
+def test_table_of_matches_is_ambiguous():
+    """Columns of two missions: ask for mission=."""
+    with pytest.raises(MissionError, match=r"csc and erosita.*Pass mission="):
+        identify_mission(Table(names=CSC_NAMES + ERASS_NAMES))
+
+
+@pytest.mark.parametrize("table", [Table(), Table({"ra": [1.0], "dec": [2.0]})])
+def test_unknown_table(table):
+    """The error lists what was found and what was expected of whom."""
+    with pytest.raises(MissionError, match=r"no mission.*csc: flux_aper_s.*erosita: APE_CTS_P1.*mission="):
+        identify_mission(table)
+
+
+def test_get_mission():
+    """By name in any case, or a mission itself."""
+    mission = get_mission("CSC")
+    assert get_mission(mission) is mission
+    assert set(available_missions()) >= {"csc", "erosita", "xmm"}
+
+
+@pytest.mark.parametrize("name", ["rosat", "", None, 3])
+def test_unknown_mission(name):
+    """A wrong name lists the right ones."""
+    with pytest.raises(MissionError, match="available: .*csc.*erosita"):
+        get_mission(name)
+
+
+@pytest.mark.parametrize("name", ["csc", "erosita", "xmm"])
+def test_mission_interface(name):
+    """Every mission says who it is."""
+    mission = get_mission(name)
+    assert isinstance(mission, Mission)
+    assert mission.name == name
+    assert mission.title
+    assert all(t == t.upper() for t in mission.telescopes)
+    edges = sorted((lo, hi) for _, lo, hi in mission.bands)
+    assert all(a[1] <= b[0] for a, b in zip(edges[:-1], edges[1:], strict=True))
+    assert name in repr(mission)
