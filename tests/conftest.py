@@ -15,3 +15,25 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip("the folder of real data (../shared/data) is not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def random_model():
+    """Networks as they are before training: what does not depend on the weights."""
+    import numpy as np
+    import torch
+
+    from astro_xlatent.model.calibration import Calibration
+    from astro_xlatent.model.network import Config, Decoder, Encoder, Teacher
+    from astro_xlatent.model.posterior import Model
+    from astro_xlatent.physics.absorption import absorption_cross_section
+    from astro_xlatent.physics.grid import ENERGY_MID
+
+    torch.manual_seed(4)
+    config = Config(width=32, n_layers=2)
+    energy = torch.as_tensor(ENERGY_MID, dtype=torch.float32)
+    sigma = torch.as_tensor(np.array(absorption_cross_section(ENERGY_MID)), dtype=torch.float32)
+    info = {"name": "random", "version": "0", "latent_space": "none", "missions": ["csc"],
+            "classes": ["AGN", "CV", "HM-STAR", "HMXB", "LM-STAR", "LMXB", "NS", "YSO", "other"]}
+    return Model(info, Encoder(config), Decoder(config, energy, sigma), Teacher(config),
+                 Calibration.identity(config))

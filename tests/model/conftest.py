@@ -1,29 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""A small model with random weights, and rows to feed it."""
+"""Rows to feed a model."""
 
 import numpy as np
 import pytest
-import torch
 
-from astro_xlatent.model.calibration import Calibration
-from astro_xlatent.model.network import Config, Decoder, Encoder, Teacher
-from astro_xlatent.model.posterior import Model
-from astro_xlatent.physics.absorption import absorption_cross_section
-from astro_xlatent.physics.grid import ENERGY_MID, N_ENERGY
+from astro_xlatent.physics.grid import N_ENERGY
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
-
-
-@pytest.fixture(scope="session")
-def random_model():
-    """Networks as they are before training."""
-    torch.manual_seed(4)
-    config = Config(width=32, n_layers=2)
-    energy = torch.as_tensor(ENERGY_MID, dtype=torch.float32)
-    sigma = torch.as_tensor(np.array(absorption_cross_section(ENERGY_MID)), dtype=torch.float32)
-    info = {"name": "random", "version": "0", "latent_space": "none", "missions": ["csc"],
-            "classes": ["AGN", "CV", "HM-STAR", "HMXB", "LM-STAR", "LMXB", "NS", "YSO", "other"]}
-    return Model(info, Encoder(config), Decoder(config, energy, sigma), Teacher(config),
-                 Calibration.identity(config))
 
 
 @pytest.fixture(scope="session")
