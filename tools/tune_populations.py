@@ -3,9 +3,11 @@
 Match the populations' parameters to real hardness ratios of the MATCH fields.
 
 Per class, the parameters named in `CHOSEN` (at most six) are moved inside
-their literature ranges until the energy distance between simulated and real
-(hardness ratios, significance) is smallest. Simulated rows come from physical
-parameters folded through real responses; real rows are only compared with.
+their literature ranges until the energy distances between simulated and real
+rows are smallest: of (hardness ratios, significance), and for the bright of
+the photon index (and column) that the catalogue fits. Simulated rows come
+from physical parameters folded through real responses; real rows are only
+compared with.
 
     python tools/tune_populations.py DATA [CLASS ...]
 
@@ -18,22 +20,29 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from astro_xlatent.evaluate.discriminator import hardness_features, simulate_like
-from astro_xlatent.evaluate.sample import load_sample
+from astro_xlatent.evaluate.sample import load_sample, power_law_fits
 from astro_xlatent.simulate.families.parameters import LITERATURE
+from astro_xlatent.simulate.populations import CLASSES, draw_sources
+from astro_xlatent.simulate.truth import power_law_fit
 
 CHOSEN = {
     "AGN": ("gamma_mean", "gamma_sd", "obscured", "soft_excess", "soft_fraction", "scattered"),
     "CV": ("kt", "magnetic", "partial_nh", "partial_mean", "nh_gal", "nh_gal_dex"),
     "HM-STAR": ("nh_gal", "nh_gal_dex", "kt_cool", "warm_ratio", "hard", "hard_ratio"),
+    "HMXB": ("gamma_mean", "supergiant", "nh_wind", "nh_be"),
     "LM-STAR": ("kt_hot", "hot_ratio", "hot_ratio_dex", "active", "nh_gal", "nh_gal_dex"),
     "LMXB": ("bright", "quiescent", "spider", "nh_gal", "nh_gal_dex", "disk_kt"),
     "NS": ("thermal", "nh_gal", "nh_gal_dex", "nh_thermal", "kt", "tail_ratio"),
-    "YSO": ("kt_hot", "hot_ratio", "nh_gal", "nh_gal_dex", "embedded", "kt_cool"),
+    "YSO": ("kt_hot", "kt_hot_dex", "hot_ratio", "nh_gal", "nh_gal_dex", "embedded"),
 }
 # hardness spans 2, log significance about 1: weights of the axes in the distance
 SCALE = np.array([1.0, 1.0, 0.5])
 # pull towards the literature's initial values, per squared fraction of the range
 RIDGE = 0.004
+# weight of the fitted parameters, and their axes: index / 2, log column
+FIT_WEIGHT, FIT_SCALE = 0.5, np.array([0.5, 1.0])
+# columns are compared only where the catalogue gives one for most fits
+COLUMN_SHARE = 0.8
 GENERATIONS, POPULATION, ELITE, SIMULATED = 9, 22, 6, 1200
 
 
@@ -55,24 +64,53 @@ def from_unit(label, name, position):
     return float(np.clip(float(f"{value:.3g}"), low, high))
 
 
-def energy_distance(real, simulated, within_real):
+def energy_distance(real, simulated):
     """Squared energy distance of two samples; zero if they are alike."""
-    between = cdist(real * SCALE, simulated * SCALE).mean()
-    return 2 * between - within_real - cdist(simulated * SCALE, simulated * SCALE).mean()
+    within = cdist(real, real).mean() + cdist(simulated, simulated).mean()
+    return 2 * cdist(real, simulated).mean() - within
 
 
-def tune(label, real, instruments, log=print):
-    """Cross-entropy search over one class's chosen parameters; returns them and both distances."""
+class FitDistance:
+    """Distance of a class's fitted power laws from those of the catalogue."""
+
+    def __init__(self, label, fits):
+        """``fits``: photon index, its error, log column; NaN where the catalogue has none."""
+        self.label = label
+        fits = fits[np.isfinite(fits[:, 0])]
+        with_column = np.isfinite(fits[:, 2])
+        self.columns = [0]
+        if len(fits) and with_column.mean() >= COLUMN_SHARE:
+            self.columns, fits = [0, 1], fits[with_column]
+        self.scatter = np.nanmedian(fits[:, 1]) if len(fits) else 0.0
+        self.real = self._scaled(fits[:, 0], fits[:, 2])
+
+    def _scaled(self, index, log_nh):
+        both = np.stack([np.clip(index, -1, 6), np.clip(log_nh, 20.5, 24)], axis=1) * FIT_SCALE
+        return both[:, self.columns]
+
+    def __call__(self, values, rng):
+        if len(self.real) < 6:
+            return 0.0
+        index = np.full(600, CLASSES.index(self.label))
+        sources = draw_sources(index, rng, tuned=False, parameters={self.label: values})
+        nh, gamma = power_law_fit(sources.spectrum)
+        gamma += self.scatter * rng.standard_normal(gamma.size)
+        return FIT_WEIGHT * energy_distance(self.real, self._scaled(gamma, np.log10(nh + 1e19)))
+
+
+def tune(label, real, fits, instruments, log=print):
+    """Cross-entropy search over one class's chosen parameters."""
     names = CHOSEN[label]
     start = np.array([to_unit(label, name, LITERATURE[label][name][0]) for name in names])
-    within = cdist(real * SCALE, real * SCALE).mean()
+    fit_distance = FitDistance(label, fits)
 
     def cost(position, seed=0):
         values = {name: from_unit(label, name, x) for name, x in zip(names, position, strict=True)}
         rng = np.random.default_rng(seed)
         options = {"tuned": False, "parameters": {label: values}}
         rows = simulate_like(label, real, SIMULATED, instruments, rng, **options)
-        return energy_distance(real, rows, within) + RIDGE * np.sum((position - start) ** 2)
+        hardness = energy_distance(real * SCALE, rows * SCALE)
+        return hardness + fit_distance(values, rng) + RIDGE * np.sum((position - start) ** 2)
 
     rng = np.random.default_rng(1)
     mean, width = start.copy(), np.full(start.size, 0.25)
@@ -94,10 +132,11 @@ def tune(label, real, instruments, log=print):
 
 def main(data, *labels):
     sample = load_sample(data)
-    rows = sample.rows[sample.split == "MATCH"]
-    features = hardness_features(rows.flux, rows.error)
+    features = hardness_features(sample.rows.flux, sample.rows.error)
+    fits = power_law_fits(sample.labelled)
     for label in labels or CHOSEN:
-        found = tune(label, features[rows.label == label], sample.instruments)
+        mine = (sample.rows.label == label) & (sample.split == "MATCH")
+        found = tune(label, features[mine], fits[mine], sample.instruments)
         print(f'    "{label}": {found},', flush=True)
 
 

@@ -185,7 +185,7 @@ def _bootstrap_auc(positive, negative, rng, n_boot):
     return _auc(positive, negative), float(np.quantile(repeats, 0.9))
 
 
-def compare_classes(real, counts_like, instruments, *, seed=0, factor=4, labels=CLASSES[:-1], **options):
+def compare_classes(real, counts_like, instruments, *, seed=0, factor=4, generic=False, **options):
     """
     Discriminate every class, and all together.
 
@@ -194,13 +194,13 @@ def compare_classes(real, counts_like, instruments, *, seed=0, factor=4, labels=
     real : Rows
         Rows to be told from simulated ones.
     counts_like : Rows
-        Rows whose significances the simulation takes, per class (MATCH).
+        Rows whose significances the simulation takes, per class.
     instruments : list of Instrument
     seed : int, optional
     factor : int, optional
         Simulated rows per real row, at least 1,000 a class.
-    labels : sequence of str, optional
-        Classes.
+    generic : bool, optional
+        Simulate sources of wide mixtures instead of the class: a control.
     **options
         For `~astro_xlatent.simulate.populations.draw_sources`.
 
@@ -212,13 +212,13 @@ def compare_classes(real, counts_like, instruments, *, seed=0, factor=4, labels=
     """
     rng = np.random.default_rng(seed)
     table, joined = {}, []
-    for label in labels:
+    for label in CLASSES[:-1]:
         features = hardness_features(real.flux, real.error)[real.label == label]
         like = hardness_features(counts_like.flux, counts_like.error)[counts_like.label == label]
         if len(features) < 10:
             continue
         n = max(factor * len(features), 1000)
-        simulated = simulate_like(label, like, n, instruments, rng, **options)
+        simulated = simulate_like(None if generic else label, like, n, instruments, rng, **options)
         table[label] = (len(features), *discriminate(features, simulated, seed))
         joined.append((features, simulated[: factor * len(features)]))
     everything = [np.concatenate(part) for part in zip(*joined, strict=True)]

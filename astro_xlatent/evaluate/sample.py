@@ -11,7 +11,7 @@ from astro_xlatent.evaluate.discriminator import Rows
 from astro_xlatent.evaluate.labels import Labelled, load_sources
 from astro_xlatent.evaluate.split import SkySplit
 
-__all__ = ["Sample", "csc_instruments", "load_sample", "load_sky"]
+__all__ = ["Sample", "csc_instruments", "load_sample", "load_sky", "power_law_fits"]
 
 # The gratings' zeroth order, and one ARF that is anomalously low: not what the catalogue uses.
 _NOT_IMAGING = ("3c273", "obs2")
@@ -88,6 +88,29 @@ def load_sky(data):
     ra, dec = (np.concatenate([part.column(name) for part in parts]) for name in ("ra", "dec"))
     known = np.isfinite(ra) & np.isfinite(dec)
     return SkySplit(ra[known], dec[known])
+
+
+def power_law_fits(labelled):
+    """
+    The catalogue's fits of absorbed power laws.
+
+    Parameters
+    ----------
+    labelled : Labelled
+        From `~astro_xlatent.evaluate.labels.load_sources`.
+
+    Returns
+    -------
+    fits : ndarray, shape (n, 3)
+        Photon index, its error, and the log of the column in 1/cm2,
+        converted to this package's convention; NaN where there is none.
+    """
+    from astro_xlatent.physics.absorption import convert_nh
+
+    nh = labelled.column("powlaw_nh_mean") * 1e20
+    nh = convert_nh(np.where(nh > 0, nh, np.nan), "phabs/angr", "tbabs/wilm")
+    index, error = labelled.column("powlaw_gamma_mean"), labelled.column("e_powlaw_gamma_mean")
+    return np.stack([index, error, np.log10(nh)], axis=1)
 
 
 def csc_instruments(data):

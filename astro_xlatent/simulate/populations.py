@@ -63,7 +63,8 @@ _MIXTURES = {
 FAMILIES = (*(f.__name__ for mixture in _MIXTURES.values() for f, _ in mixture), "generic")
 
 _TRUTH = ("nh", "nh_gal", "nh_int", "redshift", "photon_index", "kt", "flux_05_2", "flux_2_7", "flux_02_23")
-_CHUNK = 1024
+# rows worked on at a time: their arrays should fit the cache
+_CHUNK = 256
 # absorbed energy flux that every spectrum gets between 0.3 and 8 keV, erg/cm2/s
 _FLUX = 1e-13
 

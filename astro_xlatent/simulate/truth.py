@@ -18,9 +18,9 @@ import numpy as np
 
 from astro_xlatent.errors import ParameterError
 from astro_xlatent.physics.absorption import bin_cross_section
-from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, KEV_TO_ERG
+from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, ENERGY_WIDTH, KEV_TO_ERG
 
-__all__ = ["FLUX_BANDS", "absorb", "band_fluxes", "equivalent_column"]
+__all__ = ["FLUX_BANDS", "absorb", "band_fluxes", "equivalent_column", "power_law_fit"]
 
 #: Names and edges (keV) of the fluxes in the truth table.
 FLUX_BANDS = {"flux_05_2": (0.5, 2.0), "flux_2_7": (2.0, 7.0), "flux_02_23": (0.2, 2.3)}
@@ -32,6 +32,8 @@ _AREA_CM2 = (40.0, 100.0, 250.0, 500.0, 680.0, 600.0, 430.0, 390.0, 350.0, 290.0
 _STEPS = 60
 # weight of a prior t ~ N(0, 3) against 1,000 counts: keeps the tilt finite without data below 2 keV
 _RIDGE = 1.0 / (9.0 * 1000.0)
+# photon index from which fits of power laws start
+_REFERENCE_INDEX = 1.8
 
 
 def _merge_edges():
@@ -113,6 +115,39 @@ def equivalent_column(absorbed, unabsorbed, start):
     log_model = np.log(np.maximum(model, 1e-300))
     column, tilt = _newton(data, log_model, np.asarray(start, float) / 1e22)
     return column * 1e22
+
+
+def power_law_fit(spectrum):
+    """
+    The absorbed power law that fits a spectrum best, as catalogues fit them.
+
+    Parameters
+    ----------
+    spectrum : ndarray, shape (n, N_ENERGY)
+        Photons/cm2/s per bin, any normalisation.
+
+    Returns
+    -------
+    nh : ndarray, shape (n,)
+        z = 0 column in 1/cm2 (tbabs, Wilms abundances).
+    photon_index : ndarray, shape (n,)
+        Both minimise the expected Cash statistic between 0.3 and 8 keV.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
+    >>> from astro_xlatent.simulate.truth import absorb, power_law_fit
+    >>> nh, index = power_law_fit(absorb((ENERGY_MID**-1.4 * ENERGY_WIDTH)[None], [2e22]))
+    >>> float(nh[0].round(-20)), float(index[0].round(2))
+    (2e+22, 1.4)
+    """
+    data = _merge(spectrum)
+    data /= np.maximum(data.sum(axis=1, keepdims=True), 1e-300)
+    reference = _merge((ENERGY_MID**-_REFERENCE_INDEX * ENERGY_WIDTH)[None])
+    start = np.full(len(spectrum), 0.3)
+    column, tilt = _newton(data, np.repeat(np.log(reference), len(data), axis=0), start)
+    return column * 1e22, _REFERENCE_INDEX - tilt
 
 
 def _newton(data, log_model, column):

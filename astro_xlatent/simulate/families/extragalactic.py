@@ -5,10 +5,13 @@ Families outside the Galaxy: active nuclei, clusters, gas of galaxies, ULXs, rem
 References are listed in `astro_xlatent.simulate.families.parameters`.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from astro_xlatent.physics import emission
-from astro_xlatent.simulate.families import lines
+from astro_xlatent.physics.grid import ENERGY_MID
+from astro_xlatent.physics.reflection import iron_equivalent_width, reflection
 from astro_xlatent.simulate.families.tools import (
     Draft,
     add_flux,
@@ -21,6 +24,9 @@ from astro_xlatent.simulate.families.tools import (
 
 __all__ = ["agn", "cluster", "galaxy", "remnant", "soft_source", "ulx"]
 
+# keV; width of the bins in which the reflected share is tabulated
+_SHARE_STEP = 0.02
+
 
 def _agn_columns(n, rng, p):
     """Intrinsic column: a log-normal for type 1, flat in the logarithm for type 2."""
@@ -28,6 +34,21 @@ def _agn_columns(n, rng, p):
     thick = 10.0 ** rng.uniform(p["nh_thick_low"], p["nh_thick_high"], n)
     obscured = rng.random(n) < p["obscured"]
     return np.where(obscured, thick, thin), obscured
+
+
+@lru_cache(maxsize=1)
+def _reflected_share():
+    """Reflected over direct photons at rest energies, for index 1.9; other indices differ little."""
+    edges = np.arange(0.1, 80.0, _SHARE_STEP)
+    share = reflection(1.9, edges=edges, line_sigma=0.03) / emission.powerlaw(1.9, edges=edges)
+    return share.astype(np.float32)
+
+
+def _with_reflection(spectrum, iron_ew, redshift):
+    """Add reflection off thick matter, as much as gives Fe K the equivalent width ``iron_ew`` in keV."""
+    amount = (iron_ew / iron_equivalent_width(1.9)).astype(np.float32)
+    index = (ENERGY_MID * (1.0 + redshift[:, None]) - 0.1) / _SHARE_STEP
+    return spectrum * (1 + amount[:, None] * _reflected_share()[index.astype(np.intp)])
 
 
 def agn(n, rng, p):
@@ -41,7 +62,7 @@ def agn(n, rng, p):
     gamma = truncated_normal(rng, n, p["gamma_mean"], p["gamma_sd"], 1.0, 3.2)
     nh_int, obscured = _agn_columns(n, rng, p)
     nucleus = unit_flux(emission.powerlaw(gamma, z))
-    primary = lines.add_iron(nucleus, rng, log_normal(rng, n, p["iron_ew"], 0.3, high=0.6), z)
+    primary = _with_reflection(nucleus, log_normal(rng, n, p["iron_ew"], 0.3, high=0.4), z)
     excess = log_normal(rng, n, p["soft_excess"], 0.4, high=3.0) * (rng.random(n) < p["soft_fraction"])
     soft = unit_flux(emission.blackbody(truncated_normal(rng, n, 0.14, 0.03, 0.08, 0.25), z), 0.3, 2.0)
     primary = add_flux(primary, soft, np.where(obscured, 0.0, excess), 0.3, 2.0)
