@@ -230,7 +230,7 @@ def _run_train(args):
     from astro_xlatent.train.run import Settings, train
 
     settings = Settings.read(args.config) if args.config else Settings()
-    folder = train(args.responses, args.output, settings, resume=args.resume, threads=args.threads)
+    folder = train(args.data, args.output, settings, resume=args.resume, threads=args.threads)
     print(f"{folder}: use it with model={str(folder)!r}")
     if args.bundle:
         print(f"{args.bundle}: bundled as {bundle(folder, args.bundle)}")
@@ -326,8 +326,8 @@ def _add_train(commands):
         description="Train teacher and encoder, calibrate, and write a model folder. A run that was "
         "cut goes on with --resume. Needs the extra [train].")
     command.add_argument("--config", metavar="FILE", help="JSON with settings (default: those of the release)")
-    command.add_argument("--responses", metavar="DIR", help="folder of ARF and RMF files to observe through, "
-                         "beside the shipped curves")
+    command.add_argument("--data", metavar="DIR", help="folder of ARF and RMF files to observe through, beside "
+                         "the shipped curves, and of labels/ for the galactic prior")
     command.add_argument("-o", "--output", metavar="DIR", required=True,
                          help="folder of the run: log, checkpoints, model")
     command.add_argument("--resume", action="store_true", help="go on with the run in DIR")

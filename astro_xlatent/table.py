@@ -4,18 +4,20 @@
 """
 
 import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from astro_xlatent.columns import COLUMNS, make_column
 from astro_xlatent.config import conf
-from astro_xlatent.errors import MissionError, TableError
+from astro_xlatent.errors import MissionError, ParameterError, TableError
 from astro_xlatent.flags import Flag
 from astro_xlatent.missions.base import get_mission, identify_mission
 from astro_xlatent.model.density import density_below
 from astro_xlatent.model.network import LOG_NH_RANGE
 from astro_xlatent.model.posterior import FLUX_BANDS
 from astro_xlatent.model.pretrained import load_model
-from astro_xlatent.model.priors import apply_prior, prior_weights
+from astro_xlatent.model.priors import GalacticPrior, apply_prior, prior_weights
 from astro_xlatent.provenance import provenance_meta
 from astro_xlatent.sources import mission_of_spectrum, open_spectrum, resolve_spectra
 from astro_xlatent.spectra.binning import bins_from_spectra
@@ -53,8 +55,10 @@ def add_latents(table, spectra=None, *, mission=None, model=None, prior=None, in
         columns do not tell.
     model : str, path-like or Model, optional
         See `load_model`.
-    prior : None, mapping or array_like, optional
-        Class prior. None: all nine classes alike. A mapping from class name
+    prior : None, 'galactic', mapping or array_like, optional
+        Class prior. None: all nine classes alike. ``"galactic"``: from the
+        columns ``ra`` and ``dec`` (degrees) and the flux, fitted on sources
+        that the literature has classified. A mapping from class name
         to weight (classes left out get 0). An array of shape (9,) or
         (n, 9), or (n, 8) without "other". Weights need not be normalised.
     include : sequence of str, optional
@@ -102,8 +106,7 @@ def add_latents(table, spectra=None, *, mission=None, model=None, prior=None, in
     model = load_model(model) if model is None or not hasattr(model, "infer") else model
     mission = _choose_mission(table, mission, spectra)
     entries = resolve_spectra(table, spectra, mission)
-    weights = prior_weights(prior, len(table))
-    result = _Result(len(table), model, weights, include)
+    result = _Result(len(table), model, _class_prior(table, prior, model), include)
     with _progress_bar(len(table), progress) as bar:
         _fill_from_spectra(result, entries, bar)
         _fill_from_bands(result, table, mission, bar)
@@ -163,7 +166,36 @@ def _choose_mission(table, mission, spectra):
 
 
 def _prior_name(prior):
-    return None if prior is None else "given by the user"
+    if prior is None or isinstance(prior, str):
+        return prior
+    return "given by the user"
+
+
+def _class_prior(table, prior, model):
+    """Weights (rows, 9), or a `GalacticPrior` that finds them row by row."""
+    if not (isinstance(prior, str) and prior == "galactic"):
+        return prior_weights(prior, len(table))
+    if "galactic_prior" not in model.calibration.tables:
+        msg = f"prior='galactic': model {model.name} has none; use None or a mapping"
+        raise ParameterError(msg)
+    names = {name.lower(): name for name in table.colnames}
+    if not {"ra", "dec"} <= set(names):
+        msg = "prior='galactic' needs columns ra and dec (degrees); add them or use another prior"
+        raise TableError(msg)
+    ra, dec = (_degrees(table[names[key]]) for key in ("ra", "dec"))
+    known = np.isfinite(ra) & (np.abs(dec) <= 90)
+    galactic = SkyCoord(np.where(known, ra, 0), np.where(known, dec, 0), unit="deg").galactic
+    lon, lat = (np.where(known, angle.deg, np.nan) for angle in (galactic.l, galactic.b))
+    return GalacticPrior(model.calibration.tables["galactic_prior"], lon, lat)
+
+
+def _degrees(column):
+    """An angle column as plain degrees, NaN where masked."""
+    values = getattr(column, "unmasked", column)
+    unit = getattr(column, "unit", None) or u.deg
+    degrees = u.Quantity(np.ma.getdata(np.ma.asarray(getattr(values, "value", values))).astype(float),
+                         unit).to_value(u.deg)
+    return np.where(np.asarray(getattr(column, "mask", False), bool), np.nan, degrees)
 
 
 def _progress_bar(total, show):
@@ -213,9 +245,9 @@ def _fill_from_bands(result, table, mission, bar):
 class _Result:
     """Column values, flags and reasons of all rows, filled piece by piece."""
 
-    def __init__(self, n_rows, model, weights, include):
+    def __init__(self, n_rows, model, prior, include):
         self.model = model
-        self.weights = weights
+        self.prior = prior
         self.flags = np.zeros(n_rows, np.int32)
         self.reasons = [""] * n_rows
         self.done = np.zeros(n_rows, bool)
@@ -244,7 +276,13 @@ class _Result:
         """Run the model on some rows and flag what the counts tell."""
         posterior = self.model.infer(bins, matrices)
         self.done[rows] = True
-        found = _posterior_values(posterior, self.weights[rows], self.model.classes)
+        weights = self.prior
+        if isinstance(weights, GalacticPrior):
+            flux = posterior.flux["05_2"][:, 1] + posterior.flux["2_7"][:, 1]
+            weights = weights.weights(rows, flux)
+        else:
+            weights = weights[rows]
+        found = _posterior_values(posterior, weights, self.model.classes)
         for name, values in self.values.items():
             values[rows] = found[name]
         net = bins.net_counts

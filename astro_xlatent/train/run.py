@@ -19,6 +19,7 @@ from astro_xlatent.simulate.instruments import default_instruments, load_instrum
 from astro_xlatent.train.calibrate import calibrate
 from astro_xlatent.train.encoder import train_encoder
 from astro_xlatent.train.export import export_model
+from astro_xlatent.train.galactic import match_prior
 from astro_xlatent.train.stream import draw_training_sources
 from astro_xlatent.train.teacher import train_teacher
 
@@ -57,15 +58,16 @@ class Settings:
         return Config(width=self.width, n_layers=self.n_layers)
 
 
-def train(responses, output, settings=None, *, resume=False, threads=None):
+def train(data, output, settings=None, *, resume=False, threads=None):
     """
     Train a model from scratch, or go on with a run that was cut.
 
     Parameters
     ----------
-    responses : path-like or None
-        Folder with real ARF and RMF files; the shipped response curves are
-        used besides, or alone if None.
+    data : path-like or None
+        Folder with real ARF and RMF files, and labelled sources in
+        ``labels/`` for the galactic prior. The shipped response curves are
+        used besides; if None, alone, and there is no galactic prior.
     output : path-like
         Folder of the run: log, checkpoints and, at the end, ``model/``.
     settings : Settings, optional
@@ -97,14 +99,16 @@ def train(responses, output, settings=None, *, resume=False, threads=None):
     log = _Log(output / "train.log")
     log(f"settings {settings}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     instruments = default_instruments()
-    if responses is not None:
-        instruments = load_instruments(responses, log) + instruments
+    if data is not None:
+        instruments = load_instruments(data, log) + instruments
     log(f"{len(instruments)} instruments")
     config = settings.network()
     teacher, decoder = _teacher(config, settings, instruments, output, log)
     encoder = train_encoder(config, teacher, instruments, output, settings.encoder_steps,
                             seed=settings.seed, rate=settings.learning_rate, log=log, resume=resume)
     tables = calibrate(encoder, decoder, teacher, instruments, settings, log)
+    if data is not None and (Path(data) / "labels").is_dir():
+        tables["galactic_prior"] = match_prior(data)
     return export_model(output / "model", settings, encoder, decoder, teacher, tables,
                         instruments, log)
 
