@@ -63,7 +63,8 @@ def csc_photometry(counts, background, background_error, area, edges):
     low = np.where(detected, np.maximum(net - HALF_WIDTH * spread, 0.0), 0.0)
     high = np.where(detected, net + HALF_WIDTH * spread, ZERO_LIMIT + HALF_WIDTH * spread)
     net = np.where(detected, net, 0.0)
-    bands = {"counts": n, "background": b, "background_error": berr, "net": net, "net_lo": low, "net_hi": high}
+    bands = {"counts": n, "background": b, "background_error": berr,
+             "net": net, "net_lo": low, "net_hi": high}
     mean_area = (area * width) @ member / (width @ member)
     for kind, weight in per_count.items():
         # without net counts the band's mean area stands in for that of the events

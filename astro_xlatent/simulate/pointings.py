@@ -82,7 +82,7 @@ class Conditions:
 CONDITIONS = {
     "csc": Conditions(
         (("acis-i", 0.5, 8e-7), ("acis-s", 0.5, 2e-6)), (2000.0, 2025.0), 30e3, 0.35, 0.9, 1.0,
-        (0.5, 7.0), 14.0, 1.0, 2.0, 10.0),
+        (0.5, 7.0), 14.0, 1.1, 2.0, 10.0),
     "erosita": Conditions(
         (("erosita-survey", 1.0, 4e-7),), (2019.95, 2020.44), 340.0, 0.25, 0.75, 30.0,
         (0.2, 2.3), 90.0, 1.4, 2.0, 6.0),
@@ -166,8 +166,9 @@ def draw_pointings(mission, rows, rng):
     level = 10 ** (0.15 * rng.standard_normal(n_fields))
     field_ra, field_dec = rng.uniform(0, 360, n_fields), np.degrees(np.arcsin(rng.uniform(-1, 1, n_fields)))
     distance, angle = _distance(mission, c, n, rng), rng.uniform(0, 2 * np.pi, n)
-    off_axis = np.zeros(n) if mission != "csc" else distance
-    aperture = np.pi * (c.radius + (10.0 * (off_axis / 10.0) ** 2 if mission == "csc" else 0.0)) ** 2
+    # only the vignetting of ACIS is shipped
+    off_axis = distance if mission == "csc" else np.zeros(n)
+    aperture = np.pi * (c.radius + 10.0 * (off_axis / 10.0) ** 2) ** 2
     ra, dec = _offset(field_ra[back], field_dec[back], distance / 60.0, angle)
     rate = np.array([rate for _, _, rate in c.cameras])[camera] * level
     curve = np.array([name for name, _, _ in c.cameras])[camera[back]]

@@ -1,0 +1,186 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Simulated catalogues in memory: batches of bins, and tables.
+
+See `astro_xlatent.simulate.chunks` for how rows are numbered and drawn.
+"""
+
+import numpy as np
+
+from astro_xlatent.errors import ParameterError
+from astro_xlatent.missions.base import get_mission
+from astro_xlatent.simulate.chunks import (
+    CHUNK,
+    MISSION_SHARE,
+    check_arguments,
+    class_weights,
+    observed_chunks,
+)
+from astro_xlatent.simulate.rows import make_table, truth_columns
+from astro_xlatent.simulate.rows_csc import csc_columns
+from astro_xlatent.simulate.rows_erosita import erosita_columns
+from astro_xlatent.simulate.rows_xmm import xmm_columns
+from astro_xlatent.spectra.binning import off_region_error
+from astro_xlatent.spectra.bins import N_FINE, EnergyBins
+
+__all__ = ["MODES", "batch", "catalog_part", "fine_bins", "simulate_catalog"]
+
+MODES = ("bands", "spectra")
+_COLUMNS = {"csc": csc_columns, "erosita": erosita_columns, "xmm": xmm_columns}
+
+
+def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
+    """
+    Simulate observed sources with the truth about them.
+
+    Parameters
+    ----------
+    seed : int
+        0 or more.
+    n : int
+        Number of rows, 0 or more.
+    start : int, optional
+        Number of the first row.
+    mission : {'csc', 'erosita', 'xmm'}, optional
+        All rows are of this mission; by default half of them Chandra's, a
+        quarter each of the others.
+    mode : {'spectra', 'bands'}, optional
+        Spectra on the fine grid (default), or the bands that the package
+        reads out of the mission's catalogue rows (not for XMM).
+    classes : sequence of str, or mapping of str to float, optional
+        Classes to draw, or their relative frequencies; default all nine alike.
+
+    Returns
+    -------
+    bins : `~astro_xlatent.spectra.bins.EnergyBins`
+        With n rows. Background regions are measured for every row.
+    truth : `~astropy.table.Table`
+        Class, columns, photon index, temperature, fluxes, redshift,
+        instrument, epoch, counts and background of every row; see its
+        column descriptions.
+
+    Raises
+    ------
+    ParameterError, MissionError
+        With the allowed values.
+
+    Notes
+    -----
+    A row depends on its number, the seed and the arguments alone, never on
+    ``n`` or ``start``: rows are drawn in chunks of 256, each from a generator
+    of its own, and cut to what was asked for. Both modes show the same
+    observations if ``mission`` is given. Bit for bit on one machine and
+    numpy; elsewhere sums may round differently.
+
+    Examples
+    --------
+    >>> from astro_xlatent.simulate import batch
+    >>> bins, truth = batch(1, 3, mission="csc", mode="bands")
+    >>> bins.counts.shape, len(truth), truth["mission"][0]
+    ((3, 3), 3, 'csc')
+    """
+    check_arguments(seed, n, start, mission)
+    if mode not in (None, *MODES):
+        msg = f"mode is {mode!r}; allowed: {', '.join(MODES)}"
+        raise ParameterError(msg)
+    bands = mode == "bands"
+    if bands and mission == "xmm":
+        msg = "mode is 'bands' for mission 'xmm', whose bands are not read; allowed: mode='spectra'"
+        raise ParameterError(msg)
+    shares = {m: s for m, s in MISSION_SHARE.items() if not (bands and m == "xmm")}
+    shares = shares if mission is None else {mission: 1.0}
+    width = N_FINE if not bands else max(len(get_mission(m).bands) for m in shares)
+    pieces, rows = [EnergyBins.empty(0, width)], []
+    weights = class_weights(classes)
+    for observed in _flat(observed_chunks(seed, n, start=start, missions=shares, weights=weights)):
+        pieces.append(_band_bins(observed) if bands else fine_bins(observed))
+        rows.append((observed.row, truth_columns(observed)))
+    order = np.argsort(np.concatenate([row for row, _ in rows]))
+    cut = slice(start % CHUNK, start % CHUNK + n)
+    return EnergyBins.concatenate(pieces)[order[cut]], make_table(rows)[cut]
+
+
+def simulate_catalog(seed, n, mission, *, start=0, classes=None):
+    """
+    Simulate a catalogue in the mission's own columns.
+
+    Parameters
+    ----------
+    seed, n, mission, start, classes
+        See `batch`.
+
+    Returns
+    -------
+    catalog, truth : `~astropy.table.Table`
+        Row by row. Positions, names and numbers are made up.
+
+    Raises
+    ------
+    ParameterError, MissionError
+        With the allowed values.
+
+    Examples
+    --------
+    >>> from astro_xlatent.simulate.catalog import simulate_catalog
+    >>> catalog, truth = simulate_catalog(1, 2, "erosita")
+    >>> [name for name in catalog.colnames if name.endswith("_P1")][:3]
+    ['APE_CTS_P1', 'APE_BKG_P1', 'APE_EXP_P1']
+    """
+    check_arguments(seed, n, start, mission, needed=True)
+    shares = {mission: 1.0}
+    parts = _flat(observed_chunks(seed, n, start=start, missions=shares, weights=class_weights(classes)))
+    rows = [(o.row, catalog_part(o), truth_columns(o)) for o in parts]
+    cut = slice(start % CHUNK, start % CHUNK + n)
+    return make_table([r[:2] for r in rows])[cut], make_table([r[::2] for r in rows])[cut]
+
+
+def catalog_part(observed):
+    """
+    Catalogue columns of observed rows.
+
+    Parameters
+    ----------
+    observed : `~astro_xlatent.simulate.chunks.Observed`
+
+    Returns
+    -------
+    columns : dict
+        Name to ``(values, unit, description)``.
+    """
+    return _COLUMNS[observed.mission](observed)
+
+
+def fine_bins(observed):
+    """
+    Fine bins of observed spectra.
+
+    Parameters
+    ----------
+    observed : `~astro_xlatent.simulate.chunks.Observed`
+
+    Returns
+    -------
+    bins : EnergyBins
+        What `~astro_xlatent.spectra.binning.bins_from_spectra` gives for the
+        spectra on disk.
+    """
+    detector, p = observed.detector, observed.pointings
+    unit, scale = detector.unit, p.scale[:, None]
+    off = detector.into_fine(observed.off_counts)
+    every = {name: np.broadcast_to(getattr(unit, name), off.shape)
+             for name in ("e_lo", "e_hi", "resolution", "valid")}
+    return EnergyBins(
+        counts=detector.into_fine(observed.counts), background=off * scale,
+        background_error=off_region_error(off, scale, unit.e_hi - unit.e_lo),
+        area=detector.fine_area(observed.area) * p.exposure[:, None], **every)
+
+
+def _band_bins(observed):
+    """Bins that the mission's reader finds in the catalogue rows."""
+    table = make_table([(observed.row, catalog_part(observed))])
+    return get_mission(observed.mission).read_bands(table).bins
+
+
+def _flat(chunks):
+    for parts in chunks:
+        yield from parts

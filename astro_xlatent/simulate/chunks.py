@@ -1,0 +1,258 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Simulated catalogue rows by number.
+
+Row i belongs to chunk i // `CHUNK`. A chunk is always drawn whole, from a
+generator that starts with (seed, chunk), so a row depends on the seed, its
+number and the arguments alone: ``batch(seed, 100)[:50]`` is ``batch(seed, 50)``,
+and a run resumes anywhere with ``start``. Bands and spectra of the same
+numbers describe the same observations: bands are sums over the channels.
+
+Only detections are in a catalogue: expected counts come from a power law
+N(>N) and are drawn anew, with their noise, until a row stands out of its
+background (see `pointings.CONDITIONS`), which reproduces the upward bias of
+faint catalogue sources. Training uses `astro_xlatent.train.stream` instead,
+with counts log-uniform.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from astro_xlatent.errors import MissionError, ParameterError
+from astro_xlatent.simulate.background import background_shape
+from astro_xlatent.simulate.detectors import Detector, load_detector
+from astro_xlatent.simulate.pointings import CONDITIONS, Pointings, arf_area, draw_pointings
+from astro_xlatent.simulate.populations import CLASSES, Sources, draw_sources
+
+__all__ = ["CHUNK", "Observed", "check_arguments", "class_weights", "observed_chunks"]
+
+#: Rows drawn together.
+CHUNK = 256
+#: Share of each mission where none is asked for.
+MISSION_SHARE = {"csc": 0.5, "erosita": 0.25, "xmm": 0.25}
+#: Largest number of expected source counts.
+_MOST_COUNTS = 3e4
+# measured energies in keV between which there is background (event thresholds)
+_BACKGROUND_RANGE = (0.25, 11.0)
+
+
+@dataclass
+class Observed:
+    """
+    Rows of a chunk that one detector observed; arrays of shape (rows, ...).
+
+    Attributes
+    ----------
+    row : ndarray of int64
+        Row numbers.
+    mission : str
+    detector : Detector
+    pointings : Pointings
+    sources : Sources
+        Incident spectra and fluxes with the normalisation that was observed.
+    area : ndarray of float32, shape (rows, n_energy)
+        Effective area in cm2, aperture fraction included.
+    counts, off_counts : ndarray, shape (rows, n_channels)
+        In the aperture and in the background region.
+    background_shape : ndarray, shape (n_channels,)
+        Expected background per channel, sum 1 in the detection band.
+    expected, background : ndarray
+        Expected source and background counts in the detection band.
+    noise : ndarray, shape (rows, n_sub)
+        Standard normal numbers, for what a catalogue models instead of counting.
+    likelihood : ndarray
+        -ln of the probability that background alone gives as many counts.
+    """
+
+    row: np.ndarray
+    mission: str
+    detector: Detector
+    pointings: Pointings
+    sources: Sources
+    area: np.ndarray
+    counts: np.ndarray
+    off_counts: np.ndarray
+    background_shape: np.ndarray
+    expected: np.ndarray
+    background: np.ndarray
+    noise: np.ndarray
+    likelihood: np.ndarray
+
+    def __len__(self):
+        return len(self.row)
+
+
+def check_arguments(seed, n, start, mission, *, needed=False):
+    """
+    Refuse what cannot be simulated; ``needed``: None is no mission.
+
+    Raises
+    ------
+    ParameterError, MissionError
+        With the allowed values.
+    """
+    for name, value in (("seed", seed), ("n", n), ("start", start)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+            msg = f"{name} is {value!r}; it must be an integer, 0 or more"
+            raise ParameterError(msg)
+    if mission not in (CONDITIONS if needed else (None, *CONDITIONS)):
+        msg = f"mission is {mission!r}; allowed: {', '.join(CONDITIONS)}"
+        raise MissionError(msg)
+
+
+def class_weights(classes):
+    """
+    Probabilities of the classes.
+
+    Parameters
+    ----------
+    classes : None, sequence of str, or mapping of str to float
+        None: all alike; names: those alike, others never; a mapping: relative
+        frequencies.
+
+    Returns
+    -------
+    weights : ndarray, shape (9,)
+        In the order of `CLASSES`, sum 1.
+
+    Raises
+    ------
+    ParameterError
+        If a class is unknown, or the weights cannot be used.
+
+    Examples
+    --------
+    >>> from astro_xlatent.simulate.chunks import class_weights
+    >>> class_weights({"AGN": 3, "CV": 1})[:2]
+    array([0.75, 0.25])
+    """
+    classes = CLASSES if classes is None else [classes] if isinstance(classes, str) else classes
+    given = dict(classes) if isinstance(classes, Mapping) else dict.fromkeys(classes, 1.0)
+    unknown = [str(name) for name in given if name not in CLASSES]
+    if unknown or not given:
+        msg = f"classes names {', '.join(unknown) or 'none'}; allowed: {', '.join(CLASSES)}"
+        raise ParameterError(msg)
+    weights = np.array([float(given.get(name, 0.0)) for name in CLASSES])
+    if not np.all(np.isfinite(weights)) or np.any(weights < 0) or weights.sum() == 0:
+        msg = f"classes has the weights {given}; they must be finite, 0 or more, and not all 0"
+        raise ParameterError(msg)
+    return weights / weights.sum()
+
+
+def observed_chunks(seed, n, *, start=0, missions=MISSION_SHARE, weights=None):
+    """
+    Observe the chunks that hold rows ``start`` to ``start + n``.
+
+    Parameters
+    ----------
+    seed, n, start : int
+        See `astro_xlatent.simulate.batch`.
+    missions : mapping of str to float
+        Share of each mission.
+    weights : ndarray, shape (9,), optional
+        Probabilities of the classes.
+
+    Yields
+    ------
+    parts : list of Observed
+        Of one whole chunk, a part per detector; at least one chunk. Cut to
+        the rows asked for at the very end: matrix products of fewer rows may
+        round differently.
+    """
+    weights = class_weights(None) if weights is None else weights
+    for chunk in range(start // CHUNK, max(start + n - 1, start) // CHUNK + 1):
+        yield _draw_chunk(seed, chunk, missions, weights)
+
+
+def _draw_chunk(seed, chunk, missions, weights):
+    rng = np.random.default_rng([seed, chunk])
+    rows = chunk * CHUNK + np.arange(CHUNK, dtype=np.int64)
+    sources = draw_sources(rng.choice(len(CLASSES), CHUNK, p=weights), rng)
+    share = np.array(list(missions.values()))
+    which = rng.choice(len(share), CHUNK, p=share / share.sum())
+    parts = []
+    for number, mission in enumerate(missions):
+        mine = np.flatnonzero(which == number)
+        if mine.size:
+            pointings = draw_pointings(mission, rows[mine], rng)
+            for curve in sorted(set(pointings.curve.tolist())):
+                k = pointings.curve == curve
+                parts.append(_observe(mission, rows[mine[k]], _take(sources, mine[k]), pointings[k], rng))
+    return parts
+
+
+def _take(sources, rows):
+    truth = {name: values[rows] for name, values in sources.truth.items()}
+    return Sources(sources.spectrum[rows], sources.class_index[rows], truth)
+
+
+def _observe(mission, row, sources, pointings, rng):
+    """Observe sources with one detector."""
+    conditions = CONDITIONS[mission]
+    detector = load_detector(str(pointings.curve[0]))
+    area = np.stack([arf_area(str(label), conditions.aperture_fraction) for label in pointings.arf])
+    rate = detector.fold(sources.spectrum, area).astype(float)
+    low, high = conditions.band
+    band = (detector.centre > low) & (detector.centre < high)
+    rate /= np.maximum(rate[:, band].sum(axis=1, keepdims=True), 1e-300)
+    shape = _background(detector, area, band, rng)
+    expected, source, background, likelihood = _detections(conditions, pointings.background, rng)
+    counts = _scatter(rate, expected, source, band, rng) + _scatter(
+        np.broadcast_to(shape, rate.shape), pointings.background, background, band, rng)
+    off = rng.poisson(shape * (pointings.background / pointings.scale)[:, None])
+    noise = rng.standard_normal((len(row), detector.unit.band_edges.size - 1))
+    sources = _normalise(sources, area, detector, band, expected, pointings)
+    return Observed(row, mission, detector, pointings, sources, area, counts, off.astype(float), shape,
+                    expected, pointings.background, noise, likelihood)
+
+
+def _background(detector, area, band, rng):
+    """Expected background per channel, sum 1 in the detection band."""
+    low, high = _BACKGROUND_RANGE
+    inside = np.flatnonzero((detector.centre > low) & (detector.centre < high))
+    edges = detector.response.channel_e_lo[inside], detector.response.channel_e_hi[inside]
+    shape = np.zeros(detector.centre.size)
+    folding = detector.matrix[inside] * area.mean(axis=0)
+    shape[inside] = background_shape(detector.mission, folding, *edges, rng)
+    return shape / shape[band].sum()
+
+
+def _detections(conditions, background, rng):
+    """Expected counts, source and background counts, and likelihood, all of them detected."""
+    from scipy.special import gammainc
+
+    expected, likelihood = np.zeros(background.size), np.zeros(background.size)
+    source, noise = np.zeros(background.size, np.int64), np.zeros(background.size, np.int64)
+    todo = np.arange(background.size)
+    while todo.size:
+        drawn = conditions.faintest * rng.random(todo.size) ** (-1.0 / conditions.slope)
+        drawn = np.where(drawn < _MOST_COUNTS, drawn, 0.0)
+        expected[todo], source[todo] = drawn, rng.poisson(drawn)
+        noise[todo] = rng.poisson(background[todo])
+        total = source[todo] + noise[todo]
+        chance = gammainc(np.maximum(total, 1), np.maximum(background[todo], 1e-12))
+        likelihood[todo] = np.where(total > 0, -np.log(np.maximum(chance, 1e-300)), 0.0)
+        todo = todo[(likelihood[todo] <= conditions.likelihood) | (drawn == 0.0)]
+    return expected, source, noise, likelihood
+
+
+def _scatter(shape, expected, drawn, band, rng):
+    """Spread counts drawn for the band over its channels, and draw those outside."""
+    counts = np.zeros(shape.shape)
+    inside = shape[:, band]
+    inside = inside / np.maximum(inside.sum(axis=1, keepdims=True), 1e-300)
+    counts[:, band] = rng.multinomial(drawn, inside)
+    counts[:, ~band] = rng.poisson(shape[:, ~band] * expected[:, None])
+    return counts
+
+
+def _normalise(sources, area, detector, band, expected, pointings):
+    """Scale spectra and fluxes to the expected counts."""
+    weight = area * detector.matrix[band].sum(axis=0)
+    factor = expected / np.maximum((sources.spectrum * weight).sum(axis=1) * pointings.exposure, 1e-300)
+    truth = {name: values * factor if name.startswith("flux_") else values
+             for name, values in sources.truth.items()}
+    spectrum = (sources.spectrum * factor[:, None]).astype(np.float32)
+    return Sources(spectrum, sources.class_index, truth)

@@ -1,0 +1,113 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Parts of simulated tables that all missions share: positions, truth, joining.
+
+Positions, numbers and names are made up; names begin with ``SIM``.
+"""
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Column, Table
+from astropy.time import Time
+
+from astro_xlatent.simulate.populations import CLASSES, FAMILIES
+from astro_xlatent.spectra.binning import off_region_error
+
+__all__ = ["make_table", "position", "start_time", "sub_bands", "truth_columns"]
+
+_COUNTS, _PER_AREA, _FLUX = u.ct, u.cm**-2, u.erg / u.s / u.cm**2
+# name -> (unit, description)
+_TRUTH_UNITS = {
+    "row": (None, "row number; the same number, seed and arguments give the same row"),
+    "class": (None, "class drawn"),
+    "family": (None, "kind of source within the class"),
+    "nh": (_PER_AREA, "z = 0 column that describes the spectrum best"),
+    "nh_gal": (_PER_AREA, "Galactic column"),
+    "nh_int": (_PER_AREA, "intrinsic column at the redshift"),
+    "redshift": (None, "redshift"),
+    "photon_index": (None, "photon index of the main component"),
+    "kt": (u.keV, "temperature of the main thermal component"),
+    "flux_05_2": (_FLUX, "absorbed flux, 0.5-2 keV"),
+    "flux_2_7": (_FLUX, "absorbed flux, 2-7 keV"),
+    "flux_02_23": (_FLUX, "absorbed flux, 0.2-2.3 keV"),
+    "mission": (None, "csc, erosita or xmm"),
+    "instrument": (None, "response curve"),
+    "epoch": (u.yr, "decimal year of the observation"),
+    "exposure": (u.s, "exposure, not vignetted"),
+    "off_axis": (u.arcmin, "off-axis angle"),
+    "counts": (_COUNTS, "expected source counts in the aperture, in the mission's detection band"),
+    "background": (_COUNTS, "expected background counts in the aperture, same band"),
+}
+
+
+def truth_columns(observed):
+    """
+    What the rows are.
+
+    Parameters
+    ----------
+    observed : Observed
+
+    Returns
+    -------
+    columns : dict
+        Name to ``(values, unit, description)``; NaN where a source has no
+        photon index, temperature.
+    """
+    truth, p = observed.sources.truth, observed.pointings
+    n = len(observed)
+    values = {
+        "row": observed.row,
+        "class": np.array(CLASSES)[observed.sources.class_index],
+        "family": np.array(FAMILIES)[truth["family"]],
+        **{name: truth[name] for name in _TRUTH_UNITS if name in truth and name != "family"},
+        "mission": np.full(n, observed.mission), "instrument": p.curve, "epoch": p.epoch,
+        "exposure": p.exposure, "off_axis": p.off_axis,
+        "counts": observed.expected, "background": observed.background,
+    }
+    return {name: (values[name], *_TRUTH_UNITS[name]) for name in _TRUTH_UNITS}
+
+
+def make_table(parts):
+    """
+    Join columns of several parts into a table, in the order of the rows.
+
+    Parameters
+    ----------
+    parts : list of (ndarray, dict)
+        Row numbers, and columns from one of the functions above.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+    """
+    order = np.argsort(np.concatenate([row for row, _ in parts]), kind="stable")
+    table = Table()
+    for name, (_, unit, text) in parts[0][1].items():
+        values = np.concatenate([columns[name][0] for _, columns in parts])[order]
+        table[name] = Column(values, unit=unit, description=text)
+    return table
+
+
+def position(observed):
+    """Name, right ascension, declination."""
+    p = observed.pointings
+    sky = SkyCoord(p.ra, p.dec, unit="deg")
+    names = ["SIM J" + c.replace(" ", "") for c in
+             (sky.to_string("hmsdms", sep="", precision=1) if len(observed) else [])]
+    return np.array(names, "U24"), p.ra, p.dec
+
+
+def start_time(observed):
+    """Start of the observation as `~astropy.time.Time`."""
+    return Time(observed.pointings.epoch, format="decimalyear", scale="utc")
+
+
+def sub_bands(observed):
+    """Counts, background, its error and area x exposure in the sub-bands, each (rows, n_sub)."""
+    detector, p = observed.detector, observed.pointings
+    width = np.diff(detector.unit.band_edges)
+    off, scale = detector.into_bands(observed.off_counts), p.scale[:, None]
+    area = detector.band_area(observed.area) * p.exposure[:, None]
+    return detector.into_bands(observed.counts), off * scale, off_region_error(off, scale, width), area
