@@ -220,7 +220,9 @@ def test_closed_pipe_is_quiet():
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
 def test_sigint_of_a_process():
     """A real SIGINT gives one line and 130."""
-    code = ("import time\nfrom astro_xlatent import cli\n"
+    # A job in the background of a shell is started with SIGINT ignored.
+    code = ("import signal, time\nfrom astro_xlatent import cli\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "def wait(args):\n    print('ready', flush=True)\n    time.sleep(60)\n"
             "cli._run_info = wait\nraise SystemExit(cli.main(['info']))")
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE,

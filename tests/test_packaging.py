@@ -105,7 +105,8 @@ def test_metadata(installed):
     assert (meta["Name"], meta["License-Expression"]) == ("astro_xlatent", "BSD-3-Clause")
     assert meta["Requires-Python"] == ">=3.11"
     required = [r for r in dist.requires if "extra ==" not in r]
-    assert {r.split(">")[0] for r in required} == {"numpy", "astropy", "scipy", "torch", "safetensors"}
+    assert {r.split(">")[0] for r in required} == {
+        "numpy", "astropy", "scipy", "torch", "safetensors", "tqdm"}
     assert not [r for r in dist.requires if "<" in r or "==" in r.split(";")[0]]
 
 
