@@ -1,0 +1,125 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Column densities beside the catalogue's own fits.
+
+CSC's fits are power laws with photoelectric absorption in the abundances of
+Anders & Grevesse; they are converted to this package's convention first.
+"""
+
+import numpy as np
+
+from astro_xlatent.evaluate.baselines import plain_column
+from astro_xlatent.evaluate.results import Number
+from astro_xlatent.evaluate.scores import bootstrap_weights, interval
+from astro_xlatent.physics.absorption import convert_nh
+
+__all__ = ["FIT_CLASSES", "catalogue_fits", "fit_numbers"]
+
+#: A star's power-law column is no truth: only classes whose spectra are power-law-like.
+FIT_CLASSES = ("AGN", "CV", "HMXB", "LMXB", "NS")
+_UNIT = 1e20
+#: Fits below are mostly limits.
+NH_MIN = 1e21
+
+
+def catalogue_fits(table):
+    """
+    Columns of the power-law fits, converted.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        With ``powlaw_nh`` (and ``powlaw_nh_lolim``, ``powlaw_nh_hilim``) or
+        ``powlaw_nh_mean`` (and ``e_powlaw_nh_mean``) in 1e20 1/cm2.
+
+    Returns
+    -------
+    log_nh, log_error : ndarray, shape (n,)
+        NaN where there is no fit; None, None without such a column.
+    """
+    names = [n for n in ("powlaw_nh", "powlaw_nh_mean") if n in table.colnames]
+    if not names:
+        return None, None
+    name = names[0]
+    value = plain_column(table, name)
+    if f"{name}_hilim" in table.colnames and f"{name}_lolim" in table.colnames:
+        error = 0.5 * (plain_column(table, f"{name}_hilim") - plain_column(table, f"{name}_lolim"))
+    elif f"e_{name}" in table.colnames:
+        error = plain_column(table, f"e_{name}")
+    else:
+        error = np.full(len(table), np.nan)
+    value = np.where((value > 0) & (value < 1e6), value, np.nan)
+    with np.errstate(invalid="ignore"):
+        log_nh = np.log10(convert_nh(value * _UNIT, "phabs/angr", "tbabs/wilm"))
+        return log_nh, error / value / np.log(10)
+
+
+def fit_numbers(table, label, group, subsets, rng, n_boot=300):
+    """
+    Differences between ``xl_nh`` and the catalogue's fits.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Enriched, with the columns of `catalogue_fits`.
+    label : ndarray of str, shape (n,)
+    group : ndarray of int, shape (n,)
+        Resampled as a whole.
+    subsets : dict
+        Name to ndarray of bool, shape (n,).
+    rng : numpy.random.Generator
+    n_boot : int, optional
+
+    Returns
+    -------
+    numbers : list of Number
+        Empty without fits. Standardised residuals include the fit's error.
+    """
+    log_nh, log_error = catalogue_fits(table)
+    if log_nh is None:
+        return []
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ours, low, high, limit = (np.log10(plain_column(table, f"xl_nh{suffix}"))
+                                  for suffix in ("", "_lolim", "_hilim", "_ul90"))
+    difference = ours - log_nh
+    standard = difference / np.sqrt((0.5 * (high - low)) ** 2 + log_error**2)
+    fitted = np.isfinite(difference) & np.isin(label, FIT_CLASSES)
+    threshold = np.log10(NH_MIN)
+    numbers = []
+    for subset, where in subsets.items():
+        above, below = where & fitted & (log_nh > threshold), where & fitted & (log_nh <= threshold)
+        numbers += _differences(difference, standard, above, group, f"{subset}, fits > 1e21", rng, n_boot)
+        if below.any():
+            numbers.append(Number.of(_SECTION, "share of 90 % upper limits above the fit", "xl_nh_ul90",
+                                     f"{subset}, fits < 1e21", below.sum(), np.mean(limit[below] > log_nh[below])))
+    for name in FIT_CLASSES:
+        chosen = fitted & (label == name) & (log_nh > threshold)
+        numbers += _differences(difference, standard, chosen, group, f"all, fits > 1e21, {name}", rng, n_boot)
+    return numbers
+
+
+_SECTION = "N_H against the catalogue's fits"
+
+
+def _differences(difference, standard, where, group, subset, rng, n_boot):
+    if where.sum() < 2:
+        return []
+    index = np.unique(group[where], return_inverse=True)[1]
+    weights = bootstrap_weights(index, rng, n_boot)[:, index]
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+    d, s = difference[where], standard[where]
+    known = np.isfinite(s)
+    numbers = [
+        Number.of(_SECTION, "mean |difference|, dex", "xl_nh", subset, d.size, np.abs(d).mean(),
+                  interval(weights @ np.abs(d))),
+        Number.of(_SECTION, "mean difference, dex", "xl_nh", subset, d.size, d.mean(), interval(weights @ d)),
+        Number.of(_SECTION, "median |difference|, dex", "xl_nh", subset, d.size, np.median(np.abs(d))),
+    ]
+    if known.sum() > 1:
+        s = np.where(known, s, 0.0)
+        share = weights * known
+        share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
+        repeats = share @ s**2 - (share @ s) ** 2
+        numbers.append(Number.of(_SECTION, "variance of standardised residuals", "xl_nh", subset, known.sum(),
+                                 np.var(s[known]), interval(repeats)))
+    return numbers

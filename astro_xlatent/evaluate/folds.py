@@ -1,0 +1,84 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Folds that keep groups of rows together, and what cannot be folded.
+"""
+
+import numpy as np
+
+from astro_xlatent.errors import ParameterError
+
+__all__ = ["grouped_folds", "usable_classes"]
+
+
+def usable_classes(label, group, n_folds):
+    """
+    Classes with enough groups for cross-validation.
+
+    Parameters
+    ----------
+    label : ndarray of str, shape (n,)
+        Empty where there is none.
+    group : ndarray of int, shape (n,)
+        Rows of a group stay together.
+    n_folds : int
+
+    Returns
+    -------
+    classes : list of str
+        With members in at least ``n_folds`` groups, sorted.
+    notes : list of str
+        What was left out, by name.
+
+    Examples
+    --------
+    >>> label = np.array(["a", "a", "b", "b", ""])
+    >>> usable_classes(label, np.array([0, 1, 2, 2, 3]), 2)[0]
+    ['a']
+    """
+    classes, notes = [], []
+    for name in np.unique(label):
+        members = label == name
+        n_groups = np.unique(group[members]).size
+        if name == "":
+            notes.append(f"{members.sum()} rows without a label: left out")
+        elif n_groups < n_folds:
+            notes.append(f"class {name}: {members.sum()} rows in {n_groups} groups, fewer than {n_folds} folds: "
+                         "left out")
+        else:
+            classes.append(str(name))
+    return classes, notes
+
+
+def grouped_folds(label, group, n_folds=5, seed=0):
+    """
+    Deal groups to folds, with classes spread as evenly as groups allow.
+
+    Parameters
+    ----------
+    label : ndarray, shape (n,)
+        Classes.
+    group : ndarray of int, shape (n,)
+        Rows of a group go to the same fold.
+    n_folds : int, optional
+    seed : int, optional
+
+    Returns
+    -------
+    fold : ndarray of int, shape (n,)
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer groups than folds.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    n_groups = np.unique(group).size
+    if n_groups < n_folds:
+        msg = f"{n_groups} groups of rows cannot be dealt to {n_folds} folds; give more rows or other groups"
+        raise ParameterError(msg)
+    fold = np.empty(len(label), int)
+    dealer = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    for number, (_, test) in enumerate(dealer.split(np.zeros(len(label)), label, group)):
+        fold[test] = number
+    return fold
