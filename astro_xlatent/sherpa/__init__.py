@@ -1,0 +1,32 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The model in a Sherpa session: prediction, starting values, models, samples.
+
+Needs Sherpa (``pip install "astro_xlatent[sherpa]"`` where compilers are at
+hand, or ``conda install -c conda-forge sherpa``); XSPEC models are used if
+that Sherpa has them.
+"""
+
+try:
+    import sherpa.astro.data  # noqa: F401
+except ImportError as error:
+    msg = ('astro_xlatent.sherpa needs Sherpa; install it with pip install "astro_xlatent[sherpa]" '
+           "or conda install -c conda-forge sherpa")
+    raise ImportError(msg) from error
+
+from astro_xlatent.sherpa.latent import LatentSpectrum
+from astro_xlatent.sherpa.models import (
+    XLApec,
+    XLBbodyrad,
+    XLDiskbb,
+    XLPowerlaw,
+    XLTbabs,
+    XLzTbabs,
+    add_models,
+)
+from astro_xlatent.sherpa.prediction import predict
+from astro_xlatent.sherpa.sampling import Samples, sample
+from astro_xlatent.sherpa.starting import Guess, guess
+
+__all__ = ["Guess", "LatentSpectrum", "Samples", "XLApec", "XLBbodyrad", "XLDiskbb", "XLPowerlaw",
+           "XLTbabs", "XLzTbabs", "add_models", "guess", "predict", "sample"]

@@ -1,0 +1,203 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Which physical model a prediction means, and with which parameters.
+
+The prediction gives quantiles of N_H, photon index and kT, and through the
+class a weight for every family of models. The counts, on the fine grid with
+the normalisation profiled, then decide between combinations of quantiles, and
+two finer grids around the best one take the place of correlations between
+parameters that the prediction does not give.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from astro_xlatent.errors import ModelError
+from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.statistics import cash
+from astro_xlatent.physics.absorption import transmission
+from astro_xlatent.physics.emission import blackbody, powerlaw
+from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
+
+__all__ = ["FAMILIES", "Candidate", "Family", "best_candidates"]
+
+# Middle of five parts of equal probability.
+_QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
+_REFINEMENTS = 2
+_LOG_NH_RANGE = (18.0, 24.8)
+
+
+@dataclass(frozen=True)
+class Family:
+    """
+    A one-component emission model.
+
+    Attributes
+    ----------
+    name : str
+    component : str
+        Sherpa's model without its prefix (``xs`` or ``xl``).
+    parameter : str
+        Its shape parameter.
+    limits : tuple of float
+        Soft limits of that parameter.
+    logarithmic : bool
+        Whether the parameter is spaced in its logarithm.
+    """
+
+    name: str
+    component: str
+    parameter: str
+    limits: tuple
+    logarithmic: bool
+
+
+FAMILIES = (
+    Family("power law", "powerlaw", "PhoIndex", (-1.0, 6.0), False),
+    Family("black body", "bbodyrad", "kT", (0.02, 20.0), True),
+    Family("thermal plasma", "apec", "kT", (0.08, 17.0), True),
+)
+
+#: How often each family describes a class best: coronae are plasma, accretion
+#: on nuclei and neutron stars power laws, cooling neutron stars black bodies,
+#: columns of white dwarfs hot plasma; chosen by hand.
+CLASS_WEIGHTS = {
+    "AGN": (0.96, 0.01, 0.03),
+    "CV": (0.45, 0.05, 0.50),
+    "HM-STAR": (0.04, 0.02, 0.94),
+    "HMXB": (0.90, 0.08, 0.02),
+    "LM-STAR": (0.03, 0.02, 0.95),
+    "LMXB": (0.75, 0.20, 0.05),
+    "NS": (0.45, 0.50, 0.05),
+    "YSO": (0.08, 0.02, 0.90),
+    "other": (0.45, 0.10, 0.45),
+}
+
+
+@dataclass
+class Candidate:
+    """
+    One family with its best parameters.
+
+    Attributes
+    ----------
+    family : Family
+    nh : float
+        Column in cm-2, tbabs with Wilms abundances.
+    shape : float
+        Value of the family's parameter.
+    norm : float
+        XSPEC normalisation; zero if no source is detected.
+    statistic : float
+        Cash statistic on the fine grid.
+    weight : float
+        Probability of the family from the class alone.
+    unit_counts : float
+        Source counts for ``norm = 1``.
+    """
+
+    family: Family
+    nh: float
+    shape: float
+    norm: float
+    statistic: float
+    weight: float
+    unit_counts: float
+
+    @property
+    def score(self):
+        """Log posterior up to a constant."""
+        return np.log(max(self.weight, 1e-9)) - 0.5 * self.statistic
+
+
+def best_candidates(posterior, classes, class_prob, bins, matrix, abundances="wilm"):
+    """
+    The best parameters of every family, best family first.
+
+    Parameters
+    ----------
+    posterior : `~astro_xlatent.model.posterior.Posterior`
+        Of one row.
+    classes : sequence of str
+        The model's classes.
+    class_prob : ndarray, shape (9,)
+        Their probabilities.
+    bins : `~astro_xlatent.spectra.bins.EnergyBins`
+        The row, on the fine grid.
+    matrix : ndarray, shape (bins, n_energy)
+        Its folding matrix, cm2 s.
+    abundances : str, optional
+        Set of the plasma's metals.
+
+    Returns
+    -------
+    candidates : list of Candidate
+    """
+    weights = _family_weights(classes, class_prob)
+    log_nh = np.log10(posterior.nh_quantiles(_QUANTILES)[0])
+    index, log_kt = posterior.index_quantiles(_QUANTILES)[0], np.log10(posterior.kt_quantiles(_QUANTILES)[0])
+    found = []
+    for family, weight in zip(FAMILIES, weights, strict=True):
+        start = log_kt if family.logarithmic else index
+        found.append(_search(family, weight, log_nh, start, bins, matrix, abundances))
+    return sorted(found, key=lambda c: -c.score)
+
+
+def _family_weights(classes, class_prob):
+    missing = [name for name in classes if name not in CLASS_WEIGHTS]
+    if missing:
+        msg = f"the model's classes {', '.join(missing)} have no spectral model; known: {', '.join(CLASS_WEIGHTS)}"
+        raise ModelError(msg)
+    return np.asarray(class_prob) @ np.array([CLASS_WEIGHTS[name] for name in classes])
+
+
+def _search(family, weight, log_nh, shape, bins, matrix, abundances):
+    """Quantiles first, then finer grids around the best."""
+    low, high = (np.log10(v) if family.logarithmic else v for v in family.limits)
+    for _ in range(_REFINEMENTS + 1):
+        axes = np.clip(log_nh, *_LOG_NH_RANGE), np.clip(shape, low, high)
+        nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+        values = 10 ** nodes[:, 1] if family.logarithmic else nodes[:, 1]
+        statistic, norm, unit = _statistics(
+            _spectra(family, 10 ** nodes[:, 0], values, abundances), bins, matrix)
+        best = int(np.argmin(statistic))
+        log_nh, shape = (_finer(axis, nodes[best, i]) for i, axis in enumerate(axes))
+    return Candidate(family, float(10 ** nodes[best, 0]), float(values[best]), float(norm[best]),
+                     float(statistic[best]), float(weight), float(unit[best]))
+
+
+def _finer(axis, best):
+    """Five values between the neighbours of the best; beyond the end if that is best."""
+    axis = np.unique(axis)
+    i = int(np.argmin(np.abs(axis - best)))
+    step = np.max(np.diff(axis), initial=0.05)
+    low = axis[i - 1] if i > 0 else best - step
+    high = axis[i + 1] if i < axis.size - 1 else best + step
+    return np.array([low, 0.5 * (low + best), best, 0.5 * (best + high), high])
+
+
+def _spectra(family, nh, shape, abundances):
+    """Absorbed incident spectra of unit normalisation, (n, n_energy)."""
+    if family.component == "powerlaw":
+        emitted = powerlaw(shape)
+    elif family.component == "bbodyrad":
+        emitted = blackbody(shape)
+    else:
+        emitted = plasma(np.clip(shape, *PLASMA_KT_RANGE), abundances=abundances)
+    return emitted * transmission(nh)
+
+
+def _statistics(spectra, bins, matrix):
+    """Cash statistic, best normalisation and counts at unit norm of every spectrum."""
+    source = spectra @ matrix.T.astype(float)
+    unit = np.maximum(source[:, bins.valid[0]].sum(axis=1), 1e-300)
+    shape = source / unit[:, None]
+    background = np.maximum(bins.background, 0.3 * bins.background_error) + 1e-6
+    arrays = (np.broadcast_to(a, shape.shape).copy() for a in (bins.counts, background, bins.valid))
+    counts, background, valid = (torch.as_tensor(a) for a in arrays)
+    norm = profile_normalisation(counts, torch.as_tensor(shape), background, valid).numpy()
+    model = norm[:, None] * shape + background.numpy()
+    statistic = np.where(bins.valid, cash(bins.counts, model), 0.0).sum(axis=1)
+    return statistic, norm / unit, unit

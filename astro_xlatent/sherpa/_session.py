@@ -1,0 +1,233 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""What a Sherpa session holds, as spectra; nothing here changes a session."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+
+from astro_xlatent.errors import ResponseError, SpectrumError, XlatentWarning
+from astro_xlatent.physics.grid import ENERGY_EDGES
+from astro_xlatent.spectra.response import Response
+from astro_xlatent.spectra.spectrum import XraySpectrum
+
+__all__ = ["check_statistic", "noticed_channels", "pha_data", "resolve_ids", "resolve_session", "spectrum_of"]
+
+#: OGIP quality values of channels that are not used: 1 bad by software, 5 by
+#: the user. 2 only means that a group has fewer counts than asked for.
+UNUSABLE_QUALITY = (1, 5)
+#: Counts a bin below which chi-square misleads.
+CHI2_COUNTS = 10
+
+
+def resolve_session(session=None):
+    """
+    The session to work in.
+
+    Parameters
+    ----------
+    session : sherpa.astro.ui.utils.Session, module or None
+        None, or the module `sherpa.astro.ui`, mean its global session.
+
+    Returns
+    -------
+    session : sherpa.astro.ui.utils.Session
+
+    Raises
+    ------
+    SpectrumError
+        If it is something else.
+    """
+    if session is None:
+        from sherpa.astro import ui as session
+    session = getattr(session, "_session", session)
+    if not hasattr(session, "get_default_id") or not hasattr(session, "load_pha"):
+        msg = (f"session is {type(session).__name__}; give a sherpa.astro.ui.utils.Session, or leave it out "
+               "for that of sherpa.astro.ui")
+        raise SpectrumError(msg)
+    return session
+
+
+def resolve_ids(id, session):
+    """
+    Data set ids from what a user may give.
+
+    Parameters
+    ----------
+    id : int, str, sequence of these, sherpa.astro.datastack.DataStack or None
+        None means the session's default id.
+    session : sherpa.astro.ui.utils.Session
+
+    Returns
+    -------
+    ids : list
+
+    Raises
+    ------
+    SpectrumError
+        If an id has no data, or none is given.
+    """
+    if id is None:
+        ids = [session.get_default_id()]
+    elif hasattr(id, "filter_datasets"):
+        ids = [entry["id"] for entry in id.filter_datasets()]
+    elif isinstance(id, (list, tuple, set, range, np.ndarray)):
+        ids = [i.item() if isinstance(i, np.generic) else i for i in id]
+    else:
+        ids = [id]
+    loaded = session.list_data_ids()
+    missing = [i for i in ids if i not in loaded]
+    if missing or not ids:
+        what = ", ".join(repr(i) for i in missing) or "an empty list of ids"
+        known = ", ".join(repr(i) for i in loaded) or "none"
+        msg = f"no data for {what}; read a spectrum with load_pha({(missing or [1])[0]!r}, ...). Loaded: {known}"
+        raise SpectrumError(msg)
+    return ids
+
+
+def pha_data(id, session):
+    """
+    The PHA data of an id, checked for what can be used.
+
+    Parameters
+    ----------
+    id : int or str
+        A loaded data set.
+    session : sherpa.astro.ui.utils.Session
+
+    Returns
+    -------
+    data : sherpa.astro.data.DataPHA
+
+    Raises
+    ------
+    SpectrumError, ResponseError
+        If it is no PHA data of counts, or lacks a response.
+    """
+    from sherpa.astro.data import DataPHA
+
+    data = session.get_data(id)
+    if not isinstance(data, DataPHA):
+        msg = f"data set {id!r} is {type(data).__name__}, not an X-ray spectrum; read one with load_pha({id!r}, ...)"
+        raise SpectrumError(msg)
+    kind = str((data.header or {}).get("HDUCLAS2", "")).upper()
+    if kind == "NET":
+        msg = (f"data set {id!r} ({data.name}) is a NET spectrum: its background was subtracted before it was "
+               f"written, so it holds no counts; load the TOTAL spectrum and its background")
+        raise SpectrumError(msg)
+    if data.get_response()[1] is None:
+        msg = (f"data set {id!r} has no RMF, so its channels have no energies; use load_rmf({id!r}, ...) and "
+               f"load_arf({id!r}, ...)")
+        raise ResponseError(msg)
+    return data
+
+
+def noticed_channels(id, data):
+    """
+    Channels that the session's filter lets pass.
+
+    Parameters
+    ----------
+    id : int or str
+        For the message.
+    data : sherpa.astro.data.DataPHA
+        Grouped or not.
+
+    Returns
+    -------
+    noticed : ndarray of bool, shape (n_channels,)
+
+    Raises
+    ------
+    SpectrumError
+        If none is left.
+    """
+    mask = data.get_mask()
+    noticed = np.zeros(data.channel.size, bool) if mask is None else np.asarray(mask)
+    if noticed.size != data.channel.size:
+        # With ignore_bad and grouping the mask counts the good channels only.
+        full = np.zeros(data.channel.size, bool)
+        full[data.quality_filter] = noticed
+        noticed = full
+    if not noticed.any():
+        msg = f"the filter of data set {id!r} leaves no channels; use notice_id({id!r}, 0.5, 7)"
+        raise SpectrumError(msg)
+    return noticed
+
+
+def spectrum_of(id, session):
+    """
+    A data set as `XraySpectrum`: noticed channels, all responses and backgrounds.
+
+    Parameters
+    ----------
+    id : int or str
+        A loaded data set; grouped or not, subtracted or not.
+    session : sherpa.astro.ui.utils.Session
+
+    Returns
+    -------
+    spectrum : XraySpectrum
+        Unsubtracted counts. Channels that are ignored, or bad by their
+        quality, have a quality that keeps them out of everything. Several
+        responses are added up, several backgrounds pooled.
+
+    Raises
+    ------
+    SpectrumError, ResponseError
+        See `pha_data` and `noticed_channels`; also if no noticed channel lies
+        in 0.3-10 keV.
+    """
+    data = pha_data(id, session)
+    noticed = noticed_channels(id, data)
+    spectrum = XraySpectrum.from_sherpa(data)
+    bad = ~noticed | np.isin(spectrum.quality, UNUSABLE_QUALITY)
+    spectrum.quality = bad.astype(np.int16)
+    if len(data.response_ids) > 1:
+        spectrum.response = _sum_of_responses(data)
+    if len(data.background_ids) > 1:
+        spectrum.background = _pooled_background(data)
+    if not np.any(spectrum.fine_groups() >= 0):
+        msg = (f"no noticed channel of data set {id!r} lies in 0.3-10 keV, where the model works; "
+               f"use notice_id({id!r}, 0.5, 7)")
+        raise SpectrumError(msg)
+    return spectrum
+
+
+def _sum_of_responses(data):
+    """One response for all that contribute to the same channels, on the package's grid."""
+    parts = [Response.from_sherpa(*data.get_response(i)).on_grid(ENERGY_EDGES) for i in data.response_ids]
+    total = parts[0].redistribution
+    for part in parts[1:]:
+        total = total + part.redistribution
+    return replace(parts[0], redistribution=total.tocsr())
+
+
+def _pooled_background(data):
+    """Counts of all background regions, with the scale of their union."""
+    parts = [XraySpectrum.from_sherpa(data.get_background(i)) for i in data.background_ids]
+    weight = sum(np.asarray(p.areascale, float) * p.backscale * p.exposure for p in parts)
+    first = parts[0]
+    return XraySpectrum(counts=sum(p.counts for p in parts), exposure=first.exposure, channel=first.channel,
+                        backscale=weight / first.exposure, response=first.response)
+
+
+def check_statistic(id, session):
+    """
+    Warn if the session's statistic is chi-square and bins hold few counts.
+
+    Parameters
+    ----------
+    id : int or str
+        A loaded data set.
+    session : sherpa.astro.ui.utils.Session
+    """
+    name = str(session.get_stat_name())
+    if not name.startswith(("chi2", "leastsq")):
+        return
+    data = session.get_data(id)
+    lowest = np.min(data.apply_filter(data.counts, data._sum), initial=np.inf)
+    if lowest < CHI2_COUNTS:
+        msg = (f"the statistic is {name}, but bins of data set {id!r} hold as few as {lowest:g} counts: the fit "
+               "would be biased; use set_stat('cstat'), or 'wstat' with a background, or group_counts")
+        warnings.warn(msg, XlatentWarning, stacklevel=3)
