@@ -14,10 +14,15 @@ import numpy as np
 from astro_xlatent.errors import TableError
 from astro_xlatent.flags import Flag
 from astro_xlatent.missions._columns import Columns
-from astro_xlatent.missions.base import Mission
+from astro_xlatent.missions.base import Mission, list_files
 from astro_xlatent.missions.responses import default_response
 
 __all__ = ["XMM"]
+
+#: Source spectra of the pipeline: P, observation, camera, exposure, source number in hexadecimal.
+_SPEC_NAME = re.compile(
+    r"p(?P<obs>\d{10})(?P<camera>pn|m1|m2)[su]\d{3}srspec(?P<source>[0-9a-f]{4})\.(?:ftz|fits|fits\.gz)"
+)
 
 
 class XMM(Mission):
@@ -51,6 +56,24 @@ class XMM(Mission):
         cols = Columns(table)
         flags = np.where(cols.number("ep_extent") > 0, Flag.EXTENDED, 0).astype(np.int64)
         return flags | np.where(cols.boolean("confused"), Flag.CONFUSED, 0)
+
+    def find_spectra(self, table, folder):
+        """
+        Source spectra by the pipeline's naming, such as ``P0112830201PNS003SRSPEC0001.FTZ``.
+
+        Needs the columns ``OBS_ID`` and ``SRC_NUM`` of 4XMM; pn is preferred
+        to MOS1, MOS1 to MOS2.
+        """
+        cols, files = Columns(table), {}
+        for path in list_files(folder, (".ftz", ".fits", ".fits.gz")):
+            found = _SPEC_NAME.fullmatch(path.name.lower())
+            if found:
+                key = int(found["obs"]), int(found["source"], 16)
+                rank = ("pn", "m1", "m2").index(found["camera"]), path.name
+                if key not in files or rank < files[key][0]:
+                    files[key] = rank, path
+        keys = zip(cols.number("obs_id").tolist(), cols.number("src_num").tolist(), strict=True)
+        return [files.get(key, (None, None))[1] for key in keys]
 
     def read_bands(self, table):
         """Always fails: band rates of 4XMM are not read."""

@@ -11,7 +11,7 @@ from astro_xlatent.errors import ResponseError, SpectrumError
 from astro_xlatent.flags import Flag
 from astro_xlatent.spectra._regrid import channel_runs
 
-__all__ = ["write_response", "write_spectrum"]
+__all__ = ["spectrum_table", "write_response", "write_spectrum"]
 
 
 def write_spectrum(spectrum, path, *, overwrite=False):
@@ -40,9 +40,9 @@ def write_spectrum(spectrum, path, *, overwrite=False):
     links = {kind: name.name for kind, name in names.items()}
     if "background" in names:
         off = {k: v for k, v in links.items() if k != "background"}
-        _save(_spectrum_table(spectrum.background, "BKG", off), names["background"])
+        _save(spectrum_table(spectrum.background, "BKG", off), names["background"])
     # Last: once the spectrum is there, everything it names is.
-    _save(_spectrum_table(spectrum, "TOTAL", links), path)
+    _save(spectrum_table(spectrum, "TOTAL", links), path)
 
 
 def _companion_names(spectrum, path):
@@ -87,7 +87,18 @@ def _header(hdu, *, hduclas1, hduclas2, telescope, instrument, **more):
     return hdu
 
 
-def _spectrum_table(spectrum, kind, links):
+def spectrum_table(spectrum, kind, links):
+    """
+    The SPECTRUM extension of a spectrum, in a list.
+
+    Parameters
+    ----------
+    spectrum : XraySpectrum
+    kind : {'TOTAL', 'BKG'}
+        HDUCLAS2.
+    links : dict of str
+        File names for the header: ``arf``, ``rmf``, ``background``, as far as there are any.
+    """
     from astropy.io import fits
 
     whole = np.all(spectrum.counts == np.round(spectrum.counts)) and spectrum.counts.max(initial=0) < 2**31
@@ -121,18 +132,19 @@ def _spectrum_table(spectrum, kind, links):
 
 def write_response(response, arf_path, rmf_path, *, overwrite=False):
     """
-    Write ARF and RMF of a `Response`; see `Response.write`.
+    Write ARF and RMF of a `Response`; see `Response.write`. ``rmf_path`` None: the ARF alone.
 
     Raises
     ------
     ResponseError
         If a file exists and ``overwrite`` is False.
     """
-    arf_path, rmf_path = Path(arf_path), Path(rmf_path)
-    _check_free([arf_path, rmf_path], overwrite, ResponseError)
+    paths = [Path(path) for path in (arf_path, rmf_path) if path is not None]
+    _check_free(paths, overwrite, ResponseError)
     response = _pure(response)
-    _save(_rmf_tables(response), rmf_path)
-    _save([_arf_table(response)], arf_path)
+    if rmf_path is not None:
+        _save(_rmf_tables(response), paths[1])
+    _save([_arf_table(response)], paths[0])
 
 
 def _pure(response):

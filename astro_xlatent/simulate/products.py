@@ -1,0 +1,180 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Simulated catalogues on disk: tables and OGIP spectra.
+
+``catalog.fits`` and ``truth.fits`` lie in the folder, spectra in ``spectra/``
+under the missions' own file names, so that ``add_latents(catalog,
+spectra=folder)`` finds them. ARFs are written once per camera, year and 3
+arcmin of off-axis angle, redistribution matrices once per camera; the headers
+of the spectra point at them.
+"""
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from astropy.time import Time
+
+from astro_xlatent.errors import TableError
+from astro_xlatent.simulate.catalog import catalog_part
+from astro_xlatent.simulate.chunks import check_arguments, class_weights, observed_chunks
+from astro_xlatent.simulate.pha_files import SpectrumFiles
+from astro_xlatent.simulate.pointings import CONDITIONS, ROWS_PER_OBSERVATION, arf_area
+from astro_xlatent.simulate.rows import make_table, truth_columns
+from astro_xlatent.simulate.rows_csc import FIRST_OBSID
+from astro_xlatent.simulate.rows_erosita import source_numbers, tiles
+from astro_xlatent.simulate.rows_xmm import FIRST_OBS_ID
+from astro_xlatent.spectra._write import write_response
+
+__all__ = ["CATALOG_NAME", "TRUTH_NAME", "spectrum_names", "write_catalog"]
+
+CATALOG_NAME, TRUTH_NAME = "catalog.fits", "truth.fits"
+
+
+def write_catalog(folder, n, mission, *, seed=1, classes=None, spectra=True, overwrite=False, progress=False):
+    """
+    Simulate a catalogue and write it.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where to; made if it does not exist.
+    n : int
+        Number of rows.
+    mission : {'csc', 'erosita', 'xmm'}
+    seed : int, optional
+    classes : sequence of str, or mapping of str to float, optional
+        See `astro_xlatent.simulate.batch`.
+    spectra : bool, optional
+        Also write a spectrum for every row.
+    overwrite : bool, optional
+        Write into a folder that is not empty; files of the same names are
+        replaced, all others stay.
+    progress : bool, optional
+        Show a progress bar.
+
+    Returns
+    -------
+    catalog : pathlib.Path
+        The catalogue. It appears last, when all else is complete.
+
+    Raises
+    ------
+    ParameterError, MissionError
+        With the allowed values.
+    TableError
+        If the folder cannot be used.
+    """
+    check_arguments(seed, n, 0, mission, needed=True)
+    weights = class_weights(classes)
+    folder = Path(folder)
+    _check_folder(folder, overwrite)
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _build(building, n, mission, seed, weights, spectra, progress)
+        _publish(building, folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return folder / CATALOG_NAME
+
+
+def _check_folder(folder, overwrite):
+    if folder.exists() and not folder.is_dir():
+        msg = f"{folder} is a file; give the name of a folder"
+        raise TableError(msg)
+    if not folder.parent.is_dir():
+        msg = f"{folder.parent}: no such folder; make it first"
+        raise TableError(msg)
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        msg = f"{folder} is not empty; allow overwriting or choose another folder"
+        raise TableError(msg)
+
+
+def _publish(building, folder):
+    """Move the files into place, the catalogue last."""
+    files = sorted(p.relative_to(building) for p in building.rglob("*") if p.is_file())
+    for name in sorted(files, key=lambda path: path.name == CATALOG_NAME):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (building / name).replace(folder / name)
+
+
+def _build(folder, n, mission, seed, weights, spectra, progress):
+    from tqdm import tqdm
+
+    (folder / "spectra").mkdir()
+    rows = []
+    with tqdm(total=n, disable=not progress, unit="sources", desc="simulate") as bar:
+        for parts in observed_chunks(seed, n, missions={mission: 1.0}, weights=weights):
+            rows += [(o.row, catalog_part(o), truth_columns(o)) for o in parts]
+            for observed in parts:
+                wanted = np.flatnonzero(observed.row < n)
+                if spectra:
+                    _write_responses(folder / "spectra", observed, wanted)
+                    _write_spectra(folder / "spectra", observed, wanted, bar)
+                else:
+                    bar.update(len(wanted))
+    for name, part in ((TRUTH_NAME, 2), (CATALOG_NAME, 1)):
+        table = make_table([(row[0], row[part]) for row in rows])[:n]
+        table.meta.update({"SIMSEED": seed, "SIMULATE": True, "MISSION": mission})
+        table.write(folder / name)
+
+
+def spectrum_names(observed):
+    """
+    File names of the rows' spectra and backgrounds, as the missions name theirs.
+
+    Parameters
+    ----------
+    observed : `~astro_xlatent.simulate.chunks.Observed`
+
+    Returns
+    -------
+    names : list of (str, str or None)
+        Spectrum and background; None: in the same file.
+    """
+    number = 1 + observed.row % ROWS_PER_OBSERVATION
+    which = observed.pointings.observation
+    if observed.mission == "csc":
+        return [(f"acisf{FIRST_OBSID + k}_000N001_r{r:04d}_pha3.fits.gz", None)
+                for k, r in zip(which, number, strict=True)]
+    if observed.mission == "erosita":
+        stems = [(f"em01_{tile}_020_", f"_{k:05d}.fits.gz")
+                 for tile, k in zip(tiles(observed), source_numbers(observed), strict=True)]
+        return [(f"{head}SourceSpec{tail}", f"{head}BackgrSpec{tail}") for head, tail in stems]
+    camera = "PN" if observed.detector.name == "xmm-pn" else "M1"
+    stems = [(f"P{FIRST_OBS_ID + k}{camera}S001", f"{r:04X}.fits.gz")
+             for k, r in zip(which, number, strict=True)]
+    return [(f"{head}SRSPEC{tail}", f"{head}BGSPEC{tail}") for head, tail in stems]
+
+
+def _response_names(observed, label):
+    return f"{label}.arf.gz", f"{observed.detector.name}.rmf.gz"
+
+
+def _write_responses(folder, observed, wanted):
+    """Write the responses that are not there yet."""
+    fraction = CONDITIONS[observed.mission].aperture_fraction
+    for label in sorted(set(observed.pointings.arf[wanted].tolist())):
+        arf, rmf = _response_names(observed, label)
+        if (folder / arf).exists():
+            continue
+        response = replace(observed.detector.response, area=arf_area(label, fraction).astype(float))
+        write_response(response, folder / arf, None if (folder / rmf).exists() else folder / rmf)
+
+
+def _write_spectra(folder, observed, wanted, bar):
+    files = SpectrumFiles(observed.detector.response)
+    p, names = observed.pointings, spectrum_names(observed)
+    dates = Time(p.epoch, format="decimalyear", scale="utc").isot
+    for k in wanted:
+        source, background = (name and folder / name for name in names[k])
+        arf, rmf = _response_names(observed, p.arf[k])
+        files.write(
+            source, background, observed.counts[k], observed.off_counts[k],
+            # a share of 10 x 10 arcmin; only the ratio of the two matters
+            backscale=p.aperture[k] / 600.0**2, scale=p.scale[k],
+            EXPOSURE=p.exposure[k], ANCRFILE=arf, RESPFILE=rmf, OBJECT=f"SIM {observed.row[k]}",
+            **{"DATE-OBS": str(dates[k])[:19]})
+        bar.update()
