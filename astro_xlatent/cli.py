@@ -237,6 +237,30 @@ def _run_train(args):
     return 0
 
 
+def _read_classes(text):
+    """Turn ``--classes`` into what `write_catalog` takes: names, or names with weights."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    try:
+        return {name.strip(): float(weight) if equals else 1.0 for name, equals, weight in pairs}
+    except ValueError as error:
+        msg = f"--classes must be NAME,NAME,... or NAME=WEIGHT,NAME=WEIGHT,..., got {text!r}"
+        raise UsageError(msg) from error
+
+
+def _run_simulate(args):
+    """Write a simulated catalogue with its spectra."""
+    from astro_xlatent.simulate.products import write_catalog
+
+    classes = None if args.classes is None else _read_classes(args.classes)
+    catalog = write_catalog(
+        args.output, args.n, args.mission, seed=args.seed, classes=classes, spectra=args.spectra,
+        overwrite=args.overwrite, progress=args.progress)
+    print(f"{catalog}: {args.n} rows; the truth about them: {catalog.parent / 'truth.fits'}")
+    if args.spectra:
+        print(f"enrich it: astro-xlatent enrich {catalog} --spectra {args.output} -o enriched.fits")
+    return 0
+
+
 # --- the parser -----------------------------------------------------------------------
 
 
@@ -337,6 +361,26 @@ def _add_train(commands):
     command.set_defaults(run=_run_train)
 
 
+def _add_simulate(commands):
+    command = commands.add_parser(
+        "simulate", help="write a simulated catalogue, with spectra",
+        description="Write catalog.fits in the columns of a mission's catalogue, truth.fits, and OGIP "
+        "spectra under the mission's file names. The same seed gives the same rows.")
+    command.add_argument("--n", type=int, default=1000, metavar="N", help="sources (default: 1000)")
+    command.add_argument("--mission", default="csc", choices=("csc", "erosita", "xmm"),
+                         help="whose catalogue (default: csc)")
+    command.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write")
+    command.add_argument("--seed", type=int, default=1, metavar="N", help="of everything (default: 1)")
+    command.add_argument("--classes", metavar="NAME[=WEIGHT],...",
+                         help="classes to draw (default: all nine alike)")
+    command.add_argument("--spectra", action=argparse.BooleanOptionalAction, default=True,
+                         help="write spectra with responses (default: yes)")
+    command.add_argument("--overwrite", action="store_true", help="write into DIR if it is not empty")
+    command.add_argument("--no-progress", dest="progress", action="store_false",
+                         default=sys.stderr.isatty(), help="show no progress bar")
+    command.set_defaults(run=_run_simulate)
+
+
 def make_parser():
     """
     Make the parser of the command line.
@@ -351,7 +395,7 @@ def make_parser():
     parser.add_argument("--version", action="version", version=f"astro-xlatent {package_version()}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_add_enrich, _add_predict, _add_evaluate, _add_train, _add_small):
+    for add in (_add_enrich, _add_predict, _add_evaluate, _add_train, _add_small, _add_simulate):
         add(commands)
     return parser
 
