@@ -194,9 +194,10 @@ def _run_info(args):
 
 def _run_selftest(args):
     """Compare every model with the self-test vector stored with it."""
-    from astro_xlatent.model.pretrained import available_models, selftest
+    from astro_xlatent.model.bundled import BUNDLED
+    from astro_xlatent.model.pretrained import selftest
 
-    names = [args.model] if args.model else list(available_models())
+    names = [args.model] if args.model else list(BUNDLED)
     if not names:
         _say("error", "no model is installed; reinstall the package, its weights are missing")
         return 1

@@ -16,6 +16,7 @@ from scipy.stats import qmc
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
 from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.refine import refine_latents
 from astro_xlatent.model.statistics import goodness_of_fit
 from astro_xlatent.model.tokens import merged_edges, merge_steps, to_tensors
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
@@ -165,7 +166,7 @@ class Model:
         flux = self._fluxes(bins, weights, out["mean"], covariance)
         gof = np.full(len(bins), np.nan)
         if matrices is not None:
-            gof = goodness_of_fit(bins, self.decode(out["mean"]), matrices)
+            gof = self.goodness_of_fit(bins, out["mean"], matrices)
         posterior = Posterior(
             latent=out["mean"],
             latent_cov=covariance,
@@ -233,6 +234,27 @@ class Model:
         z = torch.as_tensor(np.asarray(latent), dtype=torch.float32, device=self.device)
         spectrum = self.decoder(z)
         return (spectrum / spectrum.sum(-1, keepdim=True)).cpu().numpy()
+
+    def goodness_of_fit(self, bins, latent, matrices):
+        """
+        Deviation of the Cash statistic from its expectation, best latents nearby.
+
+        Parameters
+        ----------
+        bins : EnergyBins
+            On the fine grid.
+        latent : ndarray, shape (rows, 8)
+            Posterior means, where the search begins.
+        matrices : ndarray of float32, shape (rows, bins, n_energy)
+            Folding matrices in cm2 s.
+
+        Returns
+        -------
+        gof : ndarray, shape (rows,)
+            See `~astro_xlatent.model.statistics.goodness_of_fit`.
+        """
+        best, n_fitted = refine_latents(self.decode, latent, bins, matrices)
+        return goodness_of_fit(bins, self.decode(best), matrices, n_fitted)
 
     def _fluxes(self, bins, weights, mean, covariance):
         """Quantiles of the absorbed flux in every band, over draws of latents and normalisation."""

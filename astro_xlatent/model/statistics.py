@@ -80,7 +80,7 @@ def cash_moments(model):
     return np.interp(x, log_mean, moments[:, 0]), np.interp(x, log_mean, moments[:, 1])
 
 
-def goodness_of_fit(bins, spectrum, matrices):
+def goodness_of_fit(bins, spectrum, matrices, n_fitted=0.0):
     """
     How far the Cash statistic of incident spectra lies from its expectation.
 
@@ -92,6 +92,10 @@ def goodness_of_fit(bins, spectrum, matrices):
         Incident spectra; the normalisation is profiled.
     matrices : ndarray, shape (rows, bins, n_energy)
         Folding matrices, cm2 s.
+
+    n_fitted : ndarray, shape (rows,), optional
+        Parameters fitted to the counts: each lowers the expectation by one
+        and the variance by two, as for chi-square.
 
     Returns
     -------
@@ -115,6 +119,7 @@ def goodness_of_fit(bins, spectrum, matrices):
     mean, variance = cash_moments(model)
     share = b_variance / model
     mean, variance = mean + share, variance + 2 * share**2 + 4 * share
-    excess = np.where(used, cash(n, model) - mean, 0.0).sum(axis=1)
-    gof = excess / np.sqrt(np.where(used, variance, 0.0).sum(axis=1).clip(1e-30))
+    excess = np.where(used, cash(n, model) - mean, 0.0).sum(axis=1) + n_fitted
+    total = np.where(used, variance, 0.0).sum(axis=1)
+    gof = excess / np.sqrt(np.maximum(total - 2 * n_fitted, 0.2 * total).clip(1e-30))
     return np.where(used.sum(axis=1) >= MIN_BINS, gof, np.nan)

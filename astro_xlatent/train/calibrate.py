@@ -11,7 +11,6 @@ from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
 from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.reference import teacher_input
-from astro_xlatent.model.statistics import goodness_of_fit
 from astro_xlatent.train.stream import draw_training_sources, observe_full
 from astro_xlatent.train.targets import density_target
 
@@ -98,7 +97,7 @@ def simulate_outputs(model, instruments, mode, n_batches, seed, batch=256):
             out["target"] = model.teacher(torch.as_tensor(teacher_input(sources.spectrum))).numpy()
         out["gof"] = np.full(len(bins), np.nan)
         if matrices is not None:
-            out["gof"] = goodness_of_fit(bins, model.decode(out["mean"]), matrices)
+            out["gof"] = model.goodness_of_fit(bins, out["mean"], matrices)
         # The truth has a column of the same name.
         out["nh_logits"] = out.pop("nh")
         keep = out["detected"]
@@ -157,12 +156,11 @@ def _fit_mode(rows, mode, tables):
     return fitted
 
 
-def _window(net, node, half_width=0.25):
-    """Rows with counts near a node; the outer nodes take everything beyond."""
-    x = np.log10(np.maximum(net, 1e-3))
-    low = -np.inf if node == NODES[0] else node - half_width
-    high = np.inf if node == NODES[-1] else node + half_width
-    return (x >= low) & (x < high)
+def _window(net, node, half_width=0.25, min_rows=200):
+    """Rows with counts near a node; where there are few, the nearest ones."""
+    distance = np.abs(np.log10(np.maximum(net, 1e-3)) - node)
+    nearest = np.sort(distance)[min(min_rows, len(net)) - 1]
+    return distance <= max(half_width, nearest)
 
 
 def _temperature(logits, target):

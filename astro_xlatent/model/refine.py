@@ -1,0 +1,107 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Latents that describe the counts best, starting from the encoder's answer.
+"""
+
+import numpy as np
+import torch
+
+from astro_xlatent.model.profile import profile_normalisation
+
+__all__ = ["refine_latents"]
+
+# Finite difference in units of the latents' prior standard deviation.
+STEP = 0.02
+#: Step lengths that are tried at every step; 0 keeps a row where it is.
+LENGTHS = np.array([0.0, 1.0, 0.3, 0.1])
+# A row whose objective falls by less than this has arrived.
+TOLERANCE = 0.05
+
+
+class _Problem:
+    """Counts, background and folding of some rows, as tensors."""
+
+    def __init__(self, decode, bins, matrices):
+        self.decode = decode
+        self.valid = torch.as_tensor(bins.valid)
+        self.counts = torch.as_tensor(np.where(bins.valid, bins.counts, 0.0))
+        floor = np.maximum(bins.background, 0.3 * bins.background_error) + 1e-5
+        self.background = torch.as_tensor(np.where(bins.valid, floor, 1.0))
+        self.matrices = torch.as_tensor(matrices)
+
+    def model(self, z):
+        """Expected counts for latents (rows, copies, D), shape (rows, copies, bins)."""
+        rows, copies, d = z.shape
+        spectrum = torch.as_tensor(self.decode(z.reshape(-1, d))).view(rows, copies, -1)
+        s = torch.bmm(spectrum, self.matrices.transpose(1, 2)).double() * self.valid[:, None]
+        s = s / s.sum(-1, keepdim=True).clamp(min=1e-300)
+        n, b, valid = (a[:, None].expand_as(s) for a in (self.counts, self.background, self.valid))
+        return profile_normalisation(n, s, b, valid)[..., None] * s + b
+
+    def objective(self, expected, z):
+        """Half the Cash statistic, up to a constant, plus half of z squared; (rows, copies)."""
+        terms = expected - self.counts[:, None] * torch.log(expected)
+        likelihood = torch.where(self.valid[:, None], terms, 0.0).sum(-1)
+        return likelihood + 0.5 * torch.as_tensor(z).square().sum(-1)
+
+
+def refine_latents(decode, start, bins, matrices, n_steps=6):
+    """
+    Maximum a posteriori latents by damped Gauss-Newton steps.
+
+    Minimises half the Cash statistic of the decoded and folded spectrum,
+    normalisation profiled, plus half the squared latents (their prior is a
+    standard normal).
+
+    Parameters
+    ----------
+    decode : callable
+        Latents (n, D) to incident spectra (n, n_energy), both ndarray.
+    start : ndarray, shape (rows, D)
+        Where to begin.
+    bins : `~astro_xlatent.spectra.bins.EnergyBins`
+        Counts and background.
+    matrices : ndarray of float32, shape (rows, bins, n_energy)
+        Folding matrices in cm2 s.
+    n_steps : int, optional
+        Gauss-Newton steps at most; rows that have arrived rest.
+
+    Returns
+    -------
+    latent : ndarray, shape (rows, D)
+        Never worse than the start.
+    n_fitted : ndarray, shape (rows,)
+        Effective number of parameters that the counts determined, the
+        normalisation included: the trace of (H + 1)^-1 H for the Hessian H
+        of the likelihood (Spiegelhalter et al. 2002, JRSS B 64, 583).
+    """
+    z = np.array(start, float)
+    n_fitted = np.ones(len(z))
+    active = np.arange(len(z))
+    for _ in range(n_steps):
+        problem = _Problem(decode, bins[active], matrices[active])
+        z[active], n_fitted[active], gain = _gauss_newton_step(problem, z[active])
+        active = active[gain > TOLERANCE]
+        if not len(active):
+            break
+    return z, n_fitted
+
+
+def _gauss_newton_step(problem, z):
+    """Improved latents, effective number of parameters, and the gain."""
+    d = z.shape[1]
+    offsets = STEP * np.concatenate([np.zeros((1, d)), np.eye(d)])
+    around = problem.model(z[:, None, :] + offsets)
+    now, jacobian = around[:, 0], (around[:, 1:] - around[:, :1]) / STEP  # (rows, D, bins)
+    slope = torch.where(problem.valid, 1 - problem.counts / now, 0.0)
+    gradient = torch.einsum("rib,rb->ri", jacobian, slope) + torch.as_tensor(z)
+    weight = torch.where(problem.valid, 1 / now, 0.0)
+    hessian = torch.einsum("rib,rb,rjb->rij", jacobian, weight, jacobian)
+    with_prior = hessian + torch.eye(d, dtype=torch.float64)
+    move = -torch.linalg.solve(with_prior, gradient).numpy()
+    fitted = torch.linalg.solve(with_prior, hessian).diagonal(dim1=1, dim2=2).sum(-1).numpy()
+    tried = z[:, None, :] + LENGTHS[:, None] * move[:, None, :]
+    value = problem.objective(problem.model(tried), tried)
+    best, index = value.min(dim=1)
+    gain = (value[:, 0] - best).numpy()
+    return tried[np.arange(len(z)), index.numpy()], 1 + fitted, gain
