@@ -17,6 +17,7 @@ Molendi 2004, A&A 419, 837 (photon index 1.4) and a local thermal component
 
 import numpy as np
 
+from astro_xlatent.errors import MissionError
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
 from astro_xlatent.spectra.bins import ccd_fwhm
 
@@ -51,7 +52,15 @@ def background_shape(mission, matrix, e_lo, e_hi, rng):
     -------
     shape : ndarray, shape (bins,)
         Expected background, sum 1.
+
+    Raises
+    ------
+    MissionError
+        If the mission's background is not known.
     """
+    if mission not in LINES:
+        msg = f"mission is {mission!r}; backgrounds are known for {', '.join(LINES)}"
+        raise MissionError(msg)
     centre, width = 0.5 * (e_lo + e_hi), e_hi - e_lo
     particle = centre ** -rng.uniform(*CONTINUUM_INDEX[mission]) * width
     # Below about 0.5 keV electronic noise and soft protons lift the level.

@@ -109,7 +109,9 @@ def default_instruments(years=range(2000, 2026, 3)):
     from astro_xlatent.missions.responses import default_response
 
     wanted = [("csc", chip, year) for year in years for chip in ("ACIS-I", "ACIS-S")]
-    wanted += [("erosita", "TM0", None)] * 4 + [("xmm", "EPN", None), ("xmm", "EMOS1", None)]
+    # half of the eROSITA responses are averaged over the survey's scans
+    wanted += [("erosita", "TM0", None), ("erosita", "survey", None)] * 2
+    wanted += [("xmm", "EPN", None), ("xmm", "EMOS1", None)]
     return [
         prepare(f"{instrument} {year or ''}".strip(), mission,
                 default_response(mission, instrument, year))
