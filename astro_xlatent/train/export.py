@@ -13,7 +13,9 @@ import numpy as np
 from astro_xlatent.model.build import build_model
 from astro_xlatent.model.pretrained import FORMAT, folder_digest, save_tensors
 from astro_xlatent.simulate.populations import CLASSES
-from astro_xlatent.spectra.bins import EnergyBins, FINE_EDGES
+from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
+from astro_xlatent.train.card import model_card
+from astro_xlatent.train.stream import PLAN
 
 __all__ = ["bundle", "export_model"]
 
@@ -61,6 +63,9 @@ def export_model(folder, settings, encoder, decoder, teacher, tables, instrument
     _write_json(temporary / "config.json", info)
     model = build_model(info, temporary, "cpu")
     _write_json(temporary / "selftest.json", _selftest_vector(model))
+    n_parameters = sum(p.numel() for m in modules.values() for p in m.parameters())
+    card = model_card(info, n_parameters, PLAN, settings.notes)
+    (temporary / "MODEL_CARD.rst").write_text(card, encoding="utf-8")
     if folder.exists():
         shutil.rmtree(folder)
     os.replace(temporary, folder)

@@ -41,6 +41,7 @@ class Settings:
     calibration_batches: int = 60
     width: int = 96
     n_layers: int = 4
+    notes: str = ""
 
     @classmethod
     def read(cls, path):

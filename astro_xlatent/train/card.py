@@ -1,0 +1,83 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The model card: what a model is, what it was trained on, what it cannot do.
+"""
+
+__all__ = ["model_card"]
+
+_TEMPLATE = """\
+{title}
+{line}
+
+Licence of the weights: CC-BY-4.0. Library: astro_xlatent. Latent space: ``{latent_space}``.
+
+**What it is.** A transformer encoder from energy bins (a spectrum with its response, or the bands
+of a catalogue) to a Gaussian posterior of eight latents of the incident spectrum's shape, with
+densities of N_H, photon index and temperature and probabilities of nine classes; a decoder from
+latents to the incident spectrum; and the teacher that defines the latents. {parameters} parameters.
+
+**Intended use.** Screening, clustering, matching and starting values for tables and spectra of X-ray
+sources seen by {missions}. It is no replacement for a spectral fit of a bright source.
+
+**Training data.** Simulated sources only: physical models of eight classes and of "other" with
+parameters from the literature, some of them adjusted within the literature's range to the hardness
+of real Chandra sources in one half of the sky (the MATCH fields), and a share of generic mixtures,
+observed through {instruments} responses (real ARF and RMF files and the curves shipped with the
+package) with simulated background and Poisson noise. No real spectrum and no real catalogue row was
+trained on. The galactic class prior alone was fitted on literature classes (Yang et al. 2022, ApJ
+941, 104), in MATCH fields.
+
+**Training.** {teacher_steps} steps of the teacher, {encoder_steps} steps of the encoder of
+{rows} observations each; seed {seed}. Calibration: {calibration} simulated observations of each
+mode that took no part in training.
+
+{notes}**Evaluation.** ``astro-xlatent evaluate --simulated`` prints scores on fresh simulations,
+``astro-xlatent evaluate TABLE`` on labelled rows, beside baselines and with error bars.
+
+**Known failures and limits.**
+
+- Classes are defined by the simulated populations. Sources of other kinds should fall under "other"
+  or be flagged as outliers, but a spectrum that looks like one of the eight classes is taken for it.
+- With three bands, classes overlap strongly; probabilities say so. NS and LMXB are rarely the
+  most probable class there.
+- N_H is that of a single neutral screen at redshift zero. Below about 1e20 cm-2 it is a limit.
+  Compton-thick sources and those dominated by scattered light come out too low.
+- Above about 10,000 counts the errors of the latents are those of the network more than those of the
+  photons; fit such spectra.
+- Extended sources, piled-up spectra, gratings, and responses of missions other than those above are
+  outside the training and flagged where that can be told.
+- The literature's classes are of selected sources; no probability here knows how common a class is
+  in the sky unless a prior is given.
+"""
+
+
+def model_card(info, n_parameters, plan, notes=""):
+    """
+    Text of a model card in reStructuredText.
+
+    Parameters
+    ----------
+    info : dict
+        Contents of the model's ``config.json``.
+    n_parameters : int
+        Of all networks.
+    plan : tuple of Part
+        What a training batch holds.
+    notes : str, optional
+        A paragraph on what was special about this run.
+
+    Returns
+    -------
+    text : str
+    """
+    title = f"Model card: {info['name']}-{info['version']}"
+    training = info["training"]
+    names = {"csc": "Chandra ACIS", "erosita": "eROSITA", "xmm": "XMM-Newton EPIC"}
+    return _TEMPLATE.format(
+        title=title, line="=" * len(title), latent_space=info["latent_space"],
+        parameters=f"{n_parameters:,}", instruments=training["instruments"],
+        missions=", ".join(names.get(m, m) for m in info["missions"]),
+        teacher_steps=training["teacher_steps"], encoder_steps=training["encoder_steps"],
+        rows=sum(part.rows for part in plan), seed=training["seed"],
+        calibration=256 * training["calibration_batches"],
+        notes=f"**This run.** {notes}\n\n" if notes else "")
