@@ -46,7 +46,8 @@ def _quartiles(values):
 def print_fits(sample, side):
     """Quartiles of the catalogue's fits and of noise-free fits of simulated spectra."""
     fits = power_law_fits(sample.labelled)
-    print(f"{'class':8s} {'rows':>5s}   {'index, real':21s} {'simulated':21s}   {'log N_H, real':21s} simulated")
+    header = f"{'index, real':21s} {'simulated':21s}   {'log N_H, real':21s} simulated"
+    print(f"{'class':8s} {'rows':>5s}   {header}")
     for number, label in enumerate(CLASSES[:-1]):
         mine = (sample.rows.label == label) & (sample.split == side) & np.isfinite(fits[:, 0])
         if np.count_nonzero(mine) < 5:

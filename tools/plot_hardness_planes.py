@@ -4,8 +4,9 @@ Draw the hardness planes of real against simulated rows, one panel per class.
 
     python tools/plot_hardness_planes.py DATA docs/images/hardness_planes.png [MATCH|JUDGE]
 
-Real rows are points, simulated ones density contours that hold 39, 68 and 90
-per cent; marginal histograms compare the two.
+Real rows are points, simulated ones (with the significances of the real ones)
+density contours that hold 39, 68 and 90 per cent; marginal histograms compare
+the two.
 """
 
 import sys
@@ -43,8 +44,9 @@ def panel(figure, cell, label, real, mock):
     plane = figure.add_subplot(grid[1, 0])
     density = smooth(np.histogram2d(mock[:, 0], mock[:, 1], bins=(BINS, BINS))[0])
     centre = 0.5 * (BINS[1:] + BINS[:-1])
-    plane.contour(centre, centre, density.T, levels=contour_levels(density), colors=MOCK, linewidths=(0.7, 1.1, 1.6))
-    plane.plot(real[:, 0], real[:, 1], ".", color=REAL, ms=3, alpha=0.55, mec="none")
+    levels = contour_levels(density)
+    plane.contour(centre, centre, density.T, levels=levels, colors=MOCK, linewidths=(0.7, 1.1, 1.6))
+    plane.plot(real[:, 0], real[:, 1], ".", color=REAL, ms=max(2.5, 8 - len(real) / 20), alpha=0.55, mec="none")
     plane.set(xlim=(-1, 1), ylim=(-1, 1), xlabel="(m - s) / (m + s)", ylabel="(h - m) / (h + m)")
     sides = {0: figure.add_subplot(grid[0, 0], sharex=plane), 1: figure.add_subplot(grid[1, 1], sharey=plane)}
     for column, axis in sides.items():
@@ -65,10 +67,10 @@ def main(data, path, side="JUDGE"):
     cells = figure.add_gridspec(2, 4)
     for number, label in enumerate(CLASSES[:-1]):
         mine = sample.rows.label == label
-        like = features[mine & (sample.split == "MATCH")]
-        mock = simulate_like(label, like, 6000, sample.instruments, np.random.default_rng(number))
-        panel(figure, cells[divmod(number, 4)], label, features[mine & (sample.split == side)], mock)
-    figure.suptitle(f"Energy-flux hardness ratios: CSC 2.0 rows of the {side} fields (points), simulated (contours)")
+        real = features[mine & (sample.split == side)]
+        mock = simulate_like(label, real, 6000, sample.instruments, np.random.default_rng(number))
+        panel(figure, cells[divmod(number, 4)], label, real, mock)
+    figure.suptitle(f"Hardness of energy fluxes: CSC 2.0 rows of the {side} fields (points), simulated (contours)")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80)
 

@@ -7,7 +7,9 @@ their literature ranges until the energy distances between simulated and real
 rows are smallest: of (hardness ratios, significance), and for the bright of
 the photon index (and column) that the catalogue fits. Simulated rows come
 from physical parameters folded through real responses; real rows are only
-compared with.
+compared with. In the distances a field of n rows of the class counts as the
+square root of n, lest one rich cluster stand for the sky. HMXB, with a dozen
+MATCH rows, keep their literature values.
 
     python tools/tune_populations.py DATA [CLASS ...]
 
@@ -29,7 +31,6 @@ CHOSEN = {
     "AGN": ("gamma_mean", "gamma_sd", "obscured", "soft_excess", "soft_fraction", "scattered"),
     "CV": ("kt", "magnetic", "partial_nh", "partial_mean", "nh_gal", "nh_gal_dex"),
     "HM-STAR": ("nh_gal", "nh_gal_dex", "kt_cool", "warm_ratio", "hard", "hard_ratio"),
-    "HMXB": ("gamma_mean", "supergiant", "nh_wind", "nh_be"),
     "LM-STAR": ("kt_hot", "hot_ratio", "hot_ratio_dex", "active", "nh_gal", "nh_gal_dex"),
     "LMXB": ("bright", "quiescent", "spider", "nh_gal", "nh_gal_dex", "disk_kt"),
     "NS": ("thermal", "nh_gal", "nh_gal_dex", "nh_thermal", "kt", "tail_ratio"),
@@ -37,13 +38,14 @@ CHOSEN = {
 }
 # hardness spans 2, log significance about 1: weights of the axes in the distance
 SCALE = np.array([1.0, 1.0, 0.5])
-# pull towards the literature's initial values, per squared fraction of the range
-RIDGE = 0.004
+# pull towards the literature's initial values, per squared fraction of the range and per
+# effective real row: the noise of the distance falls as one over their number
+RIDGE = 0.5
 # weight of the fitted parameters, and their axes: index / 2, log column
 FIT_WEIGHT, FIT_SCALE = 0.5, np.array([0.5, 1.0])
 # columns are compared only where the catalogue gives one for most fits
 COLUMN_SHARE = 0.8
-GENERATIONS, POPULATION, ELITE, SIMULATED = 9, 22, 6, 1200
+GENERATIONS, POPULATION, ELITE, SIMULATED = 8, 20, 6, 1000
 
 
 def to_unit(label, name, value):
@@ -64,23 +66,32 @@ def from_unit(label, name, position):
     return float(np.clip(float(f"{value:.3g}"), low, high))
 
 
-def energy_distance(real, simulated):
-    """Squared energy distance of two samples; zero if they are alike."""
-    within = cdist(real, real).mean() + cdist(simulated, simulated).mean()
-    return 2 * cdist(real, simulated).mean() - within
+def field_weights(field):
+    """Weights of rows, such that a field of n rows counts as the square root of n; sum 1."""
+    _, index, number = np.unique(field, return_inverse=True, return_counts=True)
+    weight = number[index] ** -0.5
+    return weight / weight.sum()
+
+
+def energy_distance(real, weight, simulated):
+    """Squared energy distance of a weighted and a plain sample; zero if they are alike."""
+    within = weight @ cdist(real, real) @ weight + cdist(simulated, simulated).mean()
+    return 2 * weight @ cdist(real, simulated).mean(axis=1) - within
 
 
 class FitDistance:
     """Distance of a class's fitted power laws from those of the catalogue."""
 
-    def __init__(self, label, fits):
+    def __init__(self, label, fits, field):
         """``fits``: photon index, its error, log column; NaN where the catalogue has none."""
         self.label = label
-        fits = fits[np.isfinite(fits[:, 0])]
-        with_column = np.isfinite(fits[:, 2])
+        used = np.isfinite(fits[:, 0])
+        with_column = used & np.isfinite(fits[:, 2])
         self.columns = [0]
-        if len(fits) and with_column.mean() >= COLUMN_SHARE:
-            self.columns, fits = [0, 1], fits[with_column]
+        if used.any() and with_column.sum() >= COLUMN_SHARE * used.sum():
+            self.columns, used = [0, 1], with_column
+        fits = fits[used]
+        self.weight = field_weights(field[used])
         self.scatter = np.nanmedian(fits[:, 1]) if len(fits) else 0.0
         self.real = self._scaled(fits[:, 0], fits[:, 2])
 
@@ -95,22 +106,25 @@ class FitDistance:
         sources = draw_sources(index, rng, tuned=False, parameters={self.label: values})
         nh, gamma = power_law_fit(sources.spectrum)
         gamma += self.scatter * rng.standard_normal(gamma.size)
-        return FIT_WEIGHT * energy_distance(self.real, self._scaled(gamma, np.log10(nh + 1e19)))
+        fitted = self._scaled(gamma, np.log10(nh + 1e19))
+        return FIT_WEIGHT * energy_distance(self.real, self.weight, fitted)
 
 
-def tune(label, real, fits, instruments, log=print):
+def tune(label, real, fits, field, instruments, log=print):
     """Cross-entropy search over one class's chosen parameters."""
     names = CHOSEN[label]
     start = np.array([to_unit(label, name, LITERATURE[label][name][0]) for name in names])
-    fit_distance = FitDistance(label, fits)
+    fit_distance = FitDistance(label, fits, field)
+    weight = field_weights(field)
+    ridge = RIDGE * np.sum(weight**2)
 
     def cost(position, seed=0):
         values = {name: from_unit(label, name, x) for name, x in zip(names, position, strict=True)}
         rng = np.random.default_rng(seed)
         options = {"tuned": False, "parameters": {label: values}}
         rows = simulate_like(label, real, SIMULATED, instruments, rng, **options)
-        hardness = energy_distance(real * SCALE, rows * SCALE)
-        return hardness + fit_distance(values, rng) + RIDGE * np.sum((position - start) ** 2)
+        hardness = energy_distance(real * SCALE, weight, rows * SCALE)
+        return hardness + fit_distance(values, rng) + ridge * np.sum((position - start) ** 2)
 
     rng = np.random.default_rng(1)
     mean, width = start.copy(), np.full(start.size, 0.25)
@@ -136,7 +150,7 @@ def main(data, *labels):
     fits = power_law_fits(sample.labelled)
     for label in labels or CHOSEN:
         mine = (sample.rows.label == label) & (sample.split == "MATCH")
-        found = tune(label, features[mine], fits[mine], sample.instruments)
+        found = tune(label, features[mine], fits[mine], sample.field[mine], sample.instruments)
         print(f'    "{label}": {found},', flush=True)
 
 

@@ -9,7 +9,7 @@ from astro_xlatent.physics.absorption import absorption_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH, N_ENERGY
 from astro_xlatent.simulate.families import parameters
 from astro_xlatent.simulate.populations import CLASSES, FAMILIES, draw_generic, draw_sources
-from astro_xlatent.simulate.truth import absorb, equivalent_column
+from astro_xlatent.simulate.truth import absorb, equivalent_column, power_law_fit
 
 EVERY = np.repeat(np.arange(-1, len(CLASSES)), 40)
 
@@ -151,3 +151,12 @@ def test_tuning_stays_in_the_literature():
     for label, rows in parameters.LITERATURE.items():
         parameters.check_parameters(label, {name: row[0] for name, row in rows.items()})
     assert len(parameters.tuning_table().splitlines()) == 1 + sum(map(len, parameters.TUNED.values()))
+
+
+def test_power_law_fit_returns_what_was_put_in():
+    """Absorbed power laws come back with their column and index, from one starting value."""
+    gamma, nh = np.array([0.3, 1.4, 2.0, 3.0]), np.array([3e22, 1e21, 2e20, 8e21])
+    sigma = absorption_cross_section()
+    found_nh, found = power_law_fit(_power_law(gamma) * np.exp(-nh[:, None] * sigma))
+    np.testing.assert_allclose(found, gamma, atol=0.02)
+    np.testing.assert_allclose(found_nh, nh, rtol=0.02, atol=1e19)
