@@ -227,7 +227,8 @@ def _fill_from_bands(result, table, mission, bar):
         bar.update(len(chunk))
         if mission is None or not mission.bands:
             for row in chunk:
-                result.note(row, Flag.NO_DATA, "no usable spectrum, and no band columns in the table")
+                known = result.reasons[row]
+                result.note(row, Flag.NO_DATA, "" if known else "no spectrum, and no band columns in the table")
             continue
         measured = mission.read_bands(table[chunk])
         for row, flags, reason in zip(chunk, measured.flags, measured.reason, strict=True):

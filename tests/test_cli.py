@@ -172,21 +172,22 @@ def test_interrupt_is_130(monkeypatch, table, tmp_path, capsys):
 
 def test_selftest_fails_on_deviation(monkeypatch, capsys):
     """A model that does not reproduce its release fails; so does having none."""
-    fake = SimpleNamespace(available_models=lambda: ["good", "off"],
-                           selftest=lambda name: {"good": 1e-7, "off": 0.1}[name])
+    fake = SimpleNamespace(selftest=lambda name: {"good": 1e-7, "off": 0.1}[name])
     monkeypatch.setitem(sys.modules, "astro_xlatent.model.pretrained", fake)
+    bundled = SimpleNamespace(BUNDLED={"good": "", "off": ""})
+    monkeypatch.setitem(sys.modules, "astro_xlatent.model.bundled", bundled)
     assert run("selftest") == 1
     assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["ok", "FAILED"]
     assert run("selftest", "--model", "good") == 0
-    fake.available_models = list
+    bundled.BUNDLED = {}
     assert run("selftest") == 1
 
 
 def test_deviation_nan_fails(monkeypatch):
     """A model that gives NaN is no success."""
-    fake = SimpleNamespace(available_models=lambda: ["m"], selftest=lambda name: float("nan"))
+    fake = SimpleNamespace(selftest=lambda name: float("nan"))
     monkeypatch.setitem(sys.modules, "astro_xlatent.model.pretrained", fake)
-    assert run("selftest") == 1
+    assert run("selftest", "--model", "m") == 1
 
 
 def test_info(capsys):

@@ -66,6 +66,10 @@ def load_model(name=None, *, device=None):
     ModelError
         If the model is unknown, incomplete, damaged, or of a newer format.
     """
+    if conf.threads:
+        import torch
+
+        torch.set_num_threads(conf.threads)
     name = str(name or conf.default_model or DEFAULT)
     return _load(name, _choose_device(device or conf.device))
 

@@ -4,6 +4,7 @@ Directives that turn the package's registries into tables.
 
 ``.. xl-columns::`` shows `astro_xlatent.columns.COLUMNS`, ``.. xl-flags::``
 `astro_xlatent.flags.FLAGS`, and ``.. xl-meta::`` the provenance keys.
+``.. xl-model-card::`` shows the card of the default model.
 """
 
 import re
@@ -89,8 +90,26 @@ class MetaTable(RegistryTable):
         return [(f"``{key}``", text) for key, text in PROVENANCE_KEYS.items()]
 
 
+class ModelCard(Directive):
+    """The card of the default model, without its title."""
+
+    def run(self):
+        """Parse the card where the directive stands."""
+        from docutils import nodes
+
+        from astro_xlatent.model.bundled import DEFAULT
+        from astro_xlatent.model.pretrained import model_folder
+
+        text = (model_folder(DEFAULT) / "MODEL_CARD.rst").read_text(encoding="utf-8")
+        node = nodes.section()
+        node.document = self.state.document
+        self.state.nested_parse(StringList(text.splitlines()[3:], source=DEFAULT), self.content_offset, node)
+        return node.children
+
+
 def setup(app):
     """Register the directives."""
     for name, directive in (("columns", ColumnTable), ("flags", FlagTable), ("meta", MetaTable)):
         app.add_directive(f"xl-{name}", directive)
+    app.add_directive("xl-model-card", ModelCard)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
