@@ -10,7 +10,13 @@ from astropy.table import Table
 
 from astro_xlatent.columns import COLUMNS, make_column
 from astro_xlatent.config import conf
-from astro_xlatent.errors import MissionError, ParameterError, TableError
+from astro_xlatent.errors import (
+    MissionError,
+    ParameterError,
+    SpectrumError,
+    TableError,
+    XlatentError,
+)
 from astro_xlatent.flags import Flag
 from astro_xlatent.missions.base import get_mission, identify_mission
 from astro_xlatent.model.density import density_below
@@ -21,6 +27,7 @@ from astro_xlatent.model.priors import GalacticPrior, apply_prior, prior_weights
 from astro_xlatent.provenance import provenance_meta
 from astro_xlatent.sources import mission_of_spectrum, open_spectrum, resolve_spectra
 from astro_xlatent.spectra.binning import bins_from_spectra
+from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["add_latents", "predict_spectra"]
 
@@ -207,17 +214,34 @@ def _progress_bar(total, show):
 def _fill_from_spectra(result, entries, bar):
     rows = [row for row, entry in enumerate(entries) if entry is not None]
     for start in range(0, len(rows), SPECTRA_CHUNK):
-        chunk = rows[start:start + SPECTRA_CHUNK]
-        opened = {row: open_spectrum(entries[row]) for row in chunk}
-        for row, (_, flags, reason) in opened.items():
-            result.note(row, flags, reason)
-        usable = {row: spectrum for row, (spectrum, _, _) in opened.items() if spectrum is not None}
+        usable, bins, matrices = [], [], []
+        for row in rows[start:start + SPECTRA_CHUNK]:
+            spectrum = _open_and_bin(result, row, entries[row], bins, matrices)
+            if spectrum is not None:
+                usable.append(row)
+                result.check_mission(row, mission_of_spectrum(spectrum), spectrum.instrument)
         bar.update(len(usable))
         if usable:
-            bins, matrices = bins_from_spectra(list(usable.values()))
-            result.infer(np.array(list(usable)), bins, matrices)
-            for row, spectrum in usable.items():
-                result.check_mission(row, mission_of_spectrum(spectrum), spectrum.instrument)
+            result.infer(np.array(usable), EnergyBins.concatenate(bins), np.concatenate(matrices))
+
+
+def _open_and_bin(result, row, entry, bins, matrices):
+    """Append a row's bins and folding matrix; the spectrum, or None if it cannot be used."""
+    spectrum, flags, reason = open_spectrum(entry)
+    result.note(row, flags, reason)
+    if spectrum is None:
+        return None
+    try:
+        own_bins, own_matrix = bins_from_spectra([spectrum])
+        if not own_bins.valid.any() or not own_bins.area.any():
+            msg = f"{spectrum.path or 'spectrum'}: no channel with effective area between 0.3 and 10 keV"
+            raise SpectrumError(msg)
+    except XlatentError as error:
+        result.note(row, Flag.SPECTRUM_UNREADABLE, str(error))
+        return None
+    bins.append(own_bins)
+    matrices.append(own_matrix)
+    return spectrum
 
 
 def _fill_from_bands(result, table, mission, bar):

@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from astro_xlatent.errors import XlatentError
+from astro_xlatent.flags import Flag
 from astro_xlatent.spectra.spectrum import XraySpectrum
+from astro_xlatent.table import predict_spectra
 
 BLOCK = 2880
 
@@ -99,13 +101,17 @@ def try_one(path, rng):
 
 
 def check_valid(spectrum):
-    """A spectrum that was read must be usable."""
+    """A spectrum that was read must be usable, to the end of the main job."""
     good = np.all(np.isfinite(spectrum.counts)) and np.all(spectrum.counts >= 0) and spectrum.exposure > 0
     good = good and np.all(np.isfinite(spectrum.background_scale))
     if spectrum.response is not None:
         r = spectrum.response
         good = good and np.all(np.isfinite(r.fold(np.ones(r.n_energy))))
         good = good and spectrum.fine_groups().max() < 500
+    if good:
+        row = predict_spectra([spectrum])[0]
+        empty = bool(row["xl_flag"] & Flag.NO_DATA)
+        good = bool(row["xl_reason"]) if empty else np.all(np.isfinite(row["xl_latent"]))
     return "valid" if good else f"unusable: {spectrum!r}"
 
 
