@@ -59,7 +59,8 @@ class SpectrumFiles:
             Header values of both, such as EXPOSURE and ANCRFILE.
         """
         inside = background_path is None
-        link = "none" if inside else background_path.name
+        # as in the Chandra Source Catalog, whose spectra name themselves
+        link = path.name if inside else background_path.name
         source = self._extension("TOTAL", counts, {**keywords, "BACKSCAL": backscale, "BACKFILE": link})
         off = self._extension("BKG", off_counts, {**keywords, "BACKSCAL": backscale / scale})
         if not inside:

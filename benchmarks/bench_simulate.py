@@ -1,0 +1,55 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Print how many sources a second the simulator makes on one core.
+
+    OMP_NUM_THREADS=1 python benchmarks/bench_simulate.py [rows]
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from astro_xlatent.simulate import batch
+from astro_xlatent.simulate.instruments import default_instruments
+from astro_xlatent.simulate.observe import observe_csc_bands, observe_erosita_bands, observe_spectra
+from astro_xlatent.simulate.populations import CLASSES, draw_sources
+from astro_xlatent.simulate.products import write_catalog
+
+
+def rate(label, n, function):
+    """Time a function that makes n sources, after one call that fills caches."""
+    function()
+    start = perf_counter()
+    function()
+    seconds = perf_counter() - start
+    print(f"{label:44s} {n / seconds:10.0f} sources/s")
+
+
+def main(n):
+    """Time incident spectra, observations, batches and files."""
+    rng = np.random.default_rng(1)
+    classes = rng.integers(len(CLASSES), size=n)
+    rate("incident spectra, all classes", n, lambda: draw_sources(classes, rng))
+    spectra = draw_sources(classes, rng).spectrum
+    instruments = {i.mission: i for i in default_instruments(years=[2010])}
+    for mission in ("csc", "erosita", "xmm"):
+        item = instruments[mission]
+        rate(f"observed as spectra, {mission}", n, lambda item=item: observe_spectra(spectra, item, rng))
+    csc, erosita = instruments["csc"], instruments["erosita"]
+    rate("observed in bands, csc", n, lambda: observe_csc_bands(spectra, csc, rng, "photon flux"))
+    rate("observed in bands, erosita", n, lambda: observe_erosita_bands(spectra, erosita, rng))
+    for mission, mode in (("csc", "bands"), ("csc", "spectra"), ("erosita", "bands"), ("erosita", "spectra"),
+                          ("xmm", "spectra")):
+        rate(f"batch, drawn and observed, {mission} {mode}", n,
+             lambda mission=mission, mode=mode: batch(1, n, mission=mission, mode=mode))
+    few = min(n, 300)
+    with tempfile.TemporaryDirectory() as folder:
+        rate("written with spectra, csc", few, lambda: write_catalog(
+            Path(folder) / "sky", few, "csc", overwrite=True))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2048)
