@@ -5,7 +5,7 @@ Which physical model a prediction means, and with which parameters.
 The prediction gives quantiles of N_H, photon index and kT, and through the
 class a weight for every family of models. The counts, on the fine grid with
 the normalisation profiled, then decide between combinations of quantiles, and
-two finer grids around the best one take the place of correlations between
+finer grids around the best one take the place of correlations between
 parameters that the prediction does not give.
 """
 
@@ -25,7 +25,7 @@ __all__ = ["FAMILIES", "Candidate", "Family", "best_candidates"]
 
 # Middle of five parts of equal probability.
 _QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
-_REFINEMENTS = 2
+_REFINEMENTS = 6
 _LOG_NH_RANGE = (18.0, 24.8)
 
 
@@ -148,34 +148,33 @@ def best_candidates(posterior, classes, class_prob, bins, matrix, abundances="wi
 def _family_weights(classes, class_prob):
     missing = [name for name in classes if name not in CLASS_WEIGHTS]
     if missing:
-        msg = f"the model's classes {', '.join(missing)} have no spectral model; known: {', '.join(CLASS_WEIGHTS)}"
+        msg = (f"the model's classes {', '.join(missing)} have no spectral model; "
+               f"known: {', '.join(CLASS_WEIGHTS)}")
         raise ModelError(msg)
     return np.asarray(class_prob) @ np.array([CLASS_WEIGHTS[name] for name in classes])
 
 
 def _search(family, weight, log_nh, shape, bins, matrix, abundances):
-    """Quantiles first, then finer grids around the best."""
+    """Quantiles first, then ever finer grids around the best."""
     low, high = (np.log10(v) if family.logarithmic else v for v in family.limits)
+    axes = [log_nh, shape]
     for _ in range(_REFINEMENTS + 1):
-        axes = np.clip(log_nh, *_LOG_NH_RANGE), np.clip(shape, low, high)
+        axes = [np.clip(axes[0], *_LOG_NH_RANGE), np.clip(axes[1], low, high)]
         nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
         values = 10 ** nodes[:, 1] if family.logarithmic else nodes[:, 1]
         statistic, norm, unit = _statistics(
             _spectra(family, 10 ** nodes[:, 0], values, abundances), bins, matrix)
         best = int(np.argmin(statistic))
-        log_nh, shape = (_finer(axis, nodes[best, i]) for i, axis in enumerate(axes))
+        axes = [_around(axis, node) for axis, node in zip(axes, nodes[best], strict=True)]
     return Candidate(family, float(10 ** nodes[best, 0]), float(values[best]), float(norm[best]),
                      float(statistic[best]), float(weight), float(unit[best]))
 
 
-def _finer(axis, best):
-    """Five values between the neighbours of the best; beyond the end if that is best."""
-    axis = np.unique(axis)
-    i = int(np.argmin(np.abs(axis - best)))
-    step = np.max(np.diff(axis), initial=0.05)
-    low = axis[i - 1] if i > 0 else best - step
-    high = axis[i + 1] if i < axis.size - 1 else best + step
-    return np.array([low, 0.5 * (low + best), best, 0.5 * (best + high), high])
+def _around(axis, best):
+    """Five values around the best: closer than before, unless that was at an end."""
+    step = np.clip(np.ptp(axis) / 4, 0.01, 0.5)
+    at_end = best in (axis[0], axis[-1])
+    return best + (step if at_end else 0.5 * step) * np.arange(-2, 3)
 
 
 def _spectra(family, nh, shape, abundances):

@@ -80,7 +80,8 @@ def resolve_ids(id, session):
     if missing or not ids:
         what = ", ".join(repr(i) for i in missing) or "an empty list of ids"
         known = ", ".join(repr(i) for i in loaded) or "none"
-        msg = f"no data for {what}; read a spectrum with load_pha({(missing or [1])[0]!r}, ...). Loaded: {known}"
+        msg = (f"no data for {what}; read a spectrum with load_pha({(missing or [1])[0]!r}, ...). "
+               f"Loaded: {known}")
         raise SpectrumError(msg)
     return ids
 
@@ -108,16 +109,17 @@ def pha_data(id, session):
 
     data = session.get_data(id)
     if not isinstance(data, DataPHA):
-        msg = f"data set {id!r} is {type(data).__name__}, not an X-ray spectrum; read one with load_pha({id!r}, ...)"
+        msg = (f"data set {id!r} is {type(data).__name__}, not an X-ray spectrum; "
+               f"read one with load_pha({id!r}, ...)")
         raise SpectrumError(msg)
     kind = str((data.header or {}).get("HDUCLAS2", "")).upper()
     if kind == "NET":
-        msg = (f"data set {id!r} ({data.name}) is a NET spectrum: its background was subtracted before it was "
-               f"written, so it holds no counts; load the TOTAL spectrum and its background")
+        msg = (f"data set {id!r} ({data.name}) is a NET spectrum: its background was subtracted before "
+               "it was written, so it holds no counts; load the TOTAL spectrum and its background")
         raise SpectrumError(msg)
     if data.get_response()[1] is None:
-        msg = (f"data set {id!r} has no RMF, so its channels have no energies; use load_rmf({id!r}, ...) and "
-               f"load_arf({id!r}, ...)")
+        msg = (f"data set {id!r} has no RMF, so its channels have no energies; use load_rmf({id!r}, ...) "
+               f"and load_arf({id!r}, ...)")
         raise ResponseError(msg)
     return data
 
@@ -226,8 +228,9 @@ def check_statistic(id, session):
     if not name.startswith(("chi2", "leastsq")):
         return
     data = session.get_data(id)
-    lowest = np.min(data.apply_filter(data.counts, data._sum), initial=np.inf)
+    lowest = np.min(np.asarray(data.apply_filter(data.counts), float), initial=np.inf)
     if lowest < CHI2_COUNTS:
-        msg = (f"the statistic is {name}, but bins of data set {id!r} hold as few as {lowest:g} counts: the fit "
-               "would be biased; use set_stat('cstat'), or 'wstat' with a background, or group_counts")
+        msg = (f"the statistic is {name}, but bins of data set {id!r} hold as few as {lowest:g} counts: "
+               "the fit would be biased; use set_stat('cstat'), or 'wstat' with a background, "
+               "or group_counts")
         warnings.warn(msg, XlatentWarning, stacklevel=3)

@@ -98,7 +98,8 @@ class LatentSpectrum(RegriddableModel1D):
         """
         label = f"{self._model.name}-{self._model.version}"
         if str(table["xl_model"][row]) != label:
-            msg = f"the latents are of model {table['xl_model'][row]}, this spectrum is of {label}; predict with it"
+            msg = (f"the latents are of model {table['xl_model'][row]}, this spectrum is of {label}; "
+                   "predict with that model")
             raise ModelError(msg)
         for par, value, error in zip(self.pars, table["xl_latent"][row], table["xl_latent_err"][row]):
             value, reach = float(value), max(5 * float(error), 1.0)

@@ -129,8 +129,8 @@ class Samples:
         return self.spectra(unabsorbed) @ (band_weights([lo], [hi])[0] * ENERGY_MID * KEV_TO_ERG)
 
     def __repr__(self):
-        return (f"<Samples: {len(self.norm)} draws, effective sample size {self.ess:.0f} of {self.n_proposed} "
-                f"proposals after {self.rounds} rounds>")
+        return (f"<Samples: {len(self.norm)} draws, effective sample size {self.ess:.0f} of "
+                f"{self.n_proposed} proposals after {self.rounds} rounds>")
 
 
 def sample(id=None, n=1000, session=None, *, model=None, seed=None, n_proposed=None):
@@ -156,7 +156,7 @@ def sample(id=None, n=1000, session=None, *, model=None, seed=None, n_proposed=N
     -------
     samples : Samples
         Draws from the density of simulated sources in latent space times a
-        flat one in flux times exp(-C/2). The statistic is Sherpa's ``cstat``
+        flat one in source counts times exp(-C/2). The statistic is Sherpa's ``cstat``
         in the session's bins, with the expected background added to the
         model; the session's own statistic and source model do not matter, and
         stay as they are.
@@ -187,8 +187,9 @@ def sample(id=None, n=1000, session=None, *, model=None, seed=None, n_proposed=N
     likelihood = likelihood_of(ids[0], session)
     posterior = model.infer(likelihood.bins, likelihood.fine_matrix)
     if not posterior.detected[0]:
-        msg = (f"data set {ids[0]!r} has no counts above its background ({likelihood.counts.sum():.0f} counts, "
-               f"{likelihood.background.sum():.1f} expected from background): there is no spectrum to draw")
+        msg = (f"data set {ids[0]!r} has no counts above its background "
+               f"({likelihood.counts.sum():.0f} counts, {likelihood.background.sum():.1f} expected from "
+               "background): there is no spectrum to draw")
         raise SpectrumError(msg)
     rng = np.random.default_rng(seed)
     size = n_proposed or max(4 * n, 2000)
@@ -211,8 +212,8 @@ def _adapt(model, likelihood, posterior, size, rng):
         mean, covariance = _moments(batch)
         settled = settled or effective > GOOD_SHARE * ADAPTING or number >= MAX_ROUNDS - 4
     if effective < TOO_FEW:
-        msg = (f"only {effective:.0f} of {size} draws count after {number} rounds: errors and tails are not to "
-               "be trusted; raise n_proposed, or fit a LatentSpectrum")
+        msg = (f"only {effective:.0f} of {size} draws count after {number} rounds: errors and tails are "
+               "not to be trusted; raise n_proposed, or fit a LatentSpectrum")
         warnings.warn(msg, XlatentWarning, stacklevel=3)
     return batch, number
 
@@ -236,17 +237,18 @@ def _propose(model, likelihood, mean, covariance, size, rng):
 def _weigh(model, likelihood, latent, rng):
     """Norm drawn around its best value, C-statistic, and log density of the draw, of every latent."""
     spectrum = double_decoder(model)(latent)
-    best, information = _best_norm(likelihood, spectrum)
+    best, information, unit = _best_norm(likelihood, spectrum)
     # A gamma density with its mode at the best norm and the likelihood's curvature there.
     power = best**2 * information
-    rate = np.where(best > 0, power / np.maximum(best, 1e-300), likelihood.fine_fold(spectrum).sum(axis=1))
+    rate = np.where(best > 0, power / np.maximum(best, 1e-300), unit)
     norm = rng.standard_gamma(power + 1) / rate
     log_density = power * np.log(norm * rate) - norm * rate - gammaln(power + 1) + np.log(rate)
-    return norm, likelihood.statistic(spectrum, norm), log_density
+    # Relative to the flat density in source counts: one in flux would favour spectra outside the band.
+    return norm, likelihood.statistic(spectrum, norm), log_density - np.log(unit)
 
 
 def _best_norm(likelihood, spectrum):
-    """Best normalisation on the fine grid, and the information on it."""
+    """Best normalisation on the fine grid, the information on it, and the counts of a unit norm."""
     source = likelihood.fine_fold(spectrum)
     unit = source.sum(axis=1, keepdims=True)
     bins = likelihood.bins
@@ -255,7 +257,8 @@ def _best_norm(likelihood, spectrum):
     scaled = profile_normalisation(counts, torch.as_tensor(source / unit), background, valid, 8).numpy()
     best = scaled / unit[:, 0]
     expected = best[:, None] * source + bins.background + 1e-6
-    return best, np.sum(np.where(bins.valid, bins.counts, 0.0) * (source / expected) ** 2, axis=1)
+    information = np.sum(np.where(bins.valid, bins.counts, 0.0) * (source / expected) ** 2, axis=1)
+    return best, information, unit[:, 0]
 
 
 def _log_prior(model, latent):
