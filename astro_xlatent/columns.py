@@ -35,13 +35,13 @@ class ColumnSpec:
     format: str = None
 
 
-def _limits(name, unit, ucd, quantity, fmt, optional90=False):
+def _limits(name, unit, ucd, quantity, fmt, optional90=False, optional=False):
     """The 68 % limits of a quantity, and on request the 90 % limits."""
     specs = [
         ColumnSpec(f"{name}_lolim", np.float32, (), unit, f"{ucd};stat.min",
-                   f"lower limit of the 68 % interval of {quantity}", format=fmt),
+                   f"lower limit of the 68 % interval of {quantity}", optional, fmt),
         ColumnSpec(f"{name}_hilim", np.float32, (), unit, f"{ucd};stat.max",
-                   f"upper limit of the 68 % interval of {quantity}", format=fmt),
+                   f"upper limit of the 68 % interval of {quantity}", optional, fmt),
     ]
     if optional90:
         specs += [
@@ -64,6 +64,13 @@ def _flux(suffix, band):
     return [value, *_limits(name, unit, ucd, quantity, "%.4g")]
 
 
+def _spectral(name, unit, ucd, quantity):
+    """A parameter of the spectral model with its limits, on request."""
+    value = ColumnSpec(name, np.float32, (), unit, f"{ucd};meta.modelled",
+                       f"{quantity}, posterior median", True, "%.3g")
+    return [value, *_limits(name, unit, ucd, quantity, "%.3g", optional=True)]
+
+
 COLUMNS = {
     spec.name: spec
     for spec in [
@@ -80,6 +87,9 @@ COLUMNS = {
                    "stat.probability;src.class",
                    "probabilities of " + ", ".join(CLASSES) + ", given that it is one of them",
                    format="%.3f"),
+        ColumnSpec("xl_class_set", str, (), None, "meta.code.class;src.class",
+                   "classes that hold the true one with 90 % probability (conformal, equal priors), "
+                   "most probable first", True),
         ColumnSpec("xl_class_other", np.float32, (), None, "stat.probability;src.class",
                    "probability that the source is none of the eight classes", format="%.3f"),
         ColumnSpec("xl_nh", np.float32, (), 1 / u.cm**2, "phys.columnDensity;meta.modelled",
@@ -88,6 +98,9 @@ COLUMNS = {
         *_limits("xl_nh", 1 / u.cm**2, "phys.columnDensity", "xl_nh", "%.4g", optional90=True),
         ColumnSpec("xl_nh_ul90", np.float32, (), 1 / u.cm**2, "phys.columnDensity;stat.max",
                    "one-sided 90 % upper limit of xl_nh", format="%.4g"),
+        *_spectral("xl_photon_index", None, "spect.index",
+                   "photon index, if the spectrum is a power law"),
+        *_spectral("xl_kt", u.keV, "phys.temperature", "kT, if the spectrum is thermal"),
         *_flux("05_2", "0.5-2"),
         *_flux("2_7", "2-7"),
         *_flux("02_23", "0.2-2.3"),

@@ -10,9 +10,9 @@ is why ``xl_model`` is a column as well.
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.errors import ModelError, ParameterError
 
-__all__ = ["PROVENANCE_KEYS", "package_version", "provenance_meta"]
+__all__ = ["PROVENANCE_KEYS", "check_latent_space", "package_version", "provenance_meta"]
 
 #: Metadata keys and what they hold.
 PROVENANCE_KEYS = {
@@ -89,3 +89,37 @@ def provenance_meta(model_name, sha256, *, latent_space="", prior=None, device="
         "XLDATE": date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
     }
     return {key: str(values[key]) for key in PROVENANCE_KEYS}
+
+
+def check_latent_space(*tables):
+    """
+    Make sure that the latents of several tables may be compared.
+
+    Parameters
+    ----------
+    *tables : `~astropy.table.Table`
+        Enriched tables, with ``XLSPACE`` in their metadata.
+
+    Returns
+    -------
+    latent_space : str
+        The one they share.
+
+    Raises
+    ------
+    `~astro_xlatent.errors.ModelError`
+        If they differ, or if a table does not say.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.provenance import check_latent_space
+    >>> check_latent_space(Table(meta={"XLSPACE": "a"}), Table(meta={"XLSPACE": "a"}))
+    'a'
+    """
+    spaces = [str(table.meta.get("XLSPACE", "")) for table in tables]
+    if len(set(spaces)) != 1 or not spaces[0]:
+        msg = (f"the tables' latent spaces are {spaces} (XLSPACE in table.meta); latents compare only "
+               "within one space: enrich all tables with the same model")
+        raise ModelError(msg)
+    return spaces[0]

@@ -37,6 +37,8 @@ TRAINED_COUNTS = (3, 30000)
 # Share of 0.5-7 keV, in log energy, that the bins of a row should cover.
 MIN_COVERAGE = 0.6
 OUTLIER_LEVEL = 0.01
+# numpy sizes strings beforehand: the longest class, and all of them joined.
+_STRINGS = {"xl_class": "U7", "xl_class_set": "U48"}
 _OWN_COLUMNS = ("xl_flag", "xl_reason", "xl_model")
 # Rows whose spectra, with their folding matrices, are in memory at once.
 SPECTRA_CHUNK = 128
@@ -277,8 +279,7 @@ class _Result:
         self.reasons = [""] * n_rows
         self.done = np.zeros(n_rows, bool)
         self.values = {
-            # numpy sizes strings by their longest member
-            name: np.zeros((n_rows, *spec.shape), "U7" if spec.dtype is str else spec.dtype)
+            name: np.zeros((n_rows, *spec.shape), _STRINGS.get(name, spec.dtype))
             for name, spec in COLUMNS.items()
             if name not in _OWN_COLUMNS and (name in include or not spec.optional)
         }
@@ -360,12 +361,16 @@ def _posterior_values(posterior, weights, classes):
         "xl_latent_cov": posterior.latent_cov,
         "xl_class": np.array(classes)[probability.argmax(axis=1)],
         "xl_class_prob": eight,
+        "xl_class_set": [",".join(classes[k] for k in row) for row in posterior.class_set],
         "xl_class_other": other,
         "xl_gof": posterior.gof,
         "xl_outlier": posterior.outlier,
     }
     names = ("xl_nh", "xl_nh_lolim", "xl_nh_hilim", "xl_nh_lolim90", "xl_nh_hilim90", "xl_nh_ul90")
     values.update(zip(names, quantiles.T, strict=True))
+    for name, found in (("xl_photon_index", posterior.index_quantiles([0.5, 0.16, 0.84])),
+                        ("xl_kt", posterior.kt_quantiles([0.5, 0.16, 0.84]))):
+        values |= dict(zip((name, f"{name}_lolim", f"{name}_hilim"), found.T, strict=True))
     for band in FLUX_BANDS:
         low, median, high = posterior.flux[band].T
         values |= {f"xl_flux_{band}": median, f"xl_flux_{band}_lolim": low,

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
-from astro_xlatent.errors import ParameterError
-from astro_xlatent.provenance import PROVENANCE_KEYS, provenance_meta
+from astro_xlatent.errors import ModelError, ParameterError
+from astro_xlatent.provenance import PROVENANCE_KEYS, check_latent_space, provenance_meta
 
 
 def test_keys_fit_a_fits_header():
@@ -37,3 +38,12 @@ def test_date_needs_a_zone():
 def test_no_prior_is_said():
     """No prior is written as such."""
     assert provenance_meta("m", "0")["XLPRIOR"] == "none"
+
+
+def test_latent_spaces_are_not_mixed():
+    """Tables of different or unknown spaces are refused."""
+    one, other, unknown = (Table(meta=meta) for meta in ({"XLSPACE": "a"}, {"XLSPACE": "b"}, {}))
+    assert check_latent_space(one, one.copy()) == "a"
+    for pair in ((one, other), (one, unknown), (unknown, unknown)):
+        with pytest.raises(ModelError, match="enrich all tables with the same model"):
+            check_latent_space(*pair)

@@ -227,6 +227,22 @@ def test_optional_columns(random_model):
     assert np.all(result["xl_nh_hilim90"] >= result["xl_nh_hilim"])
 
 
+def test_class_sets(random_model):
+    """The set begins with the most probable class and ends where the level is reached."""
+    result = add_latents(csc_table(), model=random_model, include=["xl_class_set", "xl_kt"])
+    names = [*CLASSES, "other"]
+    other = np.array(result["xl_class_other"])[:, None]
+    probability = np.concatenate([result["xl_class_prob"] * (1 - other), other], axis=1)
+    for row, text in zip(probability, result["xl_class_set"], strict=True):
+        order = [names[k] for k in np.argsort(-row)]
+        chosen = text.split(",")
+        assert chosen == order[: len(chosen)]
+        total = np.sort(row)[::-1].cumsum()
+        assert total[len(chosen) - 1] >= 0.9 - 1e-6
+        assert len(chosen) == 1 or total[len(chosen) - 2] < 0.9
+    assert np.all(result["xl_kt"] > 0) and result["xl_kt"].unit == u.keV
+
+
 def test_picklable():
     """Dask sends the function to its workers by pickle."""
     assert pickle.loads(pickle.dumps(add_latents)) is add_latents

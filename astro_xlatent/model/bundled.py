@@ -9,7 +9,7 @@ __all__ = ["BUNDLED", "DEFAULT"]
 
 #: Digest of every bundled model folder, by model name.
 BUNDLED = {
-    "xlatent-0.1": "f880d2d163b0449e36dc3b32e0aafe5ec602871728b23fc3489223169d261068",
+    "xlatent-0.1": "4711293a4ff7180164658c5b24b92b9b1999cd1636873b4d04aca1a29442798a",
 }
 
 #: The model that is used unless another is named.

@@ -23,7 +23,7 @@ class Calibration:
     ----------
     tables : dict
         ``nodes`` (log10 net counts); for each mode ``latent_scale``,
-        ``class_temperature``, ``nh_temperature`` (one value a node),
+        ``class_temperature``, ``nh_temperature``, ``class_level`` (one value a node),
         ``evidence`` and for spectra ``gof`` (a row of quantiles a node) at
         the probabilities ``levels``; ``mixture`` with ``weight``, ``mean``
         and ``covariance`` of the simulated latents; ``prior`` densities.
@@ -45,6 +45,7 @@ class Calibration:
     def identity(cls, config):
         """Change nothing: for a model that is not yet calibrated."""
         flat = {"latent_scale": [1.0], "class_temperature": [1.0], "nh_temperature": [1.0],
+                "class_level": [0.9],
                 "evidence": [[-30.0, 0.0]], "gof": [[-3.0, 3.0]]}
         d = config.n_latent
         mixture = {"weight": [1.0], "mean": [[0.0] * d], "covariance": [np.eye(d).tolist()]}
@@ -72,6 +73,33 @@ class Calibration:
     def nh_temperature(self, mode, net):
         """Divisor of the N_H logits, shape (n,)."""
         return self._at(mode, "nh_temperature", net)
+
+    def class_set(self, mode, net, probability):
+        """
+        Conformal sets of classes (Romano et al. 2020, arXiv:2006.02544).
+
+        Parameters
+        ----------
+        mode : {'bands', 'spectra'}
+        net : ndarray, shape (n,)
+            Net counts.
+        probability : ndarray, shape (n, 9)
+            For equal priors.
+
+        Returns
+        -------
+        sets : ndarray of object, shape (n,)
+            Tuples of class indices, most probable first: as many as are
+            needed for the sum of probabilities that held the true class of
+            90 % of the simulated sources of like counts.
+        """
+        needed = self._at(mode, "class_level", net)
+        order = np.argsort(-probability, axis=1)
+        before = np.cumsum(np.take_along_axis(probability, order, axis=1), axis=1)
+        size = 1 + np.sum(before[:, :-1] < needed[:, None], axis=1)
+        sets = np.empty(len(probability), object)
+        sets[:] = [tuple(row[:k].tolist()) for row, k in zip(order, size, strict=True)]
+        return sets
 
     def prior_density(self, name):
         """Density of a quantity over the simulated sources, shape (cells,)."""

@@ -47,6 +47,8 @@ class Posterior:
         Mean and covariance of the latents.
     class_prob : ndarray, (n, 9)
         Probabilities for equal prior of eight classes and "other".
+    class_set : list of tuple of int
+        Classes of the conformal set, most probable first.
     nh_density, index_density, kt_density : ndarray, (n, cells)
         Probabilities of the cells of log N_H, photon index and log kT.
     flux : dict of ndarray, (n, 3)
@@ -62,6 +64,7 @@ class Posterior:
     latent: np.ndarray
     latent_cov: np.ndarray
     class_prob: np.ndarray
+    class_set: np.ndarray
     nh_density: np.ndarray
     index_density: np.ndarray
     kt_density: np.ndarray
@@ -167,10 +170,13 @@ class Model:
         gof = np.full(len(bins), np.nan)
         if matrices is not None:
             gof = self.goodness_of_fit(bins, out["mean"], matrices)
+        class_prob = softmax_rows(out["classes"] / cal.class_temperature(mode, net)[:, None])
+        class_prob[~out["detected"]] = 1 / self.config.n_classes
         posterior = Posterior(
             latent=out["mean"],
             latent_cov=covariance,
-            class_prob=softmax_rows(out["classes"] / cal.class_temperature(mode, net)[:, None]),
+            class_prob=class_prob,
+            class_set=cal.class_set(mode, net, class_prob),
             nh_density=softmax_rows(out["nh"] / cal.nh_temperature(mode, net)[:, None]),
             index_density=softmax_rows(out["index"]),
             kt_density=softmax_rows(out["kt"]),
@@ -293,7 +299,6 @@ class Model:
         cal = self.calibration
         posterior.latent[rows] = 0.0
         posterior.latent_cov[rows] = np.eye(self.config.n_latent)
-        posterior.class_prob[rows] = 1 / self.config.n_classes
         for name in ("nh", "index", "kt"):
             getattr(posterior, f"{name}_density")[rows] = cal.prior_density(name)
         posterior.gof[rows] = np.nan

@@ -5,7 +5,7 @@ Fitting the calibration of a trained encoder, on fresh simulations only.
 
 import numpy as np
 import torch
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
 from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
@@ -22,6 +22,8 @@ LEVELS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0
 TEMPERATURES = np.geomspace(0.5, 3.0, 61)
 # Central 68.3 % of a standard normal, what a standard deviation should hold.
 COVERAGE = 0.6827
+# Share of sources whose conformal set of classes holds the true one.
+SET_COVERAGE = 0.9
 # Far from the training's own counter-based draws.
 SEED_OFFSET = 1_000_003
 
@@ -147,6 +149,9 @@ def _fit_mode(rows, mode, tables):
                               for w in windows],
         "nh_temperature": [_temperature(rows["nh_logits"][w], column[w]) for w in windows],
     }
+    temperature = np.interp(np.log10(rows["net"].clip(1e-3)), NODES, fitted["class_temperature"])
+    level = _level_of_truth(softmax(rows["classes"] / temperature[:, None], axis=1), rows["class_index"])
+    fitted["class_level"] = [float(np.quantile(level[w & has_class], SET_COVERAGE)) for w in windows]
     scaled = covariance * np.interp(np.log10(rows["net"].clip(1e-3)), NODES, scale)[:, None, None]
     evidence = Calibration(tables | {mode: fitted}).evidence(rows["mean"], scaled)
     fitted["evidence"] = [np.quantile(evidence[w], LEVELS).round(4).tolist() for w in windows]
@@ -154,6 +159,12 @@ def _fit_mode(rows, mode, tables):
         known = np.isfinite(rows["gof"])
         fitted["gof"] = [np.quantile(rows["gof"][w & known], LEVELS).round(4).tolist() for w in windows]
     return fitted
+
+
+def _level_of_truth(probability, truth):
+    """Sum of probabilities of the classes at least as probable as the true one, shape (n,)."""
+    of_truth = np.take_along_axis(probability, truth.clip(0)[:, None], axis=1)
+    return np.where(probability >= of_truth, probability, 0.0).sum(axis=1)
 
 
 def _window(net, node, half_width=0.25, min_rows=200):
