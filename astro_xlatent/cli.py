@@ -342,6 +342,7 @@ def _add_evaluate(commands):
     command.add_argument("--model", metavar="NAME", help="model (default: the newest shipped)")
     command.add_argument("--seed", type=int, default=1, metavar="N", help="of simulations, folds and bootstrap")
     command.add_argument("-o", "--output", metavar="OUT", help="write numbers: .json (everything) or .ecsv")
+    command.add_argument("--figures", metavar="DIR", help="draw figures into this folder; needs matplotlib")
     command.set_defaults(run=_run_evaluate)
 
 

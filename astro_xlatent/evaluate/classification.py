@@ -67,7 +67,7 @@ def probes(seed=0, trees=300):
     probes : dict
         Name to scikit-learn estimator.
     """
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -75,10 +75,13 @@ def probes(seed=0, trees=300):
 
     prepared = (SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     return {
-        "random forest": RandomForestClassifier(trees, min_samples_leaf=3, class_weight="balanced",
+        "random forest": RandomForestClassifier(trees, min_samples_leaf=5, class_weight="balanced",
                                                 random_state=seed),
         "logistic": make_pipeline(*prepared, LogisticRegression(class_weight="balanced", max_iter=2000)),
         "k-NN": make_pipeline(*prepared, _balanced_neighbours()),
+        "gradient boosting": HistGradientBoostingClassifier(
+            max_iter=80, max_leaf_nodes=8, learning_rate=0.08, min_samples_leaf=15, l2_regularization=1.0,
+            class_weight="balanced", random_state=seed),
     }
 
 

@@ -86,6 +86,11 @@ def run_evaluate(args, say):
         results = evaluate_file(args.table, args.label, model=args.model, quick=args.quick, minimum=args.minimum,
                                 seed=args.seed, log=say)
     print(results.text(), flush=True)
+    if args.figures is not None:
+        from astro_xlatent.evaluate.figures import draw_figures
+
+        for path in draw_figures(results, args.figures):
+            print(path)
     if out is not None:
         results.write(out)
         print(f"\n{out}: {len(results.numbers)} numbers")

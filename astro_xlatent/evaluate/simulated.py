@@ -246,7 +246,8 @@ def evaluate_simulated(model, instruments, n=20000, seed=1, log=None):
     """
     log = log or (lambda line: None)
     results = Results("Simulated observations", {"model": f"{model.name}-{model.version}", "rows": f"{n} per mode",
-                                                 "instruments": len(instruments), "seed": seed})
+                                                 "instruments": len(instruments),
+                                                 "command": f"astro-xlatent evaluate --simulated --n {n} --seed {seed}"})
     for mode in ("spectra", "bands"):
         rng = np.random.default_rng([seed, SEED_OFFSET, mode == "bands"])
         log(f"{mode}: simulating {n} rows and inferring")

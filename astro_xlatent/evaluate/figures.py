@@ -1,0 +1,183 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""Figures of an evaluation: confusion matrices, reliability, coverage, latent maps."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from astro_xlatent.columns import CLASSES
+from astro_xlatent.errors import ParameterError
+
+__all__ = ["draw_figures", "plot_confusion", "plot_coverage", "plot_latent_map", "plot_reliability"]
+
+
+def _axes(ax, width=5.0, height=4.2):
+    """The axes given, or those of a new figure outside pyplot's global state."""
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        msg = 'figures need matplotlib: pip install "astro_xlatent[plot]"'
+        raise ImportError(msg) from error
+    return Figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def plot_confusion(matrix, classes, ax=None):
+    """
+    Draw a confusion matrix, normalised to the true classes.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (n, n)
+        Counts, true classes in rows.
+    classes : sequence of str
+    ax : `~matplotlib.axes.Axes`, optional
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+    """
+    matrix = np.asarray(matrix, float)
+    if matrix.shape != (len(classes),) * 2:
+        msg = f"matrix has shape {matrix.shape}, but there are {len(classes)} classes"
+        raise ParameterError(msg)
+    ax = _axes(ax)
+    total = matrix.sum(axis=1, keepdims=True)
+    share = matrix / np.maximum(total, 1)
+    ax.imshow(share, vmin=0, vmax=1, cmap="Blues")
+    for i, j in np.ndindex(matrix.shape):
+        ax.text(j, i, f"{share[i, j]:.2f}", ha="center", va="center", fontsize="small",
+                color="white" if share[i, j] > 0.55 else "black")
+    ax.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    ax.set_yticks(range(len(classes)), [f"{c} ({n:.0f})" for c, n in zip(classes, total[:, 0], strict=True)])
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("true (rows)")
+    return ax
+
+
+def plot_reliability(curve, ax=None, label=None):
+    """
+    Draw how often stated probabilities come true.
+
+    Parameters
+    ----------
+    curve : array_like, shape (n, 3)
+        Stated, observed, number; see `~astro_xlatent.evaluate.scores.calibration_error`.
+    ax : `~matplotlib.axes.Axes`, optional
+    label : str, optional
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+    """
+    stated, observed, number = np.asarray(curve, float).T
+    ax = _axes(ax)
+    ax.plot([0, 1], [0, 1], color="0.6", lw=1)
+    ax.errorbar(stated, observed, np.sqrt(np.maximum(observed * (1 - observed), 0.25 / number) / number),
+                fmt="o", ms=4, label=label)
+    ax.set_xlabel("stated probability of the most probable class")
+    ax.set_ylabel("fraction right")
+    return ax
+
+
+def plot_coverage(numbers, ax=None):
+    """
+    Draw measured coverages with their intervals.
+
+    Parameters
+    ----------
+    numbers : list of `~astro_xlatent.evaluate.results.Number`
+        Whose quantity is ``"coverage 68 %"`` or ``"coverage 90 %"``.
+    ax : `~matplotlib.axes.Axes`, optional
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+    """
+    ax = _axes(ax, height=1.0 + 0.16 * max(len(numbers), 4))
+    levels = {"coverage 68 %": (0.68, "C0"), "coverage 90 %": (0.90, "C1")}
+    names = list(dict.fromkeys(f"{n.subset}, {n.method}" for n in numbers))
+    for number in numbers:
+        row, color = names.index(f"{number.subset}, {number.method}"), levels[number.quantity][1]
+        ax.plot([number.low, number.high], [row, row], color=color)
+        ax.plot(number.value, row, "o", ms=3, color=color)
+    for level, color in levels.values():
+        ax.axvline(level, color=color, lw=0.8)
+        ax.axvspan(level - 0.03, level + 0.03, color=color, alpha=0.1)
+    ax.set_yticks(range(len(names)), names, fontsize="x-small")
+    ax.invert_yaxis()
+    ax.set_xlabel("share of true values inside")
+    return ax
+
+
+def plot_latent_map(latent, label, axes=(0, 1), ax=None):
+    """
+    Draw rows in two latent dimensions, coloured by their true class.
+
+    Parameters
+    ----------
+    latent : array_like, shape (n, d)
+    label : sequence of str, shape (n,)
+    axes : tuple of int, optional
+    ax : `~matplotlib.axes.Axes`, optional
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+    """
+    from astro_xlatent.plotting.latents import CLASS_STYLE
+
+    ax = _axes(ax)
+    latent, label = np.asarray(latent, float), np.asarray(label)
+    for name, (color, marker) in CLASS_STYLE.items():
+        rows = label == name
+        if rows.any():
+            ax.scatter(*latent[rows][:, list(axes)].T, s=8, color=color, marker=marker, label=name, alpha=0.6)
+    if ax.collections:
+        ax.legend(fontsize="small")
+    ax.set_xlabel(f"latent {axes[0]}")
+    ax.set_ylabel(f"latent {axes[1]}")
+    return ax
+
+
+def draw_figures(results, folder):
+    """
+    Write all figures that results allow, as PNG.
+
+    Parameters
+    ----------
+    results : `~astro_xlatent.evaluate.results.Results`
+    folder : path-like
+        Made if it is not there; its parent must be.
+
+    Returns
+    -------
+    paths : list of Path
+    """
+    folder = Path(folder)
+    folder.mkdir(exist_ok=True)
+    drawn = {}
+    for name, array in results.arrays.items():
+        if name.startswith("confusion"):
+            drawn[name] = plot_confusion(array, _classes_of(results, array))
+        elif name.startswith("reliability"):
+            drawn[name] = plot_reliability(array)
+        elif name.startswith("map"):
+            drawn[name] = plot_latent_map(array["latent"], array["label"])
+    for section in dict.fromkeys(n.section for n in results.numbers):
+        numbers = [n for n in results.find(section) if n.quantity in ("coverage 68 %", "coverage 90 %")]
+        if numbers:
+            drawn[f"coverage {section}"] = plot_coverage(numbers)
+    paths = []
+    for name, ax in drawn.items():
+        paths.append(folder / f"{re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')}.png")
+        ax.figure.savefig(paths[-1], dpi=120)
+    return paths
+
+
+def _classes_of(results, matrix):
+    if len(matrix) == 2:
+        return ("AGN", "compact")
+    return results.arrays.get("classes") or CLASSES
