@@ -7,9 +7,6 @@ import types
 
 import numpy as np
 import pytest
-
-pytest.importorskip("sherpa", reason="Sherpa is not installed")
-
 import torch
 from sherpa.astro import datastack
 from sherpa.astro.data import DataARF, DataPHA, DataRMF
@@ -139,8 +136,8 @@ def state(session):
     for i in session.list_data_ids():
         data = session.get_data(i)
         mask = data.get_mask()
-        parts += [None if mask is None else mask.tobytes(), data.counts.tobytes(), data.subtracted, data.grouped,
-                  data.units, None if data.quality is None else data.quality.tobytes()]
+        parts += [None if mask is None else mask.tobytes(), data.counts.tobytes(), data.subtracted,
+                  data.grouped, data.units, None if data.quality is None else data.quality.tobytes()]
     return parts
 
 

@@ -155,7 +155,8 @@ class TestBadInput:
 
     def test_no_data(self, function, session, model):
         """An empty session."""
-        with pytest.raises(SpectrumError, match=r"no data for 1; read a spectrum with load_pha.*Loaded: none"):
+        expected = r"no data for 1; read a spectrum with load_pha.*Loaded: none"
+        with pytest.raises(SpectrumError, match=expected):
             function(session=session, model=model)
 
     def test_unknown_id(self, function, loaded, model):
