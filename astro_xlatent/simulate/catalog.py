@@ -76,7 +76,7 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
     --------
     >>> from astro_xlatent.simulate import batch
     >>> bins, truth = batch(1, 3, mission="csc", mode="bands")
-    >>> bins.counts.shape, len(truth), truth["mission"][0]
+    >>> bins.counts.shape, len(truth), str(truth["mission"][0])
     ((3, 3), 3, 'csc')
     """
     check_arguments(seed, n, start, mission)
