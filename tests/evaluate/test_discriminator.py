@@ -113,7 +113,8 @@ def test_simulation_takes_the_significances(flat_instrument):
     real = np.column_stack([hardness, rng.normal(1.1, 0.3, 800).clip(0.6)])
     rows = simulate_like("AGN", real, 2000, [flat_instrument], np.random.default_rng(6))
     found, wanted = (np.quantile(x[:, 2], [0.1, 0.5, 0.9]) for x in (rows, real))
-    np.testing.assert_allclose(found, wanted, atol=0.1)
+    # Rows that noise carries below the faintest real one are dropped, which thins the faint end.
+    assert np.all(np.abs(found - wanted) < [0.2, 0.1, 0.1])
     assert rows[:, 2].min() >= real[:, 2].min()
 
 
