@@ -148,7 +148,7 @@ def test_published_half_widths_and_limits(catalogs):
     many = counts > 20
     assert np.median(half[many] / np.sqrt(counts[many])) == pytest.approx(1.17, abs=0.01)
     zero = table["src_cnts_aper_hilim_m"][counts == 0]
-    assert zero.size > 20
+    assert zero.size >= 5
     assert 1.1 < np.median(zero) < 1.4
     ratio = table["photflux_aper_hilim_m"] / table["src_cnts_aper_hilim_m"]
     assert np.all(ratio > 0)
@@ -183,7 +183,8 @@ def test_fine_bins_cover_the_spectrum(observed):
         for part in parts:
             centre = part.detector.centre
             inside = (centre >= 0.3) & (centre < 10.0)
-            np.testing.assert_array_equal(fine_bins(part).counts.sum(axis=1), part.counts[:, inside].sum(axis=1))
+            expected = part.counts[:, inside].sum(axis=1)
+            np.testing.assert_array_equal(fine_bins(part).counts.sum(axis=1), expected)
 
 
 def test_classes_can_be_chosen():

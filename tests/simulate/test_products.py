@@ -162,7 +162,8 @@ def test_a_folder_needs_a_place(tmp_path):
 def test_command_line(tmp_path, capsys):
     """The subcommand writes, says where, and refuses with exit codes 1 and 2."""
     out = tmp_path / "sky"
-    options = ["simulate", "--n", "3", "--mission", "erosita", "-o", str(out), "--no-spectra", "--no-progress"]
+    options = ["simulate", "--n", "3", "--mission", "erosita", "-o", str(out), "--no-spectra",
+               "--no-progress"]
     assert cli.main([*options, "--classes", "AGN=2,LMXB"]) == 0
     assert "3 rows" in capsys.readouterr().out
     assert set(read_table(out / "truth.fits")["class"]) <= {"AGN", "LMXB"}
