@@ -3,11 +3,13 @@
 From spectra with responses to `EnergyBins` on the fine grid.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_WIDTH
+from astro_xlatent.spectra._regrid import overlap_matrix
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
 
 __all__ = ["FineResponse", "bins_from_spectra", "fine_response", "group_channels"]
@@ -86,23 +88,44 @@ def fine_response(response, edges=FINE_EDGES, groups=None):
     n_bins = len(edges) - 1
     if groups is None:
         groups = group_channels(response.channel_e_lo, response.channel_e_hi, edges)
-    matrix = response.on_grid(ENERGY_EDGES).rebin(groups, n_bins)
-    # Some EPIC-pn matrices hold small negative numbers; expected counts cannot be.
-    matrix = np.maximum(matrix, 0.0)
     used = groups >= 0
     e_lo, e_hi = np.full(n_bins, np.inf), np.full(n_bins, -np.inf)
     np.minimum.at(e_lo, groups[used], response.channel_e_lo[used])
     np.maximum.at(e_hi, groups[used], response.channel_e_hi[used])
     valid = np.isfinite(e_lo)
     e_lo, e_hi = np.where(valid, e_lo, 0.0), np.where(valid, e_hi, 1.0)
+    redistribution, resolution = _of_redistribution(response, groups, e_lo, e_hi)
+    to_own_grid = overlap_matrix(ENERGY_EDGES[:-1], ENERGY_EDGES[1:], response.e_lo, response.e_hi)
+    matrix = (to_own_grid.T @ (redistribution * response.area).T).T
+    # Some EPIC-pn matrices hold small negative numbers; expected counts cannot be.
+    matrix = np.maximum(matrix, 0.0)
     return FineResponse(
         matrix=np.asarray(matrix, np.float32),
         e_lo=e_lo,
         e_hi=e_hi,
         area=np.where(valid, matrix @ ENERGY_WIDTH / (e_hi - e_lo), 0.0),
-        resolution=np.where(valid, response.fwhm(0.5 * (e_lo + e_hi)), 0.0),
+        resolution=np.where(valid, resolution, 0.0),
         valid=valid,
     )
+
+
+# Sources of one catalogue have an ARF each and share few redistribution matrices.
+_SHARED = OrderedDict()
+_SHARED_LIMIT = 16
+
+
+def _of_redistribution(response, groups, e_lo, e_hi):
+    """Channels added up without the area, (bins, n_energy), and the resolution of the bins."""
+    key = (id(response.redistribution), groups.tobytes(), e_lo.tobytes())
+    found = _SHARED.get(key)
+    if found is None or found[0] is not response.redistribution:
+        plain = replace(response, area=np.ones_like(response.area))
+        found = (response.redistribution, plain.rebin(groups, e_lo.size),
+                 response.fwhm(0.5 * (e_lo + e_hi)))
+        _SHARED[key] = found
+        while len(_SHARED) > _SHARED_LIMIT:
+            _SHARED.popitem(last=False)
+    return found[1:]
 
 
 def off_region_error(off_counts, scale, width):
