@@ -85,7 +85,7 @@ class XLTbabs(_Absorption):
     >>> absorber = XLTbabs("gal")
     >>> absorber.nH = 0.1
     >>> print(absorber([1.0, 2.0], [1.1, 2.1]).round(2))
-    [0.86 0.96]
+    [0.86 0.97]
     """
 
     def __init__(self, name="xltbabs"):
