@@ -30,8 +30,9 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check -qq install
 demo: $(VENV)/.stamp-demo
 	@$(VENV)/bin/astro-xlatent demo
 
+# One thread: where another program has a core, OpenMP's threads spin and wait for each other.
 test: $(VENV)/.stamp-test sherpa
-	MPLBACKEND=agg $(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	MPLBACKEND=agg OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
 docs: $(VENV)/.stamp-test
 	$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
