@@ -15,8 +15,17 @@ __all__ = ["FIT_COLUMNS", "baseline_features", "plain_column", "position_feature
 
 #: Columns of the catalogue's own spectral fits, as the CSC and the labelled samples name them.
 FIT_COLUMNS = (
-    "powlaw_nh", "powlaw_gamma", "powlaw_stat", "bb_kt", "bb_nh", "brems_kt", "brems_nh", "apec_kt", "apec_nh",
-    "powlaw_nh_mean", "powlaw_gamma_mean",
+    "powlaw_nh",
+    "powlaw_gamma",
+    "powlaw_stat",
+    "bb_kt",
+    "bb_nh",
+    "brems_kt",
+    "brems_nh",
+    "apec_kt",
+    "apec_nh",
+    "powlaw_nh_mean",
+    "powlaw_gamma_mean",
 )
 
 

@@ -83,8 +83,15 @@ def run_evaluate(args, say):
     else:
         from astro_xlatent.evaluate.real import evaluate_file
 
-        results = evaluate_file(args.table, args.label, model=args.model, quick=args.quick, minimum=args.minimum,
-                                seed=args.seed, log=say)
+        results = evaluate_file(
+            args.table,
+            args.label,
+            model=args.model,
+            quick=args.quick,
+            minimum=args.minimum,
+            seed=args.seed,
+            log=say,
+        )
     print(results.text(), flush=True)
     if args.figures is not None:
         from astro_xlatent.evaluate.figures import draw_figures

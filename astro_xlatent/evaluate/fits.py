@@ -79,8 +79,9 @@ def fit_numbers(table, label, group, subsets, rng, n_boot=300):
     if log_nh is None:
         return []
     with np.errstate(invalid="ignore", divide="ignore"):
-        ours, low, high, limit = (np.log10(plain_column(table, f"xl_nh{suffix}"))
-                                  for suffix in ("", "_lolim", "_hilim", "_ul90"))
+        ours, low, high, limit = (
+            np.log10(plain_column(table, f"xl_nh{suffix}")) for suffix in ("", "_lolim", "_hilim", "_ul90")
+        )
     difference = ours - log_nh
     standard = difference / np.sqrt((0.5 * (high - low)) ** 2 + log_error**2)
     fitted = np.isfinite(difference) & np.isin(label, FIT_CLASSES)
@@ -90,8 +91,16 @@ def fit_numbers(table, label, group, subsets, rng, n_boot=300):
         above, below = where & fitted & (log_nh > threshold), where & fitted & (log_nh <= threshold)
         numbers += _differences(difference, standard, above, group, f"{subset}, fits > 1e21", rng, n_boot)
         if below.any():
-            numbers.append(Number.of(_SECTION, "share of 90 % upper limits above the fit", "xl_nh_ul90",
-                                     f"{subset}, fits < 1e21", below.sum(), np.mean(limit[below] > log_nh[below])))
+            numbers.append(
+                Number.of(
+                    _SECTION,
+                    "share of 90 % upper limits above the fit",
+                    "xl_nh_ul90",
+                    f"{subset}, fits < 1e21",
+                    below.sum(),
+                    np.mean(limit[below] > log_nh[below]),
+                )
+            )
     for name in FIT_CLASSES:
         chosen = fitted & (label == name) & (log_nh > threshold)
         numbers += _differences(difference, standard, chosen, group, f"all, fits > 1e21, {name}", rng, n_boot)
@@ -110,8 +119,15 @@ def _differences(difference, standard, where, group, subset, rng, n_boot):
     d, s = difference[where], standard[where]
     known = np.isfinite(s)
     numbers = [
-        Number.of(_SECTION, "mean |difference|, dex", "xl_nh", subset, d.size, np.abs(d).mean(),
-                  interval(weights @ np.abs(d))),
+        Number.of(
+            _SECTION,
+            "mean |difference|, dex",
+            "xl_nh",
+            subset,
+            d.size,
+            np.abs(d).mean(),
+            interval(weights @ np.abs(d)),
+        ),
         Number.of(_SECTION, "mean difference, dex", "xl_nh", subset, d.size, d.mean(), interval(weights @ d)),
         Number.of(_SECTION, "median |difference|, dex", "xl_nh", subset, d.size, np.median(np.abs(d))),
     ]
@@ -120,6 +136,15 @@ def _differences(difference, standard, where, group, subset, rng, n_boot):
         share = weights * known
         share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
         repeats = share @ s**2 - (share @ s) ** 2
-        numbers.append(Number.of(_SECTION, "variance of standardised residuals", "xl_nh", subset, known.sum(),
-                                 np.var(s[known]), interval(repeats)))
+        numbers.append(
+            Number.of(
+                _SECTION,
+                "variance of standardised residuals",
+                "xl_nh",
+                subset,
+                known.sum(),
+                np.var(s[known]),
+                interval(repeats),
+            )
+        )
     return numbers

@@ -42,8 +42,10 @@ def usable_classes(label, group, n_folds):
         if name == "":
             notes.append(f"{members.sum()} rows without a label: left out")
         elif n_groups < n_folds:
-            notes.append(f"class {name}: {members.sum()} rows in {n_groups} groups, fewer than {n_folds} folds: "
-                         "left out")
+            notes.append(
+                f"class {name}: {members.sum()} rows in {n_groups} groups, fewer than {n_folds} folds: "
+                "left out"
+            )
         else:
             classes.append(str(name))
     return classes, notes

@@ -14,8 +14,11 @@ __all__ = ["ORIGINS", "independence_notes", "independent_labels", "origin_table"
 
 #: What a column holds, where it comes from, and whether it used the same photons.
 ORIGINS = (
-    ("class_label", "literature: optical, infrared or radio catalogues; X-ray binaries from X-ray catalogues",
-     "no, but X-ray binaries were found by other X-ray telescopes"),
+    (
+        "class_label",
+        "literature: optical, infrared or radio catalogues; X-ray binaries from X-ray catalogues",
+        "no, but X-ray binaries were found by other X-ray telescopes",
+    ),
     ("hardness ratios, fluxes", "the catalogue's photometry", "yes"),
     ("powlaw_nh, powlaw_gamma, bb_kt", "the catalogue's spectral fits", "yes"),
     ("var_*, kp_*, ks_*", "arrival times of the photons", "the same photons, other information"),
@@ -23,8 +26,14 @@ ORIGINS = (
 )
 
 # Catalogues of sources that X-ray or gamma-ray telescopes found and classified.
-_XRAY_REFERENCES = ("INTEGRAL", "2007A&A...469..807L", "2006A&A...455.1165L", "2000A&AS..147...25L",
-                    "2001A&A...368.1021L", "2010A&A...523A..61K")
+_XRAY_REFERENCES = (
+    "INTEGRAL",
+    "2007A&A...469..807L",
+    "2006A&A...455.1165L",
+    "2000A&AS..147...25L",
+    "2001A&A...368.1021L",
+    "2010A&A...523A..61K",
+)
 
 
 def independent_labels(table):

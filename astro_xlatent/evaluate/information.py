@@ -85,7 +85,9 @@ def _distance(points, k):
 def _check(*arrays):
     lengths = {len(a) for a in arrays}
     if len(lengths) != 1 or lengths.pop() <= N_NEIGHBOURS + 1:
-        msg = f"arrays must be equally long and longer than {N_NEIGHBOURS + 1}, got {[len(a) for a in arrays]}"
+        msg = (
+            f"arrays must be equally long and longer than {N_NEIGHBOURS + 1}, got {[len(a) for a in arrays]}"
+        )
         raise ParameterError(msg)
 
 
@@ -137,8 +139,10 @@ def conditional_information(x, y, given, k=N_NEIGHBOURS):
 
     _check(x, y, given)
     radius = _distance(np.concatenate([x, y, given], axis=1), k)
-    xz, yz, z = (_count_within(part, radius) for part in
-                 (np.concatenate([x, given], axis=1), np.concatenate([y, given], axis=1), given))
+    xz, yz, z = (
+        _count_within(part, radius)
+        for part in (np.concatenate([x, given], axis=1), np.concatenate([y, given], axis=1), given)
+    )
     return float(digamma(k) + np.mean(digamma(z + 1) - digamma(xz + 1) - digamma(yz + 1)))
 
 
@@ -273,20 +277,42 @@ def information_numbers(table, latent, hardness=None, columns=None, seed=0, quic
         sizes.append(int(known.sum()))
         measured = {"latents": measure_information(latent[known], values[known], seed=seed, **repeats)}
         if hardness is not None:
-            measured["hardness ratios"] = measure_information(hardness[known], values[known], seed=seed, **repeats)
+            measured["hardness ratios"] = measure_information(
+                hardness[known], values[known], seed=seed, **repeats
+            )
             for given, conditions in _conditions(table, hardness).items():
                 rows = known & np.isfinite(conditions).all(axis=1)
                 if rows.sum() >= MIN_ROWS:
                     measured[f"latents, given {given}"] = measure_information(
-                        latent[rows], values[rows], conditions[rows], seed=seed, **repeats)
+                        latent[rows], values[rows], conditions[rows], seed=seed, **repeats
+                    )
         for method, found in measured.items():
-            numbers.append(Number.of(section, f"with {name}", method, "all", known.sum(), found.value,
-                                     found.interval))
-            numbers.append(Number.of(section, f"with {name}: 95 % quantile of permutations", method, "all",
-                                     known.sum(), found.null))
-            numbers.append(Number.of(section, f"with {name}: p-value", method, "all", known.sum(), found.p_value))
+            numbers.append(
+                Number.of(section, f"with {name}", method, "all", known.sum(), found.value, found.interval)
+            )
+            numbers.append(
+                Number.of(
+                    section,
+                    f"with {name}: 95 % quantile of permutations",
+                    method,
+                    "all",
+                    known.sum(),
+                    found.null,
+                )
+            )
+            numbers.append(
+                Number.of(section, f"with {name}: p-value", method, "all", known.sum(), found.p_value)
+            )
     if sizes:
         for truth, estimate in bias_check(int(np.median(sizes)), latent.shape[1], seed):
-            numbers.append(Number.of(section, f"known answer {abs(truth):.3f}", "bias check", "normal distributions",
-                                     int(np.median(sizes)), estimate))
+            numbers.append(
+                Number.of(
+                    section,
+                    f"known answer {abs(truth):.3f}",
+                    "bias check",
+                    "normal distributions",
+                    int(np.median(sizes)),
+                    estimate,
+                )
+            )
     return numbers, notes

@@ -40,13 +40,18 @@ class Formula:
     def __str__(self):
         parts = []
         for term, value in zip(self.terms, self.coefficients, strict=True):
-            factors = [self.names[k] + (f"^{term.count(k)}" if term.count(k) > 1 else "") for k in dict.fromkeys(term)]
+            factors = [
+                self.names[k] + (f"^{term.count(k)}" if term.count(k) > 1 else "")
+                for k in dict.fromkeys(term)
+            ]
             parts.append(" ".join([f"{value:+.2f}", *factors]))
         return " ".join(parts)
 
 
 def _products(x, terms):
-    return np.stack([np.prod(x[:, list(term)], axis=1) if term else np.ones(len(x)) for term in terms], axis=1)
+    return np.stack(
+        [np.prod(x[:, list(term)], axis=1) if term else np.ones(len(x)) for term in terms], axis=1
+    )
 
 
 def sparse_formula(x, y, names, max_terms=MAX_TERMS, degree=_DEGREE):
@@ -76,7 +81,9 @@ def sparse_formula(x, y, names, max_terms=MAX_TERMS, degree=_DEGREE):
     >>> print(sparse_formula(x, 1 - 2 * x[:, 0] * x[:, 1], "ab", max_terms=1))
     +1.00 -2.00 a b
     """
-    candidates = [c for d in range(1, degree + 1) for c in combinations_with_replacement(range(x.shape[1]), d)]
+    candidates = [
+        c for d in range(1, degree + 1) for c in combinations_with_replacement(range(x.shape[1]), d)
+    ]
     design = _products(x, candidates)
     centred = design - design.mean(axis=0)
     norm = np.linalg.norm(centred, axis=0)
@@ -125,8 +132,16 @@ def formula_numbers(latent, variables, names, field, seed=0):
             test = fold == number
             predicted[test] = sparse_formula(x[~test], y[~test], names)(x[test])
         score = 1 - np.mean((y - predicted) ** 2) / y.var()
-        numbers.append(Number.of("formulas for the latents", f"R2 of latent {k}",
-                                 str(sparse_formula(x, y, names)), "all", known.sum(), score))
+        numbers.append(
+            Number.of(
+                "formulas for the latents",
+                f"R2 of latent {k}",
+                str(sparse_formula(x, y, names)),
+                "all",
+                known.sum(),
+                score,
+            )
+        )
     return numbers
 
 

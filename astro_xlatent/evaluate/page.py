@@ -33,8 +33,11 @@ _SKIPPED_SUBSETS = re.compile(r"MATCH|without the largest")
 
 
 def _wanted(number):
-    return not (_SKIPPED_QUANTITIES.search(number.quantity) or _SKIPPED_METHODS.search(number.method)
-                or _SKIPPED_SUBSETS.search(number.subset))
+    return not (
+        _SKIPPED_QUANTITIES.search(number.quantity)
+        or _SKIPPED_METHODS.search(number.method)
+        or _SKIPPED_SUBSETS.search(number.subset)
+    )
 
 
 def _escaped(text):
@@ -44,8 +47,17 @@ def _escaped(text):
 def _table(numbers):
     yield from (".. list-table::", "   :header-rows: 1", "")
     head = ("quantity", "of", "rows", "n", "value", "90 % interval")
-    rows = [(n.quantity, n.method, n.subset, str(n.n), n.text().split(" [")[0],
-             f"{n.low:.3f} to {n.high:.3f}" if n.low == n.low else "") for n in numbers]
+    rows = [
+        (
+            n.quantity,
+            n.method,
+            n.subset,
+            str(n.n),
+            n.text().split(" [")[0],
+            f"{n.low:.3f} to {n.high:.3f}" if n.low == n.low else "",
+        )
+        for n in numbers
+    ]
     for row in (head, *rows):
         for k, cell in enumerate(row):
             yield f"   {'*' if k == 0 else ' '} - {_escaped(cell)}".rstrip()
@@ -82,8 +94,9 @@ def results_page(results, files=()):
 
 def main(argv=None):
     """Read files of results and write the page."""
-    parser = argparse.ArgumentParser(prog="python -m astro_xlatent.evaluate.page",
-                                     description="Write the documentation page of results.")
+    parser = argparse.ArgumentParser(
+        prog="python -m astro_xlatent.evaluate.page", description="Write the documentation page of results."
+    )
     parser.add_argument("files", nargs="+", metavar="RESULTS.json")
     parser.add_argument("-o", "--output", required=True, metavar="PAGE.rst")
     args = parser.parse_args(argv)

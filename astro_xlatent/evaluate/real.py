@@ -32,8 +32,12 @@ __all__ = ["COMPACT", "evaluate_file", "evaluate_table"]
 #: Stellar-mass compact objects and accreting white dwarfs, against AGN.
 COMPACT = ("LMXB", "HMXB", "CV", "NS")
 N_FOLDS = 5
-_LATENT_SETS = {"": (), " + flux": ("flux",), " + flux + nh_gal": ("flux", "nh_gal"),
-                " + flux + nh_gal + latitude": ("flux", "nh_gal", "latitude")}
+_LATENT_SETS = {
+    "": (),
+    " + flux": ("flux",),
+    " + flux + nh_gal": ("flux", "nh_gal"),
+    " + flux + nh_gal + latitude": ("flux", "nh_gal", "latitude"),
+}
 
 
 def _model_probability(table, classes):
@@ -66,9 +70,13 @@ def _predictions(rows, label, classes, probability, group, seed, quick):
     n_classes = len(classes)
     fold = grouped_folds(label, group, N_FOLDS, seed)
     rng = np.random.default_rng(seed)
-    found = [Prediction("model, zero-shot", probability),
-             Prediction("random", rng.random((len(label), n_classes))),
-             Prediction("majority", np.tile(np.bincount(label, minlength=n_classes) / len(label), (len(label), 1)))]
+    found = [
+        Prediction("model, zero-shot", probability),
+        Prediction("random", rng.random((len(label), n_classes))),
+        Prediction(
+            "majority", np.tile(np.bincount(label, minlength=n_classes) / len(label), (len(label), 1))
+        ),
+    ]
     sets, pairs = _feature_sets(rows)
     forests = [(f"{a}, random forest", f"{b}, random forest") for a, b in pairs]
     boosting = [(f"{a}, gradient boosting", f"{b}, gradient boosting") for a, b in pairs]
@@ -78,15 +86,16 @@ def _predictions(rows, label, classes, probability, group, seed, quick):
     hardness = f"{rows.hardness}hardness, random forest"
     pairs += [("model, zero-shot", other) for other in (hardness, "random", "majority")]
     pairs += [("model probabilities, logistic", hardness)]
-    tools = probes(seed, trees=150 if quick else 300)
+    tools = probes(seed, trees=100 if quick else 300)
     for name, features in sets.items():
         wanted = ["random forest"] if quick else ["random forest", "gradient boosting"]
         if name in ("latents", "model probabilities"):
             wanted = ["random forest", "logistic"] if quick else list(tools)
         for tool in wanted:
             found.append(Prediction(f"{name}, {tool}", probe(tools[tool], features, label, fold, n_classes)))
-    found += cluster_predictions(rows.features["latents"], label, fold, n_classes,
-                                 (8, 32) if quick else (8, 16, 32, 64), seed)
+    found += cluster_predictions(
+        rows.features["latents"], label, fold, n_classes, (8, 32) if quick else (8, 16, 32, 64), seed
+    )
     return found, pairs
 
 
@@ -97,8 +106,9 @@ def _task(results, name, rows, label, classes, probability, grouping, seed, quic
     rng = np.random.default_rng([seed, 17])
     predictions, pairs = _predictions(rows, label, classes, probability, group, seed, quick)
     subsets = rows.subsets()
-    numbers, scored = score_predictions(section, predictions, label, classes, rows.field, subsets, rng,
-                                        200 if quick else 500)
+    numbers, scored = score_predictions(
+        section, predictions, label, classes, rows.field, subsets, rng, 200 if quick else 500
+    )
     results.add(numbers)
     counts = {subset: int(where.sum()) for subset, where in subsets.items()}
     quantity = "AUC" if len(classes) == 2 else "balanced accuracy"
@@ -107,13 +117,16 @@ def _task(results, name, rows, label, classes, probability, grouping, seed, quic
         if prediction.name in ("model, zero-shot", "latents, random forest"):
             for subset in ("all", JUDGE):
                 if subset in subsets:
-                    recalls, confusion = recall_numbers(f"{section}: recall", prediction, label, classes, subset,
-                                                        subsets[subset])
+                    recalls, confusion = recall_numbers(
+                        f"{section}: recall", prediction, label, classes, subset, subsets[subset]
+                    )
                     results.add(recalls)
                     results.arrays[f"confusion {section}: {prediction.name}, {subset}"] = confusion
 
 
-def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=None, quick=False, seed=1, log=None):
+def evaluate_table(
+    table, column="class_label", *, model=None, minimum=(), path=None, quick=False, seed=1, log=None
+):
     """
     Score the model, probes on its latents, and baselines on labelled rows.
 
@@ -150,18 +163,34 @@ def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=
     rows, notes = prepare_rows(table, column, model=model, minimum=minimum, path=path, log=log)
     classes, left_out = usable_classes(rows.label, rows.field, N_FOLDS)
     notes += left_out
-    facts = {"table": Path(path).name if path else "table", "rows": len(rows), "model": _model_name(rows.table),
-             "command": _command(path, column, minimum, quick, seed)}
+    facts = {
+        "table": Path(path).name if path else "table",
+        "rows": len(rows),
+        "model": _model_name(rows.table),
+        "command": _command(path, column, minimum, quick, seed),
+    }
     results = Results("Labelled rows", facts, notes=notes)
     results.arrays["classes"] = classes
-    results.arrays["map"] = {"latent": rows.features["latents"][:, :2].round(3).tolist(), "label": rows.label.tolist()}
+    results.arrays["map"] = {
+        "latent": rows.features["latents"][:, :2].round(3).tolist(),
+        "label": rows.label.tolist(),
+    }
     for grouping in ("sky field",) if quick else ("sky field", "source"):
         if len(classes) >= 2:
             log(f"{len(classes)} classes, folds by {grouping}")
             part = rows[np.isin(rows.label, classes)]
             label = np.searchsorted(classes, part.label)
-            _task(results, f"{len(classes)} classes", part, label, classes, _model_probability(part.table, classes),
-                  grouping, seed, quick)
+            _task(
+                results,
+                f"{len(classes)} classes",
+                part,
+                label,
+                classes,
+                _model_probability(part.table, classes),
+                grouping,
+                seed,
+                quick,
+            )
         compact = [name for name in COMPACT if name in rows.label]
         if "AGN" in classes and any(name in classes for name in compact):
             log(f"AGN against compact objects, folds by {grouping}")
@@ -196,8 +225,17 @@ def _binary_task(results, rows, compact, grouping, seed, quick):
     agn = _model_probability(part.table, ("AGN",))[:, 0]
     others = _model_probability(part.table, COMPACT).sum(axis=1)
     probability = np.stack([agn, others], axis=1) / np.maximum(agn + others, 1e-12)[:, None]
-    _task(results, f"AGN against {', '.join(compact)}", part, label, ("AGN", "compact"), probability, grouping,
-          seed, quick)
+    _task(
+        results,
+        f"AGN against {', '.join(compact)}",
+        part,
+        label,
+        ("AGN", "compact"),
+        probability,
+        grouping,
+        seed,
+        quick,
+    )
 
 
 def _command(path, column, minimum, quick, seed):
@@ -228,5 +266,13 @@ def evaluate_file(path, column, *, model=None, quick=False, minimum=(), seed=1, 
     """
     from astro_xlatent.tableio import read_table
 
-    return evaluate_table(read_table(Path(path)), column, model=model, minimum=minimum, path=path, quick=quick,
-                          seed=seed, log=log)
+    return evaluate_table(
+        read_table(Path(path)),
+        column,
+        model=model,
+        minimum=minimum,
+        path=path,
+        quick=quick,
+        seed=seed,
+        log=log,
+    )

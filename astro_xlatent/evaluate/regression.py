@@ -111,7 +111,9 @@ def regression_numbers(quantities, features, field, seed=0, quick=False, n_boot=
                 continue
             for tool, regressor in tools.items():
                 predicted = predict_quantity(regressor, x[rows], values[rows], fold)
-                numbers += _scores(name, f"{label}, {tool}", values[rows], predicted, field[rows], seed, n_boot)
+                numbers += _scores(
+                    name, f"{label}, {tool}", values[rows], predicted, field[rows], seed, n_boot
+                )
     return numbers, notes
 
 
@@ -124,10 +126,24 @@ def _scores(name, method, values, predicted, field, seed, n_boot):
     variance = weights @ values**2 / total - mean**2
     section = "regression, folds by sky field"
     return [
-        Number.of(section, f"R2 of {name}", method, "all", values.size, 1 - squared.mean() / values.var(),
-                  interval(1 - weights @ squared / total / variance)),
-        Number.of(section, f"mean |error| of {name}", method, "all", values.size, absolute.mean(),
-                  interval(weights @ absolute / total)),
+        Number.of(
+            section,
+            f"R2 of {name}",
+            method,
+            "all",
+            values.size,
+            1 - squared.mean() / values.var(),
+            interval(1 - weights @ squared / total / variance),
+        ),
+        Number.of(
+            section,
+            f"mean |error| of {name}",
+            method,
+            "all",
+            values.size,
+            absolute.mean(),
+            interval(weights @ absolute / total),
+        ),
         Number.of(section, f"Spearman of {name}", method, "all", values.size, spearman(values, predicted)),
     ]
 
@@ -150,6 +166,15 @@ def correlation_numbers(quantities, latent):
             r = spearman(latent[known, k], values[known])
             half = 1.645 * np.sqrt(1.06 / (known.sum() - 3))
             limits = np.tanh(np.arctanh(np.clip(r, -0.999999, 0.999999)) + np.array([-half, half]))
-            numbers.append(Number.of("correlation of latents with quantities", f"Spearman with {name}",
-                                     f"latent {k}", "all", known.sum(), r, limits))
+            numbers.append(
+                Number.of(
+                    "correlation of latents with quantities",
+                    f"Spearman with {name}",
+                    f"latent {k}",
+                    "all",
+                    known.sum(),
+                    r,
+                    limits,
+                )
+            )
     return numbers

@@ -165,11 +165,12 @@ class Results:
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             numbers = [
-                Number(**{k: math.nan if v is None else v for k, v in n.items()}) for n in content.pop("numbers")
+                Number(**{k: math.nan if v is None else v for k, v in n.items()})
+                for n in content.pop("numbers")
             ]
             return cls(numbers=numbers, **content)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            msg = f"{path}: not a file of results ({error}); make one with: astro-xlatent evaluate ... -o OUT.json"
+            msg = f"{path}: not a file of results ({error}); make one: astro-xlatent evaluate ... -o OUT.json"
             raise ParameterError(msg) from error
 
 

@@ -59,15 +59,26 @@ class LabelledRows:
         return np.concatenate([self.features[name] for name in names], axis=1)
 
     def __getitem__(self, rows):
-        return LabelledRows(self.table[rows], self.label[rows], self.field[rows], self.source[rows],
-                            self.split[rows], {k: v[rows] for k, v in self.features.items()}, self.hardness)
+        return LabelledRows(
+            self.table[rows],
+            self.label[rows],
+            self.field[rows],
+            self.source[rows],
+            self.split[rows],
+            {k: v[rows] for k, v in self.features.items()},
+            self.hardness,
+        )
 
     def subsets(self):
         """Rows by name: all, either side of the split, and without the largest field."""
         largest = np.bincount(self.field).argmax()
-        parts = {"all": np.ones(len(self), bool), JUDGE: self.split == JUDGE, MATCH: self.split == MATCH,
-                 "all without the largest field": self.field != largest,
-                 "JUDGE without its largest field": self.split == JUDGE}
+        parts = {
+            "all": np.ones(len(self), bool),
+            JUDGE: self.split == JUDGE,
+            MATCH: self.split == MATCH,
+            "all without the largest field": self.field != largest,
+            "JUDGE without its largest field": self.split == JUDGE,
+        }
         judge = self.field[self.split == JUDGE]
         if judge.size:
             parts["JUDGE without its largest field"] &= self.field != np.bincount(judge).argmax()
@@ -103,8 +114,11 @@ def read_labels(table, column):
     raw = np.ma.filled(np.ma.asarray(table[column]).astype(str), "")
     raw = np.char.strip(raw.astype(str))
     label = np.array([_ALIASES.get(value, value) for value in raw.tolist()], dtype="<U32")
-    notes = [f"{np.sum(raw == old)} rows of class {old} count as {new}"
-             for old, new in _ALIASES.items() if np.any(raw == old)]
+    notes = [
+        f"{np.sum(raw == old)} rows of class {old} count as {new}"
+        for old, new in _ALIASES.items()
+        if np.any(raw == old)
+    ]
     for name in np.unique(label[~np.isin(label, (*CLASSES, ""))]):
         notes.append(f"class {name}: {np.sum(label == name)} rows, not one of {', '.join(CLASSES)}: left out")
     label[~np.isin(label, CLASSES)] = ""
@@ -123,7 +137,11 @@ def _sky_of(path, table):
     """
     ra, dec = plain_column(table, "ra"), plain_column(table, "dec")
     folder = None if path is None else Path(path).resolve().parent.parent
-    names = ("labels/csc2_labelled_sources.csv", "labels/csc2_labelled_detections.csv.gz", "spectra/inventory.csv")
+    names = (
+        "labels/csc2_labelled_sources.csv",
+        "labels/csc2_labelled_detections.csv.gz",
+        "spectra/inventory.csv",
+    )
     if folder is not None and all((folder / name).is_file() for name in names):
         from astro_xlatent.evaluate.sample import load_sky
 
@@ -216,8 +234,10 @@ def prepare_rows(table, column, *, model=None, minimum=(), path=None, log=None):
         raise TableError(msg)
     table, label, latent = table[usable], label[usable], latent[usable]
     field, split, which = _sky_of(path, table)
-    notes.append(f"sky split: {which}, {field.max() + 1} in all; "
-                 f"{np.sum(split == JUDGE)} rows are {JUDGE}, {np.sum(split == MATCH)} are {MATCH}")
+    notes.append(
+        f"sky split: {which}, {field.max() + 1} in all; "
+        f"{np.sum(split == JUDGE)} rows are {JUDGE}, {np.sum(split == MATCH)} are {MATCH}"
+    )
     features, kind = _features(table, notes)
     features["latents"] = latent
     return LabelledRows(table, label, field, _sources(table), split, features, kind), notes

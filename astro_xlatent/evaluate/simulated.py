@@ -82,13 +82,20 @@ def _simulate_batch(mode, instruments, rng, model):
     sources = draw_training_sources(BATCH, rng)
     bins, matrices, missions = observe_full(mode, sources.spectrum, instruments, rng)
     fluxes = fluxes_of_spectra(bins) if mode == "spectra" else band_fluxes(bins)
-    rows = {"net": bins.net_counts, "class_index": sources.class_index, "mission": np.array(missions, "<U8"),
-            "energy": fluxes.energy, "hardness": _hardness_features(fluxes), **sources.truth}
+    rows = {
+        "net": bins.net_counts,
+        "class_index": sources.class_index,
+        "mission": np.array(missions, "<U8"),
+        "energy": fluxes.energy,
+        "hardness": _hardness_features(fluxes),
+        **sources.truth,
+    }
     if model is None:
         return {name: value[rows["net"] > 0] for name, value in rows.items()}
     posterior = model.infer(bins, matrices)
-    rows |= {name: getattr(posterior, name)
-             for name in ("latent", "latent_cov", "class_prob", "nh_density", "gof")}
+    rows |= {
+        name: getattr(posterior, name) for name in ("latent", "latent_cov", "class_prob", "nh_density", "gof")
+    }
     rows["nh_quantiles"] = np.log10(posterior.nh_quantiles([0.05, 0.16, 0.5, 0.84, 0.95]))
     rows["target"] = _true_latents(model, sources.spectrum)
     return {name: value[posterior.detected] for name, value in rows.items()}
@@ -126,8 +133,9 @@ def _classifiers(seed):
 
     return {
         "random forest": RandomForestClassifier(200, min_samples_leaf=5, random_state=seed),
-        "gradient boosting": HistGradientBoostingClassifier(max_iter=150, max_leaf_nodes=12,
-                                                            learning_rate=0.06, random_state=seed),
+        "gradient boosting": HistGradientBoostingClassifier(
+            max_iter=150, max_leaf_nodes=12, learning_rate=0.06, random_state=seed
+        ),
     }
 
 
@@ -145,7 +153,9 @@ def _baseline_predictions(mode, train, test, seed):
                 x = train["hardness"][rows][:, columns]
                 used = np.isfinite(x).any(axis=0)
                 classifier.fit(x[:, used], train["class_index"][rows])
-                predicted[own == kind] = classifier.predict(test["hardness"][own == kind][:, columns][:, used])
+                predicted[own == kind] = classifier.predict(
+                    test["hardness"][own == kind][:, columns][:, used]
+                )
             found[f"{features}, {name}"] = predicted
     return found
 
@@ -185,20 +195,35 @@ def classification_numbers(mode, rows, predictions, rng, n_boot=300):
             name: _score(rows["class_index"][chosen], predicted[chosen], group, weights)
             for name, predicted in predictions.items()
         }
-        best = max((name for name in scores if name != "model"), key=lambda name: scores[name][0], default=None)
+        best = max(
+            (name for name in scores if name != "model"), key=lambda name: scores[name][0], default=None
+        )
         subset = f"{low}-{high} counts"
-        numbers += [Number.of(section, "balanced accuracy", name, subset, chosen.size, value, interval(repeats))
-                    for name, (value, repeats) in scores.items()]
+        numbers += [
+            Number.of(section, "balanced accuracy", name, subset, chosen.size, value, interval(repeats))
+            for name, (value, repeats) in scores.items()
+        ]
         if best is not None:
             (value, repeats), (other, others) = scores["model"], scores[best]
-            numbers.append(Number.of(section, "difference", "model - best baseline", subset, chosen.size,
-                                     value - other, interval(repeats - others)))
+            numbers.append(
+                Number.of(
+                    section,
+                    "difference",
+                    "model - best baseline",
+                    subset,
+                    chosen.size,
+                    value - other,
+                    interval(repeats - others),
+                )
+            )
     return numbers
 
 
 def _score(truth, predicted, group, weights):
     confusion = confusion_by_group(truth, predicted, _N_EIGHT, group)
-    repeats = balanced_accuracy((weights @ confusion.reshape(len(confusion), -1)).reshape(-1, *confusion.shape[1:]))
+    repeats = balanced_accuracy(
+        (weights @ confusion.reshape(len(confusion), -1)).reshape(-1, *confusion.shape[1:])
+    )
     return float(balanced_accuracy(confusion.sum(axis=0))), repeats
 
 
@@ -216,8 +241,15 @@ def _calibration_numbers(mode, rows, rng):
         chance = [calibration_error(top, rng.random(top.size) < top)[0] for _ in range(20)]
         numbers += [
             Number.of(section, "expected calibration error", "model", name, top.size, error),
-            Number.of(section, "expected calibration error", "perfect, same rows", name, top.size,
-                      np.mean(chance), (np.quantile(chance, 0.05), np.quantile(chance, 0.95))),
+            Number.of(
+                section,
+                "expected calibration error",
+                "perfect, same rows",
+                name,
+                top.size,
+                np.mean(chance),
+                (np.quantile(chance, 0.05), np.quantile(chance, 0.95)),
+            ),
         ]
         curve = found if curve is None else curve
     return numbers, curve
@@ -245,9 +277,15 @@ def evaluate_simulated(model, instruments, n=20000, seed=1, log=None):
     results : Results
     """
     log = log or (lambda line: None)
-    results = Results("Simulated observations", {"model": f"{model.name}-{model.version}", "rows": f"{n} per mode",
-                                                 "instruments": len(instruments),
-                                                 "command": f"astro-xlatent evaluate --simulated --n {n} --seed {seed}"})
+    results = Results(
+        "Simulated observations",
+        {
+            "model": f"{model.name}-{model.version}",
+            "rows": f"{n} per mode",
+            "instruments": len(instruments),
+            "command": f"astro-xlatent evaluate --simulated --n {n} --seed {seed}",
+        },
+    )
     for mode in ("spectra", "bands"):
         rng = np.random.default_rng([seed, SEED_OFFSET, mode == "bands"])
         log(f"{mode}: simulating {n} rows and inferring")

@@ -96,14 +96,22 @@ def explained_variance(mode, rows, ranges, seed=0):
             fold = rng.permutation(chosen.size) % 5
             for method, regressor in regressors(seed).items():
                 predicted = predict_quantity(regressor, rows["latent"][chosen], values[chosen], fold)
-                numbers.append(Number.of(f"simulated {mode}: variance explained by latents", f"R2 of {name}",
-                                         method, f"{low}-{high} counts", chosen.size,
-                                         *_r_squared(values[chosen], predicted, rng)))
+                numbers.append(
+                    Number.of(
+                        f"simulated {mode}: variance explained by latents",
+                        f"R2 of {name}",
+                        method,
+                        f"{low}-{high} counts",
+                        chosen.size,
+                        *_r_squared(values[chosen], predicted, rng),
+                    )
+                )
     return numbers
 
 
 def _r_squared(values, predicted, rng, n_boot=200):
     """R2 with its bootstrap interval over rows."""
+
     def score(index):
         rest = np.sum((values[index] - predicted[index]) ** 2)
         return 1 - rest / np.sum((values[index] - values[index].mean()) ** 2)

@@ -26,8 +26,10 @@ def test_small_classes_are_left_out_by_name():
     group = np.array([0, 1, 2, 3, 4, 5, 6, 6, 6, 6, 7, 7, 8])
     classes, notes = usable_classes(label, group, 5)
     assert classes == ["a"]
-    assert notes == ["1 rows without a label: left out",
-                     "class b: 6 rows in 2 groups, fewer than 5 folds: left out"]
+    assert notes == [
+        "1 rows without a label: left out",
+        "class b: 6 rows in 2 groups, fewer than 5 folds: left out",
+    ]
 
 
 def test_too_few_groups_are_refused():

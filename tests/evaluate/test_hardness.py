@@ -2,11 +2,16 @@
 """Hardness ratios from energy bins against the fluxes that made them."""
 
 import numpy as np
+from astropy.table import Table
 
-from astro_xlatent.evaluate.hardness import BandFluxes, band_fluxes, fluxes_of_spectra, hardness_ratios
+from astro_xlatent.evaluate.hardness import (
+    BandFluxes,
+    band_fluxes,
+    fluxes_of_spectra,
+    hardness_ratios,
+)
 from astro_xlatent.missions.csc import CSC
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
-from astropy.table import Table
 
 
 def _csc_table(quantity, values):
@@ -19,8 +24,10 @@ def _csc_table(quantity, values):
 
 def test_energy_and_photon_fluxes_survive_the_bins():
     """What the catalogue says comes back, under its own name."""
-    for quantity, values, kind in (("flux", (1e-14, 3e-14, 7e-14), "energy-flux"),
-                                   ("photflux", (4e-6, 3e-6, 1e-6), "photon-flux")):
+    for quantity, values, kind in (
+        ("flux", (1e-14, 3e-14, 7e-14), "energy-flux"),
+        ("photflux", (4e-6, 3e-6, 1e-6), "photon-flux"),
+    ):
         found = band_fluxes(CSC().read_bands(_csc_table(quantity, values)).bins)
         np.testing.assert_allclose(found.flux[0], values, rtol=1e-6)
         assert found.kind == kind
@@ -45,9 +52,16 @@ def test_spectrum_flux_does_not_depend_on_the_range_kept():
     e_lo, e_hi = (np.broadcast_to(e, shape) for e in (FINE_EDGES[:-1], FINE_EDGES[1:]))
     valid = np.ones(shape, bool)
     valid[1] = e_hi[1] < 5
-    bins = EnergyBins(e_lo=e_lo, e_hi=e_hi, counts=area * density * (e_hi - e_lo) + 3.0,
-                      background=np.full(shape, 3.0), background_error=np.ones(shape),
-                      area=np.full(shape, area), resolution=np.full(shape, 0.1), valid=valid)
+    bins = EnergyBins(
+        e_lo=e_lo,
+        e_hi=e_hi,
+        counts=area * density * (e_hi - e_lo) + 3.0,
+        background=np.full(shape, 3.0),
+        background_error=np.ones(shape),
+        area=np.full(shape, area),
+        resolution=np.full(shape, 0.1),
+        valid=valid,
+    )
     found = fluxes_of_spectra(bins)
     assert found.kind == "photon-flux"
     np.testing.assert_allclose(found.flux, density * np.broadcast_to([0.7, 0.8, 5.0], (2, 3)), rtol=0.08)

@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from astropy.table import Table
 
 from astro_xlatent.errors import ParameterError
 from astro_xlatent.evaluate.information import (
@@ -13,7 +14,6 @@ from astro_xlatent.evaluate.information import (
     normal_scores,
     variability_columns,
 )
-from astropy.table import Table
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9])
@@ -77,8 +77,14 @@ def test_table_columns_are_found_and_bad_ones_named():
     """Constant and empty columns are left out with a note."""
     rng = np.random.default_rng(6)
     latent = rng.normal(size=(300, 8))
-    table = Table({"var_inter_prob_b": latent[:, 0] + 0.1 * rng.normal(size=300),
-                   "kp_prob_b": np.ones(300), "var_index_b": np.full(300, np.nan), "flux": rng.random(300)})
+    table = Table(
+        {
+            "var_inter_prob_b": latent[:, 0] + 0.1 * rng.normal(size=300),
+            "kp_prob_b": np.ones(300),
+            "var_index_b": np.full(300, np.nan),
+            "flux": rng.random(300),
+        }
+    )
     assert variability_columns(table) == ["var_inter_prob_b", "kp_prob_b", "var_index_b"]
     numbers, notes = information_numbers(table, latent, rng.normal(size=(300, 2)), quick=True)
     found = {n.method: n.value for n in numbers if n.quantity == "with var_inter_prob_b"}

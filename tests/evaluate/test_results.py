@@ -14,8 +14,11 @@ from astro_xlatent.evaluate.results import Number, Results
 @pytest.fixture
 def results():
     """Two numbers, one without an interval, and a note with characters special in rst."""
-    numbers = [Number("part one", "balanced accuracy", "model", "JUDGE", 10, 0.4, 0.3, 0.5),
-               Number("part one", "share", "xl_nh", "all", 5, 0.25), Number("two", "AUC", "x", "all", 0, math.nan)]
+    numbers = [
+        Number("part one", "balanced accuracy", "model", "JUDGE", 10, 0.4, 0.3, 0.5),
+        Number("part one", "share", "xl_nh", "all", 5, 0.25),
+        Number("two", "AUC", "x", "all", 0, math.nan),
+    ]
     return Results("Some rows", {"model": "a-1"}, numbers, ["column x_y: 3 *rows* left out"], {"m": [[1, 2]]})
 
 
@@ -42,7 +45,13 @@ def test_text_names_intervals_and_missing_values(results):
     text = results.text()
     assert "0.400 [0.300, 0.500]" in text
     assert "* column x_y" in text
-    assert [line for line in text.splitlines() if line.startswith("AUC")][0].split() == ["AUC", "x", "all", "0", "-"]
+    assert [line for line in text.splitlines() if line.startswith("AUC")][0].split() == [
+        "AUC",
+        "x",
+        "all",
+        "0",
+        "-",
+    ]
 
 
 def test_other_suffixes_and_files_are_refused(results, tmp_path):

@@ -23,7 +23,11 @@ def rows():
     """Labels, noisy predictions and groups of 500 rows."""
     rng = np.random.default_rng(1)
     truth = rng.integers(4, size=500)
-    return truth, np.where(rng.random(500) < 0.5, truth, rng.integers(4, size=500)), rng.integers(20, size=500)
+    return (
+        truth,
+        np.where(rng.random(500) < 0.5, truth, rng.integers(4, size=500)),
+        rng.integers(20, size=500),
+    )
 
 
 def test_confusion_scores_agree_with_sklearn(rows):
