@@ -55,7 +55,7 @@ class Family:
 
 
 FAMILIES = (
-    Family("power law", "powerlaw", "PhoIndex", (-1.0, 6.0), False),
+    Family("power law", "powerlaw", "PhoIndex", (-3.0, 9.0), False),
     Family("black body", "bbodyrad", "kT", (0.02, 20.0), True),
     Family("thermal plasma", "apec", "kT", (0.08, 17.0), True),
 )
