@@ -21,8 +21,8 @@ from astro_xlatent.evaluate.scores import (
     confusion_by_group,
     interval,
 )
+from astro_xlatent.evaluate.simulated_baselines import N_EIGHT, hardness_predictions, latent_predictions
 from astro_xlatent.evaluate.variance import explained_variance
-from astro_xlatent.simulate.populations import CLASSES
 
 __all__ = ["COUNTS_RANGES", "classification_numbers", "evaluate_simulated", "simulate"]
 
@@ -33,7 +33,6 @@ VARIANCE_RANGES = ((30, 100), (300, 1000))
 SEED_OFFSET = 7_000_003
 BASELINE_SEED_OFFSET = 8_000_009
 BATCH = 256
-_N_EIGHT = len(CLASSES) - 1
 
 
 def simulate(mode, n, instruments, seed, model=None, progress=None):
@@ -120,46 +119,6 @@ def _hardness_features(fluxes, width=5):
     return np.concatenate([np.pad(a, pad, constant_values=np.nan) for a in (ratios, significance)], axis=1)
 
 
-def _kinds(rows, mode):
-    """What may share one classifier: the same bands, and the same kind of flux."""
-    if mode == "spectra":
-        return np.full(len(rows["net"]), "photon-flux")
-    kind = np.where(rows["energy"], "energy-flux", "photon-flux")
-    return np.char.add(np.char.add(rows["mission"], " "), kind)
-
-
-def _classifiers(seed):
-    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-
-    return {
-        "random forest": RandomForestClassifier(200, min_samples_leaf=5, random_state=seed),
-        "gradient boosting": HistGradientBoostingClassifier(
-            max_iter=150, max_leaf_nodes=12, learning_rate=0.06, random_state=seed
-        ),
-    }
-
-
-def _baseline_predictions(mode, train, test, seed):
-    """Predicted class index of every test row, by the name of the baseline."""
-    kinds, own = _kinds(train, mode), _kinds(test, mode)
-    half = train["hardness"].shape[1] // 2
-    found = {}
-    for features, columns in (("hardness ratios", slice(half)), ("hardness ratios + S/N", slice(None))):
-        for name, classifier in _classifiers(seed).items():
-            predicted = np.full(len(own), -1)
-            for kind in np.unique(own):
-                rows = (kinds == kind) & (train["class_index"] >= 0) & (train["class_index"] < _N_EIGHT)
-                # Columns without any value say nothing, and trees warn of them.
-                x = train["hardness"][rows][:, columns]
-                used = np.isfinite(x).any(axis=0)
-                classifier.fit(x[:, used], train["class_index"][rows])
-                predicted[own == kind] = classifier.predict(
-                    test["hardness"][own == kind][:, columns][:, used]
-                )
-            found[f"{features}, {name}"] = predicted
-    return found
-
-
 def classification_numbers(mode, rows, predictions, rng, n_boot=300):
     """
     Balanced accuracy of the eight classes, beside that of baselines.
@@ -179,11 +138,12 @@ def classification_numbers(mode, rows, predictions, rng, n_boot=300):
     Returns
     -------
     numbers : list of Number
-        "best baseline" is chosen on the tested rows, in its favour.
+        "best baseline" is the best of hardness ratios, chosen on the tested
+        rows, in its favour.
     """
     section = f"simulated {mode}: 8 classes"
-    eight = (rows["class_index"] >= 0) & (rows["class_index"] < _N_EIGHT)
-    predictions = {"model": rows["class_prob"][:, :_N_EIGHT].argmax(axis=1), **predictions}
+    eight = (rows["class_index"] >= 0) & (rows["class_index"] < N_EIGHT)
+    predictions = {"model": rows["class_prob"][:, :N_EIGHT].argmax(axis=1), **predictions}
     numbers = []
     for low, high in COUNTS_RANGES:
         chosen = np.flatnonzero(eight & (rows["net"] >= low) & (rows["net"] < high))
@@ -196,7 +156,9 @@ def classification_numbers(mode, rows, predictions, rng, n_boot=300):
             for name, predicted in predictions.items()
         }
         best = max(
-            (name for name in scores if name != "model"), key=lambda name: scores[name][0], default=None
+            (name for name in scores if name.startswith("hardness")),
+            key=lambda name: scores[name][0],
+            default=None,
         )
         subset = f"{low}-{high} counts"
         numbers += [
@@ -220,7 +182,7 @@ def classification_numbers(mode, rows, predictions, rng, n_boot=300):
 
 
 def _score(truth, predicted, group, weights):
-    confusion = confusion_by_group(truth, predicted, _N_EIGHT, group)
+    confusion = confusion_by_group(truth, predicted, N_EIGHT, group)
     repeats = balanced_accuracy(
         (weights @ confusion.reshape(len(confusion), -1)).reshape(-1, *confusion.shape[1:])
     )
@@ -292,7 +254,8 @@ def evaluate_simulated(model, instruments, n=20000, seed=1, log=None):
         rows = simulate(mode, n, instruments, seed + SEED_OFFSET, model)
         log(f"{mode}: training classifiers of hardness ratios")
         train = simulate(mode, n, instruments, seed + BASELINE_SEED_OFFSET)
-        results.add(classification_numbers(mode, rows, _baseline_predictions(mode, train, rows, seed), rng))
+        predictions = hardness_predictions(mode, train, rows, seed) | latent_predictions(rows, seed)
+        results.add(classification_numbers(mode, rows, predictions, rng))
         numbers, curve = _calibration_numbers(mode, rows, rng)
         results.add(numbers)
         results.arrays[f"reliability {mode}"] = curve.tolist()
@@ -305,8 +268,8 @@ def evaluate_simulated(model, instruments, n=20000, seed=1, log=None):
 
 def _confusion(rows):
     """Confusion matrix of the eight classes at 100 to 1,000 counts."""
-    chosen = (rows["class_index"] >= 0) & (rows["class_index"] < _N_EIGHT)
+    chosen = (rows["class_index"] >= 0) & (rows["class_index"] < N_EIGHT)
     chosen &= (rows["net"] >= 100) & (rows["net"] < 1000)
-    predicted = rows["class_prob"][chosen][:, :_N_EIGHT].argmax(axis=1)
-    matrix = confusion_by_group(rows["class_index"][chosen], predicted, _N_EIGHT, np.zeros(chosen.sum(), int))
+    predicted = rows["class_prob"][chosen][:, :N_EIGHT].argmax(axis=1)
+    matrix = confusion_by_group(rows["class_index"][chosen], predicted, N_EIGHT, np.zeros(chosen.sum(), int))
     return matrix.sum(axis=0).tolist()

@@ -94,6 +94,19 @@ def explained_variance(mode, rows, ranges, seed=0):
             if chosen.size < 100:
                 continue
             fold = rng.permutation(chosen.size) % 5
+            if "N_H" in name:
+                # The head's own answer, for the gap.
+                median = np.maximum(rows["nh_quantiles"][chosen, 2], 20.0)
+                numbers.append(
+                    Number.of(
+                        f"simulated {mode}: variance explained by latents",
+                        f"R2 of {name}",
+                        "head, not latents",
+                        f"{low}-{high} counts",
+                        chosen.size,
+                        *_r_squared(values[chosen], median, rng),
+                    )
+                )
             for method, regressor in regressors(seed).items():
                 predicted = predict_quantity(regressor, rows["latent"][chosen], values[chosen], fold)
                 numbers.append(
