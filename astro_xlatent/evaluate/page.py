@@ -45,22 +45,11 @@ def _escaped(text):
 
 
 def _table(numbers):
-    yield from (".. list-table::", "   :header-rows: 1", "")
-    head = ("quantity", "of", "rows", "n", "value", "90 % interval")
-    rows = [
-        (
-            n.quantity,
-            n.method,
-            n.subset,
-            str(n.n),
-            n.text().split(" [")[0],
-            f"{n.low:.3f} to {n.high:.3f}" if n.low == n.low else "",
-        )
-        for n in numbers
-    ]
-    for row in (head, *rows):
-        for k, cell in enumerate(row):
-            yield f"   {'*' if k == 0 else ' '} - {_escaped(cell)}".rstrip()
+    yield from (".. csv-table::", "   :header: quantity, of, rows, n, value, 90 % interval", "")
+    for n in numbers:
+        limits = f"{n.low:.3f} to {n.high:.3f}" if n.low == n.low else ""
+        cells = (n.quantity, n.method, n.subset, str(n.n), n.text().split(" [")[0], limits)
+        yield "   " + ", ".join('"' + _escaped(cell).replace('"', '""') + '"' for cell in cells)
     yield ""
 
 

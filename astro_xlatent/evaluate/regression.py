@@ -87,7 +87,7 @@ def regression_numbers(quantities, features, field, seed=0, quick=False, n_boot=
         Kept together in folds, and resampled as a whole.
     seed : int, optional
     quick : bool, optional
-        Only ridge regression.
+        No random forests.
     n_boot : int, optional
 
     Returns
@@ -98,7 +98,7 @@ def regression_numbers(quantities, features, field, seed=0, quick=False, n_boot=
     """
     numbers, notes = [], []
     tools = regressors(seed)
-    tools = {"ridge": tools["ridge"]} if quick else tools
+    tools = {name: tools[name] for name in ("ridge", "k-NN")} if quick else tools
     for name, values in quantities.items():
         known = np.isfinite(values)
         rows = known & np.all([np.isfinite(x).all(axis=1) for x in features.values()], axis=0)
