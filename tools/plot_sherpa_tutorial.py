@@ -99,7 +99,8 @@ def draw_samples(spectra, columns, draws, column):
     energy_axis(spectra)
     columns.hist(np.log10(draws.nh), 30, color=LATENT, alpha=0.5, label="samples")
     value, error = column
-    columns.axvspan(*np.log10(1e22 * np.maximum([value - error, value + error], 1e-3)), color=POWER, alpha=0.2)
+    ends = np.maximum([value - error, value + error], 1e-3)
+    columns.axvspan(*np.log10(1e22 * ends), color=POWER, alpha=0.2)
     columns.axvline(np.log10(1e22 * value), color=POWER, label="power-law fit")
     columns.set(xlabel=r"log $N_\mathrm{H}$ [cm$^{-2}$]", yticks=[])
     columns.legend(frameon=False)

@@ -145,7 +145,10 @@ def noticed_channels(id, data):
         If none is left.
     """
     mask = data.get_mask()
-    noticed = np.zeros(data.channel.size, bool) if mask is None else np.asarray(mask)
+    if mask is None:
+        # Sherpa before 4.17 says None for all channels as well.
+        mask = np.full(data.channel.size, data.mask is True)
+    noticed = np.asarray(mask)
     if noticed.size != data.channel.size:
         # With ignore_bad and grouping the mask counts the good channels only.
         full = np.zeros(data.channel.size, bool)

@@ -9,7 +9,7 @@ from sherpa.astro.ui.utils import Session
 
 from astro_xlatent.errors import ResponseError, SpectrumError
 from astro_xlatent.sherpa import guess, predict, sample
-from astro_xlatent.sherpa._session import spectrum_of
+from astro_xlatent.sherpa._session import noticed_channels, spectrum_of
 from astro_xlatent.spectra.spectrum import XraySpectrum
 from astro_xlatent.table import predict_spectra
 
@@ -99,6 +99,19 @@ def test_ignore_bad(loaded, model):
     spectrum = spectrum_of(1, loaded)
     assert not np.any(spectrum.fine_groups()[100:150] >= 0)
     assert np.any(spectrum.fine_groups()[160:] >= 0)
+
+
+@pytest.mark.parametrize(("mask", "n"), [(True, 300), (False, 0)])
+def test_no_mask(loaded, monkeypatch, mask, n):
+    """Older versions of Sherpa give None for all channels, and for none."""
+    data = loaded.get_data(1)
+    monkeypatch.setattr(DataPHA, "get_mask", lambda self: None)
+    data.mask = mask
+    if n:
+        assert noticed_channels(1, data).sum() == n
+    else:
+        with pytest.raises(SpectrumError, match="leaves no channels"):
+            noticed_channels(1, data)
 
 
 def test_subtracted_or_not(real, model):
