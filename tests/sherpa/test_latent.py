@@ -89,6 +89,27 @@ def test_fit_improves(loaded, model):
     assert source.norm.val > 0
 
 
+def test_confidence_limits_and_plot(loaded):
+    """``conf`` brackets the best norm, and ``plot_fit`` draws data and model."""
+    pytest.importorskip("matplotlib")
+    source = LatentSpectrum("src")
+    source.set_latent(predict(1, loaded))
+    loaded.set_source(1, source)
+    loaded.guess(1, source)
+    for par in source.pars[:-1]:
+        par.freeze()
+    loaded.fit(1)
+    loaded.conf(1, source.norm)
+    result = loaded.get_conf_results()
+    assert result.parmins[0] < 0 < result.parmaxes[0]
+    # one parameter: a Poisson error of the counts, as the closed form has it
+    counts = loaded.calc_data_sum(0.5, 7, id=1)
+    assert result.parmaxes[0] / result.parvals[0] == pytest.approx(counts**-0.5, rel=0.5)
+    plot = loaded.get_fit_plot(1)
+    assert plot.modelplot.y.shape == plot.dataplot.y.shape
+    loaded.plot_fit(1)
+
+
 def test_two_missions_share_latents(session, made, absorbed, model):
     """Two data sets, one shape, two normalisations."""
     first, second = LatentSpectrum("one", model), LatentSpectrum("two", model)
