@@ -100,7 +100,7 @@ def _plain(table, name, rows, shape):
         raise TableError(msg)
     column = table[name]
     if column.shape[1:] != shape:
-        msg = f"column {name!r} has shape {column.shape}; ({len(table)}, {', '.join(map(str, shape))}) is needed"
+        msg = f"column {name!r} has shape {column.shape}; {(len(table), *shape)} is needed"
         raise TableError(msg)
     column = column[rows]
     mask = np.ma.getmaskarray(np.ma.asarray(getattr(column, "value", column)))
@@ -293,7 +293,7 @@ def _p_change(chi2, n_used):
 
 def _multiply(classes, usable, total, weights):
     """Product of class probabilities, the prior counted once."""
-    weights = np.full(classes.shape[1], 1 / classes.shape[1]) if weights is None else np.asarray(weights, float)
+    weights = np.ones(classes.shape[1]) if weights is None else np.asarray(weights, float)
     if weights.shape != (classes.shape[1],) or not np.all(weights > 0):
         msg = f"class_weights must be {classes.shape[1]} positive numbers, got {weights!r}"
         raise ParameterError(msg)
@@ -372,7 +372,8 @@ def _sources(table, by):
     column = table[by]
     masked = np.ma.getmaskarray(np.ma.asarray(column))
     if column.ndim != 1 or masked.any():
-        msg = f"by={by!r}: {int(masked.sum())} rows are masked or hold no single value; name every row's source"
+        msg = (f"by={by!r}: {int(masked.sum())} rows are masked or hold no single value; "
+               "name every row's source")
         raise TableError(msg)
     _, first, inverse = np.unique(np.asarray(column), return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))
@@ -383,7 +384,8 @@ def _columns(found, missing):
     """Output columns of `group_latents`."""
     variance = np.diagonal(found.latent_cov, axis1=1, axis2=2)
     columns = {
-        "xl_n_obs": Column(found.n_obs, description="observations of the source", meta={"ucd": "meta.number;obs"}),
+        "xl_n_obs": Column(found.n_obs, description="observations of the source",
+                           meta={"ucd": "meta.number;obs"}),
         "xl_n_used": Column(found.n_used, description="observations that say something about the latents",
                             meta={"ucd": "meta.number;obs"}),
         "xl_latent": make_column("xl_latent", found.latent, missing),

@@ -59,7 +59,8 @@ def test_joint_coverage_and_uniform_p():
     """Joint posteriors of unchanged sources cover the truth, and p-values are uniform."""
     rng = np.random.default_rng(5)
     truth = rng.standard_normal((4000, D))
-    joint = combine([observe(rng, truth, 0.5), observe(rng, truth, [0.2] * 4 + [1.5] * 4), observe(rng, truth, 1.0)])
+    errors = (0.5, [0.2] * 4 + [1.5] * 4, 1.0)
+    joint = combine([observe(rng, truth, error) for error in errors])
     offset = joint.latent - truth
     chi2 = np.einsum("ni,nij,nj->n", offset, np.linalg.inv(joint.latent_cov), offset)
     assert stats.kstest(chi2, stats.chi2(D).cdf).pvalue > 1e-3
