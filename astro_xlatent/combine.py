@@ -16,11 +16,18 @@ from astro_xlatent.columns import CLASSES, N_LATENT, make_column
 from astro_xlatent.errors import ParameterError, TableError
 from astro_xlatent.provenance import check_latent_space
 
-__all__ = ["MIN_INFORMATION", "Combined", "combine", "group_latents", "latent_gaussians", "likelihoods"]
+__all__ = ["CLASS_GAIN", "MIN_INFORMATION", "Combined", "combine", "group_latents", "latent_gaussians",
+           "likelihoods"]
 
 #: Information, relative to the prior's, below which a direction of the
 #: latents counts as not measured when observations are compared.
 MIN_INFORMATION = 0.05
+#: What any number of further observations of one source can add to the
+#: evidence on its class, relative to the first. Measured on simulated sources
+#: observed by Chandra and eROSITA, two to six times: 0.25 to 0.5 gives the best
+#: log score (-1.535 for two, -1.44 for six; the full product -1.63 and -2.66,
+#: worse than no observation, -2.20).
+CLASS_GAIN = 0.35
 # Rows whose matrices are worked on at once.
 _CHUNK = 20_000
 
@@ -179,10 +186,15 @@ def combine(observations, *, class_weights=None):
     Notes
     -----
     With K posteriors N(m_k, C_k) the joint precision is sum(1/C_k) - (K - 1),
-    the joint mean follows from sum(m_k/C_k). Class probabilities are
-    multiplied, the prior divided out K - 1 times: observations count as
-    independent given the class. Sources within a class differ, so for many
-    observations this is too sure of itself; the latents are not affected.
+    the joint mean follows from sum(m_k/C_k).
+
+    Class probabilities are not multiplied: that takes the observations for
+    independent given the class, but sources of a class differ, and seeing the
+    same unusual one ten times is not ten times the evidence. The logarithms of
+    probability over prior are averaged, each with its information (relative
+    entropy to the prior) I_k as weight, and their mean raised by 1 +
+    `CLASS_GAIN` (1 - 1/K') with K' = sum(I)^2 / sum(I^2). One informative
+    observation among uninformative ones remains as it is.
 
     ``chi2`` compares the likelihoods' means with their weighted mean; it has
     8 (K - 1) degrees of freedom. Directions with less than `MIN_INFORMATION`
@@ -280,7 +292,7 @@ def _combine_groups(mean, covariance, usable, classes, group, n_groups, class_we
     # A single observation is its own posterior, also where it is broader than the prior.
     alone = (n_obs == 1) & total(usable.astype(int)).astype(bool)
     joint[alone], joint_cov[alone] = mean[order][starts][alone], covariance[order][starts][alone]
-    class_prob = None if classes is None else _multiply(classes, usable, total, class_weights)
+    class_prob = None if classes is None else _pool(classes, usable, total, class_weights)
     return Combined(joint, joint_cov, class_prob, n_obs, n_used, chi2, _p_change(chi2, n_used))
 
 
@@ -291,15 +303,20 @@ def _p_change(chi2, n_used):
     return np.where(compared, chdtrc(N_LATENT * np.maximum(n_used - 1, 1), chi2), np.nan)
 
 
-def _multiply(classes, usable, total, weights):
-    """Product of class probabilities, the prior counted once."""
+def _pool(classes, usable, total, weights):
+    """Joint class probabilities, see the notes of `combine`."""
     weights = np.ones(classes.shape[1]) if weights is None else np.asarray(weights, float)
     if weights.shape != (classes.shape[1],) or not np.all(weights > 0):
         msg = f"class_weights must be {classes.shape[1]} positive numbers, got {weights!r}"
         raise ParameterError(msg)
-    ratio = np.log(np.maximum(classes, 1e-12)) - np.log(weights / weights.sum())
-    summed = np.log(weights / weights.sum()) + total(np.where(usable[:, None], ratio, 0.0))
-    probability = np.exp(summed - summed.max(axis=1, keepdims=True))
+    prior = np.log(weights / weights.sum())
+    ratio = np.log(np.maximum(classes, 1e-12)) - prior
+    gained = np.where(usable, np.maximum(np.sum(classes * ratio, axis=1), 0.0) + 1e-9, 0.0)
+    summed = np.maximum(total(gained), 1e-12)
+    effective = np.maximum(summed**2 / np.maximum(total(gained**2), 1e-24), 1.0)
+    mean = total(gained[:, None] * ratio) / summed[:, None]
+    logit = prior + (1 + CLASS_GAIN * (1 - 1 / effective))[:, None] * mean
+    probability = np.exp(logit - logit.max(axis=1, keepdims=True))
     return probability / probability.sum(axis=1, keepdims=True)
 
 

@@ -22,8 +22,8 @@ __all__ = ["neighbors", "outliers"]
 # More queries than this make a search tree worth its while.
 _FEW = 50
 _CHUNK = 100_000
-# Rows of the coarse reference of `outliers`.
-_REFERENCE = 2000
+# Rows of the samples with which `outliers` bounds distances.
+_COARSE, _FINE = 2000, 40_000
 # Error, in units of the latents' spread, below which rows count as equally well measured.
 _FLOOR = 0.1
 
@@ -157,16 +157,18 @@ def outliers(table, n=20, *, k=5, exclude=("NO_DATA", "NO_SOURCE")):
         msg = f"only {len(rows)} rows have latents and none of the excluded flags; more than k={k} are needed"
         raise TableError(msg)
     mean, error = points[:, :N_LATENT], np.sqrt(points[:, N_LATENT] ** 2 / N_LATENT + _FLOOR**2)
-    bound = _bound(mean, k) / error
+    bound = _bound(mean, k, _COARSE)(slice(None)) / error
+    finer, threshold = _bound(mean, k, _FINE), -np.inf
     tree, order = cKDTree(mean), np.argsort(-bound)
     score = np.full(len(rows), -np.inf)
     n, step = min(n, len(rows)), max(4 * n, 256)
     for start in range(0, len(order), step):
         block = order[start:start + step]
-        score[block] = tree.query(mean[block], k=[k + 1])[0][:, 0] / error[block]
-        rest = bound[order[start + step]] if start + step < len(order) else -np.inf
-        if np.partition(score, -n)[-n] >= rest:
+        if bound[block[0]] < threshold:
             break
+        block = block[finer(block) / error[block] >= threshold]
+        score[block] = tree.query(mean[block], k=[k + 1])[0][:, 0] / error[block]
+        threshold = np.partition(score, -n)[-n]
     best = np.argsort(-score, kind="stable")[:n]
     return _prepend(table[rows[best]], [
         ("xn_row", rows[best], "row number in the searched table", "meta.id.cross"),
@@ -242,15 +244,14 @@ def _nearest(points, query, k):
     return np.take_along_axis(index, order, axis=1), np.sqrt(np.take_along_axis(near, order, axis=1))
 
 
-def _bound(mean, k):
-    """Distance to the k-th neighbour within a sample: never less than within all rows."""
-    sample = np.unique(np.linspace(0, len(mean) - 1, _REFERENCE).astype(int))
-    if len(sample) <= k:
-        return np.full(len(mean), np.inf)
+def _bound(mean, k, size):
+    """Function of rows: distance to the k-th neighbour within a sample, never less than within all."""
     from scipy.spatial import cKDTree
 
-    # One neighbour more: a row of the sample finds itself.
-    return cKDTree(mean[sample]).query(mean, k=[k + 1])[0][:, 0]
+    sample = np.unique(np.linspace(0, len(mean) - 1, size).astype(int))
+    tree = cKDTree(mean[sample])
+    # One neighbour more: a row of the sample finds itself. Too few rows: infinity.
+    return lambda rows: tree.query(mean[rows], k=[k + 1])[0][:, 0]
 
 
 def _flagged(table, names):

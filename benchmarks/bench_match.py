@@ -190,10 +190,10 @@ def joint(observations, changed, latents, classes):
         square = np.einsum("ni,ni->n", offset, solved)
         score = np.log(part.class_prob[np.arange(len(changed)), classes])[~changed].mean()
         print(f"  {label:8s} coverage {np.mean(square < chi2(8).ppf(0.68)):.3f}   rms error "
-              f"{np.sqrt(np.mean(offset**2)):.3f}   log score {score:.3f} (uniform {-np.log(len(CLASSES)):.3f})")
+              f"{np.sqrt(np.mean(offset**2)):.3f}   log score {score:.3f} (none: {-np.log(9):.3f})")
     p = found.p_change[~changed & np.isfinite(found.p_change)]
-    print("  p_change of unchanged twins below 0.001, 0.01, 0.1, 0.5: " +
-          ", ".join(f"{np.mean(p < level):.4f}" for level in (0.001, 0.01, 0.1, 0.5)))
+    print("  p_change of unchanged twins: " + ", ".join(
+        f"{np.mean(p < level):.4f} below {level}" for level in (0.001, 0.01, 0.1, 0.5)))
 
 
 if __name__ == "__main__":

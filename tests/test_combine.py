@@ -7,7 +7,7 @@ from astropy.table import MaskedColumn, Table, vstack
 from enriched import make_enriched
 from scipy import stats
 
-from astro_xlatent.combine import combine, group_latents, latent_gaussians, likelihoods
+from astro_xlatent.combine import CLASS_GAIN, combine, group_latents, latent_gaussians, likelihoods
 from astro_xlatent.errors import ModelError, ParameterError, TableError
 
 D = 8
@@ -109,15 +109,27 @@ def test_variability_adds_to_the_error():
     np.testing.assert_allclose(np.linalg.solve(wide, h_wide[..., None]), np.linalg.solve(plain, h[..., None]))
 
 
-def test_classes_multiply():
-    """Bayes' rule for two independent observations and an unequal prior."""
-    weights = np.array([3.0, 1, 1, 1, 1, 1, 1, 1, 2]) / 12
-    rng = np.random.default_rng(10)
-    nine = rng.dirichlet(np.ones(9), 2)
-    rows = with_cov(np.zeros((2, D)), np.tile(0.5 * np.eye(D), (2, 1, 1)),
+def with_classes(nine):
+    """Rows with class probabilities and no latents to speak of."""
+    return with_cov(np.zeros((len(nine), D)), np.tile(0.5 * np.eye(D), (len(nine), 1, 1)),
                     xl_class_prob=nine[:, :8] / (1 - nine[:, 8:]), xl_class_other=nine[:, 8])
-    expected = nine[0] * nine[1] / weights
-    np.testing.assert_allclose(combine(rows, class_weights=weights).class_prob[0], expected / expected.sum())
+
+
+def test_classes_of_equal_observations():
+    """K times the same probabilities: their ratio to the prior to the power 1 + gain (1 - 1/K)."""
+    weights = np.array([3.0, 1, 1, 1, 1, 1, 1, 1, 2]) / 12
+    nine = np.random.default_rng(10).dirichlet(np.ones(9))
+    for number in (1, 2, 7):
+        expected = weights * (nine / weights) ** (1 + CLASS_GAIN * (1 - 1 / number))
+        found = combine(with_classes(np.tile(nine, (number, 1))), class_weights=weights).class_prob[0]
+        np.testing.assert_allclose(found, expected / expected.sum(), rtol=1e-6)
+
+
+def test_uninformative_classes_change_nothing():
+    """Observations that say nothing about the class do not dilute the one that does."""
+    nine = np.full((6, 9), 1 / 9)
+    nine[3] = np.random.default_rng(12).dirichlet(np.ones(9))
+    np.testing.assert_allclose(combine(with_classes(nine)).class_prob[0], nine[3], rtol=1e-5)
 
 
 def test_group_latents_masks_and_counts():
