@@ -49,7 +49,7 @@ _OUTPUT = {
     "xm_pos_prob": (np.float32, None, "stat.probability;pos",
                     "probability, from position alone, that the pair is one source"),
     "xm_spec_logb": (np.float32, None, "stat.likelihood;em.X-ray",
-                     "ln of the Bayes factor of the latents, one source unchanged against two"),
+                     "ln of the Bayes factor of the latents, one source unchanged against two, tempered"),
     "xm_latent_sigma": (np.float32, None, "stat.param;arith.diff",
                         "difference of the latents, as the standard deviations of a normal variable "
                         "that are exceeded as rarely"),
@@ -105,9 +105,9 @@ def match_catalogs(a, b, *, a_error=None, b_error=None, n_sigma=5.0, share=None,
         ``xm_pos_prob``, ``xm_spec_logb``, ``xm_latent_sigma``,
         ``xm_flux_ratio``, ``xm_flux_ratio_err``, ``xm_prob``,
         ``xm_prob_same``, ``xm_rank``, ``xm_best``; masked where latents or
-        fluxes are. Its metadata hold ``XMSHARE``, and in ``XMLEFTA`` and
-        ``XMLEFTB`` the number of rows without usable position or error,
-        which are left out with a warning.
+        fluxes are. Its metadata hold ``XMSHARE``, ``XMTEMPER`` (see the
+        notes), and in ``XMLEFTA`` and ``XMLEFTB`` the number of rows without
+        usable position or error, which are left out with a warning.
 
     Raises
     ------
@@ -125,8 +125,14 @@ def match_catalogs(a, b, *, a_error=None, b_error=None, n_sigma=5.0, share=None,
     none of them with weight 1 - share; f_j is the density of the separation
     (two-dimensional normal), n_j that of ``b`` on the sky, from the distance
     to its 16th neighbour. B is the product of the Bayes factors of latents
-    and flux, see `spectral_evidence`; where they are masked it is 1. What a
-    chance pair looks like is taken from the tables themselves.
+    and flux, see `spectral_evidence`; where they are masked it is 1.
+
+    What a chance pair looks like is taken from the tables themselves: the
+    distribution of fluxes, and of latents as one Gaussian. Real populations
+    are clumps, in which chance pairs are more alike than that. The mean of a
+    Bayes factor over chance pairs is 1, so its logarithm is multiplied by the
+    number of at most 1 for which that holds among random pairs of rows
+    (``XMTEMPER``).
 
     Examples
     --------
@@ -162,6 +168,8 @@ def match_catalogs(a, b, *, a_error=None, b_error=None, n_sigma=5.0, share=None,
     evidence = np.zeros(len(i))
     if spectral:
         log_bayes, difference = _compare_latents(a, b, rows_a, rows_b, variability)
+        temper = _temper(a, b, rows_a, rows_b, variability)
+        log_bayes = temper * log_bayes
         values |= {"xm_spec_logb": log_bayes, "xm_latent_sigma": difference}
         evidence += np.nan_to_num(log_bayes)
     if spectral and flux is not None:
@@ -175,6 +183,8 @@ def match_catalogs(a, b, *, a_error=None, b_error=None, n_sigma=5.0, share=None,
         values["xm_prob_same"] = values["xm_prob"] * same / np.maximum(same + changed, 1e-300)
     pairs = _finish(values, either)
     pairs.meta.update({"XMSHARE": share, "XMLEFTA": left[0], "XMLEFTB": left[1]})
+    if spectral:
+        pairs.meta["XMTEMPER"] = temper
     return pairs
 
 
@@ -326,6 +336,33 @@ def _compare_latents(a, b, rows_a, rows_b, variability):
         for target, value in zip((log_bayes, sigma), found, strict=True):
             target[part] = np.where(known & also, value, np.nan)
     return log_bayes, sigma
+
+
+def _temper(a, b, rows_a, rows_b, variability):
+    """Factor on the log Bayes factors of the latents that makes their mean over chance pairs 1."""
+    if min(len(a), len(b)) < _POPULATION[1]:
+        return 1.0
+    rng = np.random.default_rng(20261122)
+    i, j = (rng.integers(0, len(t), _CHUNK) for t in (a, b))
+    chance = ~np.isin(i * len(b) + j, rows_a * len(b) + rows_b)
+    log_bayes, _ = _compare_latents(a, b, i[chance], j[chance], variability)
+    log_bayes = log_bayes[np.isfinite(log_bayes)]
+    if not log_bayes.size or log_bayes.mean() >= 0:
+        return 1.0
+    if _log_mean_exp(log_bayes) <= 0:
+        return 1.0
+    low, high = 0.0, 1.0
+    # The mean is 1 at 0, falls, and rises through 1 again: convex, so that halving finds it.
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if _log_mean_exp(middle * log_bayes) <= 0 else (low, middle)
+    return low
+
+
+def _log_mean_exp(values):
+    from scipy.special import logsumexp
+
+    return logsumexp(values) - np.log(values.size)
 
 
 def _compare_fluxes(a, b, rows_a, rows_b, name, scatter):

@@ -156,7 +156,8 @@ def report(pairs, a, b, changed, density):
     same = true & ~moved
     print(f"\n{density} sources per square degree and catalogue, errors 4 and 1 arcsec, half of them twins, "
           f"a fifth of these changed\n  {len(pairs)} candidate pairs: {same.sum()} twins unchanged, "
-          f"{moved.sum()} changed, {(~true).sum()} chance; share {pairs.meta['XMSHARE']:.3f}")
+          f"{moved.sum()} changed, {(~true).sum()} chance; share {pairs.meta['XMSHARE']:.3f}, "
+          f"spectral evidence tempered by {pairs.meta['XMTEMPER']:.2f}")
     for label, column in (("position", "xm_pos_prob"), ("position, spectrum, flux", "xm_prob")):
         value = np.asarray(pairs[column])
         _, row = np.unique(pairs["xm_row_a"], return_inverse=True)

@@ -162,6 +162,24 @@ def test_spectra_reject_chance_pairs(twins):
     assert np.mean(same[changed] < 0.5) > 0.8 and np.mean(same[true & ~changed] < 0.5) < 0.05
 
 
+def test_clumped_population_is_tempered():
+    """In a population of a few narrow clumps probabilities are frequencies still."""
+    rng = np.random.default_rng(6)
+    a, b = enriched_sky(rng, 2000, side=0.25)
+    clumps = 1.5 * rng.standard_normal((4, D))
+    twin = rng.integers(0, 4, 2000)
+    for table in (a, b):
+        centre = clumps[np.r_[twin, rng.integers(0, 4, 2000)]]
+        measured = centre + 0.5 * rng.standard_normal(centre.shape)
+        table["xl_latent"] = make_column("xl_latent", 0.8 * measured)
+    pairs = match_catalogs(a, b, changed=0.0)
+    source = np.asarray(a["source"][pairs["xm_row_a"]])
+    true = (source >= 0) & (source == b["source"][pairs["xm_row_b"]])
+    assert pairs.meta["XMTEMPER"] < 0.8
+    sure = pairs["xm_prob"] > 0.5
+    assert np.mean(true[sure]) == pytest.approx(np.mean(pairs["xm_prob"][sure]), abs=0.05)
+
+
 def test_ranks(twins):
     """Ranks run from 1 in every row, by falling probability; best pairs are one to one."""
     _, _, pairs, _, _ = twins
