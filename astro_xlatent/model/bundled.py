@@ -9,7 +9,7 @@ __all__ = ["BUNDLED", "DEFAULT"]
 
 #: Digest of every bundled model folder, by model name.
 BUNDLED = {
-    "xlatent-0.1": "4711293a4ff7180164658c5b24b92b9b1999cd1636873b4d04aca1a29442798a",
+    "xlatent-0.1": "16cffa3c109acc3bb83d36a7391f5e1438001d12921beae40a282fcedfdc0897",
 }
 
 #: The model that is used unless another is named.
