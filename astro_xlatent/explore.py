@@ -4,7 +4,7 @@ Searching enriched tables: sources like a given one, and unlike all others.
 
 Distances respect errors. The latents of every row are known as a Gaussian;
 the distance of two rows is the root of the expected squared distance of their
-true latents, d^2 = |m_1 - m_2|^2 + tr C_1 + tr C_2. A row that is hardly
+true latents, ``d^2 = |m_1 - m_2|^2 + tr C_1 + tr C_2``. A row that is hardly
 measured is near nothing.
 """
 
@@ -60,7 +60,7 @@ def neighbors(table, source, k=10):
 
     Notes
     -----
-    ``xn_distance`` is the root of |m_1 - m_2|^2 + tr C_1 + tr C_2, in units of
+    ``xn_distance`` is the root of ``|m_1 - m_2|^2 + tr C_1 + tr C_2``, in units of
     the latents' spread over all sources: the search is exact, for this is the
     Euclidean distance in nine dimensions.
 
