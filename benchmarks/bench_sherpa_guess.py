@@ -174,7 +174,7 @@ def latent_fit(session, model):
     return fit(session)
 
 
-def simulated(folder, model, n, seed=20261122):
+def simulated(folder, model, n, seed):
     """Fits of simulated sources through the real Chandra, XMM and eROSITA responses."""
     from astro_xlatent.simulate.populations import CLASSES, draw_sources
 
@@ -248,6 +248,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("folder", type=Path, help="folder that holds spectra/inventory.csv")
     parser.add_argument("--simulated", type=int, default=200, help="number of simulated sources")
+    parser.add_argument("--seed", type=int, default=7, help="of the simulated sources")
     parser.add_argument("--model", default=None, help="model name or folder")
     parser.add_argument("--output", type=Path, help="file for the tables, docs/sherpa_benchmark.txt")
     options = parser.parse_args()
@@ -262,7 +263,7 @@ def main():
     lines, real = compare_real(options.folder, model)
     rows = [summary("real spectra", real)]
     if options.simulated:
-        fits, counts = simulated(options.folder, model, options.simulated)
+        fits, counts = simulated(options.folder, model, options.simulated, options.seed)
         rows.append(summary("simulated sources", fits))
         for low, high in ((30, 100), (100, 500), (500, 3500)):
             chosen = [f for f, c in zip(fits, counts) if low <= c < high]
