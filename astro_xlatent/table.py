@@ -13,7 +13,6 @@ from astro_xlatent.config import conf
 from astro_xlatent.errors import (
     MissionError,
     ParameterError,
-    SpectrumError,
     TableError,
     XlatentError,
 )
@@ -216,34 +215,44 @@ def _progress_bar(total, show):
 def _fill_from_spectra(result, entries, bar):
     rows = [row for row, entry in enumerate(entries) if entry is not None]
     for start in range(0, len(rows), SPECTRA_CHUNK):
-        usable, bins, matrices = [], [], []
-        for row in rows[start:start + SPECTRA_CHUNK]:
-            spectrum = _open_and_bin(result, row, entries[row], bins, matrices)
-            if spectrum is not None:
-                usable.append(row)
-                result.check_mission(row, mission_of_spectrum(spectrum), spectrum.instrument)
-        bar.update(len(usable))
-        if usable:
-            result.infer(np.array(usable), EnergyBins.concatenate(bins), np.concatenate(matrices))
+        chunk = rows[start:start + SPECTRA_CHUNK]
+        opened = {row: spectrum for row in chunk
+                  if (spectrum := _open_and_note(result, row, entries[row])) is not None}
+        bar.update(len(opened))
+        usable, bins, matrices = _bin_rows(result, opened)
+        for row in usable:
+            result.check_mission(row, mission_of_spectrum(opened[row]), opened[row].instrument)
+        if len(usable):
+            result.infer(usable, bins, matrices)
 
 
-def _open_and_bin(result, row, entry, bins, matrices):
-    """Append a row's bins and folding matrix; the spectrum, or None if it cannot be used."""
+def _open_and_note(result, row, entry):
+    """The spectrum of a row, or None; flags and reason are noted."""
     spectrum, flags, reason = open_spectrum(entry)
     result.note(row, flags, reason)
-    if spectrum is None:
-        return None
-    try:
-        own_bins, own_matrix = bins_from_spectra([spectrum])
-        if not own_bins.valid.any() or not own_bins.area.any():
-            msg = f"{spectrum.path or 'spectrum'}: no channel with effective area between 0.3 and 10 keV"
-            raise SpectrumError(msg)
-    except XlatentError as error:
-        result.note(row, Flag.SPECTRUM_UNREADABLE, str(error))
-        return None
-    bins.append(own_bins)
-    matrices.append(own_matrix)
     return spectrum
+
+
+def _bin_rows(result, spectra):
+    """Rows that can be used, with bins and folding matrices; one that cannot stays alone with it."""
+    rows = np.array(list(spectra), int)
+    try:
+        bins, matrices = bins_from_spectra(list(spectra.values()))
+    except XlatentError as error:
+        if len(rows) == 1:
+            result.note(rows[0], Flag.SPECTRUM_UNREADABLE, str(error))
+            return rows[:0], None, None
+        parts = [_bin_rows(result, {row: spectrum}) for row, spectrum in spectra.items()]
+        parts = [part for part in parts if len(part[0])]
+        if not parts:
+            return rows[:0], None, None
+        rows, bins, matrices = zip(*parts, strict=True)
+        return np.concatenate(rows), EnergyBins.concatenate(bins), np.concatenate(matrices)
+    seen = np.any(bins.valid & (bins.area > 0), axis=1)
+    for row in rows[~seen]:
+        reason = f"{spectra[row].path or 'spectrum'}: no effective area between 0.3 and 10 keV"
+        result.note(row, Flag.SPECTRUM_UNREADABLE, reason)
+    return (rows, bins, matrices) if seen.all() else (rows[seen], bins[seen], matrices[seen])
 
 
 def _fill_from_bands(result, table, mission, bar):

@@ -286,7 +286,7 @@ class Model:
         # K is of order 1e-10 and less in physical units: solve it in units of counts.
         unit = s.sum(-1).clamp(min=1e-300)
         scaled = s / unit[..., None]
-        norm = profile_normalisation(counts, scaled, background, valid)
+        norm = profile_normalisation(counts, scaled, background, valid, n_steps=8)
         model = (norm[..., None] * scaled + background).clamp(min=1e-6)
         information = (counts * (scaled / model) ** 2 * valid).sum(-1)
         # Without counts in excess of background the likelihood is exp(-K).

@@ -3,19 +3,22 @@
 Latents that describe the counts best, starting from the encoder's answer.
 """
 
+from copy import copy
+
 import numpy as np
 import torch
 
 from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.statistics import merge_bins
 
 __all__ = ["refine_latents"]
 
 # Finite difference in units of the latents' prior standard deviation.
 STEP = 0.02
-#: Step lengths that are tried at every step; 0 keeps a row where it is.
-LENGTHS = np.array([0.0, 1.0, 0.3, 0.1])
+#: Step lengths that are tried at every step, besides staying.
+LENGTHS = np.array([1.0, 0.2])
 # A row whose objective falls by less than this has arrived.
-TOLERANCE = 0.05
+TOLERANCE = 0.3
 
 
 class _Problem:
@@ -23,11 +26,23 @@ class _Problem:
 
     def __init__(self, decode, bins, matrices):
         self.decode = decode
-        self.valid = torch.as_tensor(bins.valid)
-        self.counts = torch.as_tensor(np.where(bins.valid, bins.counts, 0.0))
-        floor = np.maximum(bins.background, 0.3 * bins.background_error) + 1e-5
-        self.background = torch.as_tensor(np.where(bins.valid, floor, 1.0))
-        self.matrices = torch.as_tensor(matrices)
+        used = merge_bins(bins.valid, bins.valid) > 0
+        background = merge_bins(bins.background, bins.valid)
+        error = np.sqrt(merge_bins(bins.background_error**2, bins.valid))
+        floor = np.maximum(background, 0.3 * error) + 1e-5
+        self.valid = torch.as_tensor(used)
+        self.counts = torch.as_tensor(merge_bins(bins.counts, bins.valid))
+        self.background = torch.as_tensor(np.where(used, floor, 1.0))
+        self.matrices = torch.as_tensor(merge_bins(matrices, bins.valid))
+
+    def rows(self, index):
+        """The same problem for some of the rows."""
+        if len(index) == len(self.counts):
+            return self
+        part = copy(self)
+        for name in ("valid", "counts", "background", "matrices"):
+            setattr(part, name, getattr(self, name)[index])
+        return part
 
     def model(self, z):
         """Expected counts for latents (rows, copies, D), shape (rows, copies, bins)."""
@@ -36,7 +51,7 @@ class _Problem:
         s = torch.bmm(spectrum, self.matrices.transpose(1, 2)).double() * self.valid[:, None]
         s = s / s.sum(-1, keepdim=True).clamp(min=1e-300)
         n, b, valid = (a[:, None].expand_as(s) for a in (self.counts, self.background, self.valid))
-        return profile_normalisation(n, s, b, valid)[..., None] * s + b
+        return profile_normalisation(n, s, b, valid, n_steps=8)[..., None] * s + b
 
     def objective(self, expected, z):
         """Half the Cash statistic, up to a constant, plus half of z squared; (rows, copies)."""
@@ -45,7 +60,7 @@ class _Problem:
         return likelihood + 0.5 * torch.as_tensor(z).square().sum(-1)
 
 
-def refine_latents(decode, start, bins, matrices, n_steps=6):
+def refine_latents(decode, start, bins, matrices, n_steps=4):
     """
     Maximum a posteriori latents by damped Gauss-Newton steps.
 
@@ -78,9 +93,9 @@ def refine_latents(decode, start, bins, matrices, n_steps=6):
     z = np.array(start, float)
     n_fitted = np.ones(len(z))
     active = np.arange(len(z))
+    problem = _Problem(decode, bins, matrices)
     for _ in range(n_steps):
-        problem = _Problem(decode, bins[active], matrices[active])
-        z[active], n_fitted[active], gain = _gauss_newton_step(problem, z[active])
+        z[active], n_fitted[active], gain = _gauss_newton_step(problem.rows(active), z[active])
         active = active[gain > TOLERANCE]
         if not len(active):
             break
@@ -101,7 +116,8 @@ def _gauss_newton_step(problem, z):
     move = -torch.linalg.solve(with_prior, gradient).numpy()
     fitted = torch.linalg.solve(with_prior, hessian).diagonal(dim1=1, dim2=2).sum(-1).numpy()
     tried = z[:, None, :] + LENGTHS[:, None] * move[:, None, :]
-    value = problem.objective(problem.model(tried), tried)
-    best, index = value.min(dim=1)
-    gain = (value[:, 0] - best).numpy()
-    return tried[np.arange(len(z)), index.numpy()], 1 + fitted, gain
+    before = problem.objective(now[:, None], z[:, None])[:, 0]
+    best, index = problem.objective(problem.model(tried), tried).min(dim=1)
+    gain = (before - best).numpy()
+    moved = tried[np.arange(len(z)), index.numpy()]
+    return np.where(gain[:, None] > 0, moved, z), 1 + fitted, gain

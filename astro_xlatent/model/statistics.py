@@ -15,7 +15,7 @@ import torch
 
 from astro_xlatent.model.profile import profile_normalisation
 
-__all__ = ["cash", "cash_moments", "goodness_of_fit"]
+__all__ = ["cash", "cash_moments", "goodness_of_fit", "merge_bins"]
 
 #: Bins of the fine grid that make one bin of the goodness of fit.
 MERGED = 2
@@ -80,6 +80,32 @@ def cash_moments(model):
     return np.interp(x, log_mean, moments[:, 0]), np.interp(x, log_mean, moments[:, 1])
 
 
+def merge_bins(values, valid):
+    """
+    Add up neighbouring bins of the fine grid.
+
+    Parameters
+    ----------
+    values : ndarray, shape (rows, bins) or (rows, bins, n)
+        What adds up.
+    valid : ndarray of bool, shape (rows, bins)
+        Bins that count.
+
+    Returns
+    -------
+    merged : ndarray, shape (rows, bins / MERGED) or (rows, bins / MERGED, n)
+    """
+    keep = valid.reshape(valid.shape + (1,) * (values.ndim - 2))
+    # Slices with a stride: reshaping would copy a large array, and the last bin may be single.
+    if not valid.all():
+        values = np.where(keep, values, 0)
+    merged = values[:, ::MERGED].astype(values.dtype if values.dtype.kind == "f" else float)
+    for k in range(1, MERGED):
+        part = values[:, k::MERGED]
+        merged[:, : part.shape[1]] += part
+    return merged
+
+
 def goodness_of_fit(bins, spectrum, matrices, n_fitted=0.0):
     """
     How far the Cash statistic of incident spectra lies from its expectation.
@@ -106,13 +132,8 @@ def goodness_of_fit(bins, spectrum, matrices, n_fitted=0.0):
     source = np.einsum("re,rbe->rb", spectrum, matrices, optimize=True)
     valid = bins.valid
 
-    def merged(values):
-        values = np.where(valid, values, 0.0)
-        values = np.pad(values, ((0, 0), (0, -values.shape[1] % MERGED)))
-        return values.reshape(len(values), -1, MERGED).sum(-1)
-
-    n, s, b = merged(bins.counts), merged(source), merged(bins.background)
-    b_variance, used = merged(bins.background_error**2), merged(valid) > 0
+    n, s, b = (merge_bins(values, valid) for values in (bins.counts, source, bins.background))
+    b_variance, used = merge_bins(bins.background_error**2, valid), merge_bins(valid, valid) > 0
     s = s / np.maximum(s.sum(axis=1, keepdims=True), 1e-300)
     norm = profile_normalisation(*(torch.as_tensor(a) for a in (n, s, b, used))).numpy()
     model = np.maximum(norm[:, None] * s + np.maximum(b, 0.3 * np.sqrt(b_variance)), 1e-5)
