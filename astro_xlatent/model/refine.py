@@ -60,7 +60,7 @@ class _Problem:
         return likelihood + 0.5 * torch.as_tensor(z).square().sum(-1)
 
 
-def refine_latents(decode, start, bins, matrices, n_steps=4):
+def refine_latents(decode, start, bins, matrices, n_steps=6):
     """
     Maximum a posteriori latents by damped Gauss-Newton steps.
 
