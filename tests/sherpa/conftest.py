@@ -7,16 +7,10 @@ import types
 
 import numpy as np
 import pytest
-import torch
 from sherpa.astro import datastack
 from sherpa.astro.data import DataARF, DataPHA, DataRMF
 from sherpa.astro.ui.utils import Session
 
-from astro_xlatent.model.calibration import Calibration
-from astro_xlatent.model.network import Config, Decoder, Encoder, Teacher
-from astro_xlatent.model.posterior import Model
-from astro_xlatent.physics.absorption import absorption_cross_section
-from astro_xlatent.physics.grid import ENERGY_MID
 
 N_CHANNELS = 300
 CHANNEL_EDGES = np.linspace(0.2, 9.2, N_CHANNELS + 1)
@@ -29,16 +23,9 @@ def quiet():
 
 
 @pytest.fixture(scope="session")
-def model():
+def model(random_model):
     """Networks as they are before training."""
-    torch.manual_seed(4)
-    config = Config(width=32, n_layers=2)
-    energy = torch.as_tensor(ENERGY_MID, dtype=torch.float32)
-    sigma = torch.as_tensor(np.array(absorption_cross_section(ENERGY_MID)), dtype=torch.float32)
-    info = {"name": "random", "version": "0", "latent_space": "none", "missions": ["csc"],
-            "classes": ["AGN", "CV", "HM-STAR", "HMXB", "LM-STAR", "LMXB", "NS", "YSO", "other"]}
-    return Model(info, Encoder(config), Decoder(config, energy, sigma), Teacher(config),
-                 Calibration.identity(config))
+    return random_model
 
 
 @pytest.fixture(autouse=True)
