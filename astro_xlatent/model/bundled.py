@@ -2,7 +2,7 @@
 """
 Models inside the package and their checksums.
 
-Written by ``astro-xlatent bundle``; do not edit by hand.
+Written by ``astro-xlatent train --bundle``; do not edit by hand.
 """
 
 __all__ = ["BUNDLED", "DEFAULT"]

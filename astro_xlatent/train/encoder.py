@@ -62,7 +62,7 @@ def encoder_losses(encoder, teacher, bins, sources):
 
 
 def train_encoder(config, teacher, instruments, folder, n_steps, *, seed=0, rate=1e-3,
-                  log=print, save_every=200, resume=False, schedule_steps=None):
+                  log=print, save_every=200, resume=False):
     """
     Train the encoder, with atomic checkpoints.
 
@@ -103,7 +103,7 @@ def train_encoder(config, teacher, instruments, folder, n_steps, *, seed=0, rate
     began, running = time.monotonic(), {}
     for step in range(start, n_steps):
         for group in optimiser.param_groups:
-            group["lr"] = rate * _schedule(step, schedule_steps or n_steps)
+            group["lr"] = rate * _schedule(step, n_steps)
         losses = _step(encoder, teacher, optimiser, training_batch(seed, step, instruments))
         _update_average(average, encoder, step)
         for name, value in losses.items():
