@@ -62,7 +62,7 @@ def encoder_losses(encoder, teacher, bins, sources):
 
 
 def train_encoder(config, teacher, instruments, folder, n_steps, *, seed=0, rate=1e-3,
-                  log=print, save_every=200, resume=False):
+                  log=print, save_every=200, resume=False, initial=None):
     """
     Train the encoder, with atomic checkpoints.
 
@@ -88,6 +88,8 @@ def train_encoder(config, teacher, instruments, folder, n_steps, *, seed=0, rate
         Steps between checkpoints.
     resume : bool, optional
         Continue from the checkpoint in ``folder`` if there is one.
+    initial : dict of Tensor, optional
+        Weights to begin with, by name; the rest are random.
 
     Returns
     -------
@@ -96,6 +98,7 @@ def train_encoder(config, teacher, instruments, folder, n_steps, *, seed=0, rate
     """
     torch.manual_seed(seed)
     encoder = Encoder(config)
+    encoder.load_state_dict(encoder.state_dict() | (initial or {}))
     optimiser = torch.optim.AdamW(encoder.parameters(), lr=rate, weight_decay=1e-2)
     average = {k: v.clone() for k, v in encoder.state_dict().items()}
     path = Path(folder) / "encoder.safetensors"

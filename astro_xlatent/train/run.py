@@ -14,7 +14,7 @@ import torch
 from astro_xlatent.errors import ParameterError
 from astro_xlatent.model.build import load_modules
 from astro_xlatent.model.network import Config
-from astro_xlatent.model.pretrained import replace_file, save_tensors
+from astro_xlatent.model.pretrained import load_model, replace_file, save_tensors
 from astro_xlatent.simulate.instruments import default_instruments, load_instruments
 from astro_xlatent.train.calibrate import calibrate
 from astro_xlatent.train.encoder import train_encoder
@@ -41,6 +41,8 @@ class Settings:
     calibration_batches: int = 60
     width: int = 96
     n_layers: int = 4
+    #: Model, by name or folder, whose encoder is the starting point; "" for random weights.
+    start_from: str = ""
     notes: str = ""
 
     @classmethod
@@ -106,7 +108,8 @@ def train(data, output, settings=None, *, resume=False, threads=None):
     config = settings.network()
     teacher, decoder = _teacher(config, settings, instruments, output, log)
     encoder = train_encoder(config, teacher, instruments, output, settings.encoder_steps,
-                            seed=settings.seed, rate=settings.learning_rate, log=log, resume=resume)
+                            seed=settings.seed, rate=settings.learning_rate, log=log, resume=resume,
+                            initial=_initial_weights(settings))
     tables = calibrate(encoder, decoder, teacher, instruments, settings, log)
     if data is not None and (Path(data) / "labels").is_dir():
         tables["galactic_prior"] = match_prior(data)
@@ -137,3 +140,14 @@ def _teacher(config, settings, instruments, output, log):
                                          settings.seed)
         replace_file(path, lambda p: save_tensors(p, {"teacher": teacher, "decoder": decoder}))
     return load_modules(config, path, ("teacher", "decoder"))
+
+
+def _initial_weights(settings):
+    """Weights of an earlier encoder; the latents' own head only in the same latent space."""
+    if not settings.start_from:
+        return None
+    model = load_model(settings.start_from)
+    state = model.encoder.state_dict()
+    if model.latent_space == settings.latent_space:
+        return state
+    return {name: value for name, value in state.items() if not name.startswith("latent.")}

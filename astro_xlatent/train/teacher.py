@@ -5,9 +5,16 @@ Training of the teacher and the decoder, which define a latent space.
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
-from astro_xlatent.model.network import LOG_NH_RANGE, Decoder, Teacher
+from astro_xlatent.model.network import (
+    LOG_KT_RANGE,
+    LOG_NH_RANGE,
+    PHOTON_INDEX_RANGE,
+    Decoder,
+    Teacher,
+)
 from astro_xlatent.model.reference import teacher_input
 from astro_xlatent.physics.absorption import absorption_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID
@@ -19,6 +26,8 @@ __all__ = ["new_decoder", "train_teacher"]
 # bins without any source counts from dominating.
 N_COUNTS = 1000.0
 FLOOR = 0.02
+#: Weight of every term of the loss.
+LOSS_WEIGHTS = {"cash": 1.0, "classes": 8.0, "nh": 8.0, "index": 8.0, "kt": 8.0, "moments": 20.0}
 
 
 def new_decoder(config):
@@ -80,15 +89,18 @@ def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     teacher, decoder = Teacher(config), new_decoder(config)
-    parameters = [*teacher.parameters(), *decoder.parameters()]
+    # A scaffold: it makes the latents carry both quantities and is not kept.
+    slopes = nn.Sequential(nn.Linear(config.n_latent, config.decoder_width), nn.GELU(),
+                           nn.Linear(config.decoder_width, config.n_index + config.n_kt))
+    parameters = [*teacher.parameters(), *decoder.parameters(), *slopes.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, n_steps, pct_start=0.05)
     folds = [torch.as_tensor(m, dtype=torch.float32) for m in matrices]
     average = {}
     for step in range(n_steps):
         rows = rng.integers(len(pool.spectrum), size=batch)
-        losses = _losses(teacher, decoder, pool, rows, folds[rng.integers(len(folds))])
-        loss = (losses["cash"] + 8 * losses["classes"] + 8 * losses["nh"] + 20 * losses["moments"])
+        losses = _losses(teacher, decoder, slopes, pool, rows, folds[rng.integers(len(folds))])
+        loss = sum(weight * losses[name] for name, weight in LOSS_WEIGHTS.items())
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 10.0)
@@ -103,7 +115,7 @@ def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512)
     return teacher, decoder
 
 
-def _losses(teacher, decoder, pool, rows, fold):
+def _losses(teacher, decoder, slopes, pool, rows, fold):
     true = torch.as_tensor(pool.spectrum[rows])
     true = true / true.sum(-1, keepdim=True)
     u = teacher.raw(torch.as_tensor(teacher_input(pool.spectrum[rows])))
@@ -112,9 +124,13 @@ def _losses(teacher, decoder, pool, rows, fold):
     noisy = u + 0.05 * torch.randn_like(u)
     cash = expected_cash(decoder(noisy), true, fold)
     logits = teacher.head(noisy)
-    n_classes = teacher.config.n_classes
+    config = teacher.config
+    n_classes = config.n_classes
+    slope_logits = slopes(noisy).split([config.n_index, config.n_kt], dim=1)
     label = torch.as_tensor(pool.class_index[rows])
-    column = density_target(pool.truth["nh"][rows], LOG_NH_RANGE, teacher.config.n_nh)
+    column = density_target(pool.truth["nh"][rows], LOG_NH_RANGE, config.n_nh)
+    index = density_target(pool.truth["photon_index"][rows], PHOTON_INDEX_RANGE, config.n_index, False)
+    temperature = density_target(pool.truth["kt"][rows], LOG_KT_RANGE, config.n_kt)
     centred = u - u.mean(0)
     covariance = centred.T @ centred / len(u)
     return {
@@ -123,6 +139,8 @@ def _losses(teacher, decoder, pool, rows, fold):
         "median": cash.detach().median(),
         "classes": functional.cross_entropy(logits[:, :n_classes], label, ignore_index=-1),
         "nh": functional.cross_entropy(logits[:, n_classes:], column),
+        "index": functional.cross_entropy(slope_logits[0], index),
+        "kt": functional.cross_entropy(slope_logits[1], temperature),
         "moments": u.mean(0).square().sum()
         + (covariance - torch.eye(u.shape[1])).square().sum(),
     }
