@@ -108,7 +108,8 @@ def _run_enrich(args):
     table = read_table(args.table)
     result = add_latents(
         table, _find_spectra(args.spectra, table), prior=prior, model=args.model,
-        mission=None if args.mission == "auto" else args.mission, progress=args.progress)
+        mission=None if args.mission == "auto" else args.mission, group_by=args.group_by,
+        progress=args.progress)
     write_table(result, out, overwrite=args.overwrite)
     done, flags = _summary(result)
     print(f"{out}: {len(result)} rows, {done} with results, model {result.meta.get('XLMODEL', '?')}")
@@ -279,6 +280,8 @@ def _add_enrich(commands):
                          help="auto (default), csc, erosita, ...; see: astro-xlatent info")
     command.add_argument("--prior", default="none", metavar="none|galactic|FILE.json",
                          help="class prior (default: none, all classes alike)")
+    command.add_argument("--group-by", metavar="COLUMN", help="join latents and class of all rows with the "
+                         "same value in this column, such as name: observations of one source")
     command.add_argument("--model", metavar="NAME", help="model (default: the newest shipped)")
     command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     command.add_argument("--no-progress", dest="progress", action="store_false",

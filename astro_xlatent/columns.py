@@ -13,7 +13,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Column, MaskedColumn
 
-__all__ = ["CLASSES", "COLUMNS", "N_LATENT", "ColumnSpec", "make_column"]
+__all__ = ["CLASSES", "COLUMNS", "GROUP_COLUMNS", "N_LATENT", "ColumnSpec", "make_column"]
 
 #: The eight source classes, in the order of ``xl_class_prob``.
 CLASSES = ("AGN", "CV", "HM-STAR", "HMXB", "LM-STAR", "LMXB", "NS", "YSO")
@@ -119,6 +119,19 @@ COLUMNS = {
     ]
 }
 
+#: Columns that appear where observations of one source are joined.
+GROUP_COLUMNS = {
+    spec.name: spec
+    for spec in [
+        ColumnSpec("xl_n_obs", np.int32, (), None, "meta.number;obs", "observations of the source"),
+        ColumnSpec("xl_n_used", np.int32, (), None, "meta.number;obs",
+                   "observations that say something about the latents"),
+        ColumnSpec("xl_p_change", np.float32, (), None, "stat.probability;src.var",
+                   "p-value of the observations' latents if the spectrum's shape did not change",
+                   format="%.3g"),
+    ]
+}
+
 
 def make_column(name, values, mask=None):
     """
@@ -127,7 +140,7 @@ def make_column(name, values, mask=None):
     Parameters
     ----------
     name : str
-        A key of `COLUMNS`.
+        A key of `COLUMNS` or `GROUP_COLUMNS`.
     values : array_like, shape (rows, ...)
         The values.
     mask : array_like of bool, optional
@@ -143,7 +156,7 @@ def make_column(name, values, mask=None):
     >>> make_column("xl_nh", [1e21]).unit
     Unit("1 / cm2")
     """
-    spec = COLUMNS[name]
+    spec = COLUMNS.get(name) or GROUP_COLUMNS[name]
     values = np.asarray(values, dtype=spec.dtype)
     values = values.reshape(values.shape[0], *spec.shape)
     info = {"name": name, "unit": spec.unit, "description": spec.description,

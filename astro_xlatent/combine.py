@@ -10,18 +10,17 @@ likelihoods multiply, and the prior enters once.
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.table import Column, MaskedColumn, Row, Table
+from astropy.table import Row, Table
 
 from astro_xlatent.columns import CLASSES, N_LATENT, make_column
 from astro_xlatent.errors import ParameterError, TableError
+from astro_xlatent.gaussians import MIN_INFORMATION, latent_gaussians, likelihoods, plain_column
+from astro_xlatent.model.priors import prior_weights
 from astro_xlatent.provenance import check_latent_space
 
 __all__ = ["CLASS_GAIN", "MIN_INFORMATION", "Combined", "combine", "group_latents", "latent_gaussians",
-           "likelihoods"]
+           "likelihoods", "share_latents", "source_numbers"]
 
-#: Information, relative to the prior's, below which a direction of the
-#: latents counts as not measured when observations are compared.
-MIN_INFORMATION = 0.05
 #: What any number of further observations of one source can add to the
 #: evidence on its class, relative to the first. Measured on simulated sources
 #: observed by Chandra and eROSITA, two to six times: 0.25 to 0.5 gives the best
@@ -61,102 +60,6 @@ class Combined:
     p_change: np.ndarray
 
 
-def latent_gaussians(table, rows=slice(None)):
-    """
-    Posteriors of the latents of an enriched table's rows.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        With ``xl_latent`` and ``xl_latent_cov`` or ``xl_latent_err``.
-    rows : index, optional
-        Which rows.
-
-    Returns
-    -------
-    mean, covariance : ndarray of float64, (n, 8) and (n, 8, 8)
-        The covariance is diagonal where only errors are known. Rows that
-        cannot be used hold the prior.
-    usable : ndarray of bool, (n,)
-        False where masked, not finite, or without a positive variance.
-
-    Raises
-    ------
-    TableError
-        If the columns are missing or have another shape.
-    """
-    mean, masked = _plain(table, "xl_latent", rows, (N_LATENT,))
-    if "xl_latent_cov" in table.colnames:
-        covariance, also = _plain(table, "xl_latent_cov", rows, (N_LATENT, N_LATENT))
-        variance = np.diagonal(covariance, axis1=1, axis2=2)
-    else:
-        error, also = _plain(table, "xl_latent_err", rows, (N_LATENT,))
-        variance = error**2
-        covariance = np.zeros((*variance.shape, N_LATENT))
-        covariance[:, np.arange(N_LATENT), np.arange(N_LATENT)] = variance
-    usable = ~(masked | also) & np.isfinite(mean).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))
-    usable &= (variance > 0).all(axis=1)
-    mean = np.where(usable[:, None], mean, 0.0)
-    return mean, np.where(usable[:, None, None], covariance, np.eye(N_LATENT)), usable
-
-
-def _plain(table, name, rows, shape):
-    """Values of a vector column as float64, and where any of them is masked."""
-    if name not in table.colnames:
-        msg = f"the table has no column {name!r}; enrich it first with add_latents"
-        raise TableError(msg)
-    column = table[name]
-    if column.shape[1:] != shape:
-        msg = f"column {name!r} has shape {column.shape}; {(len(table), *shape)} is needed"
-        raise TableError(msg)
-    column = column[rows]
-    mask = np.ma.getmaskarray(np.ma.asarray(getattr(column, "value", column)))
-    values = np.ma.getdata(np.ma.asarray(getattr(column, "value", column))).astype(float)
-    return values, mask.any(axis=tuple(range(1, mask.ndim)))
-
-
-def likelihoods(mean, covariance, variability=0.0, least=0.0):
-    """
-    Gaussian likelihoods behind posteriors: the prior N(0, 1) divided out.
-
-    Parameters
-    ----------
-    mean, covariance : ndarray, (n, 8) and (n, 8, 8)
-        Posteriors.
-    variability : float, optional
-        Variance, in every direction, by which a source's latents scatter
-        about their mean from one observation to the next.
-    least : float, optional
-        Lower bound of the information in every direction.
-
-    Returns
-    -------
-    information : ndarray, (n, 8, 8)
-        Inverse covariance of each likelihood. Where a posterior is broader
-        than the prior there is none.
-    weighted : ndarray, (n, 8)
-        The information times the likelihood's mean.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_xlatent.combine import likelihoods
-    >>> information, weighted = likelihoods(np.full((1, 8), 0.8), 0.2 * np.eye(8)[None])
-    >>> information[0, 0, 0].item(), weighted[0, 0].item()
-    (4.0, 4.0)
-    """
-    spread, axes = np.linalg.eigh(covariance)
-    along = np.einsum("nji,nj->ni", axes, mean)
-    spread = np.maximum(spread, 1e-8)
-    measured = np.maximum(1.0 / spread - 1.0, 0.0)
-    weighted = np.where(measured > 0, along / spread, 0.0)
-    # A bound widens nothing but the error of what is hardly measured.
-    bounded = np.maximum(measured, least)
-    diluted = 1.0 + bounded * variability
-    information = np.einsum("nij,nj,nkj->nik", axes, bounded / diluted, axes, optimize=True)
-    return information, np.einsum("nij,nj->ni", axes, weighted / diluted)
-
-
 def combine(observations, *, class_weights=None):
     """
     Join observations of the same sources.
@@ -167,9 +70,9 @@ def combine(observations, *, class_weights=None):
         Posteriors, or enriched tables, each of n rows: row i is source i.
         A single table, or a sequence of its rows, holds observations of one
         source.
-    class_weights : array_like, shape (9,), optional
-        Class prior in what is given, by default equal; see `prior_weights`
-        in `astro_xlatent.model.priors`.
+    class_weights : mapping or array_like, optional
+        Class prior in what is given, as in `~astro_xlatent.add_latents`; by
+        default equal weights.
 
     Returns
     -------
@@ -257,8 +160,8 @@ def _class_probabilities(table):
     """Probabilities of nine classes (n, 9), uniform where masked; None without the columns."""
     if not {"xl_class_prob", "xl_class_other"} <= set(table.colnames):
         return None
-    eight, masked = _plain(table, "xl_class_prob", slice(None), (len(CLASSES),))
-    other, also = _plain(table, "xl_class_other", slice(None), ())
+    eight, masked = plain_column(table, "xl_class_prob", slice(None), (len(CLASSES),))
+    other, also = plain_column(table, "xl_class_other", slice(None), ())
     nine = np.concatenate([eight * (1 - other)[:, None], other[:, None]], axis=1)
     known = ~(masked | also) & np.isfinite(nine).all(axis=1)
     return np.where(known[:, None], nine, 1 / nine.shape[1])
@@ -305,17 +208,18 @@ def _p_change(chi2, n_used):
 
 def _pool(classes, usable, total, weights):
     """Joint class probabilities, see the notes of `combine`."""
-    weights = np.ones(classes.shape[1]) if weights is None else np.asarray(weights, float)
-    if weights.shape != (classes.shape[1],) or not np.all(weights > 0):
-        msg = f"class_weights must be {classes.shape[1]} positive numbers, got {weights!r}"
-        raise ParameterError(msg)
-    prior = np.log(weights / weights.sum())
-    ratio = np.log(np.maximum(classes, 1e-12)) - prior
+    weights = prior_weights(weights, len(classes))
+    with np.errstate(divide="ignore"):
+        prior = np.log(weights)
+    # A class that the prior excludes stays excluded; no observation can speak for it.
+    ratio = np.where(weights > 0, np.log(np.maximum(classes, 1e-12)), 0.0) - np.where(weights > 0, prior, 0.0)
     gained = np.where(usable, np.maximum(np.sum(classes * ratio, axis=1), 0.0) + 1e-9, 0.0)
     summed = np.maximum(total(gained), 1e-12)
     effective = np.maximum(summed**2 / np.maximum(total(gained**2), 1e-24), 1.0)
     mean = total(gained[:, None] * ratio) / summed[:, None]
-    logit = prior + (1 + CLASS_GAIN * (1 - 1 / effective))[:, None] * mean
+    known = usable[:, None]
+    common = total(np.where(known, prior, 0.0)) / np.maximum(total(known), 1)
+    logit = common + (1 + CLASS_GAIN * (1 - 1 / effective))[:, None] * mean
     probability = np.exp(logit - logit.max(axis=1, keepdims=True))
     return probability / probability.sum(axis=1, keepdims=True)
 
@@ -331,8 +235,10 @@ def group_latents(table, by="name", *, class_weights=None):
         result is exact, otherwise the latents' errors count as independent.
     by : str, optional
         Column that is the same for all observations of a source.
-    class_weights : array_like, shape (9,), optional
-        Class prior with which the table was made, if not equal weights.
+    class_weights : mapping or array_like, optional
+        Class prior with which the table was made, as in
+        `~astro_xlatent.add_latents`, if not equal weights. Where it differs
+        between a source's rows, their geometric mean enters.
 
     Returns
     -------
@@ -341,7 +247,7 @@ def group_latents(table, by="name", *, class_weights=None):
         ``xl_n_used`` of them that could be used; ``xl_latent``,
         ``xl_latent_err``, ``xl_latent_cov``; ``xl_class``,
         ``xl_class_prob``, ``xl_class_other`` where the class prior is known;
-        ``xl_change``, the p-value against an unchanged spectrum (masked
+        ``xl_p_change``, the p-value against an unchanged spectrum (masked
         below two used observations). Latents and class are masked where no
         observation could be used.
 
@@ -354,9 +260,9 @@ def group_latents(table, by="name", *, class_weights=None):
 
     Notes
     -----
-    See `combine`. A table enriched with a class prior of its own per row
-    (``prior="galactic"``) gives no class columns: the prior cannot be
-    divided out. Enrich with ``prior=None`` for them.
+    See `combine`. A table that was enriched with a class prior gives class
+    columns only with ``class_weights``, or if the grouping is left to
+    `~astro_xlatent.add_latents`: the prior must be divided out.
 
     Examples
     --------
@@ -368,56 +274,119 @@ def group_latents(table, by="name", *, class_weights=None):
     >>> group_latents(t)["name", "xl_n_obs"].as_array().tolist()
     [('a', 2), ('b', 1)]
     """
-    check_latent_space(table)
-    names, group = _sources(table, by)
-    mean, covariance, usable = latent_gaussians(table)
-    known_prior = table.meta.get("XLPRIOR", "none") == "none" or class_weights is not None
-    classes = _class_probabilities(table) if known_prior else None
-    found = _combine_groups(mean, covariance, usable, classes, group, len(names), class_weights)
+    names, group, found, missing = _join(table, by, class_weights)
     sources = Table({by: names}, meta={k: v for k, v in table.meta.items() if k.startswith("XL")})
-    n_measured = np.bincount(group, weights=usable, minlength=len(names))
-    for name, column in _columns(found, n_measured == 0).items():
+    for name, column in _columns(found, missing, slice(None)).items():
         sources[name] = column
     return sources
 
 
-def _sources(table, by):
-    """Values of the column that names sources, each once, and their number for every row."""
+def share_latents(table, by="name", *, class_weights=None):
+    """
+    Give every row what all observations of its source say together.
+
+    Parameters
+    ----------
+    table, by, class_weights
+        As for `group_latents`.
+
+    Returns
+    -------
+    shared : `~astropy.table.Table`
+        A copy, row by row, in which the columns of `group_latents` hold the
+        values of the row's source; the other columns remain the row's own.
+
+    Raises
+    ------
+    TableError, ModelError
+        As `group_latents`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.combine import share_latents
+    >>> t = Table({"name": ["a", "b", "a"], "xl_latent": np.zeros((3, 8)),
+    ...            "xl_latent_err": np.full((3, 8), 0.5)}, meta={"XLSPACE": "demo"})
+    >>> share_latents(t)["xl_n_obs"].tolist()
+    [2, 1, 2]
+    """
+    _, group, found, missing = _join(table, by, class_weights)
+    shared = table.copy()
+    for name, column in _columns(found, missing, group).items():
+        shared[name] = column
+    return shared
+
+
+def _join(table, by, class_weights):
+    """Names of sources, the number of every row's source, `Combined`, and which sources have no data."""
+    check_latent_space(table)
+    if "xl_n_obs" in table.colnames:
+        msg = ("the table's latents are joint already (it has xl_n_obs), and would be counted twice; enrich "
+               "it without group_by")
+        raise TableError(msg)
+    names, group = source_numbers(table, by)
+    mean, covariance, usable = latent_gaussians(table)
+    known_prior = table.meta.get("XLPRIOR", "none") == "none" or class_weights is not None
+    classes = _class_probabilities(table) if known_prior else None
+    found = _combine_groups(mean, covariance, usable, classes, group, len(names), class_weights)
+    return names, group, found, np.bincount(group, weights=usable, minlength=len(names)) == 0
+
+
+def source_numbers(table, by):
+    """
+    Which source every row is an observation of.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    by : str
+        Column that is the same for all observations of a source.
+
+    Returns
+    -------
+    names : `~astropy.table.Column`
+        Its values, each once, in the order in which they appear.
+    number : ndarray of int, (rows,)
+        Index into ``names``.
+
+    Raises
+    ------
+    TableError
+        If there is no such column, or it is masked in some row.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.combine import source_numbers
+    >>> source_numbers(Table({"name": ["b", "a", "b"]}), "name")[1].tolist()
+    [0, 1, 0]
+    """
     if by not in table.colnames:
-        msg = f"by={by!r} is no column of the table; it has {', '.join(table.colnames[:8])}, ..."
+        msg = f"no column {by!r} names the source; the table has {', '.join(table.colnames[:8])}, ..."
         raise TableError(msg)
     column = table[by]
     masked = np.ma.getmaskarray(np.ma.asarray(column))
     if column.ndim != 1 or masked.any():
-        msg = (f"by={by!r}: {int(masked.sum())} rows are masked or hold no single value; "
-               "name every row's source")
+        msg = (f"column {by!r} is to name the sources, but {int(masked.sum())} rows are masked or hold no "
+               "single value; name every row's source")
         raise TableError(msg)
     _, first, inverse = np.unique(np.asarray(column), return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))
     return column[np.sort(first)], rank[inverse]
 
 
-def _columns(found, missing):
-    """Output columns of `group_latents`."""
+def _columns(found, missing, rows):
+    """Output columns, with the sources in the order ``rows``."""
     variance = np.diagonal(found.latent_cov, axis1=1, axis2=2)
-    columns = {
-        "xl_n_obs": Column(found.n_obs, description="observations of the source",
-                           meta={"ucd": "meta.number;obs"}),
-        "xl_n_used": Column(found.n_used, description="observations that say something about the latents",
-                            meta={"ucd": "meta.number;obs"}),
-        "xl_latent": make_column("xl_latent", found.latent, missing),
-        "xl_latent_err": make_column("xl_latent_err", np.sqrt(variance), missing),
-        "xl_latent_cov": make_column("xl_latent_cov", found.latent_cov, missing),
-    }
+    values = {"xl_n_obs": found.n_obs, "xl_n_used": found.n_used, "xl_latent": found.latent,
+              "xl_latent_err": np.sqrt(variance), "xl_latent_cov": found.latent_cov}
     if found.class_prob is not None:
         other = found.class_prob[:, -1]
-        eight = found.class_prob[:, :-1] / np.maximum(1 - other, 1e-12)[:, None]
-        best = np.array([*CLASSES, "other"])[found.class_prob.argmax(axis=1)]
-        columns |= {"xl_class": make_column("xl_class", best, missing),
-                    "xl_class_prob": make_column("xl_class_prob", eight, missing),
-                    "xl_class_other": make_column("xl_class_other", other, missing)}
-    columns["xl_change"] = MaskedColumn(
-        found.p_change.astype(np.float32), mask=~np.isfinite(found.p_change), format="%.3g",
-        description="p-value of the observations' latents if the spectrum's shape did not change",
-        meta={"ucd": "stat.fit.goodness;src.var"})
-    return columns
+        values |= {"xl_class": np.array([*CLASSES, "other"])[found.class_prob.argmax(axis=1)],
+                   "xl_class_prob": found.class_prob[:, :-1] / np.maximum(1 - other, 1e-12)[:, None],
+                   "xl_class_other": other}
+    values["xl_p_change"] = found.p_change
+    unknown = {"xl_n_obs": None, "xl_n_used": None, "xl_p_change": ~np.isfinite(found.p_change)[rows]}
+    return {name: make_column(name, value[rows], unknown.get(name, missing[rows]))
+            for name, value in values.items()}

@@ -12,9 +12,9 @@ import numpy as np
 from astropy.table import Column, Row, Table
 
 from astro_xlatent.columns import N_LATENT
-from astro_xlatent.combine import latent_gaussians
 from astro_xlatent.errors import ParameterError, TableError
 from astro_xlatent.flags import FLAGS
+from astro_xlatent.gaussians import latent_gaussians
 from astro_xlatent.provenance import check_latent_space
 
 __all__ = ["neighbors", "outliers"]

@@ -15,8 +15,8 @@ from astropy import units as u
 from astropy.table import Column, MaskedColumn, Table
 
 from astro_xlatent.columns import COLUMNS, N_LATENT
-from astro_xlatent.combine import MIN_INFORMATION, latent_gaussians, likelihoods
 from astro_xlatent.errors import ParameterError, TableError, XlatentWarning
+from astro_xlatent.gaussians import MIN_INFORMATION, latent_gaussians, likelihoods
 from astro_xlatent.positions import (
     candidate_pairs,
     check_probability,

@@ -8,7 +8,8 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astro_xlatent.columns import COLUMNS, make_column
+from astro_xlatent.columns import COLUMNS, GROUP_COLUMNS, make_column
+from astro_xlatent.combine import share_latents, source_numbers
 from astro_xlatent.config import conf
 from astro_xlatent.errors import (
     MissionError,
@@ -44,7 +45,7 @@ SPECTRA_CHUNK = 128
 
 
 def add_latents(table, spectra=None, *, mission=None, model=None, prior=None, include=(),
-                overwrite=False, progress=False):
+                group_by=None, overwrite=False, progress=False):
     """
     Add latents, class, N_H, fluxes and quality to every row of a table.
 
@@ -71,6 +72,11 @@ def add_latents(table, spectra=None, *, mission=None, model=None, prior=None, in
         (n, 9), or (n, 8) without "other". Weights need not be normalised.
     include : sequence of str, optional
         Optional columns to add, such as ``"xl_latent_cov"``.
+    group_by : str, optional
+        Column that names the source of which a row is an observation, such
+        as ``"name"`` in a table of detections. Latents and class are then
+        joint: every row holds those of its source, the likelihoods of all
+        its observations multiplied and the prior entered once. See the notes.
     overwrite : bool, optional
         Replace ``xl_`` columns that the table already has.
     progress : bool, optional
@@ -94,8 +100,17 @@ def add_latents(table, spectra=None, *, mission=None, model=None, prior=None, in
 
     Notes
     -----
-    Rows do not influence one another: a result depends neither on the order
-    nor on the number of rows.
+    Without ``group_by`` rows do not influence one another: a result depends
+    neither on the order nor on the number of rows.
+
+    With ``group_by`` the table keeps its rows and their order. ``xl_latent``,
+    its errors, ``xl_class``, ``xl_class_prob`` and ``xl_class_other`` are equal
+    in all rows of a source, and ``xl_n_obs``, ``xl_n_used`` and ``xl_p_change``,
+    the p-value against an unchanged spectrum, come at the end. N_H, fluxes,
+    goodness of fit, class set, flags and reason remain those of the row's own
+    observation, for they may truly differ. Where the class prior differs
+    between a source's rows, their geometric mean enters.
+    `~astro_xlatent.combine.group_latents` gives one row a source instead.
 
     Examples
     --------
@@ -111,19 +126,28 @@ def add_latents(table, spectra=None, *, mission=None, model=None, prior=None, in
     """
     table = table if isinstance(table, Table) else Table(table)
     _check_columns(table, include, overwrite)
+    if group_by is not None:
+        source_numbers(table, group_by)
     model = load_model(model) if model is None or not hasattr(model, "infer") else model
     mission = _choose_mission(table, mission, spectra)
     entries = resolve_spectra(table, spectra, mission)
-    result = _Result(len(table), model, _class_prior(table, prior, model), include)
+    wanted = include if group_by is None else (*include, "xl_latent_cov")
+    result = _Result(len(table), model, _class_prior(table, prior, model), wanted)
     with _progress_bar(len(table), progress) as bar:
         _fill_from_spectra(result, entries, bar)
         _fill_from_bands(result, table, mission, bar)
     enriched = table.copy()
-    for name, column in result.columns().items():
+    columns = result.columns()
+    enriched.remove_columns([n for n in (*COLUMNS, *GROUP_COLUMNS)
+                             if n in enriched.colnames and n not in columns])
+    for name, column in columns.items():
         enriched[name] = column
     enriched.meta.update(provenance_meta(
         f"{model.name}-{model.version}", model.sha256, latent_space=model.latent_space,
         prior=_prior_name(prior), device=str(model.device)))
+    if group_by is not None:
+        enriched = share_latents(enriched, group_by, class_weights=result.weights)
+        enriched.keep_columns([n for n in enriched.colnames if n != "xl_latent_cov" or n in include])
     return enriched
 
 
@@ -154,7 +178,7 @@ def _check_columns(table, include, overwrite):
     if unknown:
         msg = f"include names {', '.join(unknown)}; allowed: {', '.join(optional)}"
         raise TableError(msg)
-    present = [name for name in COLUMNS if name in table.colnames]
+    present = [name for name in (*COLUMNS, *GROUP_COLUMNS) if name in table.colnames]
     if present and not overwrite:
         msg = (f"the table already has {', '.join(present[:4])}; give overwrite=True to replace "
                "them, or rename them to keep both")
@@ -284,6 +308,7 @@ class _Result:
     def __init__(self, n_rows, model, prior, include):
         self.model = model
         self.prior = prior
+        self.weights = np.full((n_rows, len(model.classes)), 1 / len(model.classes))
         self.flags = np.zeros(n_rows, np.int32)
         self.reasons = [""] * n_rows
         self.done = np.zeros(n_rows, bool)
@@ -317,6 +342,7 @@ class _Result:
             weights = weights.weights(rows, flux)
         else:
             weights = weights[rows]
+        self.weights[rows] = weights
         found = _posterior_values(posterior, weights, self.model.classes)
         for name, values in self.values.items():
             values[rows] = found[name]

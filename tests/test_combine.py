@@ -141,7 +141,7 @@ def test_group_latents_masks_and_counts():
     assert list(sources["xl_n_obs"]) == [2, 1, 2, 1]
     assert sources["xl_n_used"][3] == 0
     assert sources["xl_latent"].mask[3].all() and not sources["xl_latent"].mask[:3].any()
-    assert list(sources["xl_change"].mask) == [False, True, False, True]
+    assert list(sources["xl_p_change"].mask) == [False, True, False, True]
     np.testing.assert_allclose(sources["xl_latent"][1], table["xl_latent"][1])
     joint = combine(table[[0, 2]])
     np.testing.assert_allclose(sources["xl_latent"][0], joint.latent[0], rtol=1e-5)
@@ -155,7 +155,7 @@ def test_group_latents_order_of_rows():
     one, other = group_latents(table), group_latents(table[rng.permutation(20)])
     one.sort("name"), other.sort("name")
     np.testing.assert_allclose(one["xl_latent"], other["xl_latent"], rtol=1e-5)
-    np.testing.assert_allclose(one["xl_change"], other["xl_change"], rtol=1e-4)
+    np.testing.assert_allclose(one["xl_p_change"], other["xl_p_change"], rtol=1e-4)
 
 
 def test_group_latents_empty():
@@ -205,7 +205,7 @@ def test_what_cannot_be_combined():
         combine([table, table[:2]])
     with pytest.raises(ParameterError, match="empty"):
         combine([])
-    with pytest.raises(TableError, match="no column of the table"):
+    with pytest.raises(TableError, match="no column 'source' names the source"):
         group_latents(table, by="source")
     with pytest.raises(TableError, match="add_latents"):
         group_latents(table["name", "ra"])
@@ -215,5 +215,5 @@ def test_what_cannot_be_combined():
     with pytest.raises(TableError, match="xl_latent"):
         bad = Table({"name": ["a"], "xl_latent": [0.5]}, meta={"XLSPACE": "a"})
         group_latents(bad)
-    with pytest.raises(ParameterError, match="positive"):
+    with pytest.raises(ParameterError, match="not all zero"):
         combine(vstack([make_enriched(3)]), class_weights=np.zeros(9))

@@ -15,8 +15,8 @@ ROOT = Path(astro_xlatent.__file__).parent
 FLOORS = [
     ["cli", "demo", "__main__"],
     ["report", "scale", "train", "evaluate"],
-    ["table", "sources", "tableio", "summary", "sherpa", "combine", "predict", "positions", "match",
-     "explore", "plotting"],
+    ["table", "sources", "tableio", "summary", "sherpa", "gaussians", "combine", "predict", "positions",
+     "match", "explore", "plotting"],
     ["simulate", "archive"],
     ["missions", "model"],
     ["spectra"],

@@ -12,7 +12,7 @@ import re
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
-from astro_xlatent.columns import COLUMNS
+from astro_xlatent.columns import COLUMNS, GROUP_COLUMNS
 from astro_xlatent.flags import FLAGS
 from astro_xlatent.provenance import PROVENANCE_KEYS
 
@@ -35,11 +35,12 @@ def list_table(header, rows):
 
 def column_rows():
     """One row for each output column."""
-    for spec in COLUMNS.values():
+    for spec in (*COLUMNS.values(), *GROUP_COLUMNS.values()):
         shape = " x ".join(str(n) for n in spec.shape)
         kind = "str" if spec.dtype is str else f"{spec.dtype.__name__}{f' ({shape})' if shape else ''}"
         unit = "" if spec.unit is None else f"``{spec.unit.to_string()}``"
-        text = literal_names(spec.description) + (" (optional)" if spec.optional else "")
+        note = " (optional)" if spec.optional else " (with ``group_by``)" if spec.name in GROUP_COLUMNS else ""
+        text = literal_names(spec.description) + note
         yield f"``{spec.name}``", kind, unit, f"``{spec.ucd}``", text
 
 

@@ -1,0 +1,114 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The latents of enriched rows as Gaussians: posteriors, and the likelihoods behind them.
+
+The posterior of one observation is a Gaussian, the prior N(0, 1) by the
+definition of the latents. Their quotient is the observation's likelihood.
+"""
+
+import numpy as np
+
+from astro_xlatent.columns import N_LATENT
+from astro_xlatent.errors import TableError
+
+__all__ = ["MIN_INFORMATION", "latent_gaussians", "likelihoods", "plain_column"]
+
+#: Information, relative to the prior's, below which a direction of the
+#: latents counts as not measured when observations are compared.
+MIN_INFORMATION = 0.05
+
+
+def latent_gaussians(table, rows=slice(None)):
+    """
+    Posteriors of the latents of an enriched table's rows.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        With ``xl_latent`` and ``xl_latent_cov`` or ``xl_latent_err``.
+    rows : index, optional
+        Which rows.
+
+    Returns
+    -------
+    mean, covariance : ndarray of float64, (n, 8) and (n, 8, 8)
+        The covariance is diagonal where only errors are known. Rows that
+        cannot be used hold the prior.
+    usable : ndarray of bool, (n,)
+        False where masked, not finite, or without a positive variance.
+
+    Raises
+    ------
+    TableError
+        If the columns are missing or have another shape.
+    """
+    mean, masked = plain_column(table, "xl_latent", rows, (N_LATENT,))
+    if "xl_latent_cov" in table.colnames:
+        covariance, also = plain_column(table, "xl_latent_cov", rows, (N_LATENT, N_LATENT))
+        variance = np.diagonal(covariance, axis1=1, axis2=2)
+    else:
+        error, also = plain_column(table, "xl_latent_err", rows, (N_LATENT,))
+        variance = error**2
+        covariance = np.zeros((*variance.shape, N_LATENT))
+        covariance[:, np.arange(N_LATENT), np.arange(N_LATENT)] = variance
+    usable = ~(masked | also) & np.isfinite(mean).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))
+    usable &= (variance > 0).all(axis=1)
+    mean = np.where(usable[:, None], mean, 0.0)
+    return mean, np.where(usable[:, None, None], covariance, np.eye(N_LATENT)), usable
+
+
+def plain_column(table, name, rows, shape):
+    """Values of a vector column as float64, and where any of them is masked."""
+    if name not in table.colnames:
+        msg = f"the table has no column {name!r}; enrich it first with add_latents"
+        raise TableError(msg)
+    column = table[name]
+    if column.shape[1:] != shape:
+        msg = f"column {name!r} has shape {column.shape}; {(len(table), *shape)} is needed"
+        raise TableError(msg)
+    column = column[rows]
+    mask = np.ma.getmaskarray(np.ma.asarray(getattr(column, "value", column)))
+    values = np.ma.getdata(np.ma.asarray(getattr(column, "value", column))).astype(float)
+    return values, mask.any(axis=tuple(range(1, mask.ndim)))
+
+
+def likelihoods(mean, covariance, variability=0.0, least=0.0):
+    """
+    Gaussian likelihoods behind posteriors: the prior N(0, 1) divided out.
+
+    Parameters
+    ----------
+    mean, covariance : ndarray, (n, 8) and (n, 8, 8)
+        Posteriors.
+    variability : float, optional
+        Variance, in every direction, by which a source's latents scatter
+        about their mean from one observation to the next.
+    least : float, optional
+        Lower bound of the information in every direction.
+
+    Returns
+    -------
+    information : ndarray, (n, 8, 8)
+        Inverse covariance of each likelihood. Where a posterior is broader
+        than the prior there is none.
+    weighted : ndarray, (n, 8)
+        The information times the likelihood's mean.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_xlatent.gaussians import likelihoods
+    >>> information, weighted = likelihoods(np.full((1, 8), 0.8), 0.2 * np.eye(8)[None])
+    >>> information[0, 0, 0].item(), weighted[0, 0].item()
+    (4.0, 4.0)
+    """
+    spread, axes = np.linalg.eigh(covariance)
+    along = np.einsum("nji,nj->ni", axes, mean)
+    spread = np.maximum(spread, 1e-8)
+    measured = np.maximum(1.0 / spread - 1.0, 0.0)
+    weighted = np.where(measured > 0, along / spread, 0.0)
+    # A bound widens nothing but the error of what is hardly measured.
+    bounded = np.maximum(measured, least)
+    diluted = 1.0 + bounded * variability
+    information = np.einsum("nij,nj,nkj->nik", axes, bounded / diluted, axes, optimize=True)
+    return information, np.einsum("nij,nj->ni", axes, weighted / diluted)
