@@ -16,9 +16,14 @@ _HOME = {
     "add_latents": "table",
     "available_missions": "missions.base",
     "available_models": "model.pretrained",
+    "combine": "combine",
     "convert_nh": "physics.absorption",
     "decode_flags": "flags",
+    "group_latents": "combine",
     "load_model": "model.pretrained",
+    "match_catalogs": "match",
+    "neighbors": "explore",
+    "outliers": "explore",
     "transforms": "transforms",
 }
 
@@ -28,7 +33,8 @@ __all__ = sorted([*_HOME, "conf"])
 def __getattr__(name):
     if name in _HOME:
         module = import_module(f"astro_xlatent.{_HOME[name]}")
-        return module if name == "transforms" else getattr(module, name)
+        # `combine` is a module that can be called, see there.
+        return module if name in ("combine", "transforms") else getattr(module, name)
     if name == "conf":
         return import_module("astro_xlatent.config").conf
     if name == "__version__":

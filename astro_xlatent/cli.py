@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from astro_xlatent.errors import ParameterError, TableError, XlatentError
+from astro_xlatent.match_command import add_match_parser
 from astro_xlatent.provenance import package_version
 
 __all__ = ["main", "make_parser"]
@@ -239,6 +240,15 @@ def _run_train(args):
     return 0
 
 
+def _run_match(args):
+    """Match two enriched tables."""
+    from astro_xlatent.match_command import run_match
+
+    _check_output(Path(args.output), args.overwrite)
+    print(run_match(args))
+    return 0
+
+
 def _read_classes(text):
     """Turn ``--classes`` into what `write_catalog` takes: names, or names with weights."""
     pairs = [part.partition("=") for part in text.split(",")]
@@ -402,6 +412,7 @@ def make_parser():
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in (_add_enrich, _add_predict, _add_evaluate, _add_train, _add_small, _add_simulate):
         add(commands)
+    add_match_parser(commands, _run_match)
     return parser
 
 

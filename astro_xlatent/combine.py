@@ -7,7 +7,9 @@ definition of the latents. Their quotient is the observation's likelihood;
 likelihoods multiply, and the prior enters once.
 """
 
+import sys
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 from astropy.table import Row, Table
@@ -390,3 +392,20 @@ def _columns(found, missing, rows):
     unknown = {"xl_n_obs": None, "xl_n_used": None, "xl_p_change": ~np.isfinite(found.p_change)[rows]}
     return {name: make_column(name, value[rows], unknown.get(name, missing[rows]))
             for name, value in values.items()}
+
+
+class _CallableModule(ModuleType):
+    """
+    A module that is called like its function.
+
+    ``astro_xlatent.combine`` must name the function and, as Python binds a
+    submodule to its package on import, this module.
+    """
+
+    def __call__(self, observations, *, class_weights=None):
+        return combine(observations, class_weights=class_weights)
+
+    __call__.__doc__ = combine.__doc__
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -17,6 +17,7 @@ from astropy.units import UnitsWarning
 
 from astro_xlatent.columns import CLASSES
 from astro_xlatent.errors import ParameterError, TableError
+from astro_xlatent.provenance import PROVENANCE_KEYS
 
 __all__ = ["SUFFIXES", "flatten_vectors", "read_table", "table_format", "write_table"]
 
@@ -111,6 +112,8 @@ def read_table(path):
         with warnings.catch_warnings():
             _ignore_harmless()
             table = Table.read(path, format=form)
+            if form == "votable":
+                table.meta.update(_votable_infos(path))
     except ImportError as error:
         msg = f'{path}: {error}; install it with: pip install "astro_xlatent[parquet]"'
         raise TableError(msg) from error
@@ -120,6 +123,23 @@ def read_table(path):
         raise TableError(msg) from error
     table.convert_bytestring_to_unicode()
     return table
+
+
+def _votable_infos(path):
+    """Provenance from the INFO elements in front of the table, which ``Table.read`` drops."""
+    from xml.etree import ElementTree
+
+    from astropy.utils.data import get_readable_fileobj
+
+    found = {}
+    with get_readable_fileobj(str(path), encoding="binary") as file:
+        for _, element in ElementTree.iterparse(file, events=("start",)):
+            kind = element.tag.rpartition("}")[2]
+            if kind == "TABLE":
+                break
+            if kind == "INFO" and element.get("name") in PROVENANCE_KEYS:
+                found[element.get("name")] = element.get("value", "")
+    return found
 
 
 def _first_line(error):

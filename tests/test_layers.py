@@ -13,10 +13,10 @@ ROOT = Path(astro_xlatent.__file__).parent
 # From top to bottom. Rooms of one floor may use each other, except where a
 # floor is named in APART.
 FLOORS = [
-    ["cli", "demo", "__main__"],
+    ["cli", "demo", "match_command", "__main__"],
     ["report", "scale", "train", "evaluate"],
     ["table", "sources", "tableio", "summary", "sherpa", "gaussians", "combine", "predict", "positions",
-     "match", "explore", "plotting"],
+     "evidence", "match", "explore", "plotting"],
     ["simulate", "archive"],
     ["missions", "model"],
     ["spectra"],
