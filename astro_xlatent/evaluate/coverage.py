@@ -8,6 +8,7 @@ import numpy as np
 from astro_xlatent.columns import CLASSES, N_LATENT
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import interval, mean_with_interval
+from astro_xlatent.model.density import probability_below_truth
 from astro_xlatent.model.network import LOG_NH_RANGE
 
 __all__ = ["coverage_numbers", "latent_coverage", "nh_coverage"]
@@ -135,7 +136,8 @@ def nh_coverage(section, rows, where, subset, rng):
     where = where & np.isfinite(rows["nh"])
     if not where.any():
         return []
-    below = probability_below_truth(rows["nh_density"][where], rows["nh"][where], rng)
+    log_nh = np.log10(np.maximum(rows["nh"][where], 1.0))
+    below = probability_below_truth(rows["nh_density"][where], LOG_NH_RANGE, log_nh, rng)
     numbers = []
     for level in _HALF_WIDTH:
         tail = 0.5 - float(level[:2]) / 200
@@ -146,38 +148,6 @@ def nh_coverage(section, rows, where, subset, rng):
             )
         )
     return numbers
-
-
-def probability_below_truth(density, nh, rng):
-    """
-    Distribution function of every row at its true N_H.
-
-    Parameters
-    ----------
-    density : ndarray, shape (n, cells)
-        Over ``LOG_NH_RANGE``.
-    nh : ndarray, shape (n,)
-        True columns in 1/cm2.
-    rng : numpy.random.Generator
-        For truths outside the range.
-
-    Returns
-    -------
-    probability : ndarray, shape (n,)
-        Uniform if the densities are right.
-    """
-    cells = density.shape[1]
-    cumulative = np.concatenate([np.zeros((len(density), 1)), np.cumsum(density, axis=1)], axis=1)
-    cumulative /= cumulative[:, -1:]
-    step = (LOG_NH_RANGE[1] - LOG_NH_RANGE[0]) / (cells - 1)
-    position = (np.log10(np.maximum(nh, 1.0)) - LOG_NH_RANGE[0]) / step + 0.5
-    # Truths beyond the outermost centres were put there in training.
-    outside = (position < 0.5) | (position > cells - 0.5)
-    position = np.where(outside, np.where(position < 0.5, 0, cells - 1) + rng.random(len(nh)), position)
-    cell = np.minimum(position.astype(int), cells - 1)
-    rows = np.arange(len(nh))
-    low, high = cumulative[rows, cell], cumulative[rows, cell + 1]
-    return low + (high - low) * (position - cell)
 
 
 def _nh_errors(section, rows, where, subset, rng):

@@ -56,7 +56,8 @@ def simulate(mode, n, instruments, seed, model=None, progress=None):
         ``net``, ``class_index``, ``mission``, ``energy`` (flux kind),
         ``hardness`` (n, features), the truth columns, and with a model
         ``latent``, ``latent_cov``, ``class_prob``, ``nh_density``,
-        ``nh_quantiles`` (log10; 5, 16, 50, 84, 95 %), ``gof``, ``target``.
+        ``nh_quantiles`` (log10; 5, 16, 50, 84, 95 %), ``gof`` (NaN
+        without a measured background), ``target``.
 
     Raises
     ------
@@ -95,6 +96,7 @@ def _simulate_batch(mode, instruments, rng, model):
     rows |= {
         name: getattr(posterior, name) for name in ("latent", "latent_cov", "class_prob", "nh_density", "gof")
     }
+    rows["gof"] = np.where(bins.background_known, rows["gof"], np.nan)
     rows["nh_quantiles"] = np.log10(posterior.nh_quantiles([0.05, 0.16, 0.5, 0.84, 0.95]))
     rows["target"] = _true_latents(model, sources.spectrum)
     return {name: value[posterior.detected] for name, value in rows.items()}

@@ -9,7 +9,7 @@ __all__ = ["BUNDLED", "DEFAULT"]
 
 #: Digest of every bundled model folder, by model name.
 BUNDLED = {
-    "xlatent-0.1": "16cffa3c109acc3bb83d36a7391f5e1438001d12921beae40a282fcedfdc0897",
+    "xlatent-0.1": "5863677e08878df1fe24ffa347a64223d536f5eb81bd29eb3a985c02f6f1cc62",
 }
 
 #: The model that is used unless another is named.

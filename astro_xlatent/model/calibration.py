@@ -10,7 +10,9 @@ spectra) and on the logarithm of the net counts, linearly between nodes.
 import json
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
+
+from astro_xlatent.model.density import recalibrated_density
 
 __all__ = ["Calibration"]
 
@@ -24,8 +26,8 @@ class Calibration:
     tables : dict
         ``nodes`` (log10 net counts); for each mode ``latent_scale``,
         ``class_temperature``, ``nh_temperature``, ``class_level`` (one value a node),
-        ``evidence`` and for spectra ``gof`` (a row of quantiles a node) at
-        the probabilities ``levels``; ``mixture`` with ``weight``, ``mean``
+        ``nh_below``, ``evidence`` and for spectra ``gof`` (a row of quantiles
+        a node) at the probabilities ``levels``; ``mixture`` with ``weight``, ``mean``
         and ``covariance`` of the simulated latents; ``prior`` densities.
     """
 
@@ -45,7 +47,7 @@ class Calibration:
     def identity(cls, config):
         """Change nothing: for a model that is not yet calibrated."""
         flat = {"latent_scale": [1.0], "class_temperature": [1.0], "nh_temperature": [1.0],
-                "class_level": [0.9],
+                "class_level": [0.9], "nh_below": [[0.0, 1.0]],
                 "evidence": [[-30.0, 0.0]], "gof": [[-3.0, 3.0]]}
         d = config.n_latent
         mixture = {"weight": [1.0], "mean": [[0.0] * d], "covariance": [np.eye(d).tolist()]}
@@ -70,9 +72,24 @@ class Calibration:
         """Divisor of the class logits, shape (n,)."""
         return self._at(mode, "class_temperature", net)
 
-    def nh_temperature(self, mode, net):
-        """Divisor of the N_H logits, shape (n,)."""
-        return self._at(mode, "nh_temperature", net)
+    def nh_density(self, mode, net, logits):
+        """
+        Density of log N_H, conformal on simulations of like counts.
+
+        Parameters
+        ----------
+        mode : {'bands', 'spectra'}
+        net : ndarray, shape (n,)
+            Net counts.
+        logits : ndarray, shape (n, cells)
+            Of the encoder's head.
+
+        Returns
+        -------
+        density : ndarray, shape (n, cells)
+        """
+        density = softmax(logits / self._at(mode, "nh_temperature", net)[:, None], axis=1)
+        return recalibrated_density(density, self._at(mode, "nh_below", net), self.levels)
 
     def class_set(self, mode, net, probability):
         """
@@ -104,6 +121,11 @@ class Calibration:
     def prior_density(self, name):
         """Density of a quantity over the simulated sources, shape (cells,)."""
         return np.array(self.tables["prior"][name])
+
+    @property
+    def mixture_means(self):
+        """Latents spread like the simulated sources', shape (components, 8)."""
+        return self._mixture["mean"]
 
     def evidence(self, mean, covariance):
         """

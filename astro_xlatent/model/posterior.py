@@ -16,7 +16,7 @@ from scipy.stats import qmc
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
 from astro_xlatent.model.profile import profile_normalisation
-from astro_xlatent.model.refine import refine_latents
+from astro_xlatent.model.refine import refine_latents, search_elsewhere
 from astro_xlatent.model.statistics import goodness_of_fit
 from astro_xlatent.model.tokens import merged_edges, merge_steps, to_tensors
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
@@ -27,6 +27,8 @@ __all__ = ["FLUX_BANDS", "Model", "Posterior"]
 FLUX_BANDS = {"05_2": (0.5, 2.0), "2_7": (2.0, 7.0), "02_23": (0.2, 2.3)}
 #: Latent draws per source for fluxes; the same standard normals for all.
 N_DRAWS = 32
+#: Goodness of fit above which a second search sets out from other places.
+POOR_FIT = 2.5
 # Rows decoded at once, to bound memory.
 CHUNK = 128
 
@@ -170,6 +172,8 @@ class Model:
         gof = np.full(len(bins), np.nan)
         if matrices is not None:
             gof = self.goodness_of_fit(bins, out["mean"], matrices)
+        # Without a measured background a poor fit says nothing about the source.
+        telling = np.where(bins.background_known, gof, np.nan)
         class_prob = softmax_rows(out["classes"] / cal.class_temperature(mode, net)[:, None])
         class_prob[~out["detected"]] = 1 / self.config.n_classes
         posterior = Posterior(
@@ -177,12 +181,12 @@ class Model:
             latent_cov=covariance,
             class_prob=class_prob,
             class_set=cal.class_set(mode, net, class_prob),
-            nh_density=softmax_rows(out["nh"] / cal.nh_temperature(mode, net)[:, None]),
+            nh_density=cal.nh_density(mode, net, out["nh"]),
             index_density=softmax_rows(out["index"]),
             kt_density=softmax_rows(out["kt"]),
             flux=flux,
             gof=gof,
-            outlier=cal.outlier(mode, net, out["mean"], covariance, gof),
+            outlier=cal.outlier(mode, net, out["mean"], covariance, telling),
             detected=out["detected"],
         )
         return self._prior_where(posterior, ~out["detected"])
@@ -260,7 +264,14 @@ class Model:
             See `~astro_xlatent.model.statistics.goodness_of_fit`.
         """
         best, n_fitted = refine_latents(self.decode, latent, bins, matrices)
-        return goodness_of_fit(bins, self.decode(best), matrices, n_fitted)
+        gof = goodness_of_fit(bins, self.decode(best), matrices, n_fitted)
+        poor = np.flatnonzero(gof > POOR_FIT)
+        if poor.size:
+            bins, matrices = bins[poor], matrices[poor]
+            best, n_fitted = search_elsewhere(self.decode, best[poor], n_fitted[poor],
+                                              self.calibration.mixture_means, bins, matrices)
+            gof[poor] = goodness_of_fit(bins, self.decode(best), matrices, n_fitted)
+        return gof
 
     def _fluxes(self, bins, weights, mean, covariance):
         """Quantiles of the absorbed flux in every band, over draws of latents and normalisation."""

@@ -11,7 +11,7 @@ import torch
 from astro_xlatent.model.profile import profile_normalisation
 from astro_xlatent.model.statistics import merge_bins
 
-__all__ = ["refine_latents"]
+__all__ = ["refine_latents", "search_elsewhere"]
 
 # Finite difference in units of the latents' prior standard deviation.
 STEP = 0.02
@@ -19,6 +19,8 @@ STEP = 0.02
 LENGTHS = np.array([1.0, 0.2])
 # A row whose objective falls by less than this has arrived.
 TOLERANCE = 0.3
+#: Places from which a second search sets out.
+N_STARTS = 3
 
 
 class _Problem:
@@ -100,6 +102,38 @@ def refine_latents(decode, start, bins, matrices, n_steps=6):
         if not len(active):
             break
     return z, n_fitted
+
+
+def search_elsewhere(decode, latent, n_fitted, candidates, bins, matrices, n_steps=12):
+    """
+    Look for a better minimum than the one that was found.
+
+    Parameters
+    ----------
+    decode, bins, matrices, n_steps
+        As for `refine_latents`.
+    latent, n_fitted : ndarray
+        What `refine_latents` returned.
+    candidates : ndarray, shape (n, D)
+        Latents spread over the whole space; the searches begin at the
+        `N_STARTS` of them that describe a row best.
+
+    Returns
+    -------
+    latent, n_fitted : ndarray
+        Of the best minimum, which may be the old one.
+    """
+    problem = _Problem(decode, bins, matrices)
+    everywhere = np.repeat(candidates[None], len(latent), axis=0)
+    order = problem.objective(problem.model(everywhere), everywhere).argsort(dim=1).numpy()
+    found = [(latent, n_fitted)] + [
+        refine_latents(decode, candidates[order[:, k]], bins, matrices, n_steps)
+        for k in range(min(N_STARTS, len(candidates)))
+    ]
+    z = np.stack([z for z, _ in found], axis=1)  # (rows, searches, D)
+    best = problem.objective(problem.model(z), z).argmin(dim=1).numpy()
+    rows = np.arange(len(latent))
+    return z[rows, best], np.stack([fitted for _, fitted in found], axis=1)[rows, best]
 
 
 def _gauss_newton_step(problem, z):

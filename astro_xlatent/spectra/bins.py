@@ -191,6 +191,11 @@ class EnergyBins:
         return cls(**stacked, energy_weighted=np.concatenate([p.energy_weighted for p in parts]))
 
     @property
+    def background_known(self):
+        """True for rows with a measured background, shape (rows,); no counts off source have an error, too."""
+        return np.any(self.valid & (self.background_error > 0), axis=1)
+
+    @property
     def net_counts(self):
         """Counts minus background, summed over the valid bins, shape (rows,)."""
         return np.sum(np.where(self.valid, self.counts - self.background, 0.0), axis=1)

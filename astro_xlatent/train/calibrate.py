@@ -8,6 +8,7 @@ import torch
 from scipy.special import log_softmax, softmax
 
 from astro_xlatent.model.calibration import Calibration
+from astro_xlatent.model.density import probability_below_truth
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
 from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.reference import teacher_input
@@ -87,7 +88,7 @@ def simulate_outputs(model, instruments, mode, n_batches, seed, batch=256):
     -------
     rows : dict of ndarray
         Encoder outputs, ``net``, ``target`` (z*), ``class_index``, ``gof``
-        and the truth columns, rows first.
+        (NaN without a measured background) and the truth columns, rows first.
     """
     pieces = []
     for counter in range(n_batches):
@@ -99,7 +100,8 @@ def simulate_outputs(model, instruments, mode, n_batches, seed, batch=256):
             out["target"] = model.teacher(torch.as_tensor(teacher_input(sources.spectrum))).numpy()
         out["gof"] = np.full(len(bins), np.nan)
         if matrices is not None:
-            out["gof"] = model.goodness_of_fit(bins, out["mean"], matrices)
+            gof = model.goodness_of_fit(bins, out["mean"], matrices)
+            out["gof"] = np.where(bins.background_known, gof, np.nan)
         # The truth has a column of the same name.
         out["nh_logits"] = out.pop("nh")
         keep = out["detected"]
@@ -149,6 +151,8 @@ def _fit_mode(rows, mode, tables):
                               for w in windows],
         "nh_temperature": [_temperature(rows["nh_logits"][w], column[w]) for w in windows],
     }
+    below = _below_true_nh(rows, fitted["nh_temperature"])
+    fitted["nh_below"] = [_distribution_quantiles(below[w]) for w in windows]
     temperature = np.interp(np.log10(rows["net"].clip(1e-3)), NODES, fitted["class_temperature"])
     level = _level_of_truth(softmax(rows["classes"] / temperature[:, None], axis=1), rows["class_index"])
     fitted["class_level"] = [float(np.quantile(level[w & has_class], SET_COVERAGE)) for w in windows]
@@ -159,6 +163,21 @@ def _fit_mode(rows, mode, tables):
         known = np.isfinite(rows["gof"])
         fitted["gof"] = [np.quantile(rows["gof"][w & known], LEVELS).round(4).tolist() for w in windows]
     return fitted
+
+
+def _below_true_nh(rows, temperatures):
+    """Probability that every row's density of N_H puts below the truth, shape (n,)."""
+    temperature = np.interp(np.log10(rows["net"].clip(1e-3)), NODES, temperatures)
+    density = softmax(rows["nh_logits"] / temperature[:, None], axis=1)
+    log_nh = np.log10(np.maximum(rows["nh"], 1.0))
+    return probability_below_truth(density, LOG_NH_RANGE, log_nh, np.random.default_rng(0))
+
+
+def _distribution_quantiles(below):
+    """Quantiles at `LEVELS`, with the ends of the distribution function's range."""
+    quantiles = np.quantile(below, LEVELS)
+    quantiles[[0, -1]] = 0.0, 1.0
+    return quantiles.round(5).tolist()
 
 
 def _level_of_truth(probability, truth):

@@ -5,14 +5,11 @@ import numpy as np
 import pytest
 
 from astro_xlatent.errors import ParameterError
-from astro_xlatent.evaluate.coverage import (
-    latent_coverage,
-    nh_coverage,
-    probability_below_truth,
-)
+from astro_xlatent.evaluate.coverage import latent_coverage, nh_coverage
 from astro_xlatent.evaluate.figures import draw_figures
 from astro_xlatent.evaluate.simulated import evaluate_simulated, simulate
 from astro_xlatent.model.calibration import Calibration
+from astro_xlatent.model.density import probability_below_truth
 from astro_xlatent.model.network import LOG_NH_RANGE, Config, Decoder, Encoder, Teacher
 from astro_xlatent.model.posterior import Model
 
@@ -65,7 +62,7 @@ def test_nh_coverage_of_right_densities():
     log_nh = LOG_NH_RANGE[0] + step * (cell + rng.random(6000) - 0.5)
     log_nh[cell == 0] = 12.0
     rows = {"nh": 10**log_nh, "nh_density": density}
-    below = probability_below_truth(density, rows["nh"], rng)
+    below = probability_below_truth(density, LOG_NH_RANGE, log_nh, rng)
     assert np.abs(np.quantile(below, np.linspace(0.05, 0.95, 19)) - np.linspace(0.05, 0.95, 19)).max() < 0.02
     found = [n.value for n in nh_coverage("s", rows, np.ones(6000, bool), "all", rng)]
     np.testing.assert_allclose(found, [0.68, 0.90], atol=0.02)

@@ -1,0 +1,44 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""The search for the latents that describe counts best."""
+
+import numpy as np
+import pytest
+
+from astro_xlatent import load_model
+from astro_xlatent.missions.base import get_mission
+from astro_xlatent.model.refine import refine_latents, search_elsewhere
+from astro_xlatent.model.statistics import goodness_of_fit
+from astro_xlatent.simulate.instruments import prepare
+from astro_xlatent.simulate.observe import observe_spectra
+
+
+@pytest.fixture(scope="module")
+def observed():
+    """Bright observations of the bundled decoder's own spectra, with their latents."""
+    model = load_model()
+    latent = model.calibration.mixture_means
+    instrument = prepare("csc", "csc", get_mission("csc").default_response())
+    bins, truth = observe_spectra(model.decode(latent), instrument, np.random.default_rng(4))
+    bright = (bins.net_counts > 200) & bins.background_known
+    assert bright.sum() > 5
+    matrices = instrument.matrix * truth["seconds"][:, None, None].astype(np.float32)
+    return model, latent[bright], bins[bright], matrices[bright]
+
+
+def test_search_from_the_truth_fits(observed):
+    """Beginning at the true latents, the fit is as good as chance allows."""
+    model, latent, bins, matrices = observed
+    best, n_fitted = refine_latents(model.decode, latent, bins, matrices)
+    assert np.all((n_fitted >= 1) & (n_fitted <= 1 + latent.shape[1]))
+    gof = goodness_of_fit(bins, model.decode(best), matrices, n_fitted)
+    assert np.abs(gof).max() < 4
+
+
+def test_second_search_finds_what_the_first_missed(observed):
+    """Searches that begin at another source's latents end in wrong minima; the second one does not."""
+    model, latent, bins, matrices = observed
+    first = refine_latents(model.decode, np.roll(latent, 3, axis=0), bins, matrices, n_steps=2)
+    second = search_elsewhere(model.decode, *first, model.calibration.mixture_means, bins, matrices)
+    poor, good = (goodness_of_fit(bins, model.decode(z), matrices, n) for z, n in (first, second))
+    assert poor.max() > 10
+    assert good.max() < 4
