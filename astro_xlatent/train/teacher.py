@@ -60,7 +60,7 @@ def expected_cash(decoded, true, matrix):
     return 2 * (m - t + t * torch.log(t / m)).sum(-1)
 
 
-def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512):
+def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512, decoder=None):
     """
     Train teacher and decoder on noise-free incident spectra.
 
@@ -80,6 +80,8 @@ def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512)
         Of initial weights and batches.
     batch : int, optional
         Sources a step.
+    decoder : torch.nn.Module, optional
+        To train instead of a new `Decoder`; with buffers ``rotation`` and ``offset``.
 
     Returns
     -------
@@ -88,7 +90,8 @@ def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512)
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    teacher, decoder = Teacher(config), new_decoder(config)
+    teacher = Teacher(config)
+    decoder = new_decoder(config) if decoder is None else decoder
     # A scaffold: it makes the latents carry both quantities and is not kept.
     slopes = nn.Sequential(nn.Linear(config.n_latent, config.decoder_width), nn.GELU(),
                            nn.Linear(config.decoder_width, config.n_index + config.n_kt))
