@@ -13,8 +13,9 @@ Numbers of counts are a matter of exposures and distances, not of populations:
 simulated rows get the significances of the judged rows, so that the AUC is
 about hardness at given significance. The column "counts of MATCH" shows what
 comes out if they get those of the MATCH rows instead. "generic" are sources
-from wide mixtures of models: a control that the discriminator can
-discriminate.
+from wide mixtures of models; "plain rows" are the literature's populations in
+rows as the catalogue prints them, without the means that the sample's authors
+took: two controls that the discriminator can discriminate.
 """
 
 import sys
@@ -84,6 +85,7 @@ def main(data, side="JUDGE"):
             "literature": compare_classes(judged, judged, sample.instruments, tuned=False),
             "counts of MATCH": compare_classes(judged, match, sample.instruments),
             "generic": compare_classes(judged, judged, sample.instruments, generic=True),
+            "plain rows": compare_classes(judged, judged, sample.instruments, tuned=False, averaged=False),
         }
     )
     print(f"\nquartiles of fitted power laws, {side} rows")

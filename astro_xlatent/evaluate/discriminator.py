@@ -90,11 +90,11 @@ def hardness_features(flux, error):
     soft, medium, hard = np.maximum(flux, 1e-300).T
     significance = np.sqrt(((flux / error) ** 2).sum(axis=1))
     return np.stack(
-        [(medium - soft) / (medium + soft), (hard - medium) / (hard + medium), np.log10(significance)], axis=1
+        [(medium - soft) / (medium + soft), (hard - medium) / (hard + medium), np.log10(np.maximum(significance, 0.01))], axis=1
     )
 
 
-def simulate_like(label, real, n, instruments, rng, **options):
+def simulate_like(label, real, n, instruments, rng, averaged=True, **options):
     """
     Simulate rows of one class with the significances of real ones.
 
@@ -113,6 +113,8 @@ def simulate_like(label, real, n, instruments, rng, **options):
     instruments : list of Instrument
         Chandra responses.
     rng : numpy.random.Generator
+    averaged : bool, optional
+        As for `~astro_xlatent.evaluate.mock.mock_rows`.
     **options
         For `~astro_xlatent.simulate.populations.draw_sources`: ``tuned``, ``parameters``.
 
@@ -128,7 +130,7 @@ def simulate_like(label, real, n, instruments, rng, **options):
     features = None
     for _ in range(2):
         counts = 10 ** np.interp(position, _QUANTILES, log_counts)
-        features = hardness_features(*mock_rows(sources.spectrum, counts, instruments, rng))
+        features = hardness_features(*mock_rows(sources.spectrum, counts, instruments, rng, averaged))
         got = np.quantile(features[:, 2], _QUANTILES)
         log_counts = np.maximum.accumulate(log_counts + 2 * (wanted - got))
     return features[features[:, 2] >= wanted[0]]
@@ -202,7 +204,7 @@ def compare_classes(real, counts_like, instruments, *, seed=0, factor=4, generic
     generic : bool, optional
         Simulate sources of wide mixtures instead of the class: a control.
     **options
-        For `~astro_xlatent.simulate.populations.draw_sources`.
+        For `simulate_like`.
 
     Returns
     -------

@@ -54,7 +54,7 @@ def two_piece_mean(mode, below, above):
     return mode + half_normal[0] * skew, np.sqrt((1 - 2 / np.pi) * skew**2 + below * above)
 
 
-def mock_rows(spectra, counts, instruments, rng):
+def mock_rows(spectra, counts, instruments, rng, averaged=True):
     """
     Observe sources as the rows of the classified sample.
 
@@ -67,6 +67,9 @@ def mock_rows(spectra, counts, instruments, rng):
     instruments : list of `~astro_xlatent.simulate.instruments.Instrument`
         Chandra responses; each source gets one at random.
     rng : numpy.random.Generator
+    averaged : bool, optional
+        The authors' means of two-piece normals; if False, the catalogue's
+        own values: the modes with half the width of their interval.
 
     Returns
     -------
@@ -89,12 +92,14 @@ def mock_rows(spectra, counts, instruments, rng):
     for number, item in enumerate(instruments):
         rows = np.flatnonzero(which == number)
         rate = np.asarray(spectra[rows] @ item.band_matrix.T, float)
-        flux[rows], error[rows], seen[rows] = _observation(rate, item, counts[rows], rng)
+        flux[rows], error[rows], seen[rows] = _observation(rate, item, counts[rows], rng, averaged)
+    if not averaged:
+        return flux, error
     return _placeholders(flux, error, seen, rng)
 
 
-def _observation(rate, item, expected, rng):
-    """One exposure: mean, standard deviation and whether there are events, per band."""
+def _observation(rate, item, expected, rng, averaged):
+    """One exposure: flux, its error and whether there are events, per band."""
     seconds = expected / np.maximum(rate.sum(axis=1), 1e-300)
     low, high = item.band_edges[:-1], item.band_edges[1:]
     centre = 0.5 * (low + high)
@@ -110,7 +115,10 @@ def _observation(rate, item, expected, rng):
     net = np.maximum(n - b, 0.0)
     width = _HALF_WIDTH * np.sqrt(n)
     above = np.where(net > 0, width, _ZERO_LIMIT + _HALF_WIDTH * np.sqrt(n))
-    mean, sd = two_piece_mean(net * weight, np.minimum(width, net) * weight, above * weight)
+    below = np.minimum(width, net)
+    if not averaged:
+        return net * weight, 0.5 * (below + above) * weight, n > 0
+    mean, sd = two_piece_mean(net * weight, below * weight, above * weight)
     return mean, sd, n > 0
 
 
