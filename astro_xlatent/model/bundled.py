@@ -9,7 +9,7 @@ __all__ = ["BUNDLED", "DEFAULT"]
 
 #: Digest of every bundled model folder, by model name.
 BUNDLED = {
-    "xlatent-0.1": "5863677e08878df1fe24ffa347a64223d536f5eb81bd29eb3a985c02f6f1cc62",
+    "xlatent-0.1": "ba5218029c009aecd24b47817d4f344e9d98ab46f48bb9a0e473d416bbab90f8",
 }
 
 #: The model that is used unless another is named.

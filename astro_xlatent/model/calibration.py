@@ -25,9 +25,10 @@ class Calibration:
     ----------
     tables : dict
         ``nodes`` (log10 net counts); for each mode ``latent_scale``,
-        ``class_temperature``, ``nh_temperature``, ``class_level`` (one value a node),
-        ``nh_below``, ``evidence`` and for spectra ``gof`` (a row of quantiles
-        a node) at the probabilities ``levels``; ``mixture`` with ``weight``, ``mean``
+        ``class_temperature``, ``class_level`` and ``<head>_temperature`` (one
+        value a node), ``flux_<band>`` (two a node), ``<head>_below``,
+        ``evidence`` and for spectra ``gof`` (a row of quantiles a node) at the
+        probabilities ``levels``; heads are nh, index and kt; ``mixture`` with ``weight``, ``mean``
         and ``covariance`` of the simulated latents; ``prior`` densities.
     """
 
@@ -46,8 +47,10 @@ class Calibration:
     @classmethod
     def identity(cls, config):
         """Change nothing: for a model that is not yet calibrated."""
-        flat = {"latent_scale": [1.0], "class_temperature": [1.0], "nh_temperature": [1.0],
-                "class_level": [0.9], "nh_below": [[0.0, 1.0]],
+        flat = {"latent_scale": [1.0], "class_temperature": [1.0], "class_level": [0.9],
+                **{f"{head}_temperature": [1.0] for head in ("nh", "index", "kt")},
+                **{f"{head}_below": [[0.0, 1.0]] for head in ("nh", "index", "kt")},
+                **{f"flux_{band}": [[1.0, 1.0]] for band in ("05_2", "2_7", "02_23")},
                 "evidence": [[-30.0, 0.0]], "gof": [[-3.0, 3.0]]}
         d = config.n_latent
         mixture = {"weight": [1.0], "mean": [[0.0] * d], "covariance": [np.eye(d).tolist()]}
@@ -72,12 +75,14 @@ class Calibration:
         """Divisor of the class logits, shape (n,)."""
         return self._at(mode, "class_temperature", net)
 
-    def nh_density(self, mode, net, logits):
+    def density(self, head, mode, net, logits):
         """
-        Density of log N_H, conformal on simulations of like counts.
+        Density of a quantity, conformal on simulations of like counts.
 
         Parameters
         ----------
+        head : {'nh', 'index', 'kt'}
+            Which quantity.
         mode : {'bands', 'spectra'}
         net : ndarray, shape (n,)
             Net counts.
@@ -88,8 +93,32 @@ class Calibration:
         -------
         density : ndarray, shape (n, cells)
         """
-        density = softmax(logits / self._at(mode, "nh_temperature", net)[:, None], axis=1)
-        return recalibrated_density(density, self._at(mode, "nh_below", net), self.levels)
+        density = softmax(logits / self._at(mode, f"{head}_temperature", net)[:, None], axis=1)
+        return recalibrated_density(density, self._at(mode, f"{head}_below", net), self.levels)
+
+    def flux_limits(self, band, mode, net, limits):
+        """
+        Limits of a flux, conformal on simulations of like counts.
+
+        Parameters
+        ----------
+        band : str
+            Suffix of the flux column.
+        mode : {'bands', 'spectra'}
+        net : ndarray, shape (n,)
+            Net counts.
+        limits : ndarray, shape (n, 3)
+            Lower limit, median and upper limit from draws of the posterior.
+
+        Returns
+        -------
+        limits : ndarray, shape (n, 3)
+            With the distances from the median scaled; not below zero.
+        """
+        factor = self._at(mode, f"flux_{band}", net)
+        below, median, above = np.diff(limits[:, :2])[:, 0], limits[:, 1], np.diff(limits[:, 1:])[:, 0]
+        return np.stack([np.maximum(median - factor[:, 0] * below, 0.0), median,
+                         median + factor[:, 1] * above], axis=1)
 
     def class_set(self, mode, net, probability):
         """

@@ -21,7 +21,7 @@ from astro_xlatent.model.statistics import goodness_of_fit
 from astro_xlatent.model.tokens import merged_edges, merge_steps, to_tensors
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
 
-__all__ = ["FLUX_BANDS", "Model", "Posterior"]
+__all__ = ["FLUX_BANDS", "Model", "Posterior", "covariance_of"]
 
 #: Bands of the flux columns in keV, by column suffix.
 FLUX_BANDS = {"05_2": (0.5, 2.0), "2_7": (2.0, 7.0), "02_23": (0.2, 2.3)}
@@ -165,10 +165,10 @@ class Model:
         out = self.encode(bins, coarsen=matrices is not None)
         net = bins.net_counts
         cal = self.calibration
-        covariance = np.linalg.inv(out["precision_chol"] @ out["precision_chol"].transpose(0, 2, 1))
+        covariance = covariance_of(out["precision_chol"])
+        flux = {band: cal.flux_limits(band, mode, net, limits) for band, limits in
+                self.fluxes(bins, matrices, out["mean"], covariance).items()}
         covariance = covariance * cal.latent_scale(mode, net)[:, None, None]
-        weights = bins.unfolded_weights() if matrices is None else matrices
-        flux = self._fluxes(bins, weights, out["mean"], covariance)
         gof = np.full(len(bins), np.nan)
         if matrices is not None:
             gof = self.goodness_of_fit(bins, out["mean"], matrices)
@@ -181,9 +181,7 @@ class Model:
             latent_cov=covariance,
             class_prob=class_prob,
             class_set=cal.class_set(mode, net, class_prob),
-            nh_density=cal.nh_density(mode, net, out["nh"]),
-            index_density=softmax_rows(out["index"]),
-            kt_density=softmax_rows(out["kt"]),
+            **{f"{head}_density": cal.density(head, mode, net, out[head]) for head in ("nh", "index", "kt")},
             flux=flux,
             gof=gof,
             outlier=cal.outlier(mode, net, out["mean"], covariance, telling),
@@ -273,9 +271,26 @@ class Model:
             gof[poor] = goodness_of_fit(bins, self.decode(best), matrices, n_fitted)
         return gof
 
-    def _fluxes(self, bins, weights, mean, covariance):
-        """Quantiles of the absorbed flux in every band, over draws of latents and normalisation."""
-        n = len(bins)
+    @torch.no_grad()
+    def fluxes(self, bins, matrices, mean, covariance):
+        """
+        Absorbed fluxes, over draws of latents and normalisation.
+
+        Parameters
+        ----------
+        bins : EnergyBins
+            Counts and background.
+        matrices : ndarray of float32, shape (rows, bins, n_energy), or None
+            Folding matrices in cm2 s; without them the bins' own areas serve.
+        mean, covariance : ndarray, (rows, 8) and (rows, 8, 8)
+            Of the latents, as the encoder gives them.
+
+        Returns
+        -------
+        fluxes : dict of ndarray, shape (rows, 3)
+            16, 50 and 84 % quantiles in erg/cm2/s by band name, not yet conformal.
+        """
+        n, weights = len(bins), bins.unfolded_weights() if matrices is None else matrices
         chol = np.linalg.cholesky(covariance)
         z = mean[:, None, :] + np.einsum("nij,kj->nki", chol, _NORMALS[:, :-1])
         spectrum = self.decode(z.reshape(-1, z.shape[-1])).reshape(n, N_DRAWS, -1)
@@ -315,6 +330,11 @@ class Model:
         posterior.gof[rows] = np.nan
         posterior.outlier[rows] = np.nan
         return posterior
+
+
+def covariance_of(precision_chol):
+    """Covariance matrices from the lower Cholesky factors of their inverses, shape (n, D, D)."""
+    return np.linalg.inv(precision_chol @ precision_chol.transpose(0, 2, 1))
 
 
 def softmax_rows(logits):

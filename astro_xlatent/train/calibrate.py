@@ -10,7 +10,7 @@ from scipy.special import log_softmax, softmax
 from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.density import probability_below_truth
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
-from astro_xlatent.model.posterior import Model
+from astro_xlatent.model.posterior import FLUX_BANDS, Model, covariance_of
 from astro_xlatent.model.reference import teacher_input
 from astro_xlatent.train.stream import draw_training_sources, observe_full
 from astro_xlatent.train.targets import density_target
@@ -21,6 +21,14 @@ NODES = (0.7, 1.2, 1.6, 2.0, 2.4, 2.8, 3.2, 3.6, 4.0, 4.3)
 LEVELS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
           0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0)
 TEMPERATURES = np.geomspace(0.5, 3.0, 61)
+#: Heads of the encoder: column of the truth, range, whether it is logarithmic.
+HEADS = {
+    "nh": ("nh", LOG_NH_RANGE, True),
+    "index": ("photon_index", PHOTON_INDEX_RANGE, False),
+    "kt": ("kt", LOG_KT_RANGE, True),
+}
+# Limits of a flux are one-sided 84 % limits.
+FLUX_LEVEL = 0.84
 # Central 68.3 % of a standard normal, what a standard deviation should hold.
 COVERAGE = 0.6827
 # Share of sources whose conformal set of classes holds the true one.
@@ -87,8 +95,9 @@ def simulate_outputs(model, instruments, mode, n_batches, seed, batch=256):
     Returns
     -------
     rows : dict of ndarray
-        Encoder outputs, ``net``, ``target`` (z*), ``class_index``, ``gof``
-        (NaN without a measured background) and the truth columns, rows first.
+        Encoder outputs, ``net``, ``target`` (z*), ``class_index``, limits of
+        the fluxes, ``gof`` (NaN without a measured background) and the truth
+        columns, rows first.
     """
     pieces = []
     for counter in range(n_batches):
@@ -98,12 +107,14 @@ def simulate_outputs(model, instruments, mode, n_batches, seed, batch=256):
         out = model.encode(bins, coarsen=mode == "spectra")
         with torch.no_grad():
             out["target"] = model.teacher(torch.as_tensor(teacher_input(sources.spectrum))).numpy()
+            fluxes = model.fluxes(bins, matrices, out["mean"], covariance_of(out["precision_chol"]))
         out["gof"] = np.full(len(bins), np.nan)
         if matrices is not None:
             gof = model.goodness_of_fit(bins, out["mean"], matrices)
             out["gof"] = np.where(bins.background_known, gof, np.nan)
-        # The truth has a column of the same name.
-        out["nh_logits"] = out.pop("nh")
+        # The truth has columns of the same names.
+        out |= {f"{name}_logits": out.pop(name) for name in HEADS}
+        out |= {f"flux_{name}_limits": limits for name, limits in fluxes.items()}
         keep = out["detected"]
         out |= {"net": bins.net_counts, "class_index": sources.class_index, **sources.truth}
         pieces.append({k: np.asarray(v)[keep] for k, v in out.items() if k != "pooled"})
@@ -123,13 +134,9 @@ def _mixture(teacher, pool, n_components=24):
 
 def _prior(pool, config):
     """Mean density of every head's quantity over simulated sources."""
-    heads = {
-        "nh": ("nh", LOG_NH_RANGE, config.n_nh, True),
-        "index": ("photon_index", PHOTON_INDEX_RANGE, config.n_index, False),
-        "kt": ("kt", LOG_KT_RANGE, config.n_kt, True),
-    }
     result = {}
-    for name, (column, limits, cells, logarithmic) in heads.items():
+    for name, (column, limits, logarithmic) in HEADS.items():
+        cells = getattr(config, f"n_{name}")
         density = density_target(pool.truth[column], limits, cells, logarithmic).numpy().sum(axis=0)
         result[name] = (density / density.sum()).round(7).tolist()
     return result
@@ -137,22 +144,22 @@ def _prior(pool, config):
 
 def _fit_mode(rows, mode, tables):
     """Corrections of one mode at every node."""
-    covariance = np.linalg.inv(rows["precision_chol"] @ rows["precision_chol"].transpose(0, 2, 1))
+    covariance = covariance_of(rows["precision_chol"])
     error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     score = np.abs(rows["target"] - rows["mean"]) / error
     windows = [_window(rows["net"], node) for node in NODES]
     scale = [float(np.quantile(score[w], COVERAGE) ** 2) for w in windows]
-    column = density_target(rows["nh"], LOG_NH_RANGE, rows["nh_logits"].shape[1]).numpy()
     has_class = rows["class_index"] >= 0
     label = np.eye(rows["classes"].shape[1])[rows["class_index"].clip(0)]
     fitted = {
         "latent_scale": scale,
         "class_temperature": [_temperature(rows["classes"][w & has_class], label[w & has_class])
                               for w in windows],
-        "nh_temperature": [_temperature(rows["nh_logits"][w], column[w]) for w in windows],
     }
-    below = _below_true_nh(rows, fitted["nh_temperature"])
-    fitted["nh_below"] = [_distribution_quantiles(below[w]) for w in windows]
+    for name in HEADS:
+        fitted |= _fit_head(rows, name)
+    for name in FLUX_BANDS:
+        fitted[f"flux_{name}"] = [_flux_scale(rows, name, w) for w in windows]
     temperature = np.interp(np.log10(rows["net"].clip(1e-3)), NODES, fitted["class_temperature"])
     level = _level_of_truth(softmax(rows["classes"] / temperature[:, None], axis=1), rows["class_index"])
     fitted["class_level"] = [float(np.quantile(level[w & has_class], SET_COVERAGE)) for w in windows]
@@ -165,19 +172,30 @@ def _fit_mode(rows, mode, tables):
     return fitted
 
 
-def _below_true_nh(rows, temperatures):
-    """Probability that every row's density of N_H puts below the truth, shape (n,)."""
-    temperature = np.interp(np.log10(rows["net"].clip(1e-3)), NODES, temperatures)
-    density = softmax(rows["nh_logits"] / temperature[:, None], axis=1)
-    log_nh = np.log10(np.maximum(rows["nh"], 1.0))
-    return probability_below_truth(density, LOG_NH_RANGE, log_nh, np.random.default_rng(0))
+def _fit_head(rows, name):
+    """Temperature of a head's density, then the distribution function at the truth, at every node."""
+    column, limits, logarithmic = HEADS[name]
+    # A photon index is known of power laws only, a temperature of thermal sources.
+    known = np.isfinite(rows[column])
+    logits, truth, net = rows[f"{name}_logits"][known], rows[column][known], rows["net"][known]
+    windows = [_window(net, node) for node in NODES]
+    target = density_target(truth, limits, logits.shape[1], logarithmic).numpy()
+    temperatures = [_temperature(logits[w], target[w]) for w in windows]
+    divisor = np.interp(np.log10(net.clip(1e-3)), NODES, temperatures)
+    density = softmax(logits / divisor[:, None], axis=1)
+    value = np.log10(np.maximum(truth, 1e-9)) if logarithmic else truth
+    below = probability_below_truth(density, limits, value, np.random.default_rng(0))
+    quantiles = [np.quantile(below[w], LEVELS) for w in windows]
+    return {f"{name}_temperature": temperatures,
+            f"{name}_below": [[0.0, *q[1:-1].round(5).tolist(), 1.0] for q in quantiles]}
 
 
-def _distribution_quantiles(below):
-    """Quantiles at `LEVELS`, with the ends of the distribution function's range."""
-    quantiles = np.quantile(below, LEVELS)
-    quantiles[[0, -1]] = 0.0, 1.0
-    return quantiles.round(5).tolist()
+def _flux_scale(rows, name, window):
+    """Factors on the distances of lower and upper limit from the median that give them their level."""
+    lower, median, upper = rows[f"flux_{name}_limits"][window].T
+    offset = rows[f"flux_{name}"][window] - median
+    ratio = [offset / np.minimum(lower - median, -1e-30), offset / np.maximum(upper - median, 1e-30)]
+    return [round(max(float(np.quantile(r, FLUX_LEVEL)), 0.1), 4) for r in ratio]
 
 
 def _level_of_truth(probability, truth):
