@@ -111,7 +111,9 @@ def read_table(path):
     try:
         with warnings.catch_warnings():
             _ignore_harmless()
-            table = Table.read(path, format=form)
+            # The IDs of CSCview's fields are col0, col1, ...; their names tell.
+            names = {"use_names_over_ids": True} if form == "votable" else {}
+            table = Table.read(path, format=form, **names)
             if form == "votable":
                 table.meta.update(_votable_infos(path))
     except ImportError as error:

@@ -15,7 +15,7 @@ from astropy import units as u
 
 from astro_xlatent.errors import TableError
 
-__all__ = ["PHOTON_FLUX", "ENERGY_FLUX", "Columns"]
+__all__ = ["PHOTON_FLUX", "ENERGY_FLUX", "Columns", "name_columns"]
 
 ENERGY_FLUX = u.erg / (u.s * u.cm**2)
 PHOTON_FLUX = u.ph / (u.s * u.cm**2)
@@ -24,6 +24,28 @@ _TRUE = {"true", "t", "1", "1.0", "y", "yes"}
 _SPELLINGS = [(r"\bphotons?\b", "ph"), (r"\bcounts?\b|\bcts?\b", "ct"), (r"\bergs\b", "erg"),
               (r"\bsec(onds?)?\b", "s"), (r"\barcseconds?\b", "arcsec"),
               (r"sq\.? ?arcsec", "arcsec2"), (r"\barcmin(ute)?s?\b", "arcmin"), (r"\*\*", "")]
+
+
+def name_columns(table, like=None, most=20):
+    """
+    Name a table's columns for an error message, telling ones first.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    like : callable, optional
+        Whether a lower-case name looks like a band column.
+    most : int, optional
+        How many names at most.
+
+    Returns
+    -------
+    names : str
+        Such as ``"flux_1, ra, dec and 30 more"``.
+    """
+    names = sorted(table.colnames, key=lambda name: not (like is not None and like(name.lower())))
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more if names else "no columns at all"
 
 
 class Columns:
@@ -67,7 +89,7 @@ class Columns:
         """The column itself; TableError if two differ only by case."""
         found = self._names[name.lower()]
         if len(found) > 1 and name not in found:
-            msg = (f"columns {', '.join(found)} differ only by case and all mean {name.lower()!r}: "
+            msg = (f"columns {', '.join(found)} differ only by case or spelling and all mean {name.lower()!r}: "
                    "rename or remove all but one")
             raise TableError(msg)
         column = self.table[name if name in found else found[0]]

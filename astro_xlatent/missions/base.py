@@ -8,6 +8,7 @@ the entry-point group ``astro_xlatent.missions`` (name to `Mission` subclass).
 """
 
 import os
+import re
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from astro_xlatent.errors import MissionError, TableError, XlatentWarning
+from astro_xlatent.missions._columns import name_columns
 from astro_xlatent.plugins import load_plugins
 from astro_xlatent.spectra.bins import EnergyBins
 
@@ -29,6 +31,8 @@ _BUILT_IN = {
     "erosita": "astro_xlatent.missions.erosita:EROSITA",
     "xmm": "astro_xlatent.missions.xmm:XMM",
 }
+# What band columns of an X-ray catalogue are called, more or less.
+_BAND_LIKE = re.compile(r".*(flux|rate|cts|cnts|counts).*").fullmatch
 
 
 @dataclass
@@ -239,10 +243,12 @@ def identify_mission(table):
     if len(found) == 1:
         return found[0]
     what = "columns of no mission" if not found else f"columns of {' and '.join(m.name for m in found)}"
-    names = ", ".join(table.colnames[:20]) + (", ..." if len(table.colnames) > 20 else "")
     expected = "; ".join(f"{m.name}: {m.expected_columns()}" for m in (found or scores))
-    msg = (f"table has {what} ({names or 'no columns at all'}). Expected were {expected}. "
+    msg = (f"table has {what} ({name_columns(table, _BAND_LIKE)}). Expected were {expected}. "
            f"Pass mission= one of {', '.join(m.name for m in scores)}")
+    if table.colnames and all(re.fullmatch(r"col_?\d+", name) for name in table.colnames):
+        msg += ("; the columns have numbers for names: read a VOTable with use_names_over_ids=True, "
+                "and tell a text file's header from its data")
     raise MissionError(msg)
 
 

@@ -4,8 +4,9 @@ Chandra Source Catalog, releases 2.0 and 2.1.
 
 Tables of master sources, stacks and single observations, with the column
 names of CSCview and TAP (``flux_aper_lolim_s``) or of HEASARC (``s_flux_ap``,
-``s_flux_ap_lo``, ``s_flux_ap_hi``), in any case. HEASARC's names of photon
-fluxes are not known to this module.
+``s_flux_ap_lo``, ``s_flux_ap_hi``), in any case, or of VizieR's master table IX/57
+(``Fluxs``, ``b_Fluxs``, ``B_Fluxs``, known by its column ``2CXO``). HEASARC's names of
+photon fluxes are not known to this module.
 
 References
 ----------
@@ -21,7 +22,7 @@ import numpy as np
 from astro_xlatent.errors import TableError
 from astro_xlatent.flags import Flag
 from astro_xlatent.missions._bandset import BandSet, assemble, counts_from_flux
-from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX, Columns
+from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX, Columns, name_columns
 from astro_xlatent.missions.base import Mission, list_files
 from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.missions.responses import band_area, default_response
@@ -43,9 +44,14 @@ _FAMILIES = (
     ),
 )
 _HEASARC = ("{b}_flux_ap", "{b}_flux_ap_lo", "{b}_flux_ap_hi")
+#: VizieR's limits differ by case alone.
+_VIZIER = ("Flux{b}", "b_Flux{b}", "B_Flux{b}")
+_VIZIER_NAMES = ("2cxo", "_2cxo")
+_VIZIER_FLAGS = (("fs", Flag.SATURATED), ("fst", Flag.SATURATED), ("fp", Flag.PILEUP), ("fc", Flag.CONFUSED),
+                 ("fe", Flag.EXTENDED))
 #: Fraction of the point-spread function in the aperture where no column says it.
 PSF_FRACTION = 0.9
-_WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "w_flux_ap", "src_cnts_aper_w")
+_WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "w_flux_ap", "src_cnts_aper_w", "fluxw")
 _FLAG_COLUMNS = (
     ("sat_src_flag", Flag.SATURATED), ("streak_src_flag", Flag.SATURATED),
     ("pileup_flag", Flag.PILEUP), ("conf_flag", Flag.CONFUSED), ("conf_code", Flag.CONFUSED),
@@ -54,6 +60,7 @@ _FLAG_COLUMNS = (
 _TELL_TALE = re.compile(
     r"(photflux|flux|src_cnts|cnts)_aper(90)?(bkg)?_(\w+_)?[usmhbw]|[usmhbw]_flux_ap(_lo|_hi)?"
 )
+_VIZIER_TELL_TALE = re.compile(r"(b_)?flux[usmhbw]")
 _PHA_NAME = re.compile(
     r"(?P<instrument>acis|hrc)[a-z](?P<obsid>\d{5,6})_(?P<obi>\d{3})n(?P<version>\d{3})"
     r"(?:_(?P<cycle>[a-z]\d))?_r(?P<region>\d{4,5})_pha3\.fits(?:\.gz)?"
@@ -106,18 +113,21 @@ class CSC(Mission):
         """Number of CSC band columns, and one for ``obsid`` with ``region_id``."""
         cols = Columns(table)
         found = sum(bool(_TELL_TALE.fullmatch(name)) for name in cols)
+        if cols.first(*_VIZIER_NAMES):
+            found += sum(bool(_VIZIER_TELL_TALE.fullmatch(name)) for name in cols)
         return found + ("obsid" in cols and "region_id" in cols)
 
     def expected_columns(self):
         """Columns looked for, in words."""
         return ("flux_aper_s, flux_aper_lolim_s, flux_aper_hilim_s (or photflux_aper_..., flux_aper90_..., "
-                "s_flux_ap, or cnts_aper_s with src_cnts_aper_s) and the same for m and h")
+                "s_flux_ap, Fluxs with 2CXO, or cnts_aper_s with src_cnts_aper_s) and the same for m and h")
 
     def catalog_flags(self, table):
         """Bits for saturation and streaks, pile-up, confusion and extent."""
         cols = Columns(table)
         flags = np.zeros(len(table), np.int64)
-        for name, bit in _FLAG_COLUMNS:
+        columns = _FLAG_COLUMNS + (_VIZIER_FLAGS if cols.first(*_VIZIER_NAMES) else ())
+        for name, bit in columns:
             flags |= np.where(cols.boolean(name), bit, 0)
         return flags
 
@@ -144,8 +154,8 @@ class CSC(Mission):
         sets = self._ways(cols)
         # Decided by columns alone, so that a chunk of rows is treated like the whole table.
         if not sets and not any(name in cols for name in _WIDE_BAND):
-            names = ", ".join(table.colnames[:20]) or "none at all"
-            msg = f"table has no band columns of the CSC (it has {names}); expected {self.expected_columns()}"
+            msg = (f"table has no band columns of the CSC that can be read (it has "
+                   f"{name_columns(table, _looks_like_band)}); expected {self.expected_columns()}")
             raise TableError(msg)
         shape = (len(cols), len(self.bands))
         sets = sets or [BandSet("", np.zeros(shape), np.zeros(shape), np.ones(shape, int))]
@@ -167,7 +177,8 @@ class CSC(Mission):
     def _ways(self, cols):
         """All `BandSet` that the columns allow, best first."""
         photon = self._flux_sets(cols, "photflux", PHOTON_FLUX, [])
-        energy = self._flux_sets(cols, "flux", ENERGY_FLUX, [_HEASARC])
+        more = [_HEASARC, *([_VIZIER] if cols.first(*_VIZIER_NAMES) else [])]
+        energy = self._flux_sets(cols, "flux", ENERGY_FLUX, more)
         raw = self._raw_counts(cols)
         sets = []
         if raw is not None:
@@ -192,6 +203,8 @@ class CSC(Mission):
         sets = []
         for family in (*_FAMILIES, *more):
             names = [[t.format(q=quantity, b=b) for t in family] for b, _, _ in self.bands]
+            if family is _VIZIER:
+                names = [[n if n in cols.table.colnames else "" for n in row] for row in names]
             if not any(n[0] in cols for n in names):
                 continue
             parts = []
@@ -291,6 +304,10 @@ class CSC(Mission):
     def default_response(self, instrument=None, year=None):
         """ACIS-S (or ``instrument="ACIS-I"``) on axis."""
         return default_response(self.name, instrument, year)
+
+
+def _looks_like_band(name):
+    return "flux" in name or "cnts" in name
 
 
 def _per_band(cols, bands, stem, unit=None, default=np.nan):

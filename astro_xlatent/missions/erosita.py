@@ -1,13 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-eROSITA: eRASS1 main, supplementary and hard catalogues, and later ones as far
-as their columns agree.
+eROSITA: eRASS1 main, supplementary and hard catalogues, eFEDS, and later ones
+(eRASS:3) as far as their columns agree; in the spellings of the catalogues, of
+VizieR and of HEASARC.
 
-The forced-photometry bands P1 to P5 (0.2-0.5, 0.5-1, 1-2, 2-5, 5-8 keV) do not
-overlap and are the tokens; P6 to P9 overlap them and are never read. The
-numbered bands mean other energies in one-band and in three-band catalogues
-(``_1`` is 0.2-2.3 keV in Main, 0.2-0.6 keV in Hard): they are used only where
-the P bands are absent and other columns tell the catalogue.
+The forced-photometry bands P1 to P5 (0.2-0.5, 0.5-1, 1-2, 2-5, 5-8 keV), in
+eFEDS b1 to b4 (0.2-0.5, 0.5-1, 1-2, 2-4.5 keV), do not overlap and are the
+tokens; P6 to P9 overlap them and are never read. The numbered bands mean other
+energies in one-band and in three-band catalogues (``_1`` is 0.2-2.3 keV in Main,
+0.2-0.6 keV in Hard): they are used only where the P bands are absent and other
+columns tell the catalogue.
 
 References
 ----------
@@ -23,7 +25,8 @@ import numpy as np
 from astro_xlatent.errors import TableError
 from astro_xlatent.flags import Flag
 from astro_xlatent.missions._bandset import BandSet, assemble
-from astro_xlatent.missions._columns import Columns
+from astro_xlatent.missions._columns import name_columns
+from astro_xlatent.missions._erosita_names import ErositaColumns, canonical_name
 from astro_xlatent.missions.base import Mission, list_files
 from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.missions.responses import band_area, default_response
@@ -38,8 +41,13 @@ BACKGROUND_ERROR = 0.05
 #: statistic rises by 2 s, so s = 1/2; catalogues' errors of zero counts follow it.
 ZERO_COUNTS_ERROR = 0.5
 _P_BANDS = (("P1", 0.2, 0.5), ("P2", 0.5, 1.0), ("P3", 1.0, 2.0), ("P4", 2.0, 5.0), ("P5", 5.0, 8.0))
+_EFEDS_BANDS = (("b1", 0.2, 0.5), ("b2", 0.5, 1.0), ("b3", 1.0, 2.0), ("b4", 2.0, 4.5))
 _ONE_BAND = (("1", 0.2, 2.3),)
 _THREE_BANDS = (("1", 0.2, 0.6), ("2", 0.6, 2.3), ("3", 2.3, 5.0))
+_TELL_TALE = re.compile(r"(ape|ml)_(cts|bkg|exp|rate|flux)(_err)?_(p?\d|b[1-4])|det_like_(p?\d|b[1-4])")
+#: Columns that only catalogues detected in three bands, or in one, have.
+_ONLY_THREE = ("uid_1b", "uid_main", "det_like_3", "ml_cts_3", "ml_rate_3", "ml_flux_3")
+_ONLY_ONE = ("uid_hard",)
 _SPURIOUS = ("flag_sp_snr", "flag_sp_bps", "flag_sp_scl", "flag_sp_lga", "flag_sp_gc", "flag_sp_gc_cons")
 _SPEC_NAME = re.compile(
     r"(?:[a-z]{2}\d{2}_(?P<tile>\d{6})_)?(?P<tm>\d)\d\d_sourcespec_(?P<source>\d{5})(?:_c\d{3})?"
@@ -58,7 +66,7 @@ class EROSITA(Mission):
     ``APE_BKG_P*`` (5 % uncertain) and 0.75 x on-axis area x ``APE_EXP_P*``.
     Where these are missing or have overflowed: (``ML_CTS`` / ``ML_CTS_ERR``)**2
     equivalent counts without background, and the on-axis area x ``ML_EXP`` in
-    proportion. Both exposures are vignetted, so the area is that on axis.
+    proportion; ``ML_RATE`` x ``ML_EXP`` where counts are left out. Both exposures are vignetted, so the area is that on axis.
     ``ML_BKG`` is counts per square arcminute and is not used; nor are the
     ``_UPERR`` columns, which in the three-pass catalogue hold rate errors.
 
@@ -80,19 +88,19 @@ class EROSITA(Mission):
 
     def matches(self, table):
         """Number of photometry columns, and one for ``DETUID`` or ``SKYTILE`` with ``ID_SRC``."""
-        cols = Columns(table)
-        tell_tale = re.compile(r"(ape|ml)_(cts|bkg|exp|cts_err|rate|flux)_(p?\d)|det_like_p?\d")
-        found = sum(bool(tell_tale.fullmatch(name)) for name in cols)
+        cols = ErositaColumns(table)
+        found = sum(_is_band(name) for name in table.colnames)
         return found + ("detuid" in cols or ("skytile" in cols and "id_src" in cols))
 
     def expected_columns(self):
         """Columns looked for, in words."""
-        return ("APE_CTS_P1, APE_BKG_P1, APE_EXP_P1 (or ML_CTS_P1, ML_CTS_ERR_P1, ML_EXP_P1) and the same "
-                "for P2 to P5; numbered bands only with UID_Hard or UID_1B, which tell the catalogue")
+        return ("APE_CTS_P1, APE_BKG_P1, APE_EXP_P1 (or ML_CTS_P1, ML_CTS_ERR_P1, ML_EXP_P1, or ML_RATE_P1 "
+                "with ML_RATE_ERR_P1 and ML_EXP_P1) and the same for P2 to P5, in eFEDS b1 to b4; numbered "
+                "bands only with UID_Hard, or UID_1B or UID_Main, which tell the catalogue")
 
     def catalog_flags(self, table):
         """Bits for extent (EXT > 0) and confusion (the FLAG_SP columns of crowded regions)."""
-        cols = Columns(table)
+        cols = ErositaColumns(table)
         flags = np.where(cols.number("ext") > 0, Flag.EXTENDED, 0).astype(np.int64)
         for name in _SPURIOUS:
             flags |= np.where(cols.boolean(name), Flag.CONFUSED, 0)
@@ -101,17 +109,17 @@ class EROSITA(Mission):
     def _bands_of(self, cols):
         """Bands that the table has; the numbered ones only if the catalogue is certain."""
         def present(bands):
-            return any(f"{kind}_cts_{b[0].lower()}" in cols for b in bands for kind in ("ape", "ml"))
+            return any(f"{kind}_{b[0].lower()}" in cols for b in bands
+                       for kind in ("ape_cts", "ml_cts", "ml_rate"))
 
-        if present(_P_BANDS):
-            return _P_BANDS
+        for bands in (_P_BANDS, _EFEDS_BANDS):
+            if present(bands):
+                return bands
         if not present(_THREE_BANDS):
-            names = ", ".join(cols.table.colnames[:20]) or "none at all"
-            msg = (f"table has no band columns of eROSITA (it has {names}); "
-                   f"expected {self.expected_columns()}")
+            msg = (f"table has no band columns of eROSITA that can be read (it has "
+                   f"{name_columns(cols.table, _is_band)}); expected {self.expected_columns()}")
             raise TableError(msg)
-        three = "uid_1b" in cols or "uid_main" in cols or "det_like_3" in cols or "ml_cts_3" in cols
-        one = "uid_hard" in cols
+        three, one = (any(name in cols for name in names) for names in (_ONLY_THREE, _ONLY_ONE))
         if three == one:
             msg = ("ML_CTS_1 is 0.2-2.3 keV in the main catalogue and 0.2-0.6 keV in the hard one, and the "
                    "table's columns do not tell which it is: keep UID_Hard (main) or UID_1B (hard), or the "
@@ -138,7 +146,7 @@ class EROSITA(Mission):
             If no band column is there, one has a wrong unit, or only numbered
             bands are there and the catalogue cannot be told.
         """
-        cols = Columns(table)
+        cols = ErositaColumns(table)
         bands = self._bands_of(cols)
         curve = load_curve("erosita-tm0")
         area = band_area("erosita-tm0", [b[1:] for b in bands])
@@ -168,6 +176,9 @@ class EROSITA(Mission):
         get = partial(_per_band, cols, bands)
         fitted, error, exposure = get("ml_cts"), get("ml_cts_err"), get("ml_exp", "s")
         with np.errstate(all="ignore"):
+            # Where counts are left out, as at HEASARC, the vignetting-corrected rate holds them.
+            fitted, error = (np.where(np.isfinite(v), v, get(f"ml_rate{end}") * exposure)
+                             for v, end in ((fitted, ""), (error, "_err")))
             counts = np.where(fitted == 0, 0.0, (fitted / error) ** 2)
             share = np.where(fitted == 0, np.minimum(ZERO_COUNTS_ERROR / error, 1.0), counts / fitted)
             effective = area * exposure * share
@@ -194,7 +205,7 @@ class EROSITA(Mission):
         is named after the tile or the DETUID, or if no other tile is in the
         table. Telescope module 0 (all merged) is preferred.
         """
-        keys = self._keys(Columns(table))
+        keys = self._keys(ErositaColumns(table))
         tiles = {tile for tile, _ in keys if tile is not None}
         files = {}
         for path in list_files(folder, (".fits", ".fits.gz")):
@@ -224,6 +235,10 @@ class EROSITA(Mission):
     def default_response(self, instrument=None, year=None):
         """All seven modules on axis (TM0), or averaged over the scan (``"survey"``)."""
         return default_response(self.name, instrument, year)
+
+
+def _is_band(name):
+    return bool(_TELL_TALE.fullmatch(canonical_name(name)))
 
 
 def _per_band(cols, bands, stem, unit=None):
