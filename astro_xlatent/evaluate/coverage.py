@@ -22,7 +22,7 @@ NH_MIN = 1e21
 
 def coverage_numbers(mode, rows, ranges, rng):
     """
-    Coverage of latents and N_H, bias of latents, errors of N_H, goodness of fit.
+    Coverage of all limits, bias of latents, errors of N_H, goodness of fit.
 
     Parameters
     ----------
@@ -50,6 +50,7 @@ def coverage_numbers(mode, rows, ranges, rng):
     classes = {f"class {label}": rows["class_index"] == k for k, label in enumerate(CLASSES)}
     for name, where in {**subsets, **classes}.items():
         numbers += nh_coverage(section + "N_H", rows, where, name, rng)
+        numbers += limits_coverage(section + "other quantities", rows, where, name, rng)
     for name, where in subsets.items():
         numbers += _nh_errors(section + "N_H", rows, where, name, rng)
         if mode == "spectra":
@@ -147,6 +148,35 @@ def nh_coverage(section, rows, where, subset, rng):
                 section, f"coverage {level}", "model", subset, inside.size, *mean_with_interval(inside, rng)
             )
         )
+    return numbers
+
+
+def limits_coverage(section, rows, where, subset, rng):
+    """
+    Share of true photon indices, temperatures and fluxes within their 68 % limits.
+
+    Parameters
+    ----------
+    section, rows, where, subset, rng
+        As for `latent_coverage`; every ``<quantity>_limits`` of ``rows`` (n, 3)
+        is compared with ``<quantity>``. Rows whose truth is NaN, or whose
+        background was not measured, are left out.
+
+    Returns
+    -------
+    numbers : list of Number
+    """
+    numbers = []
+    for name in sorted(rows):
+        if not name.endswith("_limits"):
+            continue
+        quantity = name.removesuffix("_limits")
+        truth, (lower, _, upper) = rows[quantity], rows[name].T
+        chosen = where & np.isfinite(truth) & rows["background_known"]
+        if chosen.any():
+            inside = ((truth > lower) & (truth < upper))[chosen]
+            numbers.append(Number.of(section, f"coverage 68 % of {quantity}", "model", subset, inside.size,
+                                     *mean_with_interval(inside, rng)))
     return numbers
 
 

@@ -33,6 +33,7 @@ VARIANCE_RANGES = ((30, 100), (300, 1000))
 SEED_OFFSET = 7_000_003
 BASELINE_SEED_OFFSET = 8_000_009
 BATCH = 256
+LIMITS = (0.16, 0.5, 0.84)
 
 
 def simulate(mode, n, instruments, seed, model=None, progress=None):
@@ -56,7 +57,8 @@ def simulate(mode, n, instruments, seed, model=None, progress=None):
         ``net``, ``class_index``, ``mission``, ``energy`` (flux kind),
         ``hardness`` (n, features), the truth columns, and with a model
         ``latent``, ``latent_cov``, ``class_prob``, ``nh_density``,
-        ``nh_quantiles`` (log10; 5, 16, 50, 84, 95 %), ``gof`` (NaN
+        ``nh_quantiles`` (log10; 5, 16, 50, 84, 95 %), ``photon_index_limits``,
+        ``kt_limits`` and ``flux_<band>_limits`` (16, 50, 84 %), ``gof`` (NaN
         without a measured background), ``target``.
 
     Raises
@@ -96,7 +98,12 @@ def _simulate_batch(mode, instruments, rng, model):
     rows |= {
         name: getattr(posterior, name) for name in ("latent", "latent_cov", "class_prob", "nh_density", "gof")
     }
+    # Band rows have no background of their own: the catalogue subtracted it.
+    rows["background_known"] = bins.background_known | (mode == "bands")
     rows["gof"] = np.where(bins.background_known, rows["gof"], np.nan)
+    rows |= {f"flux_{band}_limits": limits for band, limits in posterior.flux.items()}
+    rows |= {"photon_index_limits": posterior.index_quantiles(LIMITS),
+             "kt_limits": posterior.kt_quantiles(LIMITS)}
     rows["nh_quantiles"] = np.log10(posterior.nh_quantiles([0.05, 0.16, 0.5, 0.84, 0.95]))
     rows["target"] = _true_latents(model, sources.spectrum)
     return {name: value[posterior.detected] for name, value in rows.items()}

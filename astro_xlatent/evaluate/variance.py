@@ -84,6 +84,7 @@ def explained_variance(mode, rows, ranges, seed=0):
             "log N_H (clipped at 1e20)": np.log10(np.maximum(rows["nh"], 1e20)),
             "log N_H > 21": np.where(rows["nh"] > 1e21, np.log10(np.maximum(rows["nh"], 1e20)), np.nan),
             "photon index": rows["photon_index"],
+            "photon index of classes": np.where(rows["class_index"] >= 0, rows["photon_index"], np.nan),
         }
     rng = np.random.default_rng(seed)
     numbers = []
