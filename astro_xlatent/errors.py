@@ -10,9 +10,11 @@ turns it into a flag and a reason for that row alone.
 from astropy.utils.exceptions import AstropyUserWarning
 
 __all__ = [
+    "ArchiveError",
     "MissionError",
     "ModelError",
     "ParameterError",
+    "RegionError",
     "ResponseError",
     "SpectrumError",
     "TableError",
@@ -27,6 +29,10 @@ class XlatentError(ValueError):
 
 class SpectrumError(XlatentError):
     """A spectrum file or object cannot be used."""
+
+
+class RegionError(XlatentError):
+    """A region or region file cannot be used."""
 
 
 class ResponseError(XlatentError):
@@ -47,6 +53,10 @@ class ModelError(XlatentError):
 
 class ParameterError(XlatentError):
     """A physical or numerical parameter lies outside its allowed range."""
+
+
+class ArchiveError(XlatentError):
+    """An archive cannot be reached, refuses, or sends what cannot be used."""
 
 
 class XlatentWarning(AstropyUserWarning):

@@ -278,6 +278,15 @@ class Table:
         values = _scaled(values.astype(dtype.newbyteorder("=")), col)
         return values[:, 0] if col.repeat == 1 else values
 
+    def text(self, name):
+        """A column of strings, stripped, as a list."""
+        col = self._get(name)
+        if col.code != "A":
+            self.fail(f"column {name} has the format {col.code!r}; strings are needed")
+        raw = np.ndarray((self.n_rows,), f"S{col.repeat}", self._data, self._start + col.offset,
+                         (self._row_bytes,))
+        return [value.decode("ascii", "replace").strip() for value in raw.tolist()]
+
     def ragged(self, name):
         """
         A column of variable-length arrays, joined.

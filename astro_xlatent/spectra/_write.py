@@ -122,6 +122,8 @@ def spectrum_table(spectrum, kind, links):
             if key.lower().replace("-", "_") in spectrum.meta}
     hdu = fits.BinTableHDU.from_columns(columns, name="SPECTRUM")
     hdu.header["TLMIN1"], hdu.header["TLMAX1"] = int(spectrum.channel[0]), int(spectrum.channel[-1])
+    for line in spectrum.meta.get("history", ()):
+        hdu.header.add_history(line.encode("ascii", "replace").decode())
     return [_header(hdu, hduclas1="SPECTRUM", hduclas2=kind, HDUCLAS3="COUNT", HDUVERS="1.2.1",
                     telescope=spectrum.telescope, instrument=spectrum.instrument, POISSERR=True,
                     CHANTYPE=str(spectrum.meta.get("chantype", "PI")), DETCHANS=spectrum.counts.size,

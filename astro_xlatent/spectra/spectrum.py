@@ -228,6 +228,67 @@ class XraySpectrum:
         return np.where(good, groups, -1)
 
     @classmethod
+    def from_events(cls, events, source, background=None, *, arf=None, rmf=None, field=None,
+                    energy_range=None, select=None, good_times=None, exposure=None):
+        """
+        Extract the spectrum of a region from an event list.
+
+        Parameters
+        ----------
+        events : str or path-like
+            FITS event list with PI and X, Y (or RA, DEC), of any size, gzipped or not.
+        source, background : str, path-like, regions.Region or regions.Regions
+            DS9, CRTF or FITS region files, or regions. Physical (and image)
+            coordinates are the values of X and Y. Excluded shapes are taken
+            out. From a CSC ``reg3`` file the broad-band or source extension
+            is taken, or BKGREG for the background; ``file[NAME]`` chooses.
+        arf, rmf : str, path-like or Response, optional
+            Of the source region. Without an RMF the channels are those that
+            the header declares for PI; eROSITA's PI is in eV and needs one.
+        field : as ``source``, optional
+            Field of view, such as Chandra's ``fov1`` file: only what lies
+            within it counts as area.
+        energy_range : (float, float), optional
+            In keV; channels that reach out of it get quality 1.
+        select : mapping or sequence of str, optional
+            Values of columns to keep, ``{"ccd_id": 7, "grade": (0, 2, 3, 4, 6),
+            "flag & 0xc00fff30": 0, "pat_typ": "1:4"}``.
+        good_times : str, path-like or array_like, shape (n, 2), optional
+            Further good time intervals, such as those without flares.
+        exposure : float, optional
+            Live time in s at the source, instead of that of the event list.
+
+        Returns
+        -------
+        spectrum : XraySpectrum
+            With ``background``, and with ``response`` if it is complete. How
+            exposure and BACKSCAL came about is in ``meta``.
+
+        Raises
+        ------
+        SpectrumError, RegionError, ResponseError, ParameterError
+            With file, reason and remedy.
+        ImportError
+            If the regions package is not installed.
+
+        Warns
+        -----
+        XlatentWarning
+            If a region holds no event, reaches to where no event was seen, or
+            overlaps the background, or if the exposure is that of a survey.
+
+        Notes
+        -----
+        NaN positions and events outside good times or channels are left out
+        and, as far as this is not the rule, counted in ``meta``.
+        """
+        from astro_xlatent.spectra.events import extract_spectrum
+
+        return extract_spectrum(cls, events, source, background, arf=arf, rmf=rmf, field=field,
+                                energy_range=energy_range, select=select, good_times=good_times,
+                                exposure=exposure)
+
+    @classmethod
     def from_sherpa(cls, data):
         """
         Take over a Sherpa data set with its responses and first background.
