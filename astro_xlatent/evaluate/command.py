@@ -87,6 +87,8 @@ def run_evaluate(args, say):
             args.table,
             args.label,
             model=args.model,
+            spectra=args.spectra,
+            information=args.information,
             quick=args.quick,
             minimum=args.minimum,
             seed=args.seed,

@@ -20,6 +20,7 @@ import numpy as np
 
 from astro_xlatent.errors import ParameterError
 from astro_xlatent.evaluate.baselines import plain_column
+from astro_xlatent.evaluate.pca import PCA_NAME
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import interval
 
@@ -37,6 +38,8 @@ __all__ = [
 _VARIABILITY = re.compile(r"(var|kp|ks)_(intra_|inter_)?(prob|index|sigma)(_\w+)?")
 N_NEIGHBOURS = 5
 MIN_ROWS = 100
+#: Rows used for a quick look; the estimator's cost grows faster than their number.
+QUICK_ROWS = 1200
 
 
 def variability_columns(table):
@@ -242,7 +245,9 @@ def _conditions(table, hardness):
     return found
 
 
-def information_numbers(table, latent, hardness=None, columns=None, seed=0, quick=False):
+def information_numbers(
+    table, latent, hardness=None, columns=None, seed=0, quick=False, components=None
+):
     """
     Information of latents and hardness ratios about time-domain columns.
 
@@ -255,7 +260,9 @@ def information_numbers(table, latent, hardness=None, columns=None, seed=0, quic
         Columns to use instead of those that `variability_columns` finds.
     seed : int, optional
     quick : bool, optional
-        Fewer permutations and subsamples.
+        Fewer permutations and subsamples, and at most `QUICK_ROWS` rows.
+    components : ndarray, shape (n, c), optional
+        Principal components of the spectra, measured beside the latents.
 
     Returns
     -------
@@ -264,7 +271,7 @@ def information_numbers(table, latent, hardness=None, columns=None, seed=0, quic
         Columns left out.
     """
     columns = variability_columns(table) if columns is None else columns
-    repeats = {"n_permutations": 19, "n_boot": 20} if quick else {"n_permutations": 99, "n_boot": 100}
+    repeats = {"n_permutations": 19, "n_boot": 20} if quick else {"n_permutations": 49, "n_boot": 50}
     section, numbers, notes, sizes = "mutual information, nats", [], [], []
     for name in columns:
         values = plain_column(table, name)
@@ -274,8 +281,15 @@ def information_numbers(table, latent, hardness=None, columns=None, seed=0, quic
         if known.sum() < MIN_ROWS or np.ptp(values[known]) == 0:
             notes.append(f"{name}: {known.sum()} rows, too few or constant: left out of mutual information")
             continue
+        if quick and known.sum() > QUICK_ROWS:
+            chosen = np.random.default_rng(seed).permutation(np.flatnonzero(known))[:QUICK_ROWS]
+            known = np.isin(np.arange(len(known)), chosen)
         sizes.append(int(known.sum()))
         measured = {"latents": measure_information(latent[known], values[known], seed=seed, **repeats)}
+        if components is not None:
+            measured[f"{PCA_NAME} (fitted to all rows)"] = measure_information(
+                components[known], values[known], seed=seed, **repeats
+            )
         if hardness is not None:
             measured["hardness ratios"] = measure_information(
                 hardness[known], values[known], seed=seed, **repeats

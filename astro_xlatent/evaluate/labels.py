@@ -17,7 +17,7 @@ from astropy.table import Table
 
 from astro_xlatent.errors import TableError
 
-__all__ = ["BANDS", "Labelled", "load_detections", "load_sources"]
+__all__ = ["BANDS", "Labelled", "clean_detections", "load_detections", "load_sources"]
 
 #: Bands with measurements in both files.
 BANDS = ("s", "m", "h")
@@ -37,6 +37,7 @@ _DETECTION_CLASSES = {
     frozenset({"LMXB", "LMXB_BH"}): "LMXB",
     frozenset({"PULSAR"}): "NS",
 }
+_DETECTION_KEY = ("obsid", "obi", "region_id")
 # Optical novae of M31 lie in its crowded bulge, most X-ray counterparts are chance or supersoft.
 _M31 = (10.6847, 41.2688, 1.5)
 
@@ -162,30 +163,74 @@ def load_detections(path):
     TableError
         If the file is missing or lacks columns.
     """
-    table = _read(path, ["class_label", "ra", "dec", "obsid", "obi", "region_id", "src_cnts_aper_s"])
-    labels, first = _labels_of_detections(table)
+    needed = ["class_label", "ra", "dec", *_DETECTION_KEY, "src_cnts_aper_s"]
+    return clean_detections(_read(path, needed), "class_label")
+
+
+def clean_detections(table, column):
+    """
+    One row per detection, with a label that nothing contradicts.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        One row for every detection and catalogue entry near it, with
+        ``obsid``, ``obi``, ``region_id``, ``ra`` and ``dec``.
+    column : str
+        Column with labels.
+
+    Returns
+    -------
+    labelled : Labelled
+        The reasons in ``dropped``: detection repeated, labels contradict,
+        nova near M31, no label.
+
+    Raises
+    ------
+    TableError
+        If ``table`` has no key columns.
+    """
+    missing = [name for name in (*_DETECTION_KEY, "ra", "dec", column) if name not in table.colnames]
+    if missing:
+        msg = f"a table of detections needs {', '.join(missing)}; it has {', '.join(table.colnames[:12])}, ..."
+        raise TableError(msg)
+    labels, first = _labels_of_detections(table, column)
+    joined = [labels[key] for key in _keys(table)]
+    table = table.copy(copy_data=False)
+    table["xl_label"] = np.array([_joint_label(names) for names in joined], dtype="<U32")
     out = Labelled(table)
-    names = np.array([_DETECTION_CLASSES.get(labels[key], "") for key in _keys(table)])
-    table["xl_label"] = names.astype("<U8")
-    nova = np.array([labels[key] == frozenset({"CV_or_nova"}) for key in _keys(table)])
     position = np.radians([out.column("ra"), out.column("dec")])
     separation = np.degrees(angular_separation(*position, *np.radians(_M31[:2])))
+    nova = np.array([names == frozenset({"CV_or_nova"}) for names in joined], bool)
     table["_drop"] = nova & (separation < _M31[2])
+    table["_none"] = np.array([not names for names in joined], bool)
     out = out.keep(first, "detection repeated")
+    out = out.keep(~np.asarray(out.table["_none"]), "no label")
     out = out.keep(np.asarray(out.table["xl_label"]) != "", "labels contradict")
     out = out.keep(~np.asarray(out.table["_drop"]), "nova near M31")
-    out.table.remove_column("_drop")
+    out.table.remove_columns(["_drop", "_none"])
     return out
 
 
+def _joint_label(names):
+    """What the labels of one detection say together; empty if they contradict one another."""
+    if names in _DETECTION_CLASSES:
+        return _DETECTION_CLASSES[names]
+    known = {_SOURCE_CLASSES.get(name, name) for name in names}
+    return known.pop() if len(known) == 1 else ""
+
+
 def _keys(table):
-    return list(zip(*(table[name].tolist() for name in ("obsid", "obi", "region_id")), strict=True))
+    """What names a detection; a row whose key is not complete stands alone."""
+    keys = zip(*(table[name].tolist() for name in _DETECTION_KEY), strict=True)
+    return [(number,) if None in key else key for number, key in enumerate(keys)]
 
 
-def _labels_of_detections(table):
+def _labels_of_detections(table, column):
     """All labels of each detection, and the mask of first occurrences."""
     labels, first = {}, np.zeros(len(table), bool)
-    for number, (key, value) in enumerate(zip(_keys(table), table["class_label"], strict=True)):
+    values = np.ma.filled(np.ma.asarray(table[column]).astype(str), "").astype(str)
+    for number, (key, value) in enumerate(zip(_keys(table), values.tolist(), strict=True)):
         first[number] = key not in labels
-        labels[key] = labels.get(key, frozenset()) | {str(value)}
+        labels[key] = labels.get(key, frozenset()) | ({value.strip()} - {""})
     return labels, first

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from astro_xlatent.columns import CLASSES
+from astro_xlatent.errors import TableError
 from astro_xlatent.evaluate.classification import (
     Prediction,
     cluster_predictions,
@@ -20,12 +21,21 @@ from astro_xlatent.evaluate.classification import (
 from astro_xlatent.evaluate.fits import fit_numbers
 from astro_xlatent.evaluate.folds import grouped_folds, usable_classes
 from astro_xlatent.evaluate.independence import independence_notes
-from astro_xlatent.evaluate.information import information_numbers
+from astro_xlatent.evaluate.information import information_numbers, variability_columns
 from astro_xlatent.evaluate.interpret import formula_numbers
-from astro_xlatent.evaluate.regression import correlation_numbers, quantities_of, regression_numbers
+from astro_xlatent.evaluate.pca import PCA_NAME, principal_components, with_pca
+from astro_xlatent.evaluate.regression import (
+    correlation_matrix,
+    correlation_numbers,
+    head_answers,
+    quantities_of,
+    regression_numbers,
+)
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import prepare_rows
 from astro_xlatent.evaluate.split import JUDGE
+from astro_xlatent.evaluate.truth import join_truth
+from astro_xlatent.spectra.bins import N_FINE
 
 __all__ = ["COMPACT", "evaluate_file", "evaluate_table"]
 
@@ -51,10 +61,17 @@ def _feature_sets(rows):
     sets, pairs = {}, []
     for suffix, extra in _LATENT_SETS.items():
         baseline = f"{rows.hardness}hardness{suffix}"
-        for name, first in ((baseline, "hardness"), (f"latents{suffix}", "latents")):
+        spectrum = f"{PCA_NAME}{suffix}"
+        for name, first in (
+            (baseline, "hardness"),
+            (f"latents{suffix}", "latents"),
+            (spectrum, "spectrum"),
+        ):
             joined = rows.joined(first, *extra)
             if joined is not None:
                 sets[name] = joined
+        if spectrum in sets:
+            pairs.append((f"latents{suffix}", spectrum))
         if baseline in sets and f"latents{suffix}" in sets:
             both = f"latents + hardness{suffix}"
             sets[both] = rows.joined("latents", "hardness", *extra)
@@ -65,9 +82,10 @@ def _feature_sets(rows):
     return sets, pairs
 
 
-def _predictions(rows, label, classes, probability, group, seed, quick):
+def _predictions(rows, label, classes, probability, grouping, seed, quick):
     """All predictions of one task, and the pairs whose differences count."""
     n_classes = len(classes)
+    group = rows.field if grouping == rows.grouping else rows.source
     fold = grouped_folds(label, group, N_FOLDS, seed)
     rng = np.random.default_rng(seed)
     found = [
@@ -80,31 +98,41 @@ def _predictions(rows, label, classes, probability, group, seed, quick):
     sets, pairs = _feature_sets(rows)
     forests = [(f"{a}, random forest", f"{b}, random forest") for a, b in pairs]
     boosting = [(f"{a}, gradient boosting", f"{b}, gradient boosting") for a, b in pairs]
-    pairs = forests + ([] if quick else boosting)
+    pairs = forests + boosting
     with np.errstate(divide="ignore"):
         sets["model probabilities"] = np.log(np.maximum(probability, 1e-6))
     hardness = f"{rows.hardness}hardness, random forest"
-    pairs += [("model, zero-shot", other) for other in (hardness, "random", "majority")]
+    others = (hardness, f"{PCA_NAME}, random forest", "random", "majority")
+    pairs += [("model, zero-shot", other) for other in others]
+    pairs += [("model, zero-shot", f"latents, {tool}") for tool in ("random forest", "logistic")]
     pairs += [("model probabilities, logistic", hardness)]
-    tools = probes(seed, trees=100 if quick else 300)
+    tools = probes(seed, trees=100 if quick else 200)
     for name, features in sets.items():
-        wanted = ["random forest"] if quick else ["random forest", "gradient boosting"]
-        if name in ("latents", "model probabilities"):
-            wanted = ["random forest", "logistic"] if quick else list(tools)
-        for tool in wanted:
-            found.append(Prediction(f"{name}, {tool}", probe(tools[tool], features, label, fold, n_classes)))
-    found += cluster_predictions(
-        rows.features["latents"], label, fold, n_classes, (8, 32) if quick else (8, 16, 32, 64), seed
-    )
+        for tool in _tools_for(name, tools, quick or rows.grouping != grouping):
+            classifier = with_pca(tools[tool], N_FINE) if name.startswith(PCA_NAME) else tools[tool]
+            found.append(Prediction(f"{name}, {tool}", probe(classifier, features, label, fold, n_classes)))
+    if quick or rows.grouping == grouping:
+        found += _clusters(rows, label, fold, n_classes, quick, seed)
     return found, pairs
+
+
+def _tools_for(name, tools, few):
+    """Which classifiers see a set of features: all see the latents, few the sets with a position."""
+    if name in ("latents", "model probabilities", PCA_NAME):
+        return ["random forest", "logistic"] if few else list(tools)
+    return ["random forest"] if few or "latitude" in name else ["random forest", "gradient boosting"]
+
+
+def _clusters(rows, label, fold, n_classes, quick, seed):
+    sizes = (8, 32) if quick else (8, 16, 32, 64)
+    return cluster_predictions(rows.features["latents"], label, fold, n_classes, sizes, seed)
 
 
 def _task(results, name, rows, label, classes, probability, grouping, seed, quick):
     """Evaluate one classification task with one grouping of the folds."""
     section = f"{name}, folds by {grouping}"
-    group = rows.field if grouping == "sky field" else rows.source
     rng = np.random.default_rng([seed, 17])
-    predictions, pairs = _predictions(rows, label, classes, probability, group, seed, quick)
+    predictions, pairs = _predictions(rows, label, classes, probability, grouping, seed, quick)
     subsets = rows.subsets()
     numbers, scored = score_predictions(
         section, predictions, label, classes, rows.field, subsets, rng, 200 if quick else 500
@@ -125,7 +153,17 @@ def _task(results, name, rows, label, classes, probability, grouping, seed, quic
 
 
 def evaluate_table(
-    table, column="class_label", *, model=None, minimum=(), path=None, quick=False, seed=1, log=None
+    table,
+    column="class_label",
+    *,
+    model=None,
+    minimum=(),
+    path=None,
+    spectra=None,
+    information=(),
+    quick=False,
+    seed=1,
+    log=None,
 ):
     """
     Score the model, probes on its latents, and baselines on labelled rows.
@@ -143,6 +181,11 @@ def evaluate_table(
         Columns that must exceed a value.
     path : path-like, optional
         Where the table came from.
+    spectra : str or path-like, optional
+        Folder of spectra, or column with their paths: the model sees them,
+        and their principal components are one more baseline.
+    information : sequence of str, optional
+        Further columns whose mutual information is measured.
     quick : bool, optional
         Fewer methods and bootstrap repeats, folds by sky field only.
     seed : int, optional
@@ -160,58 +203,91 @@ def evaluate_table(
         If there are no labels, no positions, or no row is left.
     """
     log = log or (lambda line: None)
-    rows, notes = prepare_rows(table, column, model=model, minimum=minimum, path=path, log=log)
+    missing = [name for name in information if name not in table.colnames]
+    if missing:
+        msg = f"--information {missing[0]}: no such column; the table has {', '.join(table.colnames[:20])}"
+        raise TableError(msg)
+    rows, notes = prepare_rows(
+        table, column, model=model, minimum=minimum, path=path, spectra=spectra, log=log
+    )
     classes, left_out = usable_classes(rows.label, rows.field, N_FOLDS)
-    notes += left_out
     facts = {
         "table": Path(path).name if path else "table",
         "rows": len(rows),
         "model": _model_name(rows.table),
-        "command": _command(path, column, minimum, quick, seed),
+        "command": _command(path, column, minimum, spectra, information, quick, seed),
     }
-    results = Results("Labelled rows", facts, notes=notes)
+    results = Results("Labelled rows", facts, notes=notes + left_out)
     results.arrays["classes"] = classes
     results.arrays["map"] = {
         "latent": rows.features["latents"][:, :2].round(3).tolist(),
         "label": rows.label.tolist(),
     }
-    for grouping in ("sky field",) if quick else ("sky field", "source"):
-        if len(classes) >= 2:
-            log(f"{len(classes)} classes, folds by {grouping}")
-            part = rows[np.isin(rows.label, classes)]
-            label = np.searchsorted(classes, part.label)
-            _task(
-                results,
-                f"{len(classes)} classes",
-                part,
-                label,
-                classes,
-                _model_probability(part.table, classes),
-                grouping,
-                seed,
-                quick,
-            )
-        compact = [name for name in COMPACT if name in rows.label]
-        if "AGN" in classes and any(name in classes for name in compact):
-            log(f"AGN against compact objects, folds by {grouping}")
-            _binary_task(results, rows, compact, grouping, seed, quick)
+    for grouping in (rows.grouping,) if quick else dict.fromkeys((rows.grouping, "source")):
+        _classify(results, rows, classes, grouping, seed, quick, log)
     results.add(fit_numbers(rows.table, rows.label, rows.field, rows.subsets(), np.random.default_rng(seed)))
     log("regression, information, formulas")
-    _describe(results, rows, seed, quick)
+    _describe(results, rows, information, seed, quick)
     results.notes += independence_notes(rows.table)
     return results
 
 
-def _describe(results, rows, seed, quick):
+def _classify(results, rows, classes, grouping, seed, quick, log):
+    """All classification tasks with one grouping of the folds."""
+    if len(classes) >= 2:
+        log(f"{len(classes)} classes, folds by {grouping}")
+        part = rows[np.isin(rows.label, classes)]
+        label = np.searchsorted(classes, part.label)
+        probability = _model_probability(part.table, classes)
+        name = f"{len(classes)} classes"
+        _task(results, name, part, label, classes, probability, grouping, seed, quick)
+    else:
+        results.notes.append(f"classification left out: {len(classes)} classes with enough members")
+    compact = [name for name in COMPACT if name in classes]
+    if "AGN" in classes and compact:
+        log(f"AGN against compact objects, folds by {grouping}")
+        _binary_task(results, rows, compact, grouping, seed, quick)
+
+
+def _regression_features(rows):
+    """Latents, and what is set against them."""
+    features = {}
+    for suffix, extra in (("", ()), (" + flux", ("flux",))):
+        for name, first in (
+            ("latents", "latents"),
+            (f"{rows.hardness}hardness", "hardness"),
+            (PCA_NAME, "spectrum"),
+        ):
+            joined = rows.joined(first, *extra)
+            if joined is not None:
+                features[f"{name}{suffix}"] = joined
+    return features
+
+
+def _describe(results, rows, information, seed, quick):
     """What the latents know of other columns, and how they are made of hardness ratios."""
     latent, hardness = rows.features["latents"], rows.features.get("hardness")
     quantities = quantities_of(rows.table, rows.features, rows.hardness)
-    features = {"latents": latent}
-    if hardness is not None:
-        features[f"{rows.hardness}hardness"] = hardness
-    numbers, notes = regression_numbers(quantities, features, rows.field, seed, quick)
-    results.add(numbers + correlation_numbers(quantities, latent))
-    found, more = information_numbers(rows.table, latent, hardness, seed=seed, quick=quick)
+    numbers, notes = regression_numbers(
+        quantities,
+        _regression_features(rows),
+        rows.field,
+        seed,
+        quick,
+        answers=head_answers(rows.table, quantities),
+        grouping=rows.grouping,
+    )
+    correlations = correlation_numbers(quantities, latent)
+    results.add(numbers + correlations)
+    results.arrays["correlations"] = correlation_matrix(correlations)
+    spectrum = rows.features.get("spectrum")
+    columns = [*variability_columns(rows.table), *information]
+    if not columns:
+        notes.append("no time-domain columns, and none named by --information: no mutual information")
+    components = principal_components(spectrum) if spectrum is not None and columns else None
+    found, more = information_numbers(
+        rows.table, latent, hardness, columns, seed=seed, quick=quick, components=components
+    )
     results.add(found)
     results.notes += notes + more
     if hardness is not None:
@@ -238,10 +314,12 @@ def _binary_task(results, rows, compact, grouping, seed, quick):
     )
 
 
-def _command(path, column, minimum, quick, seed):
+def _command(path, column, minimum, spectra, information, quick, seed):
     """The command that gives these results."""
     words = [f"astro-xlatent evaluate {Path(path).name if path else 'TABLE'} --label {column}"]
+    words += [f"--spectra {Path(spectra).name or '.'}"] if spectra is not None else []
     words += [f"--minimum {name}={bound:g}" for name, bound in minimum]
+    words += [f"--information {name}" for name in information]
     return " ".join(words + (["--quick"] if quick else []) + [f"--seed {seed}"])
 
 
@@ -249,15 +327,27 @@ def _model_name(table):
     return str(table["xl_model"][0]) if "xl_model" in table.colnames and len(table) else "?"
 
 
-def evaluate_file(path, column, *, model=None, quick=False, minimum=(), seed=1, log=None):
+def evaluate_file(
+    path,
+    column,
+    *,
+    model=None,
+    spectra=None,
+    information=(),
+    quick=False,
+    minimum=(),
+    seed=1,
+    log=None,
+):
     """
     Read a table and evaluate it.
 
     Parameters
     ----------
     path : path-like
-        Any format of `~astro_xlatent.tableio.read_table`.
-    column, model, quick, minimum, seed, log
+        Any format of `~astro_xlatent.tableio.read_table`. Labels of a
+        catalogue by ``astro-xlatent simulate`` come from the truth beside it.
+    column, model, spectra, information, quick, minimum, seed, log
         As for `evaluate_table`.
 
     Returns
@@ -266,13 +356,18 @@ def evaluate_file(path, column, *, model=None, quick=False, minimum=(), seed=1, 
     """
     from astro_xlatent.tableio import read_table
 
-    return evaluate_table(
-        read_table(Path(path)),
+    table, notes = join_truth(read_table(Path(path)), path, column)
+    results = evaluate_table(
+        table,
         column,
         model=model,
         minimum=minimum,
         path=path,
+        spectra=spectra,
+        information=information,
         quick=quick,
         seed=seed,
         log=log,
     )
+    results.notes[:0] = notes
+    return results

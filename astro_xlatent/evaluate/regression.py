@@ -7,21 +7,49 @@ import numpy as np
 
 from astro_xlatent.columns import N_LATENT
 from astro_xlatent.evaluate.baselines import plain_column
+from astro_xlatent.evaluate.fits import catalogue_fits
 from astro_xlatent.evaluate.folds import grouped_folds
+from astro_xlatent.evaluate.pca import PCA_NAME, with_pca
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import bootstrap_weights, interval
 from astro_xlatent.evaluate.variance import predict_quantity, regressors
+from astro_xlatent.spectra.bins import N_FINE
 
-__all__ = ["QUANTITIES", "correlation_numbers", "quantities_of", "regression_numbers", "spearman"]
+__all__ = [
+    "HEADS",
+    "QUANTITIES",
+    "correlation_matrix",
+    "correlation_numbers",
+    "head_answers",
+    "quantities_of",
+    "regression_numbers",
+    "spearman",
+]
 
 #: Columns of measured quantities: name in the report, columns in order of preference, logarithmic or not.
 QUANTITIES = (
+    ("true log N_H (clipped at 1e20)", ("true_nh",), True),
+    ("true photon index", ("true_photon_index",), False),
+    ("true log kT", ("true_kt",), True),
+    ("true log flux 0.5-2 keV", ("true_flux_05_2",), True),
+    ("true log flux 2-7 keV", ("true_flux_2_7",), True),
     ("log N_H of the catalogue's fit", ("powlaw_nh", "powlaw_nh_mean"), True),
     ("photon index of the catalogue's fit", ("powlaw_gamma", "powlaw_gamma_mean"), False),
     ("log kT of the catalogue's fit", ("bb_kt", "brems_kt", "apec_kt"), True),
     ("log flux 0.5-7 keV", ("flux_aper_b", "flux_aper90_ave_b", "flux_aper90_mean_b"), True),
 )
+#: Where the model's own answer is found; fluxes come from decoded latents, the rest from heads.
+HEADS = {
+    "log N_H": ("xl_nh",),
+    "photon index": ("xl_photon_index",),
+    "log kT": ("xl_kt",),
+    "log flux 0.5-2 keV": ("xl_flux_05_2",),
+    "log flux 2-7 keV": ("xl_flux_2_7",),
+    "log flux 0.5-7 keV": ("xl_flux_05_2", "xl_flux_2_7"),
+}
 MIN_ROWS = 60
+# Columns below are limits.
+_NH_FLOOR = 20.0
 
 
 def quantities_of(table, features, kind=""):
@@ -48,7 +76,11 @@ def quantities_of(table, features, kind=""):
             values = plain_column(table, present[0])
             with np.errstate(invalid="ignore", divide="ignore"):
                 values = np.log10(values) if logarithmic else values
+                values = np.maximum(values, _NH_FLOOR) if "clipped" in name else values
             found[name] = np.where(np.isfinite(values), values, np.nan)
+            if present[0].startswith("powlaw_nh"):
+                # In this package's convention, as the model's own answer is.
+                found[name] = catalogue_fits(table)[0]
     hardness = features.get("hardness")
     if hardness is not None:
         for k in range(hardness.shape[1]):
@@ -73,7 +105,48 @@ def spearman(x, y):
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def regression_numbers(quantities, features, field, seed=0, quick=False, n_boot=200):
+def head_answers(table, quantities):
+    """
+    The model's own answers to the quantities.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Enriched.
+    quantities : dict
+        From `quantities_of`.
+
+    Returns
+    -------
+    answers : dict
+        Quantity to ``(method, values)``: from the head, or for fluxes from
+        decoded latents. Only those that the table has columns for.
+    """
+    answers = {}
+    for name in quantities:
+        key = next((k for k in HEADS if k in name), None)
+        if key is None or any(column not in table.colnames for column in HEADS[key]):
+            continue
+        values = np.sum([plain_column(table, column) for column in HEADS[key]], axis=0)
+        if key.startswith("log"):
+            with np.errstate(invalid="ignore", divide="ignore"):
+                values = np.log10(values)
+        values = np.maximum(values, _NH_FLOOR) if "clipped" in name else values
+        kind = "decoded latents" if "flux" in key else "head"
+        answers[name] = (f"{kind} ({' + '.join(HEADS[key])})", np.where(np.isfinite(values), values, np.nan))
+    return answers
+
+
+def _leaks(name, label):
+    """Whether features hold the very column that is to be predicted, or say nothing of it."""
+    if "hardness ratio" in name:
+        return "hardness" in label or "+ flux" in label
+    return name.startswith("log flux") and "+ flux" in label
+
+
+def regression_numbers(
+    quantities, features, field, seed=0, quick=False, n_boot=200, answers=None, grouping="sky field"
+):
     """
     R2, mean absolute error and Spearman correlation of predictions.
 
@@ -82,13 +155,20 @@ def regression_numbers(quantities, features, field, seed=0, quick=False, n_boot=
     quantities : dict of ndarray, shape (n,)
         From `quantities_of`.
     features : dict of ndarray, shape (n, k)
-        Sets of features by name.
+        Sets of features by name. In one whose name begins with that of the
+        principal components, the leading `~astro_xlatent.spectra.bins.N_FINE`
+        columns are a spectrum.
     field : ndarray of int, shape (n,)
         Kept together in folds, and resampled as a whole.
     seed : int, optional
     quick : bool, optional
         No random forests.
     n_boot : int, optional
+    answers : dict, optional
+        From `head_answers`: scored on the same rows, with the gap to the best
+        regression of the latents.
+    grouping : str, optional
+        What ``field`` numbers.
 
     Returns
     -------
@@ -99,53 +179,97 @@ def regression_numbers(quantities, features, field, seed=0, quick=False, n_boot=
     numbers, notes = [], []
     tools = regressors(seed)
     tools = {name: tools[name] for name in ("ridge", "k-NN")} if quick else tools
+    section = f"regression, folds by {grouping}"
     for name, values in quantities.items():
-        known = np.isfinite(values)
-        rows = known & np.all([np.isfinite(x).all(axis=1) for x in features.values()], axis=0)
+        used = {label: x for label, x in features.items() if not _leaks(name, label)}
+        rows = np.isfinite(values) & np.all([np.isfinite(x).all(axis=1) for x in used.values()], axis=0)
         if rows.sum() < MIN_ROWS or np.ptp(values[rows]) == 0 or np.unique(field[rows]).size < 5:
             notes.append(f"{name}: {rows.sum()} rows, too few or constant: left out of the regression")
             continue
         fold = grouped_folds(np.zeros(rows.sum()), field[rows], 5, seed)
-        for label, x in features.items():
-            if "hardness ratio" in name and "hardness" in label:
-                continue
+        predicted = {}
+        for label, x in used.items():
             for tool, regressor in tools.items():
-                predicted = predict_quantity(regressor, x[rows], values[rows], fold)
-                numbers += _scores(
-                    name, f"{label}, {tool}", values[rows], predicted, field[rows], seed, n_boot
-                )
+                if label.startswith(PCA_NAME):
+                    regressor = with_pca(regressor, N_FINE)
+                predicted[f"{label}, {tool}"] = predict_quantity(regressor, x[rows], values[rows], fold)
+        for method, found in predicted.items():
+            numbers += _scores(section, name, method, values[rows], found, field[rows], seed, n_boot)
+        if answers and name in answers:
+            numbers += _gap(name, answers[name], values, predicted, rows, field, seed, n_boot, section)
     return numbers, notes
 
 
-def _scores(name, method, values, predicted, field, seed, n_boot):
+def _gap(name, answer, values, predicted, rows, field, seed, n_boot, section):
+    """Scores of the model's own answer, and how much better it is than the latents alone."""
+    method, own = answer
+    there = np.isfinite(own[rows])
+    if there.sum() < MIN_ROWS:
+        return []
+    truth, own, group = values[rows][there], own[rows][there], field[rows][there]
+    found = {m: p[there] for m, p in predicted.items() if m.startswith("latents,")}
+    best = min(found, key=lambda m: np.mean((found[m] - truth) ** 2))
+    index = np.unique(group, return_inverse=True)[1]
+    weights = bootstrap_weights(index, np.random.default_rng(seed), n_boot)[:, index]
+    errors = np.stack([np.abs(own - truth), np.abs(found[best] - truth)])
+    repeats = weights @ (errors[0] - errors[1]) / weights.sum(axis=1)
+    return _scores(section, name, method, truth, own, group, seed, n_boot) + [
+        Number.of(
+            "gap between heads and latents",
+            f"difference in mean |error| of {name}",
+            f"{method} - {best}",
+            "all",
+            truth.size,
+            (errors[0] - errors[1]).mean(),
+            interval(repeats),
+        ),
+        Number.of(
+            "gap between heads and latents",
+            f"difference in Spearman of {name}",
+            f"{method} - {best}",
+            "all",
+            truth.size,
+            spearman(truth, own) - spearman(truth, found[best]),
+        ),
+    ]
+
+
+def _scores(section, name, method, values, predicted, field, seed, n_boot):
     group = np.unique(field, return_inverse=True)[1]
     weights = bootstrap_weights(group, np.random.default_rng(seed), n_boot)[:, group]
     squared, absolute = (values - predicted) ** 2, np.abs(values - predicted)
     total = weights.sum(axis=1)
     mean = weights @ values / total
     variance = weights @ values**2 / total - mean**2
-    section = "regression, folds by sky field"
+    scores = {
+        "R2": (1 - squared.mean() / values.var(), interval(1 - weights @ squared / total / variance)),
+        "mean |error|": (absolute.mean(), interval(weights @ absolute / total)),
+        "Spearman": (spearman(values, predicted), (np.nan, np.nan)),
+    }
     return [
-        Number.of(
-            section,
-            f"R2 of {name}",
-            method,
-            "all",
-            values.size,
-            1 - squared.mean() / values.var(),
-            interval(1 - weights @ squared / total / variance),
-        ),
-        Number.of(
-            section,
-            f"mean |error| of {name}",
-            method,
-            "all",
-            values.size,
-            absolute.mean(),
-            interval(weights @ absolute / total),
-        ),
-        Number.of(section, f"Spearman of {name}", method, "all", values.size, spearman(values, predicted)),
+        Number.of(section, f"{quantity} of {name}", method, "all", values.size, value, limits)
+        for quantity, (value, limits) in scores.items()
     ]
+
+
+def correlation_matrix(numbers):
+    """
+    Correlations as a matrix, for a figure.
+
+    Parameters
+    ----------
+    numbers : list of Number
+        From `correlation_numbers`.
+
+    Returns
+    -------
+    matrix : dict
+        ``quantities`` (list of str) and ``values``, one list of `N_LATENT` each.
+    """
+    values = {}
+    for number in numbers:
+        values.setdefault(number.quantity.removeprefix("Spearman with "), []).append(number.value)
+    return {"quantities": list(values), "values": [[round(v, 3) for v in row] for row in values.values()]}
 
 
 def correlation_numbers(quantities, latent):

@@ -13,12 +13,17 @@ from astro_xlatent.errors import MissionError, TableError
 from astro_xlatent.evaluate.baselines import baseline_features, plain_column, without_constant
 from astro_xlatent.evaluate.hardness import band_fluxes
 from astro_xlatent.evaluate.independence import independent_labels
+from astro_xlatent.evaluate.labels import clean_detections
 from astro_xlatent.evaluate.split import JUDGE, MATCH, SkySplit
 
 __all__ = ["LabelledRows", "prepare_rows", "read_labels"]
 
 # Spellings of the labelled samples.
 _ALIASES = {"NS_BIN": "LMXB", "PULSAR": "NS", "LMXB_NS": "LMXB", "LMXB_BH": "LMXB"}
+#: With fewer sky fields, folds and bootstrap are over sources.
+MIN_FIELDS = 10
+# Columns that the heads' answers are read from, optional in enriched tables.
+_HEAD_COLUMNS = ("xl_photon_index", "xl_kt")
 
 
 @dataclass
@@ -39,6 +44,8 @@ class LabelledRows:
         By `~astro_xlatent.evaluate.baselines.baseline_features`, and ``"latents"``.
     hardness : str
         Kind of the hardness ratios.
+    grouping : {'sky field', 'source'}
+        What ``field`` numbers: sources where there are too few fields.
     """
 
     table: object
@@ -48,6 +55,7 @@ class LabelledRows:
     split: np.ndarray
     features: dict
     hardness: str
+    grouping: str = "sky field"
 
     def __len__(self):
         return len(self.label)
@@ -67,6 +75,7 @@ class LabelledRows:
             self.split[rows],
             {k: v[rows] for k, v in self.features.items()},
             self.hardness,
+            self.grouping,
         )
 
     def subsets(self):
@@ -76,7 +85,7 @@ class LabelledRows:
             "all": np.ones(len(self), bool),
             JUDGE: self.split == JUDGE,
             MATCH: self.split == MATCH,
-            "all without the largest field": self.field != largest,
+            "all without the largest field": (self.field != largest) & (self.grouping == "sky field"),
             "JUDGE without its largest field": self.split == JUDGE,
         }
         judge = self.field[self.split == JUDGE]
@@ -186,13 +195,25 @@ def _label_and_check(table, column, minimum):
     if missing:
         msg = f"the table lacks {', '.join(missing)} (degrees): sky fields need positions"
         raise TableError(msg)
-    placed = np.isfinite(plain_column(table, "ra")) & np.isfinite(plain_column(table, "dec"))
+    placed = np.isfinite(plain_column(table, "ra")) & (np.abs(plain_column(table, "dec")) <= 90)
     if np.any(keep & ~placed):
         notes.append(f"{np.sum(keep & ~placed)} rows without a position: left out")
     return label, keep & placed, notes
 
 
-def prepare_rows(table, column, *, model=None, minimum=(), path=None, log=None):
+def _unique_detections(table, column):
+    """A table of detections without repetitions and contradictions; other tables as they are."""
+    if not {"obsid", "obi", "region_id", "ra", "dec", column} <= set(table.colnames):
+        return table, []
+    labelled = clean_detections(table, column)
+    kept = labelled.table
+    kept[column] = labelled.label
+    kept.remove_column("xl_label")
+    notes = [f"{reason}: {n} rows left out" for reason, n in labelled.dropped.items()]
+    return kept, notes
+
+
+def prepare_rows(table, column, *, model=None, minimum=(), path=None, spectra=None, log=None):
     """
     Label, enrich and describe the rows of a table.
 
@@ -207,54 +228,99 @@ def prepare_rows(table, column, *, model=None, minimum=(), path=None, log=None):
         Columns that must exceed a value.
     path : path-like, optional
         Where the table came from.
+    spectra : str or path-like, optional
+        Folder of spectra, or column with their paths. Rows without a usable
+        spectrum are left out, so that all methods see the same rows.
     log : callable, optional
 
     Returns
     -------
     rows : LabelledRows
     notes : list of str
+        What was left out, by name.
     """
     log = log or (lambda line: None)
-    label, keep, notes = _label_and_check(table, column, minimum)
-    if not keep.any():
-        msg = "no row is left: " + "; ".join(notes)
-        raise TableError(msg)
-    table, label = table[keep], label[keep]
+    table, notes = _unique_detections(table, column)
+    label, keep, more = _label_and_check(table, column, minimum)
+    notes += more
+    table, label = _kept(table, label, keep, notes)
+    bins = None
+    if spectra is not None:
+        log(f"reading the spectra of {len(table)} rows")
+        table, label, bins = _with_spectra(table, label, spectra, notes)
     if "xl_latent" not in table.colnames:
         from astro_xlatent.table import add_latents
 
         log(f"enriching {len(table)} rows")
-        table = add_latents(table, model=model)
+        table = add_latents(table, spectra, model=model, include=_HEAD_COLUMNS)
     latent = np.ma.filled(np.ma.asarray(table["xl_latent"]).astype(float), np.nan)
     usable = np.isfinite(latent).all(axis=1)
     if np.any(~usable):
         notes.append(f"{np.sum(~usable)} rows without latents (no usable data): left out")
-    if not usable.any():
-        msg = "no row has latents: " + "; ".join(notes)
+    table, label = _kept(table, label, usable, notes)
+    features, kind = _features(table, None if bins is None else bins[usable], notes)
+    features["latents"] = latent[usable]
+    field, split, grouping = _fields(path, table, notes)
+    return LabelledRows(table, label, field, _sources(table), split, features, kind, grouping), notes
+
+
+def _kept(table, label, keep, notes):
+    """Some rows, of which there must be one."""
+    if not keep.any():
+        msg = "no row is left: " + "; ".join(notes)
         raise TableError(msg)
-    table, label, latent = table[usable], label[usable], latent[usable]
-    field, split, which = _sky_of(path, table)
+    return table[keep], label[keep]
+
+
+def _with_spectra(table, label, spectra, notes):
+    """Rows whose spectra can be read, and their bins."""
+    from astro_xlatent.evaluate.pca import read_spectra
+
+    bins, usable, reasons = read_spectra(table, spectra)
+    if np.any(~usable):
+        shown = "; ".join(reasons[:3]) or "no effective area"
+        notes.append(f"{np.sum(~usable)} rows without a usable spectrum ({shown}): left out")
+    table, label = _kept(table, label, usable, notes)
+    return table, label, bins[usable]
+
+
+def _fields(path, table, notes):
+    """Fields to fold by and sides of the split; sources where there are too few fields."""
+    if "true_nh" in table.colnames:
+        sky = SkySplit(plain_column(table, "ra"), plain_column(table, "dec"))
+        field, split = sky.field, np.full(len(table), "", "<U5")
+        notes.append(f"{field.max() + 1} sky fields (simulated positions)")
+    else:
+        field, split, which = _sky_of(path, table)
+        notes.append(
+            f"sky split: {which}, {field.max() + 1} in all; "
+            f"{np.sum(split == JUDGE)} rows are {JUDGE}, {np.sum(split == MATCH)} are {MATCH}"
+        )
+    if np.unique(field).size >= MIN_FIELDS:
+        return field, split, "sky field"
     notes.append(
-        f"sky split: {which}, {field.max() + 1} in all; "
-        f"{np.sum(split == JUDGE)} rows are {JUDGE}, {np.sum(split == MATCH)} are {MATCH}"
+        f"only {np.unique(field).size} sky fields, fewer than {MIN_FIELDS}: folds and intervals are over sources"
     )
-    features, kind = _features(table, notes)
-    features["latents"] = latent
-    return LabelledRows(table, label, field, _sources(table), split, features, kind), notes
+    return _sources(table), split, "source"
 
 
-def _features(table, notes):
+def _features(table, bins, notes):
+    from astro_xlatent.evaluate.hardness import fluxes_of_spectra
+    from astro_xlatent.evaluate.pca import spectrum_features
+
+    found = {} if bins is None else {"spectrum": spectrum_features(bins)}
     try:
         fluxes = _band_fluxes(table)
     except (MissionError, TableError) as error:
-        notes.append(f"no hardness baselines, the table has no band columns ({error})")
-        return {}, ""
-    features = baseline_features(table, fluxes)
-    result = {}
-    for name, values in features.items():
+        if bins is None:
+            notes.append(f"no hardness baselines, the table has no band columns ({error})")
+            return found, ""
+        notes.append("the table has no band columns: hardness ratios are those of the spectra")
+        fluxes = fluxes_of_spectra(bins)
+    for name, values in baseline_features(table, fluxes).items():
         values, dropped = without_constant(values)
         if dropped:
             notes.append(f"{name}: {dropped} columns are constant or empty: left out")
         if values.shape[1]:
-            result[name] = values
-    return result, f"{fluxes.kind} "
+            found[name] = values
+    return found, f"{fluxes.kind} "
