@@ -22,14 +22,14 @@ from astro_xlatent.evidence import (
     spectral_evidence,
     temper_factor,
 )
-from astro_xlatent.positions import (
+from astro_xlatent.pairs import (
     candidate_pairs,
     check_probability,
     match_share,
     positional_log_bayes,
-    read_positions,
     sky_density,
 )
+from astro_xlatent.positions import read_positions
 from astro_xlatent.provenance import check_latent_space
 
 __all__ = ["join_pairs", "latent_population", "match_catalogs", "spectral_evidence"]
@@ -42,7 +42,7 @@ _OUTPUT = {
     "xm_row_b": (np.int64, None, "meta.id.cross", "row in the second catalogue, from 0"),
     "xm_sep": (np.float32, u.arcsec, "pos.angDistance", "separation"),
     "xm_pos_sigma": (np.float32, None, "pos.angDistance;arith.ratio",
-                     "separation over the combined error in one coordinate"),
+                     "separation over the combined error in its direction"),
     "xm_pos_logb": (np.float32, None, "stat.likelihood;pos",
                     "ln of the Bayes factor of the positions, one source against two anywhere on the sky"),
     "xm_pos_prob": (np.float32, None, "stat.probability;pos",
@@ -78,7 +78,7 @@ def match_catalogs(a, b, *, a_error=None, b_error=None, n_sigma=5.0, share=None,
     a_error, b_error : str or `~astropy.units.Quantity`, optional
         Standard deviation of the positions in one coordinate: a column with
         a unit, an angle, or one a row; by default the column is recognised
-        (CSC ``err_ellipse_r0``, eRASS ``POS_ERR`` or ``RADEC_ERR``).
+        (the error ellipse of the CSC, ``POS_ERR`` or ``RADEC_ERR`` of eRASS).
     n_sigma : float, optional
         Largest separation over combined error.
     share : float, optional
@@ -122,7 +122,7 @@ def match_catalogs(a, b, *, a_error=None, b_error=None, n_sigma=5.0, share=None,
     A row of ``a`` has one counterpart, with probability ``share``, or none.
     Candidate j is it with weight share x f_j / n_j x [(1 - changed) B + changed],
     none of them with weight 1 - share; f_j is the density of the separation
-    (two-dimensional normal), n_j that of ``b`` on the sky, from the distance
+    (two-dimensional normal with both error ellipses), n_j that of ``b`` on the sky, from the distance
     to its 16th neighbour. B is the product of the Bayes factors of latents
     and flux, see `spectral_evidence`; where they are masked it is 1.
 
@@ -154,15 +154,15 @@ def match_catalogs(a, b, *, a_error=None, b_error=None, n_sigma=5.0, share=None,
     if any(left):
         warnings.warn(f"{left[0]} and {left[1]} rows of the two tables have no usable position or position "
                       "error and are left out", XlatentWarning, stacklevel=2)
-    i, j, separation, sigma = candidate_pairs(sky_a, sky_b, n_sigma)
-    ratio = _likelihood_ratio(sky_b, j, separation, sigma)
+    near = candidate_pairs(sky_a, sky_b, n_sigma)
+    i, ratio = near.i, _likelihood_ratio(sky_b, near)
     if share is None:
         share = match_share(sky_a, sky_b, _sum_by(i, ratio)[np.unique(i)] if i.size else np.zeros(0))
     share = check_probability(share, "share")
-    rows_a, rows_b = sky_a.rows[i], sky_b.rows[j]
+    rows_a, rows_b = sky_a.rows[i], sky_b.rows[near.j]
     values = {"xm_row_a": rows_a, "xm_row_b": rows_b,
-              "xm_sep": separation, "xm_pos_sigma": separation / sigma,
-              "xm_pos_logb": positional_log_bayes(separation, sigma),
+              "xm_sep": near.separation, "xm_pos_sigma": near.separation / near.sigma,
+              "xm_pos_logb": positional_log_bayes(near.separation, near.sigma, near.width),
               "xm_pos_prob": _probability(i, share * ratio, 1 - share)}
     evidence = np.zeros(len(i))
     if spectral:
@@ -257,13 +257,13 @@ def _check_enriched(a, b):
     check_latent_space(a, b)
 
 
-def _likelihood_ratio(sky_b, j, separation, sigma):
+def _likelihood_ratio(sky_b, near):
     """Density of the separations over that of the second catalogue's sources."""
-    if not j.size:
+    if not len(near):
         return np.zeros(0)
-    unique, inverse = np.unique(j, return_inverse=True)
+    unique, inverse = np.unique(near.j, return_inverse=True)
     density = sky_density(sky_b, unique)[inverse] * _PER_SQUARE_ARCSEC
-    return np.exp(-0.5 * (separation / sigma) ** 2) / (2 * np.pi * sigma**2) / density
+    return np.exp(-0.5 * (near.separation / near.sigma) ** 2) / (2 * np.pi * near.width**2) / density
 
 
 def _sum_by(index, values):

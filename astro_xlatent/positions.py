@@ -1,11 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Positions with errors, pairs of catalogue rows that lie near each other, and
-how probable it is that such a pair is one source, as far as position goes.
+Positions of catalogue rows with their errors, circles or ellipses.
 
-References
-----------
-Budavari & Szalay 2008, ApJ 679, 301 (Bayes factor of two positions).
+What pairs of them say is in `astro_xlatent.pairs`, whose names can be had here.
 """
 
 from dataclasses import dataclass
@@ -14,29 +11,41 @@ from functools import cached_property
 import numpy as np
 from astropy import units as u
 
-from astro_xlatent.errors import ParameterError, TableError
+from astro_xlatent.errors import TableError
 from astro_xlatent.missions._columns import Columns
+from astro_xlatent.pairs import (
+    candidate_pairs,
+    check_probability,
+    match_share,
+    positional_log_bayes,
+    sky_density,
+)
 
-__all__ = ["ERROR_COLUMNS", "Positions", "candidate_pairs", "match_share", "positional_log_bayes",
-           "read_positions", "sky_density"]
+__all__ = ["ERROR_COLUMNS", "POSITION_COLUMNS", "Positions", "candidate_pairs", "check_probability",
+           "match_share", "position_names", "positional_log_bayes", "read_positions", "sky_density"]
 
+#: Position columns that are recognised, in degrees if they have no unit: eFEDS's
+#: corrected positions go before its raw ones; VizieR's names.
+POSITION_COLUMNS = (("ra_corr", "dec_corr"), ("ra", "dec"), ("ra_icrs", "de_icrs"), ("raicrs", "deicrs"))
+
+_TO_SIGMA = 1 / np.sqrt(-2 * np.log(0.05))
 #: Error columns that are recognised, in arcsec if they have no unit, and the
 #: number that makes them the standard deviation in one coordinate: the 95 %
 #: radius of the CSC (semi-axes r0, r1), the 1-sigma error of eRASS, and the
-#: radial errors sqrt(ra_err^2 + dec_err^2) of eSASS and 4XMM.
+#: radial errors sqrt(ra_err^2 + dec_err^2) of eSASS, eFEDS and 4XMM.
 ERROR_COLUMNS = {
-    "err_ellipse_r0": 1 / np.sqrt(-2 * np.log(0.05)),
+    "err_ellipse_r0": _TO_SIGMA,
     "pos_err": 1.0,
     "poserr": 1 / np.sqrt(2),
+    "radec_err_corr": 1 / np.sqrt(2),
     "radec_err": 1 / np.sqrt(2),
 }
+# Error ellipses: 95 % semi-axes and position angle of the first, and what tells VizieR's short names.
+_ELLIPSES = ((("err_ellipse_r0", "err_ellipse_r1", "err_ellipse_ang"), ()), (("r0", "r1", "pa"), ("2cxo", "_2cxo")))
+# VizieR's posErr of eRASS1 is its POS_ERR; in tables with these it is not 4XMM's POSERR.
+_ERASS = ("detlike0", "mlcts1", "mlflux1", "detuid")
 #: Errors above this, in arcsec, are not believed.
 LARGEST_ERROR = 300.0
-#: More candidate pairs than this are refused, for they fill the memory.
-MOST_PAIRS = 30_000_000
-_NEIGHBOURS = 16
-_CHUNK = 100_000
-_RAD = np.pi / 180 / 3600
 
 
 @dataclass
@@ -51,18 +60,37 @@ class Positions:
     xyz : ndarray, (n, 3)
         Unit vectors.
     sigma : ndarray, (n,)
-        Standard deviation in one coordinate, arcsec.
+        Standard deviation in one coordinate, arcsec; that of the circle of
+        the same area where the error is an ellipse.
     n_table : int
         Rows of the table, those left out included.
+    stretch : ndarray, (n, 3), or None
+        Vector along the major axis of the error ellipse, as long as the root
+        of the difference of both axes' variances, arcsec; None: circles.
     """
 
     rows: np.ndarray
     xyz: np.ndarray
     sigma: np.ndarray
     n_table: int
+    stretch: np.ndarray = None
 
     def __len__(self):
         return len(self.rows)
+
+    @cached_property
+    def minor(self):
+        """Standard deviation along the minor axis, arcsec."""
+        if self.stretch is None:
+            return self.sigma
+        half = 0.5 * np.einsum("ni,ni->n", self.stretch, self.stretch)
+        # The product of both variances is sigma^4, their difference that of the vector.
+        return np.sqrt(self.sigma**4 / (half + np.sqrt(half**2 + self.sigma**4)))
+
+    @cached_property
+    def major(self):
+        """Standard deviation along the major axis, arcsec."""
+        return self.sigma**2 / self.minor
 
     @cached_property
     def tree(self):
@@ -79,13 +107,15 @@ def read_positions(table, label="table", error=None):
     Parameters
     ----------
     table : `~astropy.table.Table`
-        With ``ra`` and ``dec`` in any case (ICRS; degrees if without unit).
+        With ``ra`` and ``dec``, or other `POSITION_COLUMNS`, in any case (ICRS;
+        degrees if without unit).
     label : str, optional
         What error messages call the table.
     error : str or `~astropy.units.Quantity`, optional
         Standard deviation in one coordinate: name of a column that has a
         unit, one angle, or one a row. By default the first column of
-        `ERROR_COLUMNS` that the table has.
+        `ERROR_COLUMNS` that the table has. Of the CSC the error ellipse is
+        taken, with ``err_ellipse_r0``, ``err_ellipse_r1`` and ``err_ellipse_ang``.
 
     Returns
     -------
@@ -109,12 +139,13 @@ def read_positions(table, label="table", error=None):
     array([4.])
     """
     columns = Columns(table)
-    missing = [name for name in ("ra", "dec") if name not in columns]
-    if missing:
+    names = position_names(columns)
+    if names is None:
+        missing = [name for name in ("ra", "dec") if name not in columns]
         msg = f"{label} has no column {' and '.join(missing)}; rename its position columns to ra and dec"
         raise TableError(msg)
-    ra, dec = (columns.number(name, u.deg) for name in ("ra", "dec"))
-    sigma = _errors(columns, label, error)
+    ra, dec = (columns.number(name, u.deg) for name in names)
+    sigma, ellipse = _errors(columns, label, error)
     large = sigma > LARGEST_ERROR
     if 2 * large.sum() > len(table):
         msg = (f"{label}: most position errors are above {LARGEST_ERROR:g} arcsec, with a median of "
@@ -126,11 +157,44 @@ def read_positions(table, label="table", error=None):
         raise TableError(msg)
     ra, dec = np.radians(ra[rows]), np.radians(dec[rows])
     xyz = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
-    return Positions(rows, xyz, sigma[rows], len(table))
+    stretch = None if ellipse is None else _stretch(ra, dec, *(part[rows] for part in ellipse))
+    return Positions(rows, xyz, sigma[rows], len(table), stretch)
+
+
+def position_names(columns):
+    """
+    Names of a table's position columns.
+
+    Parameters
+    ----------
+    columns : container of str
+        Lower-case names, such as `~astro_xlatent.missions._columns.Columns`.
+
+    Returns
+    -------
+    names : tuple of str, or None
+        The first of `POSITION_COLUMNS` of which both are there.
+
+    Examples
+    --------
+    >>> from astro_xlatent.positions import position_names
+    >>> position_names({"ra_icrs", "de_icrs", "mjd"})
+    ('ra_icrs', 'de_icrs')
+    """
+    return next((pair for pair in POSITION_COLUMNS if all(name in columns for name in pair)), None)
+
+
+def _stretch(ra, dec, first, second, angle):
+    """Vectors along the major axes, from both standard deviations and the first one's angle (radians)."""
+    east = np.stack([-np.sin(ra), np.cos(ra), np.zeros_like(ra)], axis=1)
+    north = np.stack([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)], axis=1)
+    angle = np.where(first >= second, angle, angle + np.pi / 2)
+    direction = np.sin(angle)[:, None] * east + np.cos(angle)[:, None] * north
+    return np.sqrt(np.abs(first**2 - second**2))[:, None] * direction
 
 
 def _errors(columns, label, error):
-    """Standard deviation in one coordinate, arcsec; NaN where unknown."""
+    """Standard deviation in one coordinate, arcsec, NaN where unknown; and the ellipse or None."""
     if isinstance(error, str):
         if error not in columns:
             msg = f"{label} has no column {error!r} of position errors"
@@ -138,189 +202,35 @@ def _errors(columns, label, error):
         if getattr(columns.raw(error), "unit", None) is None:
             msg = f"{label}: column {error!r} has no unit; set table[{error!r}].unit, such as 'arcsec'"
             raise TableError(msg)
-        return columns.number(error, u.arcsec)
+        return columns.number(error, u.arcsec), None
     if error is not None:
         try:
             values = u.Quantity(error).to_value(u.arcsec)
-            return np.array(np.broadcast_to(values, len(columns)), float)
+            return np.array(np.broadcast_to(values, len(columns)), float), None
         except (u.UnitConversionError, TypeError, ValueError) as problem:
             msg = f"{label}: position error is {error!r}; give an angle with a unit, one or one a row"
             raise TableError(msg) from problem
+    for names, telling in _ELLIPSES:
+        if all(name in columns for name in names[:2]) and (not telling or columns.first(*telling)):
+            return _ellipse(columns, *names)
     name = columns.first(*ERROR_COLUMNS)
     if name is None:
         msg = (f"{label} has none of the columns {', '.join(ERROR_COLUMNS)}; name the column of its "
                "position errors, or give an angle such as 1.0 * u.arcsec")
         raise TableError(msg)
-    values = columns.number(name, u.arcsec)
-    if name == "err_ellipse_r0" and "err_ellipse_r1" in columns:
-        # The circle of the same area.
-        values = np.sqrt(values * columns.number("err_ellipse_r1", u.arcsec))
-    return values * ERROR_COLUMNS[name]
+    known = 1.0 if name == "poserr" and columns.first(*_ERASS) else ERROR_COLUMNS[name]
+    return known * columns.number(name, u.arcsec), None
 
 
-def candidate_pairs(a, b, n_sigma=5.0):
-    """
-    Pairs of rows closer than a number of combined standard deviations.
-
-    Parameters
-    ----------
-    a, b : Positions
-    n_sigma : float, optional
-        5 keeps all but 4e-6 of the true pairs.
-
-    Returns
-    -------
-    i, j : ndarray of int64
-        Indices into ``a`` and ``b``, sorted.
-    separation, sigma : ndarray
-        Distance and combined standard deviation in one coordinate, arcsec.
-
-    Raises
-    ------
-    TableError
-        If there are more than `MOST_PAIRS`.
-
-    Notes
-    -----
-    Rows are searched in groups of like errors, so that a few poorly placed
-    sources do not widen the search of all others.
-    """
-    if not len(a) or not len(b):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
-    found, total = [], 0
-    groups_b = list(_groups(b, len(b)))
-    for mine, tree in _groups(a, _CHUNK):
-        for others, other_tree in groups_b:
-            reach = n_sigma * np.hypot(a.sigma[mine].max(), b.sigma[others].max()) * _RAD
-            near = tree.sparse_distance_matrix(other_tree, 2 * np.sin(reach / 2), output_type="ndarray")
-            i, j = mine[near["i"]], others[near["j"]]
-            separation = 2 * np.arcsin(near["v"] / 2) / _RAD
-            sigma = np.hypot(a.sigma[i], b.sigma[j])
-            keep = separation < n_sigma * sigma
-            found.append((i[keep], j[keep], separation[keep], sigma[keep]))
-            total += int(keep.sum())
-            if total > MOST_PAIRS:
-                msg = (f"more than {MOST_PAIRS} pairs of rows lie within {n_sigma:g} standard deviations; "
-                       "are position errors too large, or rows repeated?")
-                raise TableError(msg)
-    i, j, separation, sigma = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.lexsort((j, i))
-    return i[order], j[order], separation[order], sigma[order]
-
-
-def _groups(positions, most):
-    """Indices of rows with like errors, at most so many at once, with their trees."""
-    from scipy.spatial import cKDTree
-
-    octave = np.floor(np.log2(positions.sigma)).astype(int)
-    for value in np.unique(octave):
-        members = np.flatnonzero(octave == value)
-        for start in range(0, len(members), most):
-            part = members[start:start + most]
-            yield part, cKDTree(positions.xyz[part])
-
-
-def positional_log_bayes(separation, sigma):
-    """
-    Bayes factor of one source against two, from two positions.
-
-    Parameters
-    ----------
-    separation, sigma : array_like
-        Distance, and sqrt(sigma_1^2 + sigma_2^2) of the standard deviations
-        in one coordinate, arcsec.
-
-    Returns
-    -------
-    log_bayes : ndarray
-        Natural logarithm of 2 / sigma^2 exp(-separation^2 / (2 sigma^2)),
-        angles in radians (Budavari & Szalay 2008, equation 16): the
-        alternative is anywhere on the sky.
-
-    Examples
-    --------
-    >>> from astro_xlatent.positions import positional_log_bayes
-    >>> positional_log_bayes(0.0, 1.0).round(2).item()
-    25.17
-    """
-    sigma = np.asarray(sigma, float)
-    return np.log(2) - 2 * np.log(sigma * _RAD) - 0.5 * (np.asarray(separation) / sigma) ** 2
-
-
-def sky_density(positions, at):
-    """
-    Sources per steradian around some sources of a catalogue.
-
-    Parameters
-    ----------
-    positions : Positions
-    at : ndarray of int
-        Indices of the sources.
-
-    Returns
-    -------
-    density : ndarray
-        From the distance to the 16th neighbour, or the last one there is; at
-        least one source in all the sky.
-    """
-    k = min(_NEIGHBOURS, len(positions) - 1)
-    if k < 1:
-        return np.full(len(at), 1 / (4 * np.pi))
-    chord = positions.tree.query(positions.xyz[at], k=[k + 1])[0][:, 0]
-    # A cap of chord c has the area pi c^2 on the unit sphere; the k-th
-    # neighbour itself is left out, which makes the mean right.
-    chord = np.maximum(chord, _RAD)
-    return np.maximum((k - 1) / (np.pi * chord**2), 1 / (4 * np.pi))
-
-
-def match_share(a, b, likelihood_ratio):
-    """
-    Share of the rows of one catalogue, within the other's area, that the other has too.
-
-    Parameters
-    ----------
-    a, b : Positions
-    likelihood_ratio : ndarray
-        For every row of ``a`` with candidates, the sum over these of the
-        density of their separation over the density of ``b``.
-
-    Returns
-    -------
-    share : float
-        Maximum of the likelihood, between 0.001 and 0.99.
-    """
-    within = _share_within(a, b) * len(a)
-    share = 0.5
-    for _ in range(200):
-        signal = share * likelihood_ratio
-        new = np.sum(signal / (signal + 1 - share)) / max(within, len(likelihood_ratio), 1)
-        new = float(np.clip(new, 1e-3, 0.99))
-        if abs(new - share) < 1e-6:
-            break
-        share = new
-    return share
-
-
-def _share_within(a, b, most=5000):
-    """Share of rows of a with as many neighbours in b as rows of b have, within three times the distance."""
-    k = min(_NEIGHBOURS, len(b))
-    if k < 2 or not len(a):
-        return 1.0
-    own, other = (p.xyz[np.linspace(0, len(p) - 1, min(len(p), most)).astype(int)] for p in (b, a))
-    usual = np.median(b.tree.query(own, k=[k])[0])
-    return float(np.mean(b.tree.query(other, k=[k])[0] < 3 * usual))
-
-
-def check_probability(value, name):
-    """
-    Refuse what is no probability.
-
-    Raises
-    ------
-    ParameterError
-        If ``value`` is not a number between 0 and 1.
-    """
-    if isinstance(value, bool) or not np.isscalar(value) or isinstance(value, str) or not 0 <= value <= 1:
-        msg = f"{name} is {value!r}; it must lie between 0 and 1"
-        raise ParameterError(msg)
-    return float(value)
+def _ellipse(columns, first, second, angle):
+    """Standard deviation of the circle of equal area, and both axes' with the angle; no angle: a circle."""
+    axes = [_TO_SIGMA * columns.number(name, u.arcsec) for name in (first, second)]
+    with np.errstate(invalid="ignore"):
+        # One axis alone, or one that is zero, makes a circle.
+        one, two = (np.where(mine > 0, mine, other) for mine, other in (axes, axes[::-1]))
+        sigma = np.sqrt(one * two)
+    turn = np.radians(columns.number(angle, u.deg))
+    known = np.isfinite(turn)
+    if not known.any():
+        return sigma, None
+    return sigma, (np.where(known, one, sigma), np.where(known, two, sigma), np.where(known, turn, 0.0))

@@ -24,6 +24,7 @@ from astro_xlatent.model.network import LOG_NH_RANGE
 from astro_xlatent.model.posterior import FLUX_BANDS
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.priors import GalacticPrior, apply_prior, prior_weights
+from astro_xlatent.positions import position_names
 from astro_xlatent.provenance import provenance_meta
 from astro_xlatent.sources import mission_of_spectrum, open_spectrum, resolve_spectra
 from astro_xlatent.spectra.binning import bins_from_spectra
@@ -211,10 +212,11 @@ def _class_prior(table, prior, model):
         msg = f"prior='galactic': model {model.name} has none; use None or a mapping"
         raise ParameterError(msg)
     names = {name.lower(): name for name in table.colnames}
-    if not {"ra", "dec"} <= set(names):
+    found = position_names(names)
+    if found is None:
         msg = "prior='galactic' needs columns ra and dec (degrees); add them or use another prior"
         raise TableError(msg)
-    ra, dec = (_degrees(table[names[key]]) for key in ("ra", "dec"))
+    ra, dec = (_degrees(table[names[key]]) for key in found)
     known = np.isfinite(ra) & (np.abs(dec) <= 90)
     galactic = SkyCoord(np.where(known, ra, 0), np.where(known, dec, 0), unit="deg").galactic
     lon, lat = (np.where(known, angle.deg, np.nan) for angle in (galactic.l, galactic.b))

@@ -13,9 +13,10 @@ ROOT = Path(astro_xlatent.__file__).parent
 # From top to bottom. Rooms of one floor may use each other, except where a
 # floor is named in APART.
 FLOORS = [
-    ["cli", "demo", "match_command", "__main__"],
+    ["cli", "demo", "fetch_command", "match_command", "__main__"],
     ["report", "scale", "train", "evaluate"],
-    ["table", "sources", "tableio", "summary", "sherpa", "gaussians", "combine", "predict", "positions",
+    ["table", "sources", "tableio", "summary", "sherpa", "gaussians", "combine", "predict", "pairs",
+     "positions",
      "evidence", "match", "explore", "plotting"],
     ["simulate", "archive"],
     ["missions", "model"],

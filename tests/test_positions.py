@@ -35,7 +35,8 @@ def test_pairs_like_search_around_sky(seed):
     b["RA"][6:700] = a["RA"][6:700]
     b["DEC"][6:700] = np.clip(a["DEC"][6:700] + rng.normal(0, 3e-3, 694), -90, 90)
     sky_a, sky_b = read_positions(a), read_positions(b)
-    i, j, separation, sigma = candidate_pairs(sky_a, sky_b)
+    pairs = candidate_pairs(sky_a, sky_b)
+    i, j, separation, sigma = pairs.i, pairs.j, pairs.separation, pairs.sigma
     left, right = (SkyCoord(t["RA"], t["DEC"], unit="deg") for t in (a, b))
     reach = 5 * np.hypot(sky_a.sigma.max(), sky_b.sigma.max()) * u.arcsec
     index_a, index_b, distance, _ = search_around_sky(left, right, reach)
@@ -87,10 +88,10 @@ def test_share_is_found(share):
     ra, dec = np.r_[b["ra"], other["ra"]], np.r_[b["dec"], other["dec"]]
     sky_a = read_positions(a)
     sky_b = read_positions(Table({"ra": ra, "dec": dec, "pos_err": np.ones(len(ra))}))
-    i, j, separation, sigma = candidate_pairs(sky_a, sky_b)
-    density = sky_density(sky_b, j) * (np.pi / 180 / 3600) ** 2
-    ratio = np.exp(-0.5 * (separation / sigma) ** 2) / (2 * np.pi * sigma**2) / density
-    summed = np.bincount(i, weights=ratio)[np.unique(i)]
+    pairs = candidate_pairs(sky_a, sky_b)
+    density = sky_density(sky_b, pairs.j) * (np.pi / 180 / 3600) ** 2
+    ratio = np.exp(-0.5 * (pairs.separation / pairs.sigma) ** 2) / (2 * np.pi * pairs.sigma**2) / density
+    summed = np.bincount(pairs.i, weights=ratio)[np.unique(pairs.i)]
     assert match_share(sky_a, sky_b, summed) == pytest.approx(share, abs=0.03)
 
 
@@ -141,7 +142,7 @@ def test_empty_and_single():
     """No rows, and a single one, are fine."""
     table = Table({"ra": [1.0], "dec": [2.0], "pos_err": [1.0]})
     none, one = read_positions(table[:0]), read_positions(table)
-    assert len(candidate_pairs(none, one)[0]) == 0 and len(candidate_pairs(one, one)[0]) == 1
+    assert len(candidate_pairs(none, one)) == 0 and len(candidate_pairs(one, one)) == 1
     assert sky_density(one, np.array([0]))[0] == pytest.approx(1 / (4 * np.pi))
 
 
