@@ -343,7 +343,11 @@ def _add_evaluate(commands):
         "column of classes, or on fresh simulations. Needs scikit-learn.")
     command.add_argument("table", metavar="TABLE", nargs="?", help="labelled table, enriched or not")
     command.add_argument("--label", metavar="COLUMN", default="class_label",
-                         help="column with the classes (default: class_label)")
+                         help="column with the classes (default: class_label); of a simulated catalogue: class")
+    command.add_argument("--spectra", metavar="DIR|COLUMN", help="folder of spectra, or column with their paths: "
+                         "the model sees them, and their principal components are one more baseline")
+    command.add_argument("--information", metavar="COLUMN", action="append", default=[],
+                         help="measure the mutual information with this column, too; may be repeated")
     command.add_argument("--simulated", action="store_true", help="evaluate simulated observations instead")
     command.add_argument("--n", type=int, default=20000, metavar="N",
                          help="simulated observations, of spectra and of bands (default: 20000)")
