@@ -14,7 +14,35 @@ from scipy.special import logsumexp, softmax
 
 from astro_xlatent.model.density import recalibrated_density
 
-__all__ = ["Calibration"]
+__all__ = ["SHARES", "Calibration", "smallest_share"]
+
+#: Share of the false alarms that each part of ``xl_outlier`` may raise. Chosen, on the oddities
+#: `astro_xlatent.evaluate.oddities.TUNING`, among all to one, equal shares and a tenth or a fifth for the first.
+SHARES = {"evidence": 0.1, "gof": 0.45, "run": 0.45}
+
+
+def smallest_share(p_values):
+    """
+    Smallest of several p-values, each over its share of the false alarms.
+
+    Parameters
+    ----------
+    p_values : dict of ndarray
+        Names as in `SHARES`.
+
+    Returns
+    -------
+    joint : ndarray
+        Below a level at most as often as the p-values' shares add up to times
+        that level (Bonferroni's inequality).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> smallest_share({"evidence": np.array([0.05, 0.5]), "gof": np.array([0.9, 0.09])})
+    array([0.5, 0.2])
+    """
+    return np.min([p / SHARES[name] for name, p in p_values.items()], axis=0)
 
 
 class Calibration:
@@ -51,7 +79,8 @@ class Calibration:
                 **{f"{head}_temperature": [1.0] for head in ("nh", "index", "kt")},
                 **{f"{head}_below": [[0.0, 1.0]] for head in ("nh", "index", "kt")},
                 **{f"flux_{band}": [[1.0, 1.0]] for band in ("05_2", "2_7", "02_23")},
-                "evidence": [[-30.0, 0.0]], "gof": [[-3.0, 3.0]]}
+                "evidence": [[-30.0, 0.0]], "gof": [[-3.0, 3.0]], "run": [[0.0, 30.0]],
+                "odd": [[0.0, 1.0]]}
         d = config.n_latent
         mixture = {"weight": [1.0], "mean": [[0.0] * d], "covariance": [np.eye(d).tolist()]}
         prior = {k: [1 / n] * n for k, n in
@@ -189,12 +218,9 @@ class Calibration:
         floor = 0.5 * (self.levels[1] - self.levels[0])
         return np.maximum(1 - p if upper else p, floor)
 
-    def outlier(self, mode, net, mean, covariance, gof):
+    def oddness(self, mode, net, mean, covariance, gof, run):
         """
-        p-value of a row against simulations of like counts and mode.
-
-        The smaller of two p-values, of the latents' evidence and (spectra
-        only) of the goodness of fit, doubled for the choice.
+        p-values of a row's parts against simulations of like counts and mode.
 
         Parameters
         ----------
@@ -203,18 +229,45 @@ class Calibration:
             Net counts.
         mean, covariance : ndarray
             Posterior of the latents.
-        gof : ndarray, shape (n,)
-            NaN where unknown.
+        gof, run : ndarray, shape (n,)
+            NaN where unknown; not used for bands.
+
+        Returns
+        -------
+        p : dict of ndarray, shape (n,)
+            ``evidence`` of the latents, and for spectra ``gof`` and ``run``
+            (if the model was calibrated for it); 1 where unknown.
+        """
+        p = {"evidence": self._p_value(mode, "evidence", net, self.evidence(mean, covariance), upper=False)}
+        for name, value in (("gof", gof), ("run", run)):
+            if mode == "spectra" and name in self.tables[mode]:
+                found = self._p_value(mode, name, net, np.nan_to_num(value), upper=True)
+                p[name] = np.where(np.isfinite(value), found, 1.0)
+        return p
+
+    def outlier(self, mode, net, mean, covariance, gof, run):
+        """
+        p-value of a row against simulations of like counts and mode.
+
+        For spectra the smallest of the p-values of `oddness`, each over its
+        share in `SHARES`, whose own distribution over simulations is known.
+
+        Parameters
+        ----------
+        mode, net, mean, covariance, gof, run
+            As for `oddness`.
 
         Returns
         -------
         p : ndarray, shape (n,)
         """
-        p = self._p_value(mode, "evidence", net, self.evidence(mean, covariance), upper=False)
+        p = self.oddness(mode, net, mean, covariance, gof, run)
         if mode == "bands":
-            return p
-        fit = self._p_value(mode, "gof", net, np.nan_to_num(gof), upper=True)
-        return np.where(np.isfinite(gof), np.minimum(1, 2 * np.minimum(p, fit)), p)
+            return p["evidence"]
+        joint = smallest_share(p)
+        if "odd" in self.tables[mode]:
+            joint = self._p_value(mode, "odd", net, joint, upper=False)
+        return np.where(np.isfinite(gof), np.minimum(joint, 1.0), p["evidence"])
 
     def poor_fit(self, net, gof, level=0.01):
         """True where the goodness of fit is worse than that of all but a share of simulations."""

@@ -17,7 +17,7 @@ from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
 from astro_xlatent.model.profile import profile_normalisation
 from astro_xlatent.model.refine import refine_latents, search_elsewhere
-from astro_xlatent.model.statistics import goodness_of_fit
+from astro_xlatent.model.statistics import fit_statistics
 from astro_xlatent.model.tokens import merged_edges, merge_steps, to_tensors
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
 
@@ -57,6 +57,8 @@ class Posterior:
         Lower limit, median and upper limit in erg/cm2/s, by band name.
     gof : ndarray, (n,)
         NaN where there are too few bins.
+    run : ndarray, (n,)
+        Largest run of residuals, see `~astro_xlatent.model.statistics.largest_run`.
     outlier : ndarray, (n,)
         p-value.
     detected : ndarray of bool, (n,)
@@ -72,6 +74,7 @@ class Posterior:
     kt_density: np.ndarray
     flux: dict
     gof: np.ndarray
+    run: np.ndarray
     outlier: np.ndarray
     detected: np.ndarray
 
@@ -169,9 +172,9 @@ class Model:
         flux = {band: cal.flux_limits(band, mode, net, limits) for band, limits in
                 self.fluxes(bins, matrices, out["mean"], covariance).items()}
         covariance = covariance * cal.latent_scale(mode, net)[:, None, None]
-        gof = np.full(len(bins), np.nan)
+        gof, run = np.full((2, len(bins)), np.nan)
         if matrices is not None:
-            gof = self.goodness_of_fit(bins, out["mean"], matrices)
+            gof, run = self.fit_statistics(bins, out["mean"], matrices)
         # Without a measured background a poor fit says nothing about the source.
         telling = np.where(bins.background_known, gof, np.nan)
         class_prob = softmax_rows(out["classes"] / cal.class_temperature(mode, net)[:, None])
@@ -184,7 +187,8 @@ class Model:
             **{f"{head}_density": cal.density(head, mode, net, out[head]) for head in ("nh", "index", "kt")},
             flux=flux,
             gof=gof,
-            outlier=cal.outlier(mode, net, out["mean"], covariance, telling),
+            run=run,
+            outlier=cal.outlier(mode, net, out["mean"], covariance, telling, run),
             detected=out["detected"],
         )
         return self._prior_where(posterior, ~out["detected"])
@@ -243,9 +247,9 @@ class Model:
         spectrum = self.decoder(z)
         return (spectrum / spectrum.sum(-1, keepdim=True)).cpu().numpy()
 
-    def goodness_of_fit(self, bins, latent, matrices):
+    def fit_statistics(self, bins, latent, matrices):
         """
-        Deviation of the Cash statistic from its expectation, best latents nearby.
+        Deviation of the Cash statistic from its expectation and largest run, best latents nearby.
 
         Parameters
         ----------
@@ -258,18 +262,18 @@ class Model:
 
         Returns
         -------
-        gof : ndarray, shape (rows,)
-            See `~astro_xlatent.model.statistics.goodness_of_fit`.
+        gof, run : ndarray, shape (rows,)
+            See `~astro_xlatent.model.statistics.fit_statistics`.
         """
         best, n_fitted = refine_latents(self.decode, latent, bins, matrices)
-        gof = goodness_of_fit(bins, self.decode(best), matrices, n_fitted)
+        gof, run = fit_statistics(bins, self.decode(best), matrices, n_fitted)
         poor = np.flatnonzero(gof > POOR_FIT)
         if poor.size:
             bins, matrices = bins[poor], matrices[poor]
             best, n_fitted = search_elsewhere(self.decode, best[poor], n_fitted[poor],
                                               self.calibration.mixture_means, bins, matrices)
-            gof[poor] = goodness_of_fit(bins, self.decode(best), matrices, n_fitted)
-        return gof
+            gof[poor], run[poor] = fit_statistics(bins, self.decode(best), matrices, n_fitted)
+        return gof, run
 
     @torch.no_grad()
     def fluxes(self, bins, matrices, mean, covariance):

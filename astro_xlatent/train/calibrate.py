@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
 
-from astro_xlatent.model.calibration import Calibration
+from astro_xlatent.model.calibration import Calibration, smallest_share
 from astro_xlatent.model.density import probability_below_truth
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
 from astro_xlatent.model.posterior import FLUX_BANDS, Model, covariance_of
@@ -96,8 +96,8 @@ def simulate_outputs(model, instruments, mode, n_batches, seed, batch=256):
     -------
     rows : dict of ndarray
         Encoder outputs, ``net``, ``target`` (z*), ``class_index``, limits of
-        the fluxes, ``gof`` (NaN without a measured background) and the truth
-        columns, rows first.
+        the fluxes, ``gof`` and ``run`` (NaN without a measured background) and
+        the truth columns, rows first.
     """
     pieces = []
     for counter in range(n_batches):
@@ -108,10 +108,10 @@ def simulate_outputs(model, instruments, mode, n_batches, seed, batch=256):
         with torch.no_grad():
             out["target"] = model.teacher(torch.as_tensor(teacher_input(sources.spectrum))).numpy()
             fluxes = model.fluxes(bins, matrices, out["mean"], covariance_of(out["precision_chol"]))
-        out["gof"] = np.full(len(bins), np.nan)
+        out["gof"], out["run"] = np.full((2, len(bins)), np.nan)
         if matrices is not None:
-            gof = model.goodness_of_fit(bins, out["mean"], matrices)
-            out["gof"] = np.where(bins.background_known, gof, np.nan)
+            statistics = np.array(model.fit_statistics(bins, out["mean"], matrices))
+            out["gof"], out["run"] = np.where(bins.background_known, statistics, np.nan)
         # The truth has columns of the same names.
         out |= {f"{name}_logits": out.pop(name) for name in HEADS}
         out |= {f"flux_{name}_limits": limits for name, limits in fluxes.items()}
@@ -167,9 +167,19 @@ def _fit_mode(rows, mode, tables):
     evidence = Calibration(tables | {mode: fitted}).evidence(rows["mean"], scaled)
     fitted["evidence"] = [np.quantile(evidence[w], LEVELS).round(4).tolist() for w in windows]
     if mode == "spectra":
-        known = np.isfinite(rows["gof"])
-        fitted["gof"] = [np.quantile(rows["gof"][w & known], LEVELS).round(4).tolist() for w in windows]
+        fitted |= _fit_oddness(rows, scaled, windows, tables | {mode: fitted})
     return fitted
+
+
+def _fit_oddness(rows, covariance, windows, tables):
+    """Quantiles of goodness of fit and largest run, then of their smallest p-value with the evidence's."""
+    known = np.isfinite(rows["gof"])
+    fitted = {name: [np.quantile(rows[name][w & known], LEVELS).round(4).tolist() for w in windows]
+              for name in ("gof", "run")}
+    calibration = Calibration(tables | {"spectra": tables["spectra"] | fitted})
+    joint = smallest_share(calibration.oddness("spectra", rows["net"], rows["mean"], covariance,
+                                               rows["gof"], rows["run"]))
+    return fitted | {"odd": [np.quantile(joint[w & known], LEVELS).round(5).tolist() for w in windows]}
 
 
 def _fit_head(rows, name):
