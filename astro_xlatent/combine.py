@@ -29,6 +29,8 @@ __all__ = ["CLASS_GAIN", "MIN_INFORMATION", "Combined", "combine", "group_latent
 #: log score (-1.535 for two, -1.44 for six; the full product -1.63 and -2.66,
 #: worse than no observation, -2.20).
 CLASS_GAIN = 0.35
+# Information, relative to the prior's, from which an observation says something at all.
+_INFORMED = 0.05
 # Rows whose matrices are worked on at once.
 _CHUNK = 20_000
 
@@ -103,7 +105,8 @@ def combine(observations, *, class_weights=None):
 
     ``chi2`` compares the likelihoods' means with their weighted mean; it has
     8 (K - 1) degrees of freedom. Directions with less than `MIN_INFORMATION`
-    get the error that belongs to it, so that the test errs towards no change.
+    get the error that belongs to it: what a posterior says there it has from
+    the population, not from the data. The test errs towards no change.
 
     Examples
     --------
@@ -183,7 +186,7 @@ def _combine_groups(mean, covariance, usable, classes, group, n_groups, class_we
         part = slice(start, start + _CHUNK)
         information[part], weighted[part] = likelihoods(mean[part], covariance[part])
         bounded[part], deviation[part] = likelihoods(mean[part], covariance[part], least=MIN_INFORMATION)
-    informed = usable & (np.linalg.eigvalsh(information)[:, -1] > MIN_INFORMATION)
+    informed = usable & (np.linalg.eigvalsh(information)[:, -1] > _INFORMED)
     n_used = total(informed.astype(int))
     information[~usable], weighted[~usable] = 0.0, 0.0
     joint_cov = np.linalg.inv(np.eye(N_LATENT) + total(information))

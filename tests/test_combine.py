@@ -109,6 +109,20 @@ def test_variability_adds_to_the_error():
     np.testing.assert_allclose(np.linalg.solve(wide, h_wide[..., None]), np.linalg.solve(plain, h[..., None]))
 
 
+def test_population_is_no_evidence_of_change():
+    """What posteriors hold of a clumped population where data say nothing does not look like a change."""
+    rng = np.random.default_rng(13)
+    # One latent is measured; the posteriors of the others are narrower than the prior by a tenth,
+    # and off by what the population is, differently for either mission.
+    covariance = np.tile(np.diag([0.1] + [0.9] * 7), (500, 1, 1))
+    truth = rng.standard_normal(500)
+    means = np.zeros((2, 500, D))
+    means[:, :, 0] = 0.9 * (truth + np.sqrt(0.1 / 0.9) * rng.standard_normal((2, 500)))
+    means[0, :, 1:], means[1, :, 1:] = 0.4, -0.4
+    joint = combine([with_cov(mean, covariance) for mean in means])
+    assert np.mean(joint.p_change < 0.01) < 0.02 and (joint.n_used == 2).all()
+
+
 def with_classes(nine):
     """Rows with class probabilities and no latents to speak of."""
     return with_cov(np.zeros((len(nine), D)), np.tile(0.5 * np.eye(D), (len(nine), 1, 1)),
