@@ -16,6 +16,7 @@ from pathlib import Path
 
 from astro_xlatent.errors import ParameterError, TableError, XlatentError
 from astro_xlatent.match_command import add_match_parser
+from astro_xlatent.fetch_command import add_fetch
 from astro_xlatent.provenance import package_version
 from astro_xlatent.train.ablation_command import add_ablate
 
@@ -415,7 +416,7 @@ def make_parser():
     parser.add_argument("--version", action="version", version=f"astro-xlatent {package_version()}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_add_enrich, _add_predict, _add_evaluate, _add_train, add_ablate, _add_small, _add_simulate):
+    for add in (_add_enrich, _add_predict, add_fetch, _add_evaluate, _add_train, add_ablate, _add_small, _add_simulate):
         add(commands)
     add_match_parser(commands, _run_match)
     return parser

@@ -1,0 +1,220 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""Catalogues by cone, region or name."""
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from astropy.table import vstack
+
+from astro_xlatent.archive.areas import Cone, Region, _enclose, inside, parse_cone, read_regions
+from astro_xlatent.archive.arrange import arrange_columns, band_problem
+from astro_xlatent.archive.catalogs import get_catalog
+from astro_xlatent.archive.query import cone_query, names_query, run_scs, run_tap
+from astro_xlatent.archive.web import open_session
+from astro_xlatent.config import conf
+from astro_xlatent.errors import ArchiveError, ParameterError, XlatentWarning
+
+__all__ = ["fetch_catalog"]
+
+#: Names in one query.
+NAMES_PER_QUERY = 100
+
+
+def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_rows=None, cache=False,
+                  progress=False):
+    """
+    Fetch the rows of a catalogue in a cone, in regions, or with given names.
+
+    Parameters
+    ----------
+    catalog : str, optional
+        A key of `~astro_xlatent.archive.catalogs.CATALOGS`: ``"csc"`` (sources),
+        ``"csc-detections"`` (single observations, with what
+        `~astro_xlatent.archive.fetch_spectra` needs), ``"erass1"``, and others.
+    cone : `~astro_xlatent.archive.areas.Cone` or (ra, dec, radius), optional
+        Strings, degrees or quantities; the radius with a unit.
+    regions : path-like or list of sky regions, optional
+        Circles, ellipses, boxes and polygons of the package ``regions``, or
+        a file of them. The archive is asked for the cone around each, the rows
+        outside the region itself are left out here.
+    names : sequence of str, optional
+        In the catalogue's form, such as ``"2CXO J004244.3+411608"``.
+    max_rows : int, optional
+        Rows of one answer, at most.
+    cache : bool, optional
+        Take answers from astropy's data cache, and keep them there.
+    progress : bool, optional
+        Show a progress bar.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        Each source once, columns under the names that
+        `~astro_xlatent.add_latents` recognises; ``meta`` tells archive,
+        address and time.
+
+    Raises
+    ------
+    ParameterError
+        If not exactly one of cone, regions and names is given, or one is bad.
+    ArchiveError
+        If no question was answered.
+
+    Warns
+    -----
+    XlatentWarning
+        If some questions failed, names were not found, the archive cut the
+        answer, or its columns are not recognised.
+
+    Examples
+    --------
+    >>> from astro_xlatent.archive import fetch_catalog
+    >>> table = fetch_catalog("csc", cone=("10.68", "41.27", "2arcmin"))  # doctest: +SKIP
+    """
+    chosen = get_catalog(catalog)
+    if sum(given is not None for given in (cone, regions, names)) != 1:
+        msg = "fetch_catalog takes exactly one of cone, regions and names"
+        raise ParameterError(msg)
+    if max_rows is not None and int(max_rows) < 1:
+        msg = f"max_rows must be 1 or more, got {max_rows!r}"
+        raise ParameterError(msg)
+    areas = _read_areas(regions) if regions is not None else None
+    names = _check_names(chosen, names) if names is not None else None
+    cones = [area.cone for area in areas if not area.excluded] if areas else [_one_cone(cone)] if cone else None
+    with open_session() as session:
+        ask = partial(_ask, session, chosen, max_rows, cache)
+        answers = _gather(ask, _questions(chosen, cones, names), chosen, progress)
+    return _finish(answers, chosen, areas, names)
+
+
+def _one_cone(cone):
+    if isinstance(cone, Cone):
+        return cone
+    try:
+        ra, dec, radius = cone
+    except (TypeError, ValueError) as error:
+        msg = f"cone must be a Cone or (ra, dec, radius), got {cone!r}"
+        raise ParameterError(msg) from error
+    return parse_cone(ra, dec, radius)
+
+
+def _read_areas(regions):
+    if isinstance(regions, str | Path):
+        return read_regions(regions)
+    areas = [area if isinstance(area, Region) else _enclose(area, "regions") for area in regions]
+    if not areas:
+        msg = "regions holds no region"
+        raise ParameterError(msg)
+    return areas
+
+
+def _check_names(chosen, names):
+    if isinstance(names, str):
+        names = [names]
+    checked = list(dict.fromkeys(chosen.check_name(name) for name in names))
+    if not checked:
+        msg = "names is empty; give at least one"
+        raise ParameterError(msg)
+    return checked
+
+
+def _questions(chosen, cones, names):
+    """Cones or groups of names, one for each request."""
+    if cones is not None:
+        return cones
+    if chosen.protocol == "scs":
+        return [chosen.cone_of_name(name) for name in names]
+    return [names[k : k + NAMES_PER_QUERY] for k in range(0, len(names), NAMES_PER_QUERY)]
+
+
+def _ask(session, chosen, max_rows, cache, question):
+    if chosen.protocol == "scs":
+        return run_scs(session, chosen.url, chosen.source, question, cache=cache)
+    make = cone_query if isinstance(question, Cone) else names_query
+    return run_tap(session, chosen.url, make(chosen, question), max_rows=max_rows, cache=cache)
+
+
+def _gather(ask, questions, chosen, progress):
+    """All answers; failures are warned of, unless there is nothing else."""
+    from tqdm import tqdm
+
+    def attempt(question):
+        try:
+            return ask(question)
+        except ArchiveError as error:
+            return error
+
+    with ThreadPoolExecutor(conf.archive_connections) as pool:
+        found = list(tqdm(pool.map(attempt, questions), total=len(questions), unit="queries",
+                          desc=chosen.key, disable=not progress))
+    failures = [item for item in found if isinstance(item, ArchiveError)]
+    if len(failures) == len(found):
+        raise failures[0]
+    if failures:
+        msg = f"{len(failures)} of {len(found)} queries failed, the rows are incomplete; the first: {failures[0]}"
+        warnings.warn(msg, XlatentWarning, stacklevel=3)
+    return [item for item in found if not isinstance(item, ArchiveError)]
+
+
+def _finish(answers, chosen, areas, names):
+    """One table of all answers: arranged, filtered, each source once."""
+    cut = [answer for answer in answers if answer.cut]
+    if cut:
+        msg = f"{chosen.title} cut its answer after {len(cut[0].table)} rows; ask for a smaller part of the sky"
+        warnings.warn(msg, XlatentWarning, stacklevel=3)
+    tables = [arrange_columns(answer.table, chosen.mission) for answer in answers]
+    filled = [table for table in tables if len(table)] or tables[:1]
+    table = vstack(filled, metadata_conflicts="silent") if len(filled) > 1 else filled[0]
+    table = _once(table, chosen)
+    if areas is not None and len(table):
+        ra, dec = (_column(table, name, chosen) for name in ("ra", "dec"))
+        table = table[inside(areas, ra, dec)]
+    if names is not None:
+        table = _only_names(table, chosen, names)
+    problem = band_problem(table, chosen.mission) if len(table) else ""
+    if problem:
+        msg = f"{chosen.title}: add_latents will not find the bands: {problem}"
+        warnings.warn(msg, XlatentWarning, stacklevel=3)
+    table.meta = {"ARCHIVE": chosen.title, "ARCHURL": answers[0].url[:500],
+                  "ARCHDATE": datetime.now(UTC).isoformat(timespec="seconds"), "MISSION": chosen.mission}
+    return table
+
+
+def _find(table, name, chosen):
+    """A column in any case."""
+    found = next((own for own in table.colnames if own.lower() == name.lower()), None)
+    if found is None:
+        msg = f"{chosen.title} sent no column {name!r}; it sent {', '.join(table.colnames[:20])}"
+        raise ArchiveError(msg)
+    return found
+
+
+def _column(table, name, chosen):
+    values = np.ma.asarray(table[_find(table, name, chosen)], dtype=float)
+    return np.asarray(values.filled(np.nan))
+
+
+def _once(table, chosen):
+    """Rows that several answers hold, once."""
+    lower = [own.lower() for own in table.colnames]
+    keys = [chosen.name_column, *(key for key in ("obsid", "obi", "region_id") if key in lower)]
+    rows = zip(*(np.ma.asarray(table[_find(table, key, chosen)]).tolist() for key in keys), strict=True)
+    first = {}
+    for number, row in enumerate(rows):
+        first.setdefault(row, number)
+    return table[sorted(first.values())] if len(first) < len(table) else table
+
+
+def _only_names(table, chosen, names):
+    """Rows with the names asked for; the others are named in a warning."""
+    have = [" ".join(str(name).split()) for name in table[_find(table, chosen.name_column, chosen)]]
+    missing = [name for name in names if name not in set(have)]
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        msg = f"{chosen.title} has no {', '.join(missing[:5])}{more}"
+        warnings.warn(msg, XlatentWarning, stacklevel=4)
+    return table[np.isin(have, names)]

@@ -1,0 +1,162 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The sample of classified CSC sources, from VizieR.
+
+References
+----------
+Yang et al. 2022, ApJ 941, 104 (training set of MUWCLASS); VizieR catalogue
+J/ApJ/941/104, whose table ``td`` has 2,941 rows.
+"""
+
+import re
+import warnings
+from datetime import UTC, datetime
+
+import numpy as np
+from astropy import units as u
+from astropy.table import MaskedColumn, Table
+
+from astro_xlatent.archive.catalogs import get_catalog
+from astro_xlatent.archive.fetch import NAMES_PER_QUERY
+from astro_xlatent.archive.query import literal, run_tap
+from astro_xlatent.archive.web import open_session
+from astro_xlatent.config import conf
+from astro_xlatent.errors import ArchiveError, XlatentWarning
+
+__all__ = ["fetch_labels"]
+
+_QUERY = 'SELECT *\nFROM "J/ApJ/941/104/td"'
+_FLUX = u.erg / (u.s * u.cm**2)
+# Column here -> spellings, without case, underscores and signs, of authors and VizieR.
+_TEXT = {
+    "name": ("cscv2name", "2cxo", "csc", "name"),
+    "class_label": ("trueclass", "tclass"),
+    "subclass": ("catalogname", "catname"),
+    "label_reference": ("classref", "rclass", "ref"),
+}
+_NUMBER = {
+    "ra": (("cscv2ra", "raicrs", "radeg", "raj2000", "ra"), u.deg),
+    "dec": (("cscv2dec", "deicrs", "dedeg", "dej2000", "dec", "de"), u.deg),
+    "significance": (("cscv2sn", "cscv2signif", "signif", "sn"), None),
+    "kp_intra_prob_b": (("pintra",), None),
+    "var_inter_prob_b": (("pinter",), None),
+}
+_FLAGS = {"extent_flag": "extent", "pileup_flag": "pileup", "conf_flag": "conf"}
+_OPTIONAL = ("subclass", "label_reference", "kp_intra_prob_b", "var_inter_prob_b")
+
+
+def fetch_labels(*, nh_gal=True, cache=False):
+    """
+    Fetch the classified CSC sources that the evaluation uses.
+
+    Parameters
+    ----------
+    nh_gal : bool, optional
+        Also ask the CSC (release 2.0) for the Galactic column of each source,
+        which VizieR's table lacks; it is masked where this fails.
+    cache : bool, optional
+        Take answers from astropy's data cache, and keep them there.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        Columns as `~astro_xlatent.evaluate.labels.load_sources` and
+        ``astro-xlatent evaluate`` read them: ``name``, ``ra``, ``dec``,
+        ``class_label``, ``significance``, flags, and the authors' averaged
+        energy fluxes ``flux_aper90_ave_s`` with ``e_flux_aper90_ave_s`` and so
+        on, erg/s/cm2.
+
+    Raises
+    ------
+    ArchiveError
+        If VizieR cannot be reached, or its table lacks a column.
+
+    Warns
+    -----
+    XlatentWarning
+        If ``nh_gal`` could not be had, or for some sources only.
+    """
+    with open_session() as session:
+        answer = run_tap(session, conf.vizier_tap_url, _QUERY, max_rows=100_000, cache=cache)
+        table = _arrange(answer.table, answer.url)
+        if nh_gal:
+            _fill_nh(session, table, cache)
+    table.meta = {"ARCHIVE": "VizieR J/ApJ/941/104/td (Yang et al. 2022, ApJ 941, 104)", "ARCHURL": answer.url,
+                  "ARCHDATE": datetime.now(UTC).isoformat(timespec="seconds")}
+    return table
+
+
+def _key(name):
+    sign = "e" if name.lower().startswith("e_") else ""
+    return sign + re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("e_"))
+
+
+def _arrange(raw, url):
+    names = {}
+    for name in raw.colnames:
+        names.setdefault(_key(name), name)
+
+    def find(column, spellings):
+        own = next((names[key] for key in spellings if key in names), None)
+        if own is None and column not in _OPTIONAL:
+            msg = f"{url}: the table td has no column for {column!r}; it has {', '.join(raw.colnames)}"
+            raise ArchiveError(msg)
+        return own
+
+    table = Table()
+    for column, spellings in _TEXT.items():
+        own = find(column, spellings)
+        table[column] = _words(raw, own)
+    for column, (spellings, unit) in _NUMBER.items():
+        table[column] = _numbers(raw, find(column, spellings), unit)
+    _add_flags(table, _words(raw, names.get("cscv2flags") or names.get("flags")))
+    for band in "smhb":
+        for prefix, key in (("", f"f{band}"), ("e_", f"ef{band}")):
+            column = f"{prefix}flux_aper90_ave_{band}"
+            table[column] = _numbers(raw, find(column, (key,)), _FLUX)
+    table["nh_gal"] = MaskedColumn(np.zeros(len(raw)), mask=True, unit="1e20 cm-2")
+    return table
+
+
+def _words(raw, name):
+    if name is None:
+        return np.full(len(raw), "", "U1")
+    return np.char.strip(np.ma.asarray(raw[name]).filled("").astype(str)) if len(raw) else np.zeros(0, "U1")
+
+
+def _numbers(raw, name, unit):
+    if name is None:
+        return MaskedColumn(np.zeros(len(raw)), mask=True)
+    values = np.ma.masked_invalid(np.ma.asarray(raw[name], dtype=float))
+    if unit is not None and raw[name].unit is not None:
+        values = values * raw[name].unit.to(unit)
+    return MaskedColumn(values, unit=unit)
+
+
+def _add_flags(table, flags):
+    """``conf|extent`` as one column for each flag."""
+    for column, word in _FLAGS.items():
+        table[column] = np.array(["True" if word in text.split("|") else "False" for text in flags.tolist()], "U5")
+
+
+def _fill_nh(session, table, cache):
+    """Fill in the column of the CSC; say how many sources have none."""
+    chosen, found = get_catalog("csc"), {}
+    names = list(dict.fromkeys(table["name"].tolist()))
+    try:
+        # A source that lost its name since is rather left without a column than asked for by position.
+        names = [name for name in names if chosen.pattern.fullmatch(name)]
+        for k in range(0, len(names), NAMES_PER_QUERY):
+            listed = ", ".join(literal(name) for name in names[k : k + NAMES_PER_QUERY])
+            query = f"SELECT name, nh_gal\nFROM csc2.master_source\nWHERE name IN ({listed})"
+            rows = run_tap(session, conf.csc20_tap_url, query, cache=cache).table
+            found.update(zip(rows["name"].tolist(), np.ma.asarray(rows["nh_gal"], dtype=float).tolist()))
+    except ArchiveError as error:
+        msg = f"the column nh_gal stays empty, which the CSC would give: {error}"
+        warnings.warn(msg, XlatentWarning, stacklevel=3)
+    nh = np.array([found.get(name) for name in table["name"].tolist()], dtype=float)
+    table["nh_gal"] = MaskedColumn(np.nan_to_num(nh), mask=~np.isfinite(nh), unit="1e20 cm-2")
+    absent = int(np.sum(~np.isfinite(nh)))
+    if found and absent:
+        msg = f"{absent} of {len(table)} sources have no nh_gal in the CSC"
+        warnings.warn(msg, XlatentWarning, stacklevel=3)

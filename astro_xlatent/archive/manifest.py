@@ -1,0 +1,148 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The list of what was fetched: one row a file, with address, size, sha256.
+
+It is kept beside the files as ``manifest.ecsv``. A file that could not be had
+is a row, too, with the reason.
+"""
+
+import os
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+from astropy.table import Table
+
+from astro_xlatent.archive.verify import check_fits, file_digest
+from astro_xlatent.errors import ArchiveError
+from astro_xlatent.provenance import package_version
+
+__all__ = ["MANIFEST_NAME", "FAILED", "FETCHED", "MISSING", "PRESENT", "Manifest"]
+
+MANIFEST_NAME = "manifest.ecsv"
+FETCHED, PRESENT, MISSING, FAILED = "fetched", "present", "missing", "failed"
+_COLUMNS = {"object": "U80", "product": "U20", "file": "U200", "url": "U2000", "size": "i8", "sha256": "U64",
+            "status": "U10", "reason": "U500"}
+
+
+class Manifest:
+    """
+    Rows on fetched files, safe to be filled by several threads.
+
+    Parameters
+    ----------
+    folder : path-like
+        A manifest that lies there is read: its files need no second check.
+
+    Raises
+    ------
+    ArchiveError
+        If the manifest there cannot be read.
+    """
+
+    def __init__(self, folder):
+        self.path = Path(folder) / MANIFEST_NAME
+        self._lock = threading.Lock()
+        self._rows = {}
+        self._known = {str(row["file"]): row for row in self._read() if row["sha256"]}
+
+    def _read(self):
+        if not self.path.is_file():
+            return []
+        try:
+            table = Table.read(self.path, format="ascii.ecsv", fill_values=None)
+            return [{name: row[name] for name in _COLUMNS} for row in table]
+        except Exception as error:
+            msg = f"{self.path}: cannot be read as a manifest ({error}); move it away, files there stay as they are"
+            raise ArchiveError(msg) from error
+
+    def is_whole(self, path):
+        """
+        Whether a file is there and as it was fetched.
+
+        A file that the manifest does not know must be a whole FITS file.
+
+        Parameters
+        ----------
+        path : `~pathlib.Path`
+
+        Returns
+        -------
+        whole : bool
+        """
+        if not path.is_file():
+            return False
+        row = self._known.get(self._name(path))
+        if row is not None:
+            return path.stat().st_size == row["size"] and file_digest(path) == row["sha256"]
+        try:
+            check_fits(path)
+        except ArchiveError:
+            return False
+        return True
+
+    def _name(self, path):
+        return path.relative_to(self.path.parent).as_posix()
+
+    def add(self, key, product, status, *, path=None, url="", reason=""):
+        """
+        Note one file.
+
+        Parameters
+        ----------
+        key : str
+            The object, such as ``"4487.0.9"`` or a DETUID.
+        product : str
+        status : {'fetched', 'present', 'missing', 'failed'}
+        path : `~pathlib.Path`, optional
+            The file, if there is one.
+        url, reason : str, optional
+        """
+        row = {"object": key, "product": product, "file": "", "url": url, "size": 0, "sha256": "",
+               "status": status, "reason": " ".join(str(reason).split())[:500]}
+        if path is not None:
+            name = self._name(path)
+            row |= {"file": name, "size": path.stat().st_size, "sha256": file_digest(path)}
+            if status == PRESENT and not url and name in self._known:
+                row["url"] = str(self._known[name]["url"])
+        with self._lock:
+            self._rows[key, product, row["file"]] = row
+
+    def counts(self):
+        """
+        How many files have each status.
+
+        Returns
+        -------
+        counts : dict of str to int
+        """
+        status = [row["status"] for row in self._rows.values()]
+        return {name: status.count(name) for name in (FETCHED, PRESENT, MISSING, FAILED) if name in status}
+
+    def table(self):
+        """
+        The rows of this run, in the order of objects and products.
+
+        Returns
+        -------
+        table : `~astropy.table.Table`
+        """
+        rows = [self._rows[key] for key in sorted(self._rows)]
+        table = Table({name: [row[name] for row in rows] for name in _COLUMNS}, dtype=list(_COLUMNS.values()))
+        table.meta = {"XLVERS": package_version(), "XLDATE": datetime.now(UTC).isoformat(timespec="seconds")}
+        return table
+
+    def write(self):
+        """Write the rows of this run, and of former ones on other files, to the folder."""
+        table = self.table()
+        taken = set(self._rows)
+        for row in self._known.values():
+            key = (str(row["object"]), str(row["product"]), str(row["file"]))
+            if key not in taken and (self.path.parent / key[2]).is_file():
+                table.add_row([row[name] for name in _COLUMNS])
+        temporary = self.path.with_name(f".{os.getpid()}-{self.path.name}")
+        try:
+            table.write(temporary, format="ascii.ecsv")
+            os.replace(temporary, self.path)
+        finally:
+            temporary.unlink(missing_ok=True)

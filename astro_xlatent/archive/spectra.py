@@ -1,0 +1,159 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""Spectra with their responses, for the rows of a catalogue."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from astropy.config import get_cache_dir
+
+from astro_xlatent.archive import csc, erosita
+from astro_xlatent.archive.manifest import FAILED, MISSING, Manifest
+from astro_xlatent.archive.web import open_session
+from astro_xlatent.config import conf
+from astro_xlatent.errors import ParameterError, TableError
+from astro_xlatent.missions._columns import Columns
+
+__all__ = ["default_folder", "fetch_spectra"]
+
+_DEFAULTS = {"csc": ("spectrum", "arf", "rmf"), "erosita": ("spectrum", "background", "arf", "rmf")}
+_PRODUCTS = {"csc": csc.PRODUCTS, "erosita": erosita.PRODUCTS}
+
+
+def default_folder(mission):
+    """
+    Where spectra are kept if no folder is given: in astropy's cache.
+
+    Parameters
+    ----------
+    mission : {'csc', 'erosita'}
+
+    Returns
+    -------
+    folder : `~pathlib.Path`
+    """
+    return Path(get_cache_dir("astro_xlatent")) / "archive" / mission
+
+
+def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=False):
+    """
+    Fetch the spectra of a catalogue's rows, with ARF and RMF.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Detections of the CSC (``obsid``, ``obi``, ``region_id``) or sources of
+        eRASS1 (``DETUID``).
+    folder : path-like, optional
+        Made if it does not exist; in astropy's cache if not given (see
+        `default_folder`). Files that are there are checked and kept, only what
+        is missing is fetched, and nothing is overwritten.
+    mission : {'csc', 'erosita'}, optional
+        Told by the columns if not given.
+    products : sequence of str, optional
+        CSC: ``"spectrum"``, ``"arf"``, ``"rmf"`` (these by default),
+        ``"regevt3"`` (events) and ``"srcreg"`` (regions). eRASS1:
+        ``"spectrum"``, ``"background"``, ``"arf"``, ``"rmf"`` (these by
+        default) and ``"lightcurve"``.
+    progress : bool, optional
+        Show a progress bar.
+
+    Returns
+    -------
+    manifest : `~astropy.table.Table`
+        One row a file: ``object``, ``product``, ``file``, ``url``, ``size``,
+        ``sha256``, ``status`` (``fetched``, ``present``, ``missing``,
+        ``failed``) and ``reason``. Also in the folder, as ``manifest.ecsv``.
+
+    Raises
+    ------
+    ParameterError, TableError
+        If an argument is bad, or the table names no detection at all. What an
+        archive does wrong is a row of the manifest.
+
+    Examples
+    --------
+    >>> from astro_xlatent.archive import fetch_catalog, fetch_spectra
+    >>> rows = fetch_catalog("csc-detections", cone=("10.68", "41.27", "1arcmin"))  # doctest: +SKIP
+    >>> fetch_spectra(rows, "m31")["status"]  # doctest: +SKIP
+    """
+    mission = _mission(table, mission)
+    products = _check_products(products, mission)
+    read = csc.read_detections if mission == "csc" else erosita.read_detuids
+    keys, bad = read(table)
+    folder = default_folder(mission) if folder is None else Path(folder)
+    if folder.exists() and not folder.is_dir():
+        msg = f"{folder} is a file; give the name of a folder"
+        raise ParameterError(msg)
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = Manifest(folder)
+    for name, reason in bad.items():
+        for product in products:
+            manifest.add(name, product, MISSING, reason=reason)
+    try:
+        with open_session() as session:
+            jobs = (_csc_jobs if mission == "csc" else _erosita_jobs)(session, folder, manifest, keys, products)
+            _run(jobs, mission, manifest, progress)
+    finally:
+        # Also after an interruption: what came so far is known to the next call.
+        manifest.write()
+    return manifest.table()
+
+
+def _mission(table, mission):
+    if mission is None:
+        cols = Columns(table)
+        mission = "erosita" if "detuid" in cols and "obsid" not in cols else "csc"
+    if mission not in _DEFAULTS:
+        msg = f"mission must be csc or erosita to fetch spectra, got {mission!r}"
+        raise ParameterError(msg)
+    if len(table) == 0:
+        msg = "the table has no rows, there is nothing to fetch"
+        raise TableError(msg)
+    return mission
+
+
+def _check_products(products, mission):
+    products = _DEFAULTS[mission] if products is None else tuple(dict.fromkeys(products))
+    unknown = [product for product in products if product not in _PRODUCTS[mission]]
+    if unknown or not products:
+        msg = f"products of {mission} are {', '.join(_PRODUCTS[mission])}; got {', '.join(unknown) or 'none'}"
+        raise ParameterError(msg)
+    return products
+
+
+def _csc_jobs(session, folder, manifest, keys, products):
+    """(number of objects, function) of every request."""
+    package = csc.Package(folder, manifest, products)
+    wanted = {key: missing for key in keys if (missing := package.wanted(key))}
+    return [(_objects(group), partial(csc.fetch_group, session, package, group)) for group in csc.groups(wanted)]
+
+
+def _objects(group):
+    return [(csc.label(key), product) for key, products in group.items() for product in products]
+
+
+def _erosita_jobs(session, folder, manifest, keys, products):
+    missing = [key for key in keys if not erosita.present(folder, manifest, key, products)]
+    return [([(key, product) for product in products],
+             partial(erosita.fetch_source, session, folder, manifest, key, products)) for key in missing]
+
+
+def _run(jobs, mission, manifest, progress):
+    from tqdm import tqdm
+
+    total = sum(len({name for name, _ in objects}) for objects, _ in jobs)
+    with tqdm(total=total, unit="objects", desc=mission, disable=not progress) as bar:
+        with ThreadPoolExecutor(conf.archive_connections) as pool:
+            running = [(objects, pool.submit(job)) for objects, job in jobs]
+            try:
+                for objects, job in running:
+                    try:
+                        bar.update(job.result())
+                    except OSError as error:
+                        # A full disk, say: noted like anything else that goes wrong.
+                        for name, product in objects:
+                            manifest.add(name, product, FAILED, reason=error)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise

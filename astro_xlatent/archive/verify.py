@@ -1,0 +1,100 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""Whether a fetched file is whole: its packing, its FITS structure, its digest."""
+
+import gzip
+import hashlib
+import threading
+import warnings
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
+from astropy.utils.exceptions import AstropyUserWarning
+
+from astro_xlatent.config import conf
+from astro_xlatent.errors import ArchiveError
+
+__all__ = ["check_fits", "file_digest", "quiet"]
+
+_CHUNK = 1 << 20
+_FILTERS = threading.RLock()
+
+
+@contextmanager
+def quiet(*categories):
+    """
+    Silence warnings, in one thread at a time, for filters belong to the process.
+
+    Parameters
+    ----------
+    *categories : type
+        Classes of warnings.
+    """
+    with _FILTERS, warnings.catch_warnings():
+        for category in categories:
+            warnings.simplefilter("ignore", category)
+        yield
+
+
+def file_digest(path):
+    """
+    Hexadecimal sha256 of a file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    sha256 : str
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_fits(path):
+    """
+    Check that a FITS file, packed or not, is there to its end.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    ArchiveError
+        With the file's name and what is wrong with it.
+    """
+    path = Path(path)
+    try:
+        size = _unpacked_size(path)
+        # A file that ends early is a warning to astropy, and an error below.
+        with quiet(AstropyUserWarning, VerifyWarning), fits.open(path, memmap=False) as hdus:
+            end = max(hdu.fileinfo()["datLoc"] + hdu.fileinfo()["datSpan"] for hdu in list(hdus))
+    except ArchiveError:
+        raise
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        msg = f"{path.name}: not a whole FITS file: {said}"
+        raise ArchiveError(msg) from error
+    if size < end:
+        msg = f"{path.name}: not a whole FITS file: {size} bytes where the headers announce {end}"
+        raise ArchiveError(msg)
+
+
+def _unpacked_size(path):
+    """Bytes of a file after unpacking; reads a gzip file to its check sum."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    if not packed:
+        return path.stat().st_size
+    size = 0
+    with gzip.open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            size += len(chunk)
+            if size > conf.archive_max_mb * 1e6:
+                msg = f"{path.name}: unpacks to more than the {conf.archive_max_mb:g} MB of conf.archive_max_mb"
+                raise ArchiveError(msg)
+    return size

@@ -1,0 +1,289 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Requests that wait, try again, and never without end.
+
+Passing failures (429, 5xx, broken connections, timeouts) are retried with
+growing pauses or after the time the server asks for. Answers are read under a
+limit of size and a lowest speed, and recognised when they are a web page.
+"""
+
+import hashlib
+import re
+import time
+from dataclasses import dataclass
+from html import unescape
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, IncompleteRead
+from urllib3.util import Retry
+
+from astro_xlatent.config import conf
+from astro_xlatent.errors import ArchiveError
+from astro_xlatent.provenance import package_version
+
+__all__ = ["Body", "StatusError", "broken", "download", "open_session", "read_answer", "shown"]
+
+_PASSING = (429, 500, 502, 503, 504)
+_CHUNK = 1 << 16
+#: Slower than this, in bytes/s over two timeouts, is as good as no answer.
+_SLOWEST = 200.0
+
+
+class StatusError(ArchiveError):
+    """
+    An answer with a status that is no success.
+
+    Attributes
+    ----------
+    status : int
+    """
+
+    def __init__(self, message, status):
+        super().__init__(message)
+        self.status = status
+
+
+class _PoliteRetry(Retry):
+    """A retry that gives up when the server asks for a longer wait than allowed."""
+
+    def sleep_for_retry(self, response):
+        wait = self.get_retry_after(response)
+        if wait and wait > conf.archive_max_wait:
+            msg = (f"the server asks to wait {wait:.0f} s (status {response.status}); try again after that, "
+                   f"or raise conf.archive_max_wait ({conf.archive_max_wait:g} s)")
+            raise ArchiveError(msg)
+        return super().sleep_for_retry(response)
+
+
+class _PoliteAdapter(HTTPAdapter):
+    """Adds the timeout to requests that have none, and closes connections at once."""
+
+    def close(self):
+        # urllib3 leaves this to the garbage collector, whenever that comes.
+        for key in list(self.poolmanager.pools.keys()):
+            self.poolmanager.pools[key].close()
+        super().close()
+
+    def send(self, request, **kwargs):
+        kwargs["timeout"] = kwargs.get("timeout") or conf.archive_timeout
+        try:
+            return super().send(request, **kwargs)
+        except ArchiveError as error:
+            msg = f"{shown(request.url)}: {error}"
+            raise ArchiveError(msg) from error
+
+
+def open_session():
+    """
+    A session with the package's settings; close it, or use it in ``with``.
+
+    Returns
+    -------
+    session : `requests.Session`
+    """
+    retry = _PoliteRetry(
+        total=conf.archive_retries, backoff_factor=conf.archive_backoff, backoff_max=conf.archive_max_wait,
+        status_forcelist=_PASSING, allowed_methods=None, raise_on_status=False)
+    adapter = _PoliteAdapter(max_retries=retry, pool_maxsize=conf.archive_connections, pool_block=True)
+    session = requests.Session()
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    session.headers["User-Agent"] = f"astro_xlatent/{package_version()}"
+    return session
+
+
+@dataclass(frozen=True)
+class Body:
+    """What was received: address, size in bytes, and hexadecimal sha256."""
+
+    url: str
+    size: int
+    sha256: str
+
+
+def shown(url, length=300):
+    """An address as it is printed: shortened if it is very long."""
+    return url if len(url) <= length else f"{url[:length]}..."
+
+
+def read_answer(response, write):
+    """
+    Check an answer and pass its bytes on.
+
+    Parameters
+    ----------
+    response : `requests.Response`
+        Opened with ``stream=True``.
+    write : callable
+        Takes each chunk of bytes.
+
+    Returns
+    -------
+    body : Body
+
+    Raises
+    ------
+    ArchiveError
+        If the status is no success, the answer is a web page, too large or
+        too slow.
+    requests.RequestException, urllib3.exceptions.HTTPError
+        If the connection breaks before the end.
+    """
+    where, limit = shown(response.url), conf.archive_max_mb * 1e6
+    announced = response.headers.get("Content-Length", "")
+    if response.ok and announced.isdigit() and int(announced) > limit:
+        msg = (f"{where}: the answer has {int(announced) / 1e6:.4g} MB, more than the {limit / 1e6:.4g} MB "
+               "of conf.archive_max_mb; ask for less or raise it")
+        raise ArchiveError(msg)
+    digest, size, started, first = hashlib.sha256(), 0, time.monotonic(), True
+    for chunk in _chunks(response, started, where):
+        if first:
+            _refuse_page(response, chunk, where)
+            first = False
+        size += len(chunk)
+        if size > limit:
+            msg = f"{where}: the answer grows beyond the {limit / 1e6:.4g} MB of conf.archive_max_mb"
+            raise ArchiveError(msg)
+        digest.update(chunk)
+        write(chunk)
+    if first:
+        _refuse_page(response, b"", where)
+    return Body(response.url, size, digest.hexdigest())
+
+
+def _chunks(response, started, where):
+    """Pieces of the body as they come in, as long as they come fast enough."""
+    read = getattr(response.raw, "read1", response.raw.read)
+    size = 0
+    while chunk := read(_CHUNK, decode_content=True):
+        size += len(chunk)
+        elapsed = time.monotonic() - started
+        if elapsed > 2 * conf.archive_timeout and size < _SLOWEST * elapsed:
+            msg = (f"{where}: {size} bytes in {elapsed:.0f} s is too slow to wait for; try again later, or raise "
+                   f"conf.archive_timeout ({conf.archive_timeout:g} s)")
+            raise ArchiveError(msg)
+        yield chunk
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdigit() and "Content-Encoding" not in response.headers and size != int(announced):
+        raise IncompleteRead(size, int(announced) - size)
+
+
+def _refuse_page(response, start, where):
+    """Refuse errors, and web pages that come in place of data with status 200."""
+    page = "html" in response.headers.get("Content-Type", "").lower() or re.match(
+        rb"\s*(<!doctype html|<html)", start[:200], re.IGNORECASE)
+    said = _gist(start, response.encoding)
+    said = f": {said}" if said else ""
+    if not response.ok:
+        msg = f"{where}: status {response.status_code} {response.reason or ''}".rstrip() + said
+        raise StatusError(msg, response.status_code)
+    if page:
+        msg = (f"{where}: a web page came instead of data{said}; the service may be down or have moved: look at "
+               "the address in a browser, and correct the setting in astro_xlatent.conf if it moved")
+        raise ArchiveError(msg)
+
+
+def _gist(start, encoding):
+    """The first words of an error page or message, if it is text."""
+    if b"\0" in start[:1000] or start[:2] == b"\x1f\x8b":
+        return ""
+    text = start[:4000].decode(encoding or "utf-8", "replace")
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    text = re.sub(r"<[^>]*>", " ", title[1] if title else text)
+    return " ".join(unescape(text).split())[:200]
+
+
+def download(session, url, path, params=None):
+    """
+    Fetch one file, going on after breaks where the server can.
+
+    Parameters
+    ----------
+    session : `requests.Session`
+    url : str
+    path : `~pathlib.Path`
+        Where to; replaced if it exists, and of no use if an error is raised.
+    params : dict, optional
+        Of the query part of the address.
+
+    Returns
+    -------
+    body : Body
+
+    Raises
+    ------
+    ArchiveError
+        Naming the address and what came back, after the allowed retries.
+    """
+    validator = None
+    for attempt in range(conf.archive_retries + 1):
+        have = path.stat().st_size if validator and path.exists() else 0
+        headers = {"Accept-Encoding": "identity"}
+        if have:
+            headers |= {"Range": f"bytes={have}-", "If-Range": validator}
+        try:
+            with session.get(url, params=params, headers=headers, stream=True) as response:
+                validator = _validator(response)
+                return _store(response, path, have if response.status_code == 206 else 0)
+        except (requests.RequestException, HTTPError) as error:
+            if attempt == conf.archive_retries or _is_retried(error):
+                raise broken(url, error) from error
+            time.sleep(min(conf.archive_backoff * 2**attempt, conf.archive_max_wait))
+    raise AssertionError
+
+
+def _validator(response):
+    """What tells the server that a half-fetched file is still the same, or None."""
+    if response.headers.get("Accept-Ranges", "").lower() != "bytes" and response.status_code != 206:
+        return None
+    tag = response.headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
+
+
+def _store(response, path, have):
+    """Write an answer to a file, behind the bytes that are there already."""
+    if have and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+        msg = f"{shown(response.url)}: the server goes on at another place of the file than asked"
+        raise ArchiveError(msg)
+    with path.open("ab" if have else "wb") as file:
+        body = read_answer(response, file.write)
+    if not have:
+        return body
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    return Body(body.url, have + body.size, digest.hexdigest())
+
+
+def _is_retried(error):
+    """Whether the adapter has done all retries before this error."""
+    return isinstance(error, requests.exceptions.RetryError | requests.exceptions.ConnectTimeout) or (
+        isinstance(error, requests.exceptions.ConnectionError) and "Max retries" in str(error))
+
+
+def broken(url, error):
+    """
+    An error of the connection as one of this package's.
+
+    Parameters
+    ----------
+    url : str
+    error : Exception
+
+    Returns
+    -------
+    error : ArchiveError
+    """
+    text = str(error)
+    words = f"{type(error).__name__}: {text[:200]}"
+    for sign, said in (("timed out", f"no answer within {conf.archive_timeout:g} s"),
+                       ("refused", "the connection was refused"),
+                       ("resolve", "the host is not known"),
+                       ("IncompleteRead", "the connection broke before the end"),
+                       ("Connection broken", "the connection broke before the end"),
+                       ("RemoteDisconnected", "the server hung up without an answer"),
+                       ("reset by peer", "the server broke the connection")):
+        if sign in text:
+            words = said
+            break
+    return ArchiveError(f"{shown(url)}: {words}; check the network, or try again later")
