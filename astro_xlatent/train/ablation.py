@@ -59,12 +59,12 @@ _HEADS = ("classes", "nh", "index", "kt")
 class AblationSettings:
     """The budget, the same for every variant."""
 
-    steps: int = 600
-    teacher_steps: int = 600
+    steps: int = 700
+    teacher_steps: int = 500
     teacher_batch: int = 256
     pool: int = 15000
     #: Batches of fresh observations; after these they come again, with other merges.
-    batches: int = 400
+    batches: int = 600
     rows: int = 2000
     bright_rows: int = 320
     width: int = 48
@@ -224,8 +224,9 @@ def _teacher(variant, config, lab):
     pool = _without_labels(pool, variant.teacher_off)
     torch.manual_seed(variant.seed)
     own = {"decoder": MlpDecoder(config)} if variant.decoder == "mlp" else {}
-    teacher, decoder = train_teacher(config, pool, [i.matrix for i in lab.instruments], settings.teacher_steps,
-                                     lab.log, variant.seed, batch=settings.teacher_batch, **own)
+    teacher, decoder = train_teacher(
+        config, pool, [i.matrix for i in lab.instruments], settings.teacher_steps, lab.log, variant.seed,
+        batch=settings.teacher_batch, **own)
     for module in (teacher, decoder):
         module.requires_grad_(False).eval()
     if variant.teacher_key == VARIANTS[0].teacher_key:
@@ -337,8 +338,10 @@ def _judge_variant(variant, trained, lab):
     # bins of any width come as they are, not merged further by the model
     answers = _answers(variant, trained, spectra, other, coarsen=False)
     sets["other bins"] = (spectra, _honest(variant, answers))
-    return {name: judge(o.sources.truth, o.sources.class_index, answers, _JUDGE_SEED)
-            for name, (o, answers) in sets.items()}
+    return {
+        name: judge(o.sources.truth, o.sources.class_index, answers, _JUDGE_SEED, regress=name in MODES)
+        for name, (o, answers) in sets.items()
+    }
 
 
 def _model(trained):
@@ -411,7 +414,8 @@ def _judge_paper(paper, lab):
     fine = decoded @ to_fine_grid()[0]
     answers = {"latent": latents(scaled(observation)[0]),
                "excess": excess_cash(bright, lambda rows, instrument: (fine[rows].clip(0), False))}
-    return {"spectra": judge(observation.sources.truth, observation.sources.class_index, answers, _JUDGE_SEED)}
+    sources = observation.sources
+    return {"spectra": judge(sources.truth, sources.class_index, answers, _JUDGE_SEED)}
 
 
 def _judge_hardness(lab):
@@ -495,7 +499,8 @@ def run_ablation(folder, settings=None, *, only=None, data=None, log=print):
         result = {"name": name, "seconds": round(time.process_time() - began, 1), "scores": scores}
         _write_json(_path(folder, name), result)
         log(f"{name}: {result['seconds']:.0f} s of CPU")
-    return [json.loads(_path(folder, n).read_text(encoding="utf-8")) for n in names if _path(folder, n).exists()]
+    paths = [_path(folder, n) for n in names]
+    return [json.loads(p.read_text(encoding="utf-8")) for p in paths if p.exists()]
 
 
 def _instruments(data, log):

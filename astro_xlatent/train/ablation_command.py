@@ -28,7 +28,7 @@ _OTHER = (
     ("class: heads", "other bins", "class, head"),
     ("logistic", "other bins", "class, logistic"),
     ("N_H: head", "other bins", "log N_H, head"),
-    ("probe", "other bins", "log N_H, probe"),
+    ("index: head", "other bins", "index, head"),
 )
 _TABLES = (
     ("Spectra, 100 to 1,000 expected source counts", _SPECTRA),
@@ -164,11 +164,11 @@ def add_ablate(commands):
     """Add the sub-command to the parser."""
     command = commands.add_parser(
         "ablate", help="train variants of the model and compare them",
-        description="Train variants of the model (number of latents, without area, heads, teacher, merges; the "
-        "paper's autoencoder; ...) with the same small budget and print one table. Every variant's result is "
-        "kept in DIR: the same command goes on where it was cut. Needs the extras [train] and [evaluate].")
+        description="Train variants of the model (number of latents, without area, heads, teacher, merges; "
+        "the paper's autoencoder; ...) with the same small budget and print one table. Every result is kept "
+        "in DIR: the same command goes on where it was cut. Needs the extras [train] and [evaluate].")
     command.add_argument("-o", "--output", metavar="DIR", required=True, help="folder of results and table")
-    command.add_argument("--steps", type=int, metavar="N", help="steps of every encoder (default: 600)")
+    command.add_argument("--steps", type=int, metavar="N", help="steps of every encoder (default: 700)")
     command.add_argument("--only", metavar="NAME", help="only this variant, such as 'no heads'")
     command.add_argument("--data", metavar="DIR", help="folder of ARF and RMF files to observe through, beside "
                          "the shipped curves")

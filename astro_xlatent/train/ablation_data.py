@@ -26,10 +26,10 @@ from astro_xlatent.train.stream import CHUNK, MISSION_SHARE, draw_training_sourc
 __all__ = ["MODES", "TRAIN_ROWS", "Observation", "draw_observation", "flat_area", "merged_rows", "observe"]
 
 #: Rows of bands and of spectra in every training batch.
-TRAIN_ROWS = {"bands": 64, "spectra": 64}
+TRAIN_ROWS = {"bands": 32, "spectra": 32}
 MODES = tuple(TRAIN_ROWS)
 # Of the spectra, those that may have as many tokens as the fine grid has bins.
-_FINE_ROWS = 8
+_FINE_ROWS = 4
 _MOST_TOKENS = {"coarse": 32, "fine": 146}
 _OBSERVE_BANDS = {"csc": observe_csc_bands, "erosita": observe_erosita_bands}
 _BAND_SHARE = {"csc": 2 / 3, "erosita": 1 / 3}

@@ -32,7 +32,7 @@ _HALF_WIDTH = 0.99446
 _FLOOR = 0.02
 
 
-def judge(truth, class_index, answers, seed):
+def judge(truth, class_index, answers, seed, regress=True):
     """
     Score what a variant says of some rows.
 
@@ -49,6 +49,8 @@ def judge(truth, class_index, answers, seed):
         ``excess`` and ``decoder_excess`` (rows,).
     seed : int
         Of folds and repeats.
+    regress : bool, optional
+        Fit the probes of N_H and photon index, which take the longest.
 
     Returns
     -------
@@ -88,7 +90,9 @@ def judge(truth, class_index, answers, seed):
         x = answers["latent"]
         fold = np.random.default_rng([seed, 0]).permutation(len(x)) % N_FOLDS
         for name, classifier in _classifiers().items():
-            add_class(f"class, {name}", predict_quantity(classifier, x[eight], label, fold[eight]).astype(int))
+            predicted = predict_quantity(classifier, x[eight], label, fold[eight])
+            add_class(f"class, {name}", predicted.astype(int))
+    if "latent" in answers and regress:
         forest = regressors()["random forest"]
         add_nh("log N_H, probe", predict_quantity(forest, x, log_nh, fold))
         add_slope("index, probe", predict_quantity(forest, x[slopes], slope, fold[slopes]))

@@ -139,11 +139,12 @@ def test_excess_is_zero_for_the_truth_and_grows_with_counts(spectra):
 
 
 def test_judge_knows_right_from_wrong():
-    """Answers that are the truth score 1; those of no use score like chance; coverage is that of the errors."""
+    """The truth scores 1, useless answers score like chance, and coverage is that of the errors."""
     rng = np.random.default_rng(3)
     n = 1500
     index = rng.integers(-1, 9, n)
-    truth = {"nh": 10 ** rng.uniform(20, 23, n), "photon_index": np.where(index == 0, np.nan, rng.normal(2, 0.4, n))}
+    slope = np.where(index == 0, np.nan, rng.normal(2, 0.4, n))
+    truth = {"nh": 10 ** rng.uniform(20, 23, n), "photon_index": slope}
     latent = rng.standard_normal((n, 3))
     answers = {
         "latent": latent, "target": latent + rng.standard_normal((n, 3)), "error": np.ones((n, 3)),
@@ -171,8 +172,9 @@ def test_hardness_features_are_finite(spectra, bands):
     np.testing.assert_array_equal(features[:, :3].sum(axis=1), 1)
 
 
-TINY = ablation.AblationSettings(steps=2, teacher_steps=30, teacher_batch=32, pool=200, batches=1, rows=160,
-                                 bright_rows=16, width=16, n_layers=1, decoder_width=16)
+TINY = ablation.AblationSettings(
+    steps=2, teacher_steps=30, teacher_batch=32, pool=200, batches=1, rows=160, bright_rows=16, width=16,
+    n_layers=1, decoder_width=16)
 
 
 @pytest.fixture(scope="module")
