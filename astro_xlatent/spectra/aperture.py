@@ -15,7 +15,7 @@ __all__ = ["Aperture"]
 
 # Points in each direction of the grid on which areas are counted: an area that
 # needs it is right to 1e-4, far better than any count of photons.
-_GRID = 1500
+_GRID = 600
 # World coordinates of region file and event list that differ by less, in pixels, are the same.
 _SAME_PLACE = 0.05
 __doctest_requires__ = {"Aperture": ["regions"]}

@@ -140,7 +140,9 @@ def _count(events, plane, channels, selections, tallies):
         x, y = x[good], y[good]
         occupancy.add(x, y)
         channel = channels.index(piece["PI"][good])
-        inside = [tally.add(x, y, channel, None if seen_by is None else seen_by[good]) for tally in tallies]
+        # eROSITA's telescopes look at the same place: only CCDs tell where a region lies.
+        ccd = None if seen_by is None or detector == "TM_NR" else seen_by[good]
+        inside = [tally.add(x, y, channel, ccd) for tally in tallies]
         if len(inside) == 2:
             tallies[0].shared += int(np.sum(inside[0] & inside[1]))
     if not n_good:

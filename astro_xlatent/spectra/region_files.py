@@ -25,7 +25,7 @@ _MAX_SHAPES = 20_000
 _FRAME = re.compile(r"(^|;)([ \t]*)physical\b", re.IGNORECASE | re.MULTILINE)
 _ANY_FRAME = re.compile(r"(^|;)\s*(image|physical|icrs|fk[45]|[jb](?:2000|1950)|galactic|ecliptic|wcs\w?|"
                         r"linear|amplifier|detector|tile)\b", re.IGNORECASE | re.MULTILINE)
-_JOINED = re.compile(r"\)\s*[&*!+|-]\s*!?\s*[a-z]+\s*\(", re.IGNORECASE)
+_JOINED = re.compile(r"\)[ \t]*[&*!+|-][ \t]*!?[ \t]*[a-z]+[ \t]*\(", re.IGNORECASE)
 
 
 @dataclass
