@@ -34,13 +34,15 @@ __all__ = ["CSC"]
 ULTRASOFT = ("u", 0.2, 0.5)
 #: Column families of fluxes in order of preference: value, lower and upper 68 % limit.
 _PLAIN = ("{q}_aper_{b}", "{q}_aper_lolim_{b}", "{q}_aper_hilim_{b}")
+#: "mean" (of the labelled samples) before averages over observations: those weigh the
+#: observations of a variable source differently in every band, which bends its colours.
 _FAMILIES = (
     _PLAIN,
     tuple(t.replace("_aper_", "_aper90_") for t in _PLAIN),
     *(
         tuple(t.replace("_aper_", f"{aperture}{mean}_") for t in _PLAIN)
         for aperture in ("_aper_", "_aper90_")
-        for mean in ("avg", "ave", "mean")
+        for mean in ("mean", "avg", "ave")
     ),
 )
 _HEASARC = ("{b}_flux_ap", "{b}_flux_ap_lo", "{b}_flux_ap_hi")
