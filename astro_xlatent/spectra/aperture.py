@@ -114,7 +114,7 @@ class Aperture:
 
     def points(self, n=300):
         """
-        A regular grid of points inside, at most ``n`` squared of each component.
+        A regular grid of points inside, about ``n`` squared in the box of each component.
 
         Returns
         -------
@@ -204,10 +204,12 @@ def _grid(box, n=_GRID):
     width, height = box[1] - box[0], box[3] - box[2]
     if width <= 0 or height <= 0:
         return np.zeros(0), np.zeros(0), 0.0
+    # Different numbers each way, lest all of a diagonal side fall on points.
+    m = n + 17
     x = box[0] + (np.arange(n) + 0.5) / n * width
-    y = box[2] + (np.arange(n) + 0.5) / n * height
+    y = box[2] + (np.arange(m) + 0.5) / m * height
     x, y = (part.ravel() for part in np.meshgrid(x, y))
-    return x, y, width * height / n**2
+    return x, y, width * height / (n * m)
 
 
 def _component_area(component, before, field):

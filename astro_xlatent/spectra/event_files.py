@@ -246,12 +246,16 @@ def _hdus(stream, path):
         msg = f"{path}: {text}"
         raise SpectrumError(msg)
 
+    total = None if isinstance(stream, gzip.GzipFile) else Path(path).stat().st_size
     position = 0
     for count in range(_MAX_HDUS):
         header, length = _header_at(stream, path, first=count == 0, fail=fail)
         if header is None:
             return
         begin, size = position + length, _data_size(header, position, fail)
+        if total is not None and begin + size > total:
+            fail(f"truncated: an extension ends at byte {begin + size}, the file at {total}; fetch the "
+                 "file again")
         yield header, begin, size
         position = begin + -(-size // _BLOCK) * _BLOCK
         try:

@@ -55,8 +55,8 @@ def test_sky_regions_against_separations(tmp_path, text, ra, dec):
     path = events.write(tmp_path / "e.fits")
     center = events.position(*events.source)
     place = f"{center.ra.deg:.9f},{center.dec.deg:.9f}"
-    spectrum = XraySpectrum.from_events(
-        path, text(f'icrs\ncircle({place},6")\n', "s.reg"), text(f'icrs\nannulus({place},12",60")\n', "b.reg"))
+    source = text(f'icrs\ncircle({place},6")\n', "s.reg")
+    spectrum = XraySpectrum.from_events(path, source, text(f'icrs\nannulus({place},12",60")\n', "b.reg"))
     separation = events.sky.separation(center).arcsec
     assert spectrum.counts.sum() == np.sum(events.good & (separation < 6))
     ring = events.good & (separation > 12) & (separation < 60)
@@ -111,7 +111,7 @@ def test_crtf_and_region_objects(plain, text):
 
     events, path = plain
     center = events.position(4096.5, 4096.5)
-    crtf = text(f"#CRTFv0\ncircle[[{center.ra.deg}deg, {center.dec.deg}deg], 20arcsec], coord=ICRS\n", "r.crtf")
+    crtf = text(f"#CRTFv0\ncircle[[{center.ra.deg}deg, {center.dec.deg}deg], 20arcsec], coord=ICRS\n")
     expected = np.sum(events.good & inside_circle(events, 4096.5, 4096.5, 20 / 0.492))
     sky = CircleSkyRegion(center, 20 * u.arcsec)
     plane = CirclePixelRegion(PixCoord(4095.5, 4095.5), 20 / 0.492)  # regions count from 0
@@ -123,9 +123,9 @@ def test_written_and_read_by_sherpa(text, tmp_path, ogip, load_sherpa):
     events = EventList(header={"TLMAX5": 32})
     events.pi = events.pi % 32 + 1
     path = events.write(tmp_path / "small.fits")
-    spectrum = XraySpectrum.from_events(
-        path, text(physical("circle(4100,4050,8)"), "s.reg"), text(physical("annulus(4100,4050,15,60)"), "b.reg"),
-        arf=ogip.arf(), rmf=ogip.rmf())
+    source, off = (text(physical(f"{shape})"), name) for shape, name in (
+        ("circle(4100,4050,8", "s.reg"), ("annulus(4100,4050,15,60", "b.reg")))
+    spectrum = XraySpectrum.from_events(path, source, off, arf=ogip.arf(), rmf=ogip.rmf())
     spectrum.write(tmp_path / "src.pha")
     data = load_sherpa(tmp_path / "src.pha")
     np.testing.assert_array_equal(data.counts, spectrum.counts)

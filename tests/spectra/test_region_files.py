@@ -112,7 +112,8 @@ SHAPES = [
     (("annulus", [4100], [4096], [30, 80], [0], 1), "annulus(4100,4096,30,80)"),
     (("rotbox", [4100], [4096], [100, 60], [20], 1), "box(4100,4096,100,60,20)"),
     (("Rectangle", [4050, 4150], [4000, 4090], [0], [0], 1), "box(4100,4045,100,90,0)"),
-    (("Polygon", [4000, 4200, 4100], [4000, 4050, 4200], [0], [0], 1), "polygon(4000,4000,4200,4050,4100,4200)"),
+    (("Polygon", [4000, 4200, 4100], [4000, 4050, 4200], [0], [0], 1),
+     "polygon(4000,4000,4200,4050,4100,4200)"),
 ]
 
 
@@ -133,8 +134,8 @@ def test_fits_like_the_regions_package(tmp_path):
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
         shapes.write(path, format="fits")
     ours = Aperture(path, None).contains(X, Y)
-    theirs = np.any([s.contains(regions.PixCoord(X, Y)) for s in regions.Regions.read(path, format="fits")], axis=0)
-    np.testing.assert_array_equal(ours, theirs)
+    theirs = [s.contains(regions.PixCoord(X, Y)) for s in regions.Regions.read(path, format="fits")]
+    np.testing.assert_array_equal(ours, np.any(theirs, axis=0))
 
 
 def test_components(tmp_path):
@@ -259,8 +260,8 @@ def test_region_extensions_of_spectra(shared_data, name, unit):
 def test_grid_area_of_many_shapes(tmp_path):
     """Areas of overlapping shapes agree with a Monte Carlo sum."""
     rng = np.random.default_rng(4)
-    lines = [f"circle({x:.1f},{y:.1f},{r:.1f})" for x, y, r in zip(*rng.uniform(4000, 4200, (2, 12)),
-                                                                 rng.uniform(10, 50, 12))]
+    places = zip(*rng.uniform(4000, 4200, (2, 12)), rng.uniform(10, 50, 12), strict=True)
+    lines = [f"circle({x:.1f},{y:.1f},{r:.1f})" for x, y, r in places]
     lines += [f"-box({x:.1f},{y:.1f},30,20,25)" for x, y in rng.uniform(4000, 4200, (8, 2))]
     aperture = Aperture(save(tmp_path, "physical\n" + "\n".join(lines)), None)
     x, y = rng.uniform(3900, 4300, (2, 500_000))
