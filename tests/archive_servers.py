@@ -13,6 +13,7 @@ import re
 import tarfile
 import threading
 import time
+import traceback
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -20,7 +21,11 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.io.votable import from_table
+from astropy.io.votable.exceptions import VOWarning
 from astropy.io.votable.tree import Info
+from astropy.units import UnitsWarning
+
+from astro_xlatent.archive.verify import quiet
 
 _CIRCLE = re.compile(r"CONTAINS\(POINT\('ICRS', (\S+), (\S+)\),\s+CIRCLE\('ICRS', (\S+), (\S+), (\S+)\)\)")
 _NAMES = re.compile(r"([\w.]+) IN \(((?:'[^']*'(?:, )?)+)\)")
@@ -29,7 +34,9 @@ _NAMES = re.compile(r"([\w.]+) IN \(((?:'[^']*'(?:, )?)+)\)")
 def votable(table, status="OK", message="", limit=None):
     """A table, or a refusal, as TAP sends it."""
     cut = limit is not None and len(table) > limit
-    document = from_table(table[:limit] if cut else table)
+    # VizieR's names and CGS units are no good style to the standard
+    with quiet(UnitsWarning, VOWarning):
+        document = from_table(table[:limit] if cut else table)
     resource = document.resources[0]
     resource.type = "results"
     info = Info(name="QUERY_STATUS", value=status)
@@ -38,7 +45,8 @@ def votable(table, status="OK", message="", limit=None):
     if cut:
         resource.infos.append(Info(name="QUERY_STATUS", value="OVERFLOW"))
     body = io.BytesIO()
-    document.to_xml(body)
+    with quiet(UnitsWarning, VOWarning):
+        document.to_xml(body)
     return body.getvalue()
 
 
@@ -70,16 +78,19 @@ class Archive:
         Rows of one answer.
     queries, requests : list of str
         What was asked, in ADQL and by path.
+    errors : list of str
+        What went wrong in the server itself.
     """
 
     def __init__(self):
         self.tables, self.packages, self.sources = {}, {}, {}
         self.limit = None
-        self.queries, self.requests, self.waits = [], [], []
+        self.queries, self.requests = [], []
         self.busy = self.most_busy = 0
         self._plans, self._lock = {}, threading.Lock()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"archive": self}))
-        self.server.daemon_threads = False
+        self.errors = []
+        self.server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"archive": self}))
+        self.server.errors = self.errors
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
         self.thread.start()
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -140,6 +151,14 @@ class Archive:
         from astropy.table import Table
 
         return Table({"nothing": [0]})[:0]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+
+    def handle_error(self, request, client_address):
+        """Keep what went wrong here, for the test to fail."""
+        self.errors.append(traceback.format_exc())
 
 
 def _in_circle(ra, dec, x, y, radius):

@@ -106,6 +106,8 @@ class Manifest:
             if status == PRESENT and not url and name in self._known:
                 row["url"] = str(self._known[name]["url"])
         with self._lock:
+            # A file that came after all takes the place of its failure.
+            self._rows.pop((key, product, ""), None)
             self._rows[key, product, row["file"]] = row
 
     def counts(self):

@@ -20,7 +20,7 @@ from astropy.io.votable.exceptions import VOWarning
 from astropy.table import MaskedColumn
 from astropy.units import UnitsWarning
 from astropy.utils.data import cache_contents, import_file_to_cache
-from astropy.utils.exceptions import AstropyUserWarning
+from astropy.utils.exceptions import AstropyWarning
 from urllib3.exceptions import HTTPError
 
 from astro_xlatent.archive.verify import quiet
@@ -233,12 +233,12 @@ def _answer(submit, kind, url, key):
 def _kept(key):
     """File of an answer in astropy's data cache, or None."""
     # A cache that does not exist yet is no reason to warn.
-    with quiet(AstropyUserWarning):
+    with quiet(AstropyWarning):
         return cache_contents(_CACHE).get(key)
 
 
 def _keep(key, data):
-    with quiet(AstropyUserWarning), tempfile.TemporaryDirectory() as folder:
+    with quiet(AstropyWarning), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answer.vot"
         path.write_bytes(data)
         import_file_to_cache(key, path, remove_original=True, pkgname=_CACHE)

@@ -12,7 +12,7 @@ from astro_xlatent import conf  # noqa: E402
 
 
 @pytest.fixture
-def archive():
+def archive(tmp_path_factory):
     """A running server; every address in the settings is its own."""
     server = Archive()
     settings = {
@@ -24,5 +24,7 @@ def archive():
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setattr(conf, name, value)
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield server
     server.close()
+    assert server.errors == []

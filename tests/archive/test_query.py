@@ -1,0 +1,141 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""What is asked, and what is made of the answers."""
+
+import numpy as np
+import pytest
+from archive_servers import data, page, slow, status, votable
+from astropy.table import MaskedColumn, Table
+
+from astro_xlatent import conf
+from astro_xlatent.archive.areas import Cone
+from astro_xlatent.archive.catalogs import CATALOGS, get_catalog
+from astro_xlatent.archive.query import cone_query, literal, names_query, number, run_tap
+from astro_xlatent.archive.web import open_session
+from astro_xlatent.errors import ArchiveError, ParameterError
+
+QUERY = "SELECT * FROM things"
+
+
+@pytest.fixture
+def ask(archive):
+    """Ask the server's TAP service."""
+    archive.tables["things"] = Table({
+        "name": ["a", "bb", "a very long name indeed"], "x": MaskedColumn([1.0, 2.0, 3.0], mask=[0, 1, 0]),
+        "flux": np.array([1e-30, -2.5, np.nan])})
+    archive.tables["things"]["flux"].unit = "erg / (s cm2)"
+
+    def ask(**kwargs):
+        with open_session() as session:
+            return run_tap(session, f"{archive.url}/tap", QUERY, **kwargs)
+    return ask
+
+
+def test_table(ask):
+    """Text, masks, units and numbers arrive as they were sent."""
+    answer = ask()
+    assert answer.table["name"].tolist() == ["a", "bb", "a very long name indeed"]
+    assert answer.table["name"].dtype.kind == "U"
+    assert answer.table["x"].tolist() == [1.0, None, 3.0]
+    assert answer.table["flux"].unit == "erg / (s cm2)"
+    assert answer.table["flux"].tolist()[:2] == [1e-30, -2.5]
+    assert not answer.cut
+
+
+def test_empty(ask, archive):
+    """No row is an answer."""
+    archive.tables["things"] = archive.tables["things"][:0]
+    answer = ask()
+    assert len(answer.table) == 0
+    assert answer.table.colnames == ["name", "x", "flux"]
+
+
+@pytest.mark.parametrize("whose", ["server", "own"])
+def test_cut(ask, archive, whose):
+    """An answer that lacks rows says so."""
+    archive.limit = 2 if whose == "server" else None
+    answer = ask(max_rows=None if whose == "server" else 2)
+    assert (len(answer.table), answer.cut) == (2, True)
+
+
+@pytest.mark.parametrize(("deed", "what"), [
+    (status(400, text="<VOTABLE><INFO>no column m.ra</INFO></VOTABLE>"), "status 400.*no column m.ra"),
+    (status(503), "status 503"),
+    (page(), "a web page came instead of data: Down for maintenance"),
+    (data(b"name,ra\na,1\n", "text/csv"), "not a VOTable.*begins with 'name,ra"),
+    (data(b"<VOTABLE><RESOURCE>", "text/xml"), "not a VOTable"),
+    (data(votable(Table({"a": [1]}), "ERROR", "query timed out"), "text/xml"), "the service refused.*query timed out"),
+    (data(b"<VOTABLE", "text/xml", length=5000), "broke before the end"),
+    (data(b"", "text/xml", length=10**13), "MB, more than"),
+    (data(b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><a>&c;</a>'), "not a VOTable"),
+], ids=["400", "503", "page", "csv", "broken XML", "refusal", "truncated", "huge", "entities"])
+def test_bad_answers(ask, archive, deed, what):
+    """Each names the address and what came back."""
+    archive.plan("/tap", *[deed] * 3)
+    with pytest.raises(ArchiveError, match=rf"127.0.0.1:\d+/tap/sync.*{what}"):
+        ask()
+
+
+def test_passing_failure(ask, archive):
+    """A question that failed for a passing reason is asked again, with its text."""
+    archive.plan("/tap", status(503), status(429, ("Retry-After", "0")))
+    assert len(ask().table) == 3
+    assert archive.queries == [QUERY]
+
+
+def test_no_answer(ask, archive, monkeypatch):
+    """Nor does a silent service hold one up."""
+    monkeypatch.setattr(conf, "archive_timeout", 0.1)
+    archive.plan("/tap", *[slow(0.3)] * 3)
+    with pytest.raises(ArchiveError, match="no answer within 0.1 s"):
+        ask()
+
+
+def test_cache(ask, archive):
+    """A kept answer is not asked for again; a cut one is not kept."""
+    archive.limit = 1
+    assert ask(cache=True).cut
+    archive.limit = None
+    first, second = ask(cache=True), ask(cache=True)
+    assert len(archive.queries) == 2
+    assert first.table["flux"].tolist()[:2] == second.table["flux"].tolist()[:2]
+    assert first.table.colnames == second.table.colnames
+
+
+@pytest.mark.parametrize("catalog", [item for item in CATALOGS.values() if item.protocol == "tap"], ids=lambda c: c.key)
+def test_cone_query(catalog):
+    """Numbers are written out, and every query has a condition."""
+    query = cone_query(catalog, Cone(0.1, -1e-5, 1e-4))
+    assert "CIRCLE('ICRS', 0.100000000000, -0.000010000000, 0.000100000000)" in query
+    assert query.count("'") % 2 == 0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300, "1; DROP TABLE x"])
+def test_number_refused(value):
+    """Only plain numbers become text."""
+    with pytest.raises((ParameterError, ValueError)):
+        number(value)
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\0b", "é", "\N{RIGHT SINGLE QUOTATION MARK}"])
+def test_literal_refused(text):
+    """Nothing a database could take for a quote passes."""
+    with pytest.raises(ParameterError, match="printable ASCII"):
+        literal(text)
+
+
+@pytest.mark.parametrize("name", [
+    "2CXO J004244.3+411608' OR 1=1 --", "'; DROP TABLE master_source; --", "2CXO J004244.3+411608\n", "", "M31",
+    "2CXO J004244.3\N{MINUS SIGN}411608", "1eRASS J052334.5-691545", "2CXO J004244.3+411608'", None, 3])
+def test_names_refused(name):
+    """A name that has not the catalogue's form never reaches a query."""
+    if isinstance(name, str) and name == "2CXO J004244.3+411608\n":
+        assert names_query(get_catalog("csc"), [name]).endswith("('2CXO J004244.3+411608')")
+        return
+    with pytest.raises(ParameterError, match="is no name of CSC 2.1"):
+        names_query(get_catalog("csc"), ["2CXO J004244.3+411608", name])
+
+
+def test_unknown_catalog():
+    """The keys there are are listed."""
+    with pytest.raises(ParameterError, match="unknown catalogue 'cscc'; there are csc, csc-detections"):
+        get_catalog("cscc")
