@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from astro_xlatent.errors import ParameterError, TableError, XlatentError
+from astro_xlatent.extract_command import add_extract
 from astro_xlatent.match_command import add_match_parser
 from astro_xlatent.fetch_command import add_fetch
 from astro_xlatent.provenance import package_version
@@ -109,6 +110,10 @@ def _run_enrich(args):
     except ParameterError as error:
         raise UsageError(str(error)) from error
     table = read_table(args.table)
+    if args.region is not None:
+        from astro_xlatent.select import select_by_region
+
+        table = table[select_by_region(table, args.region)]
     result = add_latents(
         table, _find_spectra(args.spectra, table), prior=prior, model=args.model,
         mission=None if args.mission == "auto" else args.mission, group_by=args.group_by,
@@ -288,6 +293,8 @@ def _add_enrich(commands):
     command.add_argument("-o", "--output", metavar="OUT", required=True, help="table to write")
     command.add_argument("--spectra", metavar="DIR|COLUMN",
                          help="folder of spectra, or column with their paths")
+    command.add_argument("--region", metavar="REGION",
+                         help="only rows within this DS9, CRTF or FITS region on the sky")
     command.add_argument("--mission", default="auto", metavar="NAME",
                          help="auto (default), csc, erosita, ...; see: astro-xlatent info")
     command.add_argument("--prior", default="none", metavar="none|galactic|FILE.json",
@@ -416,7 +423,8 @@ def make_parser():
     parser.add_argument("--version", action="version", version=f"astro-xlatent {package_version()}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_add_enrich, _add_predict, add_fetch, _add_evaluate, _add_train, add_ablate, _add_small, _add_simulate):
+    for add in (_add_enrich, _add_predict, add_extract, add_fetch, _add_evaluate, _add_train, add_ablate,
+                _add_small, _add_simulate):
         add(commands)
     add_match_parser(commands, _run_match)
     return parser

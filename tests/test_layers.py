@@ -13,10 +13,10 @@ ROOT = Path(astro_xlatent.__file__).parent
 # From top to bottom. Rooms of one floor may use each other, except where a
 # floor is named in APART.
 FLOORS = [
-    ["cli", "demo", "fetch_command", "match_command", "__main__"],
+    ["cli", "demo", "extract_command", "fetch_command", "match_command", "__main__"],
     ["report", "scale", "train", "evaluate"],
     ["table", "sources", "tableio", "summary", "sherpa", "gaussians", "combine", "predict", "pairs",
-     "positions",
+     "positions", "select",
      "evidence", "match", "explore", "plotting"],
     ["simulate", "archive"],
     ["missions", "model"],
