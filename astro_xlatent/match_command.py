@@ -23,20 +23,21 @@ def add_match_parser(commands, run):
     command = commands.add_parser(
         "match", help="find the sources that two enriched tables have in common",
         description="Match two tables by position, spectrum and flux. Both need ra and dec (degrees), and "
-        "unless --position-only is given the columns of astro-xlatent enrich from the same model. Written are "
-        "the pairs that are best for both their rows, with all columns of both tables beside them.")
+        "unless --position-only is given the columns of astro-xlatent enrich from the same model. Written "
+        "are the pairs that are best for both their rows, with all columns of both tables beside them.")
     command.add_argument("a", metavar="A", help="first table")
     command.add_argument("b", metavar="B", help="second table")
     command.add_argument("-o", "--output", metavar="OUT", required=True, help="table to write")
-    command.add_argument("--all", dest="every", action="store_true", help="every candidate pair, not only the best")
+    command.add_argument("--all", dest="every", action="store_true",
+                         help="every candidate pair, not only the best")
     command.add_argument("--min-prob", type=float, default=0.0, metavar="P",
                          help="only pairs with xm_prob of at least P (default: 0)")
     command.add_argument("--columns", metavar="NAME,NAME,...",
                          help="columns wanted of the tables (default: all; none: only those of the match)")
     for side in "ab":
         command.add_argument(f"--{side}-error", metavar="COLUMN|ANGLE",
-                             help=f"position error of {side.upper()} in one coordinate: a column, or an angle such "
-                             "as 1.5arcsec (default: the catalogue's own column)")
+                             help=f"position error of {side.upper()} in one coordinate: a column, or an "
+                             "angle such as 1.5arcsec (default: the catalogue's own column)")
     command.add_argument("--flux", default="xl_flux_05_2", metavar="COLUMN|none",
                          help="flux column to compare (default: xl_flux_05_2)")
     command.add_argument("--changed", type=float, default=0.1, metavar="P",

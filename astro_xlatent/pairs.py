@@ -14,8 +14,8 @@ import numpy as np
 
 from astro_xlatent.errors import ParameterError, TableError
 
-__all__ = ["MOST_PAIRS", "Pairs", "candidate_pairs", "check_probability", "match_share", "positional_log_bayes",
-           "sky_density"]
+__all__ = ["MOST_PAIRS", "Pairs", "candidate_pairs", "check_probability", "match_share",
+           "positional_log_bayes", "sky_density"]
 
 #: More candidate pairs than this are refused, for they fill the memory.
 MOST_PAIRS = 30_000_000

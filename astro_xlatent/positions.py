@@ -41,7 +41,8 @@ ERROR_COLUMNS = {
     "radec_err": 1 / np.sqrt(2),
 }
 # Error ellipses: 95 % semi-axes and position angle of the first, and what tells VizieR's short names.
-_ELLIPSES = ((("err_ellipse_r0", "err_ellipse_r1", "err_ellipse_ang"), ()), (("r0", "r1", "pa"), ("2cxo", "_2cxo")))
+_ELLIPSES = ((("err_ellipse_r0", "err_ellipse_r1", "err_ellipse_ang"), ()),
+             (("r0", "r1", "pa"), ("2cxo", "_2cxo")))
 # VizieR's posErr of eRASS1 is its POS_ERR; in tables with these it is not 4XMM's POSERR.
 _ERASS = ("detlike0", "mlcts1", "mlflux1", "detuid")
 #: Errors above this, in arcsec, are not believed.

@@ -41,8 +41,8 @@ def test_pairs_like_matrices(ra, dec):
     # The second ellipse's angle counts from its own north: near the pole that is another direction.
     turned = (other.position_angle(centre) - centre.position_angle(other) + 180 * u.deg).wrap_at("180d").deg
     for k in range(n):
-        a = read_positions(ellipses(centre[k:k + 1], r[0, k:k + 1], r[1, k:k + 1], angles[0, k:k + 1]))
-        b = read_positions(ellipses(other[k:k + 1], r[2, k:k + 1], r[3, k:k + 1], angles[1, k:k + 1] + turned[k]))
+        a = read_positions(ellipses(centre[[k]], r[0, [k]], r[1, [k]], angles[0, [k]]))
+        b = read_positions(ellipses(other[[k]], r[2, [k]], r[3, [k]], angles[1, [k]] + turned[k]))
         pairs = candidate_pairs(a, b, n_sigma=1e3)
         total = matrix(r[0, k], r[1, k], angles[0, k]) + matrix(r[2, k], r[3, k], angles[1, k])
         expected = offset[:, k] @ np.linalg.solve(total, offset[:, k])
@@ -131,7 +131,7 @@ def test_axes_in_either_order():
       "RADEC_ERR_CORR": [np.sqrt(8.0)]}, 2.0),
 ])
 def test_publishers_names(columns, sigma):
-    """Positions and errors of VizieR's CSC and eRASS1, of 4XMM and of eFEDS, whose corrected ones are taken."""
+    """Positions and errors of VizieR's CSC and eRASS1, of 4XMM and of eFEDS (the corrected ones)."""
     sky = read_positions(Table(columns))
     assert sky.sigma[0] == pytest.approx(sigma)
     expected = SkyCoord(9.0, 1.0, unit="deg").cartesian.xyz.value

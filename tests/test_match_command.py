@@ -18,7 +18,8 @@ from astro_xlatent.tableio import read_table, write_table
 def sky():
     """Two enriched tables of eight sources; the second in another order, its names in capitals."""
     tables = []
-    for order, names in ((np.arange(8), ("ra", "dec", "pos_err")), (np.arange(8)[::-1], ("RA", "DEC", "POS_ERR"))):
+    for order, names in ((np.arange(8), ("ra", "dec", "pos_err")),
+                         (np.arange(8)[::-1], ("RA", "DEC", "POS_ERR"))):
         table = make_enriched(9)[:8]
         table["ra"] = np.arange(8) * 45.0
         table["dec"] = np.linspace(-90, 90, 8)

@@ -89,8 +89,8 @@ class Columns:
         """The column itself; TableError if two differ only by case."""
         found = self._names[name.lower()]
         if len(found) > 1 and name not in found:
-            msg = (f"columns {', '.join(found)} differ only by case or spelling and all mean {name.lower()!r}: "
-                   "rename or remove all but one")
+            msg = (f"columns {', '.join(found)} differ only by case or spelling and all mean "
+                   f"{name.lower()!r}: rename or remove all but one")
             raise TableError(msg)
         column = self.table[name if name in found else found[0]]
         if getattr(column, "ndim", 1) != 1:

@@ -29,8 +29,10 @@ _HEASARC_QUANTITIES = {"counts": "ml_cts", "count_rate": "ml_rate", "flux": "ml_
                        "detect_likelihood": "det_like"}
 _OTHERS = ("detuid", "skytile", "id_src", "uid_hard", "uid_1b", "uid_main", "ext_like", "flag_sp_snr",
            "flag_sp_bps", "flag_sp_scl", "flag_sp_lga", "flag_sp_gc", "flag_sp_gc_cons", "flag_opt",
-           *(f"det_like_{band}" for band in (*range(4), *(f"p{k}" for k in range(1, 10)), "b1", "b2", "b3", "b4")))
-_BARE = {name.replace("_", ""): name for name in _OTHERS} | {"optical_flag": "flag_opt", "source_extent": "ext"}
+           *(f"det_like_{band}" for band in (*range(4), *(f"p{k}" for k in range(1, 10)))),
+           *(f"det_like_b{k}" for k in range(1, 5)))
+_BARE = {name.replace("_", ""): name for name in _OTHERS}
+_BARE |= {"optical_flag": "flag_opt", "source_extent": "ext"}
 
 
 def canonical_name(name):

@@ -66,7 +66,8 @@ class EROSITA(Mission):
     ``APE_BKG_P*`` (5 % uncertain) and 0.75 x on-axis area x ``APE_EXP_P*``.
     Where these are missing or have overflowed: (``ML_CTS`` / ``ML_CTS_ERR``)**2
     equivalent counts without background, and the on-axis area x ``ML_EXP`` in
-    proportion; ``ML_RATE`` x ``ML_EXP`` where counts are left out. Both exposures are vignetted, so the area is that on axis.
+    proportion; ``ML_RATE`` x ``ML_EXP`` where counts are left out. Both exposures
+    are vignetted, so the area is that on axis.
     ``ML_BKG`` is counts per square arcminute and is not used; nor are the
     ``_UPERR`` columns, which in the three-pass catalogue hold rate errors.
 

@@ -31,7 +31,8 @@ def erosita(names, bands, rows=4, **extra):
         counts = RNG.poisson(40, rows)
         values = {"APE_CTS": counts.astype(np.int16), "APE_BKG": np.full(rows, 2.5), "APE_EXP": exposure,
                   "ML_CTS": (counts - 2.5) / 0.75, "ML_CTS_ERR": np.sqrt(counts) / 0.75, "ML_EXP": exposure,
-                  "ML_RATE": (counts - 2.5) / 0.75 / exposure, "ML_RATE_ERR": np.sqrt(counts) / 0.75 / exposure}
+                  "ML_RATE": (counts - 2.5) / 0.75 / exposure,
+                  "ML_RATE_ERR": np.sqrt(counts) / 0.75 / exposure}
         for name in names:
             stem = name.replace("_{n}", "")
             table[name.format(n=band)] = values.get(stem, np.full(rows, 0.5))
@@ -77,7 +78,7 @@ def test_vizier_limits_are_told_by_case():
 
 
 def test_vizier_flags():
-    """fe, fc, fp, fs and fst are extent, confusion, pile-up, saturation and streak, in VizieR's table only."""
+    """fe, fc, fp, fs, fst: extent, confusion, pile-up, saturation, streak; in VizieR's table only."""
     table = csc(VIZIER, rows=5)
     for k, name in enumerate(("fe", "fc", "fp", "fs", "fst")):
         table[name] = np.arange(5) == k
@@ -128,7 +129,8 @@ def test_cscview_tsv_and_votable(tmp_path):
     ("APE_CTS_P1", "ape_cts_p1"), ("APEctsP1", "ape_cts_p1"), ("e_MLctsP2", "ml_cts_err_p2"),
     ("s_MLRate1", "ml_rate_err_1"), ("ML_CTS_UPERR_P3", "ml_cts_uperr_p3"), ("ML_FLUX_b4", "ml_flux_b4"),
     ("ML_CTS", "ml_cts"), ("b1_flux_error", "ml_flux_err_1"), ("b0_detect_likelihood", "det_like_0"),
-    ("p5_exposure", "ml_exp_p5"), ("UIdHard", "uid_hard"), ("DetUID", "detuid"), ("FlagSpGcCons", "flag_sp_gc_cons"),
+    ("p5_exposure", "ml_exp_p5"), ("UIdHard", "uid_hard"), ("DetUID", "detuid"),
+    ("FlagSpGcCons", "flag_sp_gc_cons"),
     ("source_extent", "ext"), ("optical_flag", "flag_opt"), ("RA_ICRS", "ra_icrs"), ("ext", "ext"),
 ])
 def test_canonical_names(name, canonical):
@@ -171,7 +173,8 @@ def test_erass_spellings_say_the_same():
 
 def test_rates_stand_in_for_counts():
     """Rate and its error times the exposure are counts and their error."""
-    table = erosita(["ML_CTS_{n}", "ML_CTS_ERR_{n}", "ML_RATE_{n}", "ML_RATE_ERR_{n}", "ML_EXP_{n}"], P_BANDS[:5])
+    names = ["ML_CTS_{n}", "ML_CTS_ERR_{n}", "ML_RATE_{n}", "ML_RATE_ERR_{n}", "ML_EXP_{n}"]
+    table = erosita(names, P_BANDS[:5])
     expected = EROSITA().read_bands(table).bins
     table.remove_columns([n for n in table.colnames if n.startswith("ML_CTS")])
     found = EROSITA().read_bands(table)
@@ -184,7 +187,7 @@ def test_rates_stand_in_for_counts():
     ({"DETUID": "sm03_149162_020_ML00003_001_c030", "UID_DR1": 1, "UID_CSC": "", "UID_Hard": 4}, "sm03"),
 ])
 def test_erass1_and_erass3_main(extra, uid):
-    """eRASS1 and eRASS:3 main: P1 to P5 from apertures; upper errors, rate errors in eRASS:3, are not read."""
+    """P1 to P5 from apertures; upper errors, which are rate errors in eRASS:3, are not read."""
     table = erosita(MAIN, ["1", *P_BANDS], SKYTILE=149162, ID_SRC=3, **extra)
     for k in range(1, 10):
         table[f"ML_CTS_UPERR_P{k}"] = 0.01
@@ -222,7 +225,8 @@ def test_efeds_main():
 
 def test_efeds_hard():
     """eFEDS hard: numbered bands, three of them."""
-    assert EROSITA().read_bands(erosita(["ML_CTS_{n}", "ML_CTS_ERR_{n}", "ML_EXP_{n}"], "123")).bins.n_bins == 3
+    table = erosita(["ML_CTS_{n}", "ML_CTS_ERR_{n}", "ML_EXP_{n}"], "123")
+    assert EROSITA().read_bands(table).bins.n_bins == 3
 
 
 def test_two_spellings_of_one_column():
@@ -240,7 +244,7 @@ def test_two_spellings_of_one_column():
     ("csc", ["obsid", "region_id", *(f"x{k}" for k in range(40)), "flux_bb_aper_s"]),
 ])
 def test_catalogue_version_never_seen(mission, names):
-    """The error names the columns that look like bands first, how many more there are, and what was expected."""
+    """The error names columns that look like bands first, how many more, and what was expected."""
     table = Table(names=names)
     assert identify_mission(table).name == mission
     with pytest.raises(TableError) as error:
