@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Figures of an evaluation: confusion matrices, reliability, coverage, latent maps."""
+"""Figures of an evaluation: confusion matrices, reliability, coverage, latent maps, traversals."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,15 @@ import numpy as np
 from astro_xlatent.columns import CLASSES
 from astro_xlatent.errors import ParameterError
 
-__all__ = ["draw_figures", "plot_confusion", "plot_coverage", "plot_latent_map", "plot_reliability"]
+__all__ = [
+    "draw_figures",
+    "plot_confusion",
+    "plot_correlations",
+    "plot_coverage",
+    "plot_latent_map",
+    "plot_reliability",
+    "plot_traversals",
+]
 
 
 def _axes(ax, width=5.0, height=4.2):
@@ -155,6 +163,72 @@ def plot_latent_map(latent, label, axes=(0, 1), ax=None):
     return ax
 
 
+def plot_correlations(correlations, ax=None):
+    """
+    Draw rank correlations of latents with quantities.
+
+    Parameters
+    ----------
+    correlations : dict
+        From `~astro_xlatent.evaluate.regression.correlation_matrix`.
+    ax : `~matplotlib.axes.Axes`, optional
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+    """
+    names, values = correlations["quantities"], np.asarray(correlations["values"], float)
+    if values.shape[:1] != (len(names),) or values.ndim != 2:
+        msg = f"correlations have shape {values.shape}, but there are {len(names)} quantities"
+        raise ParameterError(msg)
+    ax = _axes(ax, width=7.5, height=1.2 + 0.35 * len(names))
+    ax.imshow(values, vmin=-1, vmax=1, cmap="RdBu_r", aspect="auto")
+    for i, j in np.ndindex(values.shape):
+        ax.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize="small")
+    ax.set_xticks(range(values.shape[1]), [f"latent {k}" for k in range(values.shape[1])], fontsize="small")
+    ax.set_yticks(range(len(names)), names, fontsize="small")
+    return ax
+
+
+def plot_traversals(summary, titles=None):
+    """
+    Draw decoded spectra along each latent, one panel a latent.
+
+    Parameters
+    ----------
+    summary : dict
+        From `~astro_xlatent.evaluate.interpret.traversal_summary`.
+    titles : sequence of str, optional
+        One for each latent.
+
+    Returns
+    -------
+    figure : `~matplotlib.figure.Figure`
+        Outside pyplot's global state.
+    """
+    figure = _axes(None, 11.0, 5.6).figure
+    figure.clear()
+    spectra, energy = np.asarray(summary["spectra"], float), summary["energy"]
+    titles = titles or [f"latent {k}" for k in range(len(spectra))]
+    axes = figure.subplots(2, -(-len(spectra) // 2), sharex=True, sharey=True, squeeze=False).ravel()
+    colors = ("#b2182b", "#ef8a62", "0.3", "#67a9cf", "#2166ac")
+    for ax, rows, title in zip(axes, spectra, titles, strict=False):
+        for row, step, color in zip(rows, summary["steps"], colors, strict=True):
+            ax.plot(energy, row, color=color, lw=1.2, label=f"{step:+g}" if step else "0")
+        ax.set_title(title, fontsize="x-small")
+    axes[0].set(xscale="log", yscale="log", xlim=(energy[0], energy[-1]))
+    top = np.quantile(spectra, 0.995)
+    axes[0].set_ylim(2e-3 * top, 2 * top)
+    for ax in axes[len(axes) // 2 :]:
+        ax.set_xlabel("energy [keV]")
+        ax.set_xticks([0.5, 1, 2, 5], ["0.5", "1", "2", "5"])
+        ax.minorticks_off()
+    for ax in axes[:: len(axes) // 2]:
+        ax.set_ylabel(r"$E\,F(E)$ [arbitrary]", fontsize="small")
+    figure.legend(*axes[0].get_legend_handles_labels(), ncols=len(colors), loc="outside upper center")
+    return figure
+
+
 def draw_figures(results, folder):
     """
     Write all figures that results allow, as PNG.
@@ -179,6 +253,10 @@ def draw_figures(results, folder):
             drawn[name] = plot_reliability(array)
         elif name.startswith("map"):
             drawn[name] = plot_latent_map(array["latent"], array["label"])
+        elif name == "correlations" and array["quantities"]:
+            drawn[name] = plot_correlations(array)
+        elif name == "traversals":
+            drawn[name] = plot_traversals(array).axes[0]
     for section in dict.fromkeys(n.section for n in results.numbers):
         numbers = [n for n in results.find(section) if n.quantity in ("coverage 68 %", "coverage 90 %")]
         if numbers:

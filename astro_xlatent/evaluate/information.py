@@ -301,30 +301,20 @@ def information_numbers(
                         latent[rows], values[rows], conditions[rows], seed=seed, **repeats
                     )
         for method, found in measured.items():
-            numbers.append(
-                Number.of(section, f"with {name}", method, "all", known.sum(), found.value, found.interval)
-            )
-            numbers.append(
-                Number.of(
-                    section,
-                    f"with {name}: 95 % quantile of permutations",
-                    method,
-                    "all",
-                    known.sum(),
-                    found.null,
-                )
-            )
-            numbers.append(
-                Number.of(section, f"with {name}: p-value", method, "all", known.sum(), found.p_value)
-            )
+            named = f"{method}: {name}"
+            numbers += [
+                Number.of(section, "mutual information", named, "all", known.sum(), found.value, found.interval),
+                Number.of(section, "95 % quantile of permutations", named, "all", known.sum(), found.null),
+                Number.of(section, "p-value", named, "all", known.sum(), found.p_value),
+            ]
     if sizes:
         for truth, estimate in bias_check(int(np.median(sizes)), latent.shape[1], seed):
             numbers.append(
                 Number.of(
-                    section,
-                    f"known answer {abs(truth):.3f}",
-                    "bias check",
-                    "normal distributions",
+                    "mutual information, check of the estimator",
+                    "estimate",
+                    f"normal distributions of known {abs(truth):.3f}",
+                    "drawn",
                     int(np.median(sizes)),
                     estimate,
                 )

@@ -11,7 +11,12 @@ from astro_xlatent.columns import N_LATENT
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.results import Number
 
-__all__ = ["Formula", "formula_numbers", "sparse_formula", "traversals"]
+__all__ = ["STEPS", "Formula", "formula_numbers", "sparse_formula", "traversal_summary", "traversals"]
+
+#: Positions along each latent, in standard deviations of the training population.
+STEPS = (-2, -1, 0, 1, 2)
+# Of the spectra that are kept for figures, keV.
+_SHOWN = np.geomspace(0.3, 10.0, 91)
 
 MAX_TERMS = 5
 _DEGREE = 3
@@ -145,7 +150,7 @@ def formula_numbers(latent, variables, names, field, seed=0):
     return numbers
 
 
-def traversals(model, values=(-2, -1, 0, 1, 2)):
+def traversals(model, values=STEPS):
     """
     Decoded spectra along each latent, the others at zero.
 
@@ -163,3 +168,45 @@ def traversals(model, values=(-2, -1, 0, 1, 2)):
     for k in range(N_LATENT):
         z[k, :, k] = values
     return model.decode(z.reshape(-1, N_LATENT)).reshape(N_LATENT, len(values), -1)
+
+
+def traversal_summary(model, values=STEPS):
+    """
+    What each latent does to the spectrum, in numbers and for a figure.
+
+    Parameters
+    ----------
+    model : `~astro_xlatent.model.posterior.Model`
+    values : sequence of float, optional
+        Positions along each latent, the others at zero.
+
+    Returns
+    -------
+    summary : dict
+        Plain lists, for a file of results: ``steps``; ``energy`` (keV) and
+        ``spectra`` (latent, step, energy): E F(E) in keV2/keV for one photon
+        between 0.5 and 7 keV; ``nh`` (log10 1/cm2, at least 20) and
+        ``photon_index`` (latent, step) of the absorbed power law that fits
+        best; ``hardness`` (latent, step, 2): photon-flux ratios of 0.5-1.2,
+        1.2-2 and 2-7 keV.
+    """
+    from astro_xlatent.evaluate.hardness import CSC_EDGES, hardness_ratios
+    from astro_xlatent.physics.grid import ENERGY_MID, band_weights
+    from astro_xlatent.simulate.truth import power_law_fit
+
+    decoded = traversals(model, values)
+    shape = decoded.shape[:2]
+    flat = decoded.reshape(-1, decoded.shape[2]).astype(float)
+    flat /= (flat @ band_weights([0.5], [7.0])[0])[:, None]
+    nh, index = power_law_fit(flat)
+    bands = flat @ band_weights(CSC_EDGES[:-1], CSC_EDGES[1:]).T
+    weights = band_weights(_SHOWN[:-1], _SHOWN[1:])
+    shown = (flat * ENERGY_MID**2) @ weights.T / np.diff(_SHOWN)
+    return {
+        "steps": [float(v) for v in values],
+        "energy": np.sqrt(_SHOWN[:-1] * _SHOWN[1:]).round(4).tolist(),
+        "spectra": [[[float(f"{x:.3g}") for x in row] for row in rows] for rows in shown.reshape(*shape, -1)],
+        "nh": np.log10(np.maximum(nh, 1e20)).reshape(shape).round(2).tolist(),
+        "photon_index": index.reshape(shape).round(2).tolist(),
+        "hardness": hardness_ratios(bands)[:, :2].reshape(*shape, 2).round(2).tolist(),
+    }

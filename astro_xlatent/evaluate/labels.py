@@ -192,7 +192,8 @@ def clean_detections(table, column):
     """
     missing = [name for name in (*_DETECTION_KEY, "ra", "dec", column) if name not in table.colnames]
     if missing:
-        msg = f"a table of detections needs {', '.join(missing)}; it has {', '.join(table.colnames[:12])}, ..."
+        found = ", ".join(table.colnames[:12])
+        msg = f"a table of detections needs {', '.join(missing)}; it has {found}, ..."
         raise TableError(msg)
     labels, first = _labels_of_detections(table, column)
     joined = [labels[key] for key in _keys(table)]

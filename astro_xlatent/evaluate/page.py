@@ -1,61 +1,212 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-The documentation page of results.
+The documentation pages of results: headlines, and everything.
 
 ``python -m astro_xlatent.evaluate.page labelled.json simulated.json -o docs/results.rst``
+writes the headlines to ``results.rst`` and all tables to ``results_tables.rst``.
 """
 
 import argparse
 import re
 from pathlib import Path
 
-from astro_xlatent.evaluate.results import Results
+from astro_xlatent.evaluate.independence import ORIGINS
+from astro_xlatent.evaluate.results import Results, escaped
 
-__all__ = ["main", "results_page"]
+__all__ = ["main", "pivot", "results_page", "tables_page"]
 
 _INTRO = """Results
 =======
 
-.. This page is written by a command; do not edit it:
+.. This page and results_tables.rst are written by a command; do not edit them:
    python -m astro_xlatent.evaluate.page {files} -o docs/results.rst
 
 How good the model is, beside what a catalogue gives without it. Intervals
 hold 90 % of bootstrap repeats: over sky fields for real rows, over sources for
 simulated ones. A claim counts only as the difference to a baseline on the same
 rows; differences are paired. ``JUDGE`` rows lie in sky fields that no tuning
-has seen.
+has seen. All other numbers, gradient boosting, clusters, recalls and macro F1
+among them, are in :doc:`results_tables`; what the latents mean is in
+:doc:`latents`.
 """
 
-# What is too long for the page: it is in the files of results.
-_SKIPPED_QUANTITIES = re.compile(r"macro F1|Spearman with|mean \|error\| of|95 % quantile|p-value|recall")
-_SKIPPED_METHODS = re.compile(r"cluster|k-NN, difference|gradient boosting")
-_SKIPPED_SUBSETS = re.compile(r"MATCH|without the largest")
+_TABLES_INTRO = """All tables of results
+=====================
+
+.. This page is written with results.rst by astro_xlatent.evaluate.page.
+
+See :doc:`results` for what matters most, and for what is compared.
+"""
+
+#: What is said before a section.
+_WORDS = {
+    "settings of the hardness baseline": """Others found, with a random forest of hardness ratios whose folds
+keep sky fields together, the scores of the first rows. Which settings make the
+difference is seen by changing one at a time; the range is that of the seeds that
+deal the folds. What counts as a field matters most: squares of 2 degrees cut
+clusters and crowded fields in two, so that their sources are trained on and
+tested, whereas this page joins all sources within 1 degree of one another.""",
+    "gap between heads and latents": """What a head, which sees the encoder's embedding, knows more than a
+regression of the latents alone (q(z)): negative differences of the error favour
+the head. Fluxes have no head: they come from decoded latents and the
+normalisation, which the latents alone do not hold. The gap of the class is among
+the differences of classification.""",
+    "mutual information, nats": """By nearest neighbours. Only what exceeds the quantile of permutations is
+more than chance; faint sources have latents near zero and cannot show variability,
+so that the significance is also held fixed where the table has it.""",
+}
+
+# For the first page.
+_HEADLINE_METHODS = re.compile(
+    r"^(model, zero-shot|random|majority|catalogue's own fits, random forest|"
+    r"model probabilities, logistic|(?!.*(cluster|boosting|k-NN)).*(latents|hardness|PCA).*)$"
+)
+_HEADLINE_SUBSETS = ("all", "JUDGE", "labels without X-rays")
+_CLASSIFICATION = re.compile(r"^(\d classes|AGN against .*), folds by (sky field|source)$")
+# What stays on the second page, whatever its length.
+_SECOND_PAGE = re.compile(
+    r"folds by source|recall|correlation of latents|formulas|regression|: latents$|: N_H$|"
+    r"goodness of fit|variance explained"
+)
+_MOST_ROWS = 40
 
 
-def _wanted(number):
-    return not (
-        _SKIPPED_QUANTITIES.search(number.quantity)
-        or _SKIPPED_METHODS.search(number.method)
-        or _SKIPPED_SUBSETS.search(number.subset)
+def _cell(number):
+    if number is None or number.value != number.value:
+        return ""
+    if number.low != number.low:
+        return f"{number.value:.3f}"
+    return f"{number.value:.3f} ({number.low:.3f} to {number.high:.3f})"
+
+
+def pivot(numbers, most_columns=5):
+    """
+    Numbers as a table that is as narrow and short as can be.
+
+    Parameters
+    ----------
+    numbers : list of Number
+        Of one section.
+    most_columns : int, optional
+        Columns of values.
+
+    Returns
+    -------
+    header : list of str
+    rows : list of list of str
+        Quantities or subsets side by side, whichever fit; n is told in the
+        column's name where it is the same for all of it.
+    """
+    layouts = (
+        (("method",), ("quantity", "subset")),
+        (("method", "quantity"), ("subset",)),
+        (("method", "subset"), ("quantity",)),
+        (("quantity", "method", "subset"), ()),
     )
+    best = None
+    for down, across in layouts:
+        columns = list(dict.fromkeys(tuple(getattr(n, a) for a in across) for n in numbers))
+        keys = list(dict.fromkeys(tuple(getattr(n, d) for d in down) for n in numbers))
+        if len(columns) <= most_columns and (best is None or len(keys) < len(best[3])):
+            best = (down, across, columns, keys)
+    down, across, columns, keys = best
+    cells = {(tuple(getattr(n, d) for d in down), tuple(getattr(n, a) for a in across)): n for n in numbers}
+    constant = [d for k, d in enumerate(down) if len({key[k] for key in keys}) == 1 and len(down) > 1]
+    shown = [k for k, d in enumerate(down) if d not in constant]
+    header = [{"method": "of", "subset": "rows"}.get(down[k], down[k]) for k in shown]
+    header += [_column_name(column, [cells.get((key, column)) for key in keys]) for column in columns]
+    rows = [[key[k] for k in shown] + [_cell(cells.get((key, c))) for c in columns] for key in keys]
+    return header, rows
 
 
-def _escaped(text):
-    return re.sub(r"([\\*`|_])", r"\\\1", text)
+def _column_name(column, cells):
+    sizes = {n.n for n in cells if n is not None}
+    name = ", ".join(part for part in column if part) or "value"
+    return f"{name} ({sizes.pop()} rows)" if len(sizes) == 1 else name
 
 
-def _table(numbers):
-    yield from (".. csv-table::", "   :header: quantity, of, rows, n, value, 90 % interval", "")
-    for n in numbers:
-        limits = f"{n.low:.3f} to {n.high:.3f}" if n.low == n.low else ""
-        cells = (n.quantity, n.method, n.subset, str(n.n), n.text().split(" [")[0], limits)
-        yield "   " + ", ".join('"' + _escaped(cell).replace('"', '""') + '"' for cell in cells)
+def _rst_table(header, rows):
+    def line(cells):
+        return ", ".join('"' + escaped(cell).replace('"', '""') + '"' for cell in cells)
+
+    yield from (".. csv-table::", f"   :header: {line(header)}", "")
+    yield from (f"   {line(row)}" for row in rows)
     yield ""
+
+
+def _section(title, numbers, mark):
+    name = title[0].upper() + title[1:]
+    yield from (name, mark * len(name), "")
+    if title in _WORDS:
+        yield from (_WORDS[title], "")
+    yield from _rst_table(*pivot(numbers))
+
+
+def _heading(result):
+    yield from (result.title, "-" * len(result.title), "")
+    yield from (f":{name}: {escaped(str(value))}" for name, value in result.facts.items())
+    yield ""
+
+
+def _classification(result):
+    """Headlines of all classification tasks side by side, for each grouping of folds."""
+    sections = [s for s in dict.fromkeys(n.section for n in result.numbers) if _CLASSIFICATION.match(s)]
+    first = [s for s in sections if s.endswith(_grouping(sections))]
+    numbers = []
+    for section in first:
+        quantity = "AUC" if section.startswith("AGN") else "balanced accuracy"
+        numbers += [
+            n
+            for n in result.find(section, quantity)
+            if n.subset in _HEADLINE_SUBSETS[:2] and _HEADLINE_METHODS.match(n.method)
+        ]
+    if not numbers:
+        return
+    title = f"Classification, folds by {_grouping(sections)}"
+    short = {s: s.split(",")[0].replace("AGN against LMXB", "AGN against compact") for s in first}
+    keys = list(dict.fromkeys((n.section, n.quantity, n.subset) for n in numbers))
+    cells = {(n.method, (n.section, n.quantity, n.subset)): n for n in numbers}
+    header = ["of"]
+    for section, quantity, subset in keys:
+        size = max(n.n for n in numbers if (n.section, n.subset) == (section, subset))
+        header.append(f"{short[section]}: {quantity}, {subset} ({size} rows)")
+    methods = dict.fromkeys(n.method for n in numbers)
+    yield from (title, "^" * len(title), "")
+    yield from _rst_table(header, [[m, *(_cell(cells.get((m, key))) for key in keys)] for m in methods])
+
+
+def _grouping(sections):
+    return "sky field" if any(s.endswith("sky field") for s in sections) else "source"
+
+
+def _headlines(result):
+    """Yield sections of the first page, with their numbers."""
+    for section in dict.fromkeys(n.section for n in result.numbers):
+        numbers = result.find(section)
+        if section.endswith(": differences"):
+            numbers = [
+                n for n in numbers if n.subset in _HEADLINE_SUBSETS and not re.search("boosting", n.method)
+            ]
+        if _CLASSIFICATION.match(section) or _SECOND_PAGE.search(section) or not numbers:
+            continue
+        if len(pivot(numbers)[1]) <= _MOST_ROWS:
+            yield section, numbers
+
+
+def _origins():
+    title = "Where labels and quantities come from"
+    words = (
+        "A score against what was computed from the very photons that the model sees tells less than one "
+        "against an independent label; rows whose label came from no X-ray catalogue are scored apart, as "
+        "*labels without X-rays*."
+    )
+    yield from (title, "-" * len(title), "", words, "")
+    yield from _rst_table(["column", "origin", "the same photons?"], ORIGINS)
 
 
 def results_page(results, files=()):
     """
-    The page as reStructuredText.
+    The page of headlines as reStructuredText.
 
     Parameters
     ----------
@@ -69,28 +220,48 @@ def results_page(results, files=()):
     """
     lines = [_INTRO.format(files=" ".join(files))]
     for result in results:
-        lines += [result.title, "-" * len(result.title), ""]
-        lines += [f":{name}: {_escaped(str(value))}" for name, value in result.facts.items()] + [""]
+        lines += [*_heading(result), *_classification(result)]
+        for section, numbers in _headlines(result):
+            lines += _section(section, numbers, "^")
+        notes = [note for note in result.notes if "same photons:" not in note]
+        if notes:
+            lines += ["Notes", "^" * 5, "", *(f"* {escaped(note)}" for note in notes), ""]
+    return "\n".join([*lines, *_origins()])
+
+
+def tables_page(results):
+    """
+    All tables as reStructuredText.
+
+    Parameters
+    ----------
+    results : list of Results
+
+    Returns
+    -------
+    text : str
+    """
+    lines = [_TABLES_INTRO]
+    for result in results:
+        lines += _heading(result)
         for section in dict.fromkeys(n.section for n in result.numbers):
-            numbers = [n for n in result.find(section) if _wanted(n)]
-            if numbers:
-                title = section[0].upper() + section[1:]
-                lines += [title, "^" * len(title), "", *_table(numbers)]
-        if result.notes:
-            lines += ["Notes", "^" * 5, "", *(f"* {_escaped(note)}" for note in result.notes), ""]
+            lines += _section(section, result.find(section), "^")
     return "\n".join(lines)
 
 
 def main(argv=None):
-    """Read files of results and write the page."""
+    """Read files of results and write both pages."""
     parser = argparse.ArgumentParser(
-        prog="python -m astro_xlatent.evaluate.page", description="Write the documentation page of results."
+        prog="python -m astro_xlatent.evaluate.page", description="Write the documentation pages of results."
     )
     parser.add_argument("files", nargs="+", metavar="RESULTS.json")
-    parser.add_argument("-o", "--output", required=True, metavar="PAGE.rst")
+    parser.add_argument("-o", "--output", required=True, metavar="PAGE.rst",
+                        help="headlines; all tables go to PAGE_tables.rst beside it")
     args = parser.parse_args(argv)
-    page = results_page([Results.read(f) for f in args.files], [Path(f).name for f in args.files])
-    Path(args.output).write_text(page, encoding="utf-8")
+    results = [Results.read(f) for f in args.files]
+    path = Path(args.output)
+    path.write_text(results_page(results, [Path(f).name for f in args.files]), encoding="utf-8")
+    path.with_name(f"{path.stem}_tables.rst").write_text(tables_page(results), encoding="utf-8")
     return 0
 
 

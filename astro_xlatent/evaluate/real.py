@@ -22,7 +22,7 @@ from astro_xlatent.evaluate.fits import fit_numbers
 from astro_xlatent.evaluate.folds import grouped_folds, usable_classes
 from astro_xlatent.evaluate.independence import independence_notes
 from astro_xlatent.evaluate.information import information_numbers, variability_columns
-from astro_xlatent.evaluate.interpret import formula_numbers
+from astro_xlatent.evaluate.interpret import formula_numbers, traversal_summary
 from astro_xlatent.evaluate.pca import PCA_NAME, principal_components, with_pca
 from astro_xlatent.evaluate.regression import (
     correlation_matrix,
@@ -32,7 +32,7 @@ from astro_xlatent.evaluate.regression import (
     regression_numbers,
 )
 from astro_xlatent.evaluate.results import Results
-from astro_xlatent.evaluate.rows import prepare_rows
+from astro_xlatent.evaluate.rows import is_detections, prepare_rows
 from astro_xlatent.evaluate.split import JUDGE
 from astro_xlatent.evaluate.truth import join_truth
 from astro_xlatent.spectra.bins import N_FINE
@@ -217,7 +217,8 @@ def evaluate_table(
         "model": _model_name(rows.table),
         "command": _command(path, column, minimum, spectra, information, quick, seed),
     }
-    results = Results("Labelled rows", facts, notes=notes + left_out)
+    title = "Labelled detections" if is_detections(table, column) else "Labelled rows"
+    results = Results(title, facts, notes=notes + left_out)
     results.arrays["classes"] = classes
     results.arrays["map"] = {
         "latent": rows.features["latents"][:, :2].round(3).tolist(),
@@ -228,8 +229,21 @@ def evaluate_table(
     results.add(fit_numbers(rows.table, rows.label, rows.field, rows.subsets(), np.random.default_rng(seed)))
     log("regression, information, formulas")
     _describe(results, rows, information, seed, quick)
+    _traverse(results, rows.table, model)
     results.notes += independence_notes(rows.table)
     return results
+
+
+def _traverse(results, table, model):
+    """Decode a walk along each latent, if the model is that of the table."""
+    from astro_xlatent.model.pretrained import load_model
+
+    model = load_model(model) if model is None or isinstance(model, (str, Path)) else model
+    label = f"{model.name}-{model.version}"
+    if label == _model_name(table):
+        results.arrays["traversals"] = traversal_summary(model)
+    else:
+        results.notes.append(f"no decoded traversals: the table is of {_model_name(table)}, the model {label}")
 
 
 def _classify(results, rows, classes, grouping, seed, quick, log):
@@ -370,4 +384,7 @@ def evaluate_file(
         log=log,
     )
     results.notes[:0] = notes
+    if notes:
+        results.title = "Simulated catalogue"
+        results.facts["table"] += ", simulated"
     return results

@@ -84,7 +84,7 @@ def quantities_of(table, features, kind=""):
     hardness = features.get("hardness")
     if hardness is not None:
         for k in range(hardness.shape[1]):
-            found[f"{kind}hardness ratio {k}"] = hardness[:, k]
+            found[f"{kind}hardness ratio HR{k + 1}"] = hardness[:, k]
     return found
 
 

@@ -8,12 +8,13 @@ as aligned text, and writes them as JSON or ECSV.
 
 import json
 import math
+import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from astro_xlatent.errors import ParameterError
 
-__all__ = ["Number", "Results"]
+__all__ = ["Number", "Results", "escaped"]
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,11 @@ class Results:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             msg = f"{path}: not a file of results ({error}); make one: astro-xlatent evaluate ... -o OUT.json"
             raise ParameterError(msg) from error
+
+
+def escaped(text):
+    """Text with what is special in reStructuredText escaped."""
+    return re.sub(r"([\\*`|_])", r"\\\1", text)
 
 
 def _aligned(rows):

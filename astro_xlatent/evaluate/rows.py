@@ -16,7 +16,7 @@ from astro_xlatent.evaluate.independence import independent_labels
 from astro_xlatent.evaluate.labels import clean_detections
 from astro_xlatent.evaluate.split import JUDGE, MATCH, SkySplit
 
-__all__ = ["LabelledRows", "prepare_rows", "read_labels"]
+__all__ = ["LabelledRows", "is_detections", "prepare_rows", "read_labels"]
 
 # Spellings of the labelled samples.
 _ALIASES = {"NS_BIN": "LMXB", "PULSAR": "NS", "LMXB_NS": "LMXB", "LMXB_BH": "LMXB"}
@@ -201,9 +201,14 @@ def _label_and_check(table, column, minimum):
     return label, keep & placed, notes
 
 
+def is_detections(table, column):
+    """Whether rows are detections, which may repeat: they name observation and region."""
+    return {"obsid", "obi", "region_id", "ra", "dec", column} <= set(table.colnames)
+
+
 def _unique_detections(table, column):
     """A table of detections without repetitions and contradictions; other tables as they are."""
-    if not {"obsid", "obi", "region_id", "ra", "dec", column} <= set(table.colnames):
+    if not is_detections(table, column):
         return table, []
     labelled = clean_detections(table, column)
     kept = labelled.table
@@ -299,7 +304,8 @@ def _fields(path, table, notes):
     if np.unique(field).size >= MIN_FIELDS:
         return field, split, "sky field"
     notes.append(
-        f"only {np.unique(field).size} sky fields, fewer than {MIN_FIELDS}: folds and intervals are over sources"
+        f"only {np.unique(field).size} sky fields, fewer than {MIN_FIELDS}: "
+        "folds and intervals are over sources"
     )
     return _sources(table), split, "source"
 

@@ -66,4 +66,5 @@ def join_truth(table, path, column):
     found = {name: new for name, new in TRUE_COLUMNS.items() if name in truth.colnames}
     for name, new in found.items():
         joined[new] = truth[name]
-    return joined, [f"{column} and {', '.join(found.values())} come from {_NAME} beside the table (simulated)"]
+    names = ", ".join(found.values())
+    return joined, [f"{column} and {names} come from {_NAME} beside the table (simulated)"]

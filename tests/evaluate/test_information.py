@@ -87,7 +87,7 @@ def test_table_columns_are_found_and_bad_ones_named():
     )
     assert variability_columns(table) == ["var_inter_prob_b", "kp_prob_b", "var_index_b"]
     numbers, notes = information_numbers(table, latent, rng.normal(size=(300, 2)), quick=True)
-    found = {n.method: n.value for n in numbers if n.quantity == "with var_inter_prob_b"}
-    assert found["latents"] > 0.2 > found["hardness ratios"]
-    assert found["latents, given hardness ratios"] > 0.1
+    found = {n.method: n.value for n in numbers if n.quantity == "mutual information"}
+    assert found["latents: var_inter_prob_b"] > 0.2 > found["hardness ratios: var_inter_prob_b"]
+    assert found["latents, given hardness ratios: var_inter_prob_b"] > 0.1
     assert [note.split(":")[0] for note in notes] == ["kp_prob_b", "var_index_b"]

@@ -2,12 +2,15 @@
 """Results survive being written, and the page is valid."""
 
 import math
+import re
 
+import numpy as np
 import pytest
 from astropy.table import Table
 
 from astro_xlatent.errors import ParameterError
-from astro_xlatent.evaluate.page import main
+from astro_xlatent.evaluate.latents_page import main as latents_main
+from astro_xlatent.evaluate.page import main, pivot, results_page, tables_page
 from astro_xlatent.evaluate.results import Number, Results
 
 
@@ -63,11 +66,67 @@ def test_other_suffixes_and_files_are_refused(results, tmp_path):
         Results.read(tmp_path / "b.json")
 
 
-def test_page_is_valid_rst(results, tmp_path):
-    """Docutils reads it without complaint."""
+def _check_rst(text):
     core = pytest.importorskip("docutils.core")
+    # Only Sphinx knows references to documents.
+    text = re.sub(r":doc:`([^`]*)`", r"\1", text)
+    core.publish_doctree(text, settings_overrides={"halt_level": 2, "report_level": 5})
+
+
+def test_pages_are_valid_rst(results, tmp_path):
+    """Docutils reads both without complaint; the second has every number."""
     results.write(tmp_path / "a.json")
     assert main([str(tmp_path / "a.json"), "-o", str(tmp_path / "page.rst")]) == 0
-    text = (tmp_path / "page.rst").read_text(encoding="utf-8")
-    core.publish_doctree(text, settings_overrides={"halt_level": 2, "report_level": 5})
-    assert "0.300 to 0.500" in text
+    for name in ("page.rst", "page_tables.rst"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        _check_rst(text)
+        assert "0.400 (0.300 to 0.500)" in text
+    assert "0.250" in text
+
+
+def test_headlines_leave_out_long_tables(tmp_path):
+    """Clusters and boosting are on the second page only; tasks stand side by side."""
+    tasks = ("8 classes, folds by sky field", "AGN against LMXB, folds by sky field")
+    methods = ("latents, random forest", "latents, gradient boosting", "k-means, 8 clusters, majority")
+    numbers = [Number(task, quantity, method, "all", 7, 0.4) for task in tasks for method in methods
+               for quantity in ("balanced accuracy", "AUC", "macro F1")]
+    result = [Results("Rows", numbers=numbers)]
+    first, second = results_page(result), tables_page(result)
+    _check_rst(first)
+    assert "k-means" not in first
+    assert "latents, gradient boosting" not in first
+    assert "8 classes: balanced accuracy, all (7 rows)" in first
+    assert "AGN against compact: AUC, all (7 rows)" in first
+    assert second.count("k-means") == 2
+
+
+def test_pivot_is_short():
+    """What varies least goes across; sizes that agree go into the header."""
+    numbers = [Number("s", "q", m, subset, 5, 0.1) for m in "abc" for subset in ("x", "y")]
+    header, rows = pivot(numbers)
+    assert header == ["of", "q, x (5 rows)", "q, y (5 rows)"]
+    assert rows[0] == ["a", "0.100", "0.100"]
+
+
+def test_page_of_latents(tmp_path):
+    """Valid text, a small figure; files without traversals are refused."""
+    pytest.importorskip("matplotlib", reason="figures need matplotlib")
+    walk = {"steps": [-2, -1, 0, 1, 2], "energy": [0.5, 1.0, 5.0], "spectra": np.ones((8, 5, 3)).tolist(),
+            "nh": np.full((8, 5), 21.0).tolist(), "photon_index": np.full((8, 5), 2.0).tolist(),
+            "hardness": np.zeros((8, 5, 2)).tolist()}
+    numbers = [Number("correlation of latents with quantities", f"Spearman with {q}", f"latent {k}", "all", 9, r)
+               for q, r in (("weak_one", 0.1), ("strong", -0.9)) for k in range(8)]
+    numbers += [Number("formulas for the latents", f"R2 of latent {k}", "+1.00 HR1^2", "all", 9, 0.5)
+                for k in range(8)]
+    matrix = {"quantities": ["weak_one"], "values": [[0.1] * 8]}
+    made = Results("Rows", {"table": "a_b.csv", "rows": 9, "model": "m-1"}, numbers,
+                   arrays={"traversals": walk, "correlations": matrix})
+    made.write(tmp_path / "a.json")
+    assert latents_main([str(tmp_path / "a.json"), "-o", str(tmp_path / "latents.rst")]) == 0
+    text = (tmp_path / "latents.rst").read_text(encoding="utf-8")
+    _check_rst(text)
+    assert "strong -0.90; weak" in text
+    assert (tmp_path / "images" / "latents.png").stat().st_size < 200_000
+    Results("Rows").write(tmp_path / "b.json")
+    with pytest.raises(ParameterError, match="no file holds decoded traversals"):
+        latents_main([str(tmp_path / "b.json"), "-o", str(tmp_path / "latents.rst")])
