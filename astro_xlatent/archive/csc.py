@@ -207,13 +207,16 @@ def _fetch_tar(session, package, group, building):
     tar, folder = building / "answer.tar", building / "files"
     folder.mkdir()
     names = ",".join(f"{label(key)}/{product}/" for key, product in _pairs(group))
-    body = download(session, f"{conf.csc_package_url.rstrip('/')}/retrieve", tar,
-                    {"packageset": names, "version": conf.csc_release})
+    url = f"{conf.csc_package_url.rstrip('/')}/retrieve"
+    download(session, url, tar, {"packageset": names, "version": conf.csc_release})
     done = set()
     for path in unpack_tar(tar, folder):
         key = file_key(path.name)
         # What was not asked for is dropped; what is damaged is tried again singly.
-        if key and key[1] in group.get(key[0], ()) and key not in done and package.store(path, *key, body.url[:500]):
+        if not key or key[1] not in group.get(key[0], ()) or key in done:
+            continue
+        # noted with the address that gives this file alone
+        if package.store(path, *key, f"{url}?packageset={label(key[0])}/{key[1]}/&version={conf.csc_release}"):
             done.add(key)
     return done
 

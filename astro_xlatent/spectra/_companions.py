@@ -13,7 +13,7 @@ from pathlib import Path
 
 __all__ = ["find_companion", "is_absent"]
 
-_CSC = re.compile(r"(?P<head>[a-z]{4}f\d{5}_\d{3})N\d{3}(?P<tail>(_e\d)?_r\d{4})_pha3", re.IGNORECASE)
+_CSC = re.compile(r"(?P<head>[a-z]{4}f\d{5,6}_\d{3})N\d{3}(?P<tail>(_e\d)?_r\d{4})_pha3", re.IGNORECASE)
 _CSC_KIND = {"arf": "arf3", "rmf": "rmf3"}
 _EROSITA_KIND = {"arf": "ARF", "rmf": "RMF", "background": "BackgrSpec"}
 _SUFFIXES = {"arf": (".arf", ".warf"), "rmf": (".rmf", ".wrmf", ".rsp"), "background": ()}

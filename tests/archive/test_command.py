@@ -11,6 +11,7 @@ from astropy.table import Table
 
 from astro_xlatent.archive.csc import PRODUCTS
 from astro_xlatent.cli import main
+from astro_xlatent.flags import Flag
 from astro_xlatent.simulate.products import write_catalog
 from astro_xlatent.tableio import read_table
 
@@ -64,6 +65,7 @@ def test_from_nothing_to_latents(served, tmp_path, capsys, monkeypatch):
     assert run("enrich", "rows.fits", "--spectra", "pha", "-o", "enriched.fits") == 0
     assert "5 rows, 5 with results" in capsys.readouterr().out
     got = read_table("enriched.fits")
+    assert not any(got["xl_flag"] & Flag.DEFAULT_RESPONSE)
     assert list(got["xl_latent"].shape) == [5, 8]
 
 
