@@ -2,13 +2,9 @@
 """A server on loopback in place of all archives, and settings that waste no time."""
 
 import pytest
+from archive_servers import Archive
 
-for needed in ("pyvo", "regions"):
-    pytest.importorskip(needed, reason="fetching needs the extra [archive]")
-
-from archive_servers import Archive  # noqa: E402
-
-from astro_xlatent import conf  # noqa: E402
+from astro_xlatent import conf
 
 
 @pytest.fixture
