@@ -250,7 +250,7 @@ def _fit(modules, losses, lab):
     parameters = [p for module in modules for p in module.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, settings.steps, pct_start=0.15)
-    began, average = time.monotonic(), None
+    began, average = time.monotonic(), np.nan
     for step in range(settings.steps):
         optimiser.zero_grad()
         total = 0.0
@@ -260,7 +260,9 @@ def _fit(modules, losses, lab):
         torch.nn.utils.clip_grad_norm_(parameters, 2.0)
         optimiser.step()
         schedule.step()
-        average = total if average is None else 0.98 * average + 0.02 * total
+        # Of a part without any labelled source the cross entropy is NaN, its gradient zero.
+        if np.isfinite(total):
+            average = 0.98 * average + 0.02 * total if np.isfinite(average) else total
         if step % 100 == 0 or step == settings.steps - 1:
             lab.log(f"  step {step}: loss {average:.4f} [{time.monotonic() - began:.0f} s]")
 

@@ -170,8 +170,8 @@ def add_ablate(commands):
     command.add_argument("-o", "--output", metavar="DIR", required=True, help="folder of results and table")
     command.add_argument("--steps", type=int, metavar="N", help="steps of every encoder (default: 700)")
     command.add_argument("--only", metavar="NAME", help="only this variant, such as 'no heads'")
-    command.add_argument("--data", metavar="DIR", help="folder of ARF and RMF files to observe through, beside "
-                         "the shipped curves")
+    command.add_argument("--data", metavar="DIR",
+                         help="folder of ARF and RMF files to observe through, beside the shipped curves")
     command.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads (default: 1)")
     command.set_defaults(run=_run)
 

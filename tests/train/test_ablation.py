@@ -183,7 +183,8 @@ def run(instruments, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ablation")
     patch = pytest.MonkeyPatch()
     patch.setattr(ablation, "default_instruments", lambda: instruments)
-    names = (ablation.BASELINE, ablation.REFERENCE, "paper-style", "no teacher", "plain MLP decoder", "no heads")
+    names = (ablation.BASELINE, ablation.REFERENCE, "paper-style", "no teacher", "plain MLP decoder",
+             "no heads")
     for name in names:
         results = ablation.run_ablation(folder, TINY, only=name, log=lambda line: None)
     yield folder, results
