@@ -174,7 +174,7 @@ class Model:
         covariance = covariance * cal.latent_scale(mode, net)[:, None, None]
         gof, run = np.full((2, len(bins)), np.nan)
         if matrices is not None:
-            gof, run = self.fit_statistics(bins, out["mean"], matrices)
+            _, _, gof, run = self.best_fit(bins, out["mean"], matrices)
         # Without a measured background a poor fit says nothing about the source.
         telling = np.where(bins.background_known, gof, np.nan)
         class_prob = softmax_rows(out["classes"] / cal.class_temperature(mode, net)[:, None])
@@ -247,9 +247,9 @@ class Model:
         spectrum = self.decoder(z)
         return (spectrum / spectrum.sum(-1, keepdim=True)).cpu().numpy()
 
-    def fit_statistics(self, bins, latent, matrices):
+    def best_fit(self, bins, latent, matrices):
         """
-        Deviation of the Cash statistic from its expectation and largest run, best latents nearby.
+        The latents that describe counts best, and how well they do.
 
         Parameters
         ----------
@@ -262,6 +262,10 @@ class Model:
 
         Returns
         -------
+        best : ndarray, shape (rows, 8)
+            Latents, see `~astro_xlatent.model.refine.refine_latents`.
+        n_fitted : ndarray, shape (rows,)
+            Effective number of fitted parameters.
         gof, run : ndarray, shape (rows,)
             See `~astro_xlatent.model.statistics.fit_statistics`.
         """
@@ -270,10 +274,10 @@ class Model:
         poor = np.flatnonzero(gof > POOR_FIT)
         if poor.size:
             bins, matrices = bins[poor], matrices[poor]
-            best, n_fitted = search_elsewhere(self.decode, best[poor], n_fitted[poor],
-                                              self.calibration.mixture_means, bins, matrices)
-            gof[poor], run[poor] = fit_statistics(bins, self.decode(best), matrices, n_fitted)
-        return gof, run
+            best[poor], n_fitted[poor] = search_elsewhere(
+                self.decode, best[poor], n_fitted[poor], self.calibration.mixture_means, bins, matrices)
+            gof[poor], run[poor] = fit_statistics(bins, self.decode(best[poor]), matrices, n_fitted[poor])
+        return best, n_fitted, gof, run
 
     @torch.no_grad()
     def fluxes(self, bins, matrices, mean, covariance):

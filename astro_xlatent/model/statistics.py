@@ -15,7 +15,8 @@ import torch
 
 from astro_xlatent.model.profile import profile_normalisation
 
-__all__ = ["cash", "cash_moments", "fit_statistics", "goodness_of_fit", "largest_run", "merge_bins"]
+__all__ = ["cash", "cash_moments", "fit_statistics", "goodness_of_fit", "largest_run", "merge_bins",
+           "merged_fit"]
 
 #: Bins of the fine grid that make one bin of the goodness of fit.
 MERGED = 2
@@ -149,7 +150,7 @@ def fit_statistics(bins, spectrum, matrices, n_fitted=0.0):
     run : ndarray, shape (rows,)
         See `largest_run`. NaN likewise.
     """
-    n, model, b_variance, used = _merged_fit(bins, spectrum, matrices)
+    n, model, b_variance, used = merged_fit(bins, np.einsum("re,rbe->rb", spectrum, matrices, optimize=True))
     mean, variance = cash_moments(model)
     share = b_variance / model
     mean, variance = mean + share, variance + 2 * share**2 + 4 * share
@@ -161,9 +162,24 @@ def fit_statistics(bins, spectrum, matrices, n_fitted=0.0):
     return np.where(enough, gof, np.nan), np.where(enough, run, np.nan)
 
 
-def _merged_fit(bins, spectrum, matrices):
-    """Counts, expected counts, variance of the background and which bins are used, in merged bins."""
-    source = np.einsum("re,rbe->rb", spectrum, matrices, optimize=True)
+def merged_fit(bins, source):
+    """
+    Counts and their expectation in the bins of the goodness of fit.
+
+    Parameters
+    ----------
+    bins : `~astro_xlatent.spectra.bins.EnergyBins`
+        On the fine grid.
+    source : ndarray, shape (rows, bins)
+        Expected counts of the source; the normalisation is profiled.
+
+    Returns
+    -------
+    counts, model, background_variance : ndarray, shape (rows, bins / MERGED)
+        The model with the estimated background.
+    used : ndarray of bool
+        Bins that count.
+    """
     valid = bins.valid
     n, s, b = (merge_bins(values, valid) for values in (bins.counts, source, bins.background))
     b_variance, used = merge_bins(bins.background_error**2, valid), merge_bins(valid, valid) > 0

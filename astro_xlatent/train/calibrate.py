@@ -110,7 +110,7 @@ def simulate_outputs(model, instruments, mode, n_batches, seed, batch=256):
             fluxes = model.fluxes(bins, matrices, out["mean"], covariance_of(out["precision_chol"]))
         out["gof"], out["run"] = np.full((2, len(bins)), np.nan)
         if matrices is not None:
-            statistics = np.array(model.fit_statistics(bins, out["mean"], matrices))
+            statistics = np.array(model.best_fit(bins, out["mean"], matrices)[2:])
             out["gof"], out["run"] = np.where(bins.background_known, statistics, np.nan)
         # The truth has columns of the same names.
         out |= {f"{name}_logits": out.pop(name) for name in HEADS}
