@@ -113,8 +113,8 @@ def _from_shapes(shapes, name):
     shapes = [shape for shape in shapes
               if not isinstance(shape, (regions.TextSkyRegion, regions.TextPixelRegion))]
     _check_shapes(shapes, name)
-    minus = [(shape, False) for shape in shapes if not _included(shape)]
-    plus = [(shape, True) for shape in shapes if _included(shape)]
+    minus = [(_unsigned(shape), False) for shape in shapes if not _included(shape)]
+    plus = [(_unsigned(shape), True) for shape in shapes if _included(shape)]
     if not plus:
         what = f"{len(minus)} excluded shapes only" if minus else "no shape"
         msg = f"{name}: {what}; a region needs at least one included shape, such as circle(...)"
@@ -124,6 +124,13 @@ def _from_shapes(shapes, name):
 
 def _included(shape):
     return bool(shape.meta.get("include", True))
+
+
+def _unsigned(shape):
+    """A copy without its sign, by which ``regions`` before 0.12 inverts ``contains``."""
+    copy = shape.copy()
+    copy.meta.pop("include", None)
+    return copy
 
 
 def _check_shapes(shapes, name):
