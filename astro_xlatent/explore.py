@@ -14,7 +14,7 @@ from astropy.table import Column, Row, Table
 from astro_xlatent.columns import N_LATENT
 from astro_xlatent.errors import ParameterError, TableError
 from astro_xlatent.flags import FLAGS
-from astro_xlatent.gaussians import latent_gaussians
+from astro_xlatent.gaussians import plain_column
 from astro_xlatent.provenance import check_latent_space
 
 __all__ = ["neighbors", "outliers"]
@@ -193,11 +193,11 @@ def _points(table):
 
 
 def _moments(table, rows):
-    """Mean and summed variance of the latents; the covariance is not needed."""
-    names = [name for name in ("xl_latent", "xl_latent_err") if name in table.colnames]
-    part = Table([table[name][rows] for name in names], names=names, copy=False)
-    mean, covariance, usable = latent_gaussians(part)
-    return mean, np.trace(covariance, axis1=1, axis2=2), usable
+    """Mean, summed variance, and which rows are usable; the covariance is not needed."""
+    mean, masked = plain_column(table, "xl_latent", rows, (N_LATENT,))
+    error, also = plain_column(table, "xl_latent_err", rows, (N_LATENT,))
+    usable = ~(masked | also) & np.isfinite(mean).all(axis=1) & np.isfinite(error).all(axis=1)
+    return mean, np.sum(error**2, axis=1), usable & (error > 0).all(axis=1)
 
 
 def _query(table, source):

@@ -108,6 +108,25 @@ class Mission(ABC):
         """Bits of `~astro_xlatent.flags.FLAGS` from the catalogue's own flags, int64 (rows,)."""
         return np.zeros(len(table), np.int64)
 
+    def product_names(self, table, kind="spectrum"):
+        """
+        File names under which the rows' products are published.
+
+        Parameters
+        ----------
+        table : `~astropy.table.Table`
+        kind : str, optional
+            ``"spectrum"``, ``"arf"`` or ``"rmf"``; a mission may know more.
+
+        Returns
+        -------
+        names : list of str or None
+            One a row, as patterns for `fnmatch.fnmatchcase`: parts that the
+            table does not tell, such as versions, are ``*``. None where the
+            columns do not identify a product.
+        """
+        return [None] * len(table)
+
     def find_spectra(self, table, folder):
         """
         Paths of the rows' spectra below ``folder``.
@@ -250,6 +269,14 @@ def identify_mission(table):
         msg += ("; the columns have numbers for names: read a VOTable with use_names_over_ids=True, "
                 "and tell a text file's header from its data")
     raise MissionError(msg)
+
+
+def product_kind(kind, known):
+    """What ``kind`` is called in a mission's file names; TableError with the allowed ones."""
+    if kind not in known:
+        msg = f"kind is {kind!r}; allowed: {', '.join(known)}"
+        raise TableError(msg)
+    return known[kind]
 
 
 def list_files(folder, suffixes):

@@ -23,7 +23,7 @@ from astro_xlatent.errors import TableError
 from astro_xlatent.flags import Flag
 from astro_xlatent.missions._bandset import BandSet, assemble, counts_from_flux
 from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX, Columns, name_columns
-from astro_xlatent.missions.base import Mission, list_files
+from astro_xlatent.missions.base import Mission, list_files, product_kind
 from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.missions.responses import band_area, default_response
 from astro_xlatent.physics.grid import KEV_TO_ERG
@@ -51,6 +51,8 @@ _VIZIER = ("Flux{b}", "b_Flux{b}", "B_Flux{b}")
 _VIZIER_NAMES = ("2cxo", "_2cxo")
 _VIZIER_FLAGS = (("fs", Flag.SATURATED), ("fst", Flag.SATURATED), ("fp", Flag.PILEUP), ("fc", Flag.CONFUSED),
                  ("fe", Flag.EXTENDED))
+#: What the products are called in file names.
+PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "events": "regevt3", "regions": "reg3"}
 #: Fraction of the point-spread function in the aperture where no column says it.
 PSF_FRACTION = 0.9
 _WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "w_flux_ap", "src_cnts_aper_w", "fluxw")
@@ -278,6 +280,29 @@ class CSC(Mission):
             area[rows] = band_area("acis-s" if key[1] else "acis-i", bounds, year=key[0])
         factor = 1.0 / (1.0 + (theta / load_curve("acis-i").vignetting[0]) ** 2)
         return area * (factor * cols.number("livetime", "s"))[:, None]
+
+    def product_names(self, table, kind="spectrum"):
+        """
+        File names of per-observation products, see `Mission.product_names`.
+
+        ``kind`` is one of `PRODUCTS`. The version is ``*``, for spectrum and
+        responses of one detection may have different ones; so is the cycle of
+        alternating exposures. None without ``obsid`` and ``region_id``.
+
+        Examples
+        --------
+        >>> from astropy.table import Table
+        >>> from astro_xlatent.missions.csc import CSC
+        >>> CSC().product_names(Table({"obsid": [4487], "obi": [1], "region_id": [9]}))
+        ['acisf04487_001N*_r0009_pha3.fits*']
+        """
+        ending = product_kind(kind, PRODUCTS)
+        cols = Columns(table)
+        detector = np.where(np.char.startswith(cols.text("instrument"), "hrc"), "hrc", "acis")
+        keys = zip(*(cols.number(k).tolist() for k in ("obsid", "obi", "region_id")), strict=True)
+        return [f"{name}f{int(obsid):05d}_{'*' if np.isnan(obi) else f'{int(obi):03d}'}N*_r{int(region):04d}"
+                f"_{ending}.fits*" if np.isfinite([obsid, region]).all() else None
+                for name, (obsid, obi, region) in zip(detector.tolist(), keys, strict=True)]
 
     def find_spectra(self, table, folder):
         """

@@ -27,12 +27,15 @@ from astro_xlatent.flags import Flag
 from astro_xlatent.missions._bandset import BandSet, assemble
 from astro_xlatent.missions._columns import name_columns
 from astro_xlatent.missions._erosita_names import ErositaColumns, canonical_name
-from astro_xlatent.missions.base import Mission, list_files
+from astro_xlatent.missions.base import Mission, list_files, product_kind
 from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.missions.responses import band_area, default_response
 
 __all__ = ["EROSITA"]
 
+#: What the products are called in file names.
+PRODUCTS = {"spectrum": "SourceSpec", "background": "BackgrSpec", "arf": "ARF", "rmf": "RMF",
+            "lightcurve": "LightCurve"}
 #: Fraction of the point-spread function in the catalogues' apertures.
 APERTURE_FRACTION = 0.75
 #: Relative uncertainty of the modelled background maps (our assumption).
@@ -195,6 +198,30 @@ class EROSITA(Mission):
             flagged = cols.boolean(name)
             notes[flagged] = [f"{n}; {name.upper()}" if n else name.upper() for n in notes[flagged]]
         return notes.tolist()
+
+    def product_names(self, table, kind="spectrum"):
+        """
+        File names of source products of all telescopes together, see `Mission.product_names`.
+
+        ``kind`` is one of `PRODUCTS`. From ``DETUID``, which tells survey,
+        tile, source and processing, or from ``SKYTILE`` and ``ID_SRC``.
+
+        Examples
+        --------
+        >>> from astropy.table import Table
+        >>> from astro_xlatent.missions.erosita import EROSITA
+        >>> EROSITA().product_names(Table({"DETUID": ["em01_149162_020_ML00171_002_c010"]}))
+        ['em01_149162_020_SourceSpec_00171_c010.fits*']
+        """
+        word = product_kind(kind, PRODUCTS)
+        cols = ErositaColumns(table)
+        names = []
+        for detuid, (tile, source) in zip(cols.text("detuid").tolist(), self._keys(cols), strict=True):
+            found = _DETUID.fullmatch(detuid)
+            survey, processing = (detuid[:4], f"_{detuid[-4:]}") if found else ("*", "*")
+            name = None if tile is None else f"{survey}_{tile}_020_{word}_{source:05d}{processing}.fits*"
+            names.append(name)
+        return names
 
     def find_spectra(self, table, folder):
         """
