@@ -24,11 +24,14 @@ def add_fetch(commands):
         What `argparse.ArgumentParser.add_subparsers` gave.
     """
     command = commands.add_parser(
-        "fetch", help="fetch catalogues, spectra or labels from the archives",
-        description="Fetch from the archives: few connections, patient retries, every file checked. Nothing is "
-        "overwritten, and the same command again fetches only what is missing. Exit code 1 if something could not "
-        "be had.", epilog="Addresses, timeouts and the number of connections are settings: see astro-xlatent info, "
-        "and the documentation for how to change them.")
+        "fetch",
+        help="fetch catalogues, spectra or labels from the archives",
+        description="Fetch from the archives: few connections, patient retries, every file checked. Nothing "
+        "is overwritten, and the same command again fetches only what is missing. Exit code 1 if something "
+        "could not be had.",
+        epilog="Addresses, timeouts and the number of connections are settings: see astro-xlatent info, "
+        "and the documentation for how to change them.",
+    )
     kinds = command.add_subparsers(dest="kind", metavar="WHAT", required=True)
     _add_catalog(kinds)
     _add_spectra(kinds)
@@ -36,13 +39,19 @@ def add_fetch(commands):
 
 
 def _progress(command):
-    command.add_argument("--no-progress", dest="progress", action="store_false", default=sys.stderr.isatty(),
-                         help="show no progress bar")
+    command.add_argument(
+        "--no-progress",
+        dest="progress",
+        action="store_false",
+        default=sys.stderr.isatty(),
+        help="show no progress bar",
+    )
 
 
 def _add_catalog(kinds):
     command = kinds.add_parser(
-        "catalog", help="rows of a catalogue, by cone, region or name",
+        "catalog",
+        help="rows of a catalogue, by cone, region or name",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Fetch the rows of a catalogue in a cone, in regions, or with given names.",
         epilog="""catalogues:
@@ -57,51 +66,69 @@ examples:
   astro-xlatent fetch catalog csc --cone 10.684 41.269 5arcmin -o m31.fits
   astro-xlatent fetch catalog csc-detections --region field.reg -o field.fits
   astro-xlatent fetch catalog erass1 --object "LMC X-3" --radius 10arcmin -o lmcx3.vot
-  astro-xlatent fetch catalog csc --name "2CXO J004244.3+411608" -o one.ecsv""")
+  astro-xlatent fetch catalog csc --name "2CXO J004244.3+411608" -o one.ecsv""",
+    )
     command.add_argument("catalog", metavar="CATALOGUE", help="one of the list below")
     # A declination such as -5d30m is no option.
     command._negative_number_matcher = re.compile(r"-\.?\d")
     where = command.add_mutually_exclusive_group(required=True)
-    where.add_argument("--cone", nargs=3, metavar=("RA", "DEC", "RADIUS"),
-                       help="position in degrees or as 00h42m44s 41d16m09s, radius with a unit: 5arcmin")
-    where.add_argument("--object", metavar="NAME", help="an object whose position is asked from CDS; with --radius")
+    where.add_argument(
+        "--cone",
+        nargs=3,
+        metavar=("RA", "DEC", "RADIUS"),
+        help="position in degrees or as 00h42m44s 41d16m09s, radius with a unit: 5arcmin",
+    )
+    where.add_argument(
+        "--object", metavar="NAME", help="an object whose position is asked from CDS; with --radius"
+    )
     where.add_argument("--region", metavar="FILE", help="DS9, CRTF or FITS region file in sky coordinates")
     where.add_argument("--name", nargs="+", metavar="NAME", help="names of sources in the catalogue")
     where.add_argument("--names", metavar="FILE", help="text file with one name a line")
     command.add_argument("--radius", metavar="RADIUS", help="around --object: 5arcmin")
     command.add_argument("--max-rows", type=int, metavar="N", help="rows of one answer, at most")
     command.add_argument("--cache", action="store_true", help="use and fill astropy's data cache")
-    command.add_argument("-o", "--output", metavar="OUT", required=True,
-                         help="table to write: .fits .vot .ecsv .csv .parquet")
+    command.add_argument(
+        "-o", "--output", metavar="OUT", required=True, help="table to write: .fits .vot .ecsv .csv .parquet"
+    )
     _progress(command)
     command.set_defaults(run=_run_catalog)
 
 
 def _add_spectra(kinds):
     command = kinds.add_parser(
-        "spectra", help="spectra with responses, for the rows of a table",
-        description="Fetch spectra with ARF and RMF for a table of CSC detections (obsid, obi, region_id) or of "
-        "eRASS1 sources (DETUID). What is there already is checked and kept; manifest.ecsv in the folder tells file, "
-        "address, size, sha256, status and reason. Then: astro-xlatent enrich TABLE --spectra DIR -o OUT")
+        "spectra",
+        help="spectra with responses, for the rows of a table",
+        description="Fetch spectra with ARF and RMF for a table of CSC detections (obsid, obi, region_id) or "
+        "of eRASS1 sources (DETUID). What is there already is checked and kept; manifest.ecsv in the folder "
+        "tells file, address, size, sha256, status and reason. Then: astro-xlatent enrich TABLE "
+        "--spectra DIR -o OUT",
+    )
     command.add_argument("table", metavar="TABLE", help="table with the rows")
     command.add_argument("-o", "--output", metavar="DIR", help="folder (default: in astropy's cache)")
     command.add_argument("--mission", choices=("csc", "erosita"), help="whose (default: told by the columns)")
-    command.add_argument("--products", metavar="NAME,...",
-                         help="csc: spectrum,arf,rmf (default), regevt3, srcreg; "
-                         "erosita: spectrum,background,arf,rmf (default), lightcurve")
+    command.add_argument(
+        "--products",
+        metavar="NAME,...",
+        help="csc: spectrum,arf,rmf (default), regevt3, srcreg; "
+        "erosita: spectrum,background,arf,rmf (default), lightcurve",
+    )
     _progress(command)
     command.set_defaults(run=_run_spectra)
 
 
 def _add_labels(kinds):
     command = kinds.add_parser(
-        "labels", help="CSC sources with a class from the literature",
-        description="Fetch the training set of MUWCLASS (Yang et al. 2022, ApJ 941, 104) from VizieR, with the "
-        "columns that astro-xlatent evaluate reads. Then: astro-xlatent evaluate OUT --label class_label")
-    command.add_argument("-o", "--output", metavar="OUT", required=True,
-                         help="table to write: .csv .ecsv .fits .vot .parquet")
-    command.add_argument("--no-nh-gal", dest="nh_gal", action="store_false",
-                         help="do not ask the CSC for the Galactic column")
+        "labels",
+        help="CSC sources with a class from the literature",
+        description="Fetch the training set of MUWCLASS (Yang et al. 2022, ApJ 941, 104) from VizieR, with "
+        "the columns that astro-xlatent evaluate reads. Then: astro-xlatent evaluate OUT --label class_label",
+    )
+    command.add_argument(
+        "-o", "--output", metavar="OUT", required=True, help="table to write: .csv .ecsv .fits .vot .parquet"
+    )
+    command.add_argument(
+        "--no-nh-gal", dest="nh_gal", action="store_false", help="do not ask the CSC for the Galactic column"
+    )
     command.add_argument("--cache", action="store_true", help="use and fill astropy's data cache")
     command.set_defaults(run=_run_labels)
 
@@ -162,7 +189,7 @@ def _read_names(path):
 def _where(args):
     """What to ask for, as arguments of `fetch_catalog`."""
     if (args.object is None) != (args.radius is None):
-        msg = "--object and --radius belong together: --object \"LMC X-3\" --radius 10arcmin"
+        msg = '--object and --radius belong together: --object "LMC X-3" --radius 10arcmin'
         raise ParameterError(msg)
     if args.cone:
         return {"cone": tuple(args.cone)}
@@ -182,7 +209,13 @@ def _run_catalog(args):
 
     out = _check_output(args.output)
     table, warned = _collected(
-        fetch_catalog, args.catalog, max_rows=args.max_rows, cache=args.cache, progress=args.progress, **_where(args))
+        fetch_catalog,
+        args.catalog,
+        max_rows=args.max_rows,
+        cache=args.cache,
+        progress=args.progress,
+        **_where(args),
+    )
     write_table(table, out)
     print(f"{out}: {len(table)} rows of {table.meta['ARCHIVE']}")
     lower = {name.lower() for name in table.colnames}
@@ -200,9 +233,12 @@ def _run_spectra(args):
     from astro_xlatent.tableio import read_table
 
     table = read_table(args.table)
-    products = None if args.products is None else [word.strip() for word in args.products.split(",") if word.strip()]
-    manifest, _ = _collected(fetch_spectra, table, args.output, mission=args.mission, products=products,
-                             progress=args.progress)
+    products = (
+        None if args.products is None else [word.strip() for word in args.products.split(",") if word.strip()]
+    )
+    manifest, _ = _collected(
+        fetch_spectra, table, args.output, mission=args.mission, products=products, progress=args.progress
+    )
     bad = manifest[(manifest["status"] == "failed") | (manifest["status"] == "missing")]
     mission = "erosita" if "background" in manifest["product"] else "csc"
     folder = args.output or default_folder(args.mission or mission)
@@ -225,7 +261,9 @@ def _run_labels(args):
     out = _check_output(args.output)
     table, warned = _collected(fetch_labels, nh_gal=args.nh_gal, cache=args.cache)
     write_table(table, out)
-    classes = ", ".join(f"{name} {sum(table['class_label'] == name)}" for name in sorted(set(table["class_label"])))
+    classes = ", ".join(
+        f"{name} {sum(table['class_label'] == name)}" for name in sorted(set(table["class_label"]))
+    )
     print(f"{out}: {len(table)} sources: {classes}")
     print(f"use them: astro-xlatent evaluate {out} --label class_label --minimum significance=5")
     return 1 if warned else 0

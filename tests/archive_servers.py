@@ -221,8 +221,10 @@ class _Handler(BaseHTTPRequestHandler):
         kind = self.headers["Content-Type"]
         if kind.startswith("multipart"):
             message = BytesParser().parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
-            return {part.get_param("name", header="content-disposition"): part.get_payload() for part in
-                    message.get_payload()}
+            return {
+                part.get_param("name", header="content-disposition"): part.get_payload()
+                for part in message.get_payload()
+            }
         return {key: values[0] for key, values in parse_qs(body.decode()).items()}
 
     def _cone(self, asked):
@@ -269,36 +271,45 @@ class _Handler(BaseHTTPRequestHandler):
 
 def status(code, *headers, text="try later"):
     """Answer with an error."""
+
     def deed(handler):
         handler.send_body(text.encode(), "text/plain", code, headers)
+
     return deed
 
 
 def page(text="<!DOCTYPE html><html><title>Down for maintenance</title></html>", kind="text/html"):
     """Answer with a web page and status 200."""
+
     def deed(handler):
         handler.send_body(text.encode(), kind)
+
     return deed
 
 
 def data(content, kind="application/octet-stream", length=None):
     """Answer with these bytes; ``length`` is announced in place of theirs."""
+
     def deed(handler):
         handler.send_body(content, kind, length=length)
+
     return deed
 
 
 def slow(seconds):
     """Answer only after a while."""
+
     def deed(handler):
         time.sleep(seconds)
         handler.close_connection = True
         return "answer"
+
     return deed
 
 
 def drip(seconds, size=10_000):
     """Send a byte at a time, for so long."""
+
     def deed(handler):
         handler.send_response(200)
         handler.send_header("Content-Type", "application/octet-stream")
@@ -309,18 +320,22 @@ def drip(seconds, size=10_000):
         while time.monotonic() < until:
             handler.wfile.write(b".")
             time.sleep(0.02)
+
     return deed
 
 
 def hang_up():
     """Close the connection without a word."""
+
     def deed(handler):
         handler.close_connection = True
+
     return deed
 
 
 def resumable(content, stop=None):
     """Serve a file with ranges, breaking off after ``stop`` bytes the first time."""
+
     def deed(handler):
         start = 0
         if found := re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", "")):
@@ -332,4 +347,5 @@ def resumable(content, stop=None):
             headers.append(("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}"))
         cut = rest[:stop] if stop is not None and not start else rest
         handler.send_body(cut, "application/octet-stream", 206 if start else 200, headers, length=len(rest))
+
     return deed

@@ -10,7 +10,12 @@ stopped. Addresses, timeouts and the number of connections are settings of
 
 from importlib import import_module
 
-_HOME = {"CATALOGS": "catalogs", "fetch_catalog": "fetch", "fetch_labels": "labels", "fetch_spectra": "spectra"}
+_HOME = {
+    "CATALOGS": "catalogs",
+    "fetch_catalog": "fetch",
+    "fetch_labels": "labels",
+    "fetch_spectra": "spectra",
+}
 
 __all__ = sorted(_HOME)
 

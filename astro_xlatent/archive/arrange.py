@@ -20,23 +20,46 @@ __all__ = ["arrange_columns", "band_problem"]
 
 _BANDS = ("0", "1", "2", "3", "4", *(f"P{k}" for k in range(1, 10)))
 _FITTED = ("ML_CTS", "ML_RATE", "ML_FLUX")
-_STEMS = (*(f"{stem}{part}" for stem in _FITTED for part in ("", "_ERR", "_LOWERR", "_UPERR")),
-          "ML_BKG", "ML_EXP", "ML_EEF", "APE_CTS", "APE_BKG", "APE_EXP", "APE_RADIUS", "APE_POIS", "DET_LIKE")
-_SINGLE = (
-    "IAUNAME", "DETUID", "SKYTILE", "ID_SRC", "UID", "UID_Hard", "UID_1B", "ID_CLUSTER", "RA", "DEC", "RA_RAW",
-    "DEC_RAW", "RADEC_ERR", "POS_ERR", "LII", "BII", "ELON", "ELAT", "MJD", "MJD_MIN", "MJD_MAX", "EXT", "EXT_ERR",
-    "EXT_LOWERR", "EXT_UPERR", "EXT_LIKE", "FLAG_SP_SNR", "FLAG_SP_BPS", "FLAG_SP_SCL", "FLAG_SP_LGA",
-    "FLAG_SP_GC_CONS", "FLAG_NO_RADEC_ERR", "FLAG_NO_EXT_ERR", "FLAG_NO_CTS_ERR", "FLAG_OPT")
+_STEMS = (
+    *(f"{stem}{part}" for stem in _FITTED for part in ("", "_ERR", "_LOWERR", "_UPERR")),
+    *"ML_BKG ML_EXP ML_EEF APE_CTS APE_BKG APE_EXP APE_RADIUS APE_POIS DET_LIKE".split(),
+)
+_SINGLE = """
+    IAUNAME DETUID SKYTILE ID_SRC UID UID_Hard UID_1B ID_CLUSTER RA DEC RA_RAW DEC_RAW RADEC_ERR
+    POS_ERR LII BII ELON ELAT MJD MJD_MIN MJD_MAX EXT EXT_ERR EXT_LOWERR EXT_UPERR EXT_LIKE
+    FLAG_SP_SNR FLAG_SP_BPS FLAG_SP_SCL FLAG_SP_LGA FLAG_SP_GC_CONS FLAG_NO_RADEC_ERR
+    FLAG_NO_EXT_ERR FLAG_NO_CTS_ERR FLAG_OPT
+""".split()
 _OTHER_WORDS = {
-    "raicrs": "RA", "deicrs": "DEC", "glon": "LII", "glat": "BII", "error_radius": "POS_ERR", "name": "IAUNAME",
-    "source_extent": "EXT", "source_extent_error": "EXT_ERR", "extent_likelihood": "EXT_LIKE",
-    "cluster_id": "ID_CLUSTER", "source_number": "ID_SRC", "sky_tile": "SKYTILE", "uidh": "UID_Hard",
+    "raicrs": "RA",
+    "deicrs": "DEC",
+    "glon": "LII",
+    "glat": "BII",
+    "error_radius": "POS_ERR",
+    "name": "IAUNAME",
+    "source_extent": "EXT",
+    "source_extent_error": "EXT_ERR",
+    "extent_likelihood": "EXT_LIKE",
+    "cluster_id": "ID_CLUSTER",
+    "source_number": "ID_SRC",
+    "sky_tile": "SKYTILE",
+    "uidh": "UID_Hard",
 }
 _HEASARC = re.compile(
     r"(?:b(?P<band>\d)|(?P<forced>p\d))_(?P<aperture>ap(?:er(?:ture)?|e)?_)?"
-    r"(?P<what>counts|cts|count_rate|rate|flux|background|bkg|exposure|detect_likelihood)(?P<error>_error|_err)?")
-_WHAT = {"counts": "CTS", "cts": "CTS", "count_rate": "RATE", "rate": "RATE", "flux": "FLUX", "background": "BKG",
-         "bkg": "BKG", "exposure": "EXP"}
+    r"(?P<what>counts|cts|count_rate|rate|flux|background|bkg|exposure|detect_likelihood)"
+    r"(?P<error>_error|_err)?"
+)
+_WHAT = {
+    "counts": "CTS",
+    "cts": "CTS",
+    "count_rate": "RATE",
+    "rate": "RATE",
+    "flux": "FLUX",
+    "background": "BKG",
+    "bkg": "BKG",
+    "exposure": "EXP",
+}
 
 
 def _key(name):

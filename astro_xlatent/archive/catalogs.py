@@ -24,9 +24,19 @@ _ERASS_NAME = re.compile(r"[1-9]eRASS J\d{6}\.\d[+-]\d{6}")
 _DETECTIONS = """csc21.master_source AS m
   JOIN csc21.master_stack_assoc AS a ON m.name = a.name
   JOIN csc21.stack_source AS s ON s.detect_stack_id = a.detect_stack_id AND s.region_id = a.region_id
-  JOIN csc21.stack_observation_assoc AS b ON s.detect_stack_id = b.detect_stack_id AND s.region_id = b.region_id
+  JOIN csc21.stack_observation_assoc AS b
+    ON s.detect_stack_id = b.detect_stack_id AND s.region_id = b.region_id
   JOIN csc21.observation_source AS o ON o.obsid = b.obsid AND o.obi = b.obi AND o.region_id = b.region_id"""
-_MASTER = ("name", "ra", "dec", "err_ellipse_r0", "err_ellipse_r1", "err_ellipse_ang", "significance", "nh_gal")
+_MASTER = (
+    "name",
+    "ra",
+    "dec",
+    "err_ellipse_r0",
+    "err_ellipse_r1",
+    "err_ellipse_ang",
+    "significance",
+    "nh_gal",
+)
 
 
 @dataclass(frozen=True)
@@ -126,21 +136,37 @@ def _mpe(key, title, table):
 
 
 #: All catalogues by key.
-CATALOGS = {item.key: item for item in (
-    _csc("csc", "CSC 2.1 sources (CXC)", "csc21.master_source AS m", select="m.*"),
-    _csc("csc-detections", "CSC 2.1 detections in single observations (CXC)", _DETECTIONS,
-         select=", ".join([*(f"m.{name}" for name in _MASTER), "a.match_type", "o.*"]),
-         condition="a.match_type = 'u'"),
-    Catalog("csc-heasarc", "CSC 2 sources (HEASARC)", "csc", "heasarc_tap_url", "csc", "ra", "dec", "name",
-            _CSC_NAME),
-    _mpe("erass1", "eRASS1 main (MPE)", "DR1_Main"),
-    _mpe("erass1-supp", "eRASS1 supplementary (MPE)", "DR1_Supp"),
-    _mpe("erass1-hard", "eRASS1 hard (MPE)", "DR1_Hard"),
-    _vizier("erass1-vizier", "eRASS1 main (VizieR)", "erass1-m"),
-    _vizier("erass1-hard-vizier", "eRASS1 hard (VizieR)", "erass1-h"),
-    _heasarc("erass1-heasarc", "eRASS1 main (HEASARC)", "erass1main"),
-    _heasarc("erass1-hard-heasarc", "eRASS1 hard (HEASARC)", "erass1hard"),
-)}
+CATALOGS = {
+    item.key: item
+    for item in (
+        _csc("csc", "CSC 2.1 sources (CXC)", "csc21.master_source AS m", select="m.*"),
+        _csc(
+            "csc-detections",
+            "CSC 2.1 detections in single observations (CXC)",
+            _DETECTIONS,
+            select=", ".join([*(f"m.{name}" for name in _MASTER), "a.match_type", "o.*"]),
+            condition="a.match_type = 'u'",
+        ),
+        Catalog(
+            "csc-heasarc",
+            "CSC 2 sources (HEASARC)",
+            "csc",
+            "heasarc_tap_url",
+            "csc",
+            "ra",
+            "dec",
+            "name",
+            _CSC_NAME,
+        ),
+        _mpe("erass1", "eRASS1 main (MPE)", "DR1_Main"),
+        _mpe("erass1-supp", "eRASS1 supplementary (MPE)", "DR1_Supp"),
+        _mpe("erass1-hard", "eRASS1 hard (MPE)", "DR1_Hard"),
+        _vizier("erass1-vizier", "eRASS1 main (VizieR)", "erass1-m"),
+        _vizier("erass1-hard-vizier", "eRASS1 hard (VizieR)", "erass1-h"),
+        _heasarc("erass1-heasarc", "eRASS1 main (HEASARC)", "erass1main"),
+        _heasarc("erass1-hard-heasarc", "eRASS1 hard (HEASARC)", "erass1hard"),
+    )
+}
 
 
 def get_catalog(key):

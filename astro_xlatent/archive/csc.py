@@ -13,7 +13,6 @@ https://cxc.cfa.harvard.edu/csc/cli/index.html
 """
 
 import json
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -21,126 +20,15 @@ from pathlib import Path
 import requests
 from urllib3.exceptions import HTTPError
 
-from astro_xlatent.archive.manifest import FAILED, FETCHED, MISSING, PRESENT
+from astro_xlatent.archive.csc_files import file_key, label
+from astro_xlatent.archive.download import download
+from astro_xlatent.archive.manifest import FAILED, MISSING
 from astro_xlatent.archive.unpack import unpack_tar
-from astro_xlatent.archive.verify import check_fits
-from astro_xlatent.archive.web import StatusError, broken, download, read_answer
+from astro_xlatent.archive.web import StatusError, broken, read_answer
 from astro_xlatent.config import conf
-from astro_xlatent.errors import ArchiveError, TableError
-from astro_xlatent.missions._columns import Columns
+from astro_xlatent.errors import ArchiveError
 
-__all__ = ["PRODUCTS", "Package", "fetch_group", "groups", "read_detections"]
-
-#: Products by the service's word for the type, with the ending of the file's name.
-PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "regevt3": "regevt3", "srcreg": "reg3"}
-_NAME = re.compile(
-    r"(?P<instrument>acis|hrc)f(?P<obsid>\d{5,6})_(?P<obi>\d{3})N(?P<version>\d{3})(?:_[a-z]\d)?_r(?P<region>\d{4,5})_"
-    r"(?P<kind>pha3|arf3|rmf3|regevt3|reg3)\.fits(?P<packed>\.gz)?", re.IGNORECASE)
-_KINDS = {kind: product for product, kind in PRODUCTS.items()}
-
-
-def read_detections(table):
-    """
-    The detections of a table.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        With ``obsid`` and ``region_id``; ``obi`` where it is not 0.
-
-    Returns
-    -------
-    keys : list of (int, int, int)
-        Each detection once.
-    bad : dict of str to str
-        Rows without a detection, or of HRC, and why nothing is fetched.
-
-    Raises
-    ------
-    TableError
-        If the table has no such columns.
-    """
-    cols = Columns(table)
-    if "obsid" not in cols or "region_id" not in cols:
-        msg = (f"the table has no columns obsid and region_id (it has {', '.join(table.colnames[:12])}): sources "
-               "have no files of their own, detections have; fetch the catalogue csc-detections")
-        raise TableError(msg)
-    keys, bad = [], {}
-    numbers = zip(*(cols.number(name, default=0).tolist() for name in ("obsid", "obi", "region_id")), strict=True)
-    for row, (number, instrument) in enumerate(zip(numbers, cols.text("instrument").tolist(), strict=True)):
-        if not all(value == value and value >= 0 and value == int(value) for value in number):
-            bad[f"row {row}"] = f"obsid, obi, region_id are {number}, no detection"
-        elif instrument.startswith("hrc"):
-            bad[".".join(str(int(value)) for value in number)] = "HRC has no energy resolution, and no spectra"
-        else:
-            keys.append(tuple(int(value) for value in number))
-    return list(dict.fromkeys(keys)), bad
-
-
-class Package:
-    """
-    Where files lie, which are there already, and the list of them.
-
-    Parameters
-    ----------
-    folder : `~pathlib.Path`
-    manifest : `~astro_xlatent.archive.manifest.Manifest`
-    products : sequence of str
-        Of `PRODUCTS`.
-    """
-
-    def __init__(self, folder, manifest, products):
-        self.folder, self.manifest, self.products = folder, manifest, tuple(products)
-        self._files = {}
-        for path in sorted(folder.iterdir()):
-            if found := file_key(path.name):
-                self._files.setdefault(found, []).append(path)
-
-    def whole(self, key, product):
-        """The file of a detection if it is there and whole, or None."""
-        return next((path for path in reversed(self._files.get((key, product), []))
-                     if self.manifest.is_whole(path)), None)
-
-    def wanted(self, key):
-        """Products that are still to be fetched; those that are there are noted."""
-        missing = []
-        for product in self.products:
-            path = self.whole(key, product)
-            if path is None:
-                missing.append(product)
-            else:
-                self.manifest.add(label(key), product, PRESENT, path=path)
-        return missing
-
-    def store(self, source, key, product, url):
-        """Check a fetched file and give it its place; a damaged one is noted as failed."""
-        target = self.folder / source.name
-        try:
-            check_fits(source)
-        except ArchiveError as error:
-            self.manifest.add(label(key), product, FAILED, url=url, reason=error)
-            return False
-        if target.exists():
-            reason = f"{target.name} is there, but damaged or not as it was fetched; move it away"
-            self.manifest.add(label(key), product, FAILED, url=url, reason=reason)
-        else:
-            source.replace(target)
-            self.manifest.add(label(key), product, FETCHED, path=target, url=url)
-        return True
-
-
-def label(key):
-    """``OBSID.OBI.REGION`` of a detection."""
-    return ".".join(map(str, key))
-
-
-def file_key(name):
-    """Detection and product that a file name tells, or None."""
-    found = _NAME.fullmatch(name)
-    if not found:
-        return None
-    key = tuple(int(found[part]) for part in ("obsid", "obi", "region"))
-    return key, _KINDS[found["kind"].lower()]
+__all__ = ["fetch_group", "groups"]
 
 
 def groups(wanted):
@@ -216,7 +104,9 @@ def _fetch_tar(session, package, group, building):
         if not key or key[1] not in group.get(key[0], ()) or key in done:
             continue
         # noted with the address that gives this file alone
-        if package.store(path, *key, f"{url}?packageset={label(key[0])}/{key[1]}/&version={conf.csc_release}"):
+        if package.store(
+            path, *key, f"{url}?packageset={label(key[0])}/{key[1]}/&version={conf.csc_release}"
+        ):
             done.add(key)
     return done
 
@@ -228,7 +118,9 @@ def _fetch_one(session, package, key, product, building):
     try:
         name = _browse(session, url, key, product)
         if name is None:
-            package.manifest.add(label(key), product, MISSING, url=url, reason=f"the archive has no {product} of it")
+            package.manifest.add(
+                label(key), product, MISSING, url=url, reason=f"the archive has no {product} of it"
+            )
             return
         url = f"{base}/retrieveFile"
         params = {"filetype": product, "filename": name, "version": conf.csc_release}

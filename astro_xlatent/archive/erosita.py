@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 from requests import codes
 
+from astro_xlatent.archive.download import download
 from astro_xlatent.archive.manifest import FAILED, FETCHED, MISSING, PRESENT
 from astro_xlatent.archive.unpack import unpack_tar
 from astro_xlatent.archive.verify import check_fits
-from astro_xlatent.archive.web import StatusError, download
+from astro_xlatent.archive.web import StatusError
 from astro_xlatent.config import conf
 from astro_xlatent.errors import ArchiveError, TableError
 from astro_xlatent.missions._columns import Columns
@@ -30,12 +31,18 @@ from astro_xlatent.missions._columns import Columns
 __all__ = ["PRODUCTS", "fetch_source", "present", "read_detuids"]
 
 #: Products by the word for them here, with that in the file's name.
-PRODUCTS = {"spectrum": "SourceSpec", "background": "BackgrSpec", "arf": "ARF", "rmf": "RMF",
-            "lightcurve": "LightCurve"}
+PRODUCTS = {
+    "spectrum": "SourceSpec",
+    "background": "BackgrSpec",
+    "arf": "ARF",
+    "rmf": "RMF",
+    "lightcurve": "LightCurve",
+}
 _DETUID = re.compile(r"[a-z]{2}\d{2}_\d{6}_\d{3}_ML\d{5}_\d{3}_c\d{3}")
 _NAME = re.compile(
     r"(?:[a-z]{2}\d{2}_\d{6}_)?\d{3}_(?P<kind>SourceSpec|BackgrSpec|ARF|RMF|LightCurve)_\d{5}(?:_c\d{3})?"
-    r"\.fits(?:\.gz)?")
+    r"\.fits(?:\.gz)?"
+)
 _KINDS = {kind: product for product, kind in PRODUCTS.items()}
 
 
@@ -61,15 +68,19 @@ def read_detuids(table):
     """
     cols = Columns(table)
     if "detuid" not in cols:
-        msg = (f"the table has no column DETUID (it has {', '.join(table.colnames[:12])}), by which eRASS1's files "
-               "are found; fetch the catalogue erass1")
+        msg = (
+            f"the table has no column DETUID (it has {', '.join(table.colnames[:12])}), by which "
+            "eRASS1's files are found; fetch the catalogue erass1"
+        )
         raise TableError(msg)
     keys, bad = [], {}
     for row, name in enumerate(cols.text_exact("detuid").tolist()):
         if _DETUID.fullmatch(name):
             keys.append(name)
         else:
-            bad[f"row {row}"] = f"DETUID {name[:50]!r} does not have the form em01_093126_020_ML00001_002_c010"
+            bad[f"row {row}"] = (
+                f"DETUID {name[:50]!r} does not have the form em01_093126_020_ML00001_002_c010"
+            )
     return list(dict.fromkeys(keys)), bad
 
 

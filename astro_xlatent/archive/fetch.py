@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 from astropy.table import vstack
 
-from astro_xlatent.archive.areas import Cone, Region, _enclose, inside, parse_cone, read_regions
+from astro_xlatent.archive.adql import cone_query, names_query
+from astro_xlatent.archive.areas import Cone, parse_cone
 from astro_xlatent.archive.arrange import arrange_columns, band_problem
 from astro_xlatent.archive.catalogs import get_catalog
-from astro_xlatent.archive.query import cone_query, names_query, run_scs, run_tap
+from astro_xlatent.archive.query import run_scs, run_tap
+from astro_xlatent.archive.shapes import Region, enclose, inside, read_regions
 from astro_xlatent.archive.web import open_session
 from astro_xlatent.config import conf
 from astro_xlatent.errors import ArchiveError, ParameterError, XlatentWarning
@@ -24,8 +26,9 @@ __all__ = ["fetch_catalog"]
 NAMES_PER_QUERY = 100
 
 
-def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_rows=None, cache=False,
-                  progress=False):
+def fetch_catalog(
+    catalog="csc", *, cone=None, regions=None, names=None, max_rows=None, cache=False, progress=False
+):
     """
     Fetch the rows of a catalogue in a cone, in regions, or with given names.
 
@@ -84,7 +87,9 @@ def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_row
         raise ParameterError(msg)
     areas = _read_areas(regions) if regions is not None else None
     names = _check_names(chosen, names) if names is not None else None
-    cones = [area.cone for area in areas if not area.excluded] if areas else [_one_cone(cone)] if cone else None
+    cones = (
+        [area.cone for area in areas if not area.excluded] if areas else [_one_cone(cone)] if cone else None
+    )
     with open_session() as session:
         ask = partial(_ask, session, chosen, max_rows, cache)
         answers = _gather(ask, _questions(chosen, cones, names), chosen, progress)
@@ -105,7 +110,7 @@ def _one_cone(cone):
 def _read_areas(regions):
     if isinstance(regions, str | Path):
         return read_regions(regions)
-    areas = [area if isinstance(area, Region) else _enclose(area, "regions") for area in regions]
+    areas = [area if isinstance(area, Region) else enclose(area) for area in regions]
     if not areas:
         msg = "regions holds no region"
         raise ParameterError(msg)
@@ -149,13 +154,21 @@ def _gather(ask, questions, chosen, progress):
             return error
 
     with ThreadPoolExecutor(conf.archive_connections) as pool:
-        found = list(tqdm(pool.map(attempt, questions), total=len(questions), unit="queries",
-                          desc=chosen.key, disable=not progress))
+        found = list(
+            tqdm(
+                pool.map(attempt, questions),
+                total=len(questions),
+                unit="queries",
+                desc=chosen.key,
+                disable=not progress,
+            )
+        )
     failures = [item for item in found if isinstance(item, ArchiveError)]
     if len(failures) == len(found):
         raise failures[0]
     if failures:
-        msg = f"{len(failures)} of {len(found)} queries failed, the rows are incomplete; the first: {failures[0]}"
+        share = f"{len(failures)} of {len(found)} queries failed"
+        msg = f"{share}, the rows are incomplete; the first: {failures[0]}"
         warnings.warn(msg, XlatentWarning, stacklevel=3)
     return [item for item in found if not isinstance(item, ArchiveError)]
 
@@ -164,7 +177,9 @@ def _finish(answers, chosen, areas, names):
     """One table of all answers: arranged, filtered, each source once."""
     cut = [answer for answer in answers if answer.cut]
     if cut:
-        msg = f"{chosen.title} cut its answer after {len(cut[0].table)} rows; ask for a smaller part of the sky"
+        msg = (
+            f"{chosen.title} cut its answer after {len(cut[0].table)} rows; ask for a smaller part of the sky"
+        )
         warnings.warn(msg, XlatentWarning, stacklevel=3)
     tables = [arrange_columns(answer.table, chosen.mission) for answer in answers]
     filled = [table for table in tables if len(table)] or tables[:1]
@@ -179,8 +194,12 @@ def _finish(answers, chosen, areas, names):
     if problem:
         msg = f"{chosen.title}: add_latents will not find the bands: {problem}"
         warnings.warn(msg, XlatentWarning, stacklevel=3)
-    table.meta = {"ARCHIVE": chosen.title, "ARCHURL": answers[0].url[:500],
-                  "ARCHDATE": datetime.now(UTC).isoformat(timespec="seconds"), "MISSION": chosen.mission}
+    table.meta = {
+        "ARCHIVE": chosen.title,
+        "ARCHURL": answers[0].url[:500],
+        "ARCHDATE": datetime.now(UTC).isoformat(timespec="seconds"),
+        "MISSION": chosen.mission,
+    }
     return table
 
 

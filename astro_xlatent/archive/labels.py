@@ -16,9 +16,10 @@ import numpy as np
 from astropy import units as u
 from astropy.table import MaskedColumn, Table
 
+from astro_xlatent.archive.adql import literal
 from astro_xlatent.archive.catalogs import get_catalog
 from astro_xlatent.archive.fetch import NAMES_PER_QUERY
-from astro_xlatent.archive.query import literal, run_tap
+from astro_xlatent.archive.query import run_tap
 from astro_xlatent.archive.web import open_session
 from astro_xlatent.config import conf
 from astro_xlatent.errors import ArchiveError, XlatentWarning
@@ -81,8 +82,11 @@ def fetch_labels(*, nh_gal=True, cache=False):
         table = _arrange(answer.table, answer.url)
         if nh_gal:
             _fill_nh(session, table, cache)
-    table.meta = {"ARCHIVE": "VizieR J/ApJ/941/104/td (Yang et al. 2022, ApJ 941, 104)", "ARCHURL": answer.url,
-                  "ARCHDATE": datetime.now(UTC).isoformat(timespec="seconds")}
+    table.meta = {
+        "ARCHIVE": "VizieR J/ApJ/941/104/td (Yang et al. 2022, ApJ 941, 104)",
+        "ARCHURL": answer.url,
+        "ARCHDATE": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     return table
 
 
@@ -136,7 +140,9 @@ def _numbers(raw, name, unit):
 def _add_flags(table, flags):
     """``conf|extent`` as one column for each flag."""
     for column, word in _FLAGS.items():
-        table[column] = np.array(["True" if word in text.split("|") else "False" for text in flags.tolist()], "U5")
+        table[column] = np.array(
+            ["True" if word in text.split("|") else "False" for text in flags.tolist()], "U5"
+        )
 
 
 def _fill_nh(session, table, cache):

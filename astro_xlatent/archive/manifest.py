@@ -21,8 +21,16 @@ __all__ = ["MANIFEST_NAME", "FAILED", "FETCHED", "MISSING", "PRESENT", "Manifest
 
 MANIFEST_NAME = "manifest.ecsv"
 FETCHED, PRESENT, MISSING, FAILED = "fetched", "present", "missing", "failed"
-_COLUMNS = {"object": "U80", "product": "U20", "file": "U200", "url": "U2000", "size": "i8", "sha256": "U64",
-            "status": "U10", "reason": "U500"}
+_COLUMNS = {
+    "object": "U80",
+    "product": "U20",
+    "file": "U200",
+    "url": "U2000",
+    "size": "i8",
+    "sha256": "U64",
+    "status": "U10",
+    "reason": "U500",
+}
 
 
 class Manifest:
@@ -53,7 +61,8 @@ class Manifest:
             table = Table.read(self.path, format="ascii.ecsv", fill_values=None)
             return [{name: row[name] for name in _COLUMNS} for row in table]
         except Exception as error:
-            msg = f"{self.path}: cannot be read as a manifest ({error}); move it away, files there stay as they are"
+            said = (str(error).splitlines() or [type(error).__name__])[0]
+            msg = f"{self.path}: cannot be read as a manifest ({said}); move it away, the files there stay"
             raise ArchiveError(msg) from error
 
     def is_whole(self, path):
@@ -98,8 +107,16 @@ class Manifest:
             The file, if there is one.
         url, reason : str, optional
         """
-        row = {"object": key, "product": product, "file": "", "url": url, "size": 0, "sha256": "",
-               "status": status, "reason": " ".join(str(reason).split())[:500]}
+        row = {
+            "object": key,
+            "product": product,
+            "file": "",
+            "url": url,
+            "size": 0,
+            "sha256": "",
+            "status": status,
+            "reason": " ".join(str(reason).split())[:500],
+        }
         if path is not None:
             name = self._name(path)
             row |= {"file": name, "size": path.stat().st_size, "sha256": file_digest(path)}

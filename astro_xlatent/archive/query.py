@@ -1,15 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Questions to TAP and cone-search services.
-
-ADQL is put together from fixed text, numbers that were checked as floats, and
-names that were checked against the form the catalogue gives them; nothing
-that a user typed reaches it as it is.
-"""
+"""Questions to TAP and cone-search services, and their answers."""
 
 import hashlib
 import io
-import math
 import tempfile
 from pathlib import Path
 
@@ -23,117 +16,14 @@ from astropy.utils.data import cache_contents, import_file_to_cache
 from astropy.utils.exceptions import AstropyWarning
 from urllib3.exceptions import HTTPError
 
+from astro_xlatent.archive.adql import number
 from astro_xlatent.archive.verify import quiet
 from astro_xlatent.archive.web import broken, read_answer, shown
-from astro_xlatent.errors import ArchiveError, ParameterError
+from astro_xlatent.errors import ArchiveError
 
-__all__ = ["Answer", "cone_query", "literal", "names_query", "number", "run_scs", "run_tap"]
+__all__ = ["Answer", "run_scs", "run_tap"]
 
 _CACHE = "astro_xlatent"
-
-
-def number(value):
-    """
-    A finite number as ADQL.
-
-    Parameters
-    ----------
-    value : float
-
-    Returns
-    -------
-    text : str
-
-    Raises
-    ------
-    ParameterError
-        If it is not finite.
-
-    Examples
-    --------
-    >>> from astro_xlatent.archive.query import number
-    >>> number(1e-7)
-    '0.000000100000'
-    """
-    value = float(value)
-    if not math.isfinite(value) or abs(value) > 1e6:
-        msg = f"a query takes finite numbers up to 1e6, got {value!r}"
-        raise ParameterError(msg)
-    return f"{value:.12f}"
-
-
-def literal(text):
-    """
-    A string of printable ASCII as ADQL, quotes doubled.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    quoted : str
-
-    Examples
-    --------
-    >>> from astro_xlatent.archive.query import literal
-    >>> literal("it's")
-    "'it''s'"
-    """
-    if not (text.isascii() and text.isprintable()):
-        msg = f"a query takes printable ASCII, got {text!r}"
-        raise ParameterError(msg)
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _query(catalog, condition):
-    conditions = [condition, *([catalog.condition] if catalog.condition else [])]
-    return f"SELECT {catalog.select}\nFROM {catalog.source}\nWHERE " + "\n  AND ".join(conditions)
-
-
-def cone_query(catalog, cone):
-    """
-    ADQL for the rows of a catalogue in a cone.
-
-    Parameters
-    ----------
-    catalog : `~astro_xlatent.archive.catalogs.Catalog`
-    cone : `~astro_xlatent.archive.areas.Cone`
-
-    Returns
-    -------
-    query : str
-
-    Examples
-    --------
-    >>> from astro_xlatent.archive.areas import Cone
-    >>> from astro_xlatent.archive.catalogs import get_catalog
-    >>> from astro_xlatent.archive.query import cone_query
-    >>> print(cone_query(get_catalog("csc"), Cone(10.0, -5.0, 0.1)))
-    SELECT m.*
-    FROM csc21.master_source AS m
-    WHERE 1 = CONTAINS(POINT('ICRS', m.ra, m.dec),
-      CIRCLE('ICRS', 10.000000000000, -5.000000000000, 0.100000000000))
-    """
-    circle = f"CIRCLE('ICRS', {number(cone.ra)}, {number(cone.dec)}, {number(cone.radius)})"
-    return _query(catalog, f"1 = CONTAINS(POINT('ICRS', {catalog.ra}, {catalog.dec}),\n  {circle})")
-
-
-def names_query(catalog, names):
-    """
-    ADQL for the rows of a catalogue with certain names.
-
-    Parameters
-    ----------
-    catalog : `~astro_xlatent.archive.catalogs.Catalog`
-    names : sequence of str
-
-    Returns
-    -------
-    query : str
-    """
-    checked = ", ".join(literal(catalog.check_name(name)) for name in names)
-    return _query(catalog, f"{catalog.name} IN ({checked})")
 
 
 class Answer:
@@ -259,8 +149,8 @@ def _read(data, kind, url):
     except Exception as error:
         # The XML parser raises whatever it meets in a damaged answer.
         start = " ".join(data[:100].decode("utf-8", "replace").split())
-        msg = (f"{shown(url)}: the answer is not a VOTable ({(str(error).splitlines() or [''])[0][:200]}); it begins "
-               f"with {start!r}")
+        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        msg = f"{shown(url)}: the answer is not a VOTable ({said}); it begins with {start!r}"
         raise ArchiveError(msg) from error
     for name in table.colnames:
         if table[name].dtype.kind in "OS":
@@ -275,7 +165,9 @@ def _is_cut(results):
 
 def _text(column):
     """A column of objects or bytes as str, masks kept; as it is if it holds anything else."""
-    values = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in np.ma.getdata(column).tolist()]
+    values = [
+        v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in np.ma.getdata(column).tolist()
+    ]
     mask = np.ma.getmaskarray(np.ma.asarray(column)) | np.array([v is None for v in values], bool)
     if not all(isinstance(v, str) for v, m in zip(values, mask, strict=True) if not m):
         return column

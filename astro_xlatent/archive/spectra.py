@@ -7,7 +7,7 @@ from pathlib import Path
 
 from astropy.config import get_cache_dir
 
-from astro_xlatent.archive import csc, erosita
+from astro_xlatent.archive import csc, csc_files, erosita
 from astro_xlatent.archive.manifest import FAILED, MISSING, Manifest
 from astro_xlatent.archive.web import open_session
 from astro_xlatent.config import conf
@@ -17,7 +17,7 @@ from astro_xlatent.missions._columns import Columns
 __all__ = ["default_folder", "fetch_spectra"]
 
 _DEFAULTS = {"csc": ("spectrum", "arf", "rmf"), "erosita": ("spectrum", "background", "arf", "rmf")}
-_PRODUCTS = {"csc": csc.PRODUCTS, "erosita": erosita.PRODUCTS}
+_PRODUCTS = {"csc": csc_files.PRODUCTS, "erosita": erosita.PRODUCTS}
 
 
 def default_folder(mission):
@@ -79,7 +79,7 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     """
     mission = _mission(table, mission)
     products = _check_products(products, mission)
-    read = csc.read_detections if mission == "csc" else erosita.read_detuids
+    read = csc_files.read_detections if mission == "csc" else erosita.read_detuids
     keys, bad = read(table)
     folder = default_folder(mission) if folder is None else Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -92,7 +92,9 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
             manifest.add(name, product, MISSING, reason=reason)
     try:
         with open_session() as session:
-            jobs = (_csc_jobs if mission == "csc" else _erosita_jobs)(session, folder, manifest, keys, products)
+            jobs = (_csc_jobs if mission == "csc" else _erosita_jobs)(
+                session, folder, manifest, keys, products
+            )
             _run(jobs, mission, manifest, progress)
     finally:
         # Also after an interruption: what came so far is known to the next call.
@@ -124,19 +126,26 @@ def _check_products(products, mission):
 
 def _csc_jobs(session, folder, manifest, keys, products):
     """(number of objects, function) of every request."""
-    package = csc.Package(folder, manifest, products)
+    package = csc_files.Package(folder, manifest, products)
     wanted = {key: missing for key in keys if (missing := package.wanted(key))}
-    return [(_objects(group), partial(csc.fetch_group, session, package, group)) for group in csc.groups(wanted)]
+    return [
+        (_objects(group), partial(csc.fetch_group, session, package, group)) for group in csc.groups(wanted)
+    ]
 
 
 def _objects(group):
-    return [(csc.label(key), product) for key, products in group.items() for product in products]
+    return [(csc_files.label(key), product) for key, products in group.items() for product in products]
 
 
 def _erosita_jobs(session, folder, manifest, keys, products):
     missing = [key for key in keys if not erosita.present(folder, manifest, key, products)]
-    return [([(key, product) for product in products],
-             partial(erosita.fetch_source, session, folder, manifest, key, products)) for key in missing]
+    return [
+        (
+            [(key, product) for product in products],
+            partial(erosita.fetch_source, session, folder, manifest, key, products),
+        )
+        for key in missing
+    ]
 
 
 def _run(jobs, mission, manifest, progress):

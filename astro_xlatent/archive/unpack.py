@@ -96,8 +96,10 @@ def _unpack_stream(path, plain, limits):
         while chunk := source.read(_CHUNK):
             size += len(chunk)
             if size > allowed:
-                msg = (f"{path.name}: refused, more than {allowed / 1e6:.4g} MB come out of "
-                       f"{path.stat().st_size / 1e6:.3g} MB")
+                msg = (
+                    f"{path.name}: refused, more than {allowed / 1e6:.4g} MB come out of "
+                    f"{path.stat().st_size / 1e6:.3g} MB"
+                )
                 raise ArchiveError(msg)
             target.write(chunk)
 

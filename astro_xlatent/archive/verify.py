@@ -95,6 +95,8 @@ def _unpacked_size(path):
         while chunk := file.read(_CHUNK):
             size += len(chunk)
             if size > conf.archive_max_mb * 1e6:
-                msg = f"{path.name}: unpacks to more than the {conf.archive_max_mb:g} MB of conf.archive_max_mb"
+                msg = (
+                    f"{path.name}: unpacks to more than the {conf.archive_max_mb:g} MB of conf.archive_max_mb"
+                )
                 raise ArchiveError(msg)
     return size

@@ -15,14 +15,14 @@ from html import unescape
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, IncompleteRead
+from urllib3.exceptions import IncompleteRead
 from urllib3.util import Retry
 
 from astro_xlatent.config import conf
 from astro_xlatent.errors import ArchiveError
 from astro_xlatent.provenance import package_version
 
-__all__ = ["Body", "StatusError", "broken", "download", "open_session", "read_answer", "shown"]
+__all__ = ["Body", "StatusError", "broken", "open_session", "read_answer", "shown"]
 
 _PASSING = (429, 500, 502, 503, 504)
 _CHUNK = 1 << 16
@@ -50,8 +50,10 @@ class _PoliteRetry(Retry):
     def sleep_for_retry(self, response):
         wait = self.get_retry_after(response)
         if wait and wait > conf.archive_max_wait:
-            msg = (f"the server asks to wait {wait:.0f} s (status {response.status}); try again after that, "
-                   f"or raise conf.archive_max_wait ({conf.archive_max_wait:g} s)")
+            msg = (
+                f"the server asks to wait {wait:.0f} s (status {response.status}); try again after that, "
+                f"or raise conf.archive_max_wait ({conf.archive_max_wait:g} s)"
+            )
             raise ArchiveError(msg)
         return super().sleep_for_retry(response)
 
@@ -83,8 +85,13 @@ def open_session():
     session : `requests.Session`
     """
     retry = _PoliteRetry(
-        total=conf.archive_retries, backoff_factor=conf.archive_backoff, backoff_max=conf.archive_max_wait,
-        status_forcelist=_PASSING, allowed_methods=None, raise_on_status=False)
+        total=conf.archive_retries,
+        backoff_factor=conf.archive_backoff,
+        backoff_max=conf.archive_max_wait,
+        status_forcelist=_PASSING,
+        allowed_methods=None,
+        raise_on_status=False,
+    )
     adapter = _PoliteAdapter(max_retries=retry, pool_maxsize=conf.archive_connections, pool_block=True)
     session = requests.Session()
     session.mount("http://", adapter)
@@ -133,8 +140,10 @@ def read_answer(response, write):
     where, limit = shown(response.url), conf.archive_max_mb * 1e6
     announced = response.headers.get("Content-Length", "")
     if response.ok and announced.isdigit() and int(announced) > limit:
-        msg = (f"{where}: the answer has {int(announced) / 1e6:.4g} MB, more than the {limit / 1e6:.4g} MB "
-               "of conf.archive_max_mb; ask for less or raise it")
+        msg = (
+            f"{where}: the answer has {int(announced) / 1e6:.4g} MB, more than the {limit / 1e6:.4g} MB "
+            "of conf.archive_max_mb; ask for less or raise it"
+        )
         raise ArchiveError(msg)
     digest, size, started, first = hashlib.sha256(), 0, time.monotonic(), True
     for chunk in _chunks(response, started, where):
@@ -160,8 +169,10 @@ def _chunks(response, started, where):
         size += len(chunk)
         elapsed = time.monotonic() - started
         if elapsed > 2 * conf.archive_timeout and size < _SLOWEST * elapsed:
-            msg = (f"{where}: {size} bytes in {elapsed:.0f} s is too slow to wait for; try again later, or raise "
-                   f"conf.archive_timeout ({conf.archive_timeout:g} s)")
+            msg = (
+                f"{where}: {size} bytes in {elapsed:.0f} s is too slow to wait for; try again later, or "
+                f"raise conf.archive_timeout ({conf.archive_timeout:g} s)"
+            )
             raise ArchiveError(msg)
         yield chunk
     announced = response.headers.get("Content-Length", "")
@@ -172,15 +183,18 @@ def _chunks(response, started, where):
 def _refuse_page(response, start, where):
     """Refuse errors, and web pages that come in place of data with status 200."""
     page = "html" in response.headers.get("Content-Type", "").lower() or re.match(
-        rb"\s*(<!doctype html|<html)", start[:200], re.IGNORECASE)
+        rb"\s*(<!doctype html|<html)", start[:200], re.IGNORECASE
+    )
     said = _gist(start, response.encoding)
     said = f": {said}" if said else ""
     if not response.ok:
         msg = f"{where}: status {response.status_code} {response.reason or ''}".rstrip() + said
         raise StatusError(msg, response.status_code)
     if page:
-        msg = (f"{where}: a web page came instead of data{said}; the service may be down or have moved: look at "
-               "the address in a browser, and correct the setting in astro_xlatent.conf if it moved")
+        msg = (
+            f"{where}: a web page came instead of data{said}; the service may be down or have moved: look at "
+            "the address in a browser, and correct the setting in astro_xlatent.conf if it moved"
+        )
         raise ArchiveError(msg)
 
 
@@ -192,73 +206,6 @@ def _gist(start, encoding):
     title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
     text = re.sub(r"<[^>]*>", " ", title[1] if title else text)
     return " ".join(unescape(text).split())[:200]
-
-
-def download(session, url, path, params=None):
-    """
-    Fetch one file, going on after breaks where the server can.
-
-    Parameters
-    ----------
-    session : `requests.Session`
-    url : str
-    path : `~pathlib.Path`
-        Where to; replaced if it exists, and of no use if an error is raised.
-    params : dict, optional
-        Of the query part of the address.
-
-    Returns
-    -------
-    body : Body
-
-    Raises
-    ------
-    ArchiveError
-        Naming the address and what came back, after the allowed retries.
-    """
-    validator = None
-    for attempt in range(conf.archive_retries + 1):
-        have = path.stat().st_size if validator and path.exists() else 0
-        headers = {"Accept-Encoding": "identity"}
-        if have:
-            headers |= {"Range": f"bytes={have}-", "If-Range": validator}
-        try:
-            with session.get(url, params=params, headers=headers, stream=True) as response:
-                validator = _validator(response)
-                return _store(response, path, have if response.status_code == 206 else 0)
-        except (requests.RequestException, HTTPError) as error:
-            if attempt == conf.archive_retries or _is_retried(error):
-                raise broken(url, error) from error
-            time.sleep(min(conf.archive_backoff * 2**attempt, conf.archive_max_wait))
-    raise AssertionError
-
-
-def _validator(response):
-    """What tells the server that a half-fetched file is still the same, or None."""
-    if response.headers.get("Accept-Ranges", "").lower() != "bytes" and response.status_code != 206:
-        return None
-    tag = response.headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
-
-
-def _store(response, path, have):
-    """Write an answer to a file, behind the bytes that are there already."""
-    if have and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-        msg = f"{shown(response.url)}: the server goes on at another place of the file than asked"
-        raise ArchiveError(msg)
-    with path.open("ab" if have else "wb") as file:
-        body = read_answer(response, file.write)
-    if not have:
-        return body
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    return Body(body.url, have + body.size, digest.hexdigest())
-
-
-def _is_retried(error):
-    """Whether the adapter has done all retries before this error."""
-    return isinstance(error, requests.exceptions.RetryError | requests.exceptions.ConnectTimeout) or (
-        isinstance(error, requests.exceptions.ConnectionError) and "Max retries" in str(error))
 
 
 def broken(url, error):
@@ -276,13 +223,15 @@ def broken(url, error):
     """
     text = str(error)
     words = f"{type(error).__name__}: {text[:200]}"
-    for sign, said in (("timed out", f"no answer within {conf.archive_timeout:g} s"),
-                       ("refused", "the connection was refused"),
-                       ("resolve", "the host is not known"),
-                       ("IncompleteRead", "the connection broke before the end"),
-                       ("Connection broken", "the connection broke before the end"),
-                       ("RemoteDisconnected", "the server hung up without an answer"),
-                       ("reset by peer", "the server broke the connection")):
+    for sign, said in (
+        ("timed out", f"no answer within {conf.archive_timeout:g} s"),
+        ("refused", "the connection was refused"),
+        ("resolve", "the host is not known"),
+        ("IncompleteRead", "the connection broke before the end"),
+        ("Connection broken", "the connection broke before the end"),
+        ("RemoteDisconnected", "the server hung up without an answer"),
+        ("reset by peer", "the server broke the connection"),
+    ):
         if sign in text:
             words = said
             break

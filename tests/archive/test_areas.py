@@ -6,29 +6,40 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
-from astro_xlatent.archive.areas import Cone, inside, parse_cone, read_regions, resolve_name
+from astro_xlatent.archive.areas import Cone, parse_cone, resolve_name
+from astro_xlatent.archive.shapes import inside, read_regions
 from astro_xlatent.errors import ParameterError
 
 
-@pytest.mark.parametrize("given", [
-    ("150", "-5.5", "3arcmin"), ("10h", "-5d30m", "180arcsec"), (150 * u.deg, -5.5 * u.deg, 0.05 * u.deg),
-    (510.0, -5.5, "0.05 deg"), (" 10h00m00s ", "-05d30m00s", "3'")])
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("150", "-5.5", "3arcmin"),
+        ("10h", "-5d30m", "180arcsec"),
+        (150 * u.deg, -5.5 * u.deg, 0.05 * u.deg),
+        (510.0, -5.5, "0.05 deg"),
+        (" 10h00m00s ", "-05d30m00s", "3'"),
+    ],
+)
 def test_parse_cone(given):
     """Degrees, hours, quantities and text say the same."""
     assert parse_cone(*given) == Cone(150.0, -5.5, 0.05)
 
 
-@pytest.mark.parametrize(("given", "what"), [
-    (("x", "0", "1arcmin"), "ra of a cone cannot be read from 'x'"),
-    (("0", "nan", "1arcmin"), "dec of a cone"),
-    (("0", "95", "1arcmin"), "dec of a cone must lie in -90 to 90"),
-    (("0", "0", "5"), "radius of a cone cannot be read from '5'; write it like 5arcmin"),
-    (("0", "0", "-1arcmin"), "radius of a cone must lie in 0 to 20"),
-    (("0", "0", "0arcmin"), "radius of a cone"),
-    (("0", "0", "30deg"), "radius of a cone must lie in 0 to 20"),
-    (("0", "0", "3s"), "radius of a cone"),
-    (("0); DROP TABLE x; --", "0", "1arcmin"), "ra of a cone cannot be read"),
-])
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (("x", "0", "1arcmin"), "ra of a cone cannot be read from 'x'"),
+        (("0", "nan", "1arcmin"), "dec of a cone"),
+        (("0", "95", "1arcmin"), "dec of a cone must lie in -90 to 90"),
+        (("0", "0", "5"), "radius of a cone cannot be read from '5'; write it like 5arcmin"),
+        (("0", "0", "-1arcmin"), "radius of a cone must lie in 0 to 20"),
+        (("0", "0", "0arcmin"), "radius of a cone"),
+        (("0", "0", "30deg"), "radius of a cone must lie in 0 to 20"),
+        (("0", "0", "3s"), "radius of a cone"),
+        (("0); DROP TABLE x; --", "0", "1arcmin"), "ra of a cone cannot be read"),
+    ],
+)
 def test_bad_cone(given, what):
     """What is wrong is named, and how to write it."""
     with pytest.raises(ParameterError, match=what.replace("(", r"\(")):
@@ -92,8 +103,10 @@ def test_ellipse_and_box(tmp_path, ra, dec):
     x, y = -far * np.sin(angle), far * np.cos(angle)
     turn = np.radians(30)
     x, y = x * np.cos(turn) + y * np.sin(turn), -x * np.sin(turn) + y * np.cos(turn)
-    for region, value, most in ((ellipse, np.hypot(x / 0.25, y / 0.1), 1.0),
-                                (box, np.maximum(np.abs(x) / 0.2, np.abs(y) / 0.1), 1.0)):
+    for region, value, most in (
+        (ellipse, np.hypot(x / 0.25, y / 0.1), 1.0),
+        (box, np.maximum(np.abs(x) / 0.2, np.abs(y) / 0.1), 1.0),
+    ):
         clear = np.abs(value - most) > 1e-4
         got = region.contains(points.ra.deg, points.dec.deg)
         assert np.array_equal(got[clear], (value < most)[clear])
@@ -104,8 +117,11 @@ def test_ellipse_and_box(tmp_path, ra, dec):
 @pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (123.0, 80.0)])
 def test_polygon(tmp_path, frame, x, y):
     """A point is inside a triangle of great circles if it is on one side of all three."""
-    corners = SkyCoord([0.0, 2.0, -1.0] * u.deg, [1.5, -1.0, -1.0] * u.deg,
-                       frame=SkyCoord(x, y, unit="deg", frame=frame).skyoffset_frame()).transform_to(frame)
+    corners = SkyCoord(
+        [0.0, 2.0, -1.0] * u.deg,
+        [1.5, -1.0, -1.0] * u.deg,
+        frame=SkyCoord(x, y, unit="deg", frame=frame).skyoffset_frame(),
+    ).transform_to(frame)
     numbers = ",".join(f"{c.spherical.lon.deg:.9f},{c.spherical.lat.deg:.9f}" for c in corners)
     (region,) = read(tmp_path, f"{frame}\npolygon({numbers})")
     _, points = around(region.cone.ra, region.cone.dec, 2.5)
@@ -120,8 +136,10 @@ def test_polygon(tmp_path, frame, x, y):
 
 def test_cone_encloses(tmp_path):
     """Every point of a region is in the cone that is asked for."""
-    for region in read(tmp_path, "icrs\nellipse(10,-5,0.25d,0.1d,30)\nbox(10,-5,0.4d,0.2d,70)\n"
-                       "polygon(9.9,-5,10.2,-5.1,10.1,-4.8)"):
+    for region in read(
+        tmp_path,
+        "icrs\nellipse(10,-5,0.25d,0.1d,30)\nbox(10,-5,0.4d,0.2d,70)\n" "polygon(9.9,-5,10.2,-5.1,10.1,-4.8)",
+    ):
         middle, points = around(10, -5, 0.5)
         got = region.contains(points.ra.deg, points.dec.deg)
         centre = SkyCoord(region.cone.ra, region.cone.dec, unit="deg")
@@ -145,12 +163,15 @@ def test_other_formats(tmp_path):
     assert region.cone.radius == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize(("text", "what"), [
-    ("icrs\nannulus(10,0,1',2')", "CircleAnnulusSkyRegion cannot be used; allowed: CircleSkyRegion"),
-    ("image\ncircle(10,20,5)", r"CirclePixelRegion in pixels \(save it in sky coordinates\)"),
-    ("icrs\n-circle(10,0,1')", "holds no region to search in"),
-    ("icrs\ncircle(10,0,40d)", "radius of a cone must lie in 0 to 20"),
-])
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("icrs\nannulus(10,0,1',2')", "CircleAnnulusSkyRegion cannot be used; allowed: CircleSkyRegion"),
+        ("image\ncircle(10,20,5)", r"CirclePixelRegion in pixels \(save it in sky coordinates\)"),
+        ("icrs\n-circle(10,0,1')", "holds no region to search in"),
+        ("icrs\ncircle(10,0,40d)", "radius of a cone must lie in 0 to 20"),
+    ],
+)
 def test_bad_regions(tmp_path, text, what):
     """What cannot be used is named."""
     with pytest.raises(ParameterError, match=what):

@@ -9,7 +9,7 @@ from archive_servers import status
 from astropy.io import fits
 from astropy.table import Table
 
-from astro_xlatent.archive.csc import PRODUCTS
+from astro_xlatent.archive.csc_files import PRODUCTS
 from astro_xlatent.cli import main
 from astro_xlatent.flags import Flag
 from astro_xlatent.simulate.products import write_catalog
@@ -54,7 +54,10 @@ def run(*words):
 def test_from_nothing_to_latents(served, tmp_path, capsys, monkeypatch):
     """Catalogue, spectra, enrichment: three commands."""
     monkeypatch.chdir(tmp_path)
-    assert run("fetch", "catalog", "csc-detections", "--cone", "10", "41d00m00s", "5arcmin", "-o", "rows.fits") == 0
+    assert (
+        run("fetch", "catalog", "csc-detections", "--cone", "10", "41d00m00s", "5arcmin", "-o", "rows.fits")
+        == 0
+    )
     said = capsys.readouterr()
     assert "rows.fits: 5 rows of CSC 2.1 detections" in said.out
     assert "their spectra: astro-xlatent fetch spectra rows.fits -o rows_spectra" in said.out
@@ -72,14 +75,17 @@ def test_from_nothing_to_latents(served, tmp_path, capsys, monkeypatch):
 def test_negative_declination(served, tmp_path, capsys):
     """A declination with a minus, in any form, is no option."""
     for number, dec in enumerate(["-5", "-5d30m", "-.5", "-05:30:00"]):
-        assert run("fetch", "catalog", "csc", "--cone", "10", dec, "1arcmin", "-o", tmp_path / f"{number}.fits") == 1
+        assert (
+            run("fetch", "catalog", "csc", "--cone", "10", dec, "1arcmin", "-o", tmp_path / f"{number}.fits")
+            == 1
+        )
         assert "no row was found" in capsys.readouterr().err
 
 
 def test_region(served, tmp_path):
     """Rows by region file."""
     path = tmp_path / "a.reg"
-    path.write_text("icrs\nbox(10,41.01,10\",60\",0)\n")
+    path.write_text('icrs\nbox(10,41.01,10",60",0)\n')
     assert run("fetch", "catalog", "csc", "--region", path, "-o", tmp_path / "a.ecsv") == 0
     assert len(read_table(tmp_path / "a.ecsv")) == 1
 
@@ -99,7 +105,10 @@ def test_object(served, tmp_path, monkeypatch):
     from astropy.coordinates import SkyCoord
 
     monkeypatch.setattr(SkyCoord, "from_name", lambda name: SkyCoord(10, 41, unit="deg"))
-    assert run("fetch", "catalog", "csc", "--object", "M 31", "--radius", "1arcmin", "-o", tmp_path / "a.fits") == 0
+    assert (
+        run("fetch", "catalog", "csc", "--object", "M 31", "--radius", "1arcmin", "-o", tmp_path / "a.fits")
+        == 0
+    )
 
 
 def test_partly(served, tmp_path, capsys):
@@ -120,18 +129,30 @@ def test_labels(served, tmp_path, capsys):
     assert "4 sources: AGN 1, CV 1, LM-STAR 1, NS_BIN 1" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("words", "what"), [
-    (["catalog", "csk", "--cone", "1", "2", "1arcmin", "-o", "{0}/a.fits"], "unknown catalogue 'csk'; there are csc"),
-    (["catalog", "csc", "--cone", "1", "2", "3", "-o", "{0}/a.fits"], "radius of a cone cannot be read from '3'"),
-    (["catalog", "csc", "--cone", "1", "2", "1arcmin", "-o", "{0}/a.xyz"], "the suffix says no table format"),
-    (["catalog", "csc", "--cone", "1", "2", "1arcmin", "-o", "{0}/none/a.fits"], "no such folder"),
-    (["catalog", "csc", "--cone", "1", "2", "1arcmin", "-o", "{0}/there.fits"], "the file exists"),
-    (["catalog", "csc", "--object", "M 31", "-o", "{0}/a.fits"], "--object and --radius belong together"),
-    (["catalog", "csc", "--names", "{0}/none.txt", "-o", "{0}/a.fits"], "cannot be read as text"),
-    (["catalog", "csc", "--names", "{0}/there.fits", "-o", "{0}/a.fits"], "holds no name"),
-    (["spectra", "{0}/none.fits"], "no such file"),
-    (["labels", "-o", "{0}/there.fits"], "the file exists"),
-])
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (
+            ["catalog", "csk", "--cone", "1", "2", "1arcmin", "-o", "{0}/a.fits"],
+            "unknown catalogue 'csk'; there are csc",
+        ),
+        (
+            ["catalog", "csc", "--cone", "1", "2", "3", "-o", "{0}/a.fits"],
+            "radius of a cone cannot be read from '3'",
+        ),
+        (
+            ["catalog", "csc", "--cone", "1", "2", "1arcmin", "-o", "{0}/a.xyz"],
+            "the suffix says no table format",
+        ),
+        (["catalog", "csc", "--cone", "1", "2", "1arcmin", "-o", "{0}/none/a.fits"], "no such folder"),
+        (["catalog", "csc", "--cone", "1", "2", "1arcmin", "-o", "{0}/there.fits"], "the file exists"),
+        (["catalog", "csc", "--object", "M 31", "-o", "{0}/a.fits"], "--object and --radius belong together"),
+        (["catalog", "csc", "--names", "{0}/none.txt", "-o", "{0}/a.fits"], "cannot be read as text"),
+        (["catalog", "csc", "--names", "{0}/there.fits", "-o", "{0}/a.fits"], "holds no name"),
+        (["spectra", "{0}/none.fits"], "no such file"),
+        (["labels", "-o", "{0}/there.fits"], "the file exists"),
+    ],
+)
 def test_mistakes(archive, tmp_path, capsys, words, what):
     """A mistake is one line, and nothing is asked."""
     (tmp_path / "there.fits").touch()
@@ -173,8 +194,14 @@ def test_help(capsys, words):
 
 def test_erass_spectra_hint(archive, tmp_path, capsys):
     """A table of eRASS1 is followed by the command for its spectra."""
-    archive.tables["DR1_Main"] = Table({
-        "IAUNAME": ["1eRASS J004000.0+410000"], "DETUID": ["em01_093126_020_ML00001_002_c010"], "RA": [10.0],
-        "DEC": [41.0], **{f"{name}_P{k}": [1.0] for k in range(1, 6) for name in ("APE_CTS", "APE_BKG", "APE_EXP")}})
+    archive.tables["DR1_Main"] = Table(
+        {
+            "IAUNAME": ["1eRASS J004000.0+410000"],
+            "DETUID": ["em01_093126_020_ML00001_002_c010"],
+            "RA": [10.0],
+            "DEC": [41.0],
+            **{f"{name}_P{k}": [1.0] for k in range(1, 6) for name in ("APE_CTS", "APE_BKG", "APE_EXP")},
+        }
+    )
     assert run("fetch", "catalog", "erass1", "--cone", "10", "41", "1arcmin", "-o", tmp_path / "a.fits") == 0
     assert "their spectra:" in capsys.readouterr().out

@@ -20,9 +20,13 @@ from astro_xlatent.tableio import read_table
 N = 60
 MIDDLE = (359.99, -30.0)
 TABLES = {
-    "csc": ("csc", "csc21.master_source"), "csc-detections": ("csc", "csc21.master_source"),
-    "csc-heasarc": ("csc", "csc"), "erass1": ("erosita", "DR1_Main"), "erass1-hard": ("erosita", "DR1_Hard"),
-    "erass1-vizier": ("erosita", "J/A+A/682/A34/erass1-m"), "erass1-heasarc": ("erosita", "erass1main"),
+    "csc": ("csc", "csc21.master_source"),
+    "csc-detections": ("csc", "csc21.master_source"),
+    "csc-heasarc": ("csc", "csc"),
+    "erass1": ("erosita", "DR1_Main"),
+    "erass1-hard": ("erosita", "DR1_Hard"),
+    "erass1-vizier": ("erosita", "J/A+A/682/A34/erass1-m"),
+    "erass1-heasarc": ("erosita", "erass1main"),
 }
 
 
@@ -35,8 +39,10 @@ def names_of(mission, ra, dec):
     text = []
     for r, d in zip(ras + 1e-9, decs + 1e-9 * np.sign(decs), strict=True):
         s, t = r * 3600, abs(d) * 3600
-        text.append(f"{head} J{int(s // 3600):02d}{int(s // 60) % 60:02d}{np.floor(s % 60 * 10) / 10:04.1f}"
-                    f"{'-' if d < 0 else '+'}{int(t // 3600):02d}{int(t // 60) % 60:02d}{int(t) % 60:02d}")
+        text.append(
+            f"{head} J{int(s // 3600):02d}{int(s // 60) % 60:02d}{np.floor(s % 60 * 10) / 10:04.1f}"
+            f"{'-' if d < 0 else '+'}{int(t // 3600):02d}{int(t // 60) % 60:02d}{int(t) % 60:02d}"
+        )
     return text
 
 
@@ -72,7 +78,9 @@ def heasarc_name(name):
     if not found:
         return "name" if name == "IAUNAME" else name.lower()
     word = {"CTS": "counts", "BKG": "background", "EXP": "exposure"}[found[2]]
-    return f"{found[4].lower()}_{'aperture_' if found[1] == 'APE' else ''}{word}{'_error' if found[3] else ''}"
+    return (
+        f"{found[4].lower()}_{'aperture_' if found[1] == 'APE' else ''}{word}{'_error' if found[3] else ''}"
+    )
 
 
 def respelled(table, key):
@@ -89,7 +97,9 @@ def filled(archive, skies):
     """The server with a table under every catalogue's name."""
     for key, (mission, source) in TABLES.items():
         table = skies[mission]
-        archive.tables[source] = respelled(table, key) if key in ("erass1-vizier", "erass1-heasarc") else table
+        archive.tables[source] = (
+            respelled(table, key) if key in ("erass1-vizier", "erass1-heasarc") else table
+        )
     return archive
 
 
@@ -99,8 +109,12 @@ def test_cone(filled, skies, key):
     mission = TABLES[key][0]
     table = fetch_catalog(key, cone=(*MIDDLE, "6arcmin"))
     truth = skies[mission]
-    near = SkyCoord(truth[_own(truth, "ra")], truth[_own(truth, "dec")], unit="deg").separation(
-        SkyCoord(*MIDDLE, unit="deg")).arcmin <= 6
+    near = (
+        SkyCoord(truth[_own(truth, "ra")], truth[_own(truth, "dec")], unit="deg")
+        .separation(SkyCoord(*MIDDLE, unit="deg"))
+        .arcmin
+        <= 6
+    )
     assert 3 < near.sum() < N
     assert len(table) == near.sum()
     assert identify_mission(table).name == mission
@@ -116,7 +130,9 @@ def _own(table, name):
 
 def test_arrange_keeps_first(skies):
     """Two columns of one meaning do not displace each other, and the input stays as it is."""
-    table = Table({"RA_ICRS": [1.0], "RA": [2.0], "e_MLctsP1": [3.0], "p1_counts_error": [4.0], "other": [5.0]})
+    table = Table(
+        {"RA_ICRS": [1.0], "RA": [2.0], "e_MLctsP1": [3.0], "p1_counts_error": [4.0], "other": [5.0]}
+    )
     arranged = arrange_columns(table, "erosita")
     assert arranged.colnames == ["RA_ICRS", "RA", "ML_CTS_ERR_P1", "p1_counts_error", "other"]
     assert table.colnames[2] == "e_MLctsP1"
@@ -129,7 +145,8 @@ def test_region_file(filled, skies, tmp_path):
     path.write_text(f"icrs\ncircle({ra},{dec},6')\nellipse({ra},{dec},9',3',20)\n-circle({ra},{dec},2')\n")
     table = fetch_catalog("csc", regions=path)
     offset = SkyCoord(skies["csc"]["ra"], skies["csc"]["dec"], unit="deg").transform_to(
-        SkyCoord(*MIDDLE, unit="deg").skyoffset_frame())
+        SkyCoord(*MIDDLE, unit="deg").skyoffset_frame()
+    )
     x, y = -offset.lon.arcmin, offset.lat.arcmin
     turn = np.radians(20)
     along, across = x * np.cos(turn) + y * np.sin(turn), -x * np.sin(turn) + y * np.cos(turn)
@@ -171,8 +188,10 @@ def test_some_queries_fail(filled, skies, monkeypatch):
     monkeypatch.setattr("astro_xlatent.archive.fetch.NAMES_PER_QUERY", 10)
     monkeypatch.setattr(conf, "archive_connections", 1)
     filled.plan("/csc21tap", status(400), status(404))
-    with pytest.warns(XlatentWarning, match="2 of 6 queries failed, the rows are incomplete.*status 400"), \
-            pytest.warns(XlatentWarning, match="and 15 more"):
+    with (
+        pytest.warns(XlatentWarning, match="2 of 6 queries failed, the rows are incomplete.*status 400"),
+        pytest.warns(XlatentWarning, match="and 15 more"),
+    ):
         table = fetch_catalog("csc", names=skies["csc"]["name"])
     assert len(table) == 40
 
@@ -212,16 +231,19 @@ def test_meta(filled):
     assert all(len(key) <= 8 for key in meta)
 
 
-@pytest.mark.parametrize(("kwargs", "what"), [
-    ({}, "exactly one of cone, regions and names"),
-    ({"cone": (1, 2, "1arcmin"), "names": ["x"]}, "exactly one"),
-    ({"cone": (1, 2)}, "cone must be a Cone or"),
-    ({"cone": 3}, "cone must be a Cone or"),
-    ({"names": []}, "names is empty"),
-    ({"names": "M31"}, "'M31' is no name of CSC 2.1 sources"),
-    ({"regions": []}, "regions holds no region"),
-    ({"cone": (1, 2, "1arcmin"), "max_rows": 0}, "max_rows must be 1 or more"),
-])
+@pytest.mark.parametrize(
+    ("kwargs", "what"),
+    [
+        ({}, "exactly one of cone, regions and names"),
+        ({"cone": (1, 2, "1arcmin"), "names": ["x"]}, "exactly one"),
+        ({"cone": (1, 2)}, "cone must be a Cone or"),
+        ({"cone": 3}, "cone must be a Cone or"),
+        ({"names": []}, "names is empty"),
+        ({"names": "M31"}, "'M31' is no name of CSC 2.1 sources"),
+        ({"regions": []}, "regions holds no region"),
+        ({"cone": (1, 2, "1arcmin"), "max_rows": 0}, "max_rows must be 1 or more"),
+    ],
+)
 def test_bad_arguments(kwargs, what):
     """Nothing is asked before the arguments are right."""
     with pytest.raises(ParameterError, match=what):

@@ -13,6 +13,7 @@ from astro_xlatent.evaluate.rows import read_labels
 from astro_xlatent.missions.base import get_mission, identify_mission
 from astro_xlatent.tableio import read_table, write_table
 
+
 @pytest.fixture
 def served(archive):
     """The server with both tables."""
@@ -64,10 +65,20 @@ def test_like_the_development_sample(served, shared_data):
     assert set(own.colnames) - averages - set(table.colnames) == {"sat_src_flag", "streak_src_flag"}
 
 
-@pytest.mark.parametrize("spelling", [
-    {"CSCv2_name": "2CXO", "CSCv2_RA": "RA_ICRS", "CSCv2_DEC": "DE_ICRS", "CSCv2_S/N": "Signif"},
-    {"CSCv2_name": "CSCv2Name", "CSCv2_RA": "RAdeg", "CSCv2_DEC": "DEdeg", "CSCv2_S/N": "S/N",
-     "True_Class": "TClass", "Class_ref": "r_Class"}])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        {"CSCv2_name": "2CXO", "CSCv2_RA": "RA_ICRS", "CSCv2_DEC": "DE_ICRS", "CSCv2_S/N": "Signif"},
+        {
+            "CSCv2_name": "CSCv2Name",
+            "CSCv2_RA": "RAdeg",
+            "CSCv2_DEC": "DEdeg",
+            "CSCv2_S/N": "S/N",
+            "True_Class": "TClass",
+            "Class_ref": "r_Class",
+        },
+    ],
+)
 def test_spellings(served, spelling):
     """The table's columns may be named as VizieR likes."""
     served.tables["J/ApJ/941/104/td"] = vizier(**spelling)

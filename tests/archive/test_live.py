@@ -10,9 +10,12 @@ from astro_xlatent.missions.base import get_mission
 pytest.importorskip("pytest_remotedata", reason="the live services are asked only under pytest-remotedata")
 
 CONES = {
-    "csc": ("10.684", "41.269", "20arcsec"), "csc-detections": ("10.684", "41.269", "5arcsec"),
-    "csc-heasarc": ("10.684", "41.269", "20arcsec"), "erass1": ("83.867", "-69.27", "3arcmin"),
-    "erass1-hard": ("83.867", "-69.27", "5arcmin"), "erass1-vizier": ("83.867", "-69.27", "3arcmin"),
+    "csc": ("10.684", "41.269", "20arcsec"),
+    "csc-detections": ("10.684", "41.269", "5arcsec"),
+    "csc-heasarc": ("10.684", "41.269", "20arcsec"),
+    "erass1": ("83.867", "-69.27", "3arcmin"),
+    "erass1-hard": ("83.867", "-69.27", "5arcmin"),
+    "erass1-vizier": ("83.867", "-69.27", "3arcmin"),
     "erass1-heasarc": ("83.867", "-69.27", "3arcmin"),
 }
 

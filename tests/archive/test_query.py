@@ -7,9 +7,10 @@ from archive_servers import data, page, slow, status, votable
 from astropy.table import MaskedColumn, Table
 
 from astro_xlatent import conf
+from astro_xlatent.archive.adql import cone_query, literal, names_query, number
 from astro_xlatent.archive.areas import Cone
 from astro_xlatent.archive.catalogs import CATALOGS, get_catalog
-from astro_xlatent.archive.query import cone_query, literal, names_query, number, run_tap
+from astro_xlatent.archive.query import run_tap
 from astro_xlatent.archive.web import open_session
 from astro_xlatent.errors import ArchiveError, ParameterError
 
@@ -19,14 +20,19 @@ QUERY = "SELECT * FROM things"
 @pytest.fixture
 def ask(archive):
     """Ask the server's TAP service."""
-    archive.tables["things"] = Table({
-        "name": ["a", "bb", "a very long name indeed"], "x": MaskedColumn([1.0, 2.0, 3.0], mask=[0, 1, 0]),
-        "flux": np.array([1e-30, -2.5, np.nan])})
+    archive.tables["things"] = Table(
+        {
+            "name": ["a", "bb", "a very long name indeed"],
+            "x": MaskedColumn([1.0, 2.0, 3.0], mask=[0, 1, 0]),
+            "flux": np.array([1e-30, -2.5, np.nan]),
+        }
+    )
     archive.tables["things"]["flux"].unit = "erg / (s cm2)"
 
     def ask(**kwargs):
         with open_session() as session:
             return run_tap(session, f"{archive.url}/tap", QUERY, **kwargs)
+
     return ask
 
 
@@ -57,17 +63,27 @@ def test_cut(ask, archive, whose):
     assert (len(answer.table), answer.cut) == (2, True)
 
 
-@pytest.mark.parametrize(("deed", "what"), [
-    (status(400, text="<VOTABLE><INFO>no column m.ra</INFO></VOTABLE>"), "status 400.*no column m.ra"),
-    (status(503), "status 503"),
-    (page(), "a web page came instead of data: Down for maintenance"),
-    (data(b"name,ra\na,1\n", "text/csv"), "not a VOTable.*begins with 'name,ra"),
-    (data(b"<VOTABLE><RESOURCE>", "text/xml"), "not a VOTable"),
-    (data(votable(Table({"a": [1]}), "ERROR", "query timed out"), "text/xml"), "the service refused.*query timed out"),
-    (data(b"<VOTABLE", "text/xml", length=5000), "broke before the end"),
-    (data(b"", "text/xml", length=10**13), "MB, more than"),
-    (data(b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><a>&c;</a>'), "not a VOTable"),
-], ids=["400", "503", "page", "csv", "broken XML", "refusal", "truncated", "huge", "entities"])
+@pytest.mark.parametrize(
+    ("deed", "what"),
+    [
+        (status(400, text="<VOTABLE><INFO>no column m.ra</INFO></VOTABLE>"), "status 400.*no column m.ra"),
+        (status(503), "status 503"),
+        (page(), "a web page came instead of data: Down for maintenance"),
+        (data(b"name,ra\na,1\n", "text/csv"), "not a VOTable.*begins with 'name,ra"),
+        (data(b"<VOTABLE><RESOURCE>", "text/xml"), "not a VOTable"),
+        (
+            data(votable(Table({"a": [1]}), "ERROR", "query timed out"), "text/xml"),
+            "the service refused.*query timed out",
+        ),
+        (data(b"<VOTABLE", "text/xml", length=5000), "broke before the end"),
+        (data(b"", "text/xml", length=10**13), "MB, more than"),
+        (
+            data(b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><a>&c;</a>'),
+            "not a VOTable",
+        ),
+    ],
+    ids=["400", "503", "page", "csv", "broken XML", "refusal", "truncated", "huge", "entities"],
+)
 def test_bad_answers(ask, archive, deed, what):
     """Each names the address and what came back."""
     archive.plan("/tap", *[deed] * 3)
@@ -101,7 +117,9 @@ def test_cache(ask, archive):
     assert first.table.colnames == second.table.colnames
 
 
-@pytest.mark.parametrize("catalog", [item for item in CATALOGS.values() if item.protocol == "tap"], ids=lambda c: c.key)
+@pytest.mark.parametrize(
+    "catalog", [item for item in CATALOGS.values() if item.protocol == "tap"], ids=lambda c: c.key
+)
 def test_cone_query(catalog):
     """Numbers are written out, and every query has a condition."""
     query = cone_query(catalog, Cone(0.1, -1e-5, 1e-4))
@@ -123,9 +141,21 @@ def test_literal_refused(text):
         literal(text)
 
 
-@pytest.mark.parametrize("name", [
-    "2CXO J004244.3+411608' OR 1=1 --", "'; DROP TABLE master_source; --", "2CXO J004244.3+411608\n", "", "M31",
-    "2CXO J004244.3\N{MINUS SIGN}411608", "1eRASS J052334.5-691545", "2CXO J004244.3+411608'", None, 3])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "2CXO J004244.3+411608' OR 1=1 --",
+        "'; DROP TABLE master_source; --",
+        "2CXO J004244.3+411608\n",
+        "",
+        "M31",
+        "2CXO J004244.3\N{MINUS SIGN}411608",
+        "1eRASS J052334.5-691545",
+        "2CXO J004244.3+411608'",
+        None,
+        3,
+    ],
+)
 def test_names_refused(name):
     """A name that has not the catalogue's form never reaches a query."""
     if isinstance(name, str) and name == "2CXO J004244.3+411608\n":

@@ -13,7 +13,7 @@ from astropy.table import Table
 
 from astro_xlatent import conf
 from astro_xlatent.archive import fetch_spectra
-from astro_xlatent.archive.csc import PRODUCTS, file_key
+from astro_xlatent.archive.csc_files import PRODUCTS, file_key
 from astro_xlatent.archive.spectra import default_folder
 from astro_xlatent.errors import ArchiveError, ParameterError, TableError
 
@@ -21,8 +21,13 @@ from astro_xlatent.errors import ArchiveError, ParameterError, TableError
 def fits_bytes(value, size=400):
     """A packed FITS file whose content depends on a number."""
     table = fits.BinTableHDU.from_columns([fits.Column("x", "J", array=np.full(size, value))])
-    return gzip.compress(b"".join(
-        part for hdu in (fits.PrimaryHDU(), table) for part in (hdu.header.tostring().encode(), _padded(hdu))))
+    return gzip.compress(
+        b"".join(
+            part
+            for hdu in (fits.PrimaryHDU(), table)
+            for part in (hdu.header.tostring().encode(), _padded(hdu))
+        )
+    )
 
 
 def _padded(hdu):
@@ -56,8 +61,10 @@ def erass(archive):
     """The server with the archives of two sources."""
     for detuid in DETUIDS:
         tile, source = detuid[5:11], detuid.split("_ML")[1][:5]
-        files = [(f"{detuid}/em01_{tile}_020_{kind}_{source}_c010.fits.gz", fits_bytes(7))
-                 for kind in ("SourceSpec", "BackgrSpec", "ARF", "RMF", "LightCurve")]
+        files = [
+            (f"{detuid}/em01_{tile}_020_{kind}_{source}_c010.fits.gz", fits_bytes(7))
+            for kind in ("SourceSpec", "BackgrSpec", "ARF", "RMF", "LightCurve")
+        ]
         archive.sources[detuid] = tar_bytes(files, "w:xz")
     return archive
 
@@ -91,7 +98,8 @@ def test_csc(csc, tmp_path):
         path = folder / row["file"]
         assert (path.stat().st_size, len(row["sha256"])) == (row["size"], 64)
         assert row["url"] == (
-            f"{csc.url}/csccli/retrieve?packageset={row['object']}/{row['product']}/&version=rel2.1")
+            f"{csc.url}/csccli/retrieve?packageset={row['object']}/{row['product']}/&version=rel2.1"
+        )
     assert Table.read(folder / "manifest.ecsv")["file"].tolist() == manifest["file"].tolist()
 
 
@@ -197,16 +205,20 @@ def test_damaged_for_good(csc, tmp_path):
     assert len(files(tmp_path)) == 5
 
 
-@pytest.mark.parametrize(("deeds", "what"), [
-    ([page()], "a web page came instead of data"),
-    ([status(503)] * 3, "status 503"),
-    ([status(403)], "status 403"),
-    ([data(b"no tar at all")], "a damaged archive"),
-    ([data(tar_bytes([("../../evil", b"x")]))], "outside of the folder"),
-    ([data(tar_bytes([("x", bytes(10**8))], "w:xz"))], "more than 50 MB come out of"),
-    ([data(b"x" * 10, length=10**14)], "more than the 2000 MB"),
-    ([hang_up()] * 20, "hung up"),
-], ids=["page", "503", "403", "no tar", "traversal", "bomb", "huge", "hang up"])
+@pytest.mark.parametrize(
+    ("deeds", "what"),
+    [
+        ([page()], "a web page came instead of data"),
+        ([status(503)] * 3, "status 503"),
+        ([status(403)], "status 403"),
+        ([data(b"no tar at all")], "a damaged archive"),
+        ([data(tar_bytes([("../../evil", b"x")]))], "outside of the folder"),
+        ([data(tar_bytes([("x", bytes(10**8))], "w:xz"))], "more than 50 MB come out of"),
+        ([data(b"x" * 10, length=10**14)], "more than the 2000 MB"),
+        ([hang_up()] * 20, "hung up"),
+    ],
+    ids=["page", "503", "403", "no tar", "traversal", "bomb", "huge", "hang up"],
+)
 def test_bad_request_stops_nothing(csc, tmp_path, monkeypatch, deeds, what):
     """One group that fails is noted, the others come, nothing evil is left."""
     monkeypatch.setattr(conf, "archive_batch", 2)
@@ -241,11 +253,15 @@ def test_not_asked_for(csc, tmp_path):
     assert len(files(tmp_path)) == 3
 
 
-@pytest.mark.parametrize(("said", "what"), [
-    (b"not json", "no list of file names"), (b'{"a": 1}', "no list of file names"),
-    (json.dumps([{"filename": "../../etc/passwd"}]).encode(), "another detection"),
-    (json.dumps([{"filename": csc_name(KEYS[1], "arf")}]).encode(), "another detection"),
-])
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        (b"not json", "no list of file names"),
+        (b'{"a": 1}', "no list of file names"),
+        (json.dumps([{"filename": "../../etc/passwd"}]).encode(), "another detection"),
+        (json.dumps([{"filename": csc_name(KEYS[1], "arf")}]).encode(), "another detection"),
+    ],
+)
 def test_bad_json(csc, tmp_path, said, what):
     """A file name is believed only if it is one of the detection's."""
     csc.plan("/csccli/retrieve?", data(tar_bytes([csc.packages["4487.0.9/spectrum"]])))
@@ -265,8 +281,14 @@ def test_tar_goes_on(csc, tmp_path):
 
 def test_rows_without_files(csc, tmp_path):
     """HRC and rows without numbers are noted, the rest is fetched; each detection once."""
-    table = Table({"OBSID": np.ma.MaskedArray([4487, 4487, 5, 99], mask=[0, 0, 0, 1]), "obi": [0, 0, 0, 0],
-                   "region_id": [9, 9, 1, 1], "instrument": ["ACIS", "ACIS", "HRC", "ACIS"]})
+    table = Table(
+        {
+            "OBSID": np.ma.MaskedArray([4487, 4487, 5, 99], mask=[0, 0, 0, 1]),
+            "obi": [0, 0, 0, 0],
+            "region_id": [9, 9, 1, 1],
+            "instrument": ["ACIS", "ACIS", "HRC", "ACIS"],
+        }
+    )
     manifest = fetch_spectra(table, tmp_path, products=["spectrum"])
     found = {row["object"]: (row["status"], row["reason"]) for row in manifest}
     assert found["4487.0.9"][0] == "fetched"
@@ -311,8 +333,9 @@ def test_erass_failures(erass, tmp_path):
     """Unknown, malicious and malformed sources are rows with reasons."""
     unknown = "em01_093126_020_ML09999_002_c010"
     erass.sources[DETUIDS[1]] = tar_bytes([("/etc/cron.d/x", b"x")], "w:xz")
-    manifest = fetch_spectra(Table({"DETUID": [*DETUIDS, unknown, "../../etc/passwd"]}), tmp_path,
-                             products=["spectrum"])
+    manifest = fetch_spectra(
+        Table({"DETUID": [*DETUIDS, unknown, "../../etc/passwd"]}), tmp_path, products=["spectrum"]
+    )
     found = {row["object"]: (row["status"], row["reason"]) for row in manifest}
     assert found[DETUIDS[0]][0] == "fetched"
     assert found[DETUIDS[1]][0] == "failed"
@@ -337,14 +360,22 @@ def test_default_folder(csc):
     assert len(files(default_folder("csc"))) == 3
 
 
-@pytest.mark.parametrize(("table", "kwargs", "error", "what"), [
-    (Table({"name": ["2CXO J004244.3+411608"]}), {}, TableError, "sources have no files.*csc-detections"),
-    (Table({"x": [1]}), {"mission": "erosita"}, TableError, "no column DETUID"),
-    (DETECTIONS[:0], {}, TableError, "no rows"),
-    (DETECTIONS, {"products": ["spektrum"]}, ParameterError, "products of csc are spectrum, arf.*got spektrum"),
-    (DETECTIONS, {"products": []}, ParameterError, "got none"),
-    (DETECTIONS, {"mission": "xmm"}, ParameterError, "mission must be csc or erosita"),
-])
+@pytest.mark.parametrize(
+    ("table", "kwargs", "error", "what"),
+    [
+        (Table({"name": ["2CXO J004244.3+411608"]}), {}, TableError, "sources have no files.*csc-detections"),
+        (Table({"x": [1]}), {"mission": "erosita"}, TableError, "no column DETUID"),
+        (DETECTIONS[:0], {}, TableError, "no rows"),
+        (
+            DETECTIONS,
+            {"products": ["spektrum"]},
+            ParameterError,
+            "products of csc are spectrum, arf.*got spektrum",
+        ),
+        (DETECTIONS, {"products": []}, ParameterError, "got none"),
+        (DETECTIONS, {"mission": "xmm"}, ParameterError, "mission must be csc or erosita"),
+    ],
+)
 def test_bad_arguments(tmp_path, table, kwargs, error, what):
     """What is wrong with the call is said before anything is asked."""
     with pytest.raises(error, match=what):

@@ -21,18 +21,23 @@ def member(name, kind=tarfile.REGTYPE, target=""):
 @pytest.fixture
 def unpack(tmp_path):
     """Write bytes as an archive and unpack it."""
+
     def unpack(data, **limits):
         (tmp_path / "a.tar").write_bytes(data)
         (tmp_path / "out").mkdir()
         return unpack_tar(tmp_path / "a.tar", tmp_path / "out", Limits(**limits))
+
     return unpack
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz", "w:bz2"])
 def test_good(unpack, mode):
     """Files land in one folder, whatever folders they had, nothing else with them."""
-    files = unpack(tar_bytes([("x/one.fits", b"1"), (member("x/y", tarfile.DIRTYPE), None),
-                              ("./x/y/two.fits", b"22")], mode))
+    files = unpack(
+        tar_bytes(
+            [("x/one.fits", b"1"), (member("x/y", tarfile.DIRTYPE), None), ("./x/y/two.fits", b"22")], mode
+        )
+    )
     assert [(path.name, path.read_bytes()) for path in files] == [("one.fits", b"1"), ("two.fits", b"22")]
     assert sorted(path.name for path in files[0].parent.iterdir()) == ["one.fits", "two.fits"]
 
@@ -80,17 +85,32 @@ def test_header_bomb(unpack):
         unpack(lzma.compress(header.tobuf() + bytes(10_000_000)), free=1e6)
 
 
-@pytest.mark.parametrize(("limits", "what"), [
-    ({"members": 2}, "more than 2 members"), ({"single": 5}, "a member of 1e-05 MB"), ({"total": 22}, "more than")])
+@pytest.mark.parametrize(
+    ("limits", "what"),
+    [
+        ({"members": 2}, "more than 2 members"),
+        ({"single": 5}, "a member of 1e-05 MB"),
+        ({"total": 22}, "more than"),
+    ],
+)
 def test_too_much(unpack, limits, what):
     """Number, single and total size are limited."""
     with pytest.raises(ArchiveError, match=what):
         unpack(tar_bytes([(name, b"0123456789") for name in "abc"]), **limits)
 
 
-@pytest.mark.parametrize("data", [
-    b"", b"no archive at all", tar_bytes([("a", bytes(5000))])[:3000], tar_bytes([("a", bytes(5000))], "w:gz")[:60],
-    tar_bytes([("a", bytes(5000))], "w:xz")[:100], b"\x1f\x8b broken", b"\xfd7zXZ\0 broken"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"no archive at all",
+        tar_bytes([("a", bytes(5000))])[:3000],
+        tar_bytes([("a", bytes(5000))], "w:gz")[:60],
+        tar_bytes([("a", bytes(5000))], "w:xz")[:100],
+        b"\x1f\x8b broken",
+        b"\xfd7zXZ\0 broken",
+    ],
+)
 def test_damaged(unpack, data):
     """A damaged archive is named as such."""
     with pytest.raises(ArchiveError, match="a.tar: a damaged archive"):

@@ -39,7 +39,9 @@ def test_truncated(whole, keep):
         check_fits(path)
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-9], lambda b: b[:-6] + bytes(6), lambda b: b[:50], lambda b: b[:2]])
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-9], lambda b: b[:-6] + bytes(6), lambda b: b[:50], lambda b: b[:2]]
+)
 def test_damaged_gzip(whole, damage):
     """The check sum at the end of a packed file is looked at."""
     path, data = whole

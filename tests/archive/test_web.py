@@ -9,7 +9,8 @@ import urllib3.util.retry
 from archive_servers import data, drip, hang_up, page, resumable, slow, status
 
 from astro_xlatent import conf
-from astro_xlatent.archive.web import download, open_session
+from astro_xlatent.archive.download import download
+from astro_xlatent.archive.web import open_session
 from astro_xlatent.errors import ArchiveError
 
 CONTENT = bytes(range(256)) * 1000
@@ -18,10 +19,12 @@ CONTENT = bytes(range(256)) * 1000
 @pytest.fixture
 def get(archive, tmp_path):
     """Download ``/file`` and give what was received with the file's content."""
+
     def get():
         with open_session() as session:
             body = download(session, f"{archive.url}/file", tmp_path / "file", {"a": "b c"})
         return body, (tmp_path / "file").read_bytes()
+
     return get
 
 
@@ -70,7 +73,9 @@ def test_retry_after(archive, get, waits):
 def test_retry_after_too_long(archive, get, waits):
     """A wait of hours is not made; the message says when to come again."""
     archive.plan("/file", status(429, ("Retry-After", "5000")))
-    with pytest.raises(ArchiveError, match=r"/file\?a=b\+c: the server asks to wait 5000 s \(status 429\).*archive_max_wait"):
+    with pytest.raises(
+        ArchiveError, match=r"/file\?a=b\+c: the server asks to wait 5000 s \(status 429\).*archive_max_wait"
+    ):
         get()
     assert waits == []
 
@@ -107,12 +112,17 @@ def test_resumed(archive, get):
     assert (body.size, body.sha256) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
 
 
-@pytest.mark.parametrize("deed", [page(), page(kind="text/plain"), page("wrong type, binary data")],
-                         ids=["html", "html called text", "called html"])
+@pytest.mark.parametrize(
+    "deed",
+    [page(), page(kind="text/plain"), page("wrong type, binary data")],
+    ids=["html", "html called text", "called html"],
+)
 def test_web_page(archive, get, deed):
     """A page with status 200 is not taken for data."""
     archive.plan("/file", deed)
-    with pytest.raises(ArchiveError, match=r"a web page came instead of data: (Down for maintenance|wrong type)"):
+    with pytest.raises(
+        ArchiveError, match=r"a web page came instead of data: (Down for maintenance|wrong type)"
+    ):
         get()
 
 
@@ -127,7 +137,9 @@ def test_too_large_packed(archive, get, monkeypatch):
     """What unpacks on the way counts as unpacked."""
     monkeypatch.setattr(conf, "archive_max_mb", 1.0)
     packed = gzip.compress(bytes(50_000_000))
-    archive.plan("/file", lambda handler: handler.send_body(packed, "text/plain", 200, [("Content-Encoding", "gzip")]))
+    archive.plan(
+        "/file", lambda handler: handler.send_body(packed, "text/plain", 200, [("Content-Encoding", "gzip")])
+    )
     with pytest.raises(ArchiveError, match="grows beyond the 1 MB"):
         get()
 
@@ -156,5 +168,8 @@ def test_hang_up(archive, get):
 
 def test_refused(archive, tmp_path):
     """No server at all."""
-    with open_session() as session, pytest.raises(ArchiveError, match=r"127.0.0.1:1/x: the connection was refused"):
+    with (
+        open_session() as session,
+        pytest.raises(ArchiveError, match=r"127.0.0.1:1/x: the connection was refused"),
+    ):
         download(session, "http://127.0.0.1:1/x", tmp_path / "file")
