@@ -49,9 +49,11 @@ def test_polygons_have_great_circles_for_sides(ra, dec):
 
 @pytest.mark.parametrize(("ra", "dec"), PLACES)
 @pytest.mark.parametrize("kind", ["EllipseSkyRegion", "RectangleSkyRegion"])
-def test_ellipses_and_boxes(ra, dec, kind):
-    """Ellipses and boxes lie as DS9 draws them: 30 degrees from west towards north."""
+@pytest.mark.parametrize("frame", ["icrs", "fk5", "galactic", "barycentricmeanecliptic"])
+def test_ellipses_and_boxes(ra, dec, kind, frame):
+    """Ellipses and boxes lie as DS9 draws them: 30 degrees from their own frame's west towards its north."""
     center, coords, table = sky_around(ra, dec)
+    center, coords = center.transform_to(frame), coords.transform_to(frame)
     shape = getattr(regions, kind)(center, 2.4 * u.deg, 0.8 * u.deg, 30 * u.deg)
     distance, angle = coords.separation(center).deg, center.position_angle(coords).rad
     west, north = -distance * np.sin(angle), distance * np.cos(angle)

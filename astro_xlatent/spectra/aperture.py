@@ -10,6 +10,7 @@ import numpy as np
 
 from astro_xlatent.errors import RegionError
 from astro_xlatent.spectra.region_files import read_region
+from astro_xlatent.spectra.sky_regions import to_frame
 
 __all__ = ["Aperture"]
 
@@ -157,7 +158,7 @@ def _to_plane(shape, given, wcs, purpose):
                    "the event list have no world coordinates (TCTYPn, ...); give a region in physical "
                    "coordinates")
             raise RegionError(msg)
-        return _checked(shape.to_pixel(wcs), given)
+        return _projected(shape, given, wcs)
     if given.wcs is None or wcs is None:
         return shape
     place = shape.vertices if hasattr(shape, "vertices") else shape.center
@@ -165,10 +166,13 @@ def _to_plane(shape, given, wcs, purpose):
     x, y = wcs.world_to_pixel(sky)
     if np.max(np.hypot(x - place.x, y - place.y)) < _SAME_PLACE:
         return shape
-    return _checked(shape.to_sky(given.wcs).to_pixel(wcs), given)
+    return _projected(shape.to_sky(given.wcs), given, wcs)
 
 
-def _checked(shape, given):
+def _projected(shape, given, wcs):
+    from astropy.wcs.utils import wcs_to_celestial_frame
+
+    shape = to_frame(shape, wcs_to_celestial_frame(wcs)).to_pixel(wcs)
     place = shape.vertices if hasattr(shape, "vertices") else shape.center
     if not (np.all(np.isfinite(place.x)) and np.all(np.isfinite(place.y))):
         msg = (f"{given.name}: a shape lies on the other side of the sky from the event list; give a region "

@@ -272,8 +272,15 @@ def test_grid_area_of_many_shapes(tmp_path):
 
 
 def test_galactic_region(tmp_path):
-    """A region in galactic coordinates lies where it should."""
+    """Place and angle of a region in galactic coordinates are those of the galactic frame."""
     center = SkyCoord(0.001 * u.deg, 80 * u.deg).galactic
-    path = save(tmp_path, f'galactic\ncircle({center.l.deg:.9f},{center.b.deg:.9f},30")\n')
+    path = save(tmp_path, f'galactic\nellipse({center.l.deg:.9f},{center.b.deg:.9f},60",30",20)\n')
     aperture = Aperture(path, WCS)
-    np.testing.assert_array_equal(aperture.contains(X, Y), np.hypot(X - 4096.5, Y - 4096.5) < 30 / 0.492)
+    points = SkyCoord(*WCS.all_pix2world(X, Y, 1), unit="deg").galactic
+    distance, angle = points.separation(center).arcsec, center.position_angle(points).rad
+    west, north = -distance * np.sin(angle), distance * np.cos(angle)
+    cos, sin = np.cos(np.radians(20)), np.sin(np.radians(20))
+    edge = np.hypot((west * cos + north * sin) / 60, (north * cos - west * sin) / 30)
+    clear = abs(edge - 1) > 1e-3
+    np.testing.assert_array_equal(aperture.contains(X, Y)[clear], (edge < 1)[clear])
+    assert aperture.area()[0] == pytest.approx(np.pi * 1800 / 0.492**2, rel=1e-5)
