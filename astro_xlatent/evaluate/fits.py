@@ -83,14 +83,16 @@ def fit_numbers(table, label, group, subsets, rng, n_boot=300):
             np.log10(plain_column(table, f"xl_nh{suffix}")) for suffix in ("", "_lolim", "_hilim", "_ul90")
         )
     difference = ours - log_nh
-    standard = difference / np.sqrt((0.5 * (high - low)) ** 2 + log_error**2)
+    error = np.hypot(0.5 * (high - low), log_error)
     fitted = np.isfinite(difference) & np.isin(label, FIT_CLASSES)
     threshold = np.log10(NH_MIN)
     numbers = []
     for subset, where in subsets.items():
         above, below = where & fitted & (log_nh > threshold), where & fitted & (log_nh <= threshold)
-        numbers += _differences(difference, standard, above, group, f"{subset}, fits > 1e21", rng, n_boot)
+        numbers += _differences(difference, error, above, group, f"{subset}, fits > 1e21", rng, n_boot)
         if below.any():
+            held = (limit[below] > log_nh[below]).astype(float)
+            weights = _row_weights(group[below], rng, n_boot)
             numbers.append(
                 Number.of(
                     _SECTION,
@@ -98,25 +100,33 @@ def fit_numbers(table, label, group, subsets, rng, n_boot=300):
                     "xl_nh_ul90",
                     f"{subset}, fits < 1e21",
                     below.sum(),
-                    np.mean(limit[below] > log_nh[below]),
+                    held.mean(),
+                    interval(weights @ held),
                 )
             )
+    first, everything = next(iter(subsets.items()))
     for name in FIT_CLASSES:
-        chosen = fitted & (label == name) & (log_nh > threshold)
-        numbers += _differences(difference, standard, chosen, group, f"all, fits > 1e21, {name}", rng, n_boot)
+        chosen = everything & fitted & (label == name) & (log_nh > threshold)
+        words = f"{first}, fits > 1e21, {name}"
+        numbers += _differences(difference, error, chosen, group, words, rng, n_boot)
     return numbers
 
 
 _SECTION = "N_H against the catalogue's fits"
 
 
-def _differences(difference, standard, where, group, subset, rng, n_boot):
+def _row_weights(group, rng, n_boot):
+    """Weights of rows in bootstrap repeats over groups, each repeat's sum being one."""
+    index = np.unique(group, return_inverse=True)[1]
+    weights = bootstrap_weights(index, rng, n_boot)[:, index]
+    return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+
+
+def _differences(difference, error, where, group, subset, rng, n_boot):
     if where.sum() < 2:
         return []
-    index = np.unique(group[where], return_inverse=True)[1]
-    weights = bootstrap_weights(index, rng, n_boot)[:, index]
-    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
-    d, s = difference[where], standard[where]
+    weights = _row_weights(group[where], rng, n_boot)
+    d, s = difference[where], difference[where] / error[where]
     known = np.isfinite(s)
     numbers = [
         Number.of(
@@ -132,6 +142,11 @@ def _differences(difference, standard, where, group, subset, rng, n_boot):
         Number.of(_SECTION, "median |difference|, dex", "xl_nh", subset, d.size, np.median(np.abs(d))),
     ]
     if known.sum() > 1:
+        # Of a normal deviate of known error; 68 % widths of skewed intervals make it approximate.
+        expected = np.sqrt(2 / np.pi) * error[where][known].mean()
+        numbers.append(
+            Number.of(_SECTION, "the same as expected of both stated errors", "xl_nh", subset, known.sum(), expected)
+        )
         s = np.where(known, s, 0.0)
         share = weights * known
         share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)

@@ -34,6 +34,8 @@ def test_offset_and_variance():
     assert found["variance of standardised residuals"].value == pytest.approx(1, abs=0.1)
     low, high = found["variance of standardised residuals"].low, found["variance of standardised residuals"].high
     assert low < found["variance of standardised residuals"].value < high
+    expected = found["the same as expected of both stated errors"].value
+    assert found["mean |difference|, dex"].value == pytest.approx(expected, rel=0.2)
     log_nh, _ = catalogue_fits(table)
     assert found["mean difference, dex"].n == np.sum((log_nh > 21) & (label != "YSO"))
 

@@ -1,0 +1,164 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The tests on real data: prints them, and writes ``docs/real_tests.txt``.
+
+    python benchmarks/judge_real.py DATA [--what spectra classes ...] [--output docs/real_tests.txt]
+
+DATA is the folder with ``labels/``, ``responses/`` and ``spectra/``. Nothing
+that is tested took part in training; whatever has to be fitted on real labels
+is cross-fitted by sky field. About three minutes on one core.
+
+spectra: class, N_H and fit of every open spectrum beside reference fits.
+classes: the eight classes and AGN against compact objects, beside classifiers
+given the same columns; calibration on real labels; reliability.
+columns: N_H beside the catalogue's fits, averaged sources and detections.
+priors: the galactic class prior. sets: conformal sets of classes.
+"""
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+
+from astro_xlatent.columns import CLASSES
+from astro_xlatent.evaluate.fits import FIT_CLASSES
+from astro_xlatent.evaluate.folds import grouped_folds
+from astro_xlatent.evaluate.labels import load_detections, load_sources
+from astro_xlatent.evaluate.open_spectra import compare_spectra, evidence_table, result_table, spectra_numbers
+from astro_xlatent.evaluate.real_calibration import set_numbers
+from astro_xlatent.evaluate.real_tests import class_numbers, column_numbers, moved_to_plane, prior_numbers
+from astro_xlatent.evaluate.results import Results
+from astro_xlatent.evaluate.rows import prepare_rows
+from astro_xlatent.evaluate.sample import load_sky
+
+WHAT = ("spectra", "classes", "columns", "priors", "sets")
+SOURCES, DETECTIONS = "labels/csc2_labelled_sources.csv", "labels/csc2_labelled_detections.csv.gz"
+
+
+def say(line):
+    """Progress, apart from the results."""
+    print(f"judge_real: {line}", file=sys.stderr, flush=True)
+
+
+def enriched(labelled, data, name, model, minimum=()):
+    """Rows with the model's columns, on both sides of the split."""
+    from astro_xlatent.table import add_latents
+
+    table = add_latents(labelled.table, model=model, include=["xl_class_set"])
+    return prepare_rows(table, "class_label", minimum=minimum, path=data / name)[0]
+
+
+def judged_columns(data, model, sources, side):
+    """N_H of the averaged table and of single detections."""
+    numbers = column_numbers(sources[np.isin(sources.label, FIT_CLASSES)],
+                             "N_H against the catalogue's fits, averaged sources", side)
+    detections = enriched(load_detections(data / DETECTIONS), data, DETECTIONS, model)
+    say(f"{len(detections)} detections")
+    return numbers + column_numbers(detections[detections.split == side],
+                                    "N_H against the catalogue's fits, detections", side)
+
+
+def flux_of(table):
+    """Absorbed flux 0.5-7 keV as `add_latents` gives it to the prior."""
+    return sum(np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan)
+               for name in ("xl_flux_05_2", "xl_flux_2_7"))
+
+
+def galactic_weights(table, fitted, place=None):
+    """Weights of the eight classes from a fitted prior, at the rows' positions or other ones."""
+    from astro_xlatent.model.priors import GalacticPrior
+
+    if place is None:
+        sky = SkyCoord(np.array(table["ra"], float), np.array(table["dec"], float), unit="deg").galactic
+        place = sky.l.deg, sky.b.deg
+    return GalacticPrior(fitted, *place).weights(np.arange(len(table)), flux_of(table))[:, :len(CLASSES)]
+
+
+def judged_priors(data, rows, side):
+    """The MATCH prior on JUDGE rows, and cross-fitted over the fields of all rows."""
+    from astro_xlatent.train.galactic import fit_galactic_prior, galactic_sample, match_prior
+
+    part = rows[rows.split == side]
+    flat = {"flat": np.ones((1, len(CLASSES)))}
+    fitted = match_prior(data)
+    section = "class priors: galactic prior of MATCH fields"
+    numbers = prior_numbers(part, flat | {"galactic": galactic_weights(part.table, fitted)}, section, side)
+    numbers += moved_to_plane(part, {
+        "flat": lambda chosen, lon, lat: flat["flat"],
+        "galactic": lambda chosen, lon, lat: galactic_weights(part.table[chosen], fitted, (lon, lat)),
+    }, section, side)
+    sources, sky = load_sources(data / SOURCES), load_sky(data)
+    features, label = galactic_sample(sources)
+    field = sky.assign(sources.column("ra"), sources.column("dec"))[0]
+    own = sky.assign(np.array(rows.table["ra"]), np.array(rows.table["dec"]))[0]
+    crossed = np.ones((len(rows), len(CLASSES)))
+    fold = grouped_folds(rows.label, own, 5, 1)
+    for number in np.unique(fold):
+        test = fold == number
+        fitted = fit_galactic_prior(features[~np.isin(field, own[test])], label[~np.isin(field, own[test])])
+        crossed[test] = galactic_weights(rows.table[test], fitted)
+    return numbers + prior_numbers(rows, flat | {"galactic": crossed},
+                                   "class priors: galactic prior cross-fitted over all fields", "all open rows")
+
+
+def judged_sets(rows, side):
+    """Conformal sets of one side."""
+    part = rows[rows.split == side]
+    sets = [str(text).split(",") for text in part.table["xl_class_set"]]
+    return set_numbers(sets, part.label, part.field, np.random.default_rng(1), side)
+
+
+def spectra_text(data, model):
+    """Tables of the open spectra, and their summary."""
+    compared = compare_spectra(data, model=model, log=say)
+    lines = ["Open spectra", "============", "",
+             "N_H as log10 in 1/cm2; \"set\": literature's class in the conformal set; \"like fits\": range of",
+             "the families whose likelihood is almost as good; \"inside\": the fit's N_H lies in the model's",
+             "90 % interval (where the fit is an upper limit: both 90 % intervals overlap).", ""]
+    lines += result_table(compared).pformat(max_lines=-1, max_width=-1)
+    lines += ["", *evidence_table(compared).pformat(max_lines=-1, max_width=-1, align="<")]
+    return "\n".join(line.rstrip() for line in lines), spectra_numbers(compared, np.random.default_rng(1))
+
+
+def main():
+    """Run the tests and print them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("data", type=Path, help="folder with labels/, responses/ and spectra/")
+    parser.add_argument("--what", nargs="+", choices=WHAT, default=WHAT, help="some of the tests")
+    parser.add_argument("--model", default=None, help="model name or folder")
+    parser.add_argument("--side", choices=("JUDGE", "MATCH"), default="JUDGE",
+                        help="MATCH for developing; JUDGE for what counts")
+    parser.add_argument("--output", type=Path, help="file for the text")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    from astro_xlatent.model.pretrained import load_model
+
+    model = load_model(options.model)
+    results = Results("Real rows", {"model": f"{model.name}-{model.version}", "rows": options.side})
+    text = ""
+    if set(options.what) - {"spectra"}:
+        rows = enriched(load_sources(options.data / SOURCES), options.data, SOURCES, model,
+                        minimum=[("significance", 5)])
+        judged = rows[rows.split == options.side]
+    if "classes" in options.what:
+        results.add(class_numbers(judged, options.side, log=say))
+    if "columns" in options.what:
+        results.add(judged_columns(options.data, model, judged, options.side))
+    if "priors" in options.what:
+        results.add(judged_priors(options.data, rows, options.side))
+    if "sets" in options.what:
+        results.add(judged_sets(rows, options.side))
+    if "spectra" in options.what:
+        text, numbers = spectra_text(options.data, model)
+        results.numbers[:0] = numbers
+    text = f"{results.text()}\n\n{text}".rstrip() + "\n"
+    print(text)
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
