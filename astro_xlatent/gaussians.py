@@ -62,7 +62,31 @@ def latent_gaussians(table, rows=slice(None)):
 
 
 def plain_column(table, name, rows, shape):
-    """Values of a vector column as float64, and where any of them is masked."""
+    """
+    Values of a column as plain float64.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    name : str
+        Column of ``add_latents``.
+    rows : index
+        Which rows.
+    shape : tuple of int
+        Shape that a row must have.
+
+    Returns
+    -------
+    values : ndarray of float64, (n, ...)
+        Anything where masked.
+    masked : ndarray of bool, (n,)
+        True where any value of the row is masked.
+
+    Raises
+    ------
+    TableError
+        If there is no such column, or it has another shape.
+    """
     if name not in table.colnames:
         msg = f"the table has no column {name!r}; enrich it first with add_latents"
         raise TableError(msg)

@@ -18,7 +18,7 @@ from astro_xlatent.errors import (
     XlatentError,
 )
 from astro_xlatent.flags import Flag
-from astro_xlatent.missions.base import get_mission, identify_mission
+from astro_xlatent.missions.base import MissingBandsError, get_mission, identify_mission
 from astro_xlatent.model.density import density_below
 from astro_xlatent.model.network import LOG_NH_RANGE
 from astro_xlatent.model.posterior import FLUX_BANDS
@@ -41,6 +41,7 @@ OUTLIER_LEVEL = 0.01
 # numpy sizes strings beforehand: the longest class, and all of them joined.
 _STRINGS = {"xl_class": "U7", "xl_class_set": "U48"}
 _OWN_COLUMNS = ("xl_flag", "xl_reason", "xl_model")
+_NOTHING = "no spectrum, and no band columns in the table"
 # Rows whose spectra, with their folding matrices, are in memory at once.
 SPECTRA_CHUNK = 128
 
@@ -136,7 +137,7 @@ def add_latents(table, spectra=None, *, mission=None, model=None, prior=None, in
     result = _Result(len(table), model, _class_prior(table, prior, model), wanted)
     with _progress_bar(len(table), progress) as bar:
         _fill_from_spectra(result, entries, bar)
-        _fill_from_bands(result, table, mission, bar)
+        _fill_from_bands(result, table, mission, bar, needed=spectra is None)
     enriched = table.copy()
     columns = result.columns()
     enriched.remove_columns([n for n in (*COLUMNS, *GROUP_COLUMNS)
@@ -281,17 +282,24 @@ def _bin_rows(result, spectra):
     return (rows, bins, matrices) if seen.all() else (rows[seen], bins[seen], matrices[seen])
 
 
-def _fill_from_bands(result, table, mission, bar):
+def _fill_from_bands(result, table, mission, bar, needed=True):
+    """Rows without a usable spectrum; band columns must be there only if no spectra were given."""
     rows = np.nonzero(~result.done)[0]
     for start in range(0, len(rows), conf.batch_size):
         chunk = rows[start:start + conf.batch_size]
         bar.update(len(chunk))
         if mission is None or not mission.bands:
             for row in chunk:
-                known = result.reasons[row]
-                result.note(row, Flag.NO_DATA, "" if known else "no spectrum, and no band columns in the table")
+                result.note(row, Flag.NO_DATA, "" if result.reasons[row] else _NOTHING)
             continue
-        measured = mission.read_bands(table[chunk])
+        try:
+            measured = mission.read_bands(table[chunk])
+        except MissingBandsError:
+            if needed:
+                raise
+            for row in chunk:
+                result.note(row, Flag.NO_DATA, "" if result.reasons[row] else _NOTHING)
+            continue
         for row, flags, reason in zip(chunk, measured.flags, measured.reason, strict=True):
             result.note(row, int(flags), reason)
         usable = measured.bins.valid.any(axis=1)

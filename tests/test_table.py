@@ -149,6 +149,16 @@ def test_missing_file_falls_back_on_bands(random_model, tmp_path):
                                add_latents(table, model=random_model)["xl_latent"], atol=1e-5)
 
 
+def test_ids_alone_with_some_spectra(random_model, spectrum):
+    """A table without band columns, recognised by its ids: rows without spectrum are masked and told why."""
+    table = Table({"obsid": [1, 2], "obi": [0, 0], "region_id": [3, 4]})
+    result = add_latents(table, {0: spectrum}, model=random_model)
+    assert list(result["xl_latent"].mask[:, 0]) == [False, True]
+    assert result["xl_reason"][1] == "no spectrum, and no band columns in the table"
+    with pytest.raises(TableError, match="flux_aper_s"):
+        add_latents(table, model=random_model)
+
+
 def test_missing_response_is_replaced_and_flagged(random_model, spectrum, tmp_path):
     """A PHA alone gets the mission's default response."""
     alone = XraySpectrum(**{**vars(spectrum), "response": None, "meta": {"date_obs": "2010-07-01"}})

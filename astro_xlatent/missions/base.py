@@ -23,7 +23,8 @@ from astro_xlatent.missions._columns import name_columns
 from astro_xlatent.plugins import load_plugins
 from astro_xlatent.spectra.bins import EnergyBins
 
-__all__ = ["BandMeasurement", "Mission", "available_missions", "get_mission", "identify_mission"]
+__all__ = ["BandMeasurement", "MissingBandsError", "Mission", "available_missions", "get_mission",
+           "identify_mission"]
 
 #: The package's own, so that a checkout on PYTHONPATH works without metadata.
 _BUILT_IN = {
@@ -33,6 +34,10 @@ _BUILT_IN = {
 }
 # What band columns of an X-ray catalogue are called, more or less.
 _BAND_LIKE = re.compile(r".*(flux|rate|cts|cnts|counts).*").fullmatch
+
+
+class MissingBandsError(TableError):
+    """A table has no band columns that can be read; with spectra that is no fault."""
 
 
 @dataclass
@@ -96,8 +101,8 @@ class Mission(ABC):
         Turn the band columns of ``table`` into a `BandMeasurement`.
 
         Never fails for single rows: they get flags and a reason. Raises
-        `~astro_xlatent.errors.TableError` if the table as a whole has no
-        usable column or one with a wrong unit.
+        `MissingBandsError` if the table as a whole has no usable column, and
+        `~astro_xlatent.errors.TableError` if one has a wrong unit.
         """
 
     @abstractmethod

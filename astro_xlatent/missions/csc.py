@@ -19,11 +19,10 @@ from functools import partial
 
 import numpy as np
 
-from astro_xlatent.errors import TableError
 from astro_xlatent.flags import Flag
 from astro_xlatent.missions._bandset import BandSet, assemble, counts_from_flux
 from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX, Columns, name_columns
-from astro_xlatent.missions.base import Mission, list_files, product_kind
+from astro_xlatent.missions.base import MissingBandsError, Mission, list_files, product_kind
 from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.missions.responses import band_area, default_response
 from astro_xlatent.physics.grid import KEV_TO_ERG
@@ -151,7 +150,7 @@ class CSC(Mission):
 
         Raises
         ------
-        TableError
+        MissingBandsError, TableError
             If no band column is there, or one has a wrong unit.
         """
         cols = Columns(table)
@@ -160,7 +159,7 @@ class CSC(Mission):
         if not sets and not any(name in cols for name in _WIDE_BAND):
             msg = (f"table has no band columns of the CSC that can be read (it has "
                    f"{name_columns(table, _looks_like_band)}); expected {self.expected_columns()}")
-            raise TableError(msg)
+            raise MissingBandsError(msg)
         shape = (len(cols), len(self.bands))
         sets = sets or [BandSet("", np.zeros(shape), np.zeros(shape), np.ones(shape, int))]
         middle = np.sqrt([lo * hi for _, lo, hi in self.bands])

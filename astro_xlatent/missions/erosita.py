@@ -27,7 +27,7 @@ from astro_xlatent.flags import Flag
 from astro_xlatent.missions._bandset import BandSet, assemble
 from astro_xlatent.missions._columns import name_columns
 from astro_xlatent.missions._erosita_names import ErositaColumns, canonical_name
-from astro_xlatent.missions.base import Mission, list_files, product_kind
+from astro_xlatent.missions.base import MissingBandsError, Mission, list_files, product_kind
 from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.missions.responses import band_area, default_response
 
@@ -122,7 +122,7 @@ class EROSITA(Mission):
         if not present(_THREE_BANDS):
             msg = (f"table has no band columns of eROSITA that can be read (it has "
                    f"{name_columns(cols.table, _is_band)}); expected {self.expected_columns()}")
-            raise TableError(msg)
+            raise MissingBandsError(msg)
         three, one = (any(name in cols for name in names) for names in (_ONLY_THREE, _ONLY_ONE))
         if three == one:
             msg = ("ML_CTS_1 is 0.2-2.3 keV in the main catalogue and 0.2-0.6 keV in the hard one, and the "
@@ -146,7 +146,7 @@ class EROSITA(Mission):
 
         Raises
         ------
-        TableError
+        MissingBandsError, TableError
             If no band column is there, one has a wrong unit, or only numbered
             bands are there and the catalogue cannot be told.
         """
