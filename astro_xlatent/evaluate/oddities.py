@@ -175,7 +175,7 @@ def _contaminated(instrument, rng):
 
 
 def _without_area(instrument, rng):
-    """Redistribution alone: the true area does not depend on energy, the response claims that of the telescope."""
+    """A true area that does not depend on energy, where the telescope's is claimed."""
     area = instrument.matrix.sum(axis=0)
     return instrument.matrix / np.maximum(area, 1e-3 * area.max()) * area.mean()
 

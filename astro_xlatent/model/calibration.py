@@ -14,35 +14,41 @@ from scipy.special import logsumexp, softmax
 
 from astro_xlatent.model.density import recalibrated_density
 
-__all__ = ["SHARES", "Calibration", "smallest_share"]
+__all__ = ["WEIGHTS", "Calibration", "joint_score"]
 
-#: Share of the false alarms that each part of ``xl_outlier`` may raise. Chosen, on the oddities
-#: `astro_xlatent.evaluate.oddities.TUNING`, among all to one, equal shares and a tenth or a fifth for the first.
-SHARES = {"evidence": 0.1, "gof": 0.45, "run": 0.45}
+#: Weights of the parts of ``xl_outlier``. Chosen on `astro_xlatent.evaluate.oddities.TUNING` among
+#: weights of 0 to 1 and minima of weighted p-values, which detected 43 to 49 % of them; these 49.5 %.
+WEIGHTS = {"evidence": 0.5, "gof": 1.0, "run": 0.5}
+#: Where the exponential tail of a p-value ends.
+LEAST_P = 1e-6
 
 
-def smallest_share(p_values):
+def joint_score(p_values):
     """
-    Smallest of several p-values, each over its share of the false alarms.
+    One number for several p-values, small if odd.
+
+    The weighted sum of their logarithms, Fisher's statistic (Fisher 1925,
+    Statistical Methods for Research Workers) with the weights of Good (1955,
+    JRSS B 17, 264). Several parts that are each somewhat odd make a row odd.
+    The parts are not independent: the sum's distribution is that over
+    simulations.
 
     Parameters
     ----------
     p_values : dict of ndarray
-        Names as in `SHARES`.
+        Names as in `WEIGHTS`, values above zero.
 
     Returns
     -------
-    joint : ndarray
-        Below a level at most as often as the p-values' shares add up to times
-        that level (Bonferroni's inequality).
+    score : ndarray
 
     Examples
     --------
     >>> import numpy as np
-    >>> smallest_share({"evidence": np.array([0.05, 0.5]), "gof": np.array([0.9, 0.09])})
-    array([0.5, 0.2])
+    >>> joint_score({"evidence": np.array([1.0, 0.5]), "gof": np.array([0.5, 1.0])}).round(3)
+    array([-0.693, -0.347])
     """
-    return np.min([p / SHARES[name] for name, p in p_values.items()], axis=0)
+    return np.sum([WEIGHTS[name] * np.log(p) for name, p in p_values.items()], axis=0)
 
 
 class Calibration:
@@ -80,7 +86,7 @@ class Calibration:
                 **{f"{head}_below": [[0.0, 1.0]] for head in ("nh", "index", "kt")},
                 **{f"flux_{band}": [[1.0, 1.0]] for band in ("05_2", "2_7", "02_23")},
                 "evidence": [[-30.0, 0.0]], "gof": [[-3.0, 3.0]], "run": [[0.0, 30.0]],
-                "odd": [[0.0, 1.0]]}
+                "odd": [[-15.0, 0.0]]}
         d = config.n_latent
         mixture = {"weight": [1.0], "mean": [[0.0] * d], "covariance": [np.eye(d).tolist()]}
         prior = {k: [1 / n] * n for k, n in
@@ -218,6 +224,15 @@ class Calibration:
         floor = 0.5 * (self.levels[1] - self.levels[0])
         return np.maximum(1 - p if upper else p, floor)
 
+    def _tail_p(self, mode, name, net, value, upper):
+        """The same with an exponential tail, so that one very odd part can outweigh ordinary others."""
+        levels = (0.95, 0.99) if upper else (0.05, 0.01)
+        near, far = np.array([np.interp(levels, self.levels, q) for q in self._at(mode, name, net)]).T
+        step = np.where(far == near, 1.0, far - near)
+        beyond = np.maximum((value - far) / step, 0.0)
+        p = np.maximum(self._p_value(mode, name, net, value, upper), 0.01)
+        return np.where(beyond > 0, np.maximum(0.01 * 5.0**-beyond, LEAST_P), p)
+
     def oddness(self, mode, net, mean, covariance, gof, run):
         """
         p-values of a row's parts against simulations of like counts and mode.
@@ -236,12 +251,13 @@ class Calibration:
         -------
         p : dict of ndarray, shape (n,)
             ``evidence`` of the latents, and for spectra ``gof`` and ``run``
-            (if the model was calibrated for it); 1 where unknown.
+            (if the model was calibrated for it); 1 where unknown. Below 1 %
+            the tail of the simulations is continued as an exponential.
         """
-        p = {"evidence": self._p_value(mode, "evidence", net, self.evidence(mean, covariance), upper=False)}
+        p = {"evidence": self._tail_p(mode, "evidence", net, self.evidence(mean, covariance), upper=False)}
         for name, value in (("gof", gof), ("run", run)):
             if mode == "spectra" and name in self.tables[mode]:
-                found = self._p_value(mode, name, net, np.nan_to_num(value), upper=True)
+                found = self._tail_p(mode, name, net, np.nan_to_num(value), upper=True)
                 p[name] = np.where(np.isfinite(value), found, 1.0)
         return p
 
@@ -249,8 +265,9 @@ class Calibration:
         """
         p-value of a row against simulations of like counts and mode.
 
-        For spectra the smallest of the p-values of `oddness`, each over its
-        share in `SHARES`, whose own distribution over simulations is known.
+        For spectra that of the `joint_score` of the parts in `oddness`; if the
+        model was calibrated before there was one, twice the smaller of the
+        p-values of evidence and goodness of fit.
 
         Parameters
         ----------
@@ -262,12 +279,14 @@ class Calibration:
         p : ndarray, shape (n,)
         """
         p = self.oddness(mode, net, mean, covariance, gof, run)
+        alone = np.maximum(p["evidence"], 0.5 * (self.levels[1] - self.levels[0]))
         if mode == "bands":
-            return p["evidence"]
-        joint = smallest_share(p)
+            return alone
         if "odd" in self.tables[mode]:
-            joint = self._p_value(mode, "odd", net, joint, upper=False)
-        return np.where(np.isfinite(gof), np.minimum(joint, 1.0), p["evidence"])
+            joint = self._p_value(mode, "odd", net, joint_score(p), upper=False)
+        else:
+            joint = np.minimum(1, 2 * np.minimum(p["evidence"], p["gof"]))
+        return np.where(np.isfinite(gof), joint, alone)
 
     def poor_fit(self, net, gof, level=0.01):
         """True where the goodness of fit is worse than that of all but a share of simulations."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
 
-from astro_xlatent.model.calibration import Calibration, smallest_share
+from astro_xlatent.model.calibration import Calibration, joint_score
 from astro_xlatent.model.density import probability_below_truth
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
 from astro_xlatent.model.posterior import FLUX_BANDS, Model, covariance_of
@@ -172,13 +172,13 @@ def _fit_mode(rows, mode, tables):
 
 
 def _fit_oddness(rows, covariance, windows, tables):
-    """Quantiles of goodness of fit and largest run, then of their smallest p-value with the evidence's."""
+    """Quantiles of goodness of fit and largest run, then of the joint score with the evidence."""
     known = np.isfinite(rows["gof"])
     fitted = {name: [np.quantile(rows[name][w & known], LEVELS).round(4).tolist() for w in windows]
               for name in ("gof", "run")}
     calibration = Calibration(tables | {"spectra": tables["spectra"] | fitted})
-    joint = smallest_share(calibration.oddness("spectra", rows["net"], rows["mean"], covariance,
-                                               rows["gof"], rows["run"]))
+    joint = joint_score(calibration.oddness("spectra", rows["net"], rows["mean"], covariance,
+                                            rows["gof"], rows["run"]))
     return fitted | {"odd": [np.quantile(joint[w & known], LEVELS).round(5).tolist() for w in windows]}
 
 
