@@ -86,7 +86,7 @@ def check_place(events, tallies, occupancy, field):
                 raise RegionError(msg)
             continue
         share = occupancy.empty_share(x, y, weight)
-        if share > _ALL and not tally.counts.sum():
+        if share > _ALL and not tally.n_events:
             place = ", ".join(f"{value:.0f}" for value in tally.aperture.center)
             msg = (f"{tally.aperture.name}: the {tally.purpose} region (around X, Y {place}) lies off the "
                    f"detector: there is no event in or near it in {events.path}. Give a region of this "
@@ -96,7 +96,7 @@ def check_place(events, tallies, occupancy, field):
             warn(f"{tally.aperture.name}: about {100 * share:.0f} % of the {tally.purpose} region lies where "
                  "no event was seen; if that is off the detector, give the field of view as field=..., so "
                  "that only the area within it counts")
-        if not tally.counts.sum():
+        if not tally.n_events:
             warn(f"{tally.aperture.name}: no event in the {tally.purpose} region")
 
 

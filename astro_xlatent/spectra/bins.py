@@ -192,7 +192,7 @@ class EnergyBins:
 
     @property
     def background_known(self):
-        """True for rows with a measured background, shape (rows,); no counts off source have an error, too."""
+        """True for rows with a measured background, shape (rows,); zero counts off source are one, too."""
         return np.any(self.valid & (self.background_error > 0), axis=1)
 
     @property

@@ -8,6 +8,7 @@ few thousand rows at once, from plain and gzipped files alike.
 """
 
 import gzip
+import os
 import re
 import zlib
 from dataclasses import dataclass, field
@@ -84,6 +85,10 @@ class EventFile:
         SpectrumError
             If the file is missing, damaged, or holds no event list or several.
         """
+        if not isinstance(path, (str, os.PathLike)):
+            msg = f"events is a {type(path).__name__}; give the path of an event list in FITS"
+            raise SpectrumError(msg)
+        path = Path(path).expanduser()
         found, times = [], []
         with _opened(path) as stream:
             for header, begin, size in _hdus(stream, path):

@@ -23,6 +23,8 @@ from astro_xlatent.spectra.region_files import read_region
 
 __all__ = ["extract_spectrum"]
 
+# Fewer events without a channel than this are nothing to speak of.
+_FEW = 20
 _META = ("OBJECT", "OBS_ID", "DATE-OBS", "RA_PNT", "DEC_PNT", "FILTER", "DATAMODE", "DETNAM")
 
 
@@ -44,6 +46,7 @@ def extract_spectrum(cls, events, source, background=None, *, arf=None, rmf=None
     events = EventFile.open(events)
     _refuse_unsupported(events)
     selections = parse_selection(select)
+    _keep_detectors(events, selections)
     channels = find_channels(events, arf, rmf)
     quality = channels.quality(energy_range)
     before = _restrict(events, good_times)
@@ -77,6 +80,14 @@ def _refuse_unsupported(events):
     if "PI" not in events.columns:
         events.fail(f"a column PI is needed, it has {', '.join(events.columns) or 'none'}; give a calibrated "
                     "event list (level 2)")
+
+
+def _keep_detectors(events, selections):
+    """Forget the good times of telescopes and CCDs that are selected away: their exposure does not count."""
+    for selection in selections:
+        if selection.column == events.detector_column() and selection.mask is None:
+            events.good_times = {number: times for number, times in events.good_times.items()
+                                 if number is None or selection.passes(np.array([number]))[0]}
 
 
 def _restrict(events, good_times):
@@ -114,6 +125,11 @@ class _Tally:
         if detector is not None:
             self.detectors.update(detector[inside].tolist())
         return inside
+
+    @property
+    def n_events(self):
+        """Events inside, in a channel or not."""
+        return int(self.counts.sum()) + self.no_channel
 
     @property
     def detector(self):
@@ -163,6 +179,9 @@ def _spectrum(cls, events, tally, channels, quality, plane, exposure, before):
     if not area > 0:
         msg = f"{tally.aperture.name}: the {tally.purpose} region has no area within the field"
         raise RegionError(msg)
+    if tally.no_channel > max(_FEW, tally.counts.sum()):
+        warn(f"{events.path}: {tally.no_channel} events of the {tally.purpose} region lie in no channel, "
+             f"{tally.counts.sum()} in one; does the RMF belong to this instrument?")
     header = events.header
     meta = {key.lower().replace("-", "_"): header.get(key) for key in _META if header.get(key) is not None}
     meta.update(chantype="PI", events=Path(events.path).name, region=tally.aperture.name, exposure_rule=rule,

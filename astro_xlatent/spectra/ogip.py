@@ -103,8 +103,10 @@ def _choose(tables, path):
     spectra = [t for t in tables if _is_spectrum(t)]
     if not spectra:
         names = ", ".join(t.name or "(unnamed)" for t in tables[:10]) or "none"
-        msg = (f"{path}: no SPECTRUM extension; its table extensions: {names}. Give a PHA file "
-               "(event lists and responses are no spectra)")
+        remedy = "Give a PHA file (responses are no spectra)"
+        if any(t.header.text("HDUCLAS1").upper() == "EVENTS" or t.name == "EVENTS" for t in tables):
+            remedy = "From an event list make one with XraySpectrum.from_events or astro-xlatent extract"
+        msg = f"{path}: no SPECTRUM extension; its table extensions: {names}. {remedy}"
         raise SpectrumError(msg)
     source = [t for t in spectra if t.header.text("HDUCLAS2").upper() != "BKG"]
     if len(source) > 1:

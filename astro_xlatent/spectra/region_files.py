@@ -23,6 +23,7 @@ __all__ = ["RegionSet", "read_region"]
 _MAX_TEXT = 8 * 1024**2
 _MAX_SHAPES = 20_000
 _FRAME = re.compile(r"(^|;)([ \t]*)physical\b", re.IGNORECASE | re.MULTILINE)
+_ROTATED = re.compile(r"^([ \t]*[+-]?)rotbox\b", re.IGNORECASE | re.MULTILINE)
 _ANY_FRAME = re.compile(r"(^|;)\s*(image|physical|icrs|fk[45]|[jb](?:2000|1950)|galactic|ecliptic|wcs\w?|"
                         r"linear|amplifier|detector|tile)\b", re.IGNORECASE | re.MULTILINE)
 _JOINED = re.compile(r"\)[ \t]*[&*!+|-][ \t]*!?[ \t]*[a-z]+[ \t]*\(", re.IGNORECASE)
@@ -182,13 +183,14 @@ def _read_text(data, path):
 
 
 def _as_ds9(text, path):
-    """Physical coordinates, which ``regions`` does not know, called image coordinates."""
+    """Physical coordinates and CIAO's rotbox, which ``regions`` does not know, by names that it knows."""
     bare = re.sub(r"\{[^}]*\}", "", re.sub(r"(?m)#.*$", "", text))
     if _JOINED.search(bare):
         msg = (f"{path}: shapes joined on one line with &, *, !, + or -, which is CIAO's own syntax; write "
                "one shape a line with excluded ones as -circle(...), or save the region as FITS with "
                "dmmakereg")
         raise RegionError(msg)
+    text = _ROTATED.sub(r"\1box", text)
     if not _ANY_FRAME.search(bare):
         return "image\n" + text
     if re.search(r"(^|;)\s*image\b", bare, re.IGNORECASE | re.MULTILINE):

@@ -274,6 +274,24 @@ def test_erosita(tmp_path, text, ogip):
         XraySpectrum.from_events(path, region)
 
 
+def test_selected_telescopes(tmp_path, text, ogip):
+    """Exposure and good times are those of the telescopes that are selected."""
+    path, sky, tm, time = erosita_list(tmp_path / "e.fits")
+    region = text(f"icrs\ncircle({PLACE.ra.deg},{PLACE.dec.deg},200\")\n")
+    spectrum = XraySpectrum.from_events(path, region, rmf=ogip.rmf(), select=["tm_nr=1"])
+    assert spectrum.exposure == pytest.approx(60.0)
+    inside = (sky.separation(PLACE).arcsec < 200) & (tm == 1) & (time <= 60)
+    assert spectrum.counts.sum() + spectrum.meta["events_without_channel"] == inside.sum()
+
+
+def test_rmf_of_another_instrument(tmp_path, text, ogip):
+    """If most events lie in no channel, this is said."""
+    path, *_ = erosita_list(tmp_path / "e.fits", energies=np.full(4000, 9500.0))
+    region = text(f"icrs\ncircle({PLACE.ra.deg},{PLACE.dec.deg},200\")\n")
+    with pytest.warns(XlatentWarning, match="does the RMF belong to this instrument"):
+        XraySpectrum.from_events(path, region, rmf=ogip.rmf())
+
+
 def test_erosita_survey_exposure(tmp_path, text, ogip):
     """In a survey the exposure of the tile is not that of the source, and this is said."""
     path, *_ = erosita_list(tmp_path / "e.fits", header={"OBS_MODE": "SURVEY", "EXPOSURE": 300.0})
@@ -444,6 +462,18 @@ def test_reg3_gives_both_regions(plain, tmp_path):
     wide = (along / 60) ** 2 + (across / 40) ** 2 < 1
     assert spectrum.background.counts.sum() == np.sum(events.good & wide & ~core)
     assert spectrum.background_scale == pytest.approx(96 / (2400 - 96), rel=1e-4)
+
+
+def test_what_is_not_a_path(text):
+    """An event list must be a file; that it is none is said by reading a spectrum, too."""
+    with pytest.raises(SpectrumError, match="events is a ndarray"):
+        XraySpectrum.from_events(np.zeros(3), text(physical("circle(1,1,1)")))
+
+
+def test_event_list_read_as_spectrum(plain):
+    """Who reads an event list as a spectrum is told what to do."""
+    with pytest.raises(SpectrumError, match="XraySpectrum.from_events"):
+        XraySpectrum.read(plain[1])
 
 
 def test_without_the_regions_package(plain, monkeypatch):

@@ -51,6 +51,12 @@ def test_physical_coordinates(tmp_path, text):
     assert aperture.area() == (pytest.approx(np.pi * 2500), "exact")
 
 
+def test_rotbox_of_ciao(tmp_path):
+    """CIAO's rotbox is DS9's box."""
+    same(Aperture(save(tmp_path, "rotbox(4100,4096,80,30,20)\n"), None),
+         Aperture(save(tmp_path, "physical\nbox(4100,4096,80,30,20)\n", "s.reg"), None))
+
+
 def test_image_coordinates_are_warned_of(tmp_path):
     """Image coordinates depend on how an image was binned, which nobody can know here."""
     with pytest.warns(XlatentWarning, match="save the region in physical or sky"):
