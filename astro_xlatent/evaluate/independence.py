@@ -6,19 +6,27 @@ A score against something that was computed from the very photons that the
 model sees tells less than one against an independent label.
 """
 
+import re
+
 import numpy as np
 
 from astro_xlatent.evaluate.baselines import plain_column
 
-__all__ = ["ORIGINS", "independence_notes", "independent_labels", "origin_table"]
+__all__ = ["ORIGINS", "has_references", "independence_notes", "independent_labels", "origin_table"]
 
 #: What a column holds, where it comes from, and whether it used the same photons.
 ORIGINS = (
     (
-        "class_label",
+        "class of a source",
         "literature: optical, infrared or radio catalogues; X-ray binaries from X-ray catalogues",
         "no, but X-ray binaries were found by other X-ray telescopes",
     ),
+    (
+        "class of a detection",
+        "position within 2 arcsec of a catalogued binary, pulsar or nova",
+        "no, but binaries were found in X-rays, partly with Chandra, and crowded fields mislead",
+    ),
+    ("class, true_* of a simulation", "the simulator", "no: they know nothing of the noise"),
     ("hardness ratios, fluxes", "the catalogue's photometry", "yes"),
     ("powlaw_nh, powlaw_gamma, bb_kt", "the catalogue's spectral fits", "yes"),
     ("var_*, kp_*, ks_*", "arrival times of the photons", "the same photons, other information"),
@@ -34,6 +42,32 @@ _XRAY_REFERENCES = (
     "2001A&A...368.1021L",
     "2010A&A...523A..61K",
 )
+
+
+def has_references(table):
+    """
+    Whether a table tells where its labels come from.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+
+    Returns
+    -------
+    known : bool
+        True if ``label_reference`` holds bibliographic codes; in samples
+        matched by position it holds names of objects, which tell nothing.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> has_references(Table({"label_reference": ["2010A&A...518A..10V"]}))
+    True
+    """
+    if "label_reference" not in table.colnames:
+        return False
+    values = np.ma.filled(np.ma.asarray(table["label_reference"]).astype(str), "")
+    return any(re.match(r"(1[89]|20)\d\d[A-Za-z]", str(value)) for value in values)
 
 
 def independent_labels(table):
@@ -78,8 +112,10 @@ def independence_notes(table):
     -------
     notes : list of str
     """
+    if "true_nh" in table.colnames:
+        return ["labels and true quantities are those of the simulation: they know nothing of the noise"]
     notes = [f"{name}: from {origin}; same photons: {same}" for name, origin, same in ORIGINS]
-    if "label_reference" in table.colnames:
+    if has_references(table):
         n = int(np.sum(independent_labels(table)))
         notes.append(f"{n} of {len(table)} labels name no X-ray catalogue of X-ray binaries")
     if "xl_nh" in table.colnames:

@@ -301,11 +301,11 @@ def information_numbers(
                         latent[rows], values[rows], conditions[rows], seed=seed, **repeats
                     )
         for method, found in measured.items():
-            named = f"{method}: {name}"
+            of = (f"{method}: {name}", "all", known.sum())
             numbers += [
-                Number.of(section, "mutual information", named, "all", known.sum(), found.value, found.interval),
-                Number.of(section, "95 % quantile of permutations", named, "all", known.sum(), found.null),
-                Number.of(section, "p-value", named, "all", known.sum(), found.p_value),
+                Number.of(section, "mutual information", *of, found.value, found.interval),
+                Number.of(section, "95 % quantile of permutations", *of, found.null),
+                Number.of(section, "p-value", *of, found.p_value),
             ]
     if sizes:
         for truth, estimate in bias_check(int(np.median(sizes)), latent.shape[1], seed):

@@ -148,7 +148,8 @@ def _matrix(result):
     """All correlations of one table."""
     matrix = result.arrays["correlations"]
     yield from (f"All correlations, {escaped(_name(result))}:", "")
-    rows = ((n, *(f"{v:+.2f}" for v in v)) for n, v in zip(matrix["quantities"], matrix["values"], strict=True))
+    pairs = zip(matrix["quantities"], matrix["values"], strict=True)
+    rows = ((name, *(f"{value:+.2f}" for value in values)) for name, values in pairs)
     yield from _table("quantity, " + ", ".join(str(k) for k in range(N_LATENT)), rows)
 
 
@@ -170,7 +171,8 @@ def _titles(results):
     for result in results:
         best = strongest(result, 1)
         if all(best):
-            named = [re.sub(r" \(.*\)| of the catalogue's fit|(photon|energy)-flux ", "", b[0][0]) for b in best]
+            spare = re.compile(r" \(.*\)| of the catalogue's fit|(photon|energy)-flux ")
+            named = [spare.sub("", b[0][0]) for b in best]
             return [f"{t}: {n} {b[0][1]:+.2f}" for t, n, b in zip(titles, named, best, strict=True)]
     return titles
 

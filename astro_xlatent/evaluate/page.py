@@ -65,8 +65,7 @@ _HEADLINE_SUBSETS = ("all", "JUDGE", "labels without X-rays")
 _CLASSIFICATION = re.compile(r"^(\d classes|AGN against .*), folds by (sky field|source)$")
 # What stays on the second page, whatever its length.
 _SECOND_PAGE = re.compile(
-    r"folds by source|recall|correlation of latents|formulas|regression|: latents$|: N_H$|"
-    r"goodness of fit|variance explained"
+    r"folds by source|recall|correlation of latents|formulas|regression|goodness of fit|variance explained"
 )
 _MOST_ROWS = 40
 
@@ -149,22 +148,25 @@ def _heading(result):
 
 
 def _classification(result):
-    """Headlines of all classification tasks side by side, for each grouping of folds."""
+    """Headlines of all classification tasks side by side, folds by source last."""
     sections = [s for s in dict.fromkeys(n.section for n in result.numbers) if _CLASSIFICATION.match(s)]
-    first = [s for s in sections if s.endswith(_grouping(sections))]
+    main = "sky field" if any(s.endswith("sky field") for s in sections) else "source"
     numbers = []
-    for section in first:
+    for section in sections:
         quantity = "AUC" if section.startswith("AGN") else "balanced accuracy"
+        subsets = _HEADLINE_SUBSETS[:2] if section.endswith(main) else ("all",)
         numbers += [
             n
             for n in result.find(section, quantity)
-            if n.subset in _HEADLINE_SUBSETS[:2] and _HEADLINE_METHODS.match(n.method)
+            if n.subset in subsets and _HEADLINE_METHODS.match(n.method)
         ]
     if not numbers:
         return
-    title = f"Classification, folds by {_grouping(sections)}"
-    short = {s: s.split(",")[0].replace("AGN against LMXB", "AGN against compact") for s in first}
+    title = f"Classification, folds by {main}"
+    short = {s: s.split(",")[0].replace("AGN against LMXB", "AGN against compact") for s in sections}
+    short |= {s: f"{short[s]}, folds by source" for s in sections if not s.endswith(main)}
     keys = list(dict.fromkeys((n.section, n.quantity, n.subset) for n in numbers))
+    keys.sort(key=lambda key: not key[0].endswith(main))
     cells = {(n.method, (n.section, n.quantity, n.subset)): n for n in numbers}
     header = ["of"]
     for section, quantity, subset in keys:
@@ -175,10 +177,6 @@ def _classification(result):
     yield from _rst_table(header, [[m, *(_cell(cells.get((m, key))) for key in keys)] for m in methods])
 
 
-def _grouping(sections):
-    return "sky field" if any(s.endswith("sky field") for s in sections) else "source"
-
-
 def _headlines(result):
     """Yield sections of the first page, with their numbers."""
     for section in dict.fromkeys(n.section for n in result.numbers):
@@ -187,7 +185,13 @@ def _headlines(result):
             numbers = [
                 n for n in numbers if n.subset in _HEADLINE_SUBSETS and not re.search("boosting", n.method)
             ]
-        if _CLASSIFICATION.match(section) or _SECOND_PAGE.search(section) or not numbers:
+        if section.startswith("simulated ") and section.endswith((": latents", ": N_H")):
+            numbers = [
+                n for n in numbers if "coverage" in n.quantity and n.method in ("mean of latents", "model")
+            ]
+        elif _CLASSIFICATION.match(section) or _SECOND_PAGE.search(section):
+            continue
+        if not numbers:
             continue
         if len(pivot(numbers)[1]) <= _MOST_ROWS:
             yield section, numbers

@@ -33,6 +33,7 @@ from astro_xlatent.evaluate.regression import (
 )
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import is_detections, prepare_rows
+from astro_xlatent.evaluate.scores import calibration_error
 from astro_xlatent.evaluate.split import JUDGE
 from astro_xlatent.evaluate.truth import join_truth
 from astro_xlatent.spectra.bins import N_FINE
@@ -108,19 +109,28 @@ def _predictions(rows, label, classes, probability, grouping, seed, quick):
     pairs += [("model probabilities, logistic", hardness)]
     tools = probes(seed, trees=100 if quick else 200)
     for name, features in sets.items():
-        for tool in _tools_for(name, tools, quick or rows.grouping != grouping):
+        for tool in _tools_for(name, tools, quick, rows.grouping == grouping):
             classifier = with_pca(tools[tool], N_FINE) if name.startswith(PCA_NAME) else tools[tool]
             found.append(Prediction(f"{name}, {tool}", probe(classifier, features, label, fold, n_classes)))
-    if quick or rows.grouping == grouping:
+    if rows.grouping == grouping:
         found += _clusters(rows, label, fold, n_classes, quick, seed)
     return found, pairs
 
 
-def _tools_for(name, tools, few):
-    """Which classifiers see a set of features: all see the latents, few the sets with a position."""
+def _tools_for(name, tools, quick, main):
+    """
+    Which classifiers see a set of features.
+
+    All see the latents; gradient boosting few other sets, and the second
+    grouping of folds (``main`` is False) is for random forests of those.
+    """
+    few = not name.startswith("latents + ") or "hardness" not in name
+    few &= not name.endswith(("+ flux", "latitude")) and "fits" not in name
+    if not main:
+        return ["random forest"] if few else []
     if name in ("latents", "model probabilities", PCA_NAME):
-        return ["random forest", "logistic"] if few else list(tools)
-    return ["random forest"] if few or "latitude" in name else ["random forest", "gradient boosting"]
+        return ["random forest", "logistic"] if quick else list(tools)
+    return ["random forest", "gradient boosting"] if few and not quick else ["random forest"]
 
 
 def _clusters(rows, label, fold, n_classes, quick, seed):
@@ -141,6 +151,8 @@ def _task(results, name, rows, label, classes, probability, grouping, seed, quic
     counts = {subset: int(where.sum()) for subset, where in subsets.items()}
     quantity = "AUC" if len(classes) == 2 else "balanced accuracy"
     results.add(difference_numbers(f"{section}: differences", scored, pairs, list(subsets), quantity, counts))
+    curve = calibration_error(*_stated(predictions[0], label))[1]
+    results.arrays[f"reliability {section}: {predictions[0].name}"] = curve.round(4).tolist()
     for prediction in predictions:
         if prediction.name in ("model, zero-shot", "latents, random forest"):
             for subset in ("all", JUDGE):
@@ -150,6 +162,12 @@ def _task(results, name, rows, label, classes, probability, grouping, seed, quic
                     )
                     results.add(recalls)
                     results.arrays[f"confusion {section}: {prediction.name}, {subset}"] = confusion
+
+
+def _stated(prediction, label):
+    """The probability that a method states for its class, and whether that is right."""
+    total = np.maximum(prediction.probability.sum(axis=1), 1e-12)
+    return prediction.probability.max(axis=1) / total, prediction.index == label
 
 
 def evaluate_table(
@@ -187,7 +205,7 @@ def evaluate_table(
     information : sequence of str, optional
         Further columns whose mutual information is measured.
     quick : bool, optional
-        Fewer methods and bootstrap repeats, folds by sky field only.
+        Fewer methods, trees, permutations and bootstrap repeats.
     seed : int, optional
         Of folds, forests and bootstrap.
     log : callable, optional
@@ -224,7 +242,7 @@ def evaluate_table(
         "latent": rows.features["latents"][:, :2].round(3).tolist(),
         "label": rows.label.tolist(),
     }
-    for grouping in (rows.grouping,) if quick else dict.fromkeys((rows.grouping, "source")):
+    for grouping in dict.fromkeys((rows.grouping, "source")):
         _classify(results, rows, classes, grouping, seed, quick, log)
     results.add(fit_numbers(rows.table, rows.label, rows.field, rows.subsets(), np.random.default_rng(seed)))
     log("regression, information, formulas")
@@ -243,7 +261,8 @@ def _traverse(results, table, model):
     if label == _model_name(table):
         results.arrays["traversals"] = traversal_summary(model)
     else:
-        results.notes.append(f"no decoded traversals: the table is of {_model_name(table)}, the model {label}")
+        made = _model_name(table)
+        results.notes.append(f"no decoded traversals: the table is of {made}, the model is {label}")
 
 
 def _classify(results, rows, classes, grouping, seed, quick, log):

@@ -12,7 +12,7 @@ from astro_xlatent.columns import CLASSES
 from astro_xlatent.errors import MissionError, TableError
 from astro_xlatent.evaluate.baselines import baseline_features, plain_column, without_constant
 from astro_xlatent.evaluate.hardness import band_fluxes
-from astro_xlatent.evaluate.independence import independent_labels
+from astro_xlatent.evaluate.independence import has_references, independent_labels
 from astro_xlatent.evaluate.labels import clean_detections
 from astro_xlatent.evaluate.split import JUDGE, MATCH, SkySplit
 
@@ -91,7 +91,7 @@ class LabelledRows:
         judge = self.field[self.split == JUDGE]
         if judge.size:
             parts["JUDGE without its largest field"] &= self.field != np.bincount(judge).argmax()
-        if "label_reference" in self.table.colnames:
+        if has_references(self.table):
             parts["labels without X-rays"] = independent_labels(self.table)
         return {name: where for name, where in parts.items() if where.any()}
 

@@ -41,7 +41,8 @@ def test_one_sky_field_only():
     table = make_labelled(60)
     table["ra"], table["dec"] = 10 + np.arange(60) / 600, np.full(60, -5.0)
     results = evaluate_table(table, quick=True)
-    assert "only 1 sky fields, fewer than 10: folds and intervals are over sources" in "\n".join(results.notes)
+    text = "\n".join(results.notes)
+    assert "only 1 sky fields, fewer than 10: folds and intervals are over sources" in text
     assert results.find("3 classes, folds by source", "balanced accuracy", "model, zero-shot", "all")
 
 

@@ -114,7 +114,8 @@ def test_page_of_latents(tmp_path):
     walk = {"steps": [-2, -1, 0, 1, 2], "energy": [0.5, 1.0, 5.0], "spectra": np.ones((8, 5, 3)).tolist(),
             "nh": np.full((8, 5), 21.0).tolist(), "photon_index": np.full((8, 5), 2.0).tolist(),
             "hardness": np.zeros((8, 5, 2)).tolist()}
-    numbers = [Number("correlation of latents with quantities", f"Spearman with {q}", f"latent {k}", "all", 9, r)
+    section = "correlation of latents with quantities"
+    numbers = [Number(section, f"Spearman with {q}", f"latent {k}", "all", 9, r)
                for q, r in (("weak_one", 0.1), ("strong", -0.9)) for k in range(8)]
     numbers += [Number("formulas for the latents", f"R2 of latent {k}", "+1.00 HR1^2", "all", 9, 0.5)
                 for k in range(8)]
