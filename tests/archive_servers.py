@@ -28,6 +28,7 @@ from astropy.units import UnitsWarning
 from astro_xlatent.archive.verify import quiet
 
 _CIRCLE = re.compile(r"CONTAINS\(POINT\('ICRS', (\S+), (\S+)\),\s+CIRCLE\('ICRS', (\S+), (\S+), (\S+)\)\)")
+_BETWEEN = re.compile(r"([\w.]+) BETWEEN (\S+) AND ([^\s)]+)")
 _NAMES = re.compile(r"([\w.]+) IN \(((?:'[^']*'(?:, )?)+)\)")
 
 
@@ -138,8 +139,17 @@ class Archive:
         table = self.tables[source]
         keep = np.ones(len(table), bool)
         if found := _CIRCLE.search(query):
+            if source.startswith("csc21."):
+                # the real service knows no geometry
+                return votable(self._empty(), "ERROR", "unknown function CONTAINS"), 400
             ra, dec = (table[name.split(".")[-1]] for name in found.groups()[:2])
             keep &= _in_circle(ra, dec, *map(float, found.groups()[2:]))
+        ranges = {}
+        for name, low, high in _BETWEEN.findall(query):
+            values = table[name.split(".")[-1]]
+            ranges[name] = ranges.get(name, False) | ((values >= float(low)) & (values <= float(high)))
+        for part in ranges.values():
+            keep &= part
         if found := _NAMES.search(query):
             column = table[found[1].split(".")[-1]]
             keep &= np.isin(column, re.findall(r"'([^']*)'", found[2]))

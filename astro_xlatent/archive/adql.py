@@ -75,11 +75,12 @@ def _query(catalog, condition):
 
 def cone_query(catalog, cone):
     """
-    ADQL for the rows of a catalogue in a cone.
+    ADQL for the rows of a catalogue in a cone, or in a box around it.
 
     Parameters
     ----------
     catalog : `~astro_xlatent.archive.catalogs.Catalog`
+        Its ``geometry`` tells whether circles can be asked for.
     cone : `~astro_xlatent.archive.areas.Cone`
 
     Returns
@@ -88,17 +89,41 @@ def cone_query(catalog, cone):
 
     Examples
     --------
+    >>> from astro_xlatent.archive.adql import cone_query
     >>> from astro_xlatent.archive.areas import Cone
     >>> from astro_xlatent.archive.catalogs import get_catalog
-    >>> from astro_xlatent.archive.adql import cone_query
-    >>> print(cone_query(get_catalog("csc"), Cone(10.0, -5.0, 0.1)))
+    >>> print(cone_query(get_catalog("csc"), Cone(0.0, 60.0, 0.25)))
     SELECT m.*
-    FROM csc21.master_source AS m
-    WHERE 1 = CONTAINS(POINT('ICRS', m.ra, m.dec),
-      CIRCLE('ICRS', 10.000000000000, -5.000000000000, 0.100000000000))
+    FROM csc21.master_source m
+    WHERE m.dec BETWEEN 59.750000000000 AND 60.250000000000
+      AND (m.ra BETWEEN 359.499995240194 AND 360.000000000000
+        OR m.ra BETWEEN 0.000000000000 AND 0.500004759806)
     """
+    if not catalog.geometry:
+        return _query(catalog, _box(catalog, cone))
     circle = f"CIRCLE('ICRS', {number(cone.ra)}, {number(cone.dec)}, {number(cone.radius)})"
     return _query(catalog, f"1 = CONTAINS(POINT('ICRS', {catalog.ra}, {catalog.dec}),\n  {circle})")
+
+
+def _between(column, low, high):
+    return f"{column} BETWEEN {number(low)} AND {number(high)}"
+
+
+def _box(catalog, cone):
+    """The smallest box in right ascension and declination that holds a cone."""
+    low, high = cone.dec - cone.radius, cone.dec + cone.radius
+    condition = _between(catalog.dec, max(low, -90.0), min(high, 90.0))
+    if low <= -90.0 or high >= 90.0:
+        return condition
+    width = math.degrees(math.asin(math.sin(math.radians(cone.radius)) / math.cos(math.radians(cone.dec))))
+    left, right = cone.ra - width, cone.ra + width
+    parts = [(left, right)]
+    if left < 0.0:
+        parts = [(left + 360.0, 360.0), (0.0, right)]
+    elif right > 360.0:
+        parts = [(left, 360.0), (0.0, right - 360.0)]
+    ways = "\n    OR ".join(_between(catalog.ra, *part) for part in parts)
+    return f"{condition}\n  AND ({ways})"
 
 
 def names_query(catalog, names):

@@ -21,12 +21,12 @@ __all__ = ["CATALOGS", "Catalog", "get_catalog"]
 
 _CSC_NAME = re.compile(r"2CXO J\d{6}\.\d[+-]\d{6}[A-Za-z]?")
 _ERASS_NAME = re.compile(r"[1-9]eRASS J\d{6}\.\d[+-]\d{6}")
-_DETECTIONS = """csc21.master_source AS m
-  JOIN csc21.master_stack_assoc AS a ON m.name = a.name
-  JOIN csc21.stack_source AS s ON s.detect_stack_id = a.detect_stack_id AND s.region_id = a.region_id
-  JOIN csc21.stack_observation_assoc AS b
-    ON s.detect_stack_id = b.detect_stack_id AND s.region_id = b.region_id
-  JOIN csc21.observation_source AS o ON o.obsid = b.obsid AND o.obi = b.obi AND o.region_id = b.region_id"""
+_DETECTIONS = """csc21.master_source m, csc21.master_stack_assoc a, csc21.stack_source s,
+  csc21.stack_observation_assoc b, csc21.observation_source o"""
+_UNIQUE = """a.match_type = 'u' AND m.name = a.name
+  AND s.detect_stack_id = a.detect_stack_id AND s.region_id = a.region_id
+  AND s.detect_stack_id = b.detect_stack_id AND s.region_id = b.region_id
+  AND o.obsid = b.obsid AND o.obi = b.obi AND o.region_id = b.region_id"""
 _MASTER = (
     "name",
     "ra",
@@ -62,6 +62,9 @@ class Catalog:
     protocol : {'tap', 'scs'}
     condition : str
         ADQL that every row must fulfil.
+    geometry : bool
+        Whether the service knows the functions of ADQL for circles. That of
+        the CSC does not: it is asked for a box, which is cut here.
     """
 
     key: str
@@ -77,6 +80,7 @@ class Catalog:
     select: str = "*"
     protocol: str = "tap"
     condition: str = ""
+    geometry: bool = True
 
     @property
     def url(self):
@@ -116,7 +120,8 @@ class Catalog:
 
 
 def _csc(key, title, source, **other):
-    return Catalog(key, title, "csc", "csc_tap_url", source, "m.ra", "m.dec", "m.name", _CSC_NAME, **other)
+    columns = ("m.ra", "m.dec", "m.name")
+    return Catalog(key, title, "csc", "csc_tap_url", source, *columns, _CSC_NAME, geometry=False, **other)
 
 
 def _erass(key, title, setting, source, ra, dec, name, **other):
@@ -139,13 +144,13 @@ def _mpe(key, title, table):
 CATALOGS = {
     item.key: item
     for item in (
-        _csc("csc", "CSC 2.1 sources (CXC)", "csc21.master_source AS m", select="m.*"),
+        _csc("csc", "CSC 2.1 sources (CXC)", "csc21.master_source m", select="m.*"),
         _csc(
             "csc-detections",
             "CSC 2.1 detections in single observations (CXC)",
             _DETECTIONS,
             select=", ".join([*(f"m.{name}" for name in _MASTER), "a.match_type", "o.*"]),
-            condition="a.match_type = 'u'",
+            condition=_UNIQUE,
         ),
         Catalog(
             "csc-heasarc",

@@ -139,8 +139,13 @@ def _questions(chosen, cones, names):
 def _ask(session, chosen, max_rows, cache, question):
     if chosen.protocol == "scs":
         return run_scs(session, chosen.url, chosen.source, question, cache=cache)
-    make = cone_query if isinstance(question, Cone) else names_query
-    return run_tap(session, chosen.url, make(chosen, question), max_rows=max_rows, cache=cache)
+    if not isinstance(question, Cone):
+        return run_tap(session, chosen.url, names_query(chosen, question), max_rows=max_rows, cache=cache)
+    answer = run_tap(session, chosen.url, cone_query(chosen, question), max_rows=max_rows, cache=cache)
+    if not chosen.geometry:
+        near = question.separation(*(_column(answer.table, name, chosen) for name in ("ra", "dec")))
+        answer.table = answer.table[near <= question.radius]
+    return answer
 
 
 def _gather(ask, questions, chosen, progress):

@@ -45,7 +45,12 @@ class StatusError(ArchiveError):
 
 
 class _PoliteRetry(Retry):
-    """A retry that gives up when the server asks for a longer wait than allowed."""
+    """A retry that pauses from the first time on, and gives up if the server asks for too long a pause."""
+
+    def get_backoff_time(self):
+        # urllib3's own makes the first retry at once
+        pause = conf.archive_backoff * 2.0 ** (len(self.history) - 1)
+        return min(pause, conf.archive_max_wait) if self.history else 0.0
 
     def sleep_for_retry(self, response):
         wait = self.get_retry_after(response)
@@ -85,12 +90,7 @@ def open_session():
     session : `requests.Session`
     """
     retry = _PoliteRetry(
-        total=conf.archive_retries,
-        backoff_factor=conf.archive_backoff,
-        backoff_max=conf.archive_max_wait,
-        status_forcelist=_PASSING,
-        allowed_methods=None,
-        raise_on_status=False,
+        total=conf.archive_retries, status_forcelist=_PASSING, allowed_methods=None, raise_on_status=False
     )
     adapter = _PoliteAdapter(max_retries=retry, pool_maxsize=conf.archive_connections, pool_block=True)
     session = requests.Session()

@@ -1,9 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """What is asked, and what is made of the answers."""
 
+import re
+
 import numpy as np
 import pytest
 from archive_servers import data, page, slow, status, votable
+from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import MaskedColumn, Table
 
 from astro_xlatent import conf
@@ -123,8 +127,29 @@ def test_cache(ask, archive):
 def test_cone_query(catalog):
     """Numbers are written out, and every query has a condition."""
     query = cone_query(catalog, Cone(0.1, -1e-5, 1e-4))
-    assert "CIRCLE('ICRS', 0.100000000000, -0.000010000000, 0.000100000000)" in query
+    circle = "CIRCLE('ICRS', 0.100000000000, -0.000010000000, 0.000100000000)"
+    assert (circle if catalog.geometry else "dec BETWEEN -0.000110000000 AND 0.000090000000") in query
     assert query.count("'") % 2 == 0
+
+
+@pytest.mark.parametrize("ra", [0.0, 0.01, 123.0, 359.99])
+@pytest.mark.parametrize("dec", [-90.0, -89.95, -60.0, 0.0, 75.0, 89.8, 90.0])
+def test_box_encloses(ra, dec):
+    """The box that stands for a cone holds it, at the poles and across RA 0, and is no wider than needed."""
+    cone = Cone(ra, dec, 0.2)
+    middle = SkyCoord(ra, dec, unit="deg")
+    rim = middle.directional_offset_by(np.linspace(0, 360, 721) * u.deg, 0.199999 * u.deg)
+    query = cone_query(get_catalog("csc"), cone)
+    inside = np.ones(len(rim), bool)
+    for name, values in (("dec", rim.dec.deg), ("ra", rim.ra.deg)):
+        ranges = re.findall(rf"m.{name} BETWEEN (\S+) AND ([^\s)]+)", query)
+        hits = [(values >= float(low)) & (values <= float(high)) for low, high in ranges]
+        inside &= np.any(hits, axis=0) if hits else True
+        if name == "ra" and hits:
+            width = sum(float(high) - float(low) for low, high in ranges)
+            spread = np.ptp(((values - ra + 180) % 360) - 180)
+            assert spread <= width <= 1.01 * spread
+    assert inside.all()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300, "1; DROP TABLE x"])
