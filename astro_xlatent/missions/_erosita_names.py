@@ -24,15 +24,17 @@ __all__ = ["ErositaColumns", "canonical_name"]
 _QUANTITIES = "cts|bkg|exp|rate|flux|eef|radius|pois"
 #: ``MLctsP1`` and ``ml_cts_err_p1``, underscores removed.
 _PHOTOMETRY = re.compile(rf"([es])?(ape|ml)({_QUANTITIES})(err|lowerr|uperr)?(p\d|b[1-4]|\d)?")
-_HEASARC = re.compile(r"([bp])(\d)_(counts|count_rate|flux|exposure|detect_likelihood)(_error)?")
-_HEASARC_QUANTITIES = {"counts": "ml_cts", "count_rate": "ml_rate", "flux": "ml_flux", "exposure": "ml_exp",
-                       "detect_likelihood": "det_like"}
+_HEASARC = re.compile(r"([bp])(\d)_(ap(?:er(?:ture)?|e)?_)?"
+                      r"(counts|count_rate|flux|exposure|background|detect_likelihood)(_error)?")
+_HEASARC_QUANTITIES = {"counts": "cts", "count_rate": "rate", "flux": "flux", "exposure": "exp",
+                       "background": "bkg"}
 _OTHERS = ("detuid", "skytile", "id_src", "uid_hard", "uid_1b", "uid_main", "ext_like", "flag_sp_snr",
            "flag_sp_bps", "flag_sp_scl", "flag_sp_lga", "flag_sp_gc", "flag_sp_gc_cons", "flag_opt",
            *(f"det_like_{band}" for band in (*range(4), *(f"p{k}" for k in range(1, 10)))),
            *(f"det_like_b{k}" for k in range(1, 5)))
 _BARE = {name.replace("_", ""): name for name in _OTHERS}
-_BARE |= {"optical_flag": "flag_opt", "source_extent": "ext"}
+_BARE |= {"optical_flag": "flag_opt", "source_extent": "ext", "sky_tile": "skytile",
+          "source_number": "id_src", "extent_likelihood": "ext_like", "uidh": "uid_hard"}
 
 
 def canonical_name(name):
@@ -59,10 +61,13 @@ def canonical_name(name):
     lower = name.lower()
     found = _HEASARC.fullmatch(lower)
     if found:
-        kind, number, quantity, error = found.groups()
+        kind, number, aperture, quantity, error = found.groups()
         # HEASARC's b1 is the catalogue's 1 (eFEDS alone writes b1 behind the quantity).
         band = number if kind == "b" else f"p{number}"
-        return f"{_HEASARC_QUANTITIES[quantity]}{'_err' if error else ''}_{band}"
+        if quantity == "detect_likelihood":
+            return f"det_like_{band}"
+        family = "ape" if aperture else "ml"
+        return f"{family}_{_HEASARC_QUANTITIES[quantity]}{'_err' if error else ''}_{band}"
     bare = lower.replace("_", "")
     found = _PHOTOMETRY.fullmatch(bare)
     if found and not (found[1] and found[4]):

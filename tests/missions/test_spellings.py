@@ -129,7 +129,8 @@ def test_cscview_tsv_and_votable(tmp_path):
     ("APE_CTS_P1", "ape_cts_p1"), ("APEctsP1", "ape_cts_p1"), ("e_MLctsP2", "ml_cts_err_p2"),
     ("s_MLRate1", "ml_rate_err_1"), ("ML_CTS_UPERR_P3", "ml_cts_uperr_p3"), ("ML_FLUX_b4", "ml_flux_b4"),
     ("ML_CTS", "ml_cts"), ("b1_flux_error", "ml_flux_err_1"), ("b0_detect_likelihood", "det_like_0"),
-    ("p5_exposure", "ml_exp_p5"), ("UIdHard", "uid_hard"), ("DetUID", "detuid"),
+    ("p5_exposure", "ml_exp_p5"), ("p3_aper_counts", "ape_cts_p3"), ("source_number", "id_src"),
+    ("UIdHard", "uid_hard"), ("DetUID", "detuid"),
     ("FlagSpGcCons", "flag_sp_gc_cons"),
     ("source_extent", "ext"), ("optical_flag", "flag_opt"), ("RA_ICRS", "ra_icrs"), ("ext", "ext"),
 ])
