@@ -108,6 +108,9 @@ def test_real_and_simulated_p_values_are_compared():
     ks = [next(n.value for n in f if n.quantity == "KS p, against simulated") for f in found]
     assert ks[0] > 0.01 > ks[1]
     assert repeat_numbers(quiet[:3], quiet, "few") == []
+    share = [next(n.value for n in f if n.quantity == "share with p < 0.1 against simulated") for f in found]
+    assert share[0] == pytest.approx(0.1, abs=0.04)
+    assert share[1] == pytest.approx(0.1 ** (1 / 3), abs=0.08)
 
 
 def test_real_repeats(random_model, shared_data):
