@@ -98,10 +98,11 @@ def judged_priors(data, rows, side):
     fold = grouped_folds(rows.label, own, 5, 1)
     for number in np.unique(fold):
         test = fold == number
-        fitted = fit_galactic_prior(features[~np.isin(field, own[test])], label[~np.isin(field, own[test])])
+        seen = ~np.isin(field, own[test])
+        fitted = fit_galactic_prior(features[seen], label[seen])
         crossed[test] = galactic_weights(rows.table[test], fitted)
-    return numbers + prior_numbers(rows, flat | {"galactic": crossed},
-                                   "class priors: galactic prior cross-fitted over all fields", "all open rows")
+    section = "class priors: galactic prior cross-fitted over all fields"
+    return numbers + prior_numbers(rows, flat | {"galactic": crossed}, section, "all open rows")
 
 
 def judged_sets(rows, side):
@@ -115,8 +116,8 @@ def spectra_text(data, model):
     """Tables of the open spectra, and their summary."""
     compared = compare_spectra(data, model=model, log=say)
     lines = ["Open spectra", "============", "",
-             "N_H as log10 in 1/cm2; \"set\": literature's class in the conformal set; \"like fits\": range of",
-             "the families whose likelihood is almost as good; \"inside\": the fit's N_H lies in the model's",
+             "N_H as log10 in 1/cm2; \"set\": literature's class in the conformal set; \"like fits\": range",
+             "of the families whose likelihood is almost as good; \"inside\": the fit's N_H lies in the model's",
              "90 % interval (where the fit is an upper limit: both 90 % intervals overlap).", ""]
     lines += result_table(compared).pformat(max_lines=-1, max_width=-1)
     lines += ["", *evidence_table(compared).pformat(max_lines=-1, max_width=-1, align="<")]

@@ -145,7 +145,9 @@ def _differences(difference, error, where, group, subset, rng, n_boot):
         # Of a normal deviate of known error; 68 % widths of skewed intervals make it approximate.
         expected = np.sqrt(2 / np.pi) * error[where][known].mean()
         numbers.append(
-            Number.of(_SECTION, "the same as expected of both stated errors", "xl_nh", subset, known.sum(), expected)
+            Number.of(
+                _SECTION, "the same as expected of both stated errors", "xl_nh", subset, known.sum(), expected
+            )
         )
         s = np.where(known, s, 0.0)
         share = weights * known

@@ -226,7 +226,8 @@ def spectra_numbers(compared, rng):
     agree = "share with N_H inside the 90 % interval"
     share(agree, "xl_nh", "all that were read", [item.inside for item in read])
     share(agree, "xl_nh", "N_H of the fit measured", [item.inside for item in read if item.measured])
-    share(agree, "xl_nh", "N_H of the fit an upper limit", [item.inside for item in read if not item.measured])
+    share(agree, "xl_nh", "N_H of the fit an upper limit",
+          [item.inside for item in read if not item.measured])
     share("share with the fit's best N_H inside", "xl_nh", "all that were read, limits taken as values",
           [item.limits[0] <= item.fit.log_nh <= item.limits[1] for item in read])
     bright = [item for item in read if item.data.net_counts > 500 and item.measured and item.fit.log_nh > 21]

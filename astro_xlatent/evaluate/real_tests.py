@@ -98,15 +98,9 @@ def _predictions(rows, label, probability, folds, log):
         for key, method in zip(theirs[name], _METHODS, strict=True):
             found[key] = _averaged(folds, lambda fold, seed, m=method, x=features: probe(
                 probes(seed, _TREES)[m], x, label, fold, n_classes))
-        given = name.replace("hardness", "model")
-        calibrated = _averaged(folds, lambda fold, seed, x=columns: cross_fitted(probability, label, fold, x))
-        log_p = np.log(np.maximum(probability, 1e-4))
-        joined = log_p if columns is None else np.concatenate([log_p, columns], axis=1)
-        forest = _averaged(folds, lambda fold, seed, x=joined: probe(
-            probes(seed, _TREES)["random forest"], x, label, fold, n_classes))
-        ours[name] = [f"{given}, calibrated", f"{given}, calibrated and forest"]
-        found[ours[name][0]] = calibrated
-        found[ours[name][1]] = np.sqrt(calibrated * np.maximum(forest, 1e-3))
+        ours[name] = name.replace("hardness", "model") + ", calibrated"
+        found[ours[name]] = _averaged(
+            folds, lambda fold, seed, x=columns: cross_fitted(probability, label, fold, x))
     return [Prediction(key, values) for key, values in found.items()], ours, theirs
 
 
@@ -145,7 +139,7 @@ def class_numbers(rows, name="JUDGE", seed=1, n_boot=300, log=None):
         sizes = {key: int(where.sum()) for key, where in subsets.items()}
         for key in COLUMN_SETS:
             best = max(theirs[key], key=lambda method: scored[name, method].value[quantity])
-            methods = [*ours[key], *(["model, zero-shot"] if key == "hardness" else [])]
+            methods = [ours[key], *(["model, zero-shot"] if key == "hardness" else [])]
             numbers += _with_power(difference_numbers(
                 f"{task}: differences to the best classifier given the same columns", scored,
                 [(method, best) for method in methods], list(subsets), quantity, sizes))
@@ -172,7 +166,8 @@ def _reliability(rows, label, probability, folds, subsets, rng):
     }
     numbers = []
     for method, predict in stated.items():
-        posterior = _averaged(folds, lambda fold, seed, p=predict: with_frequencies(p(fold, seed), label, fold))
+        posterior = _averaged(
+            folds, lambda fold, seed, p=predict: with_frequencies(p(fold, seed), label, fold))
         numbers += reliability_numbers("reliability of class probabilities", method, posterior, label,
                                        rows.field, subsets, rng)
     return numbers

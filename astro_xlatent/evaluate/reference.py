@@ -118,7 +118,8 @@ class OnOff:
         bins, matrices = bins_from_spectra([spectrum])
         used = bins.valid[0] & (bins.e_lo[0] >= band[0]) & (bins.e_hi[0] <= band[1])
         if not used.any():
-            msg = f"{spectrum.path or 'spectrum'}: no channel in {band[0]:g}-{band[1]:g} keV; give another band"
+            name = spectrum.path or "spectrum"
+            msg = f"{name}: no channel in {band[0]:g}-{band[1]:g} keV; give another band"
             raise SpectrumError(msg)
         self.counts, self.matrix = bins.counts[0][used], matrices[0][used].astype(float)
         self.width = (bins.e_hi - bins.e_lo)[0][used]
