@@ -56,6 +56,8 @@ excess C  median expected Cash statistic, 0.5-8 keV, of the reconstruction of a
           spectrum of 1,000 counts above that of the truth (a fit of p free
           parameters to counts of the true model has about p)
 decoder C the same for the teacher's noise-free latents, per 10,000 counts
+          (the background is known to all but the paper-style model, which
+          reconstructs it with the source)
 hardness  ratios and significances of the bands; "head": random forests trained
           on four times as many other rows as are judged; probes as for latents
 "no ... loss": the head it trained is left out. "no heads" and "heads alone":
@@ -182,7 +184,7 @@ def _run(args):
 
     import torch
 
-    from astro_xlatent.train.ablation import AblationSettings, run_ablation
+    from astro_xlatent.train.ablation import VARIANTS, AblationSettings, run_ablation
 
     torch.set_num_threads(args.threads)
     settings = AblationSettings() if args.steps is None else AblationSettings(steps=args.steps)
@@ -195,6 +197,9 @@ def _run(args):
     facts = {"command": command,
              "budget": ", ".join(f"{k} {v}" for k, v in asdict(settings).items()),
              "CPU seconds": ", ".join(f"{r['name']} {r['seconds']:.0f}" for r in results)}
+    missing = [v.name for v in VARIANTS if v.name not in {r["name"] for r in results}]
+    if missing:
+        facts["not trained yet"] = ", ".join(missing)
     text = ablation_text(results, facts)
     folder = Path(args.output)
     (folder / "ablation.txt").write_text(text, encoding="utf-8")
