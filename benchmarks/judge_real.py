@@ -51,13 +51,18 @@ def enriched(labelled, data, name, model, minimum=()):
     return prepare_rows(table, "class_label", minimum=minimum, path=data / name)[0]
 
 
+def of_side(rows, side):
+    """Rows of one side of the split, or all."""
+    return rows if side == "all" else rows[rows.split == side]
+
+
 def judged_columns(data, model, sources, side):
     """N_H of the averaged table and of single detections."""
     numbers = column_numbers(sources[np.isin(sources.label, FIT_CLASSES)],
                              "N_H against the catalogue's fits, averaged sources", side)
     detections = enriched(load_detections(data / DETECTIONS), data, DETECTIONS, model)
     say(f"{len(detections)} detections")
-    return numbers + column_numbers(detections[detections.split == side],
+    return numbers + column_numbers(of_side(detections, side),
                                     "N_H against the catalogue's fits, detections", side)
 
 
@@ -81,7 +86,7 @@ def judged_priors(data, rows, side):
     """The MATCH prior on JUDGE rows, and cross-fitted over the fields of all rows."""
     from astro_xlatent.train.galactic import fit_galactic_prior, galactic_sample, match_prior
 
-    part = rows[rows.split == side]
+    part = of_side(rows, side)
     flat = {"flat": np.ones((1, len(CLASSES)))}
     fitted = match_prior(data)
     section = "class priors: galactic prior of MATCH fields"
@@ -107,7 +112,7 @@ def judged_priors(data, rows, side):
 
 def judged_sets(rows, side):
     """Conformal sets of one side."""
-    part = rows[rows.split == side]
+    part = of_side(rows, side)
     sets = [str(text).split(",") for text in part.table["xl_class_set"]]
     return set_numbers(sets, part.label, part.field, np.random.default_rng(1), side)
 
@@ -130,8 +135,8 @@ def main():
     parser.add_argument("data", type=Path, help="folder with labels/, responses/ and spectra/")
     parser.add_argument("--what", nargs="+", choices=WHAT, default=WHAT, help="some of the tests")
     parser.add_argument("--model", default=None, help="model name or folder")
-    parser.add_argument("--side", choices=("JUDGE", "MATCH"), default="JUDGE",
-                        help="MATCH for developing; JUDGE for what counts")
+    parser.add_argument("--side", choices=("JUDGE", "MATCH", "all"), default="JUDGE",
+                        help="MATCH for developing; JUDGE for what counts; all open rows")
     parser.add_argument("--output", type=Path, help="file for the text")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -143,7 +148,7 @@ def main():
     if set(options.what) - {"spectra"}:
         rows = enriched(load_sources(options.data / SOURCES), options.data, SOURCES, model,
                         minimum=[("significance", 5)])
-        judged = rows[rows.split == options.side]
+        judged = of_side(rows, options.side)
     if "classes" in options.what:
         results.add(class_numbers(judged, options.side, log=say))
     if "columns" in options.what:
