@@ -172,13 +172,18 @@ def _to_plane(shape, given, wcs, purpose):
 def _projected(shape, given, wcs):
     from astropy.wcs.utils import wcs_to_celestial_frame
 
-    shape = to_frame(shape, wcs_to_celestial_frame(wcs)).to_pixel(wcs)
+    shape = to_frame(shape, wcs_to_celestial_frame(wcs))
     place = shape.vertices if hasattr(shape, "vertices") else shape.center
-    if not (np.all(np.isfinite(place.x)) and np.all(np.isfinite(place.y))):
-        msg = (f"{given.name}: a shape lies on the other side of the sky from the event list; give a region "
-               "of this observation")
+    try:
+        seen = np.all(np.isfinite(wcs.world_to_pixel(place)))
+        plane = shape.to_pixel(wcs) if seen else None
+    except (ValueError, np.linalg.LinAlgError):
+        plane = None
+    if plane is None:
+        msg = (f"{given.name}: a shape lies on the other side of the sky from the event list, or too far away "
+               "to be projected; give a region of this observation")
         raise RegionError(msg)
-    return shape
+    return plane
 
 
 def _in_box(x, y, box):
