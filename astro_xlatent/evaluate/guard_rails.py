@@ -21,6 +21,7 @@ __all__ = ["detection_numbers", "evaluate_guard_rails", "gain_numbers", "observe
            "real_hrc_numbers", "share_of"]
 
 FALSE_ALARMS = 0.05
+SECTION = "guard rails: detected at 5 % false alarms"
 #: Expected source counts, log-uniform within each range.
 COUNTS_RANGES = ((1000.0, 3000.0), (3000.0, 10000.0))
 GAIN_RANGES = ((100.0, 300.0), (300.0, 1000.0), *COUNTS_RANGES, (10000.0, 20000.0))
@@ -53,11 +54,12 @@ def observe_oddity(oddity, n, instruments, rng, counts_range):
     matrices : ndarray of float32, shape (rows, N_FINE, n_energy)
         What the model is told.
     expected : ndarray, shape (2, rows, N_FINE)
-        Expected counts as told (with the true spectrum), and in truth.
+        Expected counts of the ordinary source through the told response, at the
+        true number of source counts, and in truth.
     """
     from astro_xlatent.train.stream import MISSION_SHARE, draw_training_sources
 
-    spectra = draw_training_sources(n, rng).spectrum
+    ordinary = spectra = draw_training_sources(n, rng).spectrum
     if oddity is not None and oddity.spectra is not None:
         spectra = oddity.spectra(spectra, rng)
     missions = sorted({i.mission for i in instruments} & set(MISSION_SHARE))
@@ -70,7 +72,8 @@ def observe_oddity(oddity, n, instruments, rng, counts_range):
         if not own:
             msg = f"instruments hold none of mission {mission!r}, which this oddity needs"
             raise ParameterError(msg)
-        parts.append(_observe_chunk(oddity, spectra[start:start + CHUNK], own[rng.integers(len(own))], rng,
+        chunk = slice(start, start + CHUNK)
+        parts.append(_observe_chunk(oddity, ordinary[chunk], spectra[chunk], own[rng.integers(len(own))], rng,
                                     counts_range))
     bins = EnergyBins.concatenate([part[0] for part in parts])
     known = bins.background_known
@@ -78,7 +81,7 @@ def observe_oddity(oddity, n, instruments, rng, counts_range):
     return bins[known], matrices, np.concatenate([part[2] for part in parts], axis=1)[:, known]
 
 
-def _observe_chunk(oddity, spectra, instrument, rng, counts_range):
+def _observe_chunk(oddity, ordinary, spectra, instrument, rng, counts_range):
     from astro_xlatent.simulate.observe import observe_spectra
 
     used = instrument
@@ -86,7 +89,9 @@ def _observe_chunk(oddity, spectra, instrument, rng, counts_range):
         used = replace(instrument, matrix=oddity.response(instrument, rng).astype(np.float32))
     bins, truth = observe_spectra(spectra, used, rng, counts_range)
     seconds, background = truth["seconds"][:, None], truth["expected_background"]
-    expected = np.stack([spectra @ i.matrix.T * seconds + background for i in (instrument, used)])
+    null, source = ordinary @ instrument.matrix.T, spectra @ used.matrix.T * seconds
+    null = null * (source.sum(axis=1) / null.sum(axis=1))[:, None]
+    expected = np.stack([null, source]) + background
     if oddity is not None and oddity.counts is not None:
         bins = oddity.counts(bins, rng)
     return bins, instrument.matrix * seconds[..., None].astype(np.float32), expected
@@ -184,8 +189,7 @@ def detection_numbers(name, subset, p_values, thresholds):
     numbers = []
     for statistic, p in p_values.items():
         value, interval = share_of(p <= thresholds[statistic])
-        numbers.append(Number.of("guard rails: detected at 5 % false alarms", name, statistic, subset,
-                                 len(p), value, interval))
+        numbers.append(Number.of(SECTION, name, statistic, subset, len(p), value, interval))
     return numbers
 
 
@@ -296,6 +300,7 @@ def evaluate_guard_rails(model, instruments, n=250, seed=1, *, tuning=False, dat
     log = log or (lambda line: None)
     rng = np.random.default_rng([seed, SEED_OFFSET, tuning])
     results = Results("Guard rails", {"model": f"{model.name}-{model.version}", "rows": f"{n} of each kind"})
+    detected = {}
     for counts_range in COUNTS_RANGES:
         subset = _range_name(counts_range)
         log(f"ordinary observations, {subset}")
@@ -306,8 +311,18 @@ def evaluate_guard_rails(model, instruments, n=250, seed=1, *, tuning=False, dat
                                subset, len(ordinary["xl_outlier"]), value, interval)])
         for name, oddity in (TUNING if tuning else TESTED).items():
             log(f"{name}, {subset}")
-            bins, matrices, _ = observe_oddity(oddity, n, instruments, rng, counts_range)
-            results.add(detection_numbers(name, subset, _statistics(model, bins, matrices), thresholds))
+            bins, matrices, expected = observe_oddity(oddity, n, instruments, rng, counts_range)
+            p_values = _statistics(model, bins, matrices)
+            results.add(detection_numbers(name, subset, p_values, thresholds))
+            detected.setdefault(name, []).append(p_values["xl_outlier"] <= thresholds["xl_outlier"])
+            if oddity.oracle:
+                power = optimal_power(expected, bins.valid)
+                results.add([Number.of(SECTION, name, "oracle of both hypotheses", subset, power.size,
+                                       power.mean())])
+    for name, parts in detected.items():
+        value, interval = share_of(np.concatenate(parts))
+        results.add([Number.of(f"{SECTION}, 1000-10000 counts", name, "xl_outlier", "all",
+                               sum(map(len, parts)), value, interval)])
     if not tuning:
         log("gain shift against counts")
         results.add(gain_numbers(model, instruments, n, rng))

@@ -45,6 +45,8 @@ class Oddity:
         ``(bins, rng) -> bins``, what happens afterwards.
     mission : str, optional
         Only observed by this one.
+    oracle : bool, optional
+        The same source without the oddity is a hypothesis to compare with.
     """
 
     text: str
@@ -52,6 +54,7 @@ class Oddity:
     response: Callable = None
     counts: Callable = None
     mission: str = None
+    oracle: bool = False
 
 
 def shift_gain(matrix, factor):
@@ -217,9 +220,9 @@ TESTED = {
     "HRC read as ACIS": Oddity("no energy resolution", response=_microchannel_plate, mission="csc"),
     "SNR, Si-group ejecta": Oddity("Si, S, Ar, Ca 8-30 solar", _ejecta(("Si", "S", "Ar", "Ca"), 0.7, 2.5)),
     "SNR, O-group ejecta": Oddity("O, Ne, Mg 8-30 solar", _ejecta(("O", "Ne", "Mg"), 0.3, 1.2)),
-    "2 keV line, EW 200 eV": Oddity("narrow line on any source", _line(2.0, 0.01, 0.2)),
-    "gain 3 % high": Oddity("gain", response=lambda i, rng: shift_gain(i.matrix, 1.03)),
-    "gain 3 % low": Oddity("gain", response=lambda i, rng: shift_gain(i.matrix, 0.97)),
+    "2 keV line, EW 200 eV": Oddity("narrow line on any source", _line(2.0, 0.01, 0.2), oracle=True),
+    "gain 3 % high": Oddity("gain", response=lambda i, rng: shift_gain(i.matrix, 1.03), oracle=True),
+    "gain 3 % low": Oddity("gain", response=lambda i, rng: shift_gain(i.matrix, 0.97), oracle=True),
     "pile-up, 20 % of events": Oddity("pairs read as one event", counts=_piled_up),
     "half of the background": Oddity("background too low", counts=_background_too_low),
     "absorber without edges": Oddity("wrong law of N_H", _smooth_absorber),

@@ -83,10 +83,12 @@ def test_pile_up_joins_pairs(instruments):
 @pytest.mark.parametrize("name", [*TESTED, *TUNING])
 def test_oddities_can_be_observed(instruments, name):
     """Finite counts near the wanted number, folding matrices of the response that is claimed."""
-    bins, matrices, _ = _counts_of({**TESTED, **TUNING}[name], instruments, 16)
+    bins, matrices, expected = _counts_of({**TESTED, **TUNING}[name], instruments, 16)
     assert np.isfinite(bins.counts).all()
     assert matrices.shape[:2] == bins.counts.shape
     assert bins.background_known.all()
+    # an ordinary source of as many photons, and the odd one
+    np.testing.assert_allclose(expected[0].sum(axis=1), expected[1].sum(axis=1), rtol=1e-4)
     assert np.all(bins.counts.sum(axis=1) > 1500)
 
 
@@ -129,7 +131,11 @@ def test_whole_run(random_model, instruments, monkeypatch, tmp_path):
     found = results.find("guard rails: detected at 5 % false alarms")
     assert {(n.quantity, n.subset) for n in found} == {
         (name, subset) for name in some for subset in ("1000-3000 counts", "3000-10000 counts")}
-    assert {n.method for n in found} == {"xl_outlier", "its part evidence", "its part gof", "its part run"}
+    parts = {"xl_outlier", "its part evidence", "its part gof", "its part run"}
+    assert {n.method for n in found if n.quantity == some[1]} == parts
+    assert {n.method for n in found if n.quantity == some[0]} == parts | {"oracle of both hypotheses"}
+    together = results.find("guard rails: detected at 5 % false alarms, 1000-10000 counts")
+    assert {n.quantity for n in together} == set(some)
     assert all(0 <= n.value <= 1 for n in found)
     assert len(results.find("guard rails: false alarms")) == 2
     assert {n.method for n in results.find("guard rails: gain shift of 3%, at 5 % false alarms")} == {
