@@ -22,7 +22,7 @@ from astro_xlatent.evaluate.scores import auc, balanced_accuracy, confusion_by_g
 
 __all__ = ["SETTINGS", "cells", "main", "settings_results"]
 
-_OURS = {"leaf": 5, "weight": "balanced", "fields": "friends of friends", "more": ()}
+_OURS = {"leaf": 5, "weight": "balanced", "fields": "friends of friends", "more": (), "fluxes": ""}
 #: What is changed, alone, against the settings of ``astro-xlatent evaluate``.
 SETTINGS = {
     "as in astro-xlatent evaluate": {},
@@ -31,6 +31,7 @@ SETTINGS = {
     "cells of 2 degrees for fields": {"fields": "cells"},
     "folds by source": {"fields": "source"},
     "with the significance": {"more": ("significance",)},
+    "averages over observations (flux_aper90_ave)": {"fluxes": "flux_aper90_ave_"},
 }
 FEATURES = {
     "hardness": ("hardness",),
@@ -115,12 +116,19 @@ def _groups(rows, kind):
     return rows.source if kind == "source" else rows.field
 
 
-def _features(rows, names, more):
+def _features(rows, names, setting):
     from astro_xlatent.evaluate.baselines import plain_column
+    from astro_xlatent.evaluate.hardness import hardness_ratios
 
+    more = [name for name in setting["more"] if name in rows.table.colnames]
+    parts = dict(rows.features)
+    columns = [f"{setting['fluxes']}{band}" for band in "smh"]
+    if setting["fluxes"] and set(columns) <= set(rows.table.colnames):
+        flux = np.stack([plain_column(rows.table, name) for name in columns], axis=1)
+        parts |= {"hardness": hardness_ratios(flux), "flux": np.log10(flux.sum(axis=1))[:, None]}
     with np.errstate(invalid="ignore", divide="ignore"):
         added = [np.log10(plain_column(rows.table, name))[:, None] for name in more]
-    return np.concatenate([rows.joined(*names), *added], axis=1)
+    return np.concatenate([*(parts[name] for name in names), *added], axis=1)
 
 
 def settings_results(path, *, column="class_label", minimum=(), seeds=3, trees=60, log=None):
@@ -177,7 +185,7 @@ def _numbers(rows, label, quantity, name, setting, seeds, trees):
     for features, names in FEATURES.items():
         if rows.joined(*names) is None:
             continue
-        x = _features(rows, names, [c for c in setting["more"] if c in rows.table.colnames])
+        x = _features(rows, names, setting)
         found = np.array([_scores(x, label, group, setting, seed, trees) for seed in range(seeds)])
         for column, how in enumerate(("", ", mean of folds")):
             value = found[:, column]
