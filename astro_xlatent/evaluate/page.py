@@ -45,7 +45,7 @@ together was found by others to score as in the last rows. Here one setting at a
 changed; the range is that of the seeds that deal the folds. With the averages over
 observations for fluxes, hardness ratios alone come out as others found; with one mean per
 source, which ``evaluate`` reads where it can, AGN stand out more. What others found with
-flux and ``nh_gal`` lies between folds by sky field and folds by source, as it would with
+flux and ``nh_gal`` lies between folds by sky field and folds by source, as it may with
 smaller fields: this page joins all sources within 1 degree of one another, in steps, which
 is stricter. The size of leaves, the way of averaging and the seed move a score by about
 0.01 to 0.02.""",
