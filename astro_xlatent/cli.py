@@ -352,9 +352,11 @@ def _add_evaluate(commands):
         "column of classes, or on fresh simulations. Needs scikit-learn.")
     command.add_argument("table", metavar="TABLE", nargs="?", help="labelled table, enriched or not")
     command.add_argument("--label", metavar="COLUMN", default="class_label",
-                         help="column with the classes (default: class_label); of a simulated catalogue: class")
-    command.add_argument("--spectra", metavar="DIR|COLUMN", help="folder of spectra, or column with their paths: "
-                         "the model sees them, and their principal components are one more baseline")
+                         help="column with the classes (default: class_label); of a simulated catalogue: "
+                         "class")
+    command.add_argument("--spectra", metavar="DIR|COLUMN",
+                         help="folder of spectra, or column with their paths: the model sees them, and their "
+                         "principal components are one more baseline")
     command.add_argument("--information", metavar="COLUMN", action="append", default=[],
                          help="measure the mutual information with this column, too; may be repeated")
     command.add_argument("--simulated", action="store_true", help="evaluate simulated observations instead")
@@ -366,7 +368,8 @@ def _add_evaluate(commands):
                          help="only rows above this, such as significance=5; may be repeated")
     command.add_argument("--quick", action="store_true", help="fewer methods and repeats, under two minutes")
     command.add_argument("--model", metavar="NAME", help="model (default: the newest shipped)")
-    command.add_argument("--seed", type=int, default=1, metavar="N", help="of simulations, folds and bootstrap")
+    command.add_argument("--seed", type=int, default=1, metavar="N",
+                         help="of simulations, folds and bootstrap")
     command.add_argument("-o", "--output", metavar="OUT", help="write numbers: .json (everything) or .ecsv")
     command.add_argument("--figures", metavar="DIR", help="draw figures into this folder; needs matplotlib")
     command.set_defaults(run=_run_evaluate)
@@ -377,9 +380,11 @@ def _add_train(commands):
         "train", help="train a model on simulated sources",
         description="Train teacher and encoder, calibrate, and write a model folder. A run that was "
         "cut goes on with --resume. Needs the extra [train].")
-    command.add_argument("--config", metavar="FILE", help="JSON with settings (default: those of the release)")
-    command.add_argument("--data", metavar="DIR", help="folder of ARF and RMF files to observe through, beside "
-                         "the shipped curves, and of labels/ for the galactic prior")
+    command.add_argument("--config", metavar="FILE",
+                         help="JSON with settings (default: those of the release)")
+    command.add_argument("--data", metavar="DIR",
+                         help="folder of ARF and RMF files to observe through, beside the shipped curves, "
+                         "and of labels/ for the galactic prior")
     command.add_argument("-o", "--output", metavar="DIR", required=True,
                          help="folder of the run: log, checkpoints, model")
     command.add_argument("--resume", action="store_true", help="go on with the run in DIR")

@@ -90,7 +90,12 @@ def hardness_features(flux, error):
     soft, medium, hard = np.maximum(flux, 1e-300).T
     significance = np.sqrt(((flux / error) ** 2).sum(axis=1))
     return np.stack(
-        [(medium - soft) / (medium + soft), (hard - medium) / (hard + medium), np.log10(np.maximum(significance, 0.01))], axis=1
+        [
+            (medium - soft) / (medium + soft),
+            (hard - medium) / (hard + medium),
+            np.log10(np.maximum(significance, 0.01)),
+        ],
+        axis=1,
     )
 
 

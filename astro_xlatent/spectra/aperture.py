@@ -180,8 +180,8 @@ def _projected(shape, given, wcs):
     except (ValueError, np.linalg.LinAlgError):
         plane = None
     if plane is None:
-        msg = (f"{given.name}: a shape lies on the other side of the sky from the event list, or too far away "
-               "to be projected; give a region of this observation")
+        msg = (f"{given.name}: a shape lies on the other side of the sky from the event list, or too far "
+               "away to be projected; give a region of this observation")
         raise RegionError(msg)
     return plane
 
