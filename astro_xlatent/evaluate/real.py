@@ -107,7 +107,7 @@ def _predictions(rows, label, classes, probability, grouping, seed, quick):
     pairs += [("model, zero-shot", other) for other in others]
     pairs += [("model, zero-shot", f"latents, {tool}") for tool in ("random forest", "logistic")]
     pairs += [("model probabilities, logistic", hardness)]
-    tools = probes(seed, trees=100 if quick else 200)
+    tools = probes(seed, trees=80 if quick else 200)
     for name, features in sets.items():
         for tool in _tools_for(name, tools, quick, rows.grouping == grouping):
             classifier = with_pca(tools[tool], N_FINE) if name.startswith(PCA_NAME) else tools[tool]
