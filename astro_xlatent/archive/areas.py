@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Cones on the sky, from numbers, text or the name of an object."""
+"""Cones on the sky, from numbers, text, the name of an object, or around a region."""
 
 import re
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from astropy import units as u
 from astropy.coordinates import Angle, SkyCoord, angular_separation
 
 from astro_xlatent.errors import ParameterError
+from astro_xlatent.spectra.sky_regions import enclosing_cone, on_sky
 
-__all__ = ["Cone", "parse_cone", "resolve_name"]
+__all__ = ["Cone", "cones_around", "parse_cone", "resolve_name"]
 
 #: Largest radius in degrees; beyond it a whole catalogue is better taken from its own page.
 LARGEST_RADIUS = 20.0
@@ -115,3 +116,33 @@ def resolve_name(name, radius):
         msg = f"the position of {name!r} was not found ({error}); give it with --cone RA DEC RADIUS"
         raise ParameterError(msg) from error
     return parse_cone(position.ra, position.dec, radius)
+
+
+def cones_around(region):
+    """
+    Cones that together hold a region.
+
+    Parameters
+    ----------
+    region : `~astro_xlatent.spectra.region_files.RegionSet`
+
+    Returns
+    -------
+    cones : list of Cone
+        One around each included shape, where shapes are intersected around
+        the smallest; each once.
+
+    Raises
+    ------
+    ParameterError
+        If one is larger than `LARGEST_RADIUS`.
+    RegionError
+        If a shape is in pixels that lie nowhere on the sky, or is a polygon
+        of more than about half the sky.
+    """
+    cones = []
+    for component in region.components:
+        around = [enclosing_cone(on_sky(shape, region)) for shape, included in component if included]
+        center, radius = min(around, key=lambda cone: cone[1])
+        cones.append(Cone(float(center.ra.deg) % 360.0, float(center.dec.deg), float(radius.to_value("deg"))))
+    return list(dict.fromkeys(cones))

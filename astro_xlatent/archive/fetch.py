@@ -5,20 +5,20 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from astropy.table import vstack
 
 from astro_xlatent.archive.adql import cone_query, names_query
-from astro_xlatent.archive.areas import Cone, parse_cone
+from astro_xlatent.archive.areas import Cone, cones_around, parse_cone
 from astro_xlatent.archive.arrange import arrange_columns, band_problem
 from astro_xlatent.archive.catalogs import get_catalog
 from astro_xlatent.archive.query import run_scs, run_tap
-from astro_xlatent.archive.shapes import Region, enclose, inside, read_regions
 from astro_xlatent.archive.web import open_session
 from astro_xlatent.config import conf
 from astro_xlatent.errors import ArchiveError, ParameterError, XlatentWarning
+from astro_xlatent.spectra.region_files import read_region
+from astro_xlatent.spectra.sky_regions import inside_region
 
 __all__ = ["fetch_catalog"]
 
@@ -40,10 +40,11 @@ def fetch_catalog(
         `~astro_xlatent.archive.fetch_spectra` needs), ``"erass1"``, and others.
     cone : `~astro_xlatent.archive.areas.Cone` or (ra, dec, radius), optional
         Strings, degrees or quantities; the radius with a unit.
-    regions : path-like or list of sky regions, optional
-        Circles, ellipses, boxes and polygons of the package ``regions``, or
-        a file of them. The archive is asked for the cone around each, the rows
-        outside the region itself are left out here.
+    regions : path-like, regions.SkyRegion, regions.Regions or sequence, optional
+        Sky regions of the package ``regions``, or a file of them, see
+        `~astro_xlatent.spectra.region_files.read_region`. The archive is asked
+        for the cone around each included shape, the rows outside the region
+        itself are left out here.
     names : sequence of str, optional
         In the catalogue's form, such as ``"2CXO J004244.3+411608"``.
     max_rows : int, optional
@@ -56,14 +57,16 @@ def fetch_catalog(
     Returns
     -------
     table : `~astropy.table.Table`
-        Each source once, columns under the names that
-        `~astro_xlatent.add_latents` recognises; ``meta`` tells archive,
-        address and time.
+        Each source once, columns arranged by
+        `~astro_xlatent.archive.arrange.arrange_columns`; ``meta`` tells
+        archive, address and time.
 
     Raises
     ------
     ParameterError
         If not exactly one of cone, regions and names is given, or one is bad.
+    RegionError
+        If a region cannot be read, or lies nowhere on the sky.
     ArchiveError
         If no question was answered.
 
@@ -85,15 +88,13 @@ def fetch_catalog(
     if max_rows is not None and int(max_rows) < 1:
         msg = f"max_rows must be 1 or more, got {max_rows!r}"
         raise ParameterError(msg)
-    areas = _read_areas(regions) if regions is not None else None
+    region = read_region(regions) if regions is not None else None
     names = _check_names(chosen, names) if names is not None else None
-    cones = (
-        [area.cone for area in areas if not area.excluded] if areas else [_one_cone(cone)] if cone else None
-    )
+    cones = cones_around(region) if region else [_one_cone(cone)] if cone else None
     with open_session() as session:
         ask = partial(_ask, session, chosen, max_rows, cache)
         answers = _gather(ask, _questions(chosen, cones, names), chosen, progress)
-    return _finish(answers, chosen, areas, names)
+    return _finish(answers, chosen, region, names)
 
 
 def _one_cone(cone):
@@ -105,16 +106,6 @@ def _one_cone(cone):
         msg = f"cone must be a Cone or (ra, dec, radius), got {cone!r}"
         raise ParameterError(msg) from error
     return parse_cone(ra, dec, radius)
-
-
-def _read_areas(regions):
-    if isinstance(regions, str | Path):
-        return read_regions(regions)
-    areas = [area if isinstance(area, Region) else enclose(area) for area in regions]
-    if not areas:
-        msg = "regions holds no region"
-        raise ParameterError(msg)
-    return areas
 
 
 def _check_names(chosen, names):
@@ -178,7 +169,7 @@ def _gather(ask, questions, chosen, progress):
     return [item for item in found if not isinstance(item, ArchiveError)]
 
 
-def _finish(answers, chosen, areas, names):
+def _finish(answers, chosen, region, names):
     """One table of all answers: arranged, filtered, each source once."""
     cut = [answer for answer in answers if answer.cut]
     if cut:
@@ -190,9 +181,10 @@ def _finish(answers, chosen, areas, names):
     filled = [table for table in tables if len(table)] or tables[:1]
     table = vstack(filled, metadata_conflicts="silent") if len(filled) > 1 else filled[0]
     table = _once(table, chosen)
-    if areas is not None and len(table):
-        ra, dec = (_column(table, name, chosen) for name in ("ra", "dec"))
-        table = table[inside(areas, ra, dec)]
+    if region is not None and len(table):
+        ra, dec = (np.radians(_column(table, name, chosen)) for name in ("ra", "dec"))
+        xyz = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+        table = table[inside_region(region, xyz)]
     if names is not None:
         table = _only_names(table, chosen, names)
     problem = band_problem(table, chosen.mission) if len(table) else ""

@@ -9,7 +9,7 @@ from astropy.coordinates import SkyCoord
 
 from astro_xlatent.errors import RegionError
 
-__all__ = ["enclosing_cone", "inside_region", "to_frame"]
+__all__ = ["enclosing_cone", "inside_region", "on_sky", "to_frame"]
 
 # A tangent plane shows less than half of the sky; polygons stay well within.
 _LARGEST_POLYGON = 80.0
@@ -45,7 +45,7 @@ def inside_region(region, xyz):
     found = {}
     for shape in region.shapes:
         if id(shape) not in found:
-            found[id(shape)] = _inside(_on_sky(shape, region), xyz)
+            found[id(shape)] = _inside(on_sky(shape, region), xyz)
     inside = np.zeros(len(xyz), bool)
     for component in region.components:
         rows = np.ones(len(xyz), bool)
@@ -79,8 +79,8 @@ def enclosing_cone(shape):
     radii = [getattr(shape, key) for key in ("radius", "outer_radius") if hasattr(shape, key)]
     if not radii:
         prefix = "outer_" if hasattr(shape, "outer_width") else ""
-        width, height = (getattr(shape, prefix + key) for key in ("width", "height"))
-        radii = [0.5 * np.hypot(width, height)]
+        sides = [0.5 * getattr(shape, prefix + key) for key in ("width", "height")]
+        radii = [max(sides) if type(shape).__name__.startswith("Ellipse") else np.hypot(*sides)]
     return shape.center.icrs, radii[0]
 
 
@@ -109,7 +109,25 @@ def to_frame(shape, frame):
     return shape.copy(center=center, angle=shape.angle + center.position_angle(north))
 
 
-def _on_sky(shape, region):
+def on_sky(shape, region):
+    """
+    A shape of a region on the sky.
+
+    Parameters
+    ----------
+    shape : regions.SkyRegion or regions.PixelRegion
+    region : RegionSet
+        Has the world coordinates of shapes in pixels.
+
+    Returns
+    -------
+    shape : regions.SkyRegion
+
+    Raises
+    ------
+    RegionError
+        If the shape is in pixels that lie nowhere on the sky.
+    """
     if hasattr(shape, "to_pixel"):
         return shape
     if region.wcs is None:

@@ -12,7 +12,7 @@ from astropy.table import Table
 from astro_xlatent import conf
 from astro_xlatent.archive import fetch_catalog
 from astro_xlatent.archive.arrange import arrange_columns
-from astro_xlatent.errors import ArchiveError, ParameterError, XlatentWarning
+from astro_xlatent.errors import ArchiveError, ParameterError, RegionError, XlatentWarning
 from astro_xlatent.missions.base import get_mission, identify_mission
 from astro_xlatent.simulate.products import write_catalog
 from astro_xlatent.tableio import read_table
@@ -240,7 +240,6 @@ def test_meta(filled):
         ({"cone": 3}, "cone must be a Cone or"),
         ({"names": []}, "names is empty"),
         ({"names": "M31"}, "'M31' is no name of CSC 2.1 sources"),
-        ({"regions": []}, "regions holds no region"),
         ({"cone": (1, 2, "1arcmin"), "max_rows": 0}, "max_rows must be 1 or more"),
     ],
 )
@@ -248,6 +247,21 @@ def test_bad_arguments(kwargs, what):
     """Nothing is asked before the arguments are right."""
     with pytest.raises(ParameterError, match=what):
         fetch_catalog("csc", **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ([], "no shape; a region needs at least one included shape"),
+        ("none.reg", "none.reg"),
+        ([3], "region is a list; give the path of a DS9, CRTF or FITS region file"),
+    ],
+)
+def test_bad_regions(filled, given, what):
+    """Regions that cannot be read are refused before anything is asked."""
+    with pytest.raises(RegionError, match=what):
+        fetch_catalog("csc", regions=given)
+    assert not filled.queries
 
 
 def test_polite(filled, skies, monkeypatch):
