@@ -9,11 +9,12 @@ from archive_servers import slow, status
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astro_xlatent import conf
+from astro_xlatent import add_latents, conf
 from astro_xlatent.archive import fetch_catalog
 from astro_xlatent.archive.arrange import arrange_columns
 from astro_xlatent.errors import ArchiveError, ParameterError, RegionError, XlatentWarning
 from astro_xlatent.missions.base import get_mission, identify_mission
+from astro_xlatent.positions import read_positions
 from astro_xlatent.simulate.products import write_catalog
 from astro_xlatent.tableio import read_table
 
@@ -60,6 +61,8 @@ def skies(tmp_path_factory):
             table[next(own for own in table.colnames if own.lower() == name)] = value
         own = "name" if mission == "csc" else "IAUNAME"
         table[own] = names_of(mission, sky.ra.deg, sky.dec.deg)
+        if mission == "erosita":
+            table["POS_ERR"] = rng.uniform(1, 6, N)
         result[mission] = table
     return result
 
@@ -76,7 +79,7 @@ def heasarc_name(name):
     """A column of eRASS as HEASARC would spell it."""
     found = re.fullmatch(r"(ML|APE)_(CTS|BKG|EXP)(_ERR)?_(P\d)", name)
     if not found:
-        return "name" if name == "IAUNAME" else name.lower()
+        return {"IAUNAME": "name", "POS_ERR": "error_radius"}.get(name, name.lower())
     word = {"CTS": "counts", "BKG": "background", "EXP": "exposure"}[found[2]]
     return (
         f"{found[4].lower()}_{'aperture_' if found[1] == 'APE' else ''}{word}{'_error' if found[3] else ''}"
@@ -130,12 +133,26 @@ def _own(table, name):
 
 def test_arrange_keeps_first(skies):
     """Two columns of one meaning do not displace each other, and the input stays as it is."""
-    table = Table(
-        {"RA_ICRS": [1.0], "RA": [2.0], "e_MLctsP1": [3.0], "p1_counts_error": [4.0], "other": [5.0]}
-    )
+    table = Table({"RA_ICRS": [1.0], "RA": [2.0], "de_icrs": [3.0], "DE_ICRS": [4.0], "e_MLctsP1": [5.0]})
     arranged = arrange_columns(table, "erosita")
-    assert arranged.colnames == ["RA_ICRS", "RA", "ML_CTS_ERR_P1", "p1_counts_error", "other"]
-    assert table.colnames[2] == "e_MLctsP1"
+    assert arranged.colnames == ["RA_ICRS", "RA", "DEC", "DE_ICRS", "e_MLctsP1"]
+    assert table.colnames[2] == "de_icrs"
+
+
+@pytest.mark.parametrize("key", ["erass1-vizier", "erass1-heasarc"])
+def test_respelled(filled, skies, key):
+    """As VizieR and HEASARC spell them, tables get latents, and their positions and names are found."""
+    table = fetch_catalog(key, cone=(*MIDDLE, "6arcmin"))
+    truth = fetch_catalog("erass1", cone=(*MIDDLE, "6arcmin"))
+    spelled = "MLctsP1" if key == "erass1-vizier" else "p1_counts"
+    assert spelled in table.colnames
+    assert list(table["IAUNAME"]) == list(truth["IAUNAME"])
+    found, expected = read_positions(table), read_positions(truth)
+    assert np.array_equal(found.xyz, expected.xyz)
+    assert np.array_equal(found.sigma, expected.sigma)
+    latent, expected = (add_latents(rows)["xl_latent"] for rows in (table, truth))
+    assert np.isfinite(expected).all()
+    assert np.array_equal(latent, expected)
 
 
 def test_region_file(filled, skies, tmp_path):
