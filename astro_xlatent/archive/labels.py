@@ -63,9 +63,9 @@ def fetch_labels(*, nh_gal=True, cache=False):
     table : `~astropy.table.Table`
         Columns as `~astro_xlatent.evaluate.labels.load_sources` and
         ``astro-xlatent evaluate`` read them: ``name``, ``ra``, ``dec``,
-        ``class_label``, ``significance``, flags, and the authors' averaged
-        energy fluxes ``flux_aper90_ave_s`` with ``e_flux_aper90_ave_s`` and so
-        on, erg/s/cm2.
+        ``class_label``, ``significance``, flags, and the authors' energy
+        fluxes averaged over observations, ``flux_aper90_ave_s`` with
+        ``e_flux_aper90_ave_s`` and so on, erg/s/cm2.
 
     Raises
     ------
@@ -76,6 +76,16 @@ def fetch_labels(*, nh_gal=True, cache=False):
     -----
     XlatentWarning
         If ``nh_gal`` could not be had, or for some sources only.
+
+    Notes
+    -----
+    The published table has one set of fluxes, ``Fs`` to ``Fb`` with errors:
+    averages over observations, rounded to about the first digit of the errors.
+    The ``flux_aper90_mean_*`` of the authors' working files, one flux a source
+    made symmetric from the CSC's limits, are not in it, though
+    `~astro_xlatent.missions.csc.CSC` prefers them where a table has both: the
+    averages weigh the observations of a variable source differently in every
+    band, which bends its colours. Scores on them are not those on the means.
     """
     with open_session() as session:
         answer = run_tap(session, conf.vizier_tap_url, _QUERY, max_rows=100_000, cache=cache)
