@@ -9,8 +9,8 @@ __all__ = ["BUNDLED", "DEFAULT"]
 
 #: Digest of every bundled model folder, by model name.
 BUNDLED = {
-    "xlatent-0.1": "ba5218029c009aecd24b47817d4f344e9d98ab46f48bb9a0e473d416bbab90f8",
+    "xlatent-0.2": "d3f843d1ff90b50ed871dfed1c7f4add3b692bc994e519c55a3546df54192212",
 }
 
 #: The model that is used unless another is named.
-DEFAULT = "xlatent-0.1"
+DEFAULT = "xlatent-0.2"
