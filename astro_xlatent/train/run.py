@@ -3,8 +3,9 @@
 The training command: teacher, encoder, calibration, model folder.
 """
 
+import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,7 +33,8 @@ class Settings:
 
     name: str = "xlatent"
     version: str = "0.1"
-    latent_space: str = "xl8-1"
+    #: "" makes a name from the teacher's weights: each teacher defines a space of its own.
+    latent_space: str = ""
     seed: int = 1
     pool: int = 60000
     teacher_steps: int = 6000
@@ -107,6 +109,9 @@ def train(data, output, settings=None, *, resume=False, threads=None):
     log(f"{len(instruments)} instruments")
     config = settings.network()
     teacher, decoder = _teacher(config, settings, instruments, output, log)
+    if not settings.latent_space:
+        digest = hashlib.sha256((output / "teacher.safetensors").read_bytes()).hexdigest()
+        settings = replace(settings, latent_space=f"xl{config.n_latent}-{digest[:8]}")
     encoder = train_encoder(config, teacher, instruments, output, settings.encoder_steps,
                             seed=settings.seed, rate=settings.learning_rate, log=log, resume=resume,
                             initial=_initial_weights(settings))

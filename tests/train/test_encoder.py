@@ -59,3 +59,17 @@ def test_a_run_is_not_overwritten(tmp_path):
     settings.write_text('{"depth": 3}')
     with pytest.raises(ParameterError, match="depth"):
         Settings.read(settings)
+
+
+def test_every_teacher_names_a_space(tmp_path, monkeypatch):
+    """Runs with different teachers never share a latent space by default."""
+    import astro_xlatent.train.run as run
+
+    names = []
+    monkeypatch.setattr(run, "calibrate", lambda *args: {})
+    monkeypatch.setattr(run, "export_model",
+                        lambda folder, settings, *args: names.append(settings.latent_space))
+    for seed in (1, 2, 1):
+        settings = Settings(seed=seed, pool=64, teacher_steps=2, encoder_steps=0, width=16, n_layers=1)
+        train(None, tmp_path / str(len(names)), settings)
+    assert names[0].startswith("xl8-") and names[0] == names[2] != names[1]
