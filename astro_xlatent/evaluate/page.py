@@ -52,8 +52,10 @@ is stricter. The size of leaves, the way of averaging and the seed move a score 
     "gap between heads and latents": """What a head, which sees the encoder's embedding, knows more than a
 regression of the latents alone (q(z)): negative differences of the error favour
 the head. Fluxes have no head: they come from decoded latents and the
-normalisation, which the latents alone do not hold. The gap of the class is among
-the differences of classification.""",
+normalisation, which the latents alone do not hold. Regressions are trained on the very
+quantity, such as the catalogue's fits with their habits and limits; heads were trained on
+simulated truth and have never seen it. The gap of the class is among the differences of
+classification.""",
     "mutual information, nats": """By nearest neighbours. Only what exceeds the quantile of permutations is
 more than chance; faint sources have latents near zero and cannot show variability,
 so that the significance is also held fixed where the table has it.""",
