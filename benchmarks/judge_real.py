@@ -122,7 +122,7 @@ def spectra_text(data, model):
     compared = compare_spectra(data, model=model, log=say)
     lines = ["Open spectra", "============", "",
              "N_H as log10 in 1/cm2; \"set\": literature's class in the conformal set; \"like fits\": range",
-             "of the families whose likelihood is almost as good; \"inside\": the fit's N_H lies in the model's",
+             "of the families of nearly the same likelihood; \"inside\": the fit's N_H lies in the model's",
              "90 % interval (where the fit is an upper limit: both 90 % intervals overlap).", ""]
     lines += result_table(compared).pformat(max_lines=-1, max_width=-1)
     lines += ["", *evidence_table(compared).pformat(max_lines=-1, max_width=-1, align="<")]

@@ -218,7 +218,10 @@ def fit_vignetting(folder):
     from astropy.table import Table
 
     table = Table.read(folder / "labels/csc2_labelled_detections.csv.gz", format="ascii.csv")
-    get = lambda name: np.ma.filled(np.ma.asarray(table[name], dtype=float), np.nan)
+
+    def get(name):
+        return np.ma.filled(np.ma.asarray(table[name], dtype=float), np.nan)
+
     theta = get("theta")
     area = get("src_cnts_aper_hilim_h") / get("flux_aper_hilim_h") / get("livetime")
     good = (get("src_cnts_aper_h") > 10) & np.isfinite(area)
@@ -293,7 +296,9 @@ def fold_curve(curve, year, sigma_table):
 
 def to_curve(name, data):
     """An `InstrumentCurve` from the arrays of `build`."""
-    get = lambda key: data[f"{name}/{key}"]
+    def get(key):
+        return data[f"{name}/{key}"]
+
     names = ("knots", "log_area", "absorption", "years", "depth", "profile", "channel_edges")
     return InstrumentCurve(name, str(get("telescope")), str(get("instrument")),
                            **{k: get(k).astype(float) for k in names}, vignetting=tuple(get("vignetting")),

@@ -46,7 +46,8 @@ def panel(figure, cell, label, real, mock):
     centre = 0.5 * (BINS[1:] + BINS[:-1])
     levels = contour_levels(density)
     plane.contour(centre, centre, density.T, levels=levels, colors=MOCK, linewidths=(0.7, 1.1, 1.6))
-    plane.plot(real[:, 0], real[:, 1], ".", color=REAL, ms=max(2.5, 8 - len(real) / 20), alpha=0.55, mec="none")
+    size = max(2.5, 8 - len(real) / 20)
+    plane.plot(real[:, 0], real[:, 1], ".", color=REAL, ms=size, alpha=0.55, mec="none")
     plane.set(xlim=(-1, 1), ylim=(-1, 1), xlabel="(m - s) / (m + s)", ylabel="(h - m) / (h + m)")
     sides = {0: figure.add_subplot(grid[0, 0], sharex=plane), 1: figure.add_subplot(grid[1, 1], sharey=plane)}
     for column, axis in sides.items():
@@ -70,7 +71,8 @@ def main(data, path, side="JUDGE"):
         real = features[mine & (sample.split == side)]
         mock = simulate_like(label, real, 6000, sample.instruments, np.random.default_rng(number))
         panel(figure, cells[divmod(number, 4)], label, real, mock)
-    figure.suptitle(f"Hardness of energy fluxes: CSC 2.0 rows of the {side} fields (points), simulated (contours)")
+    title = f"Hardness of energy fluxes: CSC 2.0 rows of the {side} fields (points), simulated (contours)"
+    figure.suptitle(title)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80)
 

@@ -39,6 +39,7 @@ __all__ = [
     "reflection",
 ]
 
+
 def powerlaw(photon_index, redshift=0.0, *, edges=None):
     """
     Power law, XSPEC's ``powerlaw`` and ``zpowerlw``.

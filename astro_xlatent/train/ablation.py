@@ -24,7 +24,6 @@ from astro_xlatent.model.network import Config, Encoder, Teacher
 from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.pretrained import replace_file, save_tensors
 from astro_xlatent.model.reference import teacher_input
-from astro_xlatent.model.tokens import to_tensors
 from astro_xlatent.physics.grid import N_ENERGY
 from astro_xlatent.simulate.instruments import default_instruments, load_instruments
 from astro_xlatent.simulate.observe import merge_randomly

@@ -39,7 +39,8 @@ def column_rows():
         shape = " x ".join(str(n) for n in spec.shape)
         kind = "str" if spec.dtype is str else f"{spec.dtype.__name__}{f' ({shape})' if shape else ''}"
         unit = "" if spec.unit is None else f"``{spec.unit.to_string()}``"
-        note = " (optional)" if spec.optional else " (with ``group_by``)" if spec.name in GROUP_COLUMNS else ""
+        grouped = " (with ``group_by``)" if spec.name in GROUP_COLUMNS else ""
+        note = " (optional)" if spec.optional else grouped
         text = literal_names(spec.description) + note
         yield f"``{spec.name}``", kind, unit, f"``{spec.ucd}``", text
 

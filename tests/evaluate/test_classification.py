@@ -53,7 +53,8 @@ def test_rule_of_cluster_labels_matters(rows):
     """Only the prevalence-normalised rule names a cluster after a rare class among many others."""
     features, label, fold, _ = rows
     features = features * [0.35, 1]
-    found = {p.name: np.mean(p.index[label == 2] == 2) for p in cluster_predictions(features, label, fold, 3, (4,))}
+    predictions = cluster_predictions(features, label, fold, 3, (4,))
+    found = {p.name: np.mean(p.index[label == 2] == 2) for p in predictions}
     assert found["k-means, 4 clusters, prevalence-normalised"] > found["k-means, 4 clusters, majority"]
 
 
@@ -79,7 +80,8 @@ def test_recall_interval_is_wilsons(rows):
     """Five hits of ten: 0.5 with the 90 % interval of Wilson's formula."""
     label = np.repeat([0, 1], 10)
     probability = np.eye(2)[np.r_[np.zeros(5), np.ones(15)].astype(int)]
-    numbers, confusion = recall_numbers("s", Prediction("a", probability), label, ("x", "y"), "all", label >= 0)
+    prediction = Prediction("a", probability)
+    numbers, confusion = recall_numbers("s", prediction, label, ("x", "y"), "all", label >= 0)
     assert confusion == [[5, 5], [0, 10]]
     assert (numbers[0].low, numbers[0].high) == pytest.approx((0.2693, 0.7307), abs=1e-3)
     assert numbers[1].value == 1

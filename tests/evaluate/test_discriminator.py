@@ -78,8 +78,9 @@ def test_empty_bands_hold_limits(flat_instrument):
 def test_plain_rows_are_as_the_catalogue_prints_them(flat_instrument):
     """A band without events is zero, with half the upper limit for an error."""
     counts = np.full(500, 3.0)
-    plain, error = mock_rows(_power_law(500), counts, [flat_instrument], np.random.default_rng(5), averaged=False)
-    means, _ = mock_rows(_power_law(500), counts, [flat_instrument], np.random.default_rng(5))
+    rows = _power_law(500), counts, [flat_instrument]
+    plain, error = mock_rows(*rows, np.random.default_rng(5), averaged=False)
+    means, _ = mock_rows(*rows, np.random.default_rng(5))
     empty = plain == 0
     assert empty.any() and np.all(error[empty] > 0) and np.all(means[empty] > 0)
 

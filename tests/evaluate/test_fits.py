@@ -28,11 +28,13 @@ def test_offset_and_variance():
     scatter = np.hypot(np.log10(1.6), 0.1)
     table = _with_fits(0.1, scatter)
     label = np.array(table["class_label"])
-    numbers = fit_numbers(table, label, np.arange(2000), {"all": np.ones(2000, bool)}, np.random.default_rng(1))
+    subsets = {"all": np.ones(2000, bool)}
+    numbers = fit_numbers(table, label, np.arange(2000), subsets, np.random.default_rng(1))
     found = {n.quantity: n for n in numbers if n.subset == "all, fits > 1e21"}
     assert found["mean difference, dex"].value == pytest.approx(0.1, abs=0.03)
     assert found["variance of standardised residuals"].value == pytest.approx(1, abs=0.1)
-    low, high = found["variance of standardised residuals"].low, found["variance of standardised residuals"].high
+    variance = found["variance of standardised residuals"]
+    low, high = variance.low, variance.high
     assert low < found["variance of standardised residuals"].value < high
     expected = found["the same as expected of both stated errors"].value
     assert found["mean |difference|, dex"].value == pytest.approx(expected, rel=0.2)
@@ -43,8 +45,8 @@ def test_offset_and_variance():
 def test_upper_limits():
     """Below 1e21 the share of limits above the fit is reported."""
     table = _with_fits(0.0, 0.0)
-    numbers = fit_numbers(table, np.array(table["class_label"]), np.arange(2000), {"all": np.ones(2000, bool)},
-                          np.random.default_rng(1))
+    label, subsets = np.array(table["class_label"]), {"all": np.ones(2000, bool)}
+    numbers = fit_numbers(table, label, np.arange(2000), subsets, np.random.default_rng(1))
     assert next(n for n in numbers if n.method == "xl_nh_ul90").value == 1
 
 
@@ -52,7 +54,8 @@ def test_limits_make_errors_and_absence_gives_nothing():
     """CSC's own limits are half-widths; a table without fits has no numbers."""
     table = make_labelled(4)
     assert catalogue_fits(table) == (None, None)
-    assert fit_numbers(table, np.array(table["class_label"]), np.arange(4), {}, np.random.default_rng(0)) == []
+    label = np.array(table["class_label"])
+    assert fit_numbers(table, label, np.arange(4), {}, np.random.default_rng(0)) == []
     table["powlaw_nh"] = [10.0, 0.0, np.nan, 1e9]
     table["powlaw_nh_lolim"], table["powlaw_nh_hilim"] = [8.0] * 4, [14.0] * 4
     log_nh, error = catalogue_fits(table)
