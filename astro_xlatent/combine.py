@@ -16,7 +16,7 @@ from astropy.table import Row, Table
 
 from astro_xlatent.columns import CLASSES, N_LATENT, make_column
 from astro_xlatent.errors import ParameterError, TableError
-from astro_xlatent.gaussians import MIN_INFORMATION, latent_gaussians, likelihoods, plain_column
+from astro_xlatent.gaussians import MIN_INFORMATION, REPEATED, latent_gaussians, likelihoods, plain_column
 from astro_xlatent.model.priors import prior_weights
 from astro_xlatent.provenance import check_latent_space
 
@@ -103,10 +103,14 @@ def combine(observations, *, class_weights=None):
     `CLASS_GAIN` (1 - 1/K') with K' = sum(I)^2 / sum(I^2). One informative
     observation among uninformative ones remains as it is.
 
-    ``chi2`` compares the likelihoods' means with their weighted mean; it has
-    8 (K - 1) degrees of freedom. Directions with less than `MIN_INFORMATION`
-    get the error that belongs to it: what a posterior says there it has from
-    the population, not from the data. The test errs towards no change.
+    ``chi2`` compares the likelihoods' means with their weighted mean.
+    Directions with less than `MIN_INFORMATION` get the error that belongs to
+    it: what a posterior says there it has from the population, not from the
+    data. They therefore count as less than one degree of freedom each: as many
+    as the expectation of ``chi2`` for Gaussian latents of the population, 8
+    (K - 1) if every direction is measured. Repeats of a source scatter less than
+    posteriors are wide (`~astro_xlatent.gaussians.REPEATED`); the test still
+    errs towards no change.
 
     Examples
     --------
@@ -196,19 +200,25 @@ def _combine_groups(mean, covariance, usable, classes, group, n_groups, class_we
     together = total(deviation)
     common = np.linalg.solve(total(bounded), together[..., None])[..., 0]
     chi2 = np.maximum(total(own) - np.einsum("ni,ni->n", together, common), 0.0)
+    information[~informed] = 0.0
+    expected = total(_trace(bounded, information)) - _trace(total(bounded), total(information))
     n_obs = total(np.ones(len(mean), int))
     # A single observation is its own posterior, also where it is broader than the prior.
     alone = (n_obs == 1) & total(usable.astype(int)).astype(bool)
     joint[alone], joint_cov[alone] = mean[order][starts][alone], covariance[order][starts][alone]
     class_prob = None if classes is None else _pool(classes, usable, total, class_weights)
-    return Combined(joint, joint_cov, class_prob, n_obs, n_used, chi2, _p_change(chi2, n_used))
+    return Combined(joint, joint_cov, class_prob, n_obs, n_used, chi2, _p_change(chi2, expected, n_used))
 
 
-def _p_change(chi2, n_used):
+def _trace(bounded, information):
+    """Expectation of h B^-1 h for h of covariance I + I^2: noise, and the population's N(0, 1)."""
+    return np.trace(np.linalg.solve(bounded, information + information @ information), axis1=1, axis2=2)
+
+
+def _p_change(chi2, expected, n_used):
     from scipy.special import chdtrc
 
-    compared = n_used > 1
-    return np.where(compared, chdtrc(N_LATENT * np.maximum(n_used - 1, 1), chi2), np.nan)
+    return np.where(n_used > 1, chdtrc(np.maximum(expected, 1e-3), chi2 / REPEATED), np.nan)
 
 
 def _pool(classes, usable, total, weights):

@@ -11,7 +11,13 @@ import numpy as np
 
 from astro_xlatent.columns import COLUMNS, N_LATENT
 from astro_xlatent.errors import TableError
-from astro_xlatent.gaussians import MIN_INFORMATION, latent_gaussians, likelihoods
+from astro_xlatent.gaussians import (
+    MIN_INFORMATION,
+    REPEATED,
+    expected_weighted,
+    latent_gaussians,
+    likelihoods,
+)
 
 __all__ = ["compare_fluxes", "compare_latents", "latent_population", "spectral_evidence", "temper_factor"]
 
@@ -73,9 +79,10 @@ def spectral_evidence(first, second, *, variability=0.05, population=None):
         Natural logarithm of the Bayes factor of one source against two that
         were drawn from the population.
     sigma : ndarray, (n,)
-        Significance of the difference, as that of a normal variable. It is
-        chi-square of 8 degrees of freedom of the likelihoods' means, with
-        their covariances and the variability; at most 37.
+        Significance of the difference, as that of a normal variable, from
+        chi-square of the likelihoods' means with their covariances and the
+        variability; degrees of freedom as in `~astro_xlatent.combine.combine`.
+        At most 37.
 
     Notes
     -----
@@ -101,7 +108,8 @@ def spectral_evidence(first, second, *, variability=0.05, population=None):
     log_bayes = (_log_integral(*both, prior, prior @ centre)
                  - sum(_log_integral(*one, prior, prior @ centre) for one in wide) - constant / 2)
     bounded = [likelihoods(*q, variability=variability / 2, least=MIN_INFORMATION) for q in (first, second)]
-    return log_bayes, _difference(*bounded)
+    response = [expected_weighted(q[1], variability / 2, MIN_INFORMATION) for q in (first, second)]
+    return log_bayes, _difference(bounded, response)
 
 
 def _log_integral(information, weighted, prior, prior_weighted):
@@ -111,15 +119,20 @@ def _log_integral(information, weighted, prior, prior_weighted):
     return 0.5 * (np.einsum("ni,ni->n", pull, solved) - np.linalg.slogdet(total)[1])
 
 
-def _difference(first, second):
+def _difference(bounded, response):
     """Significance of the difference of two likelihoods' means, in standard deviations."""
     from scipy.special import chdtrc, ndtri
 
-    covariances = [np.linalg.inv(information) for information, _ in (first, second)]
-    means = [np.einsum("nij,nj->ni", c, h) for c, (_, h) in zip(covariances, (first, second), strict=True)]
+    covariances = [np.linalg.inv(information) for information, _ in bounded]
+    means = [np.einsum("nij,nj->ni", c, h) for c, (_, h) in zip(covariances, bounded, strict=True)]
     offset = means[0] - means[1]
-    solved = np.linalg.solve(covariances[0] + covariances[1], offset[..., None])[..., 0]
-    p = chdtrc(N_LATENT, np.einsum("ni,ni->n", offset, solved))
+    weight = np.linalg.inv(covariances[0] + covariances[1])
+    chi2 = np.einsum("ni,nij,nj->n", offset, weight, offset, optimize=True)
+    # Directions that are hardly measured differ by less than their error: fewer degrees of freedom.
+    slopes = [c @ slope for c, (slope, _) in zip(covariances, response, strict=True)]
+    spread = (slopes[0] - slopes[1]) @ (slopes[0] - slopes[1]).transpose(0, 2, 1)
+    spread = spread + sum(c @ noise @ c for c, (_, noise) in zip(covariances, response, strict=True))
+    p = chdtrc(np.maximum(np.einsum("nij,nji->n", weight, spread), 1e-3), chi2 / REPEATED)
     return -ndtri(np.maximum(p, 1e-299) / 2)
 
 

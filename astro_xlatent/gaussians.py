@@ -11,7 +11,14 @@ import numpy as np
 from astro_xlatent.columns import N_LATENT
 from astro_xlatent.errors import TableError
 
-__all__ = ["MIN_INFORMATION", "latent_gaussians", "likelihoods", "plain_column"]
+__all__ = [
+    "MIN_INFORMATION",
+    "REPEATED",
+    "expected_weighted",
+    "latent_gaussians",
+    "likelihoods",
+    "plain_column",
+]
 
 #: Information, relative to the prior's, below which a direction of the latents
 #: counts as not measured when observations are compared. What a posterior holds
@@ -20,6 +27,11 @@ __all__ = ["MIN_INFORMATION", "latent_gaussians", "likelihoods", "plain_column"]
 #: bound of 0.05 puts 0.6 % below p = 0.001, one of 0.3 puts 0.13 %, and more of
 #: the changed ones stand out at equal false alarms (46 against 39 %).
 MIN_INFORMATION = 0.3
+#: Variance of a repeated posterior mean over what Gaussian posteriors imply. Part of
+#: a posterior's width is doubt between kinds of sources, which a second observation
+#: shares. Simulated repeats (``benchmarks/bench_change.py``) have 0.3 to 0.6; this
+#: value puts 0 to 2 % of them below p = 0.01.
+REPEATED = 0.75
 
 
 def latent_gaussians(table, rows=slice(None)):
@@ -140,3 +152,28 @@ def likelihoods(mean, covariance, variability=0.0, least=0.0):
     diluted = 1.0 + bounded * variability
     information = np.einsum("nij,nj,nkj->nik", axes, bounded / diluted, axes, optimize=True)
     return information, np.einsum("nij,nj->ni", axes, weighted / diluted)
+
+
+def expected_weighted(covariance, variability=0.0, least=0.0):
+    """
+    Moments of what `likelihoods` returns as ``weighted``, given the latents.
+
+    Parameters
+    ----------
+    covariance, variability, least
+        As for `likelihoods`.
+
+    Returns
+    -------
+    slope, noise : ndarray, (n, 8, 8)
+        Its expectation is slope times the latents' mean, its covariance
+        about that is noise.
+    """
+    spread, axes = np.linalg.eigh(covariance)
+    measured = np.maximum(1.0 / np.maximum(spread, 1e-8) - 1.0, 0.0)
+    diluted = 1.0 + np.maximum(measured, least) * variability
+
+    def matrix(values):
+        return np.einsum("nij,nj,nkj->nik", axes, values, axes, optimize=True)
+
+    return matrix(measured / diluted), matrix(measured * (1.0 + measured * variability) / diluted**2)

@@ -109,6 +109,9 @@ def _quantities(rows):
             "log N_H (clipped at 1e20)": (nh, median),
             "log N_H > 21": (np.where(rows["nh"] > 1e21, nh, np.nan), median),
             "photon index": (rows["photon_index"], rows["index_median"]),
+            # Generic sources often hide the power law whose index is asked for.
+            "photon index, classes only": (
+                np.where(rows["class_index"] >= 0, rows["photon_index"], np.nan), rows["index_median"]),
         }
         if "kt" in rows:
             found["log kT"] = (np.log10(rows["kt"]), rows["log_kt_median"])
