@@ -98,9 +98,14 @@ def _predictions(rows, label, probability, folds, log):
         for key, method in zip(theirs[name], _METHODS, strict=True):
             found[key] = _averaged(folds, lambda fold, seed, m=method, x=features: probe(
                 probes(seed, _TREES)[m], x, label, fold, n_classes))
-        ours[name] = name.replace("hardness", "model") + ", calibrated"
-        found[ours[name]] = _averaged(
+        ours[name] = [name.replace("hardness", "model") + end for end in (", calibrated", ", random forest")]
+        found[ours[name][0]] = _averaged(
             folds, lambda fold, seed, x=columns: cross_fitted(probability, label, fold, x))
+        # A forest can do with columns what a linear calibration cannot.
+        log_p = np.log(np.maximum(probability, 1e-4))
+        features = log_p if columns is None else np.concatenate([log_p, columns], axis=1)
+        found[ours[name][1]] = _averaged(folds, lambda fold, seed, x=features: probe(
+            probes(seed, _TREES)["random forest"], x, label, fold, n_classes))
     return [Prediction(key, values) for key, values in found.items()], ours, theirs
 
 
@@ -139,7 +144,7 @@ def class_numbers(rows, name="JUDGE", seed=1, n_boot=300, log=None):
         sizes = {key: int(where.sum()) for key, where in subsets.items()}
         for key in COLUMN_SETS:
             best = max(theirs[key], key=lambda method: scored[name, method].value[quantity])
-            methods = [ours[key], *(["model, zero-shot"] if key == "hardness" else [])]
+            methods = [*ours[key], *(["model, zero-shot"] if key == "hardness" else [])]
             numbers += _with_power(difference_numbers(
                 f"{task}: differences to the best classifier given the same columns", scored,
                 [(method, best) for method in methods], list(subsets), quantity, sizes))
