@@ -132,9 +132,9 @@ def optimal_power(expected, valid, false_alarms=FALSE_ALARMS):
     other = other * (null.sum(axis=1) / other.sum(axis=1))[:, None]
     ratio = np.log(np.where(valid, other, 1.0) / np.where(valid, null, 1.0))
     difference = ((other - null) * ratio).sum(axis=1)
-    spread, spread_other = (np.sqrt((m * ratio**2).sum(axis=1)) for m in (null, other))
+    spread, spread_other = (np.sqrt((m * ratio**2).sum(axis=1)).clip(1e-9) for m in (null, other))
     threshold = -ndtri(false_alarms) * spread
-    return ndtr((difference - threshold) / np.maximum(spread_other, 1e-9))
+    return ndtr((difference - threshold) / spread_other)
 
 
 def _statistics(model, bins, matrices):
@@ -164,11 +164,11 @@ def share_of(odd):
     --------
     >>> share, (low, high) = share_of([True, False, False, False])
     >>> share, round(low, 2), round(high, 2)
-    (0.25, 0.04, 0.66)
+    (0.25, 0.05, 0.65)
     """
-    n, k = len(odd), np.count_nonzero(odd)
+    n, k = len(odd), int(np.count_nonzero(odd))
     middle = (k + 1.35) / (n + 2.71)
-    half = 1.645 * np.sqrt(middle * (1 - middle) / (n + 2.71))
+    half = 1.645 * float(np.sqrt(middle * (1 - middle) / (n + 2.71)))
     return (k / n if n else np.nan), (max(middle - half, 0.0), min(middle + half, 1.0))
 
 
