@@ -24,10 +24,10 @@ __all__ = ["CLASS_GAIN", "MIN_INFORMATION", "Combined", "combine", "group_latent
            "likelihoods", "share_latents", "source_numbers"]
 
 #: What any number of further observations of one source can add to the
-#: evidence on its class, relative to the first. Measured on simulated sources
-#: observed by Chandra and eROSITA, two to six times: 0.25 to 0.5 gives the best
-#: log score (-1.535 for two, -1.44 for six; the full product -1.63 and -2.66,
-#: worse than no observation, -2.20).
+#: evidence on its class, relative to the first. Chosen by the log score of
+#: simulated sources observed by Chandra and eROSITA, two to six times, where the
+#: full product of probabilities is worse than a single observation;
+#: ``benchmarks/bench_match.py truth`` prints the score for two.
 CLASS_GAIN = 0.35
 # Information, relative to the prior's, from which an observation says something at all.
 _INFORMED = 0.05
@@ -109,8 +109,8 @@ def combine(observations, *, class_weights=None):
     data. They therefore count as less than one degree of freedom each: as many
     as the expectation of ``chi2`` for Gaussian latents of the population, 8
     (K - 1) if every direction is measured. Repeats of a source scatter less than
-    posteriors are wide (`~astro_xlatent.gaussians.REPEATED`); the test still
-    errs towards no change.
+    posteriors are wide (`~astro_xlatent.gaussians.REPEATED`). The test errs
+    towards no change except in its far tail (``benchmarks/bench_change.py``).
 
     Examples
     --------

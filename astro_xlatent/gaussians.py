@@ -23,14 +23,12 @@ __all__ = [
 #: Information, relative to the prior's, below which a direction of the latents
 #: counts as not measured when observations are compared. What a posterior holds
 #: there is not data but the population, which is no Gaussian: divided by
-#: N(0, 1) it looks like a measurement. Of simulated unchanged twins in bands a
-#: bound of 0.05 puts 0.6 % below p = 0.001, one of 0.3 puts 0.13 %, and more of
-#: the changed ones stand out at equal false alarms (46 against 39 %).
+#: N(0, 1) it looks like a measurement.
 MIN_INFORMATION = 0.3
 #: Variance of a repeated posterior mean over what Gaussian posteriors imply. Part of
 #: a posterior's width is doubt between kinds of sources, which a second observation
-#: shares. Simulated repeats (``benchmarks/bench_change.py``) have 0.3 to 0.6; this
-#: value puts 0 to 2 % of them below p = 0.01.
+#: shares. Chosen on simulated repeats so that p-values err towards no change but
+#: in their far tail, less than without it; ``benchmarks/bench_change.py`` prints them on others.
 REPEATED = 0.75
 
 

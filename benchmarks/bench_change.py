@@ -23,13 +23,15 @@ MODES = (("bands", "bands"), ("spectra", "spectra"), ("spectra", "bands"))
 COUNTS = (5, 30, 100, 1000, 30000)
 LEVELS = (0.001, 0.01, 0.1, 0.5)
 BATCH = 256
+# Not the draws on which REPEATED was chosen.
+SEED = 20261122
 
 
 def repeats(modes, n_batches, model, instruments):
     """p-values of unchanged sources, and counts of the fainter observation."""
     p_change, counts = [], []
     for counter in range(n_batches):
-        rng = np.random.default_rng([4242, counter])
+        rng = np.random.default_rng([SEED, counter])
         sources = draw_training_sources(BATCH, rng)
         observed = [observe_full(mode, sources.spectrum, instruments, rng) for mode in modes]
         found = combine([model.infer(bins, matrices) for bins, matrices, _ in observed])

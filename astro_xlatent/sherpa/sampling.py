@@ -34,7 +34,7 @@ from astro_xlatent.sherpa._session import resolve_ids, resolve_session
 __all__ = ["Samples", "sample"]
 
 #: Variance by which the prior is smoothed. The mixture that describes the simulated sources has
-#: ridges thinner than it knows of; fluxes do not change, proposals hit some ten times as often.
+#: ridges thinner than it knows of, which hardly any proposal hits.
 SMOOTHING = 0.03
 #: Degrees of freedom of the proposal: heavier tails than the target's.
 DEGREES = 6
