@@ -4,7 +4,7 @@ Tests of the model that no training loss sees. Prints the answers.
 
 Run ``python benchmarks/judge_model.py`` for all, or name some::
 
-    python benchmarks/judge_model.py guard-rails instruments repeats reconstruction
+    python benchmarks/judge_model.py guard-rails instruments repeats reconstruction cells
         [--model NAME] [--n N] [--seed SEED] [--fine-tune STEPS] [--paper STEPS]
         [--data DATA] [--tuning] [-o OUT.txt]
 
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from astro_xlatent import load_model
 
-PARTS = ("guard-rails", "instruments", "repeats", "reconstruction")
+PARTS = ("guard-rails", "instruments", "repeats", "reconstruction", "cells")
 
 
 def _arguments():
@@ -50,7 +50,7 @@ def _log(line):
 
 def _results(what, model, args):
     """Results of one part, or None where data are missing."""
-    from astro_xlatent.evaluate import guard_rails, instruments, reconstruction, repeats
+    from astro_xlatent.evaluate import cells, guard_rails, instruments, reconstruction, repeats
     from astro_xlatent.simulate.instruments import default_instruments
 
     if what == "guard-rails":
@@ -62,6 +62,9 @@ def _results(what, model, args):
     if what == "reconstruction":
         return reconstruction.evaluate_reconstruction(model, default_instruments(), int(1500 * args.n),
                                                       args.seed, paper_steps=args.paper, log=_log)
+    if what == "cells":
+        return cells.evaluate_cells(model, default_instruments(), int(cells.PER_CELL * args.n), args.seed,
+                                    log=_log)
     if args.data is None:
         return None
     path = args.data / "labels" / "csc2_labelled_detections.csv.gz"

@@ -94,7 +94,7 @@ def _observe(part, spectra, instruments, rng):
     return observe_erosita_bands(spectra, _draw_instrument(instruments, "erosita", rng), rng)[0]
 
 
-def observe_full(mode, spectra, instruments, rng):
+def observe_full(mode, spectra, instruments, rng, folding=True):
     """
     Observe every source with an instrument of its own chunk, unmerged.
 
@@ -109,6 +109,8 @@ def observe_full(mode, spectra, instruments, rng):
         To draw from.
     rng : `numpy.random.Generator`
         Of everything.
+    folding : bool, optional
+        Make the folding matrices of spectra, 0.7 MB a row.
 
     Returns
     -------
@@ -125,7 +127,8 @@ def observe_full(mode, spectra, instruments, rng):
             mission = rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values()))
             instrument = _draw_instrument(instruments, mission, rng)
             bins, truth = observe_spectra(chunk, instrument, rng)
-            matrices.append(instrument.matrix * truth["seconds"][:, None, None].astype(np.float32))
+            if folding:
+                matrices.append(instrument.matrix * truth["seconds"][:, None, None].astype(np.float32))
         else:
             mission = "csc" if rng.random() < 2 / 3 else "erosita"
             bins = _observe(Part(f"{mission} bands", len(chunk)), chunk, instruments, rng)
