@@ -140,8 +140,8 @@ def optimal_power(expected, valid, false_alarms=FALSE_ALARMS):
 def _statistics(model, bins, matrices):
     """p-values by name, small if odd; NaN where the model says nothing."""
     posterior = model.infer(bins, matrices)
-    parts = model.calibration.oddness("spectra", bins.net_counts, posterior.latent, posterior.latent_cov,
-                                      posterior.gof, posterior.run)
+    fit = {name: getattr(posterior, name) for name in ("gof", "run", "distance")}
+    parts = model.calibration.oddness("spectra", bins.net_counts, posterior.latent, posterior.latent_cov, fit)
     found = {"xl_outlier": posterior.outlier} | {f"its part {name}": p for name, p in parts.items()}
     return {name: np.where(np.isfinite(p), p, 1.0) for name, p in found.items()}
 

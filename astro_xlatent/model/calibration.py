@@ -17,8 +17,9 @@ from astro_xlatent.model.density import recalibrated_density
 __all__ = ["WEIGHTS", "Calibration", "joint_score"]
 
 #: Weights of the parts of ``xl_outlier``. Chosen on `astro_xlatent.evaluate.oddities.TUNING` among
-#: weights of 0 to 1 and minima of weighted p-values, by the share detected; the best were close.
-WEIGHTS = {"evidence": 0.5, "gof": 1.0, "run": 0.5}
+#: weights of 0 to 1 by the share detected; the best were close, and those were left out with
+#: which latents far from all simulations are not odd enough by themselves.
+WEIGHTS = {"evidence": 0.5, "gof": 1.0, "run": 1.0, "distance": 0.75}
 #: Where the exponential tail of a p-value ends.
 LEAST_P = 1e-6
 
@@ -61,9 +62,10 @@ class Calibration:
         ``nodes`` (log10 net counts); for each mode ``latent_scale``,
         ``class_temperature``, ``class_level`` and ``<head>_temperature`` (one
         value a node), ``flux_<band>`` (two a node), ``<head>_below``,
-        ``evidence`` and for spectra ``gof`` (a row of quantiles a node) at the
-        probabilities ``levels``; heads are nh, index and kt; ``mixture`` with ``weight``, ``mean``
-        and ``covariance`` of the simulated latents; ``prior`` densities.
+        ``evidence`` and for spectra ``gof``, ``run``, ``distance`` and
+        ``odd`` (a row of quantiles a node) at the probabilities ``levels``;
+        heads are nh, index and kt; ``mixture`` with ``weight``, ``mean`` and
+        ``covariance`` of the simulated latents; ``prior`` densities.
     """
 
     def __init__(self, tables):
@@ -86,7 +88,7 @@ class Calibration:
                 **{f"{head}_below": [[0.0, 1.0]] for head in ("nh", "index", "kt")},
                 **{f"flux_{band}": [[1.0, 1.0]] for band in ("05_2", "2_7", "02_23")},
                 "evidence": [[-30.0, 0.0]], "gof": [[-3.0, 3.0]], "run": [[0.0, 30.0]],
-                "odd": [[-15.0, 0.0]]}
+                "distance": [[0.0, 50.0]], "odd": [[-15.0, 0.0]]}
         d = config.n_latent
         mixture = {"weight": [1.0], "mean": [[0.0] * d], "covariance": [np.eye(d).tolist()]}
         prior = {k: [1 / n] * n for k, n in
@@ -233,7 +235,7 @@ class Calibration:
         p = np.maximum(self._p_value(mode, name, net, value, upper), 0.01)
         return np.where(beyond > 0, np.maximum(0.01 * 5.0**-beyond, LEAST_P), p)
 
-    def oddness(self, mode, net, mean, covariance, gof, run):
+    def oddness(self, mode, net, mean, covariance, fit):
         """
         p-values of a row's parts against simulations of like counts and mode.
 
@@ -244,24 +246,26 @@ class Calibration:
             Net counts.
         mean, covariance : ndarray
             Posterior of the latents.
-        gof, run : ndarray, shape (n,)
-            NaN where unknown; not used for bands.
+        fit : dict of ndarray, shape (n,)
+            Of the latents that describe the counts best: ``gof``, ``run`` and
+            ``distance`` (`~astro_xlatent.model.posterior.Posterior`), NaN where
+            unknown; not used for bands.
 
         Returns
         -------
         p : dict of ndarray, shape (n,)
-            ``evidence`` of the latents, and for spectra ``gof`` and ``run``
-            (if the model was calibrated for it); 1 where unknown. Below 1 %
-            the tail of the simulations is continued as an exponential.
+            ``evidence`` of the latents, and for spectra the parts of ``fit``
+            for which the model was calibrated; 1 where unknown. Below 1 % the
+            tail of the simulations is continued as an exponential.
         """
         p = {"evidence": self._tail_p(mode, "evidence", net, self.evidence(mean, covariance), upper=False)}
-        for name, value in (("gof", gof), ("run", run)):
+        for name, value in fit.items():
             if mode == "spectra" and name in self.tables[mode]:
                 found = self._tail_p(mode, name, net, np.nan_to_num(value), upper=True)
                 p[name] = np.where(np.isfinite(value), found, 1.0)
         return p
 
-    def outlier(self, mode, net, mean, covariance, gof, run):
+    def outlier(self, mode, net, mean, covariance, fit):
         """
         p-value of a row against simulations of like counts and mode.
 
@@ -271,14 +275,14 @@ class Calibration:
 
         Parameters
         ----------
-        mode, net, mean, covariance, gof, run
+        mode, net, mean, covariance, fit
             As for `oddness`.
 
         Returns
         -------
         p : ndarray, shape (n,)
         """
-        p = self.oddness(mode, net, mean, covariance, gof, run)
+        p = self.oddness(mode, net, mean, covariance, fit)
         alone = np.maximum(p["evidence"], 0.5 * (self.levels[1] - self.levels[0]))
         if mode == "bands":
             return alone
@@ -286,7 +290,7 @@ class Calibration:
             joint = self._p_value(mode, "odd", net, joint_score(p), upper=False)
         else:
             joint = np.minimum(1, 2 * np.minimum(p["evidence"], p["gof"]))
-        return np.where(np.isfinite(gof), joint, alone)
+        return np.where(np.isfinite(fit["gof"]), joint, alone)
 
     def poor_fit(self, net, gof, level=0.01):
         """True where the goodness of fit is worse than that of all but a share of simulations."""

@@ -59,6 +59,9 @@ class Posterior:
         NaN where there are too few bins.
     run : ndarray, (n,)
         Largest run of residuals, see `~astro_xlatent.model.statistics.largest_run`.
+    distance : ndarray, (n,)
+        Squared length of the latents that describe the counts best: for ordinary
+        sources like that of 8 normal deviates. NaN for bands.
     outlier : ndarray, (n,)
         p-value.
     detected : ndarray of bool, (n,)
@@ -75,6 +78,7 @@ class Posterior:
     flux: dict
     gof: np.ndarray
     run: np.ndarray
+    distance: np.ndarray
     outlier: np.ndarray
     detected: np.ndarray
 
@@ -172,11 +176,11 @@ class Model:
         flux = {band: cal.flux_limits(band, mode, net, limits) for band, limits in
                 self.fluxes(bins, matrices, out["mean"], covariance).items()}
         covariance = covariance * cal.latent_scale(mode, net)[:, None, None]
-        gof, run = np.full((2, len(bins)), np.nan)
+        fit = {name: np.full(len(bins), np.nan) for name in ("gof", "run", "distance")}
         if matrices is not None:
-            _, _, gof, run = self.best_fit(bins, out["mean"], matrices)
+            fit = self.fit_parts(*self.best_fit(bins, out["mean"], matrices))
         # Without a measured background a poor fit says nothing about the source.
-        telling = np.where(bins.background_known, gof, np.nan)
+        telling = fit | {"gof": np.where(bins.background_known, fit["gof"], np.nan)}
         class_prob = softmax_rows(out["classes"] / cal.class_temperature(mode, net)[:, None])
         class_prob[~out["detected"]] = 1 / self.config.n_classes
         posterior = Posterior(
@@ -186,9 +190,8 @@ class Model:
             class_set=cal.class_set(mode, net, class_prob),
             **{f"{head}_density": cal.density(head, mode, net, out[head]) for head in ("nh", "index", "kt")},
             flux=flux,
-            gof=gof,
-            run=run,
-            outlier=cal.outlier(mode, net, out["mean"], covariance, telling, run),
+            **fit,
+            outlier=cal.outlier(mode, net, out["mean"], covariance, telling),
             detected=out["detected"],
         )
         return self._prior_where(posterior, ~out["detected"])
@@ -278,6 +281,11 @@ class Model:
                 self.decode, best[poor], n_fitted[poor], self.calibration.mixture_means, bins, matrices)
             gof[poor], run[poor] = fit_statistics(bins, self.decode(best[poor]), matrices, n_fitted[poor])
         return best, n_fitted, gof, run
+
+    @staticmethod
+    def fit_parts(best, n_fitted, gof, run):
+        """What of a `best_fit` can be odd, by the names of `Posterior`'s attributes."""
+        return {"gof": gof, "run": run, "distance": (best**2).sum(axis=1)}
 
     @torch.no_grad()
     def fluxes(self, bins, matrices, mean, covariance):

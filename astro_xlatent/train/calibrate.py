@@ -96,8 +96,8 @@ def simulate_outputs(model, instruments, mode, n_batches, seed, batch=256):
     -------
     rows : dict of ndarray
         Encoder outputs, ``net``, ``target`` (z*), ``class_index``, limits of
-        the fluxes, ``gof`` and ``run`` (NaN without a measured background) and
-        the truth columns, rows first.
+        the fluxes, for spectra ``gof``, ``run`` and ``distance`` (NaN without a
+        measured background), and the truth columns, rows first.
     """
     pieces = []
     for counter in range(n_batches):
@@ -108,10 +108,9 @@ def simulate_outputs(model, instruments, mode, n_batches, seed, batch=256):
         with torch.no_grad():
             out["target"] = model.teacher(torch.as_tensor(teacher_input(sources.spectrum))).numpy()
             fluxes = model.fluxes(bins, matrices, out["mean"], covariance_of(out["precision_chol"]))
-        out["gof"], out["run"] = np.full((2, len(bins)), np.nan)
         if matrices is not None:
-            statistics = np.array(model.best_fit(bins, out["mean"], matrices)[2:])
-            out["gof"], out["run"] = np.where(bins.background_known, statistics, np.nan)
+            fit = model.fit_parts(*model.best_fit(bins, out["mean"], matrices))
+            out |= {name: np.where(bins.background_known, value, np.nan) for name, value in fit.items()}
         # The truth has columns of the same names.
         out |= {f"{name}_logits": out.pop(name) for name in HEADS}
         out |= {f"flux_{name}_limits": limits for name, limits in fluxes.items()}
@@ -172,13 +171,13 @@ def _fit_mode(rows, mode, tables):
 
 
 def _fit_oddness(rows, covariance, windows, tables):
-    """Quantiles of goodness of fit and largest run, then of the joint score with the evidence."""
+    """Quantiles of what can be odd of the best fit, then of the joint score with the evidence."""
     known = np.isfinite(rows["gof"])
-    fitted = {name: [np.quantile(rows[name][w & known], LEVELS).round(4).tolist() for w in windows]
-              for name in ("gof", "run")}
+    fit = {name: rows[name] for name in ("gof", "run", "distance")}
+    fitted = {name: [np.quantile(value[w & known], LEVELS).round(4).tolist() for w in windows]
+              for name, value in fit.items()}
     calibration = Calibration(tables | {"spectra": tables["spectra"] | fitted})
-    joint = joint_score(calibration.oddness("spectra", rows["net"], rows["mean"], covariance,
-                                            rows["gof"], rows["run"]))
+    joint = joint_score(calibration.oddness("spectra", rows["net"], rows["mean"], covariance, fit))
     return fitted | {"odd": [np.quantile(joint[w & known], LEVELS).round(5).tolist() for w in windows]}
 
 

@@ -4,10 +4,11 @@
 import numpy as np
 import pytest
 
-from astro_xlatent.model.calibration import WEIGHTS, Calibration, joint_score
+from astro_xlatent.model.calibration import Calibration, joint_score
 from astro_xlatent.model.network import Config
 
 LEVELS = np.linspace(0, 1, 501)
+FIT = ("gof", "run", "distance")
 
 
 @pytest.fixture(scope="module")
@@ -16,11 +17,12 @@ def tables():
     tables = Calibration.identity(Config()).tables
     rng = np.random.default_rng(1)
     evidence = np.quantile(Calibration(tables).evidence(rng.normal(size=(20000, 8)), _narrow(20000)), LEVELS)
-    p = {name: rng.random(200_000) for name in WEIGHTS}
-    mode = tables["spectra"] | {"gof": [LEVELS.tolist()], "run": [LEVELS.tolist()],
-                                "odd": [np.quantile(joint_score(p), LEVELS).tolist()]}
-    return tables | {"levels": LEVELS.tolist(), "bands": mode | {"evidence": [evidence.tolist()]},
-                     "spectra": mode | {"evidence": [evidence.tolist()]}}
+    mode = tables["spectra"] | {name: [LEVELS.tolist()] for name in FIT} | {"evidence": [evidence.tolist()]}
+    tables |= {"levels": LEVELS.tolist(), "bands": mode, "spectra": mode}
+    n = 100_000
+    p = Calibration(tables).oddness("spectra", np.full(n, 1000.0), rng.normal(size=(n, 8)), _narrow(n),
+                                    {name: rng.random(n) for name in FIT})
+    return tables | {"spectra": mode | {"odd": [np.quantile(joint_score(p), LEVELS).tolist()]}}
 
 
 def _narrow(n):
@@ -29,8 +31,8 @@ def _narrow(n):
 
 def _outlier(tables, mode="spectra", n=20000):
     rng = np.random.default_rng(2)
-    return Calibration(tables).outlier(mode, np.full(n, 1000.0), rng.normal(size=(n, 8)), _narrow(n),
-                                       rng.random(n), rng.random(n))
+    fit = {name: rng.random(n) for name in FIT}
+    return Calibration(tables).outlier(mode, np.full(n, 1000.0), rng.normal(size=(n, 8)), _narrow(n), fit)
 
 
 @pytest.mark.parametrize("mode", ["bands", "spectra"])
@@ -42,14 +44,15 @@ def test_false_alarms_are_what_the_p_value_says(tables, mode):
 
 
 def test_either_part_alone_is_enough(tables):
-    """A run, a poor fit or latents far from all simulations are called odd, whatever the others say."""
-    calibration, net = Calibration(tables), np.full(3, 1000.0)
-    mean = np.array([np.zeros(8), np.zeros(8), np.full(8, 5.0)])
-    p = calibration.outlier("spectra", net, mean, _narrow(3), np.array([0.5, 1.2, 0.5]),
-                            np.array([1.2, 0.5, 0.5]))
+    """A run, a poor or far-fetched fit, latents far from all simulations: each alone is odd."""
+    calibration, net = Calibration(tables), np.full(4, 1000.0)
+    mean = np.zeros((4, 8))
+    mean[3] = 5.0
+    fit = {name: np.where(np.arange(4) == k, 1.2, 0.5) for k, name in enumerate(FIT)}
+    p = calibration.outlier("spectra", net, mean, _narrow(4), fit)
     assert np.all(p < 0.02)
-    ordinary = calibration.outlier("spectra", net, 0.3 * mean, _narrow(3), np.full(3, 0.5), np.full(3, 0.5))
-    assert np.all(ordinary[:2] > 0.3)
+    ordinary = calibration.outlier("spectra", net, 0 * mean, _narrow(4), dict.fromkeys(FIT, np.full(4, 0.5)))
+    assert np.all(ordinary > 0.3)
 
 
 def test_unknown_fit_leaves_the_latents(tables):
@@ -57,12 +60,14 @@ def test_unknown_fit_leaves_the_latents(tables):
     rng = np.random.default_rng(4)
     mean, nothing = rng.normal(size=(50, 8)), np.full(50, np.nan)
     arguments = np.full(50, 300.0), mean, _narrow(50)
-    alone = Calibration(tables).outlier("spectra", *arguments, nothing, np.full(50, 99.0))
-    np.testing.assert_array_equal(alone, Calibration(tables).outlier("bands", *arguments, nothing, nothing))
+    unknown = dict.fromkeys(FIT, nothing)
+    alone = Calibration(tables).outlier("spectra", *arguments, unknown | {"run": np.full(50, 99.0)})
+    np.testing.assert_array_equal(alone, Calibration(tables).outlier("bands", *arguments, unknown))
 
 
 def test_older_models_are_judged_cautiously(tables):
-    """Without tables of runs and of the joint p-value no more false alarms are raised than stated."""
-    old = {name: value for name, value in tables["spectra"].items() if name not in ("run", "odd")}
+    """Without tables of the later parts and of the joint p-value: no more false alarms than stated."""
+    old = {name: value for name, value in tables["spectra"].items()
+           if name not in ("run", "distance", "odd")}
     p = _outlier(tables | {"spectra": old})
     assert 0.02 < np.mean(p < 0.05) < 0.053
