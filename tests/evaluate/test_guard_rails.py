@@ -14,6 +14,7 @@ from astro_xlatent.evaluate.guard_rails import (
     share_of,
 )
 from astro_xlatent.evaluate.oddities import TESTED, TUNING, shift_gain
+from astro_xlatent.model.calibration import WEIGHTS
 from astro_xlatent.physics.emission import powerlaw
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
 from astro_xlatent.simulate.populations import draw_sources
@@ -131,7 +132,7 @@ def test_whole_run(random_model, instruments, monkeypatch, tmp_path):
     found = results.find("guard rails: detected at 5 % false alarms")
     assert {(n.quantity, n.subset) for n in found} == {
         (name, subset) for name in some for subset in ("1000-3000 counts", "3000-10000 counts")}
-    parts = {"xl_outlier", "its part evidence", "its part gof", "its part run"}
+    parts = {"xl_outlier", *(f"its part {name}" for name in WEIGHTS)}
     assert {n.method for n in found if n.quantity == some[1]} == parts
     assert {n.method for n in found if n.quantity == some[0]} == parts | {"oracle of both hypotheses"}
     together = results.find("guard rails: detected at 5 % false alarms, 1000-10000 counts")
