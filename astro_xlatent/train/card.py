@@ -42,6 +42,10 @@ mode that took no part in training.
   most probable class there.
 - N_H is that of a single neutral screen at redshift zero. Below about 1e20 cm-2 it is a limit.
   Compton-thick sources and those dominated by scattered light come out too low.
+- Intervals of N_H hold the truth as often as they say among sources of like counts. Within one class
+  they need not where the photons do not tell the class: those of massive stars are too narrow then.
+- Eight latents absorb small mistakes of the response: a gain that is off by a few per cent mostly
+  passes unnoticed.
 - Above about 10,000 counts the errors of the latents are those of the network more than those of the
   photons; fit such spectra.
 - Extended sources, piled-up spectra, gratings, and responses of missions other than those above are
