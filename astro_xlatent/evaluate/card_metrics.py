@@ -15,7 +15,7 @@ from astro_xlatent.errors import ParameterError
 from astro_xlatent.evaluate.results import Results, escaped
 from astro_xlatent.model.pretrained import replace_file
 
-__all__ = ["insert_metrics", "main", "metrics_table"]
+__all__ = ["insert_metrics", "main", "metric_numbers", "metrics_table"]
 
 _EIGHT = "8 classes, folds by sky field"
 _AGN = "AGN against LMXB, HMXB, CV, NS, folds by sky field"
@@ -44,6 +44,23 @@ _ROWS = (
 _PARAGRAPH = re.compile(r"\*\*Evaluation\.\*\*.*?(?=\n\*\*Known failures)", re.DOTALL)
 
 
+def metric_numbers(results):
+    """
+    The metrics that a card tells.
+
+    Parameters
+    ----------
+    results : sequence of Results
+
+    Returns
+    -------
+    numbers : list of (str, Number)
+        With words for each.
+    """
+    return [(words, number) for words, *names in _ROWS
+            for result in results for number in result.find(*names)]
+
+
 def metrics_table(results):
     """
     The table of metrics as reStructuredText.
@@ -64,8 +81,7 @@ def metrics_table(results):
         If the results are of several models, or hold none of the metrics.
     """
     models = sorted({result.facts.get("model", "?") for result in results})
-    rows = [(words, number) for words, *names in _ROWS
-            for result in results for number in result.find(*names)]
+    rows = metric_numbers(results)
     if len(models) != 1 or not rows:
         msg = (f"results of the models {', '.join(models) or 'none'} with {len(rows)} metrics; give files "
                "of one model: astro-xlatent evaluate ... -o OUT.json, of labelled rows and --simulated")
