@@ -6,13 +6,15 @@ The tests on real data: prints them, and writes ``docs/real_tests.txt``.
 
 DATA is the folder with ``labels/``, ``responses/`` and ``spectra/``. Nothing
 that is tested took part in training; whatever has to be fitted on real labels
-is cross-fitted by sky field. About three minutes on one core.
+is cross-fitted by sky field. About seven minutes on one core.
 
 spectra: class, N_H and fit of every open spectrum beside reference fits.
 classes: the eight classes and AGN against compact objects, beside classifiers
 given the same columns; calibration on real labels; reliability.
 columns: N_H beside the catalogue's fits, averaged sources and detections.
 priors: the galactic class prior. sets: conformal sets of classes.
+expected: classes and N_H of simulated rows like the real ones, which is what
+the model would score if the simulated sky were the real one.
 """
 
 import argparse
@@ -24,7 +26,9 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 
 from astro_xlatent.columns import CLASSES
-from astro_xlatent.evaluate.fits import FIT_CLASSES
+from astro_xlatent.evaluate.expected import expected_classes
+from astro_xlatent.evaluate.expected_fits import as_averages, as_detections, expected_fits, simulate_fits
+from astro_xlatent.evaluate.fits import FIT_CLASSES, catalogue_fits
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.labels import load_detections, load_sources
 from astro_xlatent.evaluate.open_spectra import compare_spectra, evidence_table, result_table, spectra_numbers
@@ -32,10 +36,12 @@ from astro_xlatent.evaluate.real_calibration import set_numbers
 from astro_xlatent.evaluate.real_tests import class_numbers, column_numbers, moved_to_plane, prior_numbers
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import prepare_rows
-from astro_xlatent.evaluate.sample import load_sky
+from astro_xlatent.evaluate.sample import csc_instruments, load_sky
 
-WHAT = ("spectra", "classes", "columns", "priors", "sets")
+WHAT = ("spectra", "classes", "columns", "priors", "sets", "expected")
 SOURCES, DETECTIONS = "labels/csc2_labelled_sources.csv", "labels/csc2_labelled_detections.csv.gz"
+
+SIMULATED_FITS = 900
 
 
 def say(line):
@@ -56,14 +62,30 @@ def of_side(rows, side):
     return rows if side == "all" else rows[rows.split == side]
 
 
-def judged_columns(data, model, sources, side):
+def judged_columns(sources, detections, side):
     """N_H of the averaged table and of single detections."""
     numbers = column_numbers(sources[np.isin(sources.label, FIT_CLASSES)],
                              "N_H against the catalogue's fits, averaged sources", side)
-    detections = enriched(load_detections(data / DETECTIONS), data, DETECTIONS, model)
-    say(f"{len(detections)} detections")
-    return numbers + column_numbers(of_side(detections, side),
-                                    "N_H against the catalogue's fits, detections", side)
+    return numbers + column_numbers(detections, "N_H against the catalogue's fits, detections", side)
+
+
+def judged_expected(data, model, sources, detections, side):
+    """Classes and N_H of real rows beside those of simulated ones."""
+    from astro_xlatent.table import add_latents
+
+    numbers = expected_classes(sources, csc_instruments(data), model, side, log=say)
+    kinds = {"averaged sources": (sources, as_averages), "detections": (detections, as_detections)}
+    fitted = [rows.label[np.isin(rows.label, FIT_CLASSES) & np.isfinite(catalogue_fits(rows.table)[0])]
+              for rows, _ in kinds.values()]
+    # Shares averaged over both tables: one of them has no AGN.
+    shares = {name: float(np.mean([np.mean(label == name) for label in fitted])) for name in FIT_CLASSES}
+    say("fits of simulated spectra")
+    simulated = simulate_fits(1, SIMULATED_FITS, shares)
+    for kind, (rows, form) in kinds.items():
+        table = add_latents(form(simulated, rows.table), mission="csc", model=model)
+        numbers += expected_fits(
+            rows, table, f"N_H against the catalogue's fits, {kind}: real rows beside simulated ones", side)
+    return numbers
 
 
 def flux_of(table):
@@ -151,12 +173,18 @@ def main():
         judged = of_side(rows, options.side)
     if "classes" in options.what:
         results.add(class_numbers(judged, options.side, log=say))
+    if {"columns", "expected"} & set(options.what):
+        detections = of_side(enriched(load_detections(options.data / DETECTIONS), options.data, DETECTIONS,
+                                      model), options.side)
+        say(f"{len(detections)} detections")
     if "columns" in options.what:
-        results.add(judged_columns(options.data, model, judged, options.side))
+        results.add(judged_columns(judged, detections, options.side))
     if "priors" in options.what:
         results.add(judged_priors(options.data, rows, options.side))
     if "sets" in options.what:
         results.add(judged_sets(rows, options.side))
+    if "expected" in options.what:
+        results.add(judged_expected(options.data, model, judged, detections, options.side))
     if "spectra" in options.what:
         text, numbers = spectra_text(options.data, model)
         results.numbers[:0] = numbers

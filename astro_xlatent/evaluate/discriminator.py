@@ -15,7 +15,7 @@ from astro_xlatent.errors import ParameterError
 from astro_xlatent.evaluate.mock import mock_rows
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 
-__all__ = ["Rows", "compare_classes", "discriminate", "hardness_features", "simulate_like"]
+__all__ = ["Rows", "compare_classes", "discriminate", "fluxes_like", "hardness_features", "simulate_like"]
 
 #: Expected counts are about 1.37 times the squared significance: (1.17 sqrt(N) / N)^-2.
 _COUNTS_PER_S2 = 1.37
@@ -127,18 +127,37 @@ def simulate_like(label, real, n, instruments, rng, averaged=True, **options):
     -------
     features : ndarray, shape (n, 3)
     """
+    return hardness_features(*fluxes_like(label, real, n, instruments, rng, averaged, **options))
+
+
+def fluxes_like(label, real, n, instruments, rng, averaged=True, **options):
+    """
+    The same with fluxes.
+
+    Parameters
+    ----------
+    label, real, n, instruments, rng, averaged, **options
+        As for `simulate_like`.
+
+    Returns
+    -------
+    flux, error : ndarray, shape (n, 3)
+        Bands s, m and h; rows fainter than every real one are left out.
+    """
     wanted = np.quantile(real[:, 2], _QUANTILES)
     index = -1 if label is None else CLASSES.index(label)
     sources = draw_sources(np.full(n, index), rng, **options)
     position = rng.random(n)
     log_counts = np.log10(_COUNTS_PER_S2) + 2 * wanted
-    features = None
+    flux = error = features = None
     for _ in range(2):
         counts = 10 ** np.interp(position, _QUANTILES, log_counts)
-        features = hardness_features(*mock_rows(sources.spectrum, counts, instruments, rng, averaged))
+        flux, error = mock_rows(sources.spectrum, counts, instruments, rng, averaged)
+        features = hardness_features(flux, error)
         got = np.quantile(features[:, 2], _QUANTILES)
         log_counts = np.maximum.accumulate(log_counts + 2 * (wanted - got))
-    return features[features[:, 2] >= wanted[0]]
+    bright = features[:, 2] >= wanted[0]
+    return flux[bright], error[bright]
 
 
 def discriminate(real, simulated, seed=0, n_boot=200):

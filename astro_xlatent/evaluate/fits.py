@@ -13,12 +13,12 @@ from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import bootstrap_weights, interval
 from astro_xlatent.physics.absorption import convert_nh
 
-__all__ = ["FIT_CLASSES", "catalogue_fits", "fit_numbers"]
+__all__ = ["FIT_CLASSES", "NH_MIN", "catalogue_fits", "fit_numbers", "residual_numbers"]
 
 #: A star's power-law column is no truth: only classes whose spectra are power-law-like.
 FIT_CLASSES = ("AGN", "CV", "HMXB", "LMXB", "NS")
 _UNIT = 1e20
-#: Fits below are mostly limits.
+#: Fits below, in 1/cm2, are mostly limits.
 NH_MIN = 1e21
 
 
@@ -89,7 +89,7 @@ def fit_numbers(table, label, group, subsets, rng, n_boot=300):
     numbers = []
     for subset, where in subsets.items():
         above, below = where & fitted & (log_nh > threshold), where & fitted & (log_nh <= threshold)
-        numbers += _differences(difference, error, above, group, f"{subset}, fits > 1e21", rng, n_boot)
+        numbers += residual_numbers(difference, error, above, group, f"{subset}, fits > 1e21", rng, n_boot)
         if below.any():
             held = (limit[below] > log_nh[below]).astype(float)
             weights = _row_weights(group[below], rng, n_boot)
@@ -108,7 +108,7 @@ def fit_numbers(table, label, group, subsets, rng, n_boot=300):
     for name in FIT_CLASSES:
         chosen = everything & fitted & (label == name) & (log_nh > threshold)
         words = f"{first}, fits > 1e21, {name}"
-        numbers += _differences(difference, error, chosen, group, words, rng, n_boot)
+        numbers += residual_numbers(difference, error, chosen, group, words, rng, n_boot)
     return numbers
 
 
@@ -122,7 +122,28 @@ def _row_weights(group, rng, n_boot):
     return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
 
 
-def _differences(difference, error, where, group, subset, rng, n_boot):
+def residual_numbers(difference, error, where, group, subset, rng, n_boot):
+    """
+    What differences of log N_H are on average, and beside the stated errors.
+
+    Parameters
+    ----------
+    difference, error : ndarray, shape (n,)
+        In dex; the error may be NaN.
+    where : ndarray of bool, shape (n,)
+        Rows that count.
+    group : ndarray of int, shape (n,)
+        Resampled as a whole.
+    subset : str
+        Name of the rows.
+    rng : numpy.random.Generator
+    n_boot : int
+
+    Returns
+    -------
+    numbers : list of Number
+        Empty for fewer than two rows.
+    """
     if where.sum() < 2:
         return []
     weights = _row_weights(group[where], rng, n_boot)

@@ -33,6 +33,7 @@ __all__ = [
     "COMPACT",
     "class_numbers",
     "column_numbers",
+    "compact_score",
     "moved_to_plane",
     "prior_numbers",
     "probabilities",
@@ -64,6 +65,21 @@ def _binary(probability):
     compact = probability[:, [CLASSES.index(name) for name in COMPACT]].sum(axis=1)
     both = np.stack([agn, compact], axis=1)
     return both / np.maximum(both.sum(axis=1, keepdims=True), 1e-12)
+
+
+def compact_score(probability):
+    """
+    Probability of a compact object where only AGN stand against them.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (n, 8)
+
+    Returns
+    -------
+    score : ndarray, shape (n,)
+    """
+    return _binary(probability)[:, 1]
 
 
 def _parts(rows):
@@ -206,7 +222,7 @@ def prior_numbers(rows, weights, section, subset, seed=1, n_boot=500):
         right = (p.argmax(axis=1) == label).astype(float)
         kind = np.isin(p.argmax(axis=1), [CLASSES.index(k) for k in COMPACT]).astype(float)
         two = agn | compact
-        score = _binary(p[two])[:, 1]
+        score = compact_score(p[two])
         value, spread = auc(compact[two], score), auc(compact[two], score, repeats[:, two])
         numbers.append(Number.of(section, "AUC, AGN against compact", name, subset, two.sum(), value,
                                  interval(spread)))

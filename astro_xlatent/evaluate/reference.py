@@ -121,14 +121,42 @@ class OnOff:
             name = spectrum.path or "spectrum"
             msg = f"{name}: no channel in {band[0]:g}-{band[1]:g} keV; give another band"
             raise SpectrumError(msg)
-        self.counts, self.matrix = bins.counts[0][used], matrices[0][used].astype(float)
+        scale = None if spectrum.background is None else float(np.mean(spectrum.background_scale))
+        self._set(bins[:1], matrices[0], used, scale)
+
+    @classmethod
+    def of_bins(cls, bins, matrix, scale, band=(0.5, 7.0)):
+        """
+        Take bins of one spectrum instead.
+
+        Parameters
+        ----------
+        bins : `~astro_xlatent.spectra.bins.EnergyBins`
+            One row, in any bins.
+        matrix : ndarray, shape (bins, N_ENERGY)
+            Folds photons/cm2/s per bin of the incident grid into counts, cm2 s.
+        scale : float or None
+            Factor from off-source counts to expected background; None for none.
+        band : tuple of float, optional
+            Lowest and highest energy in keV.
+
+        Returns
+        -------
+        data : OnOff
+        """
+        data = cls.__new__(cls)
+        used = bins.valid[0] & (bins.e_lo[0] >= band[0]) & (bins.e_hi[0] <= band[1])
+        data._set(bins, matrix, used, scale)
+        return data
+
+    def _set(self, bins, matrix, used, scale):
+        self.counts, self.matrix = bins.counts[0][used], matrix[used].astype(float)
         self.width = (bins.e_hi - bins.e_lo)[0][used]
         self.background = bins.background[0][used]
         self.block = np.zeros(self.counts.size, int)
         self.off, self.exposure = np.zeros(1), np.zeros(1)
-        if spectrum.background is not None:
-            self._make_blocks(self.background / np.mean(spectrum.background_scale),
-                              float(np.mean(spectrum.background_scale)))
+        if scale is not None:
+            self._make_blocks(self.background / scale, scale)
 
     @property
     def net_counts(self):
@@ -216,6 +244,32 @@ class ReferenceFit:
     def criterion(self):
         """Statistic plus what chance gives a family with more shape parameters, at 3 sigma."""
         return self.statistic + THREE_SIGMA[len(self.shape)]
+
+    def log_nh_error(self, data):
+        """
+        Standard error of log N_H from the expected (Fisher) information.
+
+        Parameters
+        ----------
+        data : OnOff
+            That was fitted; its background is held fixed.
+
+        Returns
+        -------
+        error : float
+            In dex; infinite where the spectrum says nothing about the column.
+        """
+        def counts(x):
+            return np.exp(x[-1]) * _source(data, self.model, x[:-1])[0]
+
+        x = np.array([self.log_nh, *self.shape, self.log_norm])
+        steps = 0.01 * np.eye(x.size)
+        slopes = np.stack([counts(x + step) - counts(x - step) for step in steps]) / 0.02
+        information = (slopes / data.model(counts(x))[0]) @ slopes.T
+        # Of the column with the other parameters left free (Schur complement).
+        known, others = information[0, 1:], information[1:, 1:]
+        left = information[0, 0] - known @ np.linalg.lstsq(others, known, rcond=None)[0]
+        return float(1 / np.sqrt(left)) if left > 1e-9 else np.inf
 
     def profile(self, data, log_nh):
         """Rise of the statistic with log N_H held fixed, the rest fitted."""
