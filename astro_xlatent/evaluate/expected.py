@@ -216,11 +216,16 @@ def _words(low, high):
     return f", significance {low:g}-{high:g}" if low else f", significance < {high:g}"
 
 
+def _shared(real, simulated, rows, mock, names):
+    """Classes with rows of both kinds."""
+    return [k for k in names if np.any(rows & (real.label == k)) and np.any(mock & (simulated.label == k))]
+
+
 def _accuracies(real, simulated, rows, mock, repeats, method, words, rng):
     """Balanced accuracy, and the recalls that it is the mean of."""
     ours, theirs = real.hits(method), simulated.hits(method)
     quantities, scores, boots, wanted, samples = [], [], [], [], []
-    for name in (k for k in CLASSES if np.any(rows & (real.label == k))):
+    for name in _shared(real, simulated, rows, mock, CLASSES):
         mine = rows & (real.label == name)
         total = repeats @ mine
         with np.errstate(invalid="ignore"):
@@ -234,7 +239,7 @@ def _accuracies(real, simulated, rows, mock, repeats, method, words, rng):
         return []
     numbers = _beside("balanced accuracy", method, words, rows.sum(), np.mean(scores),
                       np.nanmean(boots, axis=0), np.mean(wanted), np.mean(samples, axis=0))
-    if not words.count("significance") and method == MODEL:
+    if "significance" not in words and method == MODEL:
         for (quantity, n), *values in zip(quantities, scores, boots, wanted, samples, strict=True):
             numbers += _beside(quantity, method, words, n, *values)
     return numbers
@@ -242,7 +247,7 @@ def _accuracies(real, simulated, rows, mock, repeats, method, words, rng):
 
 def _areas(real, simulated, rows, mock, repeats, method, words, rng):
     """AUC of AGN against compact objects, these in the real rows' proportions."""
-    kinds = [k for k in ("AGN", *COMPACT) if np.any(rows & (real.label == k))]
+    kinds = _shared(real, simulated, rows, mock, ("AGN", *COMPACT))
     if len(kinds) < 2 or "AGN" not in kinds:
         return []
     mine = rows & np.isin(real.label, kinds)
