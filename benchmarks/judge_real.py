@@ -6,7 +6,7 @@ The tests on real data: prints them, and writes ``docs/real_tests.txt``.
 
 DATA is the folder with ``labels/``, ``responses/`` and ``spectra/``. Nothing
 that is tested took part in training; whatever has to be fitted on real labels
-is cross-fitted by sky field. About seven minutes on one core.
+is cross-fitted by sky field. About five minutes on one core.
 
 spectra: class, N_H and fit of every open spectrum beside reference fits.
 classes: the eight classes and AGN against compact objects, beside classifiers
