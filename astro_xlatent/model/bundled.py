@@ -9,8 +9,8 @@ __all__ = ["BUNDLED", "DEFAULT"]
 
 #: Digest of every bundled model folder, by model name.
 BUNDLED = {
-    "xlatent-0.2": "d3f843d1ff90b50ed871dfed1c7f4add3b692bc994e519c55a3546df54192212",
+    "xlatent-0.3": "6bc2d46f9f4405eda932a7d04255b8d0672a271af33c67c4a98d650c7909c503",
 }
 
 #: The model that is used unless another is named.
-DEFAULT = "xlatent-0.2"
+DEFAULT = "xlatent-0.3"
