@@ -74,15 +74,15 @@ def judged_expected(data, model, sources, detections, side):
     from astro_xlatent.table import add_latents
 
     numbers = expected_classes(sources, csc_instruments(data), model, side, log=say)
-    kinds = {"averaged sources": (sources, as_averages), "detections": (detections, as_detections)}
     fitted = [rows.label[np.isin(rows.label, FIT_CLASSES) & np.isfinite(catalogue_fits(rows.table)[0])]
-              for rows, _ in kinds.values()]
+              for rows in (sources, detections)]
     # Shares averaged over both tables: one of them has no AGN.
     shares = {name: float(np.mean([np.mean(label == name) for label in fitted])) for name in FIT_CLASSES}
     say("fits of simulated spectra")
     simulated = simulate_fits(1, SIMULATED_FITS, shares)
-    for kind, (rows, form) in kinds.items():
-        table = add_latents(form(simulated, rows.table), mission="csc", model=model)
+    for kind, rows, table in (("averaged sources", sources, as_averages(simulated)),
+                              ("detections", detections, as_detections(simulated, detections.table))):
+        table = add_latents(table, mission="csc", model=model)
         numbers += expected_fits(
             rows, table, f"N_H against the catalogue's fits, {kind}: real rows beside simulated ones", side)
     return numbers

@@ -95,13 +95,15 @@ def metrics_table(results):
     return "\n".join([*lines, ""])
 
 
-def insert_metrics(card, table):
+def insert_metrics(card, table, path="card"):
     """
     Card with its paragraph *Evaluation* replaced.
 
     Parameters
     ----------
     card, table : str
+    path : path-like, optional
+        Named in an error.
 
     Returns
     -------
@@ -119,7 +121,8 @@ def insert_metrics(card, table):
     '**Evaluation.** Good.\\n\\n**Known failures.**'
     """
     if len(_PARAGRAPH.findall(card)) != 1:
-        msg = "card has no paragraph **Evaluation.** before **Known failures**; give a MODEL_CARD.rst"
+        msg = (f"{path}: has no paragraph **Evaluation.** before **Known failures**; "
+               "give the MODEL_CARD.rst of a model folder")
         raise ParameterError(msg)
     return _PARAGRAPH.sub(lambda found: table, card)
 
@@ -132,7 +135,7 @@ def main(argv=None):
     parser.add_argument("--card", required=True, type=Path, metavar="MODEL_CARD.rst")
     args = parser.parse_args(argv)
     table = metrics_table([Results.read(path) for path in args.files])
-    text = insert_metrics(args.card.read_text(encoding="utf-8"), table)
+    text = insert_metrics(args.card.read_text(encoding="utf-8"), table, args.card)
     replace_file(args.card, lambda path: Path(path).write_text(text, encoding="utf-8"))
     return 0
 

@@ -2,20 +2,19 @@
 """
 Coverage of N_H in every cell of class and counts, thousands of sources each.
 
-Intervals are conformal for sources of like counts, whatever their class: within
-one true class they can only come out where the observation tells the class.
-The same coverage is therefore shown by the class that the model names, which
-an observer knows, and by the probability that it gave the true one.
+Intervals are conformal for sources of like counts, all classes together. Within
+one true class they cannot come out where the observation does not tell the
+class, and need not where it does. The same coverage is therefore shown by the
+class that the model names, which an observer knows, and by the probability that
+it gave the true one.
 """
 
 import numpy as np
 
-from astro_xlatent.columns import CLASSES
 from astro_xlatent.evaluate.coverage import nh_coverage
 from astro_xlatent.evaluate.results import Number, Results
 from astro_xlatent.model.posterior import softmax_rows
-from astro_xlatent.simulate.populations import CLASSES as NINE
-from astro_xlatent.simulate.populations import draw_sources
+from astro_xlatent.simulate.populations import CLASSES, draw_sources
 
 __all__ = ["CELL_RANGES", "PER_CELL", "cell_numbers", "evaluate_cells", "simulate_cells"]
 
@@ -63,12 +62,12 @@ def simulate_cells(model, instruments, mode, per_cell, seed):
     """
     from astro_xlatent.train.stream import observe_full
 
-    n_cells = len(NINE) * len(CELL_RANGES)
+    n_cells = len(CLASSES) * len(CELL_RANGES)
     full, pieces = np.zeros(n_cells, int), []
     # Counts are log-uniform, so that cells fill at nearly the same pace.
     for counter in range(_PATIENCE * (-(-n_cells * per_cell // BATCH) + 1)):
         rng = np.random.default_rng([seed, mode == "bands", counter])
-        sources = draw_sources(rng.integers(len(NINE), size=BATCH), rng)
+        sources = draw_sources(rng.integers(len(CLASSES), size=BATCH), rng)
         bins, _, _ = observe_full(mode, sources.spectrum, instruments, rng, folding=False)
         cell = _cell(bins.net_counts, sources.class_index)
         wanted = np.flatnonzero((cell >= 0) & (full[cell] < per_cell))
@@ -116,24 +115,20 @@ def cell_numbers(mode, rows, rng):
     for low, high in CLASS_PROBABILITY:
         where = (of_truth >= low) & (of_truth < high)
         subset = f"given {low:g}-{min(high, 1):g} to the true class"
-        for k in range(len(NINE)):
+        for k, name in enumerate(CLASSES):
             numbers += nh_coverage(f"{section}by true class and the probability given to it", rows,
-                                   where & (label == k), f"{_name(k)}, {subset}", rng)
+                                   where & (label == k), f"{name}, {subset}", rng)
     for title, index in (("by true class", label), ("by most probable class", likeliest)):
-        for k in range(len(NINE)):
-            numbers += nh_coverage(f"{section}{title}", rows, index == k, _name(k), rng)
+        for k, name in enumerate(CLASSES):
+            numbers += nh_coverage(f"{section}{title}", rows, index == k, name, rng)
         cells = []
-        for k in range(len(NINE)):
+        for k, name in enumerate(CLASSES):
             for low, high in CELL_RANGES:
                 where = (index == k) & (rows["net"] >= low) & (rows["net"] < high)
                 cells += nh_coverage(f"{section}{title} and counts", rows, where,
-                                     f"{_name(k)}, {low}-{high} counts", rng)
+                                     f"{name}, {low}-{high} counts", rng)
         numbers += cells + _shares(f"{section}{title}: cells of class and counts", cells)
     return numbers
-
-
-def _name(index):
-    return NINE[index] if index < len(CLASSES) else "other"
 
 
 def _shares(section, cells):

@@ -54,7 +54,10 @@ def run_simulated(n, *, model=None, responses=None, seed=1, log=None):
     if responses is not None:
         instruments = load_instruments(responses, log=lambda line: None) + instruments
     log(f"{len(instruments)} instruments")
-    return evaluate_simulated(load_model(model), instruments, n, seed, log)
+    results = evaluate_simulated(load_model(model), instruments, n, seed, log)
+    if responses is not None:
+        results.facts["command"] += f" --responses {Path(responses).name or '.'}"
+    return results
 
 
 def run_evaluate(args, say):

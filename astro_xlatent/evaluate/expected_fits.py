@@ -113,15 +113,13 @@ def as_detections(simulated, real):
     return simulated[kept]
 
 
-def as_averages(simulated, real=None):
+def as_averages(simulated):
     """
     Simulated detections as averages of the classified sample.
 
     Parameters
     ----------
     simulated : `~astropy.table.Table`
-    real : ignored
-        For the same call as `as_detections`.
 
     Returns
     -------

@@ -42,8 +42,9 @@ mode that took no part in training.
   most probable class there.
 - N_H is that of a single neutral screen at redshift zero. Below about 1e20 cm-2 it is a limit.
   Compton-thick sources and those dominated by scattered light come out too low.
-- Intervals of N_H hold the truth as often as they say among sources of like counts. Within one class
-  they need not where the photons do not tell the class: those of massive stars are too narrow then.
+- Intervals of N_H hold the truth as often as they say among sources of like counts, all classes
+  together. Within one class they need not: those of massive stars are too narrow where the photons do
+  not tell the class, and those of some classes too wide or too narrow for bright sources, too.
 - Eight latents absorb small mistakes of the response: a gain that is off by a few per cent mostly
   passes unnoticed.
 - Above about 10,000 counts the errors of the latents are those of the network more than those of the
