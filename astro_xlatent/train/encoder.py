@@ -19,7 +19,7 @@ from astro_xlatent.model.network import (
     PHOTON_INDEX_RANGE,
     Encoder,
 )
-from astro_xlatent.model.reference import teacher_input
+from astro_xlatent.train.reference import teacher_input
 from astro_xlatent.model.tokens import to_tensors
 from astro_xlatent.train.stream import training_batch
 from astro_xlatent.train.targets import density_target
