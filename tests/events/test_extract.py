@@ -11,7 +11,7 @@ from event_lists import EventList, erosita_list, good_times, region_hdu, write_h
 
 from astro_xlatent.core.errors import ParameterError, RegionError, ResponseError, SpectrumError, XlatentWarning
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.spectra import event_files
+from astro_xlatent.events import files as event_files
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
 pytest.importorskip("regions", reason="the regions package is not installed")
