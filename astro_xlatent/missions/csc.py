@@ -10,15 +10,17 @@ photon fluxes are not known to this module.
 
 References
 ----------
-Column descriptions: https://cxc.cfa.harvard.edu/csc/columns/ ; Evans et al.
-2024, ApJS 274, 22.
+Column descriptions: https://cxc.cfa.harvard.edu/csc/columns/ (fluxes.html, ebands.html);
+Evans et al. 2024, ApJS 274, 22; Evans et al. 2010, ApJS 189, 37.
 """
 
 import re
-from functools import partial
+from dataclasses import replace
+from functools import lru_cache, partial
 
 import numpy as np
 
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._bandset import BandSet, assemble, counts_from_flux
 from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX, Columns, name_columns
@@ -28,7 +30,7 @@ from astro_xlatent.missions.responses import band_area, default_response
 from astro_xlatent.physics.grid import KEV_TO_ERG
 from astro_xlatent.spectra.binning import off_region_error
 
-__all__ = ["CSC"]
+__all__ = ["CSC", "EFFECTIVE_ENERGY", "RICHEST_FIRST", "TRAINED_RECIPES"]
 
 ULTRASOFT = ("u", 0.2, 0.5)
 #: Column families of fluxes in order of preference: value, lower and upper 68 % limit.
@@ -52,8 +54,22 @@ _VIZIER_FLAGS = (("fs", Flag.SATURATED), ("fst", Flag.SATURATED), ("fp", Flag.PI
                  ("fe", Flag.EXTENDED))
 #: What the products are called in file names.
 PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "events": "regevt3", "regions": "reg3"}
-#: Fraction of the point-spread function in the aperture where no column says it.
-PSF_FRACTION = 0.9
+#: Fraction of the point-spread function in the aperture where no column says it: median
+#: and scatter of CSC 2 detections whose bands tell it.
+PSF_FRACTION, PSF_FRACTION_SCATTER = 0.92, 0.05
+#: Area of the source aperture over that of the background region, median of CSC 2 detections.
+TYPICAL_RATIO = 0.042
+#: Energies in keV at which the catalogue takes the area of its bands for photon fluxes (ebands.html).
+EFFECTIVE_ENERGY = {"u": 0.4, "s": 0.92, "m": 1.56, "h": 3.8, "b": 2.3}
+#: What a row may be read from, the most informative first.
+RICHEST_FIRST = ("aperture counts", "photon flux", "energy flux")
+#: Of these, what the bundled model was trained on as the catalogue defines it: goes before the
+#: others, which get a flag. All of `RICHEST_FIRST` once such a model is bundled.
+TRAINED_RECIPES = ("energy flux",)
+#: Back-illuminated chips of ACIS; all others are front-illuminated.
+_BACK_ILLUMINATED = {"5", "7"}
+#: Decimal years of the area curves, and the year taken where a row tells none.
+_YEARS, _MIDDLE_YEAR = (1999.6, 2025.0), 2010.0
 _WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "w_flux_ap", "src_cnts_aper_w", "fluxw")
 _FLAG_COLUMNS = (
     ("sat_src_flag", Flag.SATURATED), ("streak_src_flag", Flag.SATURATED),
@@ -78,26 +94,30 @@ class CSC(Mission):
     ----------
     ultrasoft : bool, optional
         Also read band u (0.2-0.5 keV). Its flux-to-count ratio is unreliable.
+    recipes : sequence of str, optional
+        What to read, of `RICHEST_FIRST`; by default everything.
 
     Notes
     -----
-    In order of preference, for each row the first with most usable bands:
+    Each row is read in the way with most usable bands; of equals, in the order of
+    `RICHEST_FIRST`, those in `TRAINED_RECIPES` before the others:
 
-    1. aperture counts and background (``cnts_aper_*``, ``cnts_aperbkg_*`` with
-       ``area_aper``, ``area_aperbkg``); area x exposure is the published
-       ``src_cnts_aper_*`` over the photon (else energy) flux, times
-       ``psf_frac_aper_*`` (0.9 where absent);
-    2. photon fluxes with limits, 3. energy fluxes with limits (or symmetric
-       errors ``e_...``): see `counts_from_flux`;
-    4. aperture counts with the default response, ``livetime`` and ``theta``;
-       last, because it does not know the chip unless ``chip_id`` is there.
+    - aperture counts and background (``cnts_aper_*``, ``cnts_aperbkg_*``); the ratio of the
+      apertures' areas is ``area_aper`` over ``area_aperbkg``, or follows from the net counts
+      ``src_cnts_aper_*`` = (counts - ratio x background) / fraction of all bands; area x
+      exposure is the published net counts over the photon (else energy) flux, times the
+      fraction of the PSF;
+    - photon fluxes with limits; counts over flux is exposure times the area at
+      `EFFECTIVE_ENERGY`, which the shipped curve of chip and year turns into the mean area;
+    - energy fluxes with limits (or symmetric errors ``e_...``): see `counts_from_flux`;
+    - last, aperture counts with the default response, ``livetime`` and ``theta``.
 
     Examples
     --------
     >>> from astropy.table import Table
     >>> from astro_xlatent.missions.csc import CSC
     >>> t = Table({f"{k}_{b}": [v] for b in "smh" for k, v in [("photflux_aper", 1e-5),
-    ...            ("photflux_aper_lolim", 0.883e-5), ("photflux_aper_hilim", 1.117e-5)]})
+    ...            ("photflux_aper_lolim", 0.891e-5), ("photflux_aper_hilim", 1.109e-5)]})
     >>> CSC().read_bands(t).bins.counts.round()
     array([[100., 100., 100.]])
     """
@@ -108,7 +128,12 @@ class CSC(Mission):
     instruments = ("ACIS",)
     bands = (("s", 0.5, 1.2), ("m", 1.2, 2.0), ("h", 2.0, 7.0))
 
-    def __init__(self, ultrasoft=False):
+    def __init__(self, ultrasoft=False, recipes=RICHEST_FIRST):
+        unknown = [name for name in recipes if name not in RICHEST_FIRST]
+        if unknown:
+            msg = f"recipes names {', '.join(map(repr, unknown))}; allowed: {', '.join(RICHEST_FIRST)}"
+            raise ParameterError(msg)
+        self.recipes = tuple(recipes)
         if ultrasoft:
             self.bands = (ULTRASOFT, *self.bands)
 
@@ -179,21 +204,51 @@ class CSC(Mission):
 
     def _ways(self, cols):
         """All `BandSet` that the columns allow, best first."""
-        photon = self._flux_sets(cols, "photflux", PHOTON_FLUX, [])
-        more = [_HEASARC, *([_VIZIER] if cols.first(*_VIZIER_NAMES) else [])]
-        energy = self._flux_sets(cols, "flux", ENERGY_FLUX, more)
-        raw = self._raw_counts(cols)
+        makers = {"aperture counts": self._count_sets, "photon flux": self._photon_sets,
+                  "energy flux": self._energy_sets}
+        order = sorted(RICHEST_FIRST, key=lambda name: name not in TRAINED_RECIPES)
         sets = []
-        if raw is not None:
-            for quantity, unit, weighted in (("photflux", PHOTON_FLUX, False), ("flux", ENERGY_FLUX, True)):
-                area = self._area_from_counts(cols, quantity, unit, weighted)
-                if area is not None:
-                    sets.append(_with_area(raw, area * raw["fraction"], weighted, 0))
-        sets += photon + energy
-        if raw is not None and "livetime" in cols:
-            area = self._default_area(cols) * raw["fraction"]
-            sets.append(_with_area(raw, area, False, Flag.DEFAULT_RESPONSE))
+        for name in order:
+            if name not in self.recipes:
+                continue
+            made = makers[name](cols)
+            if name not in TRAINED_RECIPES:
+                made = [replace(one, flags=one.flags | Flag.UNTRAINED_RECIPE) for one in made]
+            sets += made
+        if "aperture counts" in self.recipes:
+            sets += self._default_sets(cols)
         return sets
+
+    def _count_sets(self, cols):
+        raw = self._raw_counts(cols)
+        if raw is None:
+            return []
+        sets = []
+        for quantity, unit, weighted in (("photflux", PHOTON_FLUX, False), ("flux", ENERGY_FLUX, True)):
+            area = self._area_from_counts(cols, quantity, unit, weighted)
+            if area is None:
+                continue
+            ratio, flags = (1.0, 0) if weighted else self._mean_over_effective(cols)
+            sets.append(_with_area(raw, area * ratio * raw["fraction"], weighted, flags))
+        return sets
+
+    def _default_sets(self, cols):
+        raw = self._raw_counts(cols)
+        if raw is None or "livetime" not in cols:
+            return []
+        area, flags = self._default_area(cols)
+        return [_with_area(raw, area * raw["fraction"], False, flags | Flag.DEFAULT_RESPONSE)]
+
+    def _photon_sets(self, cols):
+        sets = self._flux_sets(cols, "photflux", PHOTON_FLUX, [])
+        if not sets:
+            return []
+        ratio, flags = self._mean_over_effective(cols)
+        return [replace(one, area=one.area * ratio, flags=one.flags | flags) for one in sets]
+
+    def _energy_sets(self, cols):
+        more = [_HEASARC, *([_VIZIER] if cols.first(*_VIZIER_NAMES) else [])]
+        return self._flux_sets(cols, "flux", ENERGY_FLUX, more)
 
     def _scale(self, weighted):
         """Reference energies in erg where the flux is one of energy, else one."""
@@ -231,20 +286,20 @@ class CSC(Mission):
             if not any(n in cols for n in names):
                 continue
             get = partial(_per_band, cols, self.bands)
-            if not any(cols.first(f"area_{ap}bkg_{b}", f"area_{ap}bkg") for b, _, _ in self.bands):
-                continue
-            on, off = get(f"area_{ap}", "arcsec2"), get(f"area_{ap}bkg", "arcsec2")
-            width = np.array([hi - lo for _, lo, hi in self.bands])
-            counts, off_counts = get(f"cnts_{ap}"), get(f"cnts_{ap}bkg")
+            on, off_area = get(f"area_{ap}", "arcsec2"), get(f"area_{ap}bkg", "arcsec2")
+            counts, off = get(f"cnts_{ap}"), get(f"cnts_{ap}bkg")
+            fraction = get(f"psf_frac_{ap}")
+            solved, share = _solve_apertures(counts, off, get(f"src_cnts_{ap}"))
             with np.errstate(all="ignore"):
-                scale = on / off
-                background = off_counts * scale
-                error = off_region_error(off_counts, scale, width)
-            fraction = get(f"psf_frac_{ap}", default=PSF_FRACTION)
-            fraction = np.where((fraction > 0) & (fraction <= 1), fraction, PSF_FRACTION)
+                scale = on / off_area
+                unknown = ~(np.isfinite(on) & np.isfinite(off_area))
+                scale = np.where(unknown, solved[:, None], scale)
+                fraction = np.where((fraction > 0) & (fraction <= 1), fraction, share[:, None])
+                width = np.array([hi - lo for _, lo, hi in self.bands])
+                background, error = off * scale, off_region_error(off, scale, width)
             cause = np.select(
-                [~np.isfinite(counts) | ~np.isfinite(off_counts), (counts < 0) | (off_counts < 0),
-                 ~(scale > 0) | ~np.isfinite(scale)], [1, 2, 5], 0)
+                [~np.isfinite(counts) | ~np.isfinite(off), (counts < 0) | (off < 0),
+                 unknown & ~np.isfinite(scale), ~(scale > 0) | ~np.isfinite(scale)], [1, 2, 8, 5], 0)
             return {"counts": counts, "background": background, "error": error,
                     "cause": cause, "fraction": fraction}
         return None
@@ -265,20 +320,36 @@ class CSC(Mission):
                 areas.append(ratio * self._scale(weighted)[k])
         return np.stack(areas, axis=1)
 
+    def _by_curve(self, cols, function):
+        """
+        Values of ``function(curve, year)`` for every row by its chip and year.
+
+        Returns
+        -------
+        values : ndarray, shape (rows, bands)
+        flags : ndarray of int64, shape (rows, 1)
+            `Flag.AREA_ASSUMED` where a row tells no chip or no date.
+        """
+        back, chip_known = _illumination(cols)
+        year = _year(cols)
+        known = chip_known & np.isfinite(year)
+        year = np.clip(np.where(np.isfinite(year), np.round(year, 1), _MIDDLE_YEAR), *_YEARS)
+        keys, which = np.unique(np.stack([back, year], axis=1), axis=0, return_inverse=True)
+        values = np.array([function("acis-s" if b else "acis-i", float(y)) for b, y in keys])
+        values = values.reshape(len(keys), len(self.bands))[np.ravel(which)]
+        return values, np.where(known, 0, Flag.AREA_ASSUMED).astype(np.int64)[:, None]
+
+    def _mean_over_effective(self, cols):
+        """Mean area of the bands over the area at the catalogue's energies, by chip and year."""
+        return self._by_curve(cols, partial(_area_ratio, self.bands))
+
     def _default_area(self, cols):
         """Area x exposure from the shipped curves, by year, chip and off-axis angle."""
-        chip = cols.number("chip_id")
-        back = np.isin(chip, [5, 7]) | ~np.isfinite(chip)
-        year = 2000.0 + (cols.number("gti_mjd_obs", default=np.nan) - 51544.5) / 365.25
-        year = np.clip(np.where(np.isfinite(year), np.round(year, 1), 2010.0), 1999.6, 2025.0)
-        theta = np.clip(np.nan_to_num(cols.number("theta", "arcmin")), 0.0, 25.0)
-        area = np.zeros((len(cols), len(self.bands)))
         bounds = [b[1:] for b in self.bands]
-        for key in {*zip(year.tolist(), back.tolist(), strict=True)}:
-            rows = (year == key[0]) & (back == key[1])
-            area[rows] = band_area("acis-s" if key[1] else "acis-i", bounds, year=key[0])
+        area, flags = self._by_curve(cols, lambda name, year: band_area(name, bounds, year=year))
+        theta = np.clip(np.nan_to_num(cols.number("theta", "arcmin")), 0.0, 25.0)
         factor = 1.0 / (1.0 + (theta / load_curve("acis-i").vignetting[0]) ** 2)
-        return area * (factor * cols.number("livetime", "s"))[:, None]
+        return area * (factor * cols.number("livetime", "s"))[:, None], flags
 
     def product_names(self, table, kind="spectrum"):
         """
@@ -332,6 +403,61 @@ class CSC(Mission):
         return default_response(self.name, instrument, year)
 
 
+@lru_cache(maxsize=1024)
+def _area_ratio(bands, name, year):
+    energy = np.array([EFFECTIVE_ENERGY[b] for b, _, _ in bands])
+    mean = band_area(name, [b[1:] for b in bands], year=year)
+    return mean / load_curve(name).area(energy, year=year)
+
+
+def _illumination(cols):
+    """Whether the rows' chips are back-illuminated (S3 where not told), and whether they tell."""
+    chips = np.array([name.removeprefix("acis-") for name in cols.text("detector").tolist()])
+    number = cols.number("chip_id")
+    chips = np.where(np.isfinite(number), np.nan_to_num(number).astype(int).astype(str), chips)
+    known = np.char.isdigit(chips)
+    # A source that dithers over several chips is mostly on a back-illuminated one if half of them are.
+    back = [2 * sum(c in _BACK_ILLUMINATED for c in chip) >= len(chip) for chip in chips.tolist()]
+    return np.array(back, bool) | ~known, known
+
+
+def _year(cols):
+    """Decimal year of the observations, NaN where not told."""
+    year = 2000.0 + (cols.number("gti_mjd_obs") - 51544.5) / 365.25
+    if np.isfinite(year).all() or "gti_obs" not in cols:
+        return year
+    date = [re.match(r"(\d{4})-(\d\d)", text) for text in cols.text("gti_obs").tolist()]
+    told = [int(d[1]) + (int(d[2]) - 0.5) / 12.0 if d else np.nan for d in date]
+    return np.where(np.isfinite(year), year, told)
+
+
+def _solve_apertures(counts, off, net):
+    """
+    Ratio of the apertures' areas and share of the PSF that published net counts imply.
+
+    Least squares of ``counts - ratio off - fraction net`` over the bands with net counts, the
+    fraction held near `PSF_FRACTION`; published numbers are rounded and the fraction differs
+    by some per cent between bands, hence the weights. NaN where no band has net counts.
+    """
+    with np.errstate(invalid="ignore"):
+        usable = np.isfinite(counts) & np.isfinite(off) & (net > 0)
+    c, o, n = (np.where(usable, v, 0.0) for v in (counts, off, net))
+    weight = np.where(usable, (0.3 + 0.02 * c) ** -2, 0.0)
+
+    def dot(a, b):
+        return (weight * a * b).sum(axis=1)
+
+    prior = PSF_FRACTION_SCATTER**-2
+    nn, cn = dot(n, n) + prior, dot(c, n) + prior * PSF_FRACTION
+    oo, on, co = dot(o, o), dot(o, n), dot(c, o)
+    with np.errstate(all="ignore"):
+        ratio = (co * nn - cn * on) / (oo * nn - on**2)
+    # no counts in the background region: any ratio of ordinary apertures will do
+    ratio = np.where(usable.any(axis=1) & (oo == 0), TYPICAL_RATIO, ratio)
+    fraction = np.clip((cn - np.nan_to_num(ratio) * on) / nn, 0.5, 1.0)
+    return np.where(ratio > 0, ratio, np.nan), fraction
+
+
 def _looks_like_band(name):
     return "flux" in name or "cnts" in name
 
@@ -345,7 +471,7 @@ def _per_band(cols, bands, stem, unit=None, default=np.nan):
 def _with_area(raw, area, weighted, flag):
     """Raw counts with an area as a `BandSet`."""
     cause = np.where((raw["cause"] == 0) & ~(np.isfinite(area) & (area > 0)), 5, raw["cause"])
-    flags = np.full(cause.shape, flag, np.int64)
+    flags = np.broadcast_to(np.asarray(flag, np.int64), cause.shape)
     return BandSet("aperture counts", raw["counts"], area, cause, raw["background"], raw["error"],
                    energy_weighted=weighted, flags=flags)
 
