@@ -6,7 +6,8 @@ Run ``python benchmarks/judge_rows.py DATA [rows]``, DATA being the folder with
 ``csc20/``. Real ACIS rows with a unique match, at most two a source, are read by
 the package from energy fluxes, from photon fluxes and from aperture counts.
 Simulated rows have their chips, epochs and significances (summed over the bands
-s, m, h) and a mixture of classes that is fitted to the hardness of the MATCH rows. Prints,
+s, m, h) and a mixture of classes that is fitted to the hardness of each side's energy
+fluxes, for what a field holds is not the simulator's. Prints,
 for every recipe and side of the sky, medians of what is published beside each other,
 and the area under the ROC curve of a discriminator above a significance of 8: of counts
 ratios, hardness, widths of limits, zeros and background; 0.5 is "cannot be told".
@@ -159,17 +160,18 @@ def main(data, per_class="1500"):
     table, side = load_rows(data, rng)
     cols = Columns(table)
     made, classes = simulate(_year(cols), _illumination(cols)[0], int(per_class), rng)
-    s_real, s_made, weights = significance(table), significance(made), None
+    s_real, s_made = significance(table), significance(made)
+    weights = {}
     for recipe in sorted(RICHEST_FIRST, key=lambda name: name != "energy flux"):
         (real, ok), (fake, ok_fake) = features(table, recipe), features(made, recipe)
         for name in SIDES:
             mine = ok & (side == name) & (s_real > LEAST_SIGNIFICANCE)
             theirs = np.flatnonzero(ok_fake & (s_made > LEAST_SIGNIFICANCE))
-            if weights is None:
-                weights = mixture(real[mine][:, 3:5], fake[theirs][:, 3:5], classes[theirs])
-                print("classes", dict(zip(CLASSES, weights.round(2).tolist(), strict=True)))
+            if name not in weights:
+                weights[name] = mixture(real[mine][:, 3:5], fake[theirs][:, 3:5], classes[theirs])
+                print(f"classes, {name}", dict(zip(CLASSES, weights[name].round(2).tolist(), strict=True)))
             n = 12 * max(2 * mine.sum() // 12, 1)
-            chosen = theirs[alike(s_real[mine], s_made[theirs], weights[classes[theirs]], n, rng)]
+            chosen = theirs[alike(s_real[mine], s_made[theirs], weights[name][classes[theirs]], n, rng)]
             print(f"{recipe}, {name}: {mine.sum()} real rows, AUC {auc(real[mine], fake[chosen]):.3f}")
             _medians("real", real[mine], recipe)
             _medians("simulated", fake[chosen], recipe)

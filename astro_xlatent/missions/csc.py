@@ -56,9 +56,11 @@ _VIZIER_FLAGS = (("fs", Flag.SATURATED), ("fst", Flag.SATURATED), ("fp", Flag.PI
 PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "events": "regevt3", "regions": "reg3"}
 #: Fraction of the point-spread function in the aperture where no column says it: median
 #: and scatter of CSC 2 detections whose bands tell it.
-PSF_FRACTION, PSF_FRACTION_SCATTER = 0.92, 0.05
-#: Area of the source aperture over that of the background region, median of CSC 2 detections.
-TYPICAL_RATIO = 0.042
+PSF_FRACTION, PSF_FRACTION_SCATTER = 0.94, 0.03
+#: Area of the source aperture over that of the background region: the same.
+TYPICAL_RATIO, RATIO_SCATTER = 0.042, 0.03
+#: The fraction at bands over that of a row (the point-spread function widens with energy): the same.
+FRACTION_OF_BAND = {"u": 1.0, "s": 0.985, "m": 0.985, "h": 0.97, "b": 0.98}
 #: Energies in keV at which the catalogue takes the area of its bands for photon fluxes (ebands.html).
 EFFECTIVE_ENERGY = {"u": 0.4, "s": 0.92, "m": 1.56, "h": 3.8, "b": 2.3}
 #: What a row may be read from, the most informative first.
@@ -117,7 +119,7 @@ class CSC(Mission):
     >>> from astropy.table import Table
     >>> from astro_xlatent.missions.csc import CSC
     >>> t = Table({f"{k}_{b}": [v] for b in "smh" for k, v in [("photflux_aper", 1e-5),
-    ...            ("photflux_aper_lolim", 0.891e-5), ("photflux_aper_hilim", 1.109e-5)]})
+    ...            ("photflux_aper_lolim", 0.888e-5), ("photflux_aper_hilim", 1.112e-5)]})
     >>> CSC().read_bands(t).bins.counts.round()
     array([[100., 100., 100.]])
     """
@@ -289,12 +291,13 @@ class CSC(Mission):
             on, off_area = get(f"area_{ap}", "arcsec2"), get(f"area_{ap}bkg", "arcsec2")
             counts, off = get(f"cnts_{ap}"), get(f"cnts_{ap}bkg")
             fraction = get(f"psf_frac_{ap}")
-            solved, share = _solve_apertures(counts, off, get(f"src_cnts_{ap}"))
+            bands = np.array([FRACTION_OF_BAND[b] for b, _, _ in self.bands])
+            solved, share = _solve_apertures(counts, off, get(f"src_cnts_{ap}") * bands)
             with np.errstate(all="ignore"):
                 scale = on / off_area
                 unknown = ~(np.isfinite(on) & np.isfinite(off_area))
                 scale = np.where(unknown, solved[:, None], scale)
-                fraction = np.where((fraction > 0) & (fraction <= 1), fraction, share[:, None])
+                fraction = np.where((fraction > 0) & (fraction <= 1), fraction, share[:, None] * bands)
                 width = np.array([hi - lo for _, lo, hi in self.bands])
                 background, error = off * scale, off_region_error(off, scale, width)
             cause = np.select(
@@ -435,27 +438,24 @@ def _solve_apertures(counts, off, net):
     """
     Ratio of the apertures' areas and share of the PSF that published net counts imply.
 
-    Least squares of ``counts - ratio off - fraction net`` over the bands with net counts, the
-    fraction held near `PSF_FRACTION`; published numbers are rounded and the fraction differs
+    Least squares of ``counts - ratio off - fraction net`` over the bands with net counts, both
+    held near their usual values, which decide where background hardly matters; published numbers are rounded and the fraction differs
     by some per cent between bands, hence the weights. NaN where no band has net counts.
     """
     with np.errstate(invalid="ignore"):
         usable = np.isfinite(counts) & np.isfinite(off) & (net > 0)
     c, o, n = (np.where(usable, v, 0.0) for v in (counts, off, net))
-    weight = np.where(usable, (0.3 + 0.02 * c) ** -2, 0.0)
+    weight = np.where(usable, (0.3 + 0.01 * c) ** -2, 0.0)
 
     def dot(a, b):
         return (weight * a * b).sum(axis=1)
 
-    prior = PSF_FRACTION_SCATTER**-2
+    prior, prior_ratio = PSF_FRACTION_SCATTER**-2, RATIO_SCATTER**-2
     nn, cn = dot(n, n) + prior, dot(c, n) + prior * PSF_FRACTION
-    oo, on, co = dot(o, o), dot(o, n), dot(c, o)
-    with np.errstate(all="ignore"):
-        ratio = (co * nn - cn * on) / (oo * nn - on**2)
-    # no counts in the background region: any ratio of ordinary apertures will do
-    ratio = np.where(usable.any(axis=1) & (oo == 0), TYPICAL_RATIO, ratio)
-    fraction = np.clip((cn - np.nan_to_num(ratio) * on) / nn, 0.5, 1.0)
-    return np.where(ratio > 0, ratio, np.nan), fraction
+    oo, on, co = dot(o, o) + prior_ratio, dot(o, n), dot(c, o) + prior_ratio * TYPICAL_RATIO
+    ratio = np.maximum((co * nn - cn * on) / (oo * nn - on**2), 0.1 * TYPICAL_RATIO)
+    fraction = np.clip((cn - ratio * on) / nn, 0.5, 1.0)
+    return np.where(usable.any(axis=1), ratio, np.nan), fraction
 
 
 def _looks_like_band(name):

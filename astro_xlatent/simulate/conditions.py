@@ -25,7 +25,7 @@ import numpy as np
 
 from astro_xlatent.core.errors import MissionError
 
-__all__ = ["CONDITIONS", "LITERATURE", "Conditions", "condition", "log_uniform"]
+__all__ = ["CONDITIONS", "LITERATURE", "Conditions", "condition", "draw_geometry", "log_uniform"]
 
 #: mission or mode -> parameter -> (value, low, high, unit, reference).
 LITERATURE = {
@@ -33,17 +33,26 @@ LITERATURE = {
         "counts_low": (4.0, 2.0, 10.0, "counts", "E"),
         "counts_high": (5000.0, 1e3, 1e5, "counts", "E"),
         # expected background counts in 0.5-7 keV: level x N**slope, log-normal
-        "background_level": (2.0, 1.0, 4.0, "counts", "A"),
+        "background_level": (1.6, 1.0, 4.0, "counts", "A"),
         "background_slope": (0.42, 0.2, 0.7, "", "A"),
-        "background_scatter": (1.8, 1.2, 2.2, "e-folds", "A"),
+        "background_scatter": (2.2, 1.2, 2.5, "e-folds", "A"),
         "significance": (2.0, 1.5, 3.0, "sigma", "B"),
         # aperture over background region, log-normal
         "ratio": (0.042, 0.02, 0.1, "", "A"),
         "ratio_scatter": (0.4, 0.2, 0.8, "e-folds", "A"),
-        "fraction": (0.92, 0.85, 0.97, "", "A"),
-        "fraction_scatter": (0.02, 0.01, 0.04, "", "A"),
-        "limit_width": (1.09, 1.05, 1.12, "sigma", "A"),
-        "limit_scatter": (0.03, 0.02, 0.06, "", "A"),
+        "fraction": (0.94, 0.85, 0.97, "", "A"),
+        # apertures of bright sources are larger
+        "fraction_of_counts": (0.025, 0.01, 0.04, "per dex above 60 counts", "A"),
+        "fraction_of_background": (0.01, 0.005, 0.02, "per dex above 10 counts", "A"),
+        "fraction_scatter": (0.012, 0.01, 0.04, "", "A"),
+        "fraction_between_bands": (0.008, 0.004, 0.015, "", "A"),
+        # crowded or extended sources: smaller fractions and larger ratios, log-uniform up to these
+        "odd_apertures": (0.08, 0.05, 0.2, "share of rows", "A"),
+        "odd_fraction": (0.72, 0.6, 0.8, "", "A"),
+        "odd_ratio": (0.5, 0.2, 1.0, "", "A"),
+        "limit_width": (1.12, 1.05, 1.15, "sigma", "A"),
+        "limit_scatter": (0.02, 0.01, 0.06, "", "A"),
+        "energy_limit_scatter": (0.02, 0.01, 0.05, "", "A"),
         "no_areas": (0.5, 0.3, 0.7, "share of rows", "E"),
     },
     "erosita": {
@@ -91,6 +100,30 @@ def condition(mission: str, name: str) -> float:
         msg = f"mission is {mission!r}; conditions are known for {', '.join(LITERATURE)}"
         raise MissionError(msg)
     return LITERATURE[mission][name][0]
+
+
+def draw_geometry(mission: str, counts: np.ndarray, background: np.ndarray,
+                  rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Draw apertures by expected counts of source and background; background regions of Chandra stand for all missions.
+
+    Returns
+    -------
+    ratio, fraction : ndarray, shape (n,)
+        Area of the source aperture over that of the background region, and share of
+        the point-spread function in the source aperture (1 where no catalogue corrects for it).
+    """
+    c, n = {name: value[0] for name, value in LITERATURE["csc"].items()}, len(counts)
+    ratio = c["ratio"] * np.exp(c["ratio_scatter"] * rng.standard_normal(n))
+    if mission != "csc":
+        value = LITERATURE[mission].get("fraction", (1.0,))[0]
+        return ratio, np.full(n, value)
+    typical = c["fraction"] + c["fraction_of_counts"] * np.log10(counts / 60.0)
+    typical = typical + c["fraction_of_background"] * np.log10(np.maximum(background, 0.1) / 10.0)
+    fraction = np.clip(typical + c["fraction_scatter"] * rng.standard_normal(n), 0.5, 0.99)
+    odd, odd_ratio = rng.random((2, n)) < c["odd_apertures"]
+    ratio = np.where(odd_ratio, log_uniform(rng, c["ratio"], c["odd_ratio"], n), ratio)
+    return ratio, np.where(odd, rng.uniform(c["odd_fraction"], c["fraction"], n), fraction)
 
 
 def log_uniform(rng, low, high, size=None):

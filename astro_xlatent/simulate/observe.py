@@ -12,7 +12,14 @@ import numpy as np
 
 from astro_xlatent.simulate.apertures import Apertures
 from astro_xlatent.simulate.background import background_shape
-from astro_xlatent.simulate.conditions import ENERGY_STARTS, ENERGY_STOPS, LITERATURE, condition, log_uniform
+from astro_xlatent.simulate.conditions import (
+    ENERGY_STARTS,
+    ENERGY_STOPS,
+    LITERATURE,
+    condition,
+    draw_geometry,
+    log_uniform,
+)
 from astro_xlatent.simulate.published import draw_recipes, read_published
 from astro_xlatent.spectra.binning import observed_fields
 from astro_xlatent.spectra.bins import EnergyBins
@@ -128,12 +135,9 @@ def draw_apertures(spectra, instrument, rng, counts=None):
     n_source = log_uniform(rng, *(counts or counts_range(mission)), rows)
     source, seconds = _expected(spectra, instrument.band_matrix, n_source)
     shape = background_shape(mission, instrument.band_matrix, edges[:-1], edges[1:], rng)
-    background = shape * _background_level(mission, n_source, rng)[:, None]
-    ratio = np.exp(condition("csc", "ratio_scatter") * rng.standard_normal(rows)) * condition("csc", "ratio")
-    fraction = np.ones(rows)
-    if "fraction" in LITERATURE[mission]:
-        scatter = LITERATURE[mission].get("fraction_scatter", (0.0,))[0] * rng.standard_normal(rows)
-        fraction = np.clip(condition(mission, "fraction") + scatter, 0.5, 1.0)
+    level = _background_level(mission, n_source, rng)
+    background = shape * level[:, None]
+    ratio, fraction = draw_geometry(mission, n_source, level, rng)
     mono = np.ones(4) if instrument.mono is None else instrument.mono
     return Apertures(
         mission, edges, counts=rng.poisson(source + background).astype(float),

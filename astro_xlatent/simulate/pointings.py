@@ -17,7 +17,7 @@ import numpy as np
 from astro_xlatent.core.errors import MissionError
 from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.physics.grid import ENERGY_MID
-from astro_xlatent.simulate.conditions import CONDITIONS, condition
+from astro_xlatent.simulate.conditions import CONDITIONS, draw_geometry
 
 __all__ = ["ROWS_PER_OBSERVATION", "Pointings", "arf_area", "draw_pointings"]
 
@@ -41,8 +41,9 @@ class Pointings:
         Decimal year, s, arcmin.
     ra, dec, field_ra, field_dec : ndarray
         Position of the source and of the pointing, degrees.
-    aperture, scale : ndarray
-        Area of the aperture in arcsec2, and over that of the background region.
+    aperture, scale, fraction : ndarray
+        Area of the aperture in arcsec2, over that of the background region, and
+        the share of the point-spread function that the catalogue takes it to hold.
     background : ndarray
         Expected background counts in the aperture, in the detection band.
     arf : ndarray of str
@@ -60,6 +61,7 @@ class Pointings:
     field_dec: np.ndarray
     aperture: np.ndarray
     scale: np.ndarray
+    fraction: np.ndarray
     background: np.ndarray
     arf: np.ndarray
 
@@ -105,21 +107,18 @@ def draw_pointings(mission, rows, rng):
     aperture = np.pi * (c.radius + 10.0 * (off_axis / 10.0) ** 2) ** 2
     ra, dec = _offset(field_ra[back], field_dec[back], distance / 60.0, angle)
     rate = np.array([rate for _, _, rate in c.cameras])[camera] * level
+    background = rate[back] * aperture * exposure[back]
+    # Counts are not drawn yet; most sources have few.
+    ratio, fraction = draw_geometry(mission, np.full(n, 20.0), background, rng)
     curve = np.array([name for name, _, _ in c.cameras])[camera[back]]
     return Pointings(
         observation=numbers[back], curve=curve, epoch=epoch[back], exposure=exposure[back],
         off_axis=off_axis, ra=ra, dec=dec, field_ra=field_ra[back], field_dec=field_dec[back],
-        aperture=aperture, scale=_ratio(n, rng),
-        background=rate[back] * aperture * exposure[back],
+        aperture=aperture, scale=ratio, fraction=fraction,
+        background=background,
         arf=np.array([_arf_label(name, year, angle)
                       for name, year, angle in zip(curve, epoch[back], off_axis, strict=True)], str),
     )
-
-
-def _ratio(n, rng):
-    """Source apertures over background regions; those of Chandra stand for all."""
-    scatter = condition("csc", "ratio_scatter") * rng.standard_normal(n)
-    return condition("csc", "ratio") * np.exp(scatter)
 
 
 def _distance(mission, c, n, rng):

@@ -13,7 +13,6 @@ from astropy.time import Time
 
 from astro_xlatent.physics.grid import ENERGY_MID
 from astro_xlatent.simulate.apertures import Apertures
-from astro_xlatent.simulate.conditions import CONDITIONS
 from astro_xlatent.simulate.instruments import MONO_ENERGIES
 from astro_xlatent.simulate.populations import CLASSES, FAMILIES
 
@@ -127,5 +126,4 @@ def apertures_of(observed):
         observed.mission, detector.unit.band_edges, detector.into_bands(observed.counts),
         detector.into_bands(observed.off_counts), observed.background[:, None] * shape, p.scale,
         detector.band_area(observed.area) * seconds, mono * seconds,
-        np.full(len(observed), CONDITIONS[observed.mission].aperture_fraction), p.exposure, p.off_axis,
-        p.epoch, np.where(p.curve == "acis-s", "ACIS-7", "ACIS-3"))
+        p.fraction, p.exposure, p.off_axis, p.epoch, np.where(p.curve == "acis-s", "ACIS-7", "ACIS-3"))

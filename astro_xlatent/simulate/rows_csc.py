@@ -15,7 +15,7 @@ the scaled background's. Values are modes of the posterior with a flat prior;
 limits enclose 68 % in the smallest non-negative interval about the mode; where
 the mode is zero the posterior is taken as exponential. The half-width so has the
 noise of aperture and background in it; the catalogue's Monte-Carlo estimate makes
-it 1.09 times as wide (measured, see `astro_xlatent.simulate.conditions`).
+it 1.12 times as wide (measured, see `astro_xlatent.simulate.conditions`).
 
 References
 ----------
@@ -27,6 +27,7 @@ import numpy as np
 from astropy import units as u
 
 from astro_xlatent.missions._bandset import ZERO_COUNTS_HILIM
+from astro_xlatent.missions.csc import FRACTION_OF_BAND
 from astro_xlatent.physics.grid import KEV_TO_ERG
 from astro_xlatent.simulate.conditions import NO_ENERGY_FLUX, condition
 from astro_xlatent.simulate.pointings import ROWS_PER_OBSERVATION
@@ -37,6 +38,7 @@ __all__ = ["csc_band_columns", "csc_columns"]
 _COUNTS, _FLUX, _PHOTONS = u.ct, u.erg / u.s / u.cm**2, u.ph / u.s / u.cm**2
 #: Bands of the CSC in keV: name, lower, upper edge. The broad band comes last.
 BANDS = (("s", 0.5, 1.2), ("m", 1.2, 2.0), ("h", 2.0, 7.0), ("b", 0.5, 7.0))
+OF_BAND = np.array([FRACTION_OF_BAND[band] for band, _, _ in BANDS])
 #: Added to the number of the observation.
 FIRST_OBSID = 100001
 #: Share of a Gaussian within one standard deviation of its mean over which limits are quoted.
@@ -79,7 +81,9 @@ def csc_band_columns(seen, rng):
     columns : dict
         Name to ``(values, unit, description)``.
     """
-    member, scale, fraction = seen.member(BANDS), seen.scale[:, None], seen.fraction[:, None]
+    member, scale = seen.member(BANDS), seen.scale[:, None]
+    between = condition("csc", "fraction_between_bands") * rng.standard_normal((len(seen), len(BANDS)))
+    fraction = np.minimum(seen.fraction[:, None] * (OF_BAND + between), 1.0)
     counts, off = seen.counts @ member, seen.off @ member
     noise = np.exp(condition("csc", "limit_scatter") * rng.standard_normal(counts.shape))
     sigma = condition("csc", "limit_width") * noise * np.sqrt(np.maximum(counts, 1.0) + scale**2 * off)
@@ -102,7 +106,7 @@ def csc_band_columns(seen, rng):
         columns |= {
             f"cnts_aper_{band}": (counts[:, k], _COUNTS, "counts in the source aperture"),
             f"cnts_aperbkg_{band}": (off[:, k], _COUNTS, "counts in the background aperture"),
-            f"psf_frac_aper_{band}": (seen.fraction, None, "share of the PSF in the aperture"),
+            f"psf_frac_aper_{band}": (fraction[:, k], None, "share of the PSF in the aperture"),
         }
         for stem, parts, unit, factor, text in kinds:
             for part, values, limit in zip(("", "lolim_", "hilim_"), parts,
@@ -119,6 +123,7 @@ def _energy_fluxes(seen, member, net, low, high, zero, rng):
     # without events the mean over the band stands in for the events' mean
     mean = np.where(total > 0, (seen.counts * weight) @ member / np.maximum(total, 1.0),
                     (flat * weight) @ member / np.maximum(flat @ member, 1e-300))
+    mean = mean * np.exp(condition("csc", "energy_limit_scatter") * rng.standard_normal(mean.shape))
     lolim = np.maximum(value - (net - low) * mean, 0.0)
     hilim = value + np.where(net > 0, high - net, zero) * mean
     lolim, hilim = np.where(value > 0, lolim, 0.0), np.where(value > 0, hilim, zero * mean)
