@@ -22,7 +22,7 @@ import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._bandset import BandSet, assemble, counts_from_flux
+from astro_xlatent.missions._bandset import MAX_COUNTS, BandSet, assemble, counts_from_flux
 from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX, Columns, name_columns
 from astro_xlatent.missions.base import MissingBandsError, Mission, list_files, product_kind
 from astro_xlatent.missions.curves import load_curve
@@ -417,7 +417,8 @@ def _illumination(cols):
     """Whether the rows' chips are back-illuminated (S3 where not told), and whether they tell."""
     chips = np.array([name.removeprefix("acis-") for name in cols.text("detector").tolist()])
     number = cols.number("chip_id")
-    chips = np.where(np.isfinite(number), np.nan_to_num(number).astype(int).astype(str), chips)
+    told = (number >= 0) & (number < 10)
+    chips = np.where(told, np.where(told, number, 0).astype(int).astype(str), chips)
     known = np.char.isdigit(chips)
     # A source that dithers over several chips is mostly on a back-illuminated one if half of them are.
     back = [2 * sum(c in _BACK_ILLUMINATED for c in chip) >= len(chip) for chip in chips.tolist()]
@@ -442,10 +443,11 @@ def _solve_apertures(counts, off, net):
     held near their usual values, which decide where background hardly matters; published numbers are rounded and the fraction differs
     by some per cent between bands, hence the weights. NaN where no band has net counts.
     """
-    with np.errstate(invalid="ignore"):
-        usable = np.isfinite(counts) & np.isfinite(off) & (net > 0)
+    usable = np.isfinite(counts) & np.isfinite(off) & (np.nan_to_num(net) > 0)
+    usable &= (np.abs(np.nan_to_num(counts)) < MAX_COUNTS) & (np.abs(np.nan_to_num(off)) < MAX_COUNTS)
+    usable &= np.nan_to_num(net) < MAX_COUNTS
     c, o, n = (np.where(usable, v, 0.0) for v in (counts, off, net))
-    weight = np.where(usable, (0.3 + 0.01 * c) ** -2, 0.0)
+    weight = np.where(usable, (0.3 + 0.01 * np.abs(c)) ** -2, 0.0)
 
     def dot(a, b):
         return (weight * a * b).sum(axis=1)

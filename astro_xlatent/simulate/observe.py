@@ -24,11 +24,11 @@ from astro_xlatent.simulate.published import draw_recipes, read_published
 from astro_xlatent.spectra.binning import observed_fields
 from astro_xlatent.spectra.bins import EnergyBins
 
-__all__ = ["counts_range", "draw_apertures", "merge_randomly", "observe_bands", "observe_spectra"]
+__all__ = ["draw_apertures", "merge_randomly", "observe_bands", "observe_spectra", "usual_counts"]
 
 
-def counts_range(mode):
-    """Expected source counts between which mission's rows or ``"spectra"`` are drawn log-uniformly."""
+def usual_counts(mode):
+    """Expected source counts between which a mission's rows or ``"spectra"`` are drawn log-uniformly."""
     return condition(mode, "counts_low"), condition(mode, "counts_high")
 
 
@@ -39,7 +39,7 @@ def _expected(spectra, matrix, n_source):
     return rate * seconds[:, None], seconds
 
 
-def observe_spectra(spectra, instrument, rng, counts=None):
+def observe_spectra(spectra, instrument, rng, counts_range=None):
     """
     Observe incident spectra with one instrument, background included.
 
@@ -53,7 +53,7 @@ def observe_spectra(spectra, instrument, rng, counts=None):
         Response that the reader is told, and mission.
     rng : `numpy.random.Generator`
         Draws counts, background and noise.
-    counts : tuple of float, optional
+    counts_range : tuple of float, optional
         Expected source counts, log-uniform between these.
 
     Returns
@@ -65,7 +65,7 @@ def observe_spectra(spectra, instrument, rng, counts=None):
         ``expected_background`` (rows, bins), what the reader cannot know.
     """
     c, rows = {name: value[0] for name, value in LITERATURE["spectra"].items()}, len(spectra)
-    n_source = log_uniform(rng, *(counts or counts_range("spectra")), rows)
+    n_source = log_uniform(rng, *(counts_range or usual_counts("spectra")), rows)
     source, seconds = _expected(spectra, instrument.matrix, n_source)
     valid = instrument.valid
     shape = np.zeros(valid.size)
@@ -118,13 +118,13 @@ def merge_randomly(bins, rng, max_tokens):
     return bins._merge_by_index(np.where(bins.valid, index, -1), max_tokens)
 
 
-def draw_apertures(spectra, instrument, rng, counts=None):
+def draw_apertures(spectra, instrument, rng, counts_range=None):
     """
     Observe incident spectra in source and background apertures of a catalogue.
 
     Parameters
     ----------
-    spectra, instrument, rng, counts
+    spectra, instrument, rng, counts_range
         See `observe_spectra`.
 
     Returns
@@ -132,7 +132,7 @@ def draw_apertures(spectra, instrument, rng, counts=None):
     apertures : Apertures
     """
     rows, mission, edges = len(spectra), instrument.mission, instrument.band_edges
-    n_source = log_uniform(rng, *(counts or counts_range(mission)), rows)
+    n_source = log_uniform(rng, *(counts_range or usual_counts(mission)), rows)
     source, seconds = _expected(spectra, instrument.band_matrix, n_source)
     shape = background_shape(mission, instrument.band_matrix, edges[:-1], edges[1:], rng)
     level = _background_level(mission, n_source, rng)
@@ -158,13 +158,13 @@ def _background_level(mission, n_source, rng):
     return np.minimum(c["background_level"] * n_source ** c["background_slope"] * scatter, most)
 
 
-def observe_bands(spectra, instrument, rng, recipe=None, counts=None):
+def observe_bands(spectra, instrument, rng, recipe=None, counts_range=None):
     """
     Catalogue rows, as the mission's reader turns them into bins.
 
     Parameters
     ----------
-    spectra, instrument, rng, counts
+    spectra, instrument, rng, counts_range
         See `observe_spectra`.
     recipe : str, optional
         What the rows publish, of `~astro_xlatent.simulate.published.RECIPES`;
@@ -177,6 +177,6 @@ def observe_bands(spectra, instrument, rng, recipe=None, counts=None):
     apertures : Apertures
         What the rows were published from.
     """
-    apertures = draw_apertures(spectra, instrument, rng, counts)
+    apertures = draw_apertures(spectra, instrument, rng, counts_range)
     recipes = draw_recipes(instrument.mission, len(spectra), rng) if recipe is None else recipe
     return read_published(apertures, recipes, rng), apertures

@@ -13,7 +13,7 @@ from astro_xlatent.core.errors import MissionError, ParameterError, TableError
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.simulate import batch, products
 from astro_xlatent.simulate.chunks import observed_chunks
-from astro_xlatent.simulate.pointings import CONDITIONS
+from astro_xlatent.simulate.conditions import CONDITIONS
 from astro_xlatent.table.sources import open_spectrum
 from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.spectrum import XraySpectrum
