@@ -22,10 +22,10 @@ from astropy.coordinates import SkyCoord, search_around_sky
 from astropy.table import Table, vstack
 
 from astro_xlatent import load_model
-from astro_xlatent.core.columns import N_LATENT, make_column
-from astro_xlatent.compare.observations import combine
-from astro_xlatent.compare.neighbors import neighbors, outliers
 from astro_xlatent.compare.match import match_catalogs
+from astro_xlatent.compare.neighbors import neighbors, outliers
+from astro_xlatent.compare.observations import combine
+from astro_xlatent.core.columns import N_LATENT, make_column
 from astro_xlatent.simulate.instruments import default_instruments
 from astro_xlatent.simulate.observe import observe_bands
 from astro_xlatent.simulate.populations import CLASSES, draw_sources

@@ -14,14 +14,16 @@ ratios, hardness, widths of limits, zeros and background; 0.5 is "cannot be told
 """
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
 from astro_xlatent.evaluate.split import SkySplit
-from astro_xlatent.missions.csc import CSC, RICHEST_FIRST, _illumination, _year
 from astro_xlatent.missions._columns import Columns
+from astro_xlatent.missions._csc_areas import illumination, year_of
+from astro_xlatent.missions.csc import CSC, RICHEST_FIRST
 from astro_xlatent.missions.responses import default_response
 from astro_xlatent.simulate.apertures import Apertures
 from astro_xlatent.simulate.instruments import CHIPS, prepare
@@ -124,7 +126,7 @@ def alike(target, offered, weight, n, rng):
     edges = np.quantile(np.log(target), np.linspace(0, 1, 13))
     edges[0], edges[-1] = edges[0] - 1e-9, edges[-1] + 1e-9
     chosen = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = np.flatnonzero((np.log(offered) > low) & (np.log(offered) <= high))
         p = weight[inside] / weight[inside].sum()
         chosen.append(rng.choice(inside, n // 12, p=p))
@@ -141,7 +143,8 @@ def auc(real, made, seed=0):
     model = HistGradientBoostingClassifier(max_iter=80, learning_rate=0.08, max_leaf_nodes=8,
                                            min_samples_leaf=15, l2_regularization=1.0, random_state=seed)
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    return roc_auc_score(y, cross_val_predict(model, x, y, cv=folds, method="predict_proba")[:, 1])
+    score = cross_val_predict(model, x, y, cv=folds, method="predict_proba")[:, 1]
+    return roc_auc_score(y, score)
 
 
 def _medians(name, x, recipe):
@@ -150,7 +153,8 @@ def _medians(name, x, recipe):
         text = (f"   {name:9s} shares {shares.round(3)} hardness {np.nanmedian(x[:, 3:6], axis=0).round(3)} "
                 f"zeros {zero.round(3)} missing {missing.round(3)}")
         if recipe == "aperture counts":
-            text += f" widths {np.nanmedian(x[:, 13:16], axis=0).round(3)} background {np.median(x[:, 16]):.3f}"
+            text += f" widths {np.nanmedian(x[:, 13:16], axis=0).round(3)}"
+            text += f" background {np.median(x[:, 16]):.3f}"
     print(text)
 
 
@@ -159,7 +163,7 @@ def main(data, per_class="1500"):
     rng = np.random.default_rng(1)
     table, side = load_rows(data, rng)
     cols = Columns(table)
-    made, classes = simulate(_year(cols), _illumination(cols)[0], int(per_class), rng)
+    made, classes = simulate(year_of(cols), illumination(cols)[0], int(per_class), rng)
     s_real, s_made = significance(table), significance(made)
     weights = {}
     for recipe in sorted(RICHEST_FIRST, key=lambda name: name != "energy flux"):

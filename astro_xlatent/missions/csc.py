@@ -16,21 +16,42 @@ Evans et al. 2024, ApJS 274, 22; Evans et al. 2010, ApJS 189, 37.
 
 import re
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._bandset import MAX_COUNTS, BandSet, assemble, counts_from_flux
-from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX, Columns, name_columns
-from astro_xlatent.missions.base import MissingBandsError, Mission, list_files, product_kind
+from astro_xlatent.missions._bandset import (
+    BandSet,
+    assemble,
+    counts_from_flux,
+)
+from astro_xlatent.missions._columns import (
+    ENERGY_FLUX,
+    PHOTON_FLUX,
+    Columns,
+    name_columns,
+)
+from astro_xlatent.missions._csc_areas import (
+    EFFECTIVE_ENERGY,
+    FRACTION_OF_BAND,
+    default_area,
+    mean_over_effective,
+    solve_apertures,
+)
+from astro_xlatent.missions.base import (
+    MissingBandsError,
+    Mission,
+    list_files,
+    product_kind,
+)
 from astro_xlatent.missions.curves import load_curve
-from astro_xlatent.missions.responses import band_area, default_response
+from astro_xlatent.missions.responses import default_response
 from astro_xlatent.physics.grid import KEV_TO_ERG
 from astro_xlatent.spectra.binning import off_region_error
 
-__all__ = ["CSC", "EFFECTIVE_ENERGY", "RICHEST_FIRST", "TRAINED_RECIPES"]
+__all__ = ["CSC", "EFFECTIVE_ENERGY", "FRACTION_OF_BAND", "RICHEST_FIRST", "TRAINED_RECIPES"]
 
 ULTRASOFT = ("u", 0.2, 0.5)
 #: Column families of fluxes in order of preference: value, lower and upper 68 % limit.
@@ -54,24 +75,11 @@ _VIZIER_FLAGS = (("fs", Flag.SATURATED), ("fst", Flag.SATURATED), ("fp", Flag.PI
                  ("fe", Flag.EXTENDED))
 #: What the products are called in file names.
 PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "events": "regevt3", "regions": "reg3"}
-#: Fraction of the point-spread function in the aperture where no column says it: median
-#: and scatter of CSC 2 detections whose bands tell it.
-PSF_FRACTION, PSF_FRACTION_SCATTER = 0.94, 0.03
-#: Area of the source aperture over that of the background region: the same.
-TYPICAL_RATIO, RATIO_SCATTER = 0.042, 0.03
-#: The fraction at bands over that of a row (the point-spread function widens with energy): the same.
-FRACTION_OF_BAND = {"u": 1.0, "s": 0.985, "m": 0.985, "h": 0.97, "b": 0.98}
-#: Energies in keV at which the catalogue takes the area of its bands for photon fluxes (ebands.html).
-EFFECTIVE_ENERGY = {"u": 0.4, "s": 0.92, "m": 1.56, "h": 3.8, "b": 2.3}
 #: What a row may be read from, the most informative first.
 RICHEST_FIRST = ("aperture counts", "photon flux", "energy flux")
 #: Of these, what the bundled model was trained on as the catalogue defines it: goes before the
 #: others, which get a flag. All of `RICHEST_FIRST` once such a model is bundled.
 TRAINED_RECIPES = ("energy flux",)
-#: Back-illuminated chips of ACIS; all others are front-illuminated.
-_BACK_ILLUMINATED = {"5", "7"}
-#: Decimal years of the area curves, and the year taken where a row tells none.
-_YEARS, _MIDDLE_YEAR = (1999.6, 2025.0), 2010.0
 _WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "w_flux_ap", "src_cnts_aper_w", "fluxw")
 _FLAG_COLUMNS = (
     ("sat_src_flag", Flag.SATURATED), ("streak_src_flag", Flag.SATURATED),
@@ -230,7 +238,7 @@ class CSC(Mission):
             area = self._area_from_counts(cols, quantity, unit, weighted)
             if area is None:
                 continue
-            ratio, flags = (1.0, 0) if weighted else self._mean_over_effective(cols)
+            ratio, flags = (1.0, 0) if weighted else mean_over_effective(cols, self.bands)
             sets.append(_with_area(raw, area * ratio * raw["fraction"], weighted, flags))
         return sets
 
@@ -238,14 +246,14 @@ class CSC(Mission):
         raw = self._raw_counts(cols)
         if raw is None or "livetime" not in cols:
             return []
-        area, flags = self._default_area(cols)
+        area, flags = default_area(cols, self.bands)
         return [_with_area(raw, area * raw["fraction"], False, flags | Flag.DEFAULT_RESPONSE)]
 
     def _photon_sets(self, cols):
         sets = self._flux_sets(cols, "photflux", PHOTON_FLUX, [])
         if not sets:
             return []
-        ratio, flags = self._mean_over_effective(cols)
+        ratio, flags = mean_over_effective(cols, self.bands)
         return [replace(one, area=one.area * ratio, flags=one.flags | flags) for one in sets]
 
     def _energy_sets(self, cols):
@@ -292,7 +300,7 @@ class CSC(Mission):
             counts, off = get(f"cnts_{ap}"), get(f"cnts_{ap}bkg")
             fraction = get(f"psf_frac_{ap}")
             bands = np.array([FRACTION_OF_BAND[b] for b, _, _ in self.bands])
-            solved, share = _solve_apertures(counts, off, get(f"src_cnts_{ap}") * bands)
+            solved, share = solve_apertures(counts, off, get(f"src_cnts_{ap}") * bands)
             with np.errstate(all="ignore"):
                 scale = on / off_area
                 unknown = ~(np.isfinite(on) & np.isfinite(off_area))
@@ -322,37 +330,6 @@ class CSC(Mission):
             with np.errstate(over="ignore"):
                 areas.append(ratio * self._scale(weighted)[k])
         return np.stack(areas, axis=1)
-
-    def _by_curve(self, cols, function):
-        """
-        Values of ``function(curve, year)`` for every row by its chip and year.
-
-        Returns
-        -------
-        values : ndarray, shape (rows, bands)
-        flags : ndarray of int64, shape (rows, 1)
-            `Flag.AREA_ASSUMED` where a row tells no chip or no date.
-        """
-        back, chip_known = _illumination(cols)
-        year = _year(cols)
-        known = chip_known & np.isfinite(year)
-        year = np.clip(np.where(np.isfinite(year), np.round(year, 1), _MIDDLE_YEAR), *_YEARS)
-        keys, which = np.unique(np.stack([back, year], axis=1), axis=0, return_inverse=True)
-        values = np.array([function("acis-s" if b else "acis-i", float(y)) for b, y in keys])
-        values = values.reshape(len(keys), len(self.bands))[np.ravel(which)]
-        return values, np.where(known, 0, Flag.AREA_ASSUMED).astype(np.int64)[:, None]
-
-    def _mean_over_effective(self, cols):
-        """Mean area of the bands over the area at the catalogue's energies, by chip and year."""
-        return self._by_curve(cols, partial(_area_ratio, self.bands))
-
-    def _default_area(self, cols):
-        """Area x exposure from the shipped curves, by year, chip and off-axis angle."""
-        bounds = [b[1:] for b in self.bands]
-        area, flags = self._by_curve(cols, lambda name, year: band_area(name, bounds, year=year))
-        theta = np.clip(np.nan_to_num(cols.number("theta", "arcmin")), 0.0, 25.0)
-        factor = 1.0 / (1.0 + (theta / load_curve("acis-i").vignetting[0]) ** 2)
-        return area * (factor * cols.number("livetime", "s"))[:, None], flags
 
     def product_names(self, table, kind="spectrum"):
         """
@@ -404,60 +381,6 @@ class CSC(Mission):
     def default_response(self, instrument=None, year=None):
         """ACIS-S (or ``instrument="ACIS-I"``) on axis."""
         return default_response(self.name, instrument, year)
-
-
-@lru_cache(maxsize=1024)
-def _area_ratio(bands, name, year):
-    energy = np.array([EFFECTIVE_ENERGY[b] for b, _, _ in bands])
-    mean = band_area(name, [b[1:] for b in bands], year=year)
-    return mean / load_curve(name).area(energy, year=year)
-
-
-def _illumination(cols):
-    """Whether the rows' chips are back-illuminated (S3 where not told), and whether they tell."""
-    chips = np.array([name.removeprefix("acis-") for name in cols.text("detector").tolist()])
-    number = cols.number("chip_id")
-    told = (number >= 0) & (number < 10)
-    chips = np.where(told, np.where(told, number, 0).astype(int).astype(str), chips)
-    known = np.char.isdigit(chips)
-    # A source that dithers over several chips is mostly on a back-illuminated one if half of them are.
-    back = [2 * sum(c in _BACK_ILLUMINATED for c in chip) >= len(chip) for chip in chips.tolist()]
-    return np.array(back, bool) | ~known, known
-
-
-def _year(cols):
-    """Decimal year of the observations, NaN where not told."""
-    year = 2000.0 + (cols.number("gti_mjd_obs") - 51544.5) / 365.25
-    if np.isfinite(year).all() or "gti_obs" not in cols:
-        return year
-    date = [re.match(r"(\d{4})-(\d\d)", text) for text in cols.text("gti_obs").tolist()]
-    told = [int(d[1]) + (int(d[2]) - 0.5) / 12.0 if d else np.nan for d in date]
-    return np.where(np.isfinite(year), year, told)
-
-
-def _solve_apertures(counts, off, net):
-    """
-    Ratio of the apertures' areas and share of the PSF that published net counts imply.
-
-    Least squares of ``counts - ratio off - fraction net`` over the bands with net counts, both
-    held near their usual values, which decide where background hardly matters; published numbers are rounded and the fraction differs
-    by some per cent between bands, hence the weights. NaN where no band has net counts.
-    """
-    usable = np.isfinite(counts) & np.isfinite(off) & (np.nan_to_num(net) > 0)
-    usable &= (np.abs(np.nan_to_num(counts)) < MAX_COUNTS) & (np.abs(np.nan_to_num(off)) < MAX_COUNTS)
-    usable &= np.nan_to_num(net) < MAX_COUNTS
-    c, o, n = (np.where(usable, v, 0.0) for v in (counts, off, net))
-    weight = np.where(usable, (0.3 + 0.01 * np.abs(c)) ** -2, 0.0)
-
-    def dot(a, b):
-        return (weight * a * b).sum(axis=1)
-
-    prior, prior_ratio = PSF_FRACTION_SCATTER**-2, RATIO_SCATTER**-2
-    nn, cn = dot(n, n) + prior, dot(c, n) + prior * PSF_FRACTION
-    oo, on, co = dot(o, o) + prior_ratio, dot(o, n), dot(c, o) + prior_ratio * TYPICAL_RATIO
-    ratio = np.maximum((co * nn - cn * on) / (oo * nn - on**2), 0.1 * TYPICAL_RATIO)
-    fraction = np.clip((cn - ratio * on) / nn, 0.5, 1.0)
-    return np.where(usable.any(axis=1), ratio, np.nan), fraction
 
 
 def _looks_like_band(name):

@@ -79,4 +79,5 @@ class Apertures:
 
     def member(self, bands):
         """Which sub-bands are in bands ``(name, low, high)``, 0 or 1, shape (n_sub, bands)."""
-        return np.stack([(self.centre > lo) & (self.centre < hi) for _, lo, hi in bands], axis=1).astype(float)
+        inside = [(self.centre > low) & (self.centre < high) for _, low, high in bands]
+        return np.stack(inside, axis=1).astype(float)

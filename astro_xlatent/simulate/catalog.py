@@ -169,8 +169,8 @@ def fine_bins(observed):
     detector, p = observed.detector, observed.pointings
     seconds = p.exposure[:, None]
     fine = replace(detector.unit, area=1.0)  # one square centimeter; the rows' areas differ
-    fields = observed_fields(fine, detector.into_fine(observed.counts), detector.fine_area(observed.area) * seconds,
-                             detector.into_fine(observed.off_counts), p.scale[:, None])
+    counts, off = detector.into_fine(observed.counts), detector.into_fine(observed.off_counts)
+    fields = observed_fields(fine, counts, detector.fine_area(observed.area) * seconds, off, p.scale[:, None])
     return EnergyBins(**fields)
 
 

@@ -22,8 +22,8 @@ import numpy as np
 
 from astro_xlatent.core.errors import MissionError, ParameterError
 from astro_xlatent.simulate.background import background_shape
-from astro_xlatent.simulate.detectors import Detector, load_detector
 from astro_xlatent.simulate.conditions import CONDITIONS
+from astro_xlatent.simulate.detectors import Detector, load_detector
 from astro_xlatent.simulate.pointings import Pointings, arf_area, draw_pointings
 from astro_xlatent.simulate.populations import CLASSES, Sources, draw_sources
 

@@ -105,7 +105,9 @@ def condition(mission: str, name: str) -> float:
 def draw_geometry(mission: str, counts: np.ndarray, background: np.ndarray,
                   rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """
-    Draw apertures by expected counts of source and background; background regions of Chandra stand for all missions.
+    Draw apertures by expected counts of source and background.
+
+    Background regions of Chandra stand for all missions.
 
     Returns
     -------

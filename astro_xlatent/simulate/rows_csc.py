@@ -86,8 +86,9 @@ def csc_band_columns(seen, rng):
     fraction = np.minimum(seen.fraction[:, None] * (OF_BAND + between), 1.0)
     counts, off = seen.counts @ member, seen.off @ member
     noise = np.exp(condition("csc", "limit_scatter") * rng.standard_normal(counts.shape))
-    sigma = condition("csc", "limit_width") * noise * np.sqrt(np.maximum(counts, 1.0) + scale**2 * off)
-    zero = _zero_limit(counts, scale * off) * np.where(counts > 0, condition("csc", "limit_width"), 1.0) * noise
+    width = condition("csc", "limit_width")
+    sigma = width * noise * np.sqrt(np.maximum(counts, 1.0) + scale**2 * off)
+    zero = _zero_limit(counts, scale * off) * np.where(counts > 0, width, 1.0) * noise
     net = np.maximum(counts - scale * off, 0.0)
     low, high = _limits(net, sigma, zero)
     energy = _energy_fluxes(seen, member, net, low, high, zero, rng)

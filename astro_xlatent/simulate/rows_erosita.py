@@ -48,7 +48,6 @@ def erosita_columns(observed):
     columns : dict
         Name to ``(values, unit, description)``.
     """
-    p = observed.pointings
     name, ra, dec = position(observed)
     tile, number = tiles(observed), source_numbers(observed)
     columns = {
@@ -82,9 +81,10 @@ def erosita_band_columns(seen, rng):
     """
     on_axis = band_area("erosita-tm0", list(zip(seen.edges[:-1], seen.edges[1:], strict=True)))
     # Aperture fraction and vignetting per band are known to a few per cent.
-    known = (1.0 + condition("erosita", "exposure_scatter") * rng.standard_normal(seen.counts.shape)).clip(0.8)
+    exposed, mapped = rng.standard_normal((2, *seen.counts.shape))
+    known = (1.0 + condition("erosita", "exposure_scatter") * exposed).clip(0.8)
     exposure = seen.area * known / (APERTURE_FRACTION * on_axis)
-    mapped = seen.background * (1.0 + BACKGROUND_ERROR * rng.standard_normal(seen.counts.shape)).clip(0.5)
+    mapped = seen.background * (1.0 + BACKGROUND_ERROR * mapped).clip(0.5)
     columns = {}
     for k, band in enumerate(ECF):
         columns |= _erosita_band(band, seen.counts[:, k], mapped[:, k], exposure[:, k], SQUARE_ARCMIN)

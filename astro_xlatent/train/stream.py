@@ -9,7 +9,11 @@ import numpy as np
 
 from astro_xlatent.simulate.apertures import Apertures
 from astro_xlatent.simulate.instruments import draw_instrument
-from astro_xlatent.simulate.observe import draw_apertures, merge_randomly, observe_spectra
+from astro_xlatent.simulate.observe import (
+    draw_apertures,
+    merge_randomly,
+    observe_spectra,
+)
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.simulate.published import draw_recipes, read_published
 from astro_xlatent.spectra.bins import EnergyBins

@@ -12,10 +12,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from astro_xlatent.simulate.observe import merge_randomly, observe_bands, observe_spectra
+from astro_xlatent.simulate.observe import (
+    merge_randomly,
+    observe_bands,
+    observe_spectra,
+)
 from astro_xlatent.simulate.populations import Sources
 from astro_xlatent.spectra.bins import EnergyBins
-from astro_xlatent.train.stream import BAND_SHARE, CHUNK, MISSION_SHARE, draw_training_sources
+from astro_xlatent.train.stream import (
+    BAND_SHARE,
+    CHUNK,
+    MISSION_SHARE,
+    draw_training_sources,
+)
 
 __all__ = ["MODES", "TRAIN_ROWS", "Observation", "draw_observation", "flat_area", "merged_rows", "observe"]
 

@@ -156,7 +156,7 @@ def test_photon_flux_recipe():
 
 
 def test_what_the_model_was_trained_on_goes_first():
-    """Energy flux before the others until a model is trained on them; a row without it takes one, with a flag."""
+    """Energy flux goes first until a model is trained on the others, which get a flag."""
     table = fluxes(2)
     for name, column in fluxes(2, "flux_aper", 1e-14).items():
         table[name] = column
@@ -179,7 +179,8 @@ def test_chip_and_date_turn_the_area():
     table["gti_mjd_obs"] = [51544.5, 51544.5, 55197.0, 51544.5, np.nan]
     table["gti_obs"] = ["", "", "", "", "2012-07-01T00:00:00"]
     result = CSC().read_bands(table)
-    keys = [("acis-s", 2000.0), ("acis-i", 2000.0), ("acis-s", 2010.0), ("acis-s", 2000.0), ("acis-i", 2012.5)]
+    keys = [("acis-s", 2000.0), ("acis-i", 2000.0), ("acis-s", 2010.0), ("acis-s", 2000.0),
+            ("acis-i", 2012.5)]
     for row, key in enumerate(keys):
         expected = mean_over_effective(*key)
         assert_allclose(result.bins.area[row] * 1e-5 / result.bins.counts[row], expected, rtol=1e-3)
@@ -406,7 +407,7 @@ def test_aperture_counts_with_default_response():
 def test_aperture_counts_without_areas_follow_from_net_counts():
     """Published net counts tell how the background is scaled; without them the reason says what lacks."""
     table = raw_table(np.random.default_rng(4), rows=200)
-    table.remove_columns(["area_aper", "area_aperbkg", "psf_frac_aper_s", "psf_frac_aper_m", "psf_frac_aper_h"])
+    table.remove_columns(["area_aper", "area_aperbkg", *(f"psf_frac_aper_{b}" for b in "smh")])
     for b in "smh":  # backgrounds that differ between bands tell ratio and fraction apart
         table[f"cnts_aperbkg_{b}"] = table[f"cnts_aperbkg_{b}"] * {"s": 1.0, "m": 0.5, "h": 4.0}[b]
         net = (table[f"cnts_aper_{b}"] - 0.06 * table[f"cnts_aperbkg_{b}"]) / 0.93
@@ -420,8 +421,7 @@ def test_aperture_counts_without_areas_follow_from_net_counts():
         table[f"src_cnts_aper_{b}"] = np.nan
     table["livetime"] = 1e4
     empty = CSC(recipes=COUNTS).read_bands(table)
-    assert set(empty.reason) == {"no usable band (s, m, h: no aperture areas, nor net counts that tell them)"} or (
-        "no aperture areas, nor net counts that tell them" in empty.reason[0])
+    assert all("no aperture areas, nor net counts that tell them" in reason for reason in empty.reason)
 
 
 def test_ultrasoft_band_on_request():

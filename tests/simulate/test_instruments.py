@@ -8,7 +8,12 @@ from astro_xlatent.core.errors import MissionError
 from astro_xlatent.missions.responses import band_area, default_response
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
 from astro_xlatent.simulate.detectors import load_detector
-from astro_xlatent.simulate.instruments import BAND_EDGES, default_instruments, load_instruments, prepare
+from astro_xlatent.simulate.instruments import (
+    BAND_EDGES,
+    default_instruments,
+    load_instruments,
+    prepare,
+)
 from astro_xlatent.simulate.pointings import arf_area
 from astro_xlatent.spectra.bins import N_FINE
 

@@ -10,7 +10,12 @@ from astro_xlatent.missions.csc import CSC
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
 from astro_xlatent.simulate.conditions import CONDITIONS, LITERATURE
 from astro_xlatent.simulate.instruments import default_instruments
-from astro_xlatent.simulate.observe import draw_apertures, merge_randomly, observe_bands, observe_spectra
+from astro_xlatent.simulate.observe import (
+    draw_apertures,
+    merge_randomly,
+    observe_bands,
+    observe_spectra,
+)
 from astro_xlatent.simulate.published import BAND_COLUMNS, RECIPES, read_published
 from astro_xlatent.simulate.rows_csc import csc_band_columns, hardness
 from astro_xlatent.train.stream import CHUNK, training_batch
@@ -27,7 +32,8 @@ def instruments():
 def rows(instruments, mission, n, counts, seed=0):
     """Apertures of n rows of one power law."""
     spectra = np.repeat(SPECTRUM[None], n, axis=0)
-    return draw_apertures(spectra, instruments[mission], np.random.default_rng(seed), (counts, counts * 1.001))
+    rng = np.random.default_rng(seed)
+    return draw_apertures(spectra, instruments[mission], rng, (counts, counts * 1.001))
 
 
 def values(columns, stem):
@@ -46,7 +52,8 @@ def test_reader_and_trainer_make_the_same_bins(instruments, mission, recipe):
         bare = rng.random(len(seen)) < LITERATURE["csc"]["no_areas"][0]
         for name in ("area_aper", "psf_frac_aper_s", "psf_frac_aper_m", "psf_frac_aper_h"):
             columns[name] = (np.where(bare, np.nan, columns[name][0]), *columns[name][1:])
-    table = Table({name: v for name, (v, _, _) in columns.items()}, units={n: c[1] for n, c in columns.items()})
+    table = Table({name: column[0] for name, column in columns.items()},
+                  units={name: column[1] for name, column in columns.items()})
     if recipe == "PSF-fitted counts":
         table.remove_columns([name for name in table.colnames if name.startswith("APE_")])
     reader = CSC(recipes=(recipe,)) if mission == "csc" else get_mission(mission)
@@ -80,7 +87,8 @@ def test_photon_flux_is_an_area_at_one_energy(instruments):
         columns = csc_band_columns(seen, rng)
         net = values(columns, "src_cnts_aper_") * values(columns, "psf_frac_aper_")
         ratios.append(np.nanmedian(net / values(columns, "photflux_aper_") / seen.exposure[:, None], axis=0))
-        energies.append(np.nanmedian(values(columns, "flux_aper_") / values(columns, "photflux_aper_"), axis=0))
+        energy = values(columns, "flux_aper_") / values(columns, "photflux_aper_")
+        energies.append(np.nanmedian(energy, axis=0))
     np.testing.assert_allclose(ratios[0], item.mono[:3], rtol=1e-6)
     np.testing.assert_allclose(ratios[1], item.mono[:3], rtol=1e-6)
     assert energies[0][2] > 1.1 * energies[1][2]
@@ -90,7 +98,8 @@ def test_zero_has_the_limit_of_an_exponential(instruments):
     """Without counts or background the upper limit is that of zero counts at 68 %."""
     seen = rows(instruments, "csc", 3000, 4.0)
     columns = csc_band_columns(seen, np.random.default_rng(1))
-    empty = (values(columns, "cnts_aper_") == 0) & (seen.scale[:, None] * values(columns, "cnts_aperbkg_") < 0.01)
+    background = seen.scale[:, None] * values(columns, "cnts_aperbkg_")
+    empty = (values(columns, "cnts_aper_") == 0) & (background < 0.01)
     limit = values(columns, "src_cnts_aper_hilim_") * values(columns, "psf_frac_aper_")
     assert empty.sum() > 200
     assert np.median(limit[empty]) == pytest.approx(-np.log(1 - 0.68), rel=0.02)
