@@ -10,7 +10,7 @@ import argparse
 import re
 from pathlib import Path
 
-from astro_xlatent.evaluate.independence import ORIGINS
+from benchmarks.studies.independence import ORIGINS
 from astro_xlatent.evaluate.results import Results, escaped
 
 __all__ = ["main", "pivot", "results_page", "tables_page"]

@@ -6,7 +6,7 @@ import pytest
 from astropy.table import Table
 from evaluate.labelled import make_labelled
 
-from astro_xlatent.evaluate.independence import has_references, independence_notes
+from benchmarks.studies.independence import has_references, independence_notes
 from astro_xlatent.evaluate.results import Results
 from benchmarks.studies.settings import SETTINGS, cells, main
 

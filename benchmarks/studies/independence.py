@@ -12,7 +12,7 @@ import numpy as np
 
 from astro_xlatent.evaluate.baselines import plain_column
 
-__all__ = ["ORIGINS", "has_references", "independence_notes", "independent_labels", "origin_table"]
+__all__ = ["ORIGINS", "has_references", "independence_notes", "independent_labels"]
 
 #: What a column holds, where it comes from, and whether it used the same photons.
 ORIGINS = (
@@ -89,19 +89,6 @@ def independent_labels(table):
     for name in _XRAY_REFERENCES:
         xray |= np.char.find(reference, name) >= 0
     return ~xray & (reference != "") & (reference != "N/A")
-
-
-def origin_table():
-    """
-    The table of origins.
-
-    Returns
-    -------
-    table : `~astropy.table.Table`
-    """
-    from astropy.table import Table
-
-    return Table(rows=list(ORIGINS), names=("column", "origin", "same photons"))
 
 
 def independence_notes(table):
