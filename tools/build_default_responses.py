@@ -36,30 +36,25 @@ from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
 CSC = "spectra/chandra"
 TEST = "responses/chandra/sherpa__sherpa-test-data"
 EROSITA = "responses/erosita"
-#: ACIS ARFs of the fit: path, decimal year (from DATE-OBS or the TIME of mkarf).
+#: ACIS ARFs with decimal years (from DATE-OBS or the TIME of mkarf); all are compared with the fit,
+#: which uses the last of ACIS-S and the last two of ACIS-I.
 ACIS_S = [
     (f"{CSC}/acisf01575_001N001_r0085_pha3/acisf01575_001N001_r0085_arf3.fits.gz", 2001.76),
-    (f"{TEST}/quiet_0934.arf", 2002.69),
     (f"{TEST}/q1127_bkg1.warf", 2005.31),
-    (f"{CSC}/obs1/obs1.arf", 2006.25),
     (f"{CSC}/acisf07867_000N001_r0002_pha3/acisf07867_000N001_r0002_arf3.fits", 2007.75),
     ("responses/chandra/HEASARC__PyXspec-Jupyter-notebooks/aciss_aimpt_cy15.arf", 2014.37),
 ]
 ACIS_I = [
     (f"{CSC}/acisf01878_000N001_r0100_pha3/acisf01878_000N001_r0100_arf3.fits", 2001.60),
-    (f"{CSC}/1666_3/1666_3.warf", 2001.66),
     (f"{CSC}/qso/qso.warf", 2003.55),
-    (f"{CSC}/acisf04938_000N002_r0043_pha3/acisf04938_000N002_r0043_arf3.fits", 2005.34),
-    (f"{CSC}/179/cdfs4Ms_179.arf", 2007.2),  # mean epoch of the 4 Ms: 1999-2000, 2007 and 2010
     ("responses/chandra/renecotyfanboy__bsixsa/combined_bkg.arf", 2017.05),
     ("responses/chandra/threeML__cds_tutorial/acis.arf", 2022.37),
 ]
-#: ARF that gives the shape of each ACIS curve (the last of its list for the aim point).
-SHAPE_OF = {"acis-i": ACIS_I[-2], "acis-s": ACIS_S[-1], "acis-s-front": ACIS_I[-2]}
+#: ARF that gives the shape of each ACIS curve.
+SHAPE_OF = {"acis-i": ACIS_I[-2][0], "acis-s": ACIS_S[-1][0], "acis-s-front": ACIS_I[-2][0]}
 #: Years between which contamination is linear, as far as catalogue rows reach.
 ROW_YEARS = np.array([2000.0, 2003.0, 2006.0, 2009.0, 2012.0, 2015.0])
-#: Since when the contamination grows faster at the filter's edge (Chandra Proposers'
-#: Observatory Guide, section 6.5: the gradient steepened in the second half of the 2000s).
+#: Since when the contamination grows faster at the filter's edge (our choice: earlier rows show no gradient).
 EDGE_SINCE = 2005.0
 RMF = {
     "acis-i": "responses/chandra/threeML__cds_tutorial/acis.rmf",
@@ -130,7 +125,8 @@ def layers(late):
     """
     import xraydb
 
-    sigma = np.array([xraydb.mu_elam(e, 1e3 * ENERGY_MID, kind="photo") * xraydb.atomic_mass(e) for e in "COF"])
+    sigma = [xraydb.mu_elam(e, 1e3 * ENERGY_MID, kind="photo") * xraydb.atomic_mass(e) for e in "COF"]
+    sigma = np.array(sigma)
     reference = np.argmin(np.abs(ENERGY_MID - BAND_ENERGY["s"]))
     # edges are smeared by molecular structure and the files' own grids
     fit = (ENERGY_MID > 0.32) & (ENERGY_MID < 4.0) & np.isfinite(late)
@@ -153,11 +149,7 @@ def fit_rows(rows, name, shape, history=None):
     another curve it is scaled year by year, for few rows of front-illuminated
     chips have counts at 0.4 keV, which tell the layers apart.
 
-    Returns
-    -------
-    level : ndarray, shape (4,)
-    depth : ndarray, shape (2, len(ROW_YEARS))
-    vignetting, edge : tuple
+    Returns level (4,), depth (2, len(ROW_YEARS)), and the tuples of vignetting and edge.
     """
     use = (rows["curve"] == name) & (rows["side"] == MATCH)
     data, year, theta = rows["log_area"][use], rows["year"][use], rows["theta"][use, None]
@@ -177,7 +169,8 @@ def fit_rows(rows, name, shape, history=None):
         model = np.log(curve.area(energy, year[:, None], theta))
         return (np.where(seen, data - model, 0.0) / scatter).ravel()
 
-    start = [3.0, 6.0, 6.0, 6.0, *np.full(2 * n_growth, 0.1 if history is None else 0.5), 40.0, 1.2, 0.2, 0.05, 7.0]
+    growth = np.full(2 * n_growth, 0.1 if history is None else 0.5)
+    start = [3.0, 6.0, 6.0, 6.0, *growth, 40.0, 1.2, 0.2, 0.05, 7.0]
     low = [0.0] * (4 + 2 * n_growth) + [5.0, 0.5, 0.0, 0.0, 4.0]
     high = [9.0] * (4 + 2 * n_growth) + [150.0, 3.0, 1.5, 0.2, 12.0]
     best = least_squares(residual, start, bounds=(low, high), loss="soft_l1")
@@ -203,14 +196,14 @@ def fit_acis(folder):
     found, late = {}, None
     for name in ("acis-i", "acis-s", "acis-s-front"):
         level, depth, vignetting, edge = fit_rows(rows, name, in_bands, None if name == "acis-s" else history)
-        path, year = SHAPE_OF[name]
+        path = SHAPE_OF[name]
         file = log_area_on_grid(folder / path)
         # columns at the file's epoch: what its soft areas lack against the rows' of 2000
         lack = level[:3] - level[3] - np.interp(list(BAND_ENERGY.values())[:3], ENERGY_MID, file) \
             + np.interp(BAND_ENERGY["h"], ENERGY_MID, file)
         columns, _ = nnls(in_bands[:, :3].T, lack)
         base, off = anchored(file + columns @ parts, level)
-        print(f"  {name} {Path(path).name}: columns {columns.round(2)}, moved by {off.round(3)} in u, s, m, h")
+        print(f"  {name} {Path(path).name}: columns {columns.round(2)}, moved by {off.round(3)}")
         if late is None:  # only ACIS-I has files after the rows: the others grow on as it does
             growth, _ = nnls(in_bands.T, np.interp(list(BAND_ENERGY.values()), ENERGY_MID, last - newest))
             late = np.stack([columns, columns + growth], axis=1) - depth[:, -1:]
@@ -222,18 +215,13 @@ def fit_acis(folder):
 
 
 def fit_modules(folder):
-    """
-    Log areas of eROSITA's five modules with and the two without on-chip filter.
-
-    ``SPECRESP / CORRCOMB`` of a pipeline ARF is the on-axis area of the modules
-    in it; what TM0 has more than TM8 is TM9.
-    """
+    """Log areas of eROSITA's five modules with and the two without on-chip filter."""
     from astropy.io import fits
 
     with fits.open(folder / TM8) as hdus:
         data = hdus["SPECRESP"].data
         energy = 0.5 * (data["ENERG_LO"] + data["ENERG_HI"]).astype(float)
-        filtered = data["SPECRESP"].astype(float) / data["CORRCOMB"]
+        filtered = data["SPECRESP"].astype(float) / data["CORRCOMB"]  # on axis, of the modules in the file
     filtered = np.interp(ENERGY_MID, energy, filtered, left=np.nan, right=np.nan)
     every = np.exp(log_area_on_grid(folder / PLAIN["erosita-tm0"][0]))
     return {"erosita-tm8": np.log(filtered), "erosita-tm9": np.log(every - filtered)}
@@ -268,10 +256,10 @@ def fit_profile(path, count=48):
 
 def channel_grid(family, folder):
     """First channel number and channel edges in keV."""
-    from sherpa.astro.io import read_rmf
-
     first, count, width = CHANNELS[family]
     if count is None:
+        from sherpa.astro.io import read_rmf
+
         rmf = read_rmf(str(folder / RMF[family]))
         return first, np.append(rmf.e_min, rmf.e_max[-1])
     edges = width * np.arange(count + 1)
@@ -281,7 +269,8 @@ def channel_grid(family, folder):
 
 def areas(folder):
     """Log area on the grid, files, and what changes it, of every curve."""
-    found = {name: {**part, "files": [p for p, _ in (ACIS_S if name == "acis-s" else ACIS_I)],
+    late = [path for path, _ in ACIS_I[-2:]]
+    found = {name: {**part, "files": sorted({SHAPE_OF[name], *late}),
                     "rows": "MATCH fields of csc20/csc20_detections.csv.gz"}
              for name, part in fit_acis(folder).items()}
     for name, files in PLAIN.items():
@@ -398,7 +387,6 @@ def main():
     logging.getLogger("sherpa").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     data = build(args.data)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(args.output, **data)
     for name in ("acis-i", "acis-s", "acis-s-front"):
         pairs = zip(data[f"{name}/years"], *data[f"{name}/depth"])

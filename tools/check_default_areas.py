@@ -54,8 +54,9 @@ def read_rows(folder):
         good = (net > LEAST_COUNTS) & (flux > 0)
         log_area[good, k] = np.log(net[good] / flux[good] / table.livetime.values[good])
     chip = table.detector.str[-1].astype(int).values
+    year = 2000.0 + (table.gti_mjd_obs.values - 51544.5) / 365.25
     return {"chip": chip, "curve": np.array([acis_curve(c) for c in chip]), "theta": table.theta.values,
-            "year": 2000.0 + (table.gti_mjd_obs.values - 51544.5) / 365.25, "side": side, "log_area": log_area}
+            "year": year, "side": side, "log_area": log_area}
 
 
 def ratios(rows, curve):

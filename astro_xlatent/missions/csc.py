@@ -54,7 +54,8 @@ _VIZIER_FLAGS = (("fs", Flag.SATURATED), ("fst", Flag.SATURATED), ("fp", Flag.PI
 PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "events": "regevt3", "regions": "reg3"}
 #: Fraction of the point-spread function in the aperture where no column says it.
 PSF_FRACTION = 0.9
-#: Chip and year of the default area where no column tells them: the most frequent chip, the middle of the release.
+#: Chip and year of the default area where no column tells them: the most frequent chip, and
+#: the middle of the release.
 DEFAULT_CHIP, DEFAULT_YEAR = 7, 2010.0
 _WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "w_flux_ap", "src_cnts_aper_w", "fluxw")
 _FLAG_COLUMNS = (

@@ -18,10 +18,20 @@ from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions import curves
 from astro_xlatent.missions.curves import available_curves, load_curve, remember
 from astro_xlatent.missions.erosita import EROSITA
-from astro_xlatent.missions.responses import band_area, band_matrix, curve_name, default_response
+from astro_xlatent.missions.responses import (
+    band_area,
+    band_matrix,
+    curve_name,
+    default_response,
+)
 from astro_xlatent.missions.xmm import XMM
 from astro_xlatent.physics.absorption import transmission
-from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, ENERGY_WIDTH, KEV_TO_ERG
+from astro_xlatent.physics.grid import (
+    ENERGY_EDGES,
+    ENERGY_MID,
+    ENERGY_WIDTH,
+    KEV_TO_ERG,
+)
 from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.response import Response
 from astro_xlatent.spectra.spectrum import XraySpectrum
@@ -35,7 +45,7 @@ TM0 = "responses/erosita/AstroChensj__erotools/onaxis_tm0"
 REAL = [
     # mission, instrument, year, ARF, RMF, tolerance of the band shares
     ("csc", "ACIS-S", 2014.37, f"{CIAO}/HEASARC__PyXspec-Jupyter-notebooks/aciss_aimpt_cy15.arf",
-     f"{CIAO}/HEASARC__PyXspec-Jupyter-notebooks/aciss_aimpt_cy15.rmf", 0.2),  # a forecast, with less contamination than came
+     f"{CIAO}/HEASARC__PyXspec-Jupyter-notebooks/aciss_aimpt_cy15.rmf", 0.2),  # a forecast
     ("csc", "ACIS-I", 2022.37, f"{CIAO}/threeML__cds_tutorial/acis.arf",
      f"{CIAO}/threeML__cds_tutorial/acis.rmf", 0.06),
     ("csc", "ACIS-I", 2017.05, f"{CIAO}/renecotyfanboy__bsixsa/combined_bkg.arf",
@@ -83,7 +93,8 @@ def test_vignetting():
     area = [float(curve.area(2.0, year=2010, off_axis=a)) for a in (0, 2, 5, 10, 15)]
     assert np.all(np.diff(area) < 0)
     assert 0.7 < area[3] / area[0] < 0.9
-    assert load_curve("acis-s").vignetting_factor(10.0, 3.8) < load_curve("acis-s").vignetting_factor(10.0, 0.92)
+    hard, soft = load_curve("acis-s").vignetting_factor(10.0, np.array([3.8, 0.92]))
+    assert hard < soft < 1
     with pytest.raises(ParameterError, match="no vignetting curve"):
         load_curve("xmm-pn").area(2.0, off_axis=3.0)
     with pytest.raises(ParameterError, match="0 to 25"):
@@ -131,8 +142,9 @@ def test_extrapolated_area_widens_a_spectrum():
     assert_allclose(matrices[0][used], matrices[1][used] * share[used, None], rtol=1e-5)
 
 
-@pytest.mark.parametrize(("spelling", "share"), [("TM8", 5 / 7), ("TM9", 2 / 7), ("TM1", 1 / 7), ("TM7", 1 / 7),
-                                                 ("TM12346", 5 / 7), ("TM1234567", 1.0)])
+@pytest.mark.parametrize(("spelling", "share"), [
+    ("TM8", 5 / 7), ("TM9", 2 / 7), ("TM1", 1 / 7), ("TM7", 1 / 7), ("TM12346", 5 / 7), ("TM1234567", 1.0),
+])
 def test_telescope_modules(spelling, share):
     """Modules of eROSITA have their share of the area; without on-chip filter more at low energies."""
     energy = np.array([0.3, 1.5, 5.0])
@@ -164,7 +176,7 @@ def test_filtered_modules_against_a_real_arf(shared_data):
 
 @pytest.mark.parametrize(("instrument", "meta", "path", "name"), [
     ("MERGED", {f"instrum{k}": f"TM{m}" for k, m in enumerate((1, 2, 3, 4, 6), 1)}, "", "erosita-tm12346"),
-    ("MERGED", {f"instrum{k}": f"TM{k}" for k in range(1, 8)}, "em01_123456_820_SourceSpec_1.fits", "erosita-tm0"),
+    ("MERGED", {f"instrum{k}": f"TM{k}" for k in range(1, 8)}, "820_SourceSpec_00001.fits", "erosita-tm0"),
     ("MERGED", {}, "em01_123456_920_SourceSpec_00001_c010.fits", "erosita-tm9"),
     ("MERGED", {}, "820_SourceSpec_00001.fits.gz", "erosita-tm8"),
     ("MERGED", {}, "", "erosita-tm0"), ("TM5", {}, "020_SourceSpec_00001.fits", "erosita-tm5"),
@@ -215,7 +227,8 @@ def test_areas_of_real_rows(shared_data):
                 part = part[np.isfinite(part).all(axis=1)]
                 if len(part) >= 30:
                     compared += 1
-                    assert_allclose(np.median(part, axis=0), 1.0, atol=0.055, err_msg=f"{name} {side} {value}")
+                    where = f"{name} {side} {kind} {value}"
+                    assert_allclose(np.median(part, axis=0), 1.0, atol=0.055, err_msg=where)
     assert compared > 40
 
 
