@@ -18,12 +18,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from astro_xlatent.evaluate.split import SkySplit
 from astropy.table import Table
 
-from astro_xlatent.evaluate.split import SkySplit
 from astro_xlatent.missions._columns import Columns
-from astro_xlatent.missions._csc_areas import illumination, year_of
+from astro_xlatent.missions._csc_areas import chip_of, year_of
 from astro_xlatent.missions.csc import CSC, RICHEST_FIRST
+from astro_xlatent.missions.curves import acis_curve
 from astro_xlatent.missions.responses import default_response
 from astro_xlatent.simulate.apertures import Apertures
 from astro_xlatent.simulate.instruments import CHIPS, prepare
@@ -38,6 +39,7 @@ STEMS = ("cnts_aper_", "cnts_aperbkg_", *(f"{q}_aper_{e}" for q in ("src_cnts", 
                                           for e in ("", "lolim_", "hilim_")))
 NAMES = [stem + b for stem in STEMS for b in BANDS] + ["detector", "gti_mjd_obs"]
 COUNTS = (8.0, 30000.0)
+_NAMES = {"acis-i": "ACIS-I", "acis-s": "ACIS-S", "acis-s-front": "ACIS-S-front"}
 
 
 def load_rows(data, rng):
@@ -68,14 +70,14 @@ def significance(table):
         return np.sqrt(np.nansum((values(table, "src_cnts_aper_") / half) ** 2, axis=1))
 
 
-def simulate(epochs, back, per_class, rng):
+def simulate(epochs, chips, per_class, rng):
     """Rows of every class with the chips and epochs of real ones; the table and the class."""
     parts, classes = [], []
     years = (2 * np.round(epochs / 2)).astype(int)
-    keys, number = np.unique(np.stack([back, years], axis=1), axis=0, return_counts=True)
-    for (chip, year), n in zip(keys.tolist(), number.tolist(), strict=True):
-        name = "ACIS-S" if chip else "ACIS-I"
-        year = float(max(year, 2000))
+    kinds = np.array([_NAMES[acis_curve(chip)] for chip in chips.tolist()])
+    keys, number = np.unique(np.stack([kinds, years.astype("U4")], axis=1), axis=0, return_counts=True)
+    for (name, year), n in zip(keys.tolist(), number.tolist(), strict=True):
+        year = float(max(int(year), 2000))
         item = prepare(name, "csc", default_response("csc", name, year), year, CHIPS[name])
         index = np.repeat(np.arange(len(CLASSES)), max(1, round(per_class * n / len(epochs))))
         spectra = draw_sources(index, rng).spectrum
@@ -163,7 +165,7 @@ def main(data, per_class="1500"):
     rng = np.random.default_rng(1)
     table, side = load_rows(data, rng)
     cols = Columns(table)
-    made, classes = simulate(year_of(cols), illumination(cols)[0], int(per_class), rng)
+    made, classes = simulate(year_of(cols), chip_of(cols)[0], int(per_class), rng)
     s_real, s_made = significance(table), significance(made)
     weights = {}
     for recipe in sorted(RICHEST_FIRST, key=lambda name: name != "energy flux"):

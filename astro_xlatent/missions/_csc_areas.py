@@ -4,16 +4,23 @@ Areas and apertures of CSC rows: what the columns say, and what shipped curves m
 """
 
 import re
-from functools import lru_cache
 
 import numpy as np
 
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._bandset import MAX_COUNTS
-from astro_xlatent.missions.curves import load_curve
+from astro_xlatent.missions.curves import (
+    ACIS_BACK_ILLUMINATED,
+    ACIS_IMAGING,
+    FIRST_LIGHT,
+    MAX_OFF_AXIS,
+    acis_curve,
+    load_curve,
+)
 from astro_xlatent.missions.responses import band_area
+from astro_xlatent.spectra.binning import share_within_error
 
-__all__ = ["EFFECTIVE_ENERGY", "FRACTION_OF_BAND", "default_area", "illumination", "mean_over_effective",
+__all__ = ["EFFECTIVE_ENERGY", "FRACTION_OF_BAND", "chip_of", "default_area", "mean_over_effective",
            "solve_apertures", "year_of"]
 
 #: Fraction of the point-spread function in the aperture where no column says it: median
@@ -25,32 +32,36 @@ TYPICAL_RATIO, RATIO_SCATTER = 0.042, 0.03
 FRACTION_OF_BAND = {"u": 1.0, "s": 0.985, "m": 0.985, "h": 0.97, "b": 0.98}
 #: Energies in keV at which the catalogue takes the area of its bands for photon fluxes (ebands.html).
 EFFECTIVE_ENERGY = {"u": 0.4, "s": 0.92, "m": 1.56, "h": 3.8, "b": 2.3}
-#: Back-illuminated chips of ACIS; all others are front-illuminated.
-_BACK_ILLUMINATED = {"5", "7"}
-#: Decimal years of the area curves, and the year taken where a row tells none.
-_YEARS, _MIDDLE_YEAR = (1999.6, 2025.0), 2010.0
+#: Chip and year of the default area where no column tells them: the most frequent chip, and
+#: the middle of the release.
+DEFAULT_CHIP, DEFAULT_YEAR = 7, 2010.0
 
 
-def _by_curve(cols, function):
+def _by_curve(cols, bands, function):
     """
-    Values of ``function(curve, year)``, shape (bands,), for every row by its chip and year.
+    Values of ``function(curve, years, angles)``, shape (n, bands), for every row.
 
     Returns
     -------
     values : ndarray, shape (rows, bands)
     flags : ndarray of int64, shape (rows, 1)
-        `Flag.AREA_ASSUMED` where a row tells no chip or no date.
+        `Flag.AREA_ASSUMED` where a row tells no chip or no date,
+        `Flag.RESPONSE_EXTRAPOLATED` past the curves' end.
     """
-    back, chip_known = illumination(cols)
+    chip, known = chip_of(cols)
     year = year_of(cols)
-    known = chip_known & np.isfinite(year)
-    year = np.clip(np.where(np.isfinite(year), np.round(year, 1), _MIDDLE_YEAR), *_YEARS)
-    # One pair at least, so that an empty table has bands, too.
-    keys = [*dict.fromkeys(zip(back.tolist(), year.tolist(), strict=True))] or [(True, _MIDDLE_YEAR)]
-    which = {key: k for k, key in enumerate(keys)}
-    index = [which[key] for key in zip(back.tolist(), year.tolist(), strict=True)]
-    values = np.array([function("acis-s" if on_back else "acis-i", y) for on_back, y in keys])
-    return values[np.array(index, int)], np.where(known, 0, Flag.AREA_ASSUMED).astype(np.int64)[:, None]
+    flags = np.where(known & np.isfinite(year), 0, Flag.AREA_ASSUMED).astype(np.int64)
+    year = np.where(np.isfinite(year), np.maximum(year, FIRST_LIGHT), DEFAULT_YEAR)
+    theta = np.clip(np.nan_to_num(cols.number("theta", "arcmin")), 0.0, MAX_OFF_AXIS)
+    curves, values = np.array([acis_curve(c) for c in chip.tolist()], "U16"), np.ones((len(cols), len(bands)))
+    for name in np.unique(curves).tolist():
+        rows = curves == name
+        # a tenth of a year and a quarter of an arcmin change the area by less than a percent
+        keys, back = np.unique(np.stack([year[rows].round(1), (4 * theta[rows]).round() / 4]), axis=1,
+                               return_inverse=True)
+        values[rows] = function(name, *keys)[back.ravel()]
+        flags[rows] |= np.where(load_curve(name).is_extrapolated(year[rows]), Flag.RESPONSE_EXTRAPOLATED, 0)
+    return values, flags[:, None]
 
 
 def mean_over_effective(cols, bands):
@@ -68,35 +79,61 @@ def mean_over_effective(cols, bands):
     ratio : ndarray, shape (rows, bands)
     flags : ndarray of int64, shape (rows, 1)
     """
-    return _by_curve(cols, lambda name, year: _area_ratio(tuple(bands), name, year))
+    energy, bounds = np.array([EFFECTIVE_ENERGY[b] for b, _, _ in bands]), [b[1:] for b in bands]
+
+    def ratio(name, year, theta):
+        return band_area(name, bounds, year, theta) / load_curve(name).area(
+            energy, year[:, None], theta[:, None])
+
+    return _by_curve(cols, bands, ratio)
 
 
-def default_area(cols, bands):
-    """Area x exposure from the shipped curves, by year, chip and off-axis angle; flags as above."""
+def default_area(cols, bands, net):
+    """
+    Area x exposure from the shipped curves, by year, chip and off-axis angle.
+
+    Past the curves' end the area is extrapolated: the rows are flagged, and
+    `share_within_error` of their net counts is what its error leaves.
+
+    Parameters
+    ----------
+    cols, bands
+        See `mean_over_effective`.
+    net : ndarray, shape (rows, bands)
+        Net counts.
+
+    Returns
+    -------
+    area, share : ndarray, shape (rows, bands)
+    flags : ndarray of int64, shape (rows, 1)
+    """
     bounds = [b[1:] for b in bands]
-    area, flags = _by_curve(cols, lambda name, year: band_area(name, bounds, year=year))
-    theta = np.clip(np.nan_to_num(cols.number("theta", "arcmin")), 0.0, 25.0)
-    factor = 1.0 / (1.0 + (theta / load_curve("acis-i").vignetting[0]) ** 2)
-    return area * (factor * cols.number("livetime", "s"))[:, None], flags
+    middle = np.array([0.5 * (low + high) for low, high in bounds])
+    area, flags = _by_curve(cols, bands, lambda name, year, theta: band_area(name, bounds, year, theta))
+    error, _ = _by_curve(cols, bands, lambda name, year, _: load_curve(name).area_error(middle, year[:, None]))
+    return area * cols.number("livetime", "s")[:, None], share_within_error(net, error), flags
 
 
-@lru_cache(maxsize=1024)
-def _area_ratio(bands, name, year):
-    energy = np.array([EFFECTIVE_ENERGY[b] for b, _, _ in bands])
-    mean = band_area(name, [b[1:] for b in bands], year=year)
-    return mean / load_curve(name).area(energy, year=year)
-
-
-def illumination(cols):
-    """Whether the rows' chips are back-illuminated (S3 where not told), and whether they tell."""
-    chips = np.array([name.removeprefix("acis-") for name in cols.text("detector").tolist()])
+def chip_of(cols):
+    """Number of the rows' chips (the default where not told), and whether they tell."""
     number = cols.number("chip_id")
+    chips = [name.removeprefix("acis-") for name in cols.text("detector").tolist()]
     told = (number >= 0) & (number < 10)
-    chips = np.where(told, np.where(told, number, 0).astype(int).astype(str), chips)
-    known = np.char.isdigit(chips)
-    # A source that dithers over several chips is mostly on a back-illuminated one if half of them are.
-    back = [2 * sum(c in _BACK_ILLUMINATED for c in chip) >= len(chip) for chip in chips.tolist()]
-    return np.array(back, bool) | ~known, known
+    known = told | np.array([chip.isdigit() for chip in chips], bool)
+    dithered = np.array([_main_chip(chip) for chip in chips], int)
+    return np.where(told, np.where(told, number, 0).astype(int), dithered), known
+
+
+def _main_chip(chips):
+    """One of the chips that a source dithers over: of the kind that half of them are, back-illuminated first."""
+    if not chips.isdigit():
+        return DEFAULT_CHIP
+    numbers = [int(c) for c in chips]
+    for kind in (ACIS_BACK_ILLUMINATED, ACIS_IMAGING, range(10)):
+        inside = [n for n in numbers if n in kind]
+        if 2 * len(inside) >= len(numbers):
+            return inside[0]
+    return numbers[0]
 
 
 def year_of(cols):

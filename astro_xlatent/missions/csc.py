@@ -246,8 +246,10 @@ class CSC(Mission):
         raw = self._raw_counts(cols)
         if raw is None or "livetime" not in cols:
             return []
-        area, flags = default_area(cols, self.bands)
-        return [_with_area(raw, area * raw["fraction"], False, flags | Flag.DEFAULT_RESPONSE)]
+        area, share, flags = default_area(cols, self.bands, raw["counts"] - raw["background"])
+        thinned = {**raw, **{key: raw[key] * share for key in ("counts", "background", "error")}}
+        area = area * share * raw["fraction"]
+        return [_with_area(thinned, area, False, flags | Flag.DEFAULT_RESPONSE)]
 
     def _photon_sets(self, cols):
         sets = self._flux_sets(cols, "photflux", PHOTON_FLUX, [])

@@ -27,7 +27,7 @@ __all__ = ["MONO_ENERGIES", "Instrument", "default_instruments", "draw_instrumen
 
 MISSION_OF = {"CHANDRA": "csc", "EROSITA": "erosita", "XMM": "xmm"}
 #: Chips that the shipped curves of ACIS stand for.
-CHIPS = {"ACIS-I": "ACIS-3", "ACIS-S": "ACIS-7"}
+CHIPS = {"ACIS-I": "ACIS-3", "ACIS-S": "ACIS-7", "ACIS-S-front": "ACIS-6"}
 #: Epochs in years within which the responses of a chip are blended: contamination is nearly linear in time.
 BLEND_YEARS = 4.0
 # Bins inside which the catalogues' bands lie exactly, keV.
@@ -133,7 +133,7 @@ def default_instruments(years=range(2000, 2026, 3)):
     """
     from astro_xlatent.missions.responses import default_response
 
-    wanted = [("csc", chip, year) for year in years for chip in ("ACIS-I", "ACIS-S")]
+    wanted = [("csc", chip, year) for year in years for chip in CHIPS]
     # half of the eROSITA responses are averaged over the survey's scans
     wanted += [("erosita", "TM0", None), ("erosita", "survey", None)] * 2
     wanted += [("xmm", "EPN", None), ("xmm", "EMOS1", None)]

@@ -124,7 +124,7 @@ def test_bright_rows_come_back(instruments, recipe):
     if recipe == "energy flux":
         found = (bins.counts - bins.background) / (bins.unfolded_weights() @ SPECTRUM)
         # redistribution left out
-        np.testing.assert_allclose(np.median(found, axis=0), 1.0, rtol=0.1)
+        np.testing.assert_allclose(np.median(found, axis=0), 1.0, rtol=0.13)
         return
     member = seen.member(CSC.bands)
     width = np.diff(item.band_edges)
