@@ -2,15 +2,16 @@
 """
 Can simulated rows of the Chandra Source Catalog be told from real ones?
 
-Run ``python benchmarks/judge_rows.py DATA [rows]``, DATA being the folder with
+Run ``python -m benchmarks.judge_rows DATA [rows]``, DATA being the folder with
 ``csc20/``. Real ACIS rows with a unique match, at most two a source, are read by
 the package from energy fluxes, from photon fluxes and from aperture counts.
 Simulated rows have their chips, epochs and significances (summed over the bands
 s, m, h) and a mixture of classes that is fitted to the hardness of each side's energy
 fluxes, for what a field holds is not the simulator's. Prints,
 for every recipe and side of the sky, medians of what is published beside each other,
-and the area under the ROC curve of a discriminator above a significance of 8: of counts
-ratios, hardness, widths of limits, zeros and background; 0.5 is "cannot be told".
+and the area under the ROC curve of a discriminator above a significance of 8: of
+hardness, widths of limits, zeros and background, then also of counts ratios, which with the
+hardness tell the area; 0.5 is "cannot be told".
 """
 
 import sys
@@ -18,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from astro_xlatent.evaluate.split import SkySplit
+from benchmarks.sky import SkySplit
 from astropy.table import Table
 
 from astro_xlatent.missions._columns import Columns
@@ -178,7 +179,8 @@ def main(data, per_class="1500"):
                 print(f"classes, {name}", dict(zip(CLASSES, weights[name].round(2).tolist(), strict=True)))
             n = 12 * max(2 * mine.sum() // 12, 1)
             chosen = theirs[alike(s_real[mine], s_made[theirs], weights[name][classes[theirs]], n, rng)]
-            print(f"{recipe}, {name}: {mine.sum()} real rows, AUC {auc(real[mine], fake[chosen]):.3f}")
+            both = [auc(real[mine][:, start:], fake[chosen][:, start:]) for start in (3, 0)]
+            print(f"{recipe}, {name}: {mine.sum()} real rows, AUC {both[0]:.3f}, with areas {both[1]:.3f}")
             _medians("real", real[mine], recipe)
             _medians("simulated", fake[chosen], recipe)
 
