@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from astro_xlatent.simulate.imperfections import imperfect, misjudge_background
 from astro_xlatent.simulate.observe import (
     merge_randomly,
     observe_csc_bands,
@@ -39,11 +40,13 @@ MISSION_SHARE = {"csc": 0.5, "erosita": 0.25, "xmm": 0.25}
 CSC_RECIPES = ("energy flux", "energy flux", "photon flux", "aperture counts")
 # Rows that share one response, so that folding is one matrix product.
 CHUNK = 16
+# Third part of the seed of imperfections, beside those of batches.
+FAULTS = 1
 # Sources of no class, spread widely over all emission models.
 GENERIC_SHARE = 0.15
 
 
-def training_batch(seed, counter, instruments, plan=PLAN):
+def training_batch(seed, counter, instruments, plan=PLAN, imperfections=()):
     """
     Draw one batch.
 
@@ -55,14 +58,19 @@ def training_batch(seed, counter, instruments, plan=PLAN):
         Responses to draw from.
     plan : tuple of Part, optional
         What a batch holds.
+    imperfections : tuple of str, optional
+        See `astro_xlatent.simulate.imperfections`.
 
     Returns
     -------
     parts : list of tuple
-        ``(bins, sources)`` for every part of the plan.
+        ``(bins, sources)`` for every part of the plan; the sources are as
+        their families are, whatever the imperfections.
     """
     rng = np.random.default_rng([seed, counter])
-    return [_draw_part(part, instruments, rng) for part in plan]
+    # Draws of their own, so that sources and exposures are the same with and without them.
+    faults = (np.random.default_rng([seed, counter, FAULTS]), imperfections)
+    return [_draw_part(part, instruments, rng, faults) for part in plan]
 
 
 def draw_training_sources(n, rng):
@@ -71,10 +79,10 @@ def draw_training_sources(n, rng):
     return draw_sources(np.where(rng.random(n) < GENERIC_SHARE, -1, index), rng)
 
 
-def _draw_part(part, instruments, rng):
+def _draw_part(part, instruments, rng, faults):
     sources = draw_training_sources(part.rows, rng)
     chunks = [
-        _observe(part, sources.spectrum[start:start + CHUNK], instruments, rng)
+        _observe(part, sources.spectrum[start:start + CHUNK], instruments, rng, faults)
         for start in range(0, part.rows, CHUNK)
     ]
     bins = type(chunks[0]).concatenate(chunks)
@@ -83,18 +91,31 @@ def _draw_part(part, instruments, rng):
     return bins, sources
 
 
-def _observe(part, spectra, instruments, rng):
+def _observe(part, spectra, instruments, rng, faults):
     if part.mode == "spectra":
-        mission = rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values()))
-        return observe_spectra(spectra, _draw_instrument(instruments, mission, rng), rng)[0]
-    if part.mode == "csc bands":
+        instrument = _draw_instrument(instruments, _draw_mission(rng), rng)
+        bins = observe_spectra(_imperfect(spectra, instrument, faults), instrument, rng)[0]
+    elif part.mode == "csc bands":
         instrument = _draw_instrument(instruments, "csc", rng)
         recipe = CSC_RECIPES[rng.integers(len(CSC_RECIPES))]
-        return observe_csc_bands(spectra, instrument, rng, recipe)[0]
-    return observe_erosita_bands(spectra, _draw_instrument(instruments, "erosita", rng), rng)[0]
+        bins = observe_csc_bands(_imperfect(spectra, instrument, faults), instrument, rng, recipe)[0]
+    else:
+        instrument = _draw_instrument(instruments, "erosita", rng)
+        bins = observe_erosita_bands(_imperfect(spectra, instrument, faults), instrument, rng)[0]
+    bins.background = misjudge_background(bins.background, *faults)
+    return bins
 
 
-def observe_full(mode, spectra, instruments, rng, folding=True):
+def _draw_mission(rng):
+    return str(rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values())))
+
+
+def _imperfect(spectra, instrument, faults):
+    """Spectra as the instrument sees them; ``faults`` are a generator and the pieces wanted."""
+    return imperfect(spectra, instrument.matrix.sum(axis=0), instrument.mission, *faults)
+
+
+def observe_full(mode, spectra, instruments, rng, folding=True, faults=(None, ())):
     """
     Observe every source with an instrument of its own chunk, unmerged.
 
@@ -111,6 +132,8 @@ def observe_full(mode, spectra, instruments, rng, folding=True):
         Of everything.
     folding : bool, optional
         Make the folding matrices of spectra, 0.7 MB a row.
+    faults : tuple, optional
+        Generator and names of imperfections, see `astro_xlatent.simulate.imperfections`.
 
     Returns
     -------
@@ -124,16 +147,17 @@ def observe_full(mode, spectra, instruments, rng, folding=True):
     for start in range(0, len(spectra), CHUNK):
         chunk = spectra[start:start + CHUNK]
         if mode == "spectra":
-            mission = rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values()))
+            mission = _draw_mission(rng)
             instrument = _draw_instrument(instruments, mission, rng)
-            bins, truth = observe_spectra(chunk, instrument, rng)
+            bins, truth = observe_spectra(_imperfect(chunk, instrument, faults), instrument, rng)
+            bins.background = misjudge_background(bins.background, *faults)
             if folding:
                 matrices.append(instrument.matrix * truth["seconds"][:, None, None].astype(np.float32))
         else:
             mission = "csc" if rng.random() < 2 / 3 else "erosita"
-            bins = _observe(Part(f"{mission} bands", len(chunk)), chunk, instruments, rng)
+            bins = _observe(Part(f"{mission} bands", len(chunk)), chunk, instruments, rng, faults)
         pieces.append(bins)
-        missions += [str(mission)] * len(chunk)
+        missions += [mission] * len(chunk)
     bins = type(pieces[0]).concatenate(pieces)
     return bins, np.concatenate(matrices) if matrices else None, missions
 
