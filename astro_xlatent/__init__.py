@@ -13,18 +13,19 @@ _HOME = {
     "EnergyBins": "spectra.bins",
     "Response": "spectra.response",
     "XraySpectrum": "spectra.spectrum",
-    "add_latents": "table",
+    "add_latents": "table.add_latents",
     "available_missions": "missions.base",
     "available_models": "model.pretrained",
-    "combine": "combine",
+    "available_transforms": "core.plugins",
+    "combine": "compare.observations",
     "convert_nh": "physics.absorption",
-    "decode_flags": "flags",
-    "group_latents": "combine",
+    "decode_flags": "core.flags",
+    "get_transform": "core.plugins",
+    "group_latents": "compare.observations",
     "load_model": "model.pretrained",
-    "match_catalogs": "match",
-    "neighbors": "explore",
-    "outliers": "explore",
-    "transforms": "transforms",
+    "match_catalogs": "compare.match",
+    "neighbors": "compare.neighbors",
+    "outliers": "compare.neighbors",
 }
 
 __all__ = sorted([*_HOME, "conf"])
@@ -32,11 +33,9 @@ __all__ = sorted([*_HOME, "conf"])
 
 def __getattr__(name):
     if name in _HOME:
-        module = import_module(f"astro_xlatent.{_HOME[name]}")
-        # `combine` is a module that can be called, see there.
-        return module if name in ("combine", "transforms") else getattr(module, name)
+        return getattr(import_module(f"astro_xlatent.{_HOME[name]}"), name)
     if name == "conf":
-        return import_module("astro_xlatent.config").conf
+        return import_module("astro_xlatent.core.config").conf
     if name == "__version__":
         from importlib.metadata import version
 

@@ -3,7 +3,7 @@
 
 import sys
 
-from astro_xlatent.cli import main
+from astro_xlatent.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -22,10 +22,10 @@ from astropy.coordinates import SkyCoord, search_around_sky
 from astropy.table import Table, vstack
 
 from astro_xlatent import load_model
-from astro_xlatent.columns import N_LATENT, make_column
-from astro_xlatent.combine import combine
-from astro_xlatent.explore import neighbors, outliers
-from astro_xlatent.match import match_catalogs
+from astro_xlatent.core.columns import N_LATENT, make_column
+from astro_xlatent.compare.observations import combine
+from astro_xlatent.compare.neighbors import neighbors, outliers
+from astro_xlatent.compare.match import match_catalogs
 from astro_xlatent.simulate.instruments import default_instruments
 from astro_xlatent.simulate.observe import observe_csc_bands, observe_erosita_bands
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
@@ -84,7 +84,7 @@ def true_latents(model, spectra):
     """Latents that the teacher gives to incident spectra."""
     import torch
 
-    from astro_xlatent.model.reference import teacher_input
+    from astro_xlatent.train.reference import teacher_input
 
     with torch.no_grad():
         return model.teacher(torch.as_tensor(teacher_input(spectra), dtype=torch.float32)).numpy()

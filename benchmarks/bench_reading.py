@@ -19,7 +19,7 @@ from pathlib import Path
 from astropy.io import fits
 
 from astro_xlatent import XraySpectrum
-from astro_xlatent.errors import XlatentError
+from astro_xlatent.core.errors import XlatentError
 from astro_xlatent.spectra.ogip import is_ogip_spectrum
 from astro_xlatent.spectra.response import clear_response_cache
 

@@ -124,7 +124,7 @@ def real_spectra(folder):
 
 def compare_real(folder, model):
     """One line a spectrum, and the fits."""
-    from astro_xlatent.errors import XlatentError
+    from astro_xlatent.core.errors import XlatentError
     from astro_xlatent.sherpa import predict
 
     lines, fits = [], []

@@ -50,7 +50,7 @@ def _log(line):
 
 def _results(what, model, args):
     """Results of one part, or None where data are missing."""
-    from astro_xlatent.evaluate import cells, guard_rails, instruments, reconstruction, repeats
+    from benchmarks.studies import cells, guard_rails, instruments, reconstruction, repeats
     from astro_xlatent.simulate.instruments import default_instruments
 
     if what == "guard-rails":

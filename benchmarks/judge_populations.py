@@ -22,9 +22,9 @@ import sys
 
 import numpy as np
 
-from astro_xlatent.evaluate.discriminator import compare_classes
+from benchmarks.studies.discriminator import compare_classes
 from astro_xlatent.evaluate.sample import load_sample, power_law_fits
-from astro_xlatent.evaluate.transfer import transfer
+from benchmarks.studies.transfer import transfer
 from astro_xlatent.simulate.families.parameters import tuning_table
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.simulate.truth import power_law_fit

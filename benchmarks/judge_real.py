@@ -25,15 +25,15 @@ from pathlib import Path
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from astro_xlatent.columns import CLASSES
-from astro_xlatent.evaluate.expected import expected_classes
-from astro_xlatent.evaluate.expected_fits import as_averages, as_detections, expected_fits, simulate_fits
+from astro_xlatent.core.columns import CLASSES
+from benchmarks.studies.expected import expected_classes
+from benchmarks.studies.expected_fits import as_averages, as_detections, expected_fits, simulate_fits
 from astro_xlatent.evaluate.fits import FIT_CLASSES, catalogue_fits
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.labels import load_detections, load_sources
-from astro_xlatent.evaluate.open_spectra import compare_spectra, evidence_table, result_table, spectra_numbers
-from astro_xlatent.evaluate.real_calibration import set_numbers
-from astro_xlatent.evaluate.real_tests import class_numbers, column_numbers, moved_to_plane, prior_numbers
+from benchmarks.studies.open_spectra import compare_spectra, evidence_table, result_table, spectra_numbers
+from benchmarks.studies.real_calibration import set_numbers
+from benchmarks.studies.real_tests import class_numbers, column_numbers, moved_to_plane, prior_numbers
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import prepare_rows
 from astro_xlatent.evaluate.sample import csc_instruments, load_sky
@@ -51,7 +51,7 @@ def say(line):
 
 def enriched(labelled, data, name, model, minimum=()):
     """Rows with the model's columns, on both sides of the split."""
-    from astro_xlatent.table import add_latents
+    from astro_xlatent.table.add_latents import add_latents
 
     table = add_latents(labelled.table, model=model, include=["xl_class_set"])
     return prepare_rows(table, "class_label", minimum=minimum, path=data / name)[0]
@@ -71,7 +71,7 @@ def judged_columns(sources, detections, side):
 
 def judged_expected(data, model, sources, detections, side):
     """Classes and N_H of real rows beside those of simulated ones."""
-    from astro_xlatent.table import add_latents
+    from astro_xlatent.table.add_latents import add_latents
 
     numbers = expected_classes(sources, csc_instruments(data), model, side, log=say)
     fitted = [rows.label[np.isin(rows.label, FIT_CLASSES) & np.isfinite(catalogue_fits(rows.table)[0])]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sphinx_astropy.conf.v3 import *  # noqa: F403
 
-from astro_xlatent.provenance import package_version
+from astro_xlatent.core.provenance import package_version
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 

@@ -23,9 +23,9 @@ import numpy as np
 from astropy import units as u
 
 from astro_xlatent import add_latents, match_catalogs
-from astro_xlatent.match import join_pairs
+from astro_xlatent.compare.match import join_pairs
 from astro_xlatent.simulate.catalog import simulate_catalog
-from astro_xlatent.tableio import read_table, write_table
+from astro_xlatent.table.files import read_table, write_table
 
 #: Standard deviation of positions in one coordinate, arcsec.
 CHANDRA, EROSITA = 1.0, 4.0

@@ -4,8 +4,8 @@
 import numpy as np
 from astropy.table import Table
 
-from astro_xlatent.columns import CLASSES, COLUMNS, make_column
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.columns import CLASSES, COLUMNS, make_column
+from astro_xlatent.core.flags import Flag
 
 
 def make_enriched(rows=6):

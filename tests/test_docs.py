@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from astro_xlatent.columns import COLUMNS
-from astro_xlatent.flags import FLAGS
+from astro_xlatent.core.columns import COLUMNS
+from astro_xlatent.core.flags import FLAGS
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -22,7 +22,7 @@ def _heavy_after(code):
     "import astro_xlatent",
     "import astro_xlatent; dir(astro_xlatent); astro_xlatent.conf; astro_xlatent.decode_flags",
     "import astro_xlatent.plotting",
-    "import astro_xlatent.cli",
+    "import astro_xlatent.cli.main",
 ])
 def test_import_is_light(code):
     """Nothing heavy is loaded before it is needed."""

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from astro_xlatent import XraySpectrum, decode_flags
-from astro_xlatent.errors import XlatentError
+from astro_xlatent.core.errors import XlatentError
 
 PAGE = Path(__file__).parents[1] / "docs" / "spectra_table.rst"
 INTRODUCTION = """\

@@ -15,7 +15,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from astro_xlatent.evaluate.discriminator import hardness_features, simulate_like
+from benchmarks.studies.discriminator import hardness_features, simulate_like
 from astro_xlatent.evaluate.sample import load_sample
 from astro_xlatent.simulate.populations import CLASSES
 

@@ -21,7 +21,7 @@ import sys
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from astro_xlatent.evaluate.discriminator import hardness_features, simulate_like
+from benchmarks.studies.discriminator import hardness_features, simulate_like
 from astro_xlatent.evaluate.sample import load_sample, power_law_fits
 from astro_xlatent.simulate.families.parameters import LITERATURE
 from astro_xlatent.simulate.populations import CLASSES, draw_sources

@@ -5,7 +5,7 @@ Fetching catalogues, spectra and labels from the archives.
 Needs the extra ``[archive]``. What is fetched is checked before it gets its
 name, nothing is overwritten, and a second call takes up where the first
 stopped. Addresses, timeouts and the number of connections are settings of
-`astro_xlatent.config.Conf`.
+`astro_xlatent.core.config.Conf`.
 """
 
 from importlib import import_module

@@ -9,7 +9,7 @@ that a user typed reaches a query as it is.
 
 import math
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 
 __all__ = ["cone_query", "literal", "names_query", "number"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import Angle, SkyCoord, angular_separation
 
-from astro_xlatent.errors import ParameterError
-from astro_xlatent.spectra.sky_regions import enclosing_cone, on_sky
+from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.events.sky_regions import enclosing_cone, on_sky
 
 __all__ = ["Cone", "cones_around", "parse_cone", "resolve_name"]
 
@@ -124,7 +124,7 @@ def cones_around(region):
 
     Parameters
     ----------
-    region : `~astro_xlatent.spectra.region_files.RegionSet`
+    region : `~astro_xlatent.events.regions.RegionSet`
 
     Returns
     -------

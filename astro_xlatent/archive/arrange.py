@@ -9,7 +9,7 @@ rooms look for too, get the names under which the catalogue was published.
 
 import numpy as np
 
-from astro_xlatent.errors import TableError
+from astro_xlatent.core.errors import TableError
 from astro_xlatent.missions.base import get_mission
 
 __all__ = ["arrange_columns", "band_problem"]

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from astropy.coordinates import SkyCoord
 
 from astro_xlatent.archive.areas import Cone
-from astro_xlatent.config import conf
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.config import conf
+from astro_xlatent.core.errors import ParameterError
 
 __all__ = ["CATALOGS", "Catalog", "get_catalog"]
 
@@ -50,7 +50,7 @@ class Catalog:
     mission : str
         Whose columns it has.
     setting : str
-        The item of `astro_xlatent.config.Conf` with the address.
+        The item of `astro_xlatent.core.config.Conf` with the address.
     source, select : str
         ADQL after FROM and SELECT; for a cone search the name of the catalogue.
     ra, dec, name : str

@@ -25,8 +25,8 @@ from astro_xlatent.archive.download import download
 from astro_xlatent.archive.manifest import FAILED, MISSING
 from astro_xlatent.archive.unpack import unpack_tar
 from astro_xlatent.archive.web import StatusError, broken, read_answer
-from astro_xlatent.config import conf
-from astro_xlatent.errors import ArchiveError
+from astro_xlatent.core.config import conf
+from astro_xlatent.core.errors import ArchiveError
 
 __all__ = ["fetch_group", "groups"]
 

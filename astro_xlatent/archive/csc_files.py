@@ -13,7 +13,7 @@ import re
 
 from astro_xlatent.archive.manifest import FAILED, FETCHED, PRESENT
 from astro_xlatent.archive.verify import check_fits
-from astro_xlatent.errors import ArchiveError, TableError
+from astro_xlatent.core.errors import ArchiveError, TableError
 from astro_xlatent.missions._columns import Columns
 
 __all__ = ["PRODUCTS", "Package", "file_key", "label", "read_detections"]

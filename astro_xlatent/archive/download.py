@@ -8,8 +8,8 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from astro_xlatent.archive.web import Body, broken, read_answer, shown
-from astro_xlatent.config import conf
-from astro_xlatent.errors import ArchiveError
+from astro_xlatent.core.config import conf
+from astro_xlatent.core.errors import ArchiveError
 
 __all__ = ["download"]
 

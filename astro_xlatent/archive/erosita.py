@@ -24,8 +24,8 @@ from astro_xlatent.archive.manifest import FAILED, FETCHED, MISSING, PRESENT
 from astro_xlatent.archive.unpack import unpack_tar
 from astro_xlatent.archive.verify import check_fits
 from astro_xlatent.archive.web import StatusError
-from astro_xlatent.config import conf
-from astro_xlatent.errors import ArchiveError, TableError
+from astro_xlatent.core.config import conf
+from astro_xlatent.core.errors import ArchiveError, TableError
 from astro_xlatent.missions._columns import Columns
 
 __all__ = ["PRODUCTS", "fetch_source", "present", "read_detuids"]

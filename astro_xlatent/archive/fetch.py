@@ -15,10 +15,10 @@ from astro_xlatent.archive.arrange import arrange_columns, band_problem
 from astro_xlatent.archive.catalogs import get_catalog
 from astro_xlatent.archive.query import run_scs, run_tap
 from astro_xlatent.archive.web import open_session
-from astro_xlatent.config import conf
-from astro_xlatent.errors import ArchiveError, ParameterError, XlatentWarning
-from astro_xlatent.spectra.region_files import read_region
-from astro_xlatent.spectra.sky_regions import inside_region
+from astro_xlatent.core.config import conf
+from astro_xlatent.core.errors import ArchiveError, ParameterError, XlatentWarning
+from astro_xlatent.events.regions import read_region
+from astro_xlatent.events.sky_regions import inside_region
 
 __all__ = ["fetch_catalog"]
 
@@ -42,7 +42,7 @@ def fetch_catalog(
         Strings, degrees or quantities; the radius with a unit.
     regions : path-like, regions.SkyRegion, regions.Regions or sequence, optional
         Sky regions of the package ``regions``, or a file of them, see
-        `~astro_xlatent.spectra.region_files.read_region`. The archive is asked
+        `~astro_xlatent.events.regions.read_region`. The archive is asked
         for the cone around each included shape, the rows outside the region
         itself are left out here.
     names : sequence of str, optional

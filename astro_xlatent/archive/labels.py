@@ -21,8 +21,8 @@ from astro_xlatent.archive.catalogs import get_catalog
 from astro_xlatent.archive.fetch import NAMES_PER_QUERY
 from astro_xlatent.archive.query import run_tap
 from astro_xlatent.archive.web import open_session
-from astro_xlatent.config import conf
-from astro_xlatent.errors import ArchiveError, XlatentWarning
+from astro_xlatent.core.config import conf
+from astro_xlatent.core.errors import ArchiveError, XlatentWarning
 
 __all__ = ["fetch_labels"]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from astropy.table import Table
 
 from astro_xlatent.archive.verify import check_fits, file_digest
-from astro_xlatent.errors import ArchiveError
-from astro_xlatent.provenance import package_version
+from astro_xlatent.core.errors import ArchiveError
+from astro_xlatent.core.provenance import package_version
 
 __all__ = ["MANIFEST_NAME", "FAILED", "FETCHED", "MISSING", "PRESENT", "Manifest"]
 

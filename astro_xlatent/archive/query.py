@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 from astro_xlatent.archive.adql import number
 from astro_xlatent.archive.verify import quiet
 from astro_xlatent.archive.web import broken, read_answer, shown
-from astro_xlatent.errors import ArchiveError
+from astro_xlatent.core.errors import ArchiveError
 
 __all__ = ["Answer", "run_scs", "run_tap"]
 

@@ -10,8 +10,8 @@ from astropy.config import get_cache_dir
 from astro_xlatent.archive import csc, csc_files, erosita
 from astro_xlatent.archive.manifest import FAILED, MISSING, Manifest
 from astro_xlatent.archive.web import open_session
-from astro_xlatent.config import conf
-from astro_xlatent.errors import ParameterError, TableError
+from astro_xlatent.core.config import conf
+from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.missions._columns import Columns
 
 __all__ = ["default_folder", "fetch_spectra"]

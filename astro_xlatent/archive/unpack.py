@@ -16,8 +16,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from astro_xlatent.config import conf
-from astro_xlatent.errors import ArchiveError
+from astro_xlatent.core.config import conf
+from astro_xlatent.core.errors import ArchiveError
 
 __all__ = ["Limits", "unpack_tar"]
 

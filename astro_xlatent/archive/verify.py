@@ -13,8 +13,8 @@ from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
-from astro_xlatent.config import conf
-from astro_xlatent.errors import ArchiveError
+from astro_xlatent.core.config import conf
+from astro_xlatent.core.errors import ArchiveError
 
 __all__ = ["check_fits", "file_digest", "quiet"]
 

@@ -18,9 +18,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import IncompleteRead
 from urllib3.util import Retry
 
-from astro_xlatent.config import conf
-from astro_xlatent.errors import ArchiveError
-from astro_xlatent.provenance import package_version
+from astro_xlatent.core.config import conf
+from astro_xlatent.core.errors import ArchiveError
+from astro_xlatent.core.provenance import package_version
 
 __all__ = ["Body", "StatusError", "broken", "open_session", "read_answer", "shown"]
 

@@ -1,2 +1,2 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Evaluation on real data: sky split, labels, comparisons; needs scikit-learn."""
+"""Scores of a labelled table or of fresh simulations, beside baselines; needs scikit-learn."""

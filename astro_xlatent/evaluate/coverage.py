@@ -5,7 +5,7 @@ Do stated intervals hold the truth as often as they say?
 
 import numpy as np
 
-from astro_xlatent.columns import CLASSES, N_LATENT
+from astro_xlatent.core.columns import CLASSES, N_LATENT
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import interval, mean_with_interval
 from astro_xlatent.model.density import probability_below_truth

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.columns import CLASSES
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.columns import CLASSES
+from astro_xlatent.core.errors import ParameterError
 
 __all__ = [
     "draw_figures",

@@ -5,7 +5,7 @@ Folds that keep groups of rows together, and what cannot be folded.
 
 import numpy as np
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 
 __all__ = ["grouped_folds", "usable_classes"]
 

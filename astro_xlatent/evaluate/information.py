@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.evaluate.baselines import plain_column
 from astro_xlatent.evaluate.pca import PCA_NAME
 from astro_xlatent.evaluate.results import Number

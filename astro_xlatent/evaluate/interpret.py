@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from astro_xlatent.columns import N_LATENT
+from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.results import Number
 

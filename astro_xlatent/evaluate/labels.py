@@ -15,7 +15,7 @@ import numpy as np
 from astropy.coordinates import angular_separation
 from astropy.table import Table
 
-from astro_xlatent.errors import TableError
+from astro_xlatent.core.errors import TableError
 
 __all__ = ["BANDS", "Labelled", "clean_detections", "load_detections", "load_sources"]
 

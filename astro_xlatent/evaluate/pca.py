@@ -9,7 +9,7 @@ component analysis. The components are fitted on training folds only.
 
 import numpy as np
 
-from astro_xlatent.errors import XlatentError
+from astro_xlatent.core.errors import XlatentError
 from astro_xlatent.spectra.bins import N_FINE, EnergyBins
 
 __all__ = ["PCA_NAME", "principal_components", "read_spectra", "spectrum_features", "with_pca"]
@@ -39,9 +39,9 @@ def read_spectra(table, spectra, mission=None):
     reasons : list of str
         Why spectra could not be used, each reason once.
     """
-    from astro_xlatent.errors import MissionError
+    from astro_xlatent.core.errors import MissionError
     from astro_xlatent.missions.base import get_mission, identify_mission
-    from astro_xlatent.sources import resolve_spectra
+    from astro_xlatent.table.sources import resolve_spectra
 
     if mission is None:
         try:
@@ -62,7 +62,7 @@ def read_spectra(table, spectra, mission=None):
 
 def _bins_of(entries, reasons):
     """One row of bins for every entry; empty where there is no usable spectrum."""
-    from astro_xlatent.sources import open_spectrum
+    from astro_xlatent.table.sources import open_spectrum
     from astro_xlatent.spectra.binning import bins_from_spectra
 
     pieces = []

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.columns import CLASSES
-from astro_xlatent.errors import TableError
+from astro_xlatent.core.columns import CLASSES
+from astro_xlatent.core.errors import TableError
 from astro_xlatent.evaluate.classification import (
     Prediction,
     cluster_predictions,
@@ -378,7 +378,7 @@ def evaluate_file(
     Parameters
     ----------
     path : path-like
-        Any format of `~astro_xlatent.tableio.read_table`. Labels of a
+        Any format of `~astro_xlatent.table.files.read_table`. Labels of a
         catalogue by ``astro-xlatent simulate`` come from the truth beside it.
     column, model, spectra, information, quick, minimum, seed, log
         As for `evaluate_table`.
@@ -387,7 +387,7 @@ def evaluate_file(
     -------
     results : Results
     """
-    from astro_xlatent.tableio import read_table
+    from astro_xlatent.table.files import read_table
 
     table, notes = join_truth(read_table(Path(path)), path, column)
     results = evaluate_table(

@@ -5,7 +5,7 @@ What the latents know of measured quantities, beside hardness ratios.
 
 import numpy as np
 
-from astro_xlatent.columns import N_LATENT
+from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.evaluate.baselines import plain_column
 from astro_xlatent.evaluate.fits import catalogue_fits
 from astro_xlatent.evaluate.folds import grouped_folds

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.columns import CLASSES
-from astro_xlatent.errors import MissionError, TableError
+from astro_xlatent.core.columns import CLASSES
+from astro_xlatent.core.errors import MissionError, TableError
 from astro_xlatent.evaluate.baselines import baseline_features, plain_column, without_constant
 from astro_xlatent.evaluate.hardness import band_fluxes
 from astro_xlatent.evaluate.independence import has_references, independent_labels
@@ -254,7 +254,7 @@ def prepare_rows(table, column, *, model=None, minimum=(), path=None, spectra=No
         log(f"reading the spectra of {len(table)} rows")
         table, label, bins = _with_spectra(table, label, spectra, notes)
     if "xl_latent" not in table.colnames:
-        from astro_xlatent.table import add_latents
+        from astro_xlatent.table.add_latents import add_latents
 
         log(f"enriching {len(table)} rows")
         table = add_latents(table, spectra, model=model, include=_HEAD_COLUMNS)

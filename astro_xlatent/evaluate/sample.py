@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from astro_xlatent.evaluate.discriminator import Rows
+from benchmarks.studies.discriminator import Rows
 from astro_xlatent.evaluate.labels import Labelled, load_sources
 from astro_xlatent.evaluate.split import SkySplit
 

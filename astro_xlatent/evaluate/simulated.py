@@ -10,7 +10,7 @@ rows of the same kind.
 
 import numpy as np
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.evaluate.coverage import coverage_numbers
 from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra, hardness_ratios
 from astro_xlatent.evaluate.results import Number, Results
@@ -115,7 +115,7 @@ def _simulate_batch(mode, instruments, rng, model):
 def _true_latents(model, spectrum):
     import torch
 
-    from astro_xlatent.model.reference import teacher_input
+    from astro_xlatent.train.reference import teacher_input
 
     with torch.no_grad():
         x = torch.as_tensor(teacher_input(spectrum), device=model.device)

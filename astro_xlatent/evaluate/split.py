@@ -15,7 +15,7 @@ import hashlib
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 
 __all__ = ["JUDGE", "LINKING_LENGTH", "MATCH", "SkySplit", "assign_split"]
 

@@ -1,2 +1,2 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Missions: from catalogue tables to energy bins; see `~astro_xlatent.missions.base`."""
+"""A catalog row to energy bins; read `~astro_xlatent.missions.base` first."""

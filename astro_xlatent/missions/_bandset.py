@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions.base import BandMeasurement
 from astro_xlatent.spectra.bins import EnergyBins
 

@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 from astropy import units as u
 
-from astro_xlatent.errors import TableError
+from astro_xlatent.core.errors import TableError
 
 __all__ = ["PHOTON_FLUX", "ENERGY_FLUX", "Columns", "name_columns"]
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.errors import MissionError, TableError, XlatentWarning
+from astro_xlatent.core.errors import MissionError, TableError, XlatentWarning
 from astro_xlatent.missions._columns import name_columns
-from astro_xlatent.plugins import load_plugins
+from astro_xlatent.core.plugins import load_plugins
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["BandMeasurement", "MissingBandsError", "Mission", "available_missions", "get_mission",
@@ -50,7 +50,7 @@ class BandMeasurement:
     bins : `~astro_xlatent.spectra.bins.EnergyBins`
         One row per table row; unusable bands are invalid.
     flags : ndarray of int64, shape (rows,)
-        Bits of `~astro_xlatent.flags.FLAGS` from band data and catalogue flags.
+        Bits of `~astro_xlatent.core.flags.FLAGS` from band data and catalogue flags.
     reason : list of str
         One a row: why bands are missing or what is peculiar; mostly empty.
     recipe : ndarray of str, shape (rows,)
@@ -102,7 +102,7 @@ class Mission(ABC):
 
         Never fails for single rows: they get flags and a reason. Raises
         `MissingBandsError` if the table as a whole has no usable column, and
-        `~astro_xlatent.errors.TableError` if one has a wrong unit.
+        `~astro_xlatent.core.errors.TableError` if one has a wrong unit.
         """
 
     @abstractmethod
@@ -110,7 +110,7 @@ class Mission(ABC):
         """Say in one sentence which columns are looked for."""
 
     def catalog_flags(self, table):
-        """Bits of `~astro_xlatent.flags.FLAGS` from the catalogue's own flags, int64 (rows,)."""
+        """Bits of `~astro_xlatent.core.flags.FLAGS` from the catalogue's own flags, int64 (rows,)."""
         return np.zeros(len(table), np.int64)
 
     def product_names(self, table, kind="spectrum"):

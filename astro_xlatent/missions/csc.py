@@ -19,7 +19,7 @@ from functools import partial
 
 import numpy as np
 
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._bandset import BandSet, assemble, counts_from_flux
 from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX, Columns, name_columns
 from astro_xlatent.missions.base import MissingBandsError, Mission, list_files, product_kind

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.errors import MissionError, ParameterError
+from astro_xlatent.core.errors import MissionError, ParameterError
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
 
 __all__ = ["InstrumentCurve", "available_curves", "load_curve", "profile_cdf"]

@@ -22,8 +22,8 @@ from functools import partial
 
 import numpy as np
 
-from astro_xlatent.errors import TableError
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._bandset import BandSet, assemble
 from astro_xlatent.missions._columns import name_columns
 from astro_xlatent.missions._erosita_names import ErositaColumns, canonical_name

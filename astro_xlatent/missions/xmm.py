@@ -11,8 +11,8 @@ import re
 
 import numpy as np
 
-from astro_xlatent.errors import TableError
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._columns import Columns
 from astro_xlatent.missions.base import Mission, list_files
 from astro_xlatent.missions.responses import default_response

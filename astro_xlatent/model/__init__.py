@@ -1,1 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
+"""
+From energy bins to knowledge: networks, posterior, calibration.
+
+Read `~astro_xlatent.model.posterior` first.
+"""

@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from astro_xlatent.errors import ModelError
+from astro_xlatent.core.errors import ModelError
 from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.network import Config, Decoder, Encoder, Teacher
 from astro_xlatent.model.posterior import Model

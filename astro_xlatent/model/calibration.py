@@ -16,7 +16,7 @@ from astro_xlatent.model.density import recalibrated_density
 
 __all__ = ["WEIGHTS", "Calibration", "joint_score"]
 
-#: Weights of the parts of ``xl_outlier``. Chosen on `astro_xlatent.evaluate.oddities.TUNING` among
+#: Weights of the parts of ``xl_outlier``. Chosen on `benchmarks.studies.oddities.TUNING` among
 #: weights of 0 to 1 by the share detected; the best were close, and those were left out with
 #: which latents far from all simulations are not odd enough by themselves.
 WEIGHTS = {"evidence": 0.5, "gof": 1.0, "run": 1.0, "distance": 0.75}

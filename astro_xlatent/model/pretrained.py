@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.config import conf
-from astro_xlatent.errors import ModelError
+from astro_xlatent.core.config import conf
+from astro_xlatent.core.errors import ModelError
 from astro_xlatent.model.bundled import BUNDLED, DEFAULT
 
 __all__ = ["available_models", "load_model", "model_folder", "selftest"]

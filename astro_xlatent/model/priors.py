@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import softmax
 
-from astro_xlatent.columns import CLASSES
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.columns import CLASSES
+from astro_xlatent.core.errors import ParameterError
 
 __all__ = ["OTHER", "GalacticPrior", "apply_prior", "galactic_features", "prior_weights"]
 

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 
 __all__ = ["check_parameter", "plain_numbers"]
 

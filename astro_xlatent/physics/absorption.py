@@ -35,7 +35,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics._checks import check_parameter, plain_numbers
 from astro_xlatent.physics.abundances import ABUNDANCE_SETS, abundance_vector
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID

@@ -15,7 +15,7 @@ References
 
 import numpy as np
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 
 __all__ = ["ABUNDANCE_SETS", "ELEMENTS", "abundance_vector"]
 

@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from astro_xlatent.columns import CLASSES, N_LATENT
-from astro_xlatent.errors import ParameterError, TableError
+from astro_xlatent.core.columns import CLASSES, N_LATENT
+from astro_xlatent.core.errors import ParameterError, TableError
 
 __all__ = ["CLASS_STYLE", "plot_latents", "plot_probabilities"]
 
@@ -62,9 +62,9 @@ def plot_latents(table, *, axes=(0, 1), color="class", ax=None):
 
     Raises
     ------
-    `~astro_xlatent.errors.ParameterError`
+    `~astro_xlatent.core.errors.ParameterError`
         If ``axes`` or ``color`` is none of the allowed values.
-    `~astro_xlatent.errors.TableError`
+    `~astro_xlatent.core.errors.TableError`
         If the table has not been enriched.
     """
     if len(axes) != 2 or not all(i in range(N_LATENT) for i in axes):
@@ -118,9 +118,9 @@ def plot_probabilities(table, *, names=None, ax=None):
 
     Raises
     ------
-    `~astro_xlatent.errors.ParameterError`
+    `~astro_xlatent.core.errors.ParameterError`
         If ``names`` has another length than the table.
-    `~astro_xlatent.errors.TableError`
+    `~astro_xlatent.core.errors.TableError`
         If the table has not been enriched.
     """
     names = [str(i) for i in range(len(table))] if names is None else [str(n) for n in names]

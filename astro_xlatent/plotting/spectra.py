@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from astro_xlatent.errors import SpectrumError
+from astro_xlatent.core.errors import SpectrumError
 
 __all__ = ["plot_spectrum"]
 
@@ -43,7 +43,7 @@ def plot_spectrum(spectrum, model=None, *, min_counts=10, axes=None):
 
     Raises
     ------
-    `~astro_xlatent.errors.SpectrumError`
+    `~astro_xlatent.core.errors.SpectrumError`
         If the spectrum has no response.
     """
     bins, source = _reconstruct(spectrum, model)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from astro_xlatent.errors import ModelError
+from astro_xlatent.core.errors import ModelError
 from astro_xlatent.model.profile import profile_normalisation
 from astro_xlatent.model.statistics import cash
 from astro_xlatent.physics.absorption import transmission

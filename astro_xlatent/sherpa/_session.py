@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from astro_xlatent.errors import ResponseError, SpectrumError, XlatentWarning
+from astro_xlatent.core.errors import ResponseError, SpectrumError, XlatentWarning
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.spectra.response import Response
 from astro_xlatent.spectra.spectrum import XraySpectrum

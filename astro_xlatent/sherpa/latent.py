@@ -5,8 +5,8 @@ import numpy as np
 from sherpa.models.model import RegriddableModel1D, modelCacher1d
 from sherpa.models.parameter import Parameter, hugeval
 
-from astro_xlatent.columns import N_LATENT
-from astro_xlatent.errors import ModelError
+from astro_xlatent.core.columns import N_LATENT
+from astro_xlatent.core.errors import ModelError
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.sherpa._decoder import double_decoder

@@ -11,7 +11,7 @@ import numpy as np
 from sherpa.models.model import RegriddableModel1D, modelCacher1d
 from sherpa.models.parameter import Parameter, hugeval
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics._bins import INDEX_RANGE, KT_RANGE
 from astro_xlatent.physics.abundances import ABUNDANCE_SETS
 from astro_xlatent.physics.absorption import CONVENTIONS, NH_MAX, bin_cross_section

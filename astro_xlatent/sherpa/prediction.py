@@ -5,7 +5,7 @@ import numpy as np
 from astropy.table import Column
 
 from astro_xlatent.sherpa._session import resolve_ids, resolve_session, spectrum_of
-from astro_xlatent.table import predict_spectra
+from astro_xlatent.table.add_latents import predict_spectra
 
 __all__ = ["predict"]
 
@@ -30,7 +30,7 @@ def predict(id=None, session=None, *, model=None, prior=None):
     -------
     table : `~astropy.table.Table`
         One row a data set: the column ``id`` (str) and those of
-        `astro_xlatent.columns.COLUMNS`.
+        `astro_xlatent.core.columns.COLUMNS`.
 
     Raises
     ------

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from scipy.special import gammaln
 
-from astro_xlatent.errors import ParameterError, SpectrumError, XlatentWarning
+from astro_xlatent.core.errors import ParameterError, SpectrumError, XlatentWarning
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.network import LOG_NH_RANGE
 from astro_xlatent.model.pretrained import load_model

@@ -17,7 +17,7 @@ Molendi 2004, A&A 419, 837 (photon index 1.4) and a local thermal component
 
 import numpy as np
 
-from astro_xlatent.errors import MissionError
+from astro_xlatent.core.errors import MissionError
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
 from astro_xlatent.spectra.bins import ccd_fwhm
 

@@ -7,7 +7,7 @@ See `astro_xlatent.simulate.chunks` for how rows are numbered and drawn.
 
 import numpy as np
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.simulate.chunks import (
     CHUNK,

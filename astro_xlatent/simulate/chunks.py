@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astro_xlatent.errors import MissionError, ParameterError
+from astro_xlatent.core.errors import MissionError, ParameterError
 from astro_xlatent.simulate.background import background_shape
 from astro_xlatent.simulate.detectors import Detector, load_detector
 from astro_xlatent.simulate.pointings import CONDITIONS, Pointings, arf_area, draw_pointings

@@ -26,7 +26,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.absorption import absorption_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID
 from astro_xlatent.physics.plasma import plasma

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from astro_xlatent.errors import MissionError, XlatentError
+from astro_xlatent.core.errors import MissionError, XlatentError
 from astro_xlatent.physics.grid import ENERGY_WIDTH
 from astro_xlatent.spectra.binning import fine_response
 from astro_xlatent.spectra.bins import FINE_EDGES

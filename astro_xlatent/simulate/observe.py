@@ -8,7 +8,7 @@ readers of real files and tables do, from the same recipes.
 
 import numpy as np
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.simulate.background import background_shape
 from astro_xlatent.simulate.photometry import ZERO_LIMIT, csc_photometry
 from astro_xlatent.spectra.binning import off_region_error

@@ -27,7 +27,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from astro_xlatent.errors import MissionError
+from astro_xlatent.core.errors import MissionError
 from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.physics.grid import ENERGY_MID
 

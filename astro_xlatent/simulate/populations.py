@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, N_ENERGY
 from astro_xlatent.simulate.families import binaries, compact, extragalactic, stars
 from astro_xlatent.simulate.families.generic import generic

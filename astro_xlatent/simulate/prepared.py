@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.errors import ResponseError
+from astro_xlatent.core.errors import ResponseError
 from astro_xlatent.simulate.instruments import Instrument
 
 __all__ = ["file_digest", "load_prepared", "save_prepared"]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from astropy.time import Time
 
-from astro_xlatent.errors import TableError
+from astro_xlatent.core.errors import TableError
 from astro_xlatent.simulate.catalog import catalog_part
 from astro_xlatent.simulate.chunks import check_arguments, class_weights, observed_chunks
 from astro_xlatent.simulate.pha_files import SpectrumFiles

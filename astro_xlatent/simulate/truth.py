@@ -16,7 +16,7 @@ so the statistic is convex in (N, t) and damped Newton steps find its minimum.
 
 import numpy as np
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.absorption import bin_cross_section
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, ENERGY_WIDTH, KEV_TO_ERG
 

@@ -1,1 +1,2 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
+"""OGIP spectra and responses, and `~astro_xlatent.spectra.bins.EnergyBins`, in which everything meets."""

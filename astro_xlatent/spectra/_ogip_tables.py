@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from astro_xlatent.errors import ResponseError
+from astro_xlatent.core.errors import ResponseError
 from astro_xlatent.spectra._fits import MAX_ELEMENTS, parse_tables
 
 __all__ = ["MIN_ENERGY", "Arf", "Rmf", "parse_arf", "parse_rmf"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.errors import ResponseError, SpectrumError
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.errors import ResponseError, SpectrumError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.spectra._regrid import channel_runs
 
 __all__ = ["spectrum_table", "write_response", "write_spectrum"]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.errors import ResponseError, SpectrumError
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.errors import ResponseError, SpectrumError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.spectra._companions import find_companion, is_absent
 from astro_xlatent.spectra._fits import load_bytes, parse_tables
 from astro_xlatent.spectra.response import Response

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.errors import ResponseError
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.errors import ResponseError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.spectra._fits import gunzip, read_regular
 from astro_xlatent.spectra._ogip_tables import parse_arf, parse_rmf
@@ -350,7 +350,7 @@ class Response:
         -------
         response : Response
         """
-        from astro_xlatent.spectra._sherpa import arf_from_sherpa, rmf_from_sherpa
+        from astro_xlatent.sherpa.convert import arf_from_sherpa, rmf_from_sherpa
 
         parsed = rmf_from_sherpa(rmf)
         if arf is None:
@@ -370,7 +370,7 @@ class Response:
         ImportError
             If Sherpa is not installed.
         """
-        from astro_xlatent.spectra._sherpa import response_to_sherpa
+        from astro_xlatent.sherpa.convert import response_to_sherpa
 
         return response_to_sherpa(self, name)
 

@@ -13,8 +13,8 @@ import numpy as np
 from astropy.io import registry
 from astropy.io.registry import UnifiedReadWrite, UnifiedReadWriteMethod
 
-from astro_xlatent.errors import SpectrumError
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.errors import SpectrumError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE
 from astro_xlatent.spectra.ogip import is_ogip_spectrum, read_pha
 
@@ -116,7 +116,7 @@ class XraySpectrum:
     path : str
         Where it was read from, or empty.
     flags : int
-        Bits of `astro_xlatent.flags`.
+        Bits of `astro_xlatent.core.flags`.
 
     Examples
     --------
@@ -282,7 +282,7 @@ class XraySpectrum:
         NaN positions and events outside good times or channels are left out
         and, as far as this is not the rule, counted in ``meta``.
         """
-        from astro_xlatent.spectra.events import extract_spectrum
+        from astro_xlatent.events.extract import extract_spectrum
 
         return extract_spectrum(cls, events, source, background, arf=arf, rmf=rmf, field=field,
                                 energy_range=energy_range, select=select, good_times=good_times,
@@ -302,7 +302,7 @@ class XraySpectrum:
         -------
         spectrum : XraySpectrum
         """
-        from astro_xlatent.spectra._sherpa import spectrum_from_sherpa
+        from astro_xlatent.sherpa.convert import spectrum_from_sherpa
 
         return spectrum_from_sherpa(cls, data)
 
@@ -324,7 +324,7 @@ class XraySpectrum:
         ImportError
             If Sherpa is not installed.
         """
-        from astro_xlatent.spectra._sherpa import spectrum_to_sherpa
+        from astro_xlatent.sherpa.convert import spectrum_to_sherpa
 
         return spectrum_to_sherpa(self, name)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astro_xlatent.model.reference import teacher_input
+from astro_xlatent.train.reference import teacher_input
 from astro_xlatent.model.tokens import token_arrays
 from astro_xlatent.simulate.prepared import load_prepared
 from astro_xlatent.spectra.bins import N_FINE

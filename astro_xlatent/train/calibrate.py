@@ -11,7 +11,7 @@ from astro_xlatent.model.calibration import Calibration, joint_score
 from astro_xlatent.model.density import probability_below_truth
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
 from astro_xlatent.model.posterior import FLUX_BANDS, Model, covariance_of
-from astro_xlatent.model.reference import teacher_input
+from astro_xlatent.train.reference import teacher_input
 from astro_xlatent.train.stream import draw_training_sources, observe_full
 from astro_xlatent.train.targets import density_target
 

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
-from astro_xlatent.errors import ModelError
+from astro_xlatent.core.errors import ModelError
 from astro_xlatent.model.network import (
     LOG_KT_RANGE,
     LOG_NH_RANGE,

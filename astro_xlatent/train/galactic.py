@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from astro_xlatent.columns import CLASSES
+from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.evaluate.labels import load_sources
 from astro_xlatent.evaluate.sample import load_sky
 from astro_xlatent.evaluate.split import MATCH
@@ -64,7 +64,7 @@ def fit_galactic_prior(features, label):
     features : ndarray, shape (n, 7)
         As `~astro_xlatent.model.priors.galactic_features` gives them.
     label : ndarray of str, shape (n,)
-        Names of `~astro_xlatent.columns.CLASSES`, each at least once.
+        Names of `~astro_xlatent.core.columns.CLASSES`, each at least once.
 
     Returns
     -------

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
 
-from astro_xlatent.errors import XlatentError
+from astro_xlatent.core.errors import XlatentError
 
 __all__ = ["in_order"]
 

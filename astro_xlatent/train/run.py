@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.model.build import load_modules
 from astro_xlatent.model.network import Config
 from astro_xlatent.model.pretrained import load_model, replace_file, save_tensors

@@ -8,7 +8,7 @@ import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.model.network import Config
 from astro_xlatent.model.pretrained import replace_file
 from astro_xlatent.simulate.imperfections import PIECES, check_pieces

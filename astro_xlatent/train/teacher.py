@@ -15,7 +15,7 @@ from astro_xlatent.model.network import (
     Decoder,
     Teacher,
 )
-from astro_xlatent.model.reference import teacher_input
+from astro_xlatent.train.reference import teacher_input
 from astro_xlatent.physics.absorption import absorption_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID
 from astro_xlatent.train.targets import density_target

@@ -2,8 +2,8 @@
 """
 Directives that turn the package's registries into tables.
 
-``.. xl-columns::`` shows `astro_xlatent.columns.COLUMNS`, ``.. xl-flags::``
-`astro_xlatent.flags.FLAGS`, and ``.. xl-meta::`` the provenance keys.
+``.. xl-columns::`` shows `astro_xlatent.core.columns.COLUMNS`, ``.. xl-flags::``
+`astro_xlatent.core.flags.FLAGS`, and ``.. xl-meta::`` the provenance keys.
 ``.. xl-model-card::`` shows the card of the default model.
 """
 
@@ -12,9 +12,9 @@ import re
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
-from astro_xlatent.columns import COLUMNS, GROUP_COLUMNS
-from astro_xlatent.flags import FLAGS
-from astro_xlatent.provenance import PROVENANCE_KEYS
+from astro_xlatent.core.columns import COLUMNS, GROUP_COLUMNS
+from astro_xlatent.core.flags import FLAGS
+from astro_xlatent.core.provenance import PROVENANCE_KEYS
 
 __all__ = ["setup"]
 

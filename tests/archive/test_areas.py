@@ -8,9 +8,9 @@ from astropy.coordinates import SkyCoord
 from event_lists import region_hdu, sky_wcs, write_hdus
 
 from astro_xlatent.archive.areas import Cone, cones_around, parse_cone, resolve_name
-from astro_xlatent.errors import ParameterError, RegionError
-from astro_xlatent.spectra.region_files import read_region
-from astro_xlatent.spectra.sky_regions import inside_region
+from astro_xlatent.core.errors import ParameterError, RegionError
+from astro_xlatent.events.regions import read_region
+from astro_xlatent.events.sky_regions import inside_region
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from astro_xlatent.archive.areas import Cone
 from astro_xlatent.archive.catalogs import CATALOGS, get_catalog
 from astro_xlatent.archive.query import run_tap
 from astro_xlatent.archive.web import open_session
-from astro_xlatent.errors import ArchiveError, ParameterError
+from astro_xlatent.core.errors import ArchiveError, ParameterError
 
 QUERY = "SELECT * FROM things"
 

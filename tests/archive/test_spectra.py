@@ -15,7 +15,7 @@ from astro_xlatent import conf
 from astro_xlatent.archive import fetch_spectra
 from astro_xlatent.archive.csc_files import PRODUCTS, file_key
 from astro_xlatent.archive.spectra import default_folder
-from astro_xlatent.errors import ArchiveError, ParameterError, TableError
+from astro_xlatent.core.errors import ArchiveError, ParameterError, TableError
 
 
 def fits_bytes(value, size=400):

@@ -8,7 +8,7 @@ import pytest
 from archive_servers import tar_bytes
 
 from astro_xlatent.archive.unpack import Limits, unpack_tar
-from astro_xlatent.errors import ArchiveError
+from astro_xlatent.core.errors import ArchiveError
 
 
 def member(name, kind=tarfile.REGTYPE, target=""):

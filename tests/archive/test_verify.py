@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from astro_xlatent import conf
 from astro_xlatent.archive.verify import check_fits, file_digest
-from astro_xlatent.errors import ArchiveError
+from astro_xlatent.core.errors import ArchiveError
 
 
 @pytest.fixture

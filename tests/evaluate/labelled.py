@@ -4,7 +4,7 @@
 import numpy as np
 from astropy.table import Table
 
-from astro_xlatent.columns import CLASSES, make_column
+from astro_xlatent.core.columns import CLASSES, make_column
 
 
 def make_labelled(rows=240, classes=("AGN", "CV", "LMXB"), seed=1):

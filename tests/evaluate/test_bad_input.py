@@ -6,7 +6,7 @@ import pytest
 from astropy.table import MaskedColumn, Table
 from evaluate.labelled import make_labelled
 
-from astro_xlatent.cli import main
+from astro_xlatent.cli.main import main
 from astro_xlatent.evaluate.classification import probes
 from astro_xlatent.evaluate.labels import clean_detections
 from astro_xlatent.evaluate.real import evaluate_table

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from astro_xlatent.errors import TableError
-from astro_xlatent.evaluate.discriminator import Rows
+from astro_xlatent.core.errors import TableError
+from benchmarks.studies.discriminator import Rows
 from astro_xlatent.evaluate.labels import load_detections, load_sources
 
 

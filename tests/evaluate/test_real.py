@@ -8,8 +8,8 @@ import pytest
 from astropy.table import MaskedColumn
 from evaluate.labelled import make_labelled
 
-from astro_xlatent.cli import main
-from astro_xlatent.errors import TableError
+from astro_xlatent.cli.main import main
+from astro_xlatent.core.errors import TableError
 from astro_xlatent.evaluate.classification import probes
 from astro_xlatent.evaluate.real import evaluate_table
 from astro_xlatent.evaluate.rows import prepare_rows, read_labels

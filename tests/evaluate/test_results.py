@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from astro_xlatent.errors import ParameterError
-from astro_xlatent.evaluate.latents_page import main as latents_main
-from astro_xlatent.evaluate.page import main, pivot, results_page, tables_page
+from astro_xlatent.core.errors import ParameterError
+from benchmarks.studies.latents_page import main as latents_main
+from benchmarks.studies.page import main, pivot, results_page, tables_page
 from astro_xlatent.evaluate.results import Number, Results
 
 

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.evaluate.coverage import latent_coverage, nh_coverage
 from astro_xlatent.evaluate.figures import draw_figures
 from astro_xlatent.evaluate.simulated import evaluate_simulated, simulate

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.evaluate.split import JUDGE, MATCH, SkySplit, assign_split
 
 FROZEN = ["MATCH", "MATCH", "JUDGE", "MATCH", "JUDGE"]

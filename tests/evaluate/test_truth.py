@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from astro_xlatent.cli import main
-from astro_xlatent.errors import TableError
+from astro_xlatent.cli.main import main
+from astro_xlatent.core.errors import TableError
 from astro_xlatent.evaluate.classification import probes
 from astro_xlatent.evaluate.real import evaluate_file
 from astro_xlatent.evaluate.truth import join_truth

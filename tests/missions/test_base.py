@@ -4,7 +4,7 @@
 import pytest
 from astropy.table import Table
 
-from astro_xlatent.errors import MissionError
+from astro_xlatent.core.errors import MissionError
 from astro_xlatent.missions.base import Mission, available_missions, get_mission, identify_mission
 
 CSC_NAMES = ["name", "ra", "dec", "flux_aper_s", "flux_aper_lolim_s", "flux_aper_hilim_s"]

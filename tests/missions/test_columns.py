@@ -8,7 +8,7 @@ from astropy.table import MaskedColumn, QTable, Table
 from astropy.utils.masked import Masked
 from numpy.testing import assert_array_equal
 
-from astro_xlatent.errors import TableError
+from astro_xlatent.core.errors import TableError
 from astro_xlatent.missions._columns import ENERGY_FLUX, Columns
 
 

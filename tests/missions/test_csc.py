@@ -7,8 +7,8 @@ from astropy import units as u
 from astropy.table import MaskedColumn, QTable, Table, vstack
 from numpy.testing import assert_allclose, assert_array_equal
 
-from astro_xlatent.errors import ParameterError, TableError
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.errors import ParameterError, TableError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions.csc import CSC
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, KEV_TO_ERG
 from astro_xlatent.spectra.bins import EnergyBins

@@ -6,8 +6,8 @@ import pytest
 from astropy.table import MaskedColumn, QTable, Table
 from numpy.testing import assert_allclose, assert_array_equal
 
-from astro_xlatent.errors import TableError
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.missions.erosita import EROSITA
 from astro_xlatent.physics.absorption import transmission

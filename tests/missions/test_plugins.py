@@ -96,7 +96,7 @@ def test_plugin_cannot_replace_a_built_in(site):
 def test_unfinished_mission_is_refused_by_name(site):
     """A class that lacks methods says which when asked for, and does not stop the others."""
     out, err = run(
-        "from astropy.table import Table\nfrom astro_xlatent.errors import MissionError\n"
+        "from astropy.table import Table\nfrom astro_xlatent.core.errors import MissionError\n"
         "from astro_xlatent.missions.base import get_mission, identify_mission\n"
         "print(identify_mission(Table({'DETUID': ['x']})).name)\n"
         "try:\n    get_mission('unfinished')\nexcept MissionError as e:\n    print(e)", site)
@@ -109,7 +109,7 @@ def test_checkout_on_the_path_without_metadata(tmp_path):
     """The package's own missions need no entry points."""
     code = ("import importlib.metadata as m\n"
             "m.entry_points = lambda **kwargs: []\n"
-            "import astro_xlatent.plugins as p\np.entry_points = m.entry_points\n"
+            "import astro_xlatent.core.plugins as p\np.entry_points = m.entry_points\n"
             "from astro_xlatent.missions.base import available_missions\nprint(*available_missions())")
     out, _ = run(code, Path(astro_xlatent.__file__).parents[1])
     assert out == "csc erosita xmm"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
 
-from astro_xlatent.errors import TableError
+from astro_xlatent.core.errors import TableError
 from astro_xlatent.missions.base import get_mission
 
 CSC = Table({"obsid": [4487, 20938], "obi": [1, 0], "region_id": [9, 12], "instrument": ["ACIS", "HRC"]})

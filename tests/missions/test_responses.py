@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from astro_xlatent.errors import MissionError, ParameterError
+from astro_xlatent.core.errors import MissionError, ParameterError
 from astro_xlatent.missions import curves
 from astro_xlatent.missions.curves import available_curves, load_curve
 from astro_xlatent.missions.responses import band_area, curve_name, default_response

@@ -6,13 +6,13 @@ import pytest
 from astropy.table import Table
 from numpy.testing import assert_allclose, assert_array_equal
 
-from astro_xlatent.errors import MissionError, TableError
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.errors import MissionError, TableError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._erosita_names import canonical_name
 from astro_xlatent.missions.base import get_mission, identify_mission
 from astro_xlatent.missions.csc import CSC
 from astro_xlatent.missions.erosita import EROSITA
-from astro_xlatent.tableio import read_table
+from astro_xlatent.table.files import read_table
 
 RNG = np.random.default_rng(8)
 #: Columns of eRASS1 Main and of eRASS:3 Main, one band each; "{n}" runs over 1 and P1 to P9.

@@ -4,8 +4,8 @@
 import pytest
 from astropy.table import Table
 
-from astro_xlatent.errors import TableError
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions.xmm import XMM
 
 

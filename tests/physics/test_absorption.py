@@ -7,7 +7,7 @@ from astropy import units as u
 from astropy.table import MaskedColumn
 from numpy.testing import assert_allclose
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.absorption import (
     CONVENTIONS,
     absorption_cross_section,

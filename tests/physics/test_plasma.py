@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.abundances import ABUNDANCE_SETS, ELEMENTS, abundance_vector
 from astro_xlatent.physics.anchors import band_fluxes
 from astro_xlatent.physics.grid import ENERGY_MID, N_ENERGY

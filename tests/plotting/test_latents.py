@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from astro_xlatent.errors import ParameterError, TableError
+from astro_xlatent.core.errors import ParameterError, TableError
 
 from enriched import make_enriched
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from astro_xlatent.errors import SpectrumError
+from astro_xlatent.core.errors import SpectrumError
 from astro_xlatent.physics.grid import ENERGY_EDGES, N_ENERGY
 from astro_xlatent.plotting.spectra import _grouped, plot_spectrum
 from astro_xlatent.spectra.response import Response

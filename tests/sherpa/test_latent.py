@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from astro_xlatent.errors import ModelError
+from astro_xlatent.core.errors import ModelError
 from astro_xlatent.physics.grid import ENERGY_EDGES, band_weights
 from astro_xlatent.sherpa import LatentSpectrum, predict
 from astro_xlatent.sherpa._decoder import double_decoder

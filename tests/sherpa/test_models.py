@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.absorption import bin_cross_section
 from astro_xlatent.physics.emission import blackbody, disk_blackbody
 from astro_xlatent.physics.grid import KEV_TO_ERG

@@ -7,11 +7,11 @@ from sherpa.astro import datastack, ui
 from sherpa.astro.data import DataPHA
 from sherpa.astro.ui.utils import Session
 
-from astro_xlatent.errors import ResponseError, SpectrumError
+from astro_xlatent.core.errors import ResponseError, SpectrumError
 from astro_xlatent.sherpa import guess, predict, sample
 from astro_xlatent.sherpa._session import noticed_channels, spectrum_of
 from astro_xlatent.spectra.spectrum import XraySpectrum
-from astro_xlatent.table import predict_spectra
+from astro_xlatent.table.add_latents import predict_spectra
 
 REAL = ["acisf04938_000N002_r0043_pha3.fits", "acisf07867_000N001_r0002_pha3.fits"]
 

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from astro_xlatent.errors import ParameterError, SpectrumError, XlatentWarning
+from astro_xlatent.core.errors import ParameterError, SpectrumError, XlatentWarning
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, KEV_TO_ERG
 from astro_xlatent.sherpa import LatentSpectrum, XLPowerlaw, sample, sampling
 from astro_xlatent.sherpa._decoder import double_decoder

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sherpa.astro.ui.utils import Session
 
-from astro_xlatent.errors import ModelError, XlatentWarning
+from astro_xlatent.core.errors import ModelError, XlatentWarning
 from astro_xlatent.physics.absorption import convert_nh
 from astro_xlatent.sherpa import XLApec, XLBbodyrad, XLPowerlaw, XLTbabs, guess, starting
 from astro_xlatent.sherpa._candidates import CLASS_WEIGHTS, FAMILIES, _family_weights

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from astro_xlatent.errors import MissionError
+from astro_xlatent.core.errors import MissionError
 from astro_xlatent.physics.grid import N_ENERGY
 from astro_xlatent.simulate.background import LINES, background_shape
 

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from astro_xlatent.errors import MissionError, ParameterError
+from astro_xlatent.core.errors import MissionError, ParameterError
 from astro_xlatent.missions.base import get_mission, identify_mission
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG
 from astro_xlatent.simulate import batch

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from astro_xlatent.errors import MissionError
+from astro_xlatent.core.errors import MissionError
 from astro_xlatent.missions.responses import band_area, default_response
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
 from astro_xlatent.simulate.detectors import load_detector

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
 from astro_xlatent.simulate.instruments import default_instruments
 from astro_xlatent.simulate.observe import (

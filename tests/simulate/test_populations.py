@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.absorption import absorption_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH, N_ENERGY
 from astro_xlatent.simulate.families import parameters

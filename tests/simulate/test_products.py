@@ -8,16 +8,16 @@ import pytest
 from astropy.table import Table
 from real_spectra import assert_as_sherpa
 
-from astro_xlatent import cli
-from astro_xlatent.errors import MissionError, ParameterError, TableError
+from astro_xlatent.cli import main as cli
+from astro_xlatent.core.errors import MissionError, ParameterError, TableError
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.simulate import batch, products
 from astro_xlatent.simulate.chunks import observed_chunks
 from astro_xlatent.simulate.pointings import CONDITIONS
-from astro_xlatent.sources import open_spectrum
+from astro_xlatent.table.sources import open_spectrum
 from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.spectrum import XraySpectrum
-from astro_xlatent.tableio import read_table
+from astro_xlatent.table.files import read_table
 
 MISSIONS = ("csc", "erosita", "xmm")
 SEED, N = 7, 5

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.errors import XlatentError
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.errors import XlatentError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.spectra.spectrum import XraySpectrum
-from astro_xlatent.table import predict_spectra
+from astro_xlatent.table.add_latents import predict_spectra
 
 BLOCK = 2880
 

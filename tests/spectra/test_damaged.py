@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from real_spectra import READ, REFUSED
 
-from astro_xlatent.errors import SpectrumError
+from astro_xlatent.core.errors import SpectrumError
 from astro_xlatent.spectra import _fits
 from astro_xlatent.spectra.spectrum import XraySpectrum
 

@@ -10,8 +10,8 @@ from astropy.io import fits, registry
 from astropy.table import Table
 from real_spectra import assert_as_sherpa
 
-from astro_xlatent.errors import ResponseError, SpectrumError
-from astro_xlatent.flags import decode_flags
+from astro_xlatent.core.errors import ResponseError, SpectrumError
+from astro_xlatent.core.flags import decode_flags
 from astro_xlatent.spectra._companions import is_absent
 from astro_xlatent.spectra.ogip import is_ogip_spectrum
 from astro_xlatent.spectra.spectrum import XraySpectrum

@@ -10,8 +10,8 @@ import pytest
 from astropy.io import fits
 from real_spectra import BESIDE, READ, REFUSED, assert_as_sherpa
 
-from astro_xlatent.errors import SpectrumError
-from astro_xlatent.flags import decode_flags
+from astro_xlatent.core.errors import SpectrumError
+from astro_xlatent.core.flags import decode_flags
 from astro_xlatent.spectra._fits import load_bytes, parse_tables
 from astro_xlatent.spectra.spectrum import XraySpectrum
 

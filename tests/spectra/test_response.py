@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from astro_xlatent.errors import ResponseError
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.errors import ResponseError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.spectra import response as response_module
 from astro_xlatent.spectra.response import Response, clear_response_cache

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from real_spectra import assert_as_sherpa
 
-from astro_xlatent.errors import SpectrumError
-from astro_xlatent.flags import Flag
+from astro_xlatent.core.errors import SpectrumError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.spectra.bins import FINE_EDGES
 from astro_xlatent.spectra.spectrum import XraySpectrum
 

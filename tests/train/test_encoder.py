@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.model.network import Config, Teacher
 from astro_xlatent.simulate.instruments import prepare

@@ -36,7 +36,7 @@ References
 .. [X] Mineo et al. 2012, MNRAS 426, 1870; Kim & Fabbiano 2015, ApJ 812, 127 (hot gas of galaxies)
 """
 
-from astro_xlatent.errors import ParameterError
+from astro_xlatent.core.errors import ParameterError
 
 __all__ = ["LITERATURE", "TUNED", "class_parameters", "tuning_table"]
 

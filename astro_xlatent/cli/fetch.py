@@ -1,0 +1,269 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""What ``astro-xlatent fetch`` does: arguments and messages."""
+
+import argparse
+import re
+import sys
+import warnings
+from pathlib import Path
+
+from astro_xlatent.core.errors import ParameterError, TableError, XlatentWarning
+
+__all__ = ["add_fetch"]
+
+_REMEDY = 'fetching needs {}: pip install "astro_xlatent[archive]"'
+
+
+def add_fetch(commands):
+    """
+    Add the subcommand to the parser.
+
+    Parameters
+    ----------
+    commands : object
+        What `argparse.ArgumentParser.add_subparsers` gave.
+    """
+    command = commands.add_parser(
+        "fetch",
+        help="fetch catalogues, spectra or labels from the archives",
+        description="Fetch from the archives: few connections, patient retries, every file checked. Nothing "
+        "is overwritten, and the same command again fetches only what is missing. Exit code 1 if something "
+        "could not be had.",
+        epilog="Addresses, timeouts and the number of connections are settings: see astro-xlatent info, "
+        "and the documentation for how to change them.",
+    )
+    kinds = command.add_subparsers(dest="kind", metavar="WHAT", required=True)
+    _add_catalog(kinds)
+    _add_spectra(kinds)
+    _add_labels(kinds)
+
+
+def _progress(command):
+    command.add_argument(
+        "--no-progress",
+        dest="progress",
+        action="store_false",
+        default=sys.stderr.isatty(),
+        help="show no progress bar",
+    )
+
+
+def _add_catalog(kinds):
+    command = kinds.add_parser(
+        "catalog",
+        help="rows of a catalogue, by cone, region or name",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Fetch the rows of a catalogue in a cone, in regions, or with given names.",
+        epilog="""catalogues:
+  csc             Chandra Source Catalog 2.1, sources
+  csc-detections  the same, single observations: with these, spectra can be fetched
+  csc-heasarc     the CSC as HEASARC has it
+  erass1, erass1-supp, erass1-hard            eRASS1 from MPE
+  erass1-vizier, erass1-hard-vizier           eRASS1 from VizieR
+  erass1-heasarc, erass1-hard-heasarc         eRASS1 from HEASARC
+
+examples:
+  astro-xlatent fetch catalog csc --cone 10.684 41.269 5arcmin -o m31.fits
+  astro-xlatent fetch catalog csc-detections --region field.reg -o field.fits
+  astro-xlatent fetch catalog erass1 --object "LMC X-3" --radius 10arcmin -o lmcx3.vot
+  astro-xlatent fetch catalog csc --name "2CXO J004244.3+411608" -o one.ecsv""",
+    )
+    command.add_argument("catalog", metavar="CATALOGUE", help="one of the list below")
+    # A declination such as -5d30m is no option.
+    command._negative_number_matcher = re.compile(r"-\.?\d")
+    where = command.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--cone",
+        nargs=3,
+        metavar=("RA", "DEC", "RADIUS"),
+        help="position in degrees or as 00h42m44s 41d16m09s, radius with a unit: 5arcmin",
+    )
+    where.add_argument(
+        "--object", metavar="NAME", help="an object whose position is asked from CDS; with --radius"
+    )
+    where.add_argument("--region", metavar="FILE", help="DS9, CRTF or FITS region file in sky coordinates")
+    where.add_argument("--name", nargs="+", metavar="NAME", help="names of sources in the catalogue")
+    where.add_argument("--names", metavar="FILE", help="text file with one name a line")
+    command.add_argument("--radius", metavar="RADIUS", help="around --object: 5arcmin")
+    command.add_argument("--max-rows", type=int, metavar="N", help="rows of one answer, at most")
+    command.add_argument("--cache", action="store_true", help="use and fill astropy's data cache")
+    command.add_argument(
+        "-o", "--output", metavar="OUT", required=True, help="table to write: .fits .vot .ecsv .csv .parquet"
+    )
+    _progress(command)
+    command.set_defaults(run=_run_catalog)
+
+
+def _add_spectra(kinds):
+    command = kinds.add_parser(
+        "spectra",
+        help="spectra with responses, for the rows of a table",
+        description="Fetch spectra with ARF and RMF for a table of CSC detections (obsid, obi, region_id) or "
+        "of eRASS1 sources (DETUID). What is there already is checked and kept; manifest.ecsv in the folder "
+        "tells file, address, size, sha256, status and reason. Then: astro-xlatent enrich TABLE "
+        "--spectra DIR -o OUT",
+    )
+    command.add_argument("table", metavar="TABLE", help="table with the rows")
+    command.add_argument("-o", "--output", metavar="DIR", help="folder (default: in astropy's cache)")
+    command.add_argument("--mission", choices=("csc", "erosita"), help="whose (default: told by the columns)")
+    command.add_argument(
+        "--products",
+        metavar="NAME,...",
+        help="csc: spectrum,arf,rmf (default), regevt3, srcreg; "
+        "erosita: spectrum,background,arf,rmf (default), lightcurve",
+    )
+    _progress(command)
+    command.set_defaults(run=_run_spectra)
+
+
+def _add_labels(kinds):
+    command = kinds.add_parser(
+        "labels",
+        help="CSC sources with a class from the literature",
+        description="Fetch the training set of MUWCLASS (Yang et al. 2022, ApJ 941, 104) from VizieR, with "
+        "the columns that astro-xlatent evaluate reads. Then: astro-xlatent evaluate OUT --label class_label",
+    )
+    command.add_argument(
+        "-o", "--output", metavar="OUT", required=True, help="table to write: .csv .ecsv .fits .vot .parquet"
+    )
+    command.add_argument(
+        "--no-nh-gal", dest="nh_gal", action="store_false", help="do not ask the CSC for the Galactic column"
+    )
+    command.add_argument("--cache", action="store_true", help="use and fill astropy's data cache")
+    command.set_defaults(run=_run_labels)
+
+
+def _say(text):
+    print(f"astro-xlatent: {text}", file=sys.stderr, flush=True)
+
+
+def _check_extra():
+    """Say how to get what is missing."""
+    for name in ("pyvo", "regions", "requests"):
+        try:
+            __import__(name)
+        except ImportError as error:
+            raise ImportError(_REMEDY.format(name)) from error
+
+
+def _check_output(text):
+    """Refuse an output name before anything is fetched."""
+    from astro_xlatent.table.files import table_format
+
+    out = Path(text)
+    table_format(out, writing=True)
+    if out.exists():
+        msg = f"{out}: the file exists; choose another name or move it away"
+        raise TableError(msg)
+    if not out.parent.is_dir():
+        msg = f"{out.parent}: no such folder; make it first"
+        raise TableError(msg)
+    return out
+
+
+def _collected(function, *args, **kwargs):
+    """The result of a function, and whether it warned; its warnings are said in one line each."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = function(*args, **kwargs)
+    ours = [str(item.message) for item in caught if issubclass(item.category, XlatentWarning)]
+    for text in ours:
+        _say(f"warning: {text}")
+    return result, bool(ours)
+
+
+def _read_names(path):
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"--names {path}: cannot be read as text: {error}"
+        raise ParameterError(msg) from error
+    names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not names:
+        msg = f"--names {path}: holds no name; write one a line"
+        raise ParameterError(msg)
+    return names
+
+
+def _where(args):
+    """What to ask for, as arguments of `fetch_catalog`."""
+    if (args.object is None) != (args.radius is None):
+        msg = '--object and --radius belong together: --object "LMC X-3" --radius 10arcmin'
+        raise ParameterError(msg)
+    if args.cone:
+        return {"cone": tuple(args.cone)}
+    if args.object:
+        from astro_xlatent.archive.areas import resolve_name
+
+        return {"cone": resolve_name(args.object, args.radius)}
+    if args.region:
+        return {"regions": Path(args.region)}
+    return {"names": args.name or _read_names(args.names)}
+
+
+def _run_catalog(args):
+    _check_extra()
+    from astro_xlatent.archive import fetch_catalog
+    from astro_xlatent.table.files import write_table
+
+    out = _check_output(args.output)
+    table, warned = _collected(
+        fetch_catalog,
+        args.catalog,
+        max_rows=args.max_rows,
+        cache=args.cache,
+        progress=args.progress,
+        **_where(args),
+    )
+    write_table(table, out)
+    print(f"{out}: {len(table)} rows of {table.meta['ARCHIVE']}")
+    lower = {name.lower() for name in table.colnames}
+    if len(table) and ({"obsid", "region_id"} <= lower or "detuid" in lower):
+        print(f"their spectra: astro-xlatent fetch spectra {out} -o {out.stem}_spectra")
+    if not len(table):
+        _say("error: no row was found")
+    return 1 if warned or not len(table) else 0
+
+
+def _run_spectra(args):
+    _check_extra()
+    from astro_xlatent.archive import fetch_spectra
+    from astro_xlatent.archive.spectra import default_folder
+    from astro_xlatent.table.files import read_table
+
+    table = read_table(args.table)
+    products = (
+        None if args.products is None else [word.strip() for word in args.products.split(",") if word.strip()]
+    )
+    manifest, _ = _collected(
+        fetch_spectra, table, args.output, mission=args.mission, products=products, progress=args.progress
+    )
+    bad = manifest[(manifest["status"] == "failed") | (manifest["status"] == "missing")]
+    mission = "erosita" if "background" in manifest["product"] else "csc"
+    folder = args.output or default_folder(args.mission or mission)
+    counts = [(int((manifest["status"] == s).sum()), s) for s in ("fetched", "present", "missing", "failed")]
+    print(f"{folder}: " + ", ".join(f"{count} files {status}" for count, status in counts if count))
+    for row in bad[:5]:
+        _say(f"{row['status']}: {row['object']} {row['product']}: {row['reason']}")
+    if len(bad) > 5:
+        _say(f"{len(bad) - 5} more, in {Path(folder) / 'manifest.ecsv'}")
+    if len(bad) < len(manifest):
+        print(f"use them: astro-xlatent enrich {args.table} --spectra {folder} -o enriched.fits")
+    return 1 if len(bad) else 0
+
+
+def _run_labels(args):
+    _check_extra()
+    from astro_xlatent.archive import fetch_labels
+    from astro_xlatent.table.files import write_table
+
+    out = _check_output(args.output)
+    table, warned = _collected(fetch_labels, nh_gal=args.nh_gal, cache=args.cache)
+    write_table(table, out)
+    classes = ", ".join(
+        f"{name} {sum(table['class_label'] == name)}" for name in sorted(set(table["class_label"]))
+    )
+    print(f"{out}: {len(table)} sources: {classes}")
+    print(f"use them: astro-xlatent evaluate {out} --label class_label --minimum significance=5")
+    return 1 if warned else 0

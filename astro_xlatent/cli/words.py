@@ -1,0 +1,114 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""Rows of an enriched table in words, for terminals."""
+
+import numpy as np
+
+from astro_xlatent.core.flags import Flag, decode_flags
+
+__all__ = ["aligned", "class_text", "flag_text", "nh_text", "number_text"]
+
+
+def number_text(value, form):
+    """
+    Write a number, or a dash where it is masked or NaN.
+
+    Parameters
+    ----------
+    value : float
+        May be masked.
+    form : str
+        Format specification.
+
+    Returns
+    -------
+    text : str
+
+    Examples
+    --------
+    >>> from astro_xlatent.cli.words import number_text
+    >>> number_text(1234.5, ".2g"), number_text(float("nan"), ".2g")
+    ('1.2e+03', '-')
+    """
+    value = np.ma.filled(np.ma.asarray(value, dtype=float), np.nan)
+    return "-" if np.isnan(value) else format(float(value), form)
+
+
+def nh_text(row):
+    """
+    Write the column density as a 68 % interval or, where flagged, a 90 % upper limit.
+
+    Parameters
+    ----------
+    row : `~astropy.table.Row`
+        Of an enriched table.
+
+    Returns
+    -------
+    text : str
+        In 1/cm2.
+    """
+    if row["xl_flag"] & Flag.NH_UPPER_LIMIT:
+        return f"< {number_text(row['xl_nh_ul90'], '.2g')} (90%)"
+    value, low, high = (number_text(row[f"xl_nh{end}"], ".2g") for end in ("", "_lolim", "_hilim"))
+    return f"{value} ({low} - {high})"
+
+
+def class_text(row):
+    """
+    Write the most probable class, its probability, and that of "other".
+
+    Parameters
+    ----------
+    row : `~astropy.table.Row`
+        Of an enriched table.
+
+    Returns
+    -------
+    text : str
+    """
+    best = number_text(np.ma.max(row["xl_class_prob"]), ".2f")
+    label = "-" if best == "-" else f"{row['xl_class']} {best}"
+    return f"{label}, other {number_text(row['xl_class_other'], '.2f')}"
+
+
+def flag_text(row):
+    """
+    Write the names of a row's flags, or a dash.
+
+    Parameters
+    ----------
+    row : `~astropy.table.Row`
+        Of an enriched table.
+
+    Returns
+    -------
+    text : str
+    """
+    return ",".join(decode_flags(int(row["xl_flag"]))) or "-"
+
+
+def aligned(rows):
+    """
+    Lay rows of words out in columns.
+
+    Parameters
+    ----------
+    rows : list of sequence of str
+        All of one length.
+
+    Returns
+    -------
+    text : str
+        One line for each row.
+
+    Examples
+    --------
+    >>> from astro_xlatent.cli.words import aligned
+    >>> print(aligned([("name", "class"), ("M31 X-1", "LMXB")]))
+    name     class
+    M31 X-1  LMXB
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True))
+             for row in rows)
+    return "\n".join(line.rstrip() for line in lines)

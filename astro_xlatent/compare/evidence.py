@@ -1,0 +1,280 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+How alike the spectra and fluxes of pairs of rows are, as evidence of one source.
+
+References
+----------
+Budavari & Szalay 2008, ApJ 679, 301.
+"""
+
+import numpy as np
+
+from astro_xlatent.core.columns import COLUMNS, N_LATENT
+from astro_xlatent.core.errors import TableError
+from astro_xlatent.compare.likelihoods import (
+    MIN_INFORMATION,
+    REPEATED,
+    expected_weighted,
+    latent_gaussians,
+    likelihoods,
+)
+
+__all__ = ["compare_fluxes", "compare_latents", "latent_population", "spectral_evidence", "temper_factor"]
+
+# Pairs whose matrices are worked on at once.
+_CHUNK = 20_000
+# Rows from which the distribution of the latents is taken, at most and at least.
+_POPULATION = (20_000, 50)
+# Error in dex of a flux of which only one limit is known.
+_UNKNOWN_ERROR = 0.5
+
+
+def latent_population(*tables):
+    """
+    Mean and covariance of the true latents in some tables.
+
+    Parameters
+    ----------
+    *tables : `~astropy.table.Table`
+        Enriched.
+
+    Returns
+    -------
+    mean, covariance : ndarray, (8,) and (8, 8)
+        Covariance of the posterior means plus mean of the posterior
+        covariances, every table with the same weight; N(0, 1), the prior,
+        if fewer than 50 rows can be used.
+    """
+    most, least = _POPULATION
+    parts = []
+    for table in tables:
+        rows = np.unique(np.linspace(0, max(len(table) - 1, 0), min(most, len(table))).astype(int))
+        mean, covariance, usable = latent_gaussians(table, rows)
+        parts.append((mean[usable], covariance[usable]))
+    if min((len(mean) for mean, _ in parts), default=0) < least:
+        return np.zeros(N_LATENT), np.eye(N_LATENT)
+    centre = np.mean([mean.mean(axis=0) for mean, _ in parts], axis=0)
+    spread = np.mean([np.einsum("ni,nj->ij", m - centre, m - centre) / len(m) + c.mean(axis=0)
+                      for m, c in parts], axis=0)
+    return centre, spread + 1e-6 * np.eye(N_LATENT)
+
+
+def spectral_evidence(first, second, *, variability=0.05, population=None):
+    """
+    Compare the latents of pairs of observations.
+
+    Parameters
+    ----------
+    first, second : tuple of ndarray, (n, 8) and (n, 8, 8)
+        Means and covariances of the posteriors.
+    variability : float, optional
+        Variance of every latent between two observations of one source.
+    population : tuple of ndarray, (8,) and (8, 8), optional
+        Mean and covariance of the latents of the sources that are compared;
+        by default the prior, N(0, 1).
+
+    Returns
+    -------
+    log_bayes : ndarray, (n,)
+        Natural logarithm of the Bayes factor of one source against two that
+        were drawn from the population.
+    sigma : ndarray, (n,)
+        Significance of the difference, as that of a normal variable, from
+        chi-square of the likelihoods' means with their covariances and the
+        variability; degrees of freedom as in `~astro_xlatent.compare.observations.combine`.
+        At most 37.
+
+    Notes
+    -----
+    With likelihoods L = q / N(0, 1), each widened by half of the variability,
+    and the population p: log of the integral of L1 L2 p, less the logs of
+    those of L1 p and of L2 p. For p = N(0, 1) and no variability this is the
+    integral of q1 q2 / p.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_xlatent.compare.evidence import spectral_evidence
+    >>> q = np.zeros((1, 8)), 0.01 * np.eye(8)[None]
+    >>> evidence, sigma = spectral_evidence(q, q)
+    >>> bool(evidence[0] > 5), sigma.round().item()
+    (True, 0.0)
+    """
+    centre, spread = (np.zeros(N_LATENT), np.eye(N_LATENT)) if population is None else population
+    prior = np.linalg.inv(spread)
+    wide = [likelihoods(*q, variability=variability / 2) for q in (first, second)]
+    both = wide[0][0] + wide[1][0], wide[0][1] + wide[1][1]
+    constant = np.linalg.slogdet(prior)[1] - centre @ prior @ centre
+    log_bayes = (_log_integral(*both, prior, prior @ centre)
+                 - sum(_log_integral(*one, prior, prior @ centre) for one in wide) - constant / 2)
+    bounded = [likelihoods(*q, variability=variability / 2, least=MIN_INFORMATION) for q in (first, second)]
+    response = [expected_weighted(q[1], variability / 2, MIN_INFORMATION) for q in (first, second)]
+    return log_bayes, _difference(bounded, response)
+
+
+def _log_integral(information, weighted, prior, prior_weighted):
+    """Log of the integral of a Gaussian likelihood times a Gaussian, but for common constants."""
+    total, pull = information + prior, weighted + prior_weighted
+    solved = np.linalg.solve(total, pull[..., None])[..., 0]
+    return 0.5 * (np.einsum("ni,ni->n", pull, solved) - np.linalg.slogdet(total)[1])
+
+
+def _difference(bounded, response):
+    """Significance of the difference of two likelihoods' means, in standard deviations."""
+    from scipy.special import chdtrc, ndtri
+
+    covariances = [np.linalg.inv(information) for information, _ in bounded]
+    means = [np.einsum("nij,nj->ni", c, h) for c, (_, h) in zip(covariances, bounded, strict=True)]
+    offset = means[0] - means[1]
+    weight = np.linalg.inv(covariances[0] + covariances[1])
+    chi2 = np.einsum("ni,nij,nj->n", offset, weight, offset, optimize=True)
+    # Directions that are hardly measured differ by less than their error: fewer degrees of freedom.
+    slopes = [c @ slope for c, (slope, _) in zip(covariances, response, strict=True)]
+    spread = (slopes[0] - slopes[1]) @ (slopes[0] - slopes[1]).transpose(0, 2, 1)
+    spread = spread + sum(c @ noise @ c for c, (_, noise) in zip(covariances, response, strict=True))
+    p = chdtrc(np.maximum(np.einsum("nij,nji->n", weight, spread), 1e-3), chi2 / REPEATED)
+    return -ndtri(np.maximum(p, 1e-299) / 2)
+
+
+def compare_latents(a, b, rows_a, rows_b, variability):
+    """
+    Evidence and difference of the latents of pairs of rows.
+
+    Parameters
+    ----------
+    a, b : `~astropy.table.Table`
+        Enriched.
+    rows_a, rows_b : ndarray of int, (n,)
+        The pairs.
+    variability : float
+        See `spectral_evidence`, which is called with the population of both tables.
+
+    Returns
+    -------
+    log_bayes, sigma : ndarray, (n,)
+        NaN where one of the rows has no latents.
+    """
+    population = latent_population(a, b)
+    log_bayes, sigma = np.full(len(rows_a), np.nan), np.full(len(rows_a), np.nan)
+    for start in range(0, len(rows_a), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        *first, known = latent_gaussians(a, rows_a[part])
+        *second, also = latent_gaussians(b, rows_b[part])
+        found = spectral_evidence(first, second, variability=variability, population=population)
+        for target, value in zip((log_bayes, sigma), found, strict=True):
+            target[part] = np.where(known & also, value, np.nan)
+    return log_bayes, sigma
+
+
+def temper_factor(a, b, rows_a, rows_b, variability):
+    """
+    Factor on log Bayes factors of latents that makes their mean over chance pairs 1.
+
+    Parameters
+    ----------
+    a, b, rows_a, rows_b, variability
+        See `compare_latents`; the pairs are left out of the random ones.
+
+    Returns
+    -------
+    factor : float
+        At most 1; 1 for tables of fewer than 50 rows.
+
+    Notes
+    -----
+    By definition the mean of a Bayes factor under its alternative is 1. In a
+    clumped population, described as one Gaussian, it is more.
+    """
+    if min(len(a), len(b)) < _POPULATION[1]:
+        return 1.0
+    rng = np.random.default_rng(20261122)
+    i, j = (rng.integers(0, len(t), _CHUNK) for t in (a, b))
+    chance = ~np.isin(i * len(b) + j, rows_a * len(b) + rows_b)
+    log_bayes, _ = compare_latents(a, b, i[chance], j[chance], variability)
+    log_bayes = log_bayes[np.isfinite(log_bayes)]
+    if not log_bayes.size or log_bayes.mean() >= 0:
+        return 1.0
+    if _log_mean_exp(log_bayes) <= 0:
+        return 1.0
+    low, high = 0.0, 1.0
+    # The mean is 1 at 0, falls, and rises through 1 again: convex, so that halving finds it.
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if _log_mean_exp(middle * log_bayes) <= 0 else (low, middle)
+    return low
+
+
+def _log_mean_exp(values):
+    from scipy.special import logsumexp
+
+    return logsumexp(values) - np.log(values.size)
+
+
+def compare_fluxes(a, b, rows_a, rows_b, name, scatter):
+    """
+    Flux ratios of pairs of rows, and their evidence.
+
+    Parameters
+    ----------
+    a, b, rows_a, rows_b
+        See `compare_latents`.
+    name : str
+        Flux column, with limits beside it.
+    scatter : float
+        Standard deviation in dex between two observations of a source that
+        counts as unchanged.
+
+    Returns
+    -------
+    ratio, error : ndarray, (n,)
+        Second over first; NaN where one is unknown.
+    log_bayes : ndarray, (n,)
+        One source against a chance pair, whose flux in ``b`` is drawn from
+        the distribution of all fluxes in ``b``; 0 where unknown.
+
+    Raises
+    ------
+    TableError
+        If a table has no such column with limits.
+    """
+    (flux_a, error_a), (flux_b, error_b) = _log_flux(a, name), _log_flux(b, name)
+    log_ratio = flux_b[rows_b] - flux_a[rows_a]
+    error = np.hypot(error_a[rows_a], error_b[rows_b])
+    width = np.hypot(error, max(scatter, 1e-3))
+    chance = _log_density(flux_b)(flux_b[rows_b])
+    log_bayes = -0.5 * (log_ratio / width) ** 2 - np.log(np.sqrt(2 * np.pi) * width) - chance
+    ratio = 10**log_ratio
+    return ratio, ratio * np.log(10) * error, np.where(np.isfinite(log_ratio), log_bayes, 0.0)
+
+
+def _log_flux(table, name):
+    """Decimal logarithm of a flux and its error; NaN where there is none."""
+    names = [name, f"{name}_lolim", f"{name}_hilim"]
+    absent = [n for n in names if n not in table.colnames]
+    if absent or name not in COLUMNS:
+        known = ", ".join(n for n in COLUMNS if n.startswith("xl_flux") and not n.endswith("lim"))
+        msg = (f"flux={name!r}: not in both tables with its limits; allowed: None, or one of {known} "
+               "as add_latents makes them")
+        raise TableError(msg)
+    from astro_xlatent.missions._columns import Columns
+
+    columns = Columns(table)
+    value, low, high = (columns.number(n, COLUMNS[n].unit) for n in names)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value, low, high = np.log10(value), np.log10(low), np.log10(high)
+    error = np.where(np.isfinite(low), (high - low) / 2, np.maximum(high - value, _UNKNOWN_ERROR))
+    known = np.isfinite(value) & np.isfinite(error)
+    return np.where(known, value, np.nan), np.where(known, np.maximum(error, 0.01), np.nan)
+
+
+def _log_density(values):
+    """Smooth logarithm of the density of some values, as a function."""
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return np.zeros_like
+    edges = np.arange(values.min() - 1.0, values.max() + 1.1, 0.05)
+    counts = np.histogram(values, edges)[0].astype(float)
+    kernel = np.exp(-0.5 * (np.arange(-20, 21) * 0.05 / 0.2) ** 2)
+    density = np.convolve(counts, kernel / kernel.sum(), mode="same") / values.size / 0.05
+    centre = 0.5 * (edges[1:] + edges[:-1])
+    return lambda x: np.log(np.interp(x, centre, np.maximum(density, 1e-6)))

@@ -1,0 +1,177 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The latents of enriched rows as Gaussians: posteriors, and the likelihoods behind them.
+
+The posterior of one observation is a Gaussian, the prior N(0, 1) by the
+definition of the latents. Their quotient is the observation's likelihood.
+"""
+
+import numpy as np
+
+from astro_xlatent.core.columns import N_LATENT
+from astro_xlatent.core.errors import TableError
+
+__all__ = [
+    "MIN_INFORMATION",
+    "REPEATED",
+    "expected_weighted",
+    "latent_gaussians",
+    "likelihoods",
+    "plain_column",
+]
+
+#: Information, relative to the prior's, below which a direction of the latents
+#: counts as not measured when observations are compared. What a posterior holds
+#: there is not data but the population, which is no Gaussian: divided by
+#: N(0, 1) it looks like a measurement.
+MIN_INFORMATION = 0.3
+#: Variance of a repeated posterior mean over what Gaussian posteriors imply. Part of
+#: a posterior's width is doubt between kinds of sources, which a second observation
+#: shares. Chosen on simulated repeats so that p-values err towards no change but
+#: in their far tail, less than without it; ``benchmarks/bench_change.py`` prints them on others.
+REPEATED = 0.75
+
+
+def latent_gaussians(table, rows=slice(None)):
+    """
+    Posteriors of the latents of an enriched table's rows.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        With ``xl_latent`` and ``xl_latent_cov`` or ``xl_latent_err``.
+    rows : index, optional
+        Which rows.
+
+    Returns
+    -------
+    mean, covariance : ndarray of float64, (n, 8) and (n, 8, 8)
+        The covariance is diagonal where only errors are known. Rows that
+        cannot be used hold the prior.
+    usable : ndarray of bool, (n,)
+        False where masked, not finite, or without a positive variance.
+
+    Raises
+    ------
+    TableError
+        If the columns are missing or have another shape.
+    """
+    mean, masked = plain_column(table, "xl_latent", rows, (N_LATENT,))
+    if "xl_latent_cov" in table.colnames:
+        covariance, also = plain_column(table, "xl_latent_cov", rows, (N_LATENT, N_LATENT))
+        variance = np.diagonal(covariance, axis1=1, axis2=2)
+    else:
+        error, also = plain_column(table, "xl_latent_err", rows, (N_LATENT,))
+        variance = error**2
+        covariance = np.zeros((*variance.shape, N_LATENT))
+        covariance[:, np.arange(N_LATENT), np.arange(N_LATENT)] = variance
+    usable = ~(masked | also) & np.isfinite(mean).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))
+    usable &= (variance > 0).all(axis=1)
+    mean = np.where(usable[:, None], mean, 0.0)
+    return mean, np.where(usable[:, None, None], covariance, np.eye(N_LATENT)), usable
+
+
+def plain_column(table, name, rows, shape):
+    """
+    Values of a column as plain float64.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    name : str
+        Column of ``add_latents``.
+    rows : index
+        Which rows.
+    shape : tuple of int
+        Shape that a row must have.
+
+    Returns
+    -------
+    values : ndarray of float64, (n, ...)
+        Anything where masked.
+    masked : ndarray of bool, (n,)
+        True where any value of the row is masked.
+
+    Raises
+    ------
+    TableError
+        If there is no such column, or it has another shape.
+    """
+    if name not in table.colnames:
+        msg = f"the table has no column {name!r}; enrich it first with add_latents"
+        raise TableError(msg)
+    column = table[name]
+    if column.shape[1:] != shape:
+        msg = f"column {name!r} has shape {column.shape}; {(len(table), *shape)} is needed"
+        raise TableError(msg)
+    column = column[rows]
+    mask = np.ma.getmaskarray(np.ma.asarray(getattr(column, "value", column)))
+    values = np.ma.getdata(np.ma.asarray(getattr(column, "value", column))).astype(float)
+    return values, mask.any(axis=tuple(range(1, mask.ndim)))
+
+
+def likelihoods(mean, covariance, variability=0.0, least=0.0):
+    """
+    Gaussian likelihoods behind posteriors: the prior N(0, 1) divided out.
+
+    Parameters
+    ----------
+    mean, covariance : ndarray, (n, 8) and (n, 8, 8)
+        Posteriors.
+    variability : float, optional
+        Variance, in every direction, by which a source's latents scatter
+        about their mean from one observation to the next.
+    least : float, optional
+        Lower bound of the information in every direction.
+
+    Returns
+    -------
+    information : ndarray, (n, 8, 8)
+        Inverse covariance of each likelihood. Where a posterior is broader
+        than the prior there is none.
+    weighted : ndarray, (n, 8)
+        The information times the likelihood's mean.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_xlatent.compare.likelihoods import likelihoods
+    >>> information, weighted = likelihoods(np.full((1, 8), 0.8), 0.2 * np.eye(8)[None])
+    >>> information[0, 0, 0].item(), weighted[0, 0].item()
+    (4.0, 4.0)
+    """
+    spread, axes = np.linalg.eigh(covariance)
+    along = np.einsum("nji,nj->ni", axes, mean)
+    spread = np.maximum(spread, 1e-8)
+    measured = np.maximum(1.0 / spread - 1.0, 0.0)
+    weighted = np.where(measured > 0, along / spread, 0.0)
+    # A bound widens nothing but the error of what is hardly measured.
+    bounded = np.maximum(measured, least)
+    diluted = 1.0 + bounded * variability
+    information = np.einsum("nij,nj,nkj->nik", axes, bounded / diluted, axes, optimize=True)
+    return information, np.einsum("nij,nj->ni", axes, weighted / diluted)
+
+
+def expected_weighted(covariance, variability=0.0, least=0.0):
+    """
+    Moments of what `likelihoods` returns as ``weighted``, given the latents.
+
+    Parameters
+    ----------
+    covariance, variability, least
+        As for `likelihoods`.
+
+    Returns
+    -------
+    slope, noise : ndarray, (n, 8, 8)
+        Its expectation is slope times the latents' mean, its covariance
+        about that is noise.
+    """
+    spread, axes = np.linalg.eigh(covariance)
+    measured = np.maximum(1.0 / np.maximum(spread, 1e-8) - 1.0, 0.0)
+    diluted = 1.0 + np.maximum(measured, least) * variability
+
+    def matrix(values):
+        return np.einsum("nij,nj,nkj->nik", axes, values, axes, optimize=True)
+
+    return matrix(measured / diluted), matrix(measured * (1.0 + measured * variability) / diluted**2)

@@ -1,0 +1,276 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Searching enriched tables: sources like a given one, and unlike all others.
+
+Distances respect errors. The latents of every row are known as a Gaussian;
+the distance of two rows is the root of the expected squared distance of their
+true latents, ``d^2 = |m_1 - m_2|^2 + tr C_1 + tr C_2``. A row that is hardly
+measured is near nothing.
+"""
+
+import numpy as np
+from astropy.table import Column, Row, Table
+
+from astro_xlatent.core.columns import N_LATENT
+from astro_xlatent.core.errors import ParameterError, TableError
+from astro_xlatent.core.flags import FLAGS
+from astro_xlatent.compare.likelihoods import plain_column
+from astro_xlatent.core.provenance import check_latent_space
+
+__all__ = ["neighbors", "outliers"]
+
+# More queries than this make a search tree worth its while.
+_FEW = 50
+_CHUNK = 100_000
+# Rows of the samples with which `outliers` bounds distances.
+_COARSE, _FINE = 2000, 40_000
+# Error, in units of the latents' spread, below which rows count as equally well measured.
+_FLOOR = 0.1
+
+
+def neighbors(table, source, k=10):
+    """
+    Rows whose spectra are most like that of a source.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Enriched, of any mission or several.
+    source : int, `~astropy.table.Row` or `~astropy.table.Table`
+        A row number in ``table``, or enriched rows of any table of the same
+        latent space. A source given by number is not its own neighbour.
+    k : int, optional
+        How many neighbours; fewer if the table has fewer usable rows.
+
+    Returns
+    -------
+    found : `~astropy.table.Table`
+        Rows of ``table``, nearest first, source by source, with three
+        columns in front: ``xn_query`` (number of the source among those
+        given), ``xn_row`` (row number in ``table``) and ``xn_distance``.
+
+    Raises
+    ------
+    TableError
+        If the table is not enriched, or a source's latents are masked.
+    ParameterError
+        If ``k`` or the row number cannot be used.
+    ModelError
+        If the latent spaces differ.
+
+    Notes
+    -----
+    ``xn_distance`` is the root of ``|m_1 - m_2|^2 + tr C_1 + tr C_2``, in units of
+    the latents' spread over all sources: the search is exact, for this is the
+    Euclidean distance in nine dimensions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.compare.neighbors import neighbors
+    >>> t = Table({"xl_latent": np.outer([0.0, 3.0, 1.0], np.ones(8)),
+    ...            "xl_latent_err": np.full((3, 8), 0.1)}, meta={"XLSPACE": "demo"})
+    >>> neighbors(t, 0, k=1)["xn_row"].tolist()
+    [2]
+    """
+    _check_count(k, "k")
+    query, self_row = _query(table, source)
+    points, rows = _points(table)
+    wanted = min(k + (self_row is not None), len(rows))
+    index, distance = _nearest(points, query, wanted)
+    noise = np.broadcast_to(query[:, 8:] ** 2, index.shape)
+    asked = np.repeat(np.arange(len(query)), wanted)
+    found_rows, distance = rows[index.ravel()], np.sqrt(distance.ravel() ** 2 + noise.ravel())
+    keep = np.arange(len(found_rows))
+    if self_row is not None:
+        keep = np.flatnonzero(found_rows != self_row)[:k]
+    found = table[found_rows[keep]]
+    columns = [("xn_query", asked, "number of the source that was asked for", "meta.id.cross"),
+               ("xn_row", found_rows, "row number in the searched table", "meta.id.cross"),
+               ("xn_distance", distance.astype(np.float32),
+                "expected distance of the true latents", "stat.param;arith.diff")]
+    return _prepend(found, [(name, values[keep], text, ucd) for name, values, text, ucd in columns])
+
+
+def outliers(table, n=20, *, k=5, exclude=("NO_DATA", "NO_SOURCE")):
+    """
+    Rows whose spectra have no like in the table.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Enriched, of any mission or several.
+    n : int, optional
+        How many rows; fewer if the table has fewer usable rows.
+    k : int, optional
+        A row is as isolated as its k-th neighbour is far, so that k - 1
+        odd sources of one kind do not hide each other.
+    exclude : sequence of str, optional
+        Names of flags; rows that have one of them are not looked at.
+
+    Returns
+    -------
+    found : `~astropy.table.Table`
+        Rows of ``table``, most isolated first, with two columns in front:
+        ``xn_row``, the row number in ``table``, and ``xn_isolation``.
+
+    Raises
+    ------
+    TableError
+        If the table is not enriched, or has no more than ``k`` usable rows.
+    ParameterError
+        If ``n``, ``k`` or the name of a flag cannot be used.
+    ModelError
+        If the table does not say its latent space.
+
+    Notes
+    -----
+    ``xn_isolation`` is the distance from the row's latents to those of its
+    k-th neighbour over the row's own rms error, sqrt(tr C / 8 + 0.1^2). Unlike
+    ``xl_outlier``, which compares with the simulated sources of the training,
+    it compares with the table. The result is exact: the distance to the k-th
+    neighbour within a sample bounds that within the table, and rows are
+    looked at in the order of that bound until none can be among the first n.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.compare.neighbors import outliers
+    >>> latent = np.random.default_rng(1).normal(size=(100, 8))
+    >>> latent[17] += 5
+    >>> t = Table({"xl_latent": latent, "xl_latent_err": np.full((100, 8), 0.3)},
+    ...           meta={"XLSPACE": "demo"})
+    >>> outliers(t, n=1)["xn_row"].tolist()
+    [17]
+    """
+    from scipy.spatial import cKDTree
+
+    _check_count(n, "n")
+    _check_count(k, "k")
+    check_latent_space(table)
+    excluded = _flagged(table, exclude)
+    points, rows = _points(table)
+    points, rows = points[~excluded[rows]], rows[~excluded[rows]]
+    if len(rows) <= k:
+        msg = f"only {len(rows)} rows have latents and none of the excluded flags; more than k={k} are needed"
+        raise TableError(msg)
+    mean, error = points[:, :N_LATENT], np.sqrt(points[:, N_LATENT] ** 2 / N_LATENT + _FLOOR**2)
+    bound = _bound(mean, k, _COARSE)(slice(None)) / error
+    finer, threshold = _bound(mean, k, _FINE), -np.inf
+    tree, order = cKDTree(mean), np.argsort(-bound)
+    score = np.full(len(rows), -np.inf)
+    n, step = min(n, len(rows)), max(4 * n, 256)
+    for start in range(0, len(order), step):
+        block = order[start:start + step]
+        if bound[block[0]] < threshold:
+            break
+        block = block[finer(block) / error[block] >= threshold]
+        score[block] = tree.query(mean[block], k=[k + 1])[0][:, 0] / error[block]
+        threshold = np.partition(score, -n)[-n]
+    best = np.argsort(-score, kind="stable")[:n]
+    return _prepend(table[rows[best]], [
+        ("xn_row", rows[best], "row number in the searched table", "meta.id.cross"),
+        ("xn_isolation", score[best].astype(np.float32),
+         "distance to the k-th neighbour over the row's own error", "stat.param;arith.ratio")])
+
+
+def _check_count(value, name):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        msg = f"{name} is {value!r}; it must be an integer, 1 or more"
+        raise ParameterError(msg)
+
+
+def _points(table):
+    """Means and root of the summed variance of the usable rows (n, 9), and their row numbers."""
+    points, rows = [np.zeros((0, N_LATENT + 1))], [np.zeros(0, int)]
+    for start in range(0, len(table), _CHUNK):
+        mean, variance, usable = _moments(table, slice(start, start + _CHUNK))
+        points.append(np.concatenate([mean, np.sqrt(variance)[:, None]], axis=1)[usable])
+        rows.append(start + np.flatnonzero(usable))
+    return np.concatenate(points), np.concatenate(rows)
+
+
+def _moments(table, rows):
+    """Mean, summed variance, and which rows are usable; the covariance is not needed."""
+    mean, masked = plain_column(table, "xl_latent", rows, (N_LATENT,))
+    error, also = plain_column(table, "xl_latent_err", rows, (N_LATENT,))
+    usable = ~(masked | also) & np.isfinite(mean).all(axis=1) & np.isfinite(error).all(axis=1)
+    return mean, np.sum(error**2, axis=1), usable & (error > 0).all(axis=1)
+
+
+def _query(table, source):
+    """Points of the sources asked for, and the row number if there is one."""
+    if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
+        if not -len(table) <= source < len(table):
+            msg = f"source is row {source}, but the table has {len(table)} rows"
+            raise ParameterError(msg)
+        check_latent_space(table)
+        row = int(source) % len(table)
+        return _all_points(table[row:row + 1]), row
+    if isinstance(source, Row):
+        source = source.table[source.index:source.index + 1]
+    if not isinstance(source, Table):
+        msg = f"source is {type(source).__name__}; a row number, a row or a table of rows is needed"
+        raise ParameterError(msg)
+    check_latent_space(table, source)
+    return _all_points(source), None
+
+
+def _all_points(source):
+    points, rows = _points(source)
+    if len(rows) < len(source):
+        absent = np.setdiff1d(np.arange(len(source)), rows)
+        msg = f"source: row {absent[0]} of those given has no latents (masked, see its xl_reason)"
+        raise TableError(msg)
+    return points
+
+
+def _nearest(points, query, k):
+    """Index of the k nearest points, and the distance without the query's own variance."""
+    target = query.copy()
+    target[:, N_LATENT] = 0.0
+    if len(query) > _FEW and len(points):
+        from scipy.spatial import cKDTree
+
+        distance, index = cKDTree(points).query(target, k=np.arange(1, k + 1))
+        return index, distance
+    square = np.stack([np.einsum("ni,ni->n", points - one, points - one) for one in target]) \
+        if len(target) else np.zeros((0, len(points)))
+    index = np.argpartition(square, k - 1, axis=1)[:, :k] if k else np.zeros((len(query), 0), int)
+    near = np.take_along_axis(square, index, axis=1)
+    order = np.argsort(near, axis=1, kind="stable")
+    return np.take_along_axis(index, order, axis=1), np.sqrt(np.take_along_axis(near, order, axis=1))
+
+
+def _bound(mean, k, size):
+    """Function of rows: distance to the k-th neighbour within a sample, never less than within all."""
+    from scipy.spatial import cKDTree
+
+    sample = np.unique(np.linspace(0, len(mean) - 1, size).astype(int))
+    tree = cKDTree(mean[sample])
+    # One neighbour more: a row of the sample finds itself. Too few rows: infinity.
+    return lambda rows: tree.query(mean[rows], k=[k + 1])[0][:, 0]
+
+
+def _flagged(table, names):
+    """True for rows that have one of the named flags."""
+    values = {flag.name: flag.value for flag in FLAGS}
+    unknown = [str(name) for name in names if name not in values] if not isinstance(names, str) else [names]
+    if unknown:
+        msg = f"exclude names {', '.join(unknown)}; a sequence of flags is needed: {', '.join(values)}"
+        raise ParameterError(msg)
+    if "xl_flag" not in table.colnames:
+        return np.zeros(len(table), bool)
+    bits = sum(values[name] for name in set(names))
+    return (np.ma.filled(np.ma.asarray(table["xl_flag"]), 0) & bits) != 0
+
+
+def _prepend(found, columns):
+    """Add columns in front, replacing those of an earlier search."""
+    for position, (name, values, text, ucd) in enumerate(columns):
+        if name in found.colnames:
+            found.remove_column(name)
+        found.add_column(Column(values, name=name, description=text, meta={"ucd": ucd}), index=position)
+    return found

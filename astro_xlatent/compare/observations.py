@@ -1,0 +1,405 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Several observations of one source: their joint latents, and whether they differ.
+
+The posterior of one observation is a Gaussian, the prior N(0, 1) by the
+definition of the latents. Their quotient is the observation's likelihood;
+likelihoods multiply, and the prior enters once.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.table import Row, Table
+
+from astro_xlatent.core.columns import CLASSES, N_LATENT, make_column
+from astro_xlatent.core.errors import ParameterError, TableError
+from astro_xlatent.compare.likelihoods import MIN_INFORMATION, REPEATED, latent_gaussians, likelihoods, plain_column
+from astro_xlatent.model.priors import prior_weights
+from astro_xlatent.core.provenance import check_latent_space
+
+__all__ = ["CLASS_GAIN", "MIN_INFORMATION", "Combined", "combine", "group_latents", "latent_gaussians",
+           "likelihoods", "share_latents", "source_numbers"]
+
+#: What any number of further observations of one source can add to the
+#: evidence on its class, relative to the first. Chosen by the log score of
+#: simulated sources observed by Chandra and eROSITA, two to six times, where the
+#: full product of probabilities is worse than a single observation;
+#: ``benchmarks/bench_match.py truth`` prints the score for two.
+CLASS_GAIN = 0.35
+# Information, relative to the prior's, from which an observation says something at all.
+_INFORMED = 0.05
+# Rows whose matrices are worked on at once.
+_CHUNK = 20_000
+
+
+@dataclass
+class Combined:
+    """
+    What several observations of each of n sources say together.
+
+    Attributes
+    ----------
+    latent, latent_cov : ndarray, (n, 8) and (n, 8, 8)
+        Mean and covariance of the joint posterior.
+    class_prob : ndarray, (n, 9), or None
+        Joint probabilities of the eight classes and "other".
+    n_obs, n_used : ndarray of int, (n,)
+        Observations there are, and those that say anything about the latents.
+    chi2 : ndarray, (n,)
+        Deviation of the observations from their common latents.
+    p_change : ndarray, (n,)
+        Probability of a larger ``chi2`` if the spectrum's shape did not
+        change; NaN for fewer than two used observations.
+    """
+
+    latent: np.ndarray
+    latent_cov: np.ndarray
+    class_prob: np.ndarray
+    n_obs: np.ndarray
+    n_used: np.ndarray
+    chi2: np.ndarray
+    p_change: np.ndarray
+
+
+def combine(observations, *, class_weights=None):
+    """
+    Join observations of the same sources.
+
+    Parameters
+    ----------
+    observations : sequence of `~astro_xlatent.model.posterior.Posterior`, or of tables, or a table
+        Posteriors, or enriched tables, each of n rows: row i is source i.
+        A single table, or a sequence of its rows, holds observations of one
+        source.
+    class_weights : mapping or array_like, optional
+        Class prior in what is given, as in `~astro_xlatent.add_latents`; by
+        default equal weights.
+
+    Returns
+    -------
+    combined : Combined
+        Independent of the order of the observations.
+
+    Raises
+    ------
+    ParameterError
+        If there is no observation, or the numbers of rows differ.
+    ModelError
+        If tables are of different latent spaces.
+
+    Notes
+    -----
+    With K posteriors N(m_k, C_k) the joint precision is sum(1/C_k) - (K - 1),
+    the joint mean follows from sum(m_k/C_k).
+
+    Class probabilities are not multiplied: that takes the observations for
+    independent given the class, but sources of a class differ, and seeing the
+    same unusual one ten times is not ten times the evidence. The logarithms of
+    probability over prior are averaged, each with its information (relative
+    entropy to the prior) I_k as weight, and their mean raised by 1 +
+    `CLASS_GAIN` (1 - 1/K') with K' = sum(I)^2 / sum(I^2). One informative
+    observation among uninformative ones remains as it is.
+
+    ``chi2`` compares the likelihoods' means with their weighted mean.
+    Directions with less than `MIN_INFORMATION` get the error that belongs to
+    it: what a posterior says there it has from the population, not from the
+    data. They therefore count as less than one degree of freedom each: as many
+    as the expectation of ``chi2`` for Gaussian latents of the population, 8
+    (K - 1) if every direction is measured. Repeats of a source scatter less than
+    posteriors are wide (`~astro_xlatent.compare.likelihoods.REPEATED`). The test errs
+    towards no change except in its far tail (``benchmarks/bench_change.py``).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.compare.observations import combine
+    >>> rows = Table({"xl_latent": np.full((2, 8), 0.5), "xl_latent_err": np.full((2, 8), 0.5)},
+    ...              meta={"XLSPACE": "a"})
+    >>> joint = combine(rows)
+    >>> joint.latent[0, 0].item(), joint.latent_cov[0, 0, 0].item()
+    (0.5714285714285714, 0.14285714285714285)
+    """
+    mean, covariance, usable, classes, group = _stack(observations)
+    n_groups = int(group.max()) + 1
+    return _combine_groups(mean, covariance, usable, classes, group, n_groups, class_weights)
+
+
+def _stack(observations):
+    """Means, covariances, usable, class probabilities and number of the source of all observations."""
+    if isinstance(observations, Row):
+        observations = [observations]
+    if isinstance(observations, Table):
+        parts, group = [_from_table(observations)], np.zeros(len(observations), int)
+    else:
+        observations = list(observations)
+        rows = bool(observations) and all(isinstance(item, Row) for item in observations)
+        tables = [item.table[item.index:item.index + 1] if rows else item for item in observations]
+        if tables and all(isinstance(item, Table) for item in tables):
+            check_latent_space(*tables)
+        parts = [_from_table(t) if isinstance(t, Table) else _from_posterior(t) for t in tables]
+        sizes = {len(part[0]) for part in parts}
+        if len(sizes) > 1:
+            msg = f"observations have {sorted(sizes)} rows; row i of each must be the same source"
+            raise ParameterError(msg)
+        group = np.concatenate([np.zeros(len(p[0]), int) if rows else np.arange(len(p[0])) for p in parts]
+                               or [np.zeros(0, int)])
+    if not group.size:
+        msg = "observations is empty; give at least one posterior or enriched row"
+        raise ParameterError(msg)
+    joined = [None if any(v is None for v in values) else np.concatenate(values)
+              for values in zip(*parts, strict=True)]
+    return (*joined, group)
+
+
+def _from_posterior(posterior):
+    return (np.asarray(posterior.latent, float), np.asarray(posterior.latent_cov, float),
+            np.asarray(posterior.detected, bool), np.asarray(posterior.class_prob, float))
+
+
+def _from_table(table):
+    mean, covariance, usable = latent_gaussians(table)
+    return mean, covariance, usable, _class_probabilities(table)
+
+
+def _class_probabilities(table):
+    """Probabilities of nine classes (n, 9), uniform where masked; None without the columns."""
+    if not {"xl_class_prob", "xl_class_other"} <= set(table.colnames):
+        return None
+    eight, masked = plain_column(table, "xl_class_prob", slice(None), (len(CLASSES),))
+    other, also = plain_column(table, "xl_class_other", slice(None), ())
+    nine = np.concatenate([eight * (1 - other)[:, None], other[:, None]], axis=1)
+    known = ~(masked | also) & np.isfinite(nine).all(axis=1)
+    return np.where(known[:, None], nine, 1 / nine.shape[1])
+
+
+def _combine_groups(mean, covariance, usable, classes, group, n_groups, class_weights=None):
+    """The work of `combine`: observations with the same number in ``group`` are of one source."""
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(n_groups))
+
+    def total(values):
+        return np.add.reduceat(values[order], starts, axis=0) if n_groups else values[:0]
+
+    information, weighted = np.empty_like(covariance), np.empty_like(mean)
+    bounded, deviation = np.empty_like(covariance), np.empty(mean.shape)
+    for start in range(0, len(mean), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        information[part], weighted[part] = likelihoods(mean[part], covariance[part])
+        bounded[part], deviation[part] = likelihoods(mean[part], covariance[part], least=MIN_INFORMATION)
+    informed = usable & (np.linalg.eigvalsh(information)[:, -1] > _INFORMED)
+    n_used = total(informed.astype(int))
+    information[~usable], weighted[~usable] = 0.0, 0.0
+    joint_cov = np.linalg.inv(np.eye(N_LATENT) + total(information))
+    joint = np.einsum("nij,nj->ni", joint_cov, total(weighted))
+    bounded[~informed], deviation[~informed] = np.eye(N_LATENT) * 1e-12, 0.0
+    own = np.einsum("ni,ni->n", deviation, np.linalg.solve(bounded, deviation[..., None])[..., 0])
+    together = total(deviation)
+    common = np.linalg.solve(total(bounded), together[..., None])[..., 0]
+    chi2 = np.maximum(total(own) - np.einsum("ni,ni->n", together, common), 0.0)
+    information[~informed] = 0.0
+    expected = total(_trace(bounded, information)) - _trace(total(bounded), total(information))
+    n_obs = total(np.ones(len(mean), int))
+    # A single observation is its own posterior, also where it is broader than the prior.
+    alone = (n_obs == 1) & total(usable.astype(int)).astype(bool)
+    joint[alone], joint_cov[alone] = mean[order][starts][alone], covariance[order][starts][alone]
+    class_prob = None if classes is None else _pool(classes, usable, total, class_weights)
+    return Combined(joint, joint_cov, class_prob, n_obs, n_used, chi2, _p_change(chi2, expected, n_used))
+
+
+def _trace(bounded, information):
+    """Expectation of h B^-1 h for h of covariance I + I^2: noise, and the population's N(0, 1)."""
+    return np.trace(np.linalg.solve(bounded, information + information @ information), axis1=1, axis2=2)
+
+
+def _p_change(chi2, expected, n_used):
+    from scipy.special import chdtrc
+
+    return np.where(n_used > 1, chdtrc(np.maximum(expected, 1e-3), chi2 / REPEATED), np.nan)
+
+
+def _pool(classes, usable, total, weights):
+    """Joint class probabilities, see the notes of `combine`."""
+    weights = prior_weights(weights, len(classes))
+    with np.errstate(divide="ignore"):
+        prior = np.log(weights)
+    # A class that the prior excludes stays excluded; no observation can speak for it.
+    ratio = np.where(weights > 0, np.log(np.maximum(classes, 1e-12)), 0.0) - np.where(weights > 0, prior, 0.0)
+    gained = np.where(usable, np.maximum(np.sum(classes * ratio, axis=1), 0.0) + 1e-9, 0.0)
+    summed = np.maximum(total(gained), 1e-12)
+    effective = np.maximum(summed**2 / np.maximum(total(gained**2), 1e-24), 1.0)
+    mean = total(gained[:, None] * ratio) / summed[:, None]
+    known = usable[:, None]
+    common = total(np.where(known, prior, 0.0)) / np.maximum(total(known), 1)
+    logit = common + (1 + CLASS_GAIN * (1 - 1 / effective))[:, None] * mean
+    probability = np.exp(logit - logit.max(axis=1, keepdims=True))
+    return probability / probability.sum(axis=1, keepdims=True)
+
+
+def group_latents(table, by="name", *, class_weights=None):
+    """
+    One row per source from an enriched table of observations.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Enriched; with ``xl_latent_cov`` (``include=["xl_latent_cov"]``) the
+        result is exact, otherwise the latents' errors count as independent.
+    by : str, optional
+        Column that is the same for all observations of a source.
+    class_weights : mapping or array_like, optional
+        Class prior with which the table was made, as in
+        `~astro_xlatent.add_latents`, if not equal weights. Where it differs
+        between a source's rows, their geometric mean enters.
+
+    Returns
+    -------
+    sources : `~astropy.table.Table`
+        In the order in which sources appear: ``by``; ``xl_n_obs``, and
+        ``xl_n_used`` of them that could be used; ``xl_latent``,
+        ``xl_latent_err``, ``xl_latent_cov``; ``xl_class``,
+        ``xl_class_prob``, ``xl_class_other`` where the class prior is known;
+        ``xl_p_change``, the p-value against an unchanged spectrum (masked
+        below two used observations). Latents and class are masked where no
+        observation could be used.
+
+    Raises
+    ------
+    TableError
+        If a column is missing, or ``by`` is masked in some row.
+    ModelError
+        If the table does not say its latent space.
+
+    Notes
+    -----
+    See `combine`. A table that was enriched with a class prior gives class
+    columns only with ``class_weights``, or if the grouping is left to
+    `~astro_xlatent.add_latents`: the prior must be divided out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.compare.observations import group_latents
+    >>> t = Table({"name": ["a", "b", "a"], "xl_latent": np.zeros((3, 8)),
+    ...            "xl_latent_err": np.full((3, 8), 0.5)}, meta={"XLSPACE": "demo"})
+    >>> group_latents(t)["name", "xl_n_obs"].as_array().tolist()
+    [('a', 2), ('b', 1)]
+    """
+    names, group, found, missing = _join(table, by, class_weights)
+    sources = Table({by: names}, meta={k: v for k, v in table.meta.items() if k.startswith("XL")})
+    for name, column in _columns(found, missing, slice(None)).items():
+        sources[name] = column
+    return sources
+
+
+def share_latents(table, by="name", *, class_weights=None):
+    """
+    Give every row what all observations of its source say together.
+
+    Parameters
+    ----------
+    table, by, class_weights
+        As for `group_latents`.
+
+    Returns
+    -------
+    shared : `~astropy.table.Table`
+        A copy, row by row, in which the columns of `group_latents` hold the
+        values of the row's source; the other columns remain the row's own.
+
+    Raises
+    ------
+    TableError, ModelError
+        As `group_latents`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.compare.observations import share_latents
+    >>> t = Table({"name": ["a", "b", "a"], "xl_latent": np.zeros((3, 8)),
+    ...            "xl_latent_err": np.full((3, 8), 0.5)}, meta={"XLSPACE": "demo"})
+    >>> share_latents(t)["xl_n_obs"].tolist()
+    [2, 1, 2]
+    """
+    _, group, found, missing = _join(table, by, class_weights)
+    shared = table.copy()
+    for name, column in _columns(found, missing, group).items():
+        shared[name] = column
+    return shared
+
+
+def _join(table, by, class_weights):
+    """Names of sources, the number of every row's source, `Combined`, and which sources have no data."""
+    check_latent_space(table)
+    if "xl_n_obs" in table.colnames:
+        msg = ("the table's latents are joint already (it has xl_n_obs), and would be counted twice; enrich "
+               "it without group_by")
+        raise TableError(msg)
+    names, group = source_numbers(table, by)
+    mean, covariance, usable = latent_gaussians(table)
+    known_prior = table.meta.get("XLPRIOR", "none") == "none" or class_weights is not None
+    classes = _class_probabilities(table) if known_prior else None
+    found = _combine_groups(mean, covariance, usable, classes, group, len(names), class_weights)
+    return names, group, found, np.bincount(group, weights=usable, minlength=len(names)) == 0
+
+
+def source_numbers(table, by):
+    """
+    Which source every row is an observation of.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    by : str
+        Column that is the same for all observations of a source.
+
+    Returns
+    -------
+    names : `~astropy.table.Column`
+        Its values, each once, in the order in which they appear.
+    number : ndarray of int, (rows,)
+        Index into ``names``.
+
+    Raises
+    ------
+    TableError
+        If there is no such column, or it is masked in some row.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.compare.observations import source_numbers
+    >>> source_numbers(Table({"name": ["b", "a", "b"]}), "name")[1].tolist()
+    [0, 1, 0]
+    """
+    if by not in table.colnames:
+        msg = f"no column {by!r} names the source; the table has {', '.join(table.colnames[:8])}, ..."
+        raise TableError(msg)
+    column = table[by]
+    masked = np.ma.getmaskarray(np.ma.asarray(column))
+    if column.ndim != 1 or masked.any():
+        msg = (f"column {by!r} is to name the sources, but {int(masked.sum())} rows are masked or hold no "
+               "single value; name every row's source")
+        raise TableError(msg)
+    _, first, inverse = np.unique(np.asarray(column), return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))
+    return column[np.sort(first)], rank[inverse]
+
+
+def _columns(found, missing, rows):
+    """Output columns, with the sources in the order ``rows``."""
+    variance = np.diagonal(found.latent_cov, axis1=1, axis2=2)
+    values = {"xl_n_obs": found.n_obs, "xl_n_used": found.n_used, "xl_latent": found.latent,
+              "xl_latent_err": np.sqrt(variance), "xl_latent_cov": found.latent_cov}
+    if found.class_prob is not None:
+        other = found.class_prob[:, -1]
+        values |= {"xl_class": np.array([*CLASSES, "other"])[found.class_prob.argmax(axis=1)],
+                   "xl_class_prob": found.class_prob[:, :-1] / np.maximum(1 - other, 1e-12)[:, None],
+                   "xl_class_other": other}
+    values["xl_p_change"] = found.p_change
+    unknown = {"xl_n_obs": None, "xl_n_used": None, "xl_p_change": ~np.isfinite(found.p_change)[rows]}
+    return {name: make_column(name, value[rows], unknown.get(name, missing[rows]))
+            for name, value in values.items()}

@@ -1,0 +1,245 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Pairs of catalogue rows that lie near each other, and how probable it is that
+such a pair is one source, as far as position goes.
+
+References
+----------
+Budavari & Szalay 2008, ApJ 679, 301 (Bayes factor of two positions).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from astro_xlatent.core.errors import ParameterError, TableError
+
+__all__ = ["MOST_PAIRS", "Pairs", "candidate_pairs", "check_probability", "match_share",
+           "positional_log_bayes", "sky_density"]
+
+#: More candidate pairs than this are refused, for they fill the memory.
+MOST_PAIRS = 30_000_000
+_NEIGHBOURS = 16
+_CHUNK = 100_000
+_RAD = np.pi / 180 / 3600
+
+
+@dataclass
+class Pairs:
+    """
+    Candidate pairs of two catalogues.
+
+    Attributes
+    ----------
+    i, j : ndarray of int64
+        Indices into the first and the second `Positions`, sorted.
+    separation : ndarray
+        Arcsec.
+    sigma : ndarray
+        Standard deviation of the separation, arcsec, in the direction in
+        which the two lie: ``separation / sigma`` is the distance in units of
+        the error ellipse.
+    width : ndarray
+        Standard deviation of the circle with the area of the combined error
+        ellipse, arcsec; equal to ``sigma`` where errors are circles.
+    """
+
+    i: np.ndarray
+    j: np.ndarray
+    separation: np.ndarray
+    sigma: np.ndarray
+    width: np.ndarray
+
+    def __len__(self):
+        return len(self.i)
+
+    def __getitem__(self, rows):
+        return Pairs(*(getattr(self, name)[rows] for name in ("i", "j", "separation", "sigma", "width")))
+
+
+def candidate_pairs(a, b, n_sigma=5.0):
+    """
+    Pairs of rows closer than a number of combined standard deviations.
+
+    Parameters
+    ----------
+    a, b : `~astro_xlatent.compare.positions.Positions`
+    n_sigma : float, optional
+        Largest distance in units of the combined error ellipse; 5 keeps all
+        but 4e-6 of the true pairs.
+
+    Returns
+    -------
+    pairs : Pairs
+
+    Raises
+    ------
+    TableError
+        If there are more than `MOST_PAIRS`.
+
+    Notes
+    -----
+    Rows are searched in groups of like errors, so that a few poorly placed
+    sources do not widen the search of all others.
+    """
+    found, total = [_near(a, b, np.zeros(0, np.int64), np.zeros(0, np.int64))], 0
+    groups_b = list(_groups(b, max(len(b), 1)))
+    for mine, tree in _groups(a, _CHUNK):
+        for others, other_tree in groups_b:
+            reach = n_sigma * np.hypot(a.major[mine].max(), b.major[others].max()) * _RAD
+            near = tree.sparse_distance_matrix(other_tree, 2 * np.sin(reach / 2), output_type="ndarray")
+            pairs = _near(a, b, mine[near["i"]], others[near["j"]])
+            found.append(pairs[pairs.separation < n_sigma * pairs.sigma])
+            total += len(found[-1])
+            if total > MOST_PAIRS:
+                msg = (f"more than {MOST_PAIRS} pairs of rows lie within {n_sigma:g} standard deviations; "
+                       "are position errors too large, or rows repeated?")
+                raise TableError(msg)
+    columns = ("i", "j", "separation", "sigma", "width")
+    joined = Pairs(*(np.concatenate([getattr(part, name) for part in found]) for name in columns))
+    return joined[np.lexsort((joined.j, joined.i))]
+
+
+def _near(a, b, i, j):
+    """Separation and combined error of some pairs."""
+    offset = (b.xyz[j] - a.xyz[i]) / _RAD
+    chord = np.sqrt(np.einsum("ni,ni->n", offset, offset))
+    separation = 2 * np.arcsin(chord * _RAD / 2) / _RAD
+    round_ = a.minor[i] ** 2 + b.minor[j] ** 2
+    if a.stretch is None and b.stretch is None:
+        sigma = np.sqrt(round_)
+        return Pairs(i, j, separation, sigma, sigma)
+    # The covariance is round_ + m m' + n n' with vectors m, n along the major axes: in two
+    # dimensions, but written with scalar products, which need no axes and so no care at the poles.
+    m, n = (np.zeros_like(offset) if p.stretch is None else p.stretch[k] for p, k in ((a, i), (b, j)))
+    mm, nn, mn, dm, dn = (np.einsum("ni,ni->n", x, y) for x, y in
+                          ((m, m), (n, n), (m, n), (offset, m), (offset, n)))
+    determinant = (round_ + mm) * (round_ + nn) - mn**2
+    removed = (dm**2 * (round_ + nn) - 2 * dm * dn * mn + dn**2 * (round_ + mm)) / determinant
+    square = np.maximum(chord**2 - removed, 0.0) / round_
+    width = determinant**0.25
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sigma = np.where(square > 0, separation / np.sqrt(square), width)
+    return Pairs(i, j, separation, sigma, width)
+
+
+def _groups(positions, most):
+    """Indices of rows with like errors, at most so many at once, with their trees."""
+    from scipy.spatial import cKDTree
+
+    octave = np.floor(np.log2(positions.major)).astype(int)
+    for value in np.unique(octave):
+        members = np.flatnonzero(octave == value)
+        for start in range(0, len(members), most):
+            part = members[start:start + most]
+            yield part, cKDTree(positions.xyz[part])
+
+
+def positional_log_bayes(separation, sigma, width=None):
+    """
+    Bayes factor of one source against two, from two positions.
+
+    Parameters
+    ----------
+    separation, sigma : array_like
+        Distance, and sqrt(sigma_1^2 + sigma_2^2) of the standard deviations
+        in the direction of the offset, arcsec.
+    width : array_like, optional
+        Standard deviation of the circle with the area of the combined error
+        ellipse, arcsec; by default errors are circles.
+
+    Returns
+    -------
+    log_bayes : ndarray
+        Natural logarithm of 2 / width^2 exp(-separation^2 / (2 sigma^2)),
+        angles in radians (Budavari & Szalay 2008, equation 16, where both
+        are one number): the alternative is anywhere on the sky.
+
+    Examples
+    --------
+    >>> from astro_xlatent.compare.pairs import positional_log_bayes
+    >>> positional_log_bayes(0.0, 1.0).round(2).item()
+    25.17
+    """
+    sigma = np.asarray(sigma, float)
+    width = sigma if width is None else np.asarray(width, float)
+    return np.log(2) - 2 * np.log(width * _RAD) - 0.5 * (np.asarray(separation) / sigma) ** 2
+
+
+def sky_density(positions, at):
+    """
+    Sources per steradian around some sources of a catalogue.
+
+    Parameters
+    ----------
+    positions : Positions
+    at : ndarray of int
+        Indices of the sources.
+
+    Returns
+    -------
+    density : ndarray
+        From the distance to the 16th neighbour, or the last one there is; at
+        least one source in all the sky.
+    """
+    k = min(_NEIGHBOURS, len(positions) - 1)
+    if k < 1:
+        return np.full(len(at), 1 / (4 * np.pi))
+    chord = positions.tree.query(positions.xyz[at], k=[k + 1])[0][:, 0]
+    # A cap of chord c has the area pi c^2 on the unit sphere; the k-th
+    # neighbour itself is left out, which makes the mean right.
+    chord = np.maximum(chord, _RAD)
+    return np.maximum((k - 1) / (np.pi * chord**2), 1 / (4 * np.pi))
+
+
+def match_share(a, b, likelihood_ratio):
+    """
+    Share of the rows of one catalogue, within the other's area, that the other has too.
+
+    Parameters
+    ----------
+    a, b : Positions
+    likelihood_ratio : ndarray
+        For every row of ``a`` with candidates, the sum over these of the
+        density of their separation over the density of ``b``.
+
+    Returns
+    -------
+    share : float
+        Maximum of the likelihood, between 0.001 and 0.99.
+    """
+    within = _share_within(a, b) * len(a)
+    share = 0.5
+    for _ in range(200):
+        signal = share * likelihood_ratio
+        new = np.sum(signal / (signal + 1 - share)) / max(within, len(likelihood_ratio), 1)
+        new = float(np.clip(new, 1e-3, 0.99))
+        if abs(new - share) < 1e-6:
+            break
+        share = new
+    return share
+
+
+def _share_within(a, b, most=5000):
+    """Share of rows of a with as many neighbours in b as rows of b have, within three times the distance."""
+    k = min(_NEIGHBOURS, len(b))
+    if k < 2 or not len(a):
+        return 1.0
+    own, other = (p.xyz[np.linspace(0, len(p) - 1, min(len(p), most)).astype(int)] for p in (b, a))
+    usual = np.median(b.tree.query(own, k=[k])[0])
+    return float(np.mean(b.tree.query(other, k=[k])[0] < 3 * usual))
+
+
+def check_probability(value, name):
+    """
+    Refuse what is no probability.
+
+    Raises
+    ------
+    ParameterError
+        If ``value`` is not a number between 0 and 1.
+    """
+    if isinstance(value, bool) or not np.isscalar(value) or isinstance(value, str) or not 0 <= value <= 1:
+        msg = f"{name} is {value!r}; it must lie between 0 and 1"
+        raise ParameterError(msg)
+    return float(value)

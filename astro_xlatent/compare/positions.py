@@ -1,0 +1,237 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Positions of catalogue rows with their errors, circles or ellipses.
+
+What pairs of them say is in `astro_xlatent.compare.pairs`, whose names can be had here.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from astropy import units as u
+
+from astro_xlatent.core.errors import TableError
+from astro_xlatent.missions._columns import Columns
+from astro_xlatent.compare.pairs import (
+    candidate_pairs,
+    check_probability,
+    match_share,
+    positional_log_bayes,
+    sky_density,
+)
+
+__all__ = ["ERROR_COLUMNS", "POSITION_COLUMNS", "Positions", "candidate_pairs", "check_probability",
+           "match_share", "position_names", "positional_log_bayes", "read_positions", "sky_density"]
+
+#: Position columns that are recognised, in degrees if they have no unit: eFEDS's
+#: corrected positions go before its raw ones; VizieR's names.
+POSITION_COLUMNS = (("ra_corr", "dec_corr"), ("ra", "dec"), ("ra_icrs", "de_icrs"), ("raicrs", "deicrs"))
+
+_TO_SIGMA = 1 / np.sqrt(-2 * np.log(0.05))
+#: Error columns that are recognised, in arcsec if they have no unit, and the
+#: number that makes them the standard deviation in one coordinate: the 95 %
+#: radius of the CSC (semi-axes r0, r1), the 1-sigma error of eRASS, and the
+#: radial errors sqrt(ra_err^2 + dec_err^2) of eSASS, eFEDS and 4XMM.
+ERROR_COLUMNS = {
+    "err_ellipse_r0": _TO_SIGMA,
+    "pos_err": 1.0,
+    "poserr": 1 / np.sqrt(2),
+    "radec_err_corr": 1 / np.sqrt(2),
+    "radec_err": 1 / np.sqrt(2),
+}
+# Error ellipses: 95 % semi-axes and position angle of the first, and what tells VizieR's short names.
+_ELLIPSES = ((("err_ellipse_r0", "err_ellipse_r1", "err_ellipse_ang"), ()),
+             (("r0", "r1", "pa"), ("2cxo", "_2cxo")))
+# VizieR's posErr of eRASS1 is its POS_ERR; in tables with these it is not 4XMM's POSERR.
+_ERASS = ("detlike0", "mlcts1", "mlflux1", "detuid")
+#: Errors above this, in arcsec, are not believed.
+LARGEST_ERROR = 300.0
+
+
+@dataclass
+class Positions:
+    """
+    The rows of a catalogue that have a position and an error.
+
+    Attributes
+    ----------
+    rows : ndarray of int, (n,)
+        Row numbers in the table.
+    xyz : ndarray, (n, 3)
+        Unit vectors.
+    sigma : ndarray, (n,)
+        Standard deviation in one coordinate, arcsec; that of the circle of
+        the same area where the error is an ellipse.
+    n_table : int
+        Rows of the table, those left out included.
+    stretch : ndarray, (n, 3), or None
+        Vector along the major axis of the error ellipse, as long as the root
+        of the difference of both axes' variances, arcsec; None: circles.
+    """
+
+    rows: np.ndarray
+    xyz: np.ndarray
+    sigma: np.ndarray
+    n_table: int
+    stretch: np.ndarray = None
+
+    def __len__(self):
+        return len(self.rows)
+
+    @cached_property
+    def minor(self):
+        """Standard deviation along the minor axis, arcsec."""
+        if self.stretch is None:
+            return self.sigma
+        half = 0.5 * np.einsum("ni,ni->n", self.stretch, self.stretch)
+        # The product of both variances is sigma^4, their difference that of the vector.
+        return np.sqrt(self.sigma**4 / (half + np.sqrt(half**2 + self.sigma**4)))
+
+    @cached_property
+    def major(self):
+        """Standard deviation along the major axis, arcsec."""
+        return self.sigma**2 / self.minor
+
+    @cached_property
+    def tree(self):
+        """All positions as `scipy.spatial.cKDTree`."""
+        from scipy.spatial import cKDTree
+
+        return cKDTree(self.xyz)
+
+
+def read_positions(table, label="table", error=None):
+    """
+    Positions and their errors from a catalogue's columns.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        With ``ra`` and ``dec``, or other `POSITION_COLUMNS`, in any case (ICRS;
+        degrees if without unit).
+    label : str, optional
+        What error messages call the table.
+    error : str or `~astropy.units.Quantity`, optional
+        Standard deviation in one coordinate: name of a column that has a
+        unit, one angle, or one a row. By default the first column of
+        `ERROR_COLUMNS` that the table has. Of the CSC the error ellipse is
+        taken, with ``err_ellipse_r0``, ``err_ellipse_r1`` and ``err_ellipse_ang``.
+
+    Returns
+    -------
+    positions : Positions
+        Without the rows whose position or error is masked, not finite, or
+        impossible (declination beyond the poles; error zero, negative or
+        above `LARGEST_ERROR`).
+
+    Raises
+    ------
+    TableError
+        If columns are missing, ambiguous, or in a wrong unit, if more than
+        half of the errors are above `LARGEST_ERROR`, or if the table has
+        rows but none can be used.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.compare.positions import read_positions
+    >>> read_positions(Table({"RA": [359.9], "DEC": [-90.0], "POS_ERR": [4.0]})).sigma
+    array([4.])
+    """
+    columns = Columns(table)
+    names = position_names(columns)
+    if names is None:
+        missing = [name for name in ("ra", "dec") if name not in columns]
+        msg = f"{label} has no column {' and '.join(missing)}; rename its position columns to ra and dec"
+        raise TableError(msg)
+    ra, dec = (columns.number(name, u.deg) for name in names)
+    sigma, ellipse = _errors(columns, label, error)
+    large = sigma > LARGEST_ERROR
+    if 2 * large.sum() > len(table):
+        msg = (f"{label}: most position errors are above {LARGEST_ERROR:g} arcsec, with a median of "
+               f"{np.nanmedian(sigma):.4g} arcsec; is their unit wrong?")
+        raise TableError(msg)
+    rows = np.flatnonzero(np.isfinite(ra) & (np.abs(dec) <= 90) & (sigma > 0) & ~large)
+    if len(table) and not rows.size:
+        msg = f"{label}: no row has a position with an error; all are masked, not finite or zero"
+        raise TableError(msg)
+    ra, dec = np.radians(ra[rows]), np.radians(dec[rows])
+    xyz = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+    stretch = None if ellipse is None else _stretch(ra, dec, *(part[rows] for part in ellipse))
+    return Positions(rows, xyz, sigma[rows], len(table), stretch)
+
+
+def position_names(columns):
+    """
+    Names of a table's position columns.
+
+    Parameters
+    ----------
+    columns : container of str
+        Lower-case names, such as `~astro_xlatent.missions._columns.Columns`.
+
+    Returns
+    -------
+    names : tuple of str, or None
+        The first of `POSITION_COLUMNS` of which both are there.
+
+    Examples
+    --------
+    >>> from astro_xlatent.compare.positions import position_names
+    >>> position_names({"ra_icrs", "de_icrs", "mjd"})
+    ('ra_icrs', 'de_icrs')
+    """
+    return next((pair for pair in POSITION_COLUMNS if all(name in columns for name in pair)), None)
+
+
+def _stretch(ra, dec, first, second, angle):
+    """Vectors along the major axes, from both standard deviations and the first one's angle (radians)."""
+    east = np.stack([-np.sin(ra), np.cos(ra), np.zeros_like(ra)], axis=1)
+    north = np.stack([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)], axis=1)
+    angle = np.where(first >= second, angle, angle + np.pi / 2)
+    direction = np.sin(angle)[:, None] * east + np.cos(angle)[:, None] * north
+    return np.sqrt(np.abs(first**2 - second**2))[:, None] * direction
+
+
+def _errors(columns, label, error):
+    """Standard deviation in one coordinate, arcsec, NaN where unknown; and the ellipse or None."""
+    if isinstance(error, str):
+        if error not in columns:
+            msg = f"{label} has no column {error!r} of position errors"
+            raise TableError(msg)
+        if getattr(columns.raw(error), "unit", None) is None:
+            msg = f"{label}: column {error!r} has no unit; set table[{error!r}].unit, such as 'arcsec'"
+            raise TableError(msg)
+        return columns.number(error, u.arcsec), None
+    if error is not None:
+        try:
+            values = u.Quantity(error).to_value(u.arcsec)
+            return np.array(np.broadcast_to(values, len(columns)), float), None
+        except (u.UnitConversionError, TypeError, ValueError) as problem:
+            msg = f"{label}: position error is {error!r}; give an angle with a unit, one or one a row"
+            raise TableError(msg) from problem
+    for names, telling in _ELLIPSES:
+        if all(name in columns for name in names[:2]) and (not telling or columns.first(*telling)):
+            return _ellipse(columns, *names)
+    name = columns.first(*ERROR_COLUMNS)
+    if name is None:
+        msg = (f"{label} has none of the columns {', '.join(ERROR_COLUMNS)}; name the column of its "
+               "position errors, or give an angle such as 1.0 * u.arcsec")
+        raise TableError(msg)
+    known = 1.0 if name == "poserr" and columns.first(*_ERASS) else ERROR_COLUMNS[name]
+    return known * columns.number(name, u.arcsec), None
+
+
+def _ellipse(columns, first, second, angle):
+    """Standard deviation of the circle of equal area, and both axes' with the angle; no angle: a circle."""
+    axes = [_TO_SIGMA * columns.number(name, u.arcsec) for name in (first, second)]
+    with np.errstate(invalid="ignore"):
+        # One axis alone, or one that is zero, makes a circle.
+        one, two = (np.where(mine > 0, mine, other) for mine, other in (axes, axes[::-1]))
+        sigma = np.sqrt(one * two)
+    turn = np.radians(columns.number(angle, u.deg))
+    known = np.isfinite(turn)
+    if not known.any():
+        return sigma, None
+    return sigma, (np.where(known, one, sigma), np.where(known, two, sigma), np.where(known, turn, 0.0))

@@ -1,0 +1,167 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The columns that `~astro_xlatent.add_latents` adds to a table.
+
+One registry, `COLUMNS`, gives every column its name, type, unit, UCD and
+description; the table code, the documentation and the tests read it. Names
+never change once released.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Column, MaskedColumn
+
+__all__ = ["CLASSES", "COLUMNS", "GROUP_COLUMNS", "N_LATENT", "ColumnSpec", "make_column"]
+
+#: The eight source classes, in the order of ``xl_class_prob``.
+CLASSES = ("AGN", "CV", "HM-STAR", "HMXB", "LM-STAR", "LMXB", "NS", "YSO")
+#: Number of latent dimensions.
+N_LATENT = 8
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """Name, type, unit, UCD1+ and meaning of one output column."""
+
+    name: str
+    dtype: type
+    shape: tuple
+    unit: object
+    ucd: str
+    description: str
+    optional: bool = False
+    format: str = None
+
+
+def _limits(name, unit, ucd, quantity, fmt, optional90=False, optional=False):
+    """The 68 % limits of a quantity, and on request the 90 % limits."""
+    specs = [
+        ColumnSpec(f"{name}_lolim", np.float32, (), unit, f"{ucd};stat.min",
+                   f"lower limit of the 68 % interval of {quantity}", optional, fmt),
+        ColumnSpec(f"{name}_hilim", np.float32, (), unit, f"{ucd};stat.max",
+                   f"upper limit of the 68 % interval of {quantity}", optional, fmt),
+    ]
+    if optional90:
+        specs += [
+            ColumnSpec(f"{name}_lolim90", np.float32, (), unit, f"{ucd};stat.min",
+                       f"lower limit of the 90 % interval of {quantity}", True, fmt),
+            ColumnSpec(f"{name}_hilim90", np.float32, (), unit, f"{ucd};stat.max",
+                       f"upper limit of the 90 % interval of {quantity}", True, fmt),
+        ]
+    return specs
+
+
+def _flux(suffix, band):
+    """Absorbed energy flux in one band with its limits."""
+    unit = u.erg / u.cm**2 / u.s
+    ucd = "phot.flux;em.X-ray"
+    quantity = f"the absorbed energy flux, {band} keV"
+    name = f"xl_flux_{suffix}"
+    value = ColumnSpec(name, np.float32, (), unit, f"{ucd};meta.modelled",
+                       f"absorbed energy flux, {band} keV, posterior median", format="%.4g")
+    return [value, *_limits(name, unit, ucd, quantity, "%.4g")]
+
+
+def _spectral(name, unit, ucd, quantity):
+    """A parameter of the spectral model with its limits, on request."""
+    value = ColumnSpec(name, np.float32, (), unit, f"{ucd};meta.modelled",
+                       f"{quantity}, posterior median", True, "%.3g")
+    return [value, *_limits(name, unit, ucd, quantity, "%.3g", optional=True)]
+
+
+COLUMNS = {
+    spec.name: spec
+    for spec in [
+        ColumnSpec("xl_latent", np.float32, (N_LATENT,), None, "stat.param;meta.modelled",
+                   "latent vector of the incident spectrum's shape, posterior mean",
+                   format="%.3f"),
+        ColumnSpec("xl_latent_err", np.float32, (N_LATENT,), None, "stat.error;stat.param",
+                   "standard deviation of the latents", format="%.3f"),
+        ColumnSpec("xl_latent_cov", np.float32, (N_LATENT, N_LATENT), None,
+                   "stat.covariance;stat.param", "covariance of the latents", True, "%.3f"),
+        ColumnSpec("xl_class", str, (), None, "src.class;meta.modelled",
+                   "most probable class"),
+        ColumnSpec("xl_class_prob", np.float32, (len(CLASSES),), None,
+                   "stat.probability;src.class",
+                   "probabilities of " + ", ".join(CLASSES) + ", given that it is one of them",
+                   format="%.3f"),
+        ColumnSpec("xl_class_set", str, (), None, "meta.code.class;src.class",
+                   "classes that hold the true one with 90 % probability (conformal, equal priors), "
+                   "most probable first", True),
+        ColumnSpec("xl_class_other", np.float32, (), None, "stat.probability;src.class",
+                   "probability that the source is none of the eight classes", format="%.3f"),
+        ColumnSpec("xl_nh", np.float32, (), 1 / u.cm**2, "phys.columnDensity;meta.modelled",
+                   "total column of a neutral z = 0 screen (tbabs, Wilms abundances), "
+                   "posterior median", format="%.4g"),
+        *_limits("xl_nh", 1 / u.cm**2, "phys.columnDensity", "xl_nh", "%.4g", optional90=True),
+        ColumnSpec("xl_nh_ul90", np.float32, (), 1 / u.cm**2, "phys.columnDensity;stat.max",
+                   "one-sided 90 % upper limit of xl_nh", format="%.4g"),
+        *_spectral("xl_photon_index", None, "spect.index",
+                   "photon index, if the spectrum is a power law"),
+        *_spectral("xl_kt", u.keV, "phys.temperature", "kT, if the spectrum is thermal"),
+        *_flux("05_2", "0.5-2"),
+        *_flux("2_7", "2-7"),
+        *_flux("02_23", "0.2-2.3"),
+        ColumnSpec("xl_gof", np.float32, (), None, "stat.fit.goodness",
+                   "(C - expected C) / standard deviation of C for the decoded spectrum; "
+                   "masked for bands, which always fit", format="%.2f"),
+        ColumnSpec("xl_outlier", np.float32, (), None, "stat.probability",
+                   "p-value against simulated sources of like counts; small is odd",
+                   format="%.3g"),
+        ColumnSpec("xl_flag", np.int32, (), None, "meta.code.qual",
+                   "bit mask, see astro_xlatent.decode_flags"),
+        ColumnSpec("xl_reason", str, (), None, "meta.note",
+                   "why a result is missing or limited, in words"),
+        ColumnSpec("xl_model", str, (), None, "meta.version",
+                   "model name and version that made the xl_ columns"),
+    ]
+}
+
+#: Columns that appear where observations of one source are joined.
+GROUP_COLUMNS = {
+    spec.name: spec
+    for spec in [
+        ColumnSpec("xl_n_obs", np.int32, (), None, "meta.number;obs", "observations of the source"),
+        ColumnSpec("xl_n_used", np.int32, (), None, "meta.number;obs",
+                   "observations that say something about the latents"),
+        ColumnSpec("xl_p_change", np.float32, (), None, "stat.probability;src.var",
+                   "p-value of the observations' latents if the spectrum's shape did not change",
+                   format="%.3g"),
+    ]
+}
+
+
+def make_column(name, values, mask=None):
+    """
+    Make an output column with unit, UCD, description and format.
+
+    Parameters
+    ----------
+    name : str
+        A key of `COLUMNS` or `GROUP_COLUMNS`.
+    values : array_like, shape (rows, ...)
+        The values.
+    mask : array_like of bool, optional
+        Rows without a result. A plain column is made when none is set.
+
+    Returns
+    -------
+    column : `~astropy.table.Column` or `~astropy.table.MaskedColumn`
+
+    Examples
+    --------
+    >>> from astro_xlatent.core.columns import make_column
+    >>> make_column("xl_nh", [1e21]).unit
+    Unit("1 / cm2")
+    """
+    spec = COLUMNS.get(name) or GROUP_COLUMNS[name]
+    values = np.asarray(values, dtype=spec.dtype)
+    values = values.reshape(values.shape[0], *spec.shape)
+    info = {"name": name, "unit": spec.unit, "description": spec.description,
+            "format": spec.format, "meta": {"ucd": spec.ucd}}
+    if mask is None or not np.any(mask):
+        return Column(values, **info)
+    full = np.broadcast_to(np.reshape(mask, (-1,) + (1,) * len(spec.shape)), values.shape)
+    return MaskedColumn(values, mask=full, **info)

@@ -1,0 +1,125 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+What made the columns of a table, as table metadata.
+
+The keys are flat and at most eight characters long: FITS headers drop nested
+values and warn about longer names. VOTable drops all of ``table.meta``, which
+is why ``xl_model`` is a column as well.
+"""
+
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from astro_xlatent.core.errors import ModelError, ParameterError
+
+__all__ = ["PROVENANCE_KEYS", "check_latent_space", "package_version", "provenance_meta"]
+
+#: Metadata keys and what they hold.
+PROVENANCE_KEYS = {
+    "XLMODEL": "name of the model",
+    "XLVERS": "version of astro_xlatent",
+    "XLSHA256": "sha256 of the model's weights",
+    "XLSPACE": "latent space; tables of different spaces cannot be compared",
+    "XLPRIOR": "class prior",
+    "XLDEVICE": "where the network ran",
+    "XLDATE": "when, UTC",
+}
+
+
+def package_version():
+    """
+    Version of the installed package, or ``"unknown"`` in a bare source tree.
+
+    Returns
+    -------
+    version : str
+    """
+    try:
+        return version("astro_xlatent")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def provenance_meta(model_name, sha256, *, latent_space="", prior=None, device="cpu", date=None):
+    """
+    Describe a run in metadata that survives FITS, ECSV and Parquet.
+
+    Parameters
+    ----------
+    model_name : str
+        Name and version of the model.
+    sha256 : str
+        Hexadecimal sha256 of its weights.
+    latent_space : str, optional
+        Version of the latent space.
+    prior : str or None, optional
+        The class prior in words; `None` is written as ``"none"``.
+    device : str, optional
+        Where the network ran.
+    date : `~datetime.datetime`, optional
+        Time of the run with its time zone; now if not given.
+
+    Returns
+    -------
+    meta : dict of str to str
+        The keys of `PROVENANCE_KEYS`, in that order.
+
+    Raises
+    ------
+    `~astro_xlatent.core.errors.ParameterError`
+        If ``date`` has no time zone.
+
+    Examples
+    --------
+    >>> from astro_xlatent.core.provenance import provenance_meta
+    >>> provenance_meta("demo-1", "0f" * 32, latent_space="demo")["XLSPACE"]
+    'demo'
+    """
+    date = datetime.now(UTC) if date is None else date
+    if date.tzinfo is None:
+        msg = f"date must have a time zone, got {date!r}; use datetime.now(datetime.UTC)"
+        raise ParameterError(msg)
+    values = {
+        "XLMODEL": model_name,
+        "XLVERS": package_version(),
+        "XLSHA256": sha256,
+        "XLSPACE": latent_space,
+        "XLPRIOR": "none" if prior is None else prior,
+        "XLDEVICE": device,
+        "XLDATE": date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+    }
+    return {key: str(values[key]) for key in PROVENANCE_KEYS}
+
+
+def check_latent_space(*tables):
+    """
+    Make sure that the latents of several tables may be compared.
+
+    Parameters
+    ----------
+    *tables : `~astropy.table.Table`
+        Enriched tables, with ``XLSPACE`` in their metadata.
+
+    Returns
+    -------
+    latent_space : str
+        The one they share.
+
+    Raises
+    ------
+    `~astro_xlatent.core.errors.ModelError`
+        If they differ, or if a table does not say.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astro_xlatent.core.provenance import check_latent_space
+    >>> check_latent_space(Table(meta={"XLSPACE": "a"}), Table(meta={"XLSPACE": "a"}))
+    'a'
+    """
+    spaces = [str(table.meta.get("XLSPACE", "")) for table in tables]
+    if len(set(spaces)) != 1 or not spaces[0]:
+        msg = (f"the tables' latent spaces are {spaces} (XLSPACE in table.meta); latents compare only "
+               "within one space: enrich all tables with the same model")
+        raise ModelError(msg)
+    return spaces[0]

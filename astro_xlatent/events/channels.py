@@ -1,0 +1,147 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""From the pulse heights of events to the channels of a response."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from astro_xlatent.core.errors import ParameterError, ResponseError
+from astro_xlatent.spectra._fits import load_bytes
+from astro_xlatent.spectra._ogip_tables import parse_rmf
+from astro_xlatent.spectra.response import Response
+
+__all__ = ["Channels", "find_channels"]
+
+#: XMM's PI is in eV; its spectra have channels of so many eV, by their number.
+_XMM_STEP = {4096: 5, 2400: 5, 800: 15}
+_MAX_CHANNELS = 100_000
+
+
+@dataclass
+class Channels:
+    """
+    Channels of a spectrum, and the rule from the column PI to them.
+
+    Attributes
+    ----------
+    first, size : int
+        Number of the first channel, and how many there are.
+    response : Response or None
+    e_lo, e_hi : ndarray or None
+        Bounds in keV where an RMF tells.
+    in_ev : bool
+        Whether PI is an energy in eV, as eROSITA's is, and not a channel.
+    step : int
+        PI units in a channel.
+    """
+
+    first: int
+    size: int
+    response: object = None
+    e_lo: np.ndarray = None
+    e_hi: np.ndarray = None
+    in_ev: bool = False
+    step: int = 1
+
+    def index(self, pi):
+        """Index of the channel of each event, shape (n,); -1 where there is none."""
+        with np.errstate(invalid="ignore"):
+            if self.in_ev:
+                return self._index_of_energy(np.asarray(pi, float) * 1e-3)
+            number = np.floor(np.asarray(pi, float) / self.step) - self.first
+            good = (number >= 0) & (number < self.size)
+            return np.where(good, number, -1).astype(np.int64)
+
+    def _index_of_energy(self, energy):
+        index = np.searchsorted(self.e_lo, energy, side="right") - 1
+        good = (index >= 0) & (energy < self.e_hi[np.maximum(index, 0)])
+        return np.where(good, index, -1)
+
+    def quality(self, energy_range):
+        """OGIP quality, 1 for channels that reach out of a range in keV."""
+        if energy_range is None:
+            return np.zeros(self.size, np.int16)
+        try:
+            low, high = (float(value) for value in energy_range)
+        except (TypeError, ValueError):
+            low, high = np.nan, np.nan
+        if not low < high:
+            msg = f"energy_range is {energy_range!r}; give lowest and highest energy in keV, such as (0.5, 7)"
+            raise ParameterError(msg)
+        if self.e_lo is None:
+            msg = "energy_range needs the energies of the channels; give rmf=..."
+            raise ResponseError(msg)
+        inside = (self.e_lo >= low - 1e-6) & (self.e_hi <= high + 1e-6)
+        if not inside.any():
+            msg = (f"energy_range is {low:g}-{high:g} keV; the channels cover {self.e_lo.min():.3g}-"
+                   f"{self.e_hi.max():.3g} keV")
+            raise ParameterError(msg)
+        return np.where(inside, 0, 1).astype(np.int16)
+
+
+def find_channels(events, arf, rmf):
+    """
+    Channels of an event list's spectra.
+
+    Parameters
+    ----------
+    events : EventFile
+    arf, rmf : str, path-like, Response or None
+        A `Response` as ``rmf`` is used as it is.
+
+    Returns
+    -------
+    channels : Channels
+        From the RMF if given, else from TLMIN and TLMAX of PI.
+
+    Raises
+    ------
+    ResponseError, SpectrumError
+        If the RMF cannot be used or is needed, or does not fit PI.
+    """
+    telescope = events.header.text("TELESCOP").upper()
+    in_ev = telescope == "EROSITA" or events.unit("PI") == "ev"
+    channels = _from_limits(events, in_ev) if rmf is None else _from_response(arf, rmf)
+    if rmf is None and arf is not None:
+        msg = f"an ARF ({arf}) is given without the RMF that belongs to it; give rmf=..."
+        raise ResponseError(msg)
+    if telescope == "XMM":
+        channels.step = _XMM_STEP.get(channels.size)
+        if channels.step is None:
+            events.fail(f"XMM spectra have {', '.join(map(str, _XMM_STEP))} channels, the RMF has "
+                        f"{channels.size}; give the RMF of this instrument")
+    elif in_ev:
+        channels.in_ev = True
+    elif events.limits("PI") is not None:
+        _check_limits(events, channels)
+    return channels
+
+
+def _from_limits(events, in_ev):
+    if in_ev or events.header.text("TELESCOP").upper() == "XMM":
+        msg = (f"{events.path}: the column PI is in eV, so that an RMF is needed to tell the channels; give "
+               "rmf=...")
+        raise ResponseError(msg)
+    limits = events.limits("PI")
+    if limits is None or limits[1] - limits[0] > _MAX_CHANNELS:
+        events.fail(f"the limits TLMIN and TLMAX of the column PI are {limits}, which tells no channels; "
+                    "give rmf=...")
+    return Channels(int(np.ceil(limits[0])), int(np.ceil(limits[1]) - np.ceil(limits[0])))
+
+
+def _check_limits(events, channels):
+    low, high = events.limits("PI")
+    if (np.ceil(low), np.ceil(high) - np.ceil(low)) != (channels.first, channels.size):
+        events.fail(f"PI goes from {np.ceil(low):g} to {np.ceil(high) - 1:g}, the channels of the RMF from "
+                    f"{channels.first} to {channels.first + channels.size - 1}; they do not belong together")
+
+
+def _from_response(arf, rmf):
+    if isinstance(rmf, Response):
+        return Channels(rmf.first_channel, rmf.n_channels, rmf, rmf.channel_e_lo, rmf.channel_e_hi)
+    if arf is not None:
+        return _from_response(None, Response.read(arf, rmf))
+    parsed = parse_rmf(load_bytes(rmf, ResponseError), rmf)
+    response = Response.read(None, rmf) if parsed.has_area else None
+    return Channels(parsed.first_channel, parsed.channel_e_lo.size, response, parsed.channel_e_lo,
+                    parsed.channel_e_hi)

@@ -1,0 +1,221 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Spectra of regions from event lists.
+
+What CIAO's dmextract and eSASS's srctool do for counts, exposure and area; the
+effective area and redistribution of the region are theirs to make.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from astro_xlatent.core.errors import ParameterError, RegionError
+from astro_xlatent.core.flags import Flag
+from astro_xlatent.events.channels import find_channels
+from astro_xlatent.events.filters import parse_selection, read_good_times
+from astro_xlatent.events.plane import Plane, check_overlap, check_place, warn
+from astro_xlatent.events.scales import Occupancy, backscale, exposure_of
+from astro_xlatent.events.aperture import Aperture
+from astro_xlatent.events.files import EventFile
+from astro_xlatent.events.regions import read_region
+
+__all__ = ["extract_spectrum"]
+
+# Fewer events without a channel than this are nothing to speak of.
+_FEW = 20
+_META = ("OBJECT", "OBS_ID", "DATE-OBS", "RA_PNT", "DEC_PNT", "FILTER", "DATAMODE", "DETNAM")
+
+
+def extract_spectrum(cls, events, source, background=None, *, arf=None, rmf=None, field=None,
+                     energy_range=None, select=None, good_times=None, exposure=None):
+    """
+    Make spectra of regions from an event list; see `XraySpectrum.from_events`, where the arguments stand.
+
+    Parameters
+    ----------
+    cls : type
+        `XraySpectrum`.
+
+    Returns
+    -------
+    spectrum : XraySpectrum
+    """
+    source = read_region(source)
+    events = EventFile.open(events)
+    _refuse_unsupported(events)
+    selections = parse_selection(select)
+    _keep_detectors(events, selections)
+    channels = find_channels(events, arf, rmf)
+    quality = channels.quality(energy_range)
+    before = _restrict(events, good_times)
+    plane = Plane(events, source)
+    field = None if field is None else Aperture(field, plane.wcs, "field")
+    tallies = [_Tally(Aperture(region, plane.wcs, purpose), purpose, field, channels.size)
+               for region, purpose in ((source, "source"), (background, "background"))
+               if region is not None]
+    occupancy, n_nan = _count(events, plane, channels, selections, tallies)
+    check_place(events, tallies, occupancy, field)
+    if len(tallies) == 2:
+        check_overlap(*tallies)
+    made = [_spectrum(cls, events, tally, channels, quality, plane, exposure, before) for tally in tallies]
+    for spectrum in made:
+        note = ", ".join(map(str, selections)) or "none"
+        spectrum.meta.update(selection=note, events_without_position=n_nan)
+        spectrum.meta["history"] = _history(events, spectrum)
+    if len(made) == 2:
+        made[0].background = made[1]
+    else:
+        made[0].flags |= Flag.NO_BACKGROUND
+    return made[0]
+
+
+def _refuse_unsupported(events):
+    if events.header.text("INSTRUME").upper().startswith("HRC"):
+        events.fail("this is an HRC event list; the HRC has next to no energy resolution, so there is no "
+                    "spectral shape to work with. Use an ACIS observation, or the table's bands")
+    if not events.n_rows:
+        events.fail("no event; the list is empty")
+    if "PI" not in events.columns:
+        events.fail(f"a column PI is needed, it has {', '.join(events.columns) or 'none'}; give a calibrated "
+                    "event list (level 2)")
+
+
+def _keep_detectors(events, selections):
+    """Forget the good times of telescopes and CCDs that are selected away: their exposure does not count."""
+    for selection in selections:
+        if selection.column == events.detector_column() and selection.mask is None:
+            events.good_times = {number: times for number, times in events.good_times.items()
+                                 if number is None or selection.passes(np.array([number]))[0]}
+
+
+def _restrict(events, good_times):
+    """Apply the user's good times; good seconds by detector before that."""
+    if good_times is None:
+        return None
+    before = {number: events.good_seconds(number) for number in (None, *events.good_times)}
+    if not events.good_times:
+        span = [events.header.get(key) for key in ("TSTART", "TSTOP")]
+        if not all(isinstance(value, (int, float)) for value in span) or span[0] >= span[1]:
+            events.fail("good_times needs the file's own, or TSTART and TSTOP, to scale the exposure")
+        events.good_times = {None: np.array([span], float)}
+        before = {None: events.good_seconds()}
+    events.restrict(read_good_times(good_times))
+    return before
+
+
+class _Tally:
+    """Counts of one region, as pieces of the event list come by."""
+
+    def __init__(self, aperture, purpose, field, size):
+        self.aperture, self.purpose, self.field = aperture, purpose, field
+        self.counts = np.zeros(size, np.int64)
+        self.no_channel = self.shared = 0
+        self.detectors = Counter()
+
+    def add(self, x, y, channel, detector):
+        """Count the events of a piece; which of them are inside."""
+        inside = self.aperture.contains(x, y)
+        if self.field is not None:
+            inside[inside] = self.field.contains(x[inside], y[inside])
+        found = channel[inside]
+        self.counts += np.bincount(found[found >= 0], minlength=len(self.counts))
+        self.no_channel += int(np.sum(found < 0))
+        if detector is not None:
+            self.detectors.update(detector[inside].tolist())
+        return inside
+
+    @property
+    def n_events(self):
+        """Events inside, in a channel or not."""
+        return int(self.counts.sum()) + self.no_channel
+
+    @property
+    def detector(self):
+        """Number of the detector of most events, or None."""
+        return int(self.detectors.most_common(1)[0][0]) if self.detectors else None
+
+
+def _count(events, plane, channels, selections, tallies):
+    """Run through the events once; where there were any, and how many have no position."""
+    detector = events.detector_column()
+    names = [*plane.columns, "PI", *(s.column for s in selections), *([detector] if detector else [])]
+    timed = bool(events.good_times)
+    occupancy, n_nan, n_good = Occupancy(plane.limits(events)), 0, 0
+    for piece in events.pieces(names + ["TIME"] * timed):
+        seen_by = piece[detector] if detector else None
+        good = events.good(piece["TIME"], seen_by) if timed else np.ones(len(piece["PI"]), bool)
+        for selection in selections:
+            good &= selection.passes(piece[selection.column])
+        x, y = plane.xy(piece)
+        nan = ~(np.isfinite(x) & np.isfinite(y))
+        n_nan += int(np.sum(good & nan))
+        good &= ~nan
+        n_good += int(good.sum())
+        x, y = x[good], y[good]
+        occupancy.add(x, y)
+        channel = channels.index(piece["PI"][good])
+        # eROSITA's telescopes look at the same place: only CCDs tell where a region lies.
+        ccd = None if seen_by is None or detector == "TM_NR" else seen_by[good]
+        inside = [tally.add(x, y, channel, ccd) for tally in tallies]
+        if len(inside) == 2:
+            tallies[0].shared += int(np.sum(inside[0] & inside[1]))
+    if not n_good:
+        what = "all positions are NaN" if n_nan else (
+            f"no event passes the good times{' and ' if selections else ''}{', '.join(map(str, selections))}")
+        events.fail(f"{what}; {events.n_rows} events were looked at. Check the file and the selection")
+    return occupancy, n_nan
+
+
+def _spectrum(cls, events, tally, channels, quality, plane, exposure, before):
+    area, how = tally.aperture.area(tally.field)
+    scale, scale_rule = backscale(events, plane.wcs, area)
+    if exposure is None:
+        seconds, rule = exposure_of(events, tally.detector, _before(before, tally.detector))
+        _warn_survey(events, tally)
+    else:
+        seconds, rule = exposure, "given"
+    if not area > 0:
+        msg = f"{tally.aperture.name}: the {tally.purpose} region has no area within the field"
+        raise RegionError(msg)
+    if tally.no_channel > max(_FEW, tally.counts.sum()):
+        warn(f"{events.path}: {tally.no_channel} events of the {tally.purpose} region lie in no channel, "
+             f"{tally.counts.sum()} in one; does the RMF belong to this instrument?")
+    header = events.header
+    meta = {key.lower().replace("-", "_"): header.get(key) for key in _META if header.get(key) is not None}
+    meta.update(chantype="PI", events=Path(events.path).name, region=tally.aperture.name, exposure_rule=rule,
+                backscale_rule=f"{scale_rule}, area {how}", area_pixels=area,
+                events_without_channel=tally.no_channel)
+    number = np.arange(channels.first, channels.first + channels.size)
+    response = channels.response
+    return cls(counts=tally.counts, exposure=_checked_exposure(seconds),
+               channel=number, backscale=scale, response=response if tally.purpose == "source" else None,
+               quality=quality, telescope=header.text("TELESCOP").upper(),
+               instrument=header.text("INSTRUME").upper(), meta=meta,
+               flags=response.flags if response is not None and tally.purpose == "source" else 0)
+
+
+def _before(before, detector):
+    return 0.0 if before is None else before.get(detector, before[None])
+
+
+def _warn_survey(events, tally):
+    mode = events.header.text("OBS_MODE").upper()
+    if tally.purpose == "source" and mode in ("SURVEY", "SCAN", "SLEW"):
+        warn(f"{events.path}: in {mode} mode the exposure differs from place to place; that of the whole "
+             "event list was taken. Give the one at the source as exposure=... (from an exposure map)")
+
+
+def _checked_exposure(seconds):
+    if isinstance(seconds, (str, bool)) or not np.isscalar(seconds) or not 0 < seconds < 1e12:
+        msg = f"exposure is {seconds!r}; a positive number of seconds is needed"
+        raise ParameterError(msg)
+    return float(seconds)
+
+
+def _history(events, spectrum):
+    meta = spectrum.meta
+    return [f"extracted from {meta['events']}, region {Path(meta['region']).name}",
+            f"EXPOSURE: {meta['exposure_rule']}; BACKSCAL: {meta['backscale_rule']}",
+            f"selection: {meta['selection']}; {meta['events_without_channel']} events without channel"]

@@ -1,0 +1,355 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Event lists, read in pieces.
+
+A survey's event list has tens of millions of rows of a hundred bytes: only
+headers and good time intervals are kept, events come by a few columns of a
+few thousand rows at once, from plain and gzipped files alike.
+"""
+
+import gzip
+import os
+import re
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from astro_xlatent.core.errors import SpectrumError
+from astro_xlatent.events.column_wcs import column_limits, column_number
+from astro_xlatent.spectra._fits import (
+    _BLOCK,
+    _CARD,
+    _MAX_CARDS,
+    _MAX_HDUS,
+    Header,
+    Table,
+    _columns,
+    _data_size,
+    _integer,
+    _read_header,
+)
+
+__all__ = ["DETECTOR_COLUMNS", "EventFile"]
+
+#: Columns that tell which CCD or telescope saw an event; good times go by it.
+DETECTOR_COLUMNS = ("CCD_ID", "TM_NR", "CCDNR")
+_PIECE_ROWS = 200_000
+_PIECE_BYTES = 64 * 1024**2
+_MAX_ROW_BYTES = 1024**2
+_MAX_GTI_BYTES = 64 * 1024**2
+_GTI = re.compile(r"(?:STD|SRC)?GTI(\d*)")
+
+
+@dataclass
+class EventFile:
+    """
+    An event list on disk.
+
+    Attributes
+    ----------
+    path : str
+    header : Header
+        Keywords of the event table.
+    n_rows : int
+        Number of events.
+    good_times : dict of ndarray, shape (n, 2)
+        Sorted, disjoint good time intervals by number of the detector; None
+        is the key of those of all detectors.
+    """
+
+    path: str
+    header: Header
+    n_rows: int
+    good_times: dict = field(default_factory=dict)
+    _begin: int = 0
+    _row_bytes: int = 1
+
+    @classmethod
+    def open(cls, path):
+        """
+        Read headers and good times of an event list.
+
+        Parameters
+        ----------
+        path : str or path-like
+            FITS file, gzipped or not, of any size.
+
+        Returns
+        -------
+        events : EventFile
+
+        Raises
+        ------
+        SpectrumError
+            If the file is missing, damaged, or holds no event list or several.
+        """
+        if not isinstance(path, (str, os.PathLike)):
+            msg = f"events is a {type(path).__name__}; give the path of an event list in FITS"
+            raise SpectrumError(msg)
+        path = Path(path).expanduser()
+        found, times = [], []
+        with _opened(path) as stream:
+            for header, begin, size in _hdus(stream, path):
+                name = header.text("EXTNAME").upper()
+                if header.text("XTENSION") != "BINTABLE":
+                    continue
+                if re.fullmatch(r"EVENTS?\d*", name) or header.text("HDUCLAS1").upper() == "EVENTS":
+                    found.append((name, header, begin))
+                elif _GTI.fullmatch(name):
+                    times.append(_read_times(stream, header, size, path))
+        name, header, begin = _choose(found, path)
+        events = cls(str(path), header, 0, _merge(times), begin)
+        events.n_rows = _integer(header, "NAXIS2", events.fail)
+        events._row_bytes = _integer(header, "NAXIS1", events.fail)
+        if not 0 < events._row_bytes <= _MAX_ROW_BYTES:
+            events.fail(f"rows of {events._row_bytes} bytes; at most {_MAX_ROW_BYTES} are allowed")
+        events.columns = _columns(header, events._row_bytes, events.fail)
+        return events
+
+    def fail(self, text):
+        """Raise the error of this file."""
+        msg = f"{self.path}: event list {self.header.text('EXTNAME')}: {text}"
+        raise SpectrumError(msg)
+
+    def detector_column(self):
+        """The first of `DETECTOR_COLUMNS` that the file has, or None."""
+        return next((name for name in DETECTOR_COLUMNS if name in self.columns), None)
+
+    def limits(self, name):
+        """Edges of the pixels of a column from TLMIN and TLMAX, or None."""
+        return column_limits(self.header, name)
+
+    def unit(self, name):
+        """Unit of a column in lower case, or empty."""
+        return self.header.text(f"TUNIT{column_number(self.header, name)}").lower()
+
+    def pieces(self, names):
+        """
+        Yield the columns asked for, some hundred thousand events at once.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Upper case. Bit columns come as whole numbers.
+
+        Yields
+        ------
+        piece : dict of ndarray
+            By name.
+        """
+        names = list(dict.fromkeys(names))
+        missing = [name for name in names if name not in self.columns]
+        if missing:
+            self.fail(f"no column {', '.join(missing)}; it has {', '.join(self.columns) or 'none'}")
+        rows = max(1, min(_PIECE_ROWS, _PIECE_BYTES // self._row_bytes))
+        with _opened(self.path) as stream:
+            stream.seek(self._begin)
+            for first in range(0, self.n_rows, rows):
+                n = min(rows, self.n_rows - first)
+                data = _read(stream, n * self._row_bytes, self.path)
+                if len(data) < n * self._row_bytes:
+                    self.fail(f"truncated: {self.n_rows} events are promised, {first} and "
+                              f"{len(data) // self._row_bytes} are there; fetch the file again")
+                table = Table("EVENTS", self.header, n, self.path, SpectrumError, data, 0,
+                              self._row_bytes, (0, 0))
+                table.columns = self.columns
+                yield {name: _values(table, name) for name in names}
+
+    def good(self, time, detector=None):
+        """
+        Which events lie in a good time interval of their own detector.
+
+        Parameters
+        ----------
+        time : ndarray, shape (n,)
+        detector : ndarray, shape (n,), optional
+
+        Returns
+        -------
+        good : ndarray of bool, shape (n,)
+        """
+        if not self.good_times:
+            return np.ones(len(time), bool)
+        if detector is None or set(self.good_times) == {None}:
+            return _within(time, _union(self.good_times.values()))
+        result = np.zeros(len(time), bool)
+        for number in np.unique(detector):
+            chosen = detector == number
+            times = self.good_times.get(int(number), self.good_times.get(None))
+            if times is not None:
+                result[chosen] = _within(time[chosen], times)
+        return result
+
+    def good_seconds(self, detector=None):
+        """Sum of the good times of one detector; without one, the mean over detectors."""
+        if detector in self.good_times:
+            return float(np.sum(np.diff(self.good_times[detector], axis=1)))
+        sums = [float(np.sum(np.diff(times, axis=1))) for times in self.good_times.values()]
+        return float(np.mean(sums)) if sums else 0.0
+
+    def restrict(self, times):
+        """
+        Keep only the good times that lie in further intervals.
+
+        Parameters
+        ----------
+        times : ndarray, shape (n, 2)
+
+        Raises
+        ------
+        SpectrumError
+            If nothing is left.
+        """
+        times = _union([times])
+        old = self.good_times or {None: times}
+        self.good_times = {number: _intersection(kept, times) for number, kept in old.items()}
+        if not sum(len(kept) for kept in self.good_times.values()):
+            self.fail(f"no good time is left within the {len(times)} intervals given; are they on the clock "
+                      "of this observation?")
+
+
+def _values(table, name):
+    column = table.columns[name]
+    if column.code not in "XB" or (column.code == "B" and column.repeat == 1):
+        return table.column(name)
+    # Bits, or a few bytes of bits, as one number of up to 64 bits, first bit highest.
+    width = -(-column.repeat // 8) if column.code == "X" else column.repeat
+    if width > 8:
+        table.fail(f"column {name} has {column.repeat} bits; at most 64 can be selected by")
+    raw = np.ndarray((table.n_rows, width), "u1", table._data, column.offset, (table._row_bytes, 1))
+    shifts = 8 * np.arange(width - 1, -1, -1, dtype=np.uint64)
+    return (raw.astype(np.uint64) << shifts).sum(axis=1, dtype=np.uint64)
+
+
+def _opened(path):
+    try:
+        if not Path(path).is_file():
+            what = "is a directory" if Path(path).is_dir() else "does not exist"
+            msg = f"{path} {what}; give the path of an event list in FITS"
+            raise SpectrumError(msg)
+        with open(path, "rb") as stream:
+            packed = stream.read(2) == b"\x1f\x8b"
+        return gzip.open(path, "rb") if packed else open(path, "rb")
+    except OSError as error:
+        msg = f"{path} cannot be read: {error}"
+        raise SpectrumError(msg) from None
+
+
+def _read(stream, size, path):
+    try:
+        return stream.read(size)
+    except (EOFError, zlib.error, OSError) as error:
+        msg = f"{path}: the file ends early or is damaged ({error}); fetch it again"
+        raise SpectrumError(msg) from None
+
+
+def _hdus(stream, path):
+    """Yield header, place and size of the data of every extension; the stream stands at the data."""
+    def fail(text):
+        msg = f"{path}: {text}"
+        raise SpectrumError(msg)
+
+    total = None if isinstance(stream, gzip.GzipFile) else Path(path).stat().st_size
+    position = 0
+    for count in range(_MAX_HDUS):
+        header, length = _header_at(stream, path, first=count == 0, fail=fail)
+        if header is None:
+            return
+        begin, size = position + length, _data_size(header, position, fail)
+        if total is not None and begin + size > total:
+            fail(f"truncated: an extension ends at byte {begin + size}, the file at {total}; fetch the "
+                 "file again")
+        yield header, begin, size
+        position = begin + -(-size // _BLOCK) * _BLOCK
+        try:
+            stream.seek(position)
+        except (EOFError, zlib.error, OSError) as error:
+            fail(f"the file ends early or is damaged ({error}); fetch it again")
+    fail(f"more than {_MAX_HDUS} extensions; this is no event list")
+
+
+def _header_at(stream, path, *, first, fail):
+    """Header and its length in bytes at the place of the stream, or (None, 0) at the end."""
+    data = bytearray()
+    while len(data) < _MAX_CARDS * _CARD:
+        block = _read(stream, _BLOCK, path)
+        if not data and not first and block[:8] != b"XTENSION":
+            return None, 0
+        if first and not data and block[:9] != b"SIMPLE  =":
+            fail("not a FITS file (it does not begin with 'SIMPLE  ='); give an event list in FITS, "
+                 "gzipped or not")
+        data += block
+        if any(block[i:i + 8] == b"END     " for i in range(0, len(block), _CARD)):
+            return _read_header(bytes(data), 0, fail)[0], len(data)
+        if len(block) < _BLOCK:
+            break
+    fail("a header has no END card; the file is truncated or damaged")
+
+
+def _choose(found, path):
+    exact = [item for item in found if item[0] == "EVENTS"]
+    chosen = exact if len(exact) == 1 else found
+    if len(chosen) == 1:
+        return chosen[0]
+    names = ", ".join(item[0] for item in found)
+    what = f"{len(found)} event lists ({names})" if found else "no event list (extension EVENTS)"
+    msg = f"{path}: {what}; give a FITS file with one, such as a Chandra evt2 or eROSITA EventList file"
+    raise SpectrumError(msg)
+
+
+def _read_times(stream, header, size, path):
+    """Number of the detector, or None, and the intervals of one extension."""
+    name = header.text("EXTNAME").upper()
+    if size > _MAX_GTI_BYTES:
+        msg = f"{path}: extension {name}: {size} bytes of good times; the header is damaged"
+        raise SpectrumError(msg)
+
+    def fail(text):
+        msg = f"{path}: extension {name}: {text}"
+        raise SpectrumError(msg)
+
+    width, rows = _integer(header, "NAXIS1", fail), _integer(header, "NAXIS2", fail)
+    data = _read(stream, size, path)
+    if len(data) < width * rows:
+        fail("truncated; fetch the file again")
+    table = Table(name, header, rows, str(path), SpectrumError, data, 0, width, (0, 0))
+    times = np.stack([table.column(key).astype(float) for key in ("START", "STOP")], axis=1)
+    times = times[np.all(np.isfinite(times), axis=1) & (times[:, 1] > times[:, 0])]
+    number = header.get("CCD_ID", _GTI.fullmatch(name)[1])
+    return (int(number) if str(number).isdigit() else None), times
+
+
+def _merge(times):
+    by_detector = {}
+    for number, intervals in times:
+        by_detector.setdefault(number, []).append(intervals)
+    return {number: _union(parts) for number, parts in by_detector.items()}
+
+
+def _union(parts):
+    """Disjoint, sorted intervals that cover the same times."""
+    times = np.concatenate(list(parts))
+    times = times[np.argsort(times[:, 0])]
+    if not len(times):
+        return times
+    reach = np.maximum.accumulate(times[:, 1])
+    new = np.concatenate([[True], times[1:, 0] > reach[:-1]])
+    last = np.concatenate([np.flatnonzero(new)[1:] - 1, [len(times) - 1]])
+    return np.stack([times[new, 0], reach[last]], axis=1)
+
+
+def _intersection(a, b):
+    """Common part of two sets of disjoint, sorted intervals."""
+    edges = np.unique(np.concatenate([a.ravel(), b.ravel()]))
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    both = _within(middle, a) & _within(middle, b)
+    return np.stack([edges[:-1][both], edges[1:][both]], axis=1)
+
+
+def _within(time, intervals):
+    if not len(intervals):
+        return np.zeros(len(time), bool)
+    index = np.searchsorted(intervals[:, 0], time, side="right") - 1
+    return (index >= 0) & (time <= intervals[np.maximum(index, 0), 1])

@@ -1,0 +1,138 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""Which events of a list count: good times, and values of columns such as CCD_ID, GRADE or STATUS."""
+
+import re
+from dataclasses import dataclass
+from os import PathLike
+
+import numpy as np
+
+from astro_xlatent.core.errors import ParameterError, SpectrumError
+from astro_xlatent.spectra._fits import load_bytes, parse_tables
+
+__all__ = ["Selection", "parse_selection", "read_good_times"]
+
+_NUMBER = r"[+-]?(?:0[xX][0-9a-fA-F]+|\d+\.?\d*(?:[eE][+-]?\d+)?)"
+_RANGE = re.compile(rf"\s*({_NUMBER})\s*(?::\s*({_NUMBER}))?\s*")
+_COLUMN = re.compile(r"\s*(\w+)\s*(?:&\s*(0[xX][0-9a-fA-F]+|\d+))?\s*")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """
+    Values of one column that pass.
+
+    Attributes
+    ----------
+    column : str
+        Upper case.
+    mask : int or None
+        Bits that are looked at, None for the value itself.
+    ranges : tuple of (float, float)
+        Lowest and highest value, both included.
+    """
+
+    column: str
+    mask: int | None
+    ranges: tuple
+
+    def passes(self, values):
+        """Which values pass, as ndarray of bool; NaN does not."""
+        if self.mask is not None:
+            values = np.asarray(values).astype(np.int64).view(np.uint64) & np.uint64(self.mask)
+        good = np.zeros(len(values), bool)
+        for low, high in self.ranges:
+            good |= (values >= low) & (values <= high)
+        return good
+
+    def __str__(self):
+        column = self.column if self.mask is None else f"{self.column}&{self.mask:#x}"
+        return f"{column}=" + ",".join(f"{a:g}" if a == b else f"{a:g}:{b:g}" for a, b in self.ranges)
+
+
+def parse_selection(select):
+    """
+    Selections from what a user may give.
+
+    Parameters
+    ----------
+    select : mapping, sequence of str, or None
+        ``{"grade": (0, 2, 3, 4, 6), "ccd_id": 7, "pat_typ": "1:4",
+        "flag & 0xc00fff30": 0}``, or the same as text, ``"grade=0,2:4,6"``.
+
+    Returns
+    -------
+    selections : list of Selection
+
+    Raises
+    ------
+    ParameterError
+        If something is no column, number or range.
+
+    Examples
+    --------
+    >>> from astro_xlatent.events.filters import parse_selection
+    >>> [str(s) for s in parse_selection({"grade": (0, 2), "flag & 0x30": 0})]
+    ['GRADE=0,2', 'FLAG&0x30=0']
+    """
+    if select is None:
+        return []
+    pairs = list(select.items()) if hasattr(select, "items") else [_split(text) for text in select]
+    return [_selection(name, values) for name, values in pairs]
+
+
+def _split(text):
+    name, equals, values = str(text).partition("=")
+    if not equals:
+        msg = f"selection {text!r} has no =; write COLUMN=VALUE,VALUE or COLUMN=LOW:HIGH"
+        raise ParameterError(msg)
+    return name, values
+
+
+def _selection(name, values):
+    column = _COLUMN.fullmatch(str(name))
+    parts = values.split(",") if isinstance(values, str) else np.atleast_1d(np.asarray(values)).tolist()
+    found = [_RANGE.fullmatch(str(part)) for part in parts]
+    if column is None or not found or None in found:
+        msg = (f"selection {name!r}: {values!r} cannot be read; give a column, with & and a mask for bits, "
+               "and numbers or ranges such as '0,2:4,6'")
+        raise ParameterError(msg)
+    ranges = tuple((_number(m[1]), _number(m[2] or m[1])) for m in found)
+    return Selection(column[1].upper(), None if column[2] is None else int(column[2], 0), ranges)
+
+
+def _number(text):
+    return float(int(text, 16)) if "x" in text.lower() else float(text)
+
+
+def read_good_times(times):
+    """
+    Good time intervals of a file or an array.
+
+    Parameters
+    ----------
+    times : str, path-like or array_like, shape (n, 2)
+        FITS file with a table of START and STOP, or the numbers, on the event list's clock.
+
+    Returns
+    -------
+    intervals : ndarray, shape (n, 2)
+
+    Raises
+    ------
+    SpectrumError, ParameterError
+        If the file has no such table, or the array has another shape.
+    """
+    if isinstance(times, (str, PathLike)):
+        tables = parse_tables(load_bytes(times, SpectrumError), times, SpectrumError)
+        found = [t for t in tables if {"START", "STOP"} <= set(t.columns)]
+        if not found:
+            msg = f"{times}: no table of good times (columns START and STOP); give a GTI file"
+            raise SpectrumError(msg)
+        return np.stack([found[0].column(key).astype(float) for key in ("START", "STOP")], axis=1)
+    array = np.asarray(times, float)
+    if array.ndim != 2 or array.shape[1] != 2 or not np.all(np.isfinite(array)) or np.any(
+            array[:, 1] < array[:, 0]):
+        msg = f"good_times has shape {array.shape}; rows of start and stop, finite and in order, are needed"
+        raise ParameterError(msg)
+    return array

@@ -1,0 +1,118 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""The plane in which regions and events meet, and whether regions lie in it as they should."""
+
+import warnings
+
+import numpy as np
+
+from astro_xlatent.core.errors import RegionError, XlatentWarning
+from astro_xlatent.events.column_wcs import column_wcs
+
+__all__ = ["Plane", "check_overlap", "check_place", "warn"]
+
+# Share of a region that may lie elsewhere than it should before this is said.
+_TOLERATED = 0.005
+_ALL = 0.99
+
+
+class Plane:
+    """
+    The plane in which regions and events meet: X and Y, or one made from RA and DEC.
+
+    Parameters
+    ----------
+    events : EventFile
+    source : RegionSet
+        Whose place a made plane is centred on.
+    """
+
+    def __init__(self, events, source):
+        plane, sky = ({*pair} <= set(events.columns) for pair in (("X", "Y"), ("RA", "DEC")))
+        if not plane and not sky:
+            events.fail(f"columns X and Y, or RA and DEC, are needed, it has {', '.join(events.columns)}")
+        self.wcs = column_wcs(events.header, "X", "Y", events.fail) if plane else None
+        self.projected = not plane or (sky and self.wcs is None and hasattr(source.shapes[0], "to_pixel"))
+        self.columns = ("RA", "DEC") if self.projected else ("X", "Y")
+        if self.projected:
+            self.wcs = _tangent_plane(events, source)
+
+    def xy(self, piece):
+        """Positions of events in the plane."""
+        x, y = (np.asarray(piece[name], float) for name in self.columns)
+        if self.projected:
+            x, y = self.wcs.wcs_world2pix(x, y, 1)
+        return x, y
+
+    def limits(self, events):
+        """Range of the plane's coordinates: what the header says, else what the events cover."""
+        limits = [None if self.projected else events.limits(name) for name in self.columns]
+        if None not in limits:
+            return (*limits[0], *limits[1])
+        found = [np.array([np.inf, -np.inf]) for _ in range(2)]
+        for piece in events.pieces(self.columns):
+            for edges, values in zip(found, self.xy(piece)):
+                values = values[np.isfinite(values)]
+                edges[0] = min(edges[0], values.min(initial=np.inf))
+                edges[1] = max(edges[1], values.max(initial=-np.inf))
+        return tuple(np.concatenate(found)) if np.all(np.isfinite(found)) else (0.0, 1.0, 0.0, 1.0)
+
+
+def _tangent_plane(events, source):
+    """World coordinates centred on the source region, in steps of half an arcsecond."""
+    from astropy.wcs import WCS
+
+    shape = source.shapes[0]
+    place = getattr(shape, "vertices", None) if hasattr(shape, "vertices") else shape.center
+    if not hasattr(place, "icrs"):
+        events.fail("there are no columns X and Y, so that the region must be in sky coordinates")
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = np.ravel(place.icrs.ra.deg)[0], np.ravel(place.icrs.dec.deg)[0]
+    wcs.wcs.crpix, wcs.wcs.cdelt = [1, 1], [-0.5 / 3600, 0.5 / 3600]
+    wcs.wcs.set()
+    return wcs
+
+
+def check_place(events, tallies, occupancy, field):
+    for tally in tallies:
+        x, y, weight = tally.aperture.points()
+        if not len(x):
+            msg = f"{tally.aperture.name}: the {tally.purpose} region has no area, all of it is excluded"
+            raise RegionError(msg)
+        if field is not None:
+            if not field.contains(x, y).any():
+                msg = (f"{tally.aperture.name}: the {tally.purpose} region lies outside the field "
+                       f"{field.name}; give a region of this observation")
+                raise RegionError(msg)
+            continue
+        share = occupancy.empty_share(x, y, weight)
+        if share > _ALL and not tally.n_events:
+            place = ", ".join(f"{value:.0f}" for value in tally.aperture.center)
+            msg = (f"{tally.aperture.name}: the {tally.purpose} region (around X, Y {place}) lies off the "
+                   f"detector: there is no event in or near it in {events.path}. Give a region of this "
+                   "observation")
+            raise RegionError(msg)
+        if share > _TOLERATED:
+            warn(f"{tally.aperture.name}: about {100 * share:.0f} % of the {tally.purpose} region lies where "
+                 "no event was seen; if that is off the detector, give the field of view as field=..., so "
+                 "that only the area within it counts")
+        if not tally.n_events:
+            warn(f"{tally.aperture.name}: no event in the {tally.purpose} region")
+
+
+def check_overlap(source, background):
+    x, y, weight = source.aperture.points()
+    share = np.sum(weight[background.aperture.contains(x, y)]) / np.sum(weight)
+    x, y, weight = background.aperture.points()
+    back = np.sum(weight[source.aperture.contains(x, y)]) / np.sum(weight)
+    if back > _ALL:
+        msg = (f"{background.aperture.name}: the background region lies within the source region; give one "
+               "outside of it, such as an annulus")
+        raise RegionError(msg)
+    if max(share, back) > _TOLERATED or source.shared:
+        warn(f"{100 * share:.1f} % of the source region, with {source.shared} events, lies in the background "
+             "region too; exclude the source from the background, for example with -circle(...)")
+
+
+def warn(text):
+    warnings.warn(text, XlatentWarning, stacklevel=5)

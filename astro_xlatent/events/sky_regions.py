@@ -1,0 +1,188 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Regions on the sphere: what lies inside without any image, and moving shapes between frames.
+"""
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+
+from astro_xlatent.core.errors import RegionError
+
+__all__ = ["enclosing_cone", "inside_region", "on_sky", "to_frame"]
+
+# A tangent plane shows less than half of the sky; polygons stay well within.
+_LARGEST_POLYGON = 80.0
+
+
+def inside_region(region, xyz):
+    """
+    Which positions lie in a region.
+
+    Parameters
+    ----------
+    region : RegionSet
+        On the sky, or in pixels with world coordinates.
+    xyz : ndarray, shape (n, 3)
+        Unit vectors (ICRS).
+
+    Returns
+    -------
+    inside : ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    RegionError
+        If a shape is in pixels that lie nowhere on the sky, or is a polygon
+        of more than about half the sky.
+
+    Notes
+    -----
+    Circles and annuli are separations on the sphere, ellipses and boxes are
+    laid out around their centre by separation and position angle, and the
+    sides of polygons are great circles.
+    """
+    found = {}
+    for shape in region.shapes:
+        if id(shape) not in found:
+            found[id(shape)] = _inside(on_sky(shape, region), xyz)
+    inside = np.zeros(len(xyz), bool)
+    for component in region.components:
+        rows = np.ones(len(xyz), bool)
+        for shape, sign in component:
+            rows &= found[id(shape)] == sign
+        inside |= rows
+    return inside
+
+
+def enclosing_cone(shape):
+    """
+    Centre and radius of a circle around a sky shape.
+
+    Parameters
+    ----------
+    shape : regions.SkyRegion
+
+    Returns
+    -------
+    center : `~astropy.coordinates.SkyCoord`
+        ICRS; the middle of the shape.
+    radius : `~astropy.units.Quantity`
+
+    Raises
+    ------
+    RegionError
+        If a polygon covers more than about half the sky.
+    """
+    if hasattr(shape, "vertices"):
+        return _around_corners(shape.vertices.icrs)
+    radii = [getattr(shape, key) for key in ("radius", "outer_radius") if hasattr(shape, key)]
+    if not radii:
+        prefix = "outer_" if hasattr(shape, "outer_width") else ""
+        sides = [0.5 * getattr(shape, prefix + key) for key in ("width", "height")]
+        radii = [max(sides) if type(shape).__name__.startswith("Ellipse") else np.hypot(*sides)]
+    return shape.center.icrs, radii[0]
+
+
+def to_frame(shape, frame):
+    """
+    The same shape on the sky, its centre and angle told in another frame.
+
+    Parameters
+    ----------
+    shape : regions.SkyRegion
+    frame : `~astropy.coordinates.BaseCoordinateFrame`
+
+    Returns
+    -------
+    shape : regions.SkyRegion
+        The angle of an ellipse or box is that of its own frame in DS9's files
+        and in ``regions`` before 0.12, whereas 0.12 takes it for one of the
+        image; once moved, all agree.
+    """
+    if hasattr(shape, "vertices"):
+        return shape.copy(vertices=shape.vertices.transform_to(frame))
+    center = shape.center.transform_to(frame)
+    if not hasattr(shape, "angle"):
+        return shape.copy(center=center)
+    north = shape.center.directional_offset_by(0 * u.deg, 1 * u.arcsec).transform_to(frame)
+    return shape.copy(center=center, angle=shape.angle + center.position_angle(north))
+
+
+def on_sky(shape, region):
+    """
+    A shape of a region on the sky.
+
+    Parameters
+    ----------
+    shape : regions.SkyRegion or regions.PixelRegion
+    region : RegionSet
+        Has the world coordinates of shapes in pixels.
+
+    Returns
+    -------
+    shape : regions.SkyRegion
+
+    Raises
+    ------
+    RegionError
+        If the shape is in pixels that lie nowhere on the sky.
+    """
+    if hasattr(shape, "to_pixel"):
+        return shape
+    if region.wcs is None:
+        msg = (f"{region.name}: a shape is in pixels, and nothing tells where on the sky; give a region in "
+               "sky coordinates (icrs, fk5, galactic)")
+        raise RegionError(msg)
+    return shape.to_sky(region.wcs)
+
+
+def _around_corners(corners):
+    middle = corners.cartesian.mean()
+    center = SkyCoord(middle.x, middle.y, middle.z, representation_type="cartesian")
+    center = SkyCoord(center.spherical.lon, center.spherical.lat)
+    radius = corners.separation(center).max()
+    if radius.deg > _LARGEST_POLYGON:
+        msg = f"a polygon reaches {radius.deg:.0f} degrees from its middle; at most {_LARGEST_POLYGON:g}"
+        raise RegionError(msg)
+    return center, radius
+
+
+def _inside(shape, xyz):
+    """Which positions lie inside one shape; few of them are looked at."""
+    center, radius = enclosing_cone(shape)
+    inside = np.zeros(len(xyz), bool)
+    # The cosine is exact to 1e-16, thus the angle to 1e-8: the margin keeps all that are inside.
+    least = np.cos(min(radius.to_value(u.rad), np.pi)) - 1e-12
+    near = np.flatnonzero(xyz @ center.cartesian.xyz.value >= least)
+    if near.size:
+        coords = SkyCoord(*xyz[near].T, representation_type="cartesian")
+        inside[near] = _contains(shape, center, SkyCoord(coords.spherical.lon, coords.spherical.lat))
+    return inside
+
+
+def _contains(shape, center, coords):
+    from regions import PixCoord
+
+    kind = type(shape).__name__
+    if kind in ("CircleSkyRegion", "CircleAnnulusSkyRegion"):
+        distance = coords.separation(center)
+        if kind == "CircleSkyRegion":
+            return distance < shape.radius
+        return (distance > shape.inner_radius) & (distance < shape.outer_radius)
+    wcs = _plane(center, "TAN" if hasattr(shape, "vertices") else "ARC")
+    x, y = wcs.world_to_pixel(coords)
+    return to_frame(shape, coords.frame.replicate_without_data()).to_pixel(wcs).contains(PixCoord(x, y))
+
+
+def _plane(center, projection):
+    """World coordinates around a place: true distances from it (ARC), or straight great circles (TAN)."""
+    from astropy.wcs import WCS
+
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = [f"RA---{projection}", f"DEC--{projection}"]
+    wcs.wcs.crval = [center.ra.deg, center.dec.deg]
+    wcs.wcs.crpix, wcs.wcs.cdelt = [1, 1], [-1 / 3600, 1 / 3600]
+    wcs.wcs.radesys = "ICRS"
+    wcs.wcs.set()
+    return wcs

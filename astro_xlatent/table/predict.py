@@ -1,0 +1,288 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+What another telescope would see of a source: counts and conversion factors.
+
+Latents are drawn from their posterior, decoded to incident spectra, scaled to
+the source's flux and folded with any response.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Row
+
+from astro_xlatent.core.columns import N_LATENT
+from astro_xlatent.core.errors import ModelError, ParameterError
+from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
+
+__all__ = ["PredictedCounts", "conversion_factor", "predict_counts"]
+
+_FLUX = u.erg / u.s / u.cm**2
+_QUANTILES = (0.16, 0.5, 0.84)
+
+
+@dataclass
+class PredictedCounts:
+    """
+    Expected counts for draws of what is not known about the source.
+
+    Attributes
+    ----------
+    counts : ndarray, (n_draws, n_channels)
+        Expected source counts; Poisson noise is not in them.
+    e_lo, e_hi : ndarray, (n_channels,)
+        Nominal energies of the channels in keV.
+    exposure : float
+        In seconds.
+    """
+
+    counts: np.ndarray
+    e_lo: np.ndarray
+    e_hi: np.ndarray
+    exposure: float
+
+    def in_band(self, e_lo, e_hi):
+        """
+        Expected counts in a band.
+
+        Parameters
+        ----------
+        e_lo, e_hi : float
+            keV; channels count by their centre.
+
+        Returns
+        -------
+        lower, median, upper : float
+            Of the 68 % interval.
+        """
+        return tuple(float(q) for q in np.quantile(_band_sum(self, e_lo, e_hi), _QUANTILES))
+
+
+def _band_sum(predicted, e_lo, e_hi):
+    centre = 0.5 * (predicted.e_lo + predicted.e_hi)
+    return predicted.counts[:, (centre >= e_lo) & (centre < e_hi)].sum(axis=1)
+
+
+def predict_counts(source, response, exposure, *, flux=None, band=(0.5, 2.0), model=None,
+                   n_draws=200, seed=0):
+    """
+    Counts that a telescope would collect from a source.
+
+    Parameters
+    ----------
+    source : `~astropy.table.Row`, array_like, or pair of array_like
+        A row of an enriched table; latents of shape (8,), taken as exact; or
+        their mean (8,) and covariance (8, 8).
+    response : `~astro_xlatent.spectra.response.Response` or str
+        Of the telescope; or the name of a mission, for its default response.
+    exposure : float or `~astropy.units.Quantity`
+        Seconds.
+    flux : `~astropy.units.Quantity`, optional
+        Absorbed energy flux in ``band``: one value, or lower limit, value
+        and upper limit (68 %). By default that flux of the row's
+        ``xl_flux_`` columns which has the smallest relative error.
+    band : tuple of float, optional
+        Band of ``flux`` in keV.
+    model : str, path-like or Model, optional
+        That of the latents; see `~astro_xlatent.load_model`.
+    n_draws : int, optional
+        Number of draws.
+    seed : int, optional
+        The same seed gives the same draws.
+
+    Returns
+    -------
+    predicted : PredictedCounts
+
+    Raises
+    ------
+    ParameterError
+        If latents, flux, exposure or band cannot be used.
+    ModelError
+        If the model has another latent space than the row's table.
+
+    Notes
+    -----
+    The errors of flux and latents count as independent. The response's area
+    decides whether counts are those of an aperture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_xlatent.table.predict import predict_counts
+    >>> seen = predict_counts(np.zeros(8), "erosita", 200 * u.s, flux=1e-13 * u.erg / u.s / u.cm**2)
+    >>> seen.counts.shape
+    (200, 1024)
+    """
+    model = _model_for(source, model)
+    rng = np.random.default_rng(seed)
+    spectrum = model.decode(_latent_draws(source, rng, n_draws)).astype(float)
+    if flux is None:
+        limits, band = _best_flux(source)
+    else:
+        limits = _flux_limits(flux)
+    scale = _flux_draws(limits, rng, n_draws) / (spectrum @ _energy_weights(band))
+    response = _response(response)
+    seconds = _seconds(exposure)
+    counts = response.on_grid().fold(spectrum * scale[:, None]) * seconds
+    return PredictedCounts(counts, response.channel_e_lo, response.channel_e_hi, seconds)
+
+
+def conversion_factor(source, response, counts_band, flux_band, *, model=None, n_draws=200, seed=0):
+    """
+    Count rate per energy flux for a source's spectral shape.
+
+    Parameters
+    ----------
+    source, response, model, n_draws, seed
+        As for `predict_counts`.
+    counts_band, flux_band : tuple of float
+        Bands of the counts (measured energy) and of the absorbed flux, keV.
+
+    Returns
+    -------
+    lower, median, upper : `~astropy.units.Quantity`
+        68 % interval, in ct cm2/erg: rate = factor x flux.
+
+    Raises
+    ------
+    ParameterError, ModelError
+        As for `predict_counts`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_xlatent.table.predict import conversion_factor
+    >>> low, factor, high = conversion_factor(np.zeros(8), "erosita", (0.2, 2.3), (0.5, 2.0))
+    >>> factor.unit.is_equivalent("ct cm2 / erg"), bool(low == high)
+    (True, True)
+    """
+    seen = predict_counts(source, response, 1.0, flux=1.0 * _FLUX, band=flux_band, model=model,
+                          n_draws=n_draws, seed=seed)
+    _check_band(counts_band, "counts_band")
+    return tuple(q * u.ct * u.cm**2 / u.erg for q in seen.in_band(*counts_band))
+
+
+def _model_for(source, model):
+    """The model, made sure to be of the row's latent space."""
+    if model is None or not hasattr(model, "decode"):
+        from astro_xlatent.model.pretrained import load_model
+
+        model = load_model(model)
+    if isinstance(source, Row):
+        space = source.table.meta.get("XLSPACE", "")
+        if space != model.latent_space:
+            msg = (f"the row's latent space is {space!r} (XLSPACE in table.meta), that of model {model.name} "
+                   f"is {model.latent_space!r}; give the model that enriched the table")
+            raise ModelError(msg)
+    return model
+
+
+def _latent_draws(source, rng, n_draws):
+    if isinstance(n_draws, bool) or not isinstance(n_draws, (int, np.integer)) or n_draws < 1:
+        msg = f"n_draws is {n_draws!r}; it must be an integer, 1 or more"
+        raise ParameterError(msg)
+    mean, covariance = _gaussian(source)
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        msg = "the source's latents are masked or not finite; see its xl_reason"
+        raise ParameterError(msg)
+    spread, axes = np.linalg.eigh(covariance)
+    normal = rng.standard_normal((n_draws, N_LATENT))
+    return mean + (normal * np.sqrt(np.maximum(spread, 0.0))) @ axes.T
+
+
+def _gaussian(source):
+    """Mean and covariance of whatever stands for a source."""
+    if isinstance(source, Row):
+        from astro_xlatent.compare.likelihoods import latent_gaussians
+
+        mean, covariance, usable = latent_gaussians(source.table, slice(source.index, source.index + 1))
+        return (mean[0], covariance[0]) if usable[0] else (np.full(N_LATENT, np.nan), np.eye(N_LATENT))
+    pair = isinstance(source, tuple) and len(source) == 2
+    mean = np.asarray(source[0] if pair else source, float)
+    covariance = np.asarray(source[1], float) if pair else np.zeros((N_LATENT, N_LATENT))
+    if mean.shape != (N_LATENT,) or covariance.shape != (N_LATENT, N_LATENT):
+        msg = (f"source must be a row of an enriched table, latents of shape ({N_LATENT},), or a tuple of "
+               f"mean and covariance; got shapes {mean.shape} and {covariance.shape}")
+        raise ParameterError(msg)
+    return mean, covariance
+
+
+def _best_flux(source):
+    """Limits and band of the flux column with the smallest relative error."""
+    from astro_xlatent.model.posterior import FLUX_BANDS
+
+    found = []
+    if isinstance(source, Row):
+        for name, band in FLUX_BANDS.items():
+            names = [f"xl_flux_{name}{part}" for part in ("_lolim", "", "_hilim")]
+            if set(names) <= set(source.colnames):
+                low, value, high = (float(np.ma.filled(np.ma.asarray(
+                    getattr(source[n], "value", source[n])).astype(float), np.nan)) for n in names)
+                if value > 0 and low <= value <= high < np.inf:
+                    found.append(((high - low) / value, (low, value, high), band))
+    if not found:
+        msg = "no flux is known for the source: give flux=, an energy flux in erg/cm2/s, and its band="
+        raise ParameterError(msg)
+    return min(found)[1:]
+
+
+def _flux_limits(flux):
+    """Lower limit, value and upper limit in erg/cm2/s."""
+    try:
+        values = np.atleast_1d(u.Quantity(flux).to_value(_FLUX))
+    except (u.UnitConversionError, TypeError) as error:
+        msg = f"flux is {flux!r}; an energy flux with a unit is needed, such as 1e-13 * u.erg / u.s / u.cm**2"
+        raise ParameterError(msg) from error
+    if values.shape not in ((1,), (3,)) or not np.isfinite(values).all() or np.any(np.diff(values) < 0) \
+            or values[0] < 0:
+        msg = f"flux is {flux!r}; give one value of 0 or more, or lower limit <= value <= upper limit"
+        raise ParameterError(msg)
+    return tuple(values[[0, 0, 0]] if values.size == 1 else values)
+
+
+def _flux_draws(limits, rng, n_draws):
+    """Fluxes from a normal distribution of two widths, cut at zero."""
+    low, value, high = limits
+    normal = rng.standard_normal(n_draws)
+    return np.maximum(value + normal * np.where(normal > 0, high - value, value - low), 0.0)
+
+
+def _check_band(band, name):
+    band = tuple(float(e) for e in band)
+    if len(band) != 2 or not 0 <= band[0] < band[1]:
+        msg = f"{name} is {band}; two increasing energies in keV are needed"
+        raise ParameterError(msg)
+    return band
+
+
+def _energy_weights(band):
+    """Energy flux in a band of spectra in photons per grid bin, as weights of the bins."""
+    low, high = _check_band(band, "band")
+    weights = band_weights([low], [high])[0]
+    if not weights.any():
+        msg = f"band is {band}; nothing of it lies in the incident grid, 0.1-12 keV"
+        raise ParameterError(msg)
+    return weights * ENERGY_MID * KEV_TO_ERG
+
+
+def _response(response):
+    if isinstance(response, str):
+        from astro_xlatent.missions.responses import default_response
+
+        return default_response(response)
+    return response
+
+
+def _seconds(exposure):
+    try:
+        seconds = float(u.Quantity(exposure, u.s if not hasattr(exposure, "unit") else None).to_value(u.s))
+    except (u.UnitConversionError, TypeError) as error:
+        msg = f"exposure is {exposure!r}; a time is needed, or a number of seconds"
+        raise ParameterError(msg) from error
+    if not 0 <= seconds < np.inf:
+        msg = f"exposure is {exposure!r}; it must be finite and not negative"
+        raise ParameterError(msg)
+    return seconds

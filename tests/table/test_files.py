@@ -1,0 +1,150 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""Tables from and to files of every format."""
+
+import gzip
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.table import QTable, Table
+
+from astro_xlatent.core.errors import ParameterError, TableError
+from astro_xlatent.table.files import flatten_vectors, read_table, table_format, write_table
+
+from enriched import make_enriched
+
+KEEPS_ALL = ["fits", "fits.gz", "vot", "ecsv", "parquet"]
+
+
+def _skip_without_parquet(suffix):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+        pytest.importorskip("pandas")
+
+
+@pytest.mark.parametrize("suffix", KEEPS_ALL)
+def test_vectors_units_and_masks_survive(tmp_path, suffix):
+    """Everything but CSV gives back vectors, units, UCDs and masks."""
+    _skip_without_parquet(suffix)
+    table = make_enriched()
+    path = tmp_path / f"t.{suffix}"
+    write_table(table, path)
+    back = read_table(path)
+    assert back.colnames == table.colnames
+    np.testing.assert_array_equal(back["xl_latent"][:-1], table["xl_latent"][:-1])
+    assert back["xl_nh"].unit == u.cm**-2
+    assert back["xl_flux_2_7"].unit == u.erg / u.cm**2 / u.s
+    assert back["xl_nh"].info.meta["ucd"] == "phys.columnDensity;meta.modelled"
+    assert back["xl_nh"].mask.tolist() == [False] * 5 + [True]
+    assert back["xl_class"][:-1].tolist() == table["xl_class"][:-1].tolist()
+    assert back["xl_flag"].tolist() == table["xl_flag"].tolist()
+
+
+@pytest.mark.parametrize("suffix", ["fits", "ecsv", "parquet"])
+def test_provenance_survives(tmp_path, suffix):
+    """The flat metadata come back."""
+    _skip_without_parquet(suffix)
+    path = tmp_path / f"t.{suffix}"
+    write_table(make_enriched(), path)
+    assert read_table(path).meta["XLMODEL"] == "test-1"
+
+
+def test_votable_keeps_metadata_as_info(tmp_path):
+    """VOTable has the metadata as INFO elements, which Table.write would drop."""
+    from astropy.io.votable import parse
+
+    path = tmp_path / "t.vot"
+    write_table(make_enriched(), path)
+    infos = {info.name: info.value for info in parse(path).resources[0].infos}
+    assert infos["XLMODEL"] == "test-1"
+
+
+def test_output_opens_as_qtable(tmp_path):
+    """A plain QTable.read sees quantities."""
+    path = tmp_path / "t.fits"
+    write_table(make_enriched(), path)
+    assert QTable.read(path)["xl_nh_ul90"].unit == u.cm**-2
+
+
+def test_csv_splits_vectors(tmp_path):
+    """CSV gets one column for each element, masked elements stay empty."""
+    table = make_enriched()
+    path = tmp_path / "t.csv"
+    write_table(table, path)
+    back = read_table(path)
+    np.testing.assert_allclose(back["xl_latent_7"][:5], table["xl_latent"][:5, 7])
+    np.testing.assert_allclose(back["xl_class_prob_HM_STAR"][:5], table["xl_class_prob"][:5, 2])
+    assert back["xl_latent_0"].mask[5]
+
+
+def test_flatten_refuses_name_clash():
+    """An element must not overwrite a column of the user."""
+    table = Table({"v": [[1, 2]], "v_1": [5]})
+    with pytest.raises(TableError, match="'v_1' exists already"):
+        flatten_vectors(table)
+
+
+def test_fits_strings_are_str(tmp_path):
+    """Text columns of FITS files hold str, not bytes."""
+    path = tmp_path / "t.fits"
+    Table({"name": ["a", "bc"]}).write(path)
+    assert read_table(path)["name"].dtype.kind == "U"
+
+
+def test_packed_csv_is_read(tmp_path):
+    """A .csv.gz file is read as CSV."""
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    assert read_table(path)["b"].tolist() == [2]
+
+
+@pytest.mark.parametrize("name", ["t.txt", "t", "t.gz", "t.fits.zip"])
+def test_unknown_suffix_names_the_allowed(name):
+    """An unknown suffix is an error that lists the known ones."""
+    with pytest.raises(ParameterError, match=r"allowed: \.fits.*\.parquet"):
+        table_format(name)
+
+
+def test_packed_output_only_for_fits():
+    """astropy would write plain text under a .gz name."""
+    with pytest.raises(ParameterError, match="leave out .gz"):
+        table_format("t.csv.gz", writing=True)
+
+
+def test_missing_file(tmp_path):
+    """A missing table is named."""
+    with pytest.raises(TableError, match=r"none\.fits: no such file"):
+        read_table(tmp_path / "none.fits")
+
+
+@pytest.mark.parametrize("suffix", ["fits", "vot", "ecsv", "parquet"])
+@pytest.mark.parametrize("content", [b"", b"SIMPLE  =", bytes(range(256)) * 40])
+def test_damaged_file(tmp_path, suffix, content):
+    """Empty, truncated and nonsense files give a clean error with the file's name."""
+    _skip_without_parquet(suffix)
+    path = tmp_path / f"bad.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(TableError, match=rf"bad\.{suffix}: cannot be read"):
+        read_table(path)
+
+
+def test_existing_file_is_kept(tmp_path):
+    """Without overwrite an existing file is neither replaced nor touched."""
+    path = tmp_path / "t.ecsv"
+    path.write_text("mine")
+    with pytest.raises(TableError, match="exists"):
+        write_table(make_enriched(), path)
+    assert path.read_text() == "mine"
+    write_table(make_enriched(), path, overwrite=True)
+    assert len(read_table(path)) == 6
+
+
+def test_failed_write_leaves_nothing(tmp_path):
+    """A table that the format cannot hold leaves the old file and no temporary one."""
+    path = tmp_path / "t.fits"
+    path.write_text("mine")
+    table = Table({"a": np.array([{"x": 1}], dtype=object)})
+    with pytest.raises(TableError, match=r"t\.fits: the table cannot be written as fits"):
+        write_table(table, path, overwrite=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["t.fits"]
+    assert path.read_text() == "mine"
