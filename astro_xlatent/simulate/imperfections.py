@@ -271,7 +271,7 @@ def pile_up(spectra, area, fraction, energy=ENERGY_MID):
     return _over_area(piled.astype(spectra.dtype), spectra, area)
 
 
-def imperfect(spectra, area, mission, rng, pieces=PIECES):
+def imperfect(spectra, instrument, rng, pieces=PIECES):
     """
     Incident spectra as an imperfectly known instrument sees them, for one pointing.
 
@@ -279,10 +279,9 @@ def imperfect(spectra, area, mission, rng, pieces=PIECES):
     ----------
     spectra : ndarray, shape (rows, N_ENERGY)
         Of the families, incident photons per bin of `~astro_xlatent.physics.grid`.
-    area : ndarray, shape (N_ENERGY,)
-        Nominal effective area; errors of area and gain are drawn once for all rows.
-    mission : str
-        Only ``csc`` has pile-up.
+    instrument : `~astro_xlatent.simulate.instruments.Instrument`
+        Errors of its area and gain are drawn once for all rows; only Chandra's
+        have pile-up.
     rng : `numpy.random.Generator`
     pieces : sequence of str, optional
         Which of `PIECES`; without any, nothing is drawn.
@@ -292,13 +291,14 @@ def imperfect(spectra, area, mission, rng, pieces=PIECES):
     spectra : ndarray, shape (rows, N_ENERGY)
         To be folded through the nominal response.
     """
+    area = instrument.matrix.sum(axis=0)
     if "deviation" in pieces:
         spectra = deviate(spectra, rng)
     if "soft gas" in pieces:
         spectra = add_soft_gas(spectra, rng)
     if "area" in pieces:
         spectra = spectra * area_factor(ENERGY_MID, rng, 1).astype(spectra.dtype)
-    if "pile-up" in pieces and mission == "csc":
+    if "pile-up" in pieces and instrument.mission == "csc":
         chosen = np.flatnonzero(rng.random(len(spectra)) < PILE_UP_SHARE)
         if chosen.size:
             spectra = spectra.copy()

@@ -6,23 +6,27 @@ Workers make them, numpy alone: torch is not needed to simulate.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from astro_xlatent.train.reference import teacher_input
 from astro_xlatent.model.tokens import token_arrays
+from astro_xlatent.simulate.imperfections import imperfect, misjudge_background
 from astro_xlatent.simulate.prepared import load_prepared
 from astro_xlatent.spectra.bins import N_FINE
 from astro_xlatent.train.pool import in_order
+from astro_xlatent.train.reference import teacher_input
 from astro_xlatent.train.stream import training_batch
 
-__all__ = ["TRUTHS", "Recipe", "observation_arrays", "step_arrays", "steps"]
+__all__ = ["TRUTHS", "Recipe", "draw_faults", "observation_arrays", "step_arrays", "steps"]
 
 #: Columns of the truth that the heads learn.
 TRUTHS = ("nh", "photon_index", "kt")
 # Parts are padded to the smallest of these numbers of tokens and joined: a GPU wants few
 # large arrays of few shapes. Invalid tokens change nothing.
 _WIDTHS = (8, 32, N_FINE)
+# Last part of the seed of imperfections, behind that of the batch.
+_FAULTS = 1
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,35 @@ def step_arrays(state, number):
     groups = {}
     first = number * recipe.batches_per_step
     for counter in range(first, first + recipe.batches_per_step):
-        for bins, sources in training_batch(recipe.seed, counter, instruments,
-                                            imperfections=recipe.imperfections):
+        faults, see = draw_faults((recipe.seed, counter), recipe.imperfections)
+        for bins, sources in training_batch(recipe.seed, counter, instruments, see=see):
+            bins.background = misjudge_background(bins.background, faults, recipe.imperfections)
             width = next((w for w in _WIDTHS if w >= bins.n_bins), bins.n_bins)
             groups.setdefault(width, []).append(observation_arrays(bins, sources, width))
     return [{name: np.concatenate([part[name] for part in groups[width]]) for name in groups[width][0]}
             for width in sorted(groups)]
+
+
+def draw_faults(seed, imperfections):
+    """
+    What makes a batch imperfect, with draws of its own: its sources are the same with and without.
+
+    Parameters
+    ----------
+    seed : tuple of int
+        Of the batch.
+    imperfections : tuple of str
+        See `astro_xlatent.simulate.imperfections`.
+
+    Returns
+    -------
+    rng : `numpy.random.Generator`
+        For `~astro_xlatent.simulate.imperfections.misjudge_background`.
+    see : callable or None
+        For `~astro_xlatent.train.stream.training_batch`.
+    """
+    rng = np.random.default_rng([*seed, _FAULTS])
+    return rng, partial(imperfect, rng=rng, pieces=imperfections) if imperfections else None
 
 
 def observation_arrays(bins, sources, width=None):

@@ -5,7 +5,7 @@ The settings of a training run, and that a run which goes on has the same ones.
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError
@@ -13,10 +13,11 @@ from astro_xlatent.model.network import Config
 from astro_xlatent.model.pretrained import replace_file
 from astro_xlatent.simulate.imperfections import PIECES, check_pieces
 
-__all__ = ["PRECISIONS", "Settings", "keep_settings"]
+__all__ = ["PRECISIONS", "Settings", "keep_settings", "stored_settings"]
 
 #: Arithmetic of matrix products: IEEE; with 10-bit mantissae on a GPU; brain floats where harmless.
 PRECISIONS = ("float32", "tf32", "bfloat16")
+_FILE = "settings.json"
 # What may differ when a run goes on: it changes neither batches nor steps.
 _FREE = ("name", "version", "notes", "device", "workers", "max_seconds", "deterministic", "save_every",
          "calibration_batches")
@@ -41,6 +42,7 @@ class Settings:
     precision: str = "float32"
     #: Imperfections of observations that are left out, of `astro_xlatent.simulate.imperfections.PIECES`.
     without: tuple = ()
+    #: Of 256 observations, for each mode; 0 stops when the encoder is trained.
     calibration_batches: int = 60
     width: int = 96
     n_layers: int = 4
@@ -90,9 +92,33 @@ class Settings:
         """Number of worker processes on this machine."""
         return self.workers if self.workers >= 0 else (os.cpu_count() or 1) - 1
 
+    def chosen_device(self):
+        """Name of the device of torch."""
+        if self.device != "auto":
+            return self.device
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
     def network(self):
         """Sizes of the networks."""
         return Config(width=self.width, n_layers=self.n_layers)
+
+
+def stored_settings(folder):
+    """Settings of the run in a folder, or the defaults if there is none."""
+    stored = _stored(folder)
+    return Settings() if stored is None else stored[0]
+
+
+def _stored(folder):
+    """Settings and digest of the instruments of the run in a folder, or None."""
+    path = Path(folder) / _FILE
+    if not path.exists():
+        return None
+    values = json.loads(path.read_text(encoding="utf-8"))
+    instruments = values.pop("instruments")
+    return Settings(**values), instruments
 
 
 def keep_settings(folder, settings, instruments):
@@ -103,8 +129,7 @@ def keep_settings(folder, settings, instruments):
     ----------
     folder : path-like
         Of the run; holds ``settings.json`` if it has begun.
-    settings : Settings or None
-        None takes those of the run, or the defaults.
+    settings : Settings
     instruments : str
         Digest of the file of instruments.
 
@@ -117,19 +142,17 @@ def keep_settings(folder, settings, instruments):
     ParameterError
         If one differs that the steps so far depend on.
     """
-    path = Path(folder) / "settings.json"
-    if path.exists():
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        had = stored.pop("instruments")
-        old = Settings(**stored)
-        settings = settings or old
+    stored = _stored(folder)
+    if stored is not None:
+        old, digest = stored
+        # Left open it is that of the run, known since.
+        settings = replace(settings, latent_space=settings.latent_space or old.latent_space)
         new = asdict(settings) | {"instruments": instruments}
-        for name, value in (asdict(old) | {"instruments": had}).items():
+        for name, value in (asdict(old) | {"instruments": digest}).items():
             if name not in _FREE and new[name] != value:
                 msg = (f"{name} is {new[name]!r}, the run in {folder} began with {value!r}; give that, or "
                        f"another folder (what may change: {', '.join(_FREE)})")
                 raise ParameterError(msg)
-    settings = settings or Settings()
     text = json.dumps(asdict(settings) | {"instruments": instruments}, indent=1) + "\n"
-    replace_file(path, lambda p: p.write_text(text, encoding="utf-8"))
+    replace_file(Path(folder) / _FILE, lambda p: p.write_text(text, encoding="utf-8"))
     return settings

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from astro_xlatent.simulate.imperfections import imperfect, misjudge_background
 from astro_xlatent.simulate.observe import (
     merge_randomly,
     observe_csc_bands,
@@ -40,13 +39,11 @@ MISSION_SHARE = {"csc": 0.5, "erosita": 0.25, "xmm": 0.25}
 CSC_RECIPES = ("energy flux", "energy flux", "photon flux", "aperture counts")
 # Rows that share one response, so that folding is one matrix product.
 CHUNK = 16
-# Third part of the seed of imperfections, beside those of batches.
-FAULTS = 1
 # Sources of no class, spread widely over all emission models.
 GENERIC_SHARE = 0.15
 
 
-def training_batch(seed, counter, instruments, plan=PLAN, imperfections=()):
+def training_batch(seed, counter, instruments, plan=PLAN, see=None):
     """
     Draw one batch.
 
@@ -58,19 +55,19 @@ def training_batch(seed, counter, instruments, plan=PLAN, imperfections=()):
         Responses to draw from.
     plan : tuple of Part, optional
         What a batch holds.
-    imperfections : tuple of str, optional
-        See `astro_xlatent.simulate.imperfections`.
+    see : callable, optional
+        ``see(spectra, instrument)`` gives the spectra that really fall on the
+        detector whose response the reader is told: the place of
+        `astro_xlatent.simulate.imperfections`. The targets stay those of the
+        sources.
 
     Returns
     -------
     parts : list of tuple
-        ``(bins, sources)`` for every part of the plan; the sources are as
-        their families are, whatever the imperfections.
+        ``(bins, sources)`` for every part of the plan.
     """
     rng = np.random.default_rng([seed, counter])
-    # Draws of their own, so that sources and exposures are the same with and without them.
-    faults = (np.random.default_rng([seed, counter, FAULTS]), imperfections)
-    return [_draw_part(part, instruments, rng, faults) for part in plan]
+    return [_draw_part(part, instruments, rng, see) for part in plan]
 
 
 def draw_training_sources(n, rng):
@@ -79,10 +76,10 @@ def draw_training_sources(n, rng):
     return draw_sources(np.where(rng.random(n) < GENERIC_SHARE, -1, index), rng)
 
 
-def _draw_part(part, instruments, rng, faults):
+def _draw_part(part, instruments, rng, see):
     sources = draw_training_sources(part.rows, rng)
     chunks = [
-        _observe(part, sources.spectrum[start:start + CHUNK], instruments, rng, faults)
+        _observe(part, sources.spectrum[start:start + CHUNK], instruments, rng, see)
         for start in range(0, part.rows, CHUNK)
     ]
     bins = type(chunks[0]).concatenate(chunks)
@@ -91,31 +88,24 @@ def _draw_part(part, instruments, rng, faults):
     return bins, sources
 
 
-def _observe(part, spectra, instruments, rng, faults):
+def _observe(part, spectra, instruments, rng, see):
     if part.mode == "spectra":
-        instrument = _draw_instrument(instruments, _draw_mission(rng), rng)
-        bins = observe_spectra(_imperfect(spectra, instrument, faults), instrument, rng)[0]
-    elif part.mode == "csc bands":
+        mission = rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values()))
+        instrument = _draw_instrument(instruments, mission, rng)
+        return observe_spectra(_seen(spectra, instrument, see), instrument, rng)[0]
+    if part.mode == "csc bands":
         instrument = _draw_instrument(instruments, "csc", rng)
         recipe = CSC_RECIPES[rng.integers(len(CSC_RECIPES))]
-        bins = observe_csc_bands(_imperfect(spectra, instrument, faults), instrument, rng, recipe)[0]
-    else:
-        instrument = _draw_instrument(instruments, "erosita", rng)
-        bins = observe_erosita_bands(_imperfect(spectra, instrument, faults), instrument, rng)[0]
-    bins.background = misjudge_background(bins.background, *faults)
-    return bins
+        return observe_csc_bands(_seen(spectra, instrument, see), instrument, rng, recipe)[0]
+    instrument = _draw_instrument(instruments, "erosita", rng)
+    return observe_erosita_bands(_seen(spectra, instrument, see), instrument, rng)[0]
 
 
-def _draw_mission(rng):
-    return str(rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values())))
+def _seen(spectra, instrument, see):
+    return spectra if see is None else see(spectra, instrument)
 
 
-def _imperfect(spectra, instrument, faults):
-    """Spectra as the instrument sees them; ``faults`` are a generator and the pieces wanted."""
-    return imperfect(spectra, instrument.matrix.sum(axis=0), instrument.mission, *faults)
-
-
-def observe_full(mode, spectra, instruments, rng, folding=True, faults=(None, ())):
+def observe_full(mode, spectra, instruments, rng, folding=True, see=None):
     """
     Observe every source with an instrument of its own chunk, unmerged.
 
@@ -132,8 +122,8 @@ def observe_full(mode, spectra, instruments, rng, folding=True, faults=(None, ()
         Of everything.
     folding : bool, optional
         Make the folding matrices of spectra, 0.7 MB a row.
-    faults : tuple, optional
-        Generator and names of imperfections, see `astro_xlatent.simulate.imperfections`.
+    see : callable, optional
+        See `training_batch`.
 
     Returns
     -------
@@ -147,17 +137,16 @@ def observe_full(mode, spectra, instruments, rng, folding=True, faults=(None, ()
     for start in range(0, len(spectra), CHUNK):
         chunk = spectra[start:start + CHUNK]
         if mode == "spectra":
-            mission = _draw_mission(rng)
+            mission = rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values()))
             instrument = _draw_instrument(instruments, mission, rng)
-            bins, truth = observe_spectra(_imperfect(chunk, instrument, faults), instrument, rng)
-            bins.background = misjudge_background(bins.background, *faults)
+            bins, truth = observe_spectra(_seen(chunk, instrument, see), instrument, rng)
             if folding:
                 matrices.append(instrument.matrix * truth["seconds"][:, None, None].astype(np.float32))
         else:
             mission = "csc" if rng.random() < 2 / 3 else "erosita"
-            bins = _observe(Part(f"{mission} bands", len(chunk)), chunk, instruments, rng, faults)
+            bins = _observe(Part(f"{mission} bands", len(chunk)), chunk, instruments, rng, see)
         pieces.append(bins)
-        missions += [mission] * len(chunk)
+        missions += [str(mission)] * len(chunk)
     bins = type(pieces[0]).concatenate(pieces)
     return bins, np.concatenate(matrices) if matrices else None, missions
 
