@@ -7,6 +7,7 @@ import hashlib
 import json
 from dataclasses import fields
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -54,14 +55,14 @@ def load_prepared(path):
         If the file is missing or of another kind.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             values = json.loads(str(stored["plain"]))
             for key in stored.files:
                 number, _, name = key.partition(".")
                 if name:
                     values[int(number)][name] = stored[key]
         return [Instrument(**v) for v in values]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
         msg = (f"{path}: no file of prepared instruments ({error}); "
                "make one with astro-xlatent train --prepare FILE")
         raise ResponseError(msg) from error

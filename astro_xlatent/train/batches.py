@@ -93,7 +93,7 @@ def step_arrays(state, number):
 
 def draw_faults(seed, imperfections):
     """
-    What makes a batch imperfect, with draws of its own: its sources are the same with and without.
+    What makes a batch imperfect, with draws of its own.
 
     Parameters
     ----------

@@ -43,6 +43,8 @@ FLUX_LEVEL = 0.84
 COVERAGE = 0.6827
 # Share of sources whose conformal set of classes holds the true one.
 SET_COVERAGE = 0.9
+# Sources of the prior and of the mixture of latents.
+POOL = 20000
 # Far from the training's own counter-based draws.
 SEED_OFFSET = 1_000_003
 
@@ -70,7 +72,7 @@ def calibrate(folder, recipe, settings, log=print):
     """
     config = settings.network()
     teacher = load_modules(config, Path(folder) / NETWORKS, ("teacher",))[0]
-    pool = draw_training_sources(20000, np.random.default_rng([settings.seed, SEED_OFFSET]))
+    pool = draw_training_sources(POOL, np.random.default_rng([settings.seed, SEED_OFFSET]))
     tables = {"nodes": list(NODES), "levels": list(LEVELS), "mixture": _mixture(teacher, pool),
               "prior": _prior(pool, config)}
     modes = ("bands", "spectra")

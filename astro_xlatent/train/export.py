@@ -57,7 +57,10 @@ def export_model(folder, settings, step, modules, tables, instruments, log=print
         "classes": list(CLASSES),
         "missions": sorted({i.mission for i in instruments}),
         "network": modules["encoder"].config.to_dict(),
-        "training": vars(settings) | {"encoder_steps_done": step, "instruments": len(instruments)},
+        "training": vars(settings) | {
+            "encoder_steps_done": step, "instruments": len(instruments),
+            # Where it lay says nothing elsewhere.
+            "start_from": Path(settings.start_from).name},
     }
     save_tensors(temporary / "weights.safetensors", modules)
     _write_json(temporary / "calibration.json", tables)

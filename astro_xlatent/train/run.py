@@ -84,11 +84,12 @@ def train(data, output, settings=None, *, instruments=None, resume=False, finish
     file = Path(instruments) if instruments else output / "instruments.npz"
     if not file.exists():
         prepare_instruments(file, data, log)
+    prepared = load_prepared(file)
     settings = keep_settings(output, settings, file_digest(file))
     device = settings.chosen_device()
     log(f"settings {settings}, torch {torch.__version__} on {device}, {torch.get_num_threads()} threads, "
         f"{settings.n_workers} workers")
-    teacher, decoder = _teacher(settings, start, file, output, log)
+    teacher, decoder = _teacher(settings, start, prepared, output, log)
     recipe = Recipe(str(file), settings.seed, settings.batches_per_step, settings.imperfections)
     deadline = began + (settings.max_seconds or math.inf) if not finish else -math.inf
     with _arithmetic(settings, device):
@@ -101,7 +102,7 @@ def train(data, output, settings=None, *, instruments=None, resume=False, finish
     if not settings.calibration_batches:
         log("trained; calibration_batches is 0: give a number and resume=True (--resume) to make the model")
         return None
-    return _make_model(settings, step, (encoder, decoder, teacher), recipe, data, output, log)
+    return _make_model(settings, step, (encoder, decoder, teacher), recipe, prepared, data, output, log)
 
 
 def prepare_instruments(path, data=None, log=print):
@@ -166,7 +167,7 @@ class _Log:
         print(line, flush=True)
 
 
-def _teacher(settings, start, file, output, log):
+def _teacher(settings, start, instruments, output, log):
     """The teacher and decoder of this run: those of the start, or trained unless they were before."""
     path, config = output / "teacher.safetensors", settings.network()
     if not path.exists():
@@ -174,14 +175,14 @@ def _teacher(settings, start, file, output, log):
             teacher, decoder = start.teacher, start.decoder
         else:
             pool = draw_training_sources(settings.pool, np.random.default_rng([settings.seed, 2**31]))
-            matrices = [i.matrix for i in load_prepared(file)]
+            matrices = [i.matrix for i in instruments]
             teacher, decoder = train_teacher(config, pool, matrices, settings.teacher_steps, log,
                                              settings.seed)
         replace_file(path, lambda p: save_tensors(p, {"teacher": teacher, "decoder": decoder}))
     return load_modules(config, path, ("teacher", "decoder"))
 
 
-def _make_model(settings, step, networks, recipe, data, output, log):
+def _make_model(settings, step, networks, recipe, instruments, data, output, log):
     """Calibrate and export."""
     if not settings.latent_space:
         digest = hashlib.sha256((output / "teacher.safetensors").read_bytes()).hexdigest()
@@ -193,5 +194,4 @@ def _make_model(settings, step, networks, recipe, data, output, log):
         from astro_xlatent.train.galactic import match_prior
 
         tables["galactic_prior"] = match_prior(data)
-    return export_model(output / "model", settings, step, modules, tables, load_prepared(recipe.instruments),
-                        log)
+    return export_model(output / "model", settings, step, modules, tables, instruments, log)
