@@ -199,17 +199,20 @@ class _Progress:
 
     def __init__(self, log, n_steps):
         self.log, self.n_steps = log, n_steps
-        self.running, self.rows, self.began = {}, 0, time.monotonic()
+        self.running, self.rows, self.began = {}, 0, None
 
     def __call__(self, step, rows, losses):
         for name, value in losses.items():
             self.running[name] = 0.98 * self.running.get(name, value) + 0.02 * value
+        if self.began is None:
+            # What it takes to start all processes says nothing of the speed.
+            self.began, rows = time.monotonic(), 0
         self.rows += rows
         if step % 50 == 0 or step + 1 == self.n_steps:
             text = "  ".join(f"{k} {v:.4f}" for k, v in self.running.items())
             seconds = time.monotonic() - self.began
             self.log(f"encoder step {step} of {self.n_steps}: {text}  "
-                     f"[{seconds:.0f} s, {self.rows / seconds:.0f} observations/s]")
+                     f"[{seconds:.0f} s, {self.rows / max(seconds, 1e-9):.0f} observations/s]")
 
 
 @contextmanager

@@ -93,12 +93,18 @@ class Settings:
         return self.workers if self.workers >= 0 else (os.cpu_count() or 1) - 1
 
     def chosen_device(self):
-        """Name of the device of torch."""
-        if self.device != "auto":
-            return self.device
+        """Name of the device of torch; refused if torch cannot use it."""
         import torch
 
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        name = self.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            torch.zeros(1, device=name)
+        except (RuntimeError, AssertionError) as error:
+            msg = f"device is {name!r}, which torch cannot use ({error}); allowed: auto, cpu, cuda where there is a GPU"
+            raise ParameterError(msg) from error
+        return name
 
     def network(self):
         """Sizes of the networks."""

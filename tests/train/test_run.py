@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import astro_xlatent.train.run as run_module
 from tests.train.conftest import TINY
@@ -122,3 +123,16 @@ def test_command_needs_an_output(tmp_path, capsys):
     (tmp_path / "x.npz").write_bytes(b"PK")
     assert main(["train", "-o", str(tmp_path / "run"), "--instruments", str(tmp_path / "x.npz")]) == 1
     assert "--prepare" in capsys.readouterr().err
+
+
+def test_arithmetic_of_a_gpu(tiny, monkeypatch):
+    """Repeatable, at the precision wanted, and afterwards as before; a device that is not there is named."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision()
+    for precision, wanted in (("float32", "highest"), ("tf32", "high")):
+        with run_module._arithmetic(tiny(precision=precision), "cuda"):
+            assert torch.are_deterministic_algorithms_enabled()
+            assert torch.get_float32_matmul_precision() == wanted
+        assert (torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision()) == before
+    with pytest.raises(ParameterError, match="device is 'gpu'.*allowed"):
+        tiny(device="gpu").chosen_device()
