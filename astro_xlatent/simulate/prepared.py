@@ -26,15 +26,25 @@ def save_prepared(path, instruments):
     path : path-like
         Of the file; an older one is replaced.
     instruments : list of `~astro_xlatent.simulate.instruments.Instrument`
-        Arrays keep their type; fields that are None are left out.
+        Arrays keep their type, those of float32 are rounded to 12 binary digits
+        (1.2e-4: no response is known so well), which compress better; fields that
+        are None are left out.
     """
     arrays, plain = {}, []
     for number, instrument in enumerate(instruments):
         values = {f.name: getattr(instrument, f.name) for f in fields(instrument)}
-        arrays |= {f"{number}.{k}": v for k, v in values.items() if isinstance(v, np.ndarray)}
+        arrays |= {f"{number}.{k}": _rounded(v) for k, v in values.items() if isinstance(v, np.ndarray)}
         plain.append({k: v for k, v in values.items() if v is not None and not isinstance(v, np.ndarray)})
     with open(path, "wb") as file:
         np.savez_compressed(file, plain=np.array(json.dumps(plain)), **arrays)
+
+
+def _rounded(values, dropped=11):
+    """Floats of single precision without the last bits of their 23."""
+    if values.dtype != np.float32:
+        return values
+    bits = values.view(np.uint32) + np.uint32(1 << (dropped - 1))
+    return (bits >> dropped << dropped).view(np.float32)
 
 
 def load_prepared(path):

@@ -25,9 +25,9 @@ sources seen by {missions}. It is no replacement for a spectral fit of a bright 
 parameters from the literature, some of them adjusted within the literature's range to the hardness
 of real Chandra sources in one half of the sky (the MATCH fields), and a share of generic mixtures,
 observed through {instruments} responses (real ARF and RMF files and the curves shipped with the
-package) with simulated background and Poisson noise, {imperfections}. No real spectrum and no real catalogue row was
-trained on. The galactic class prior alone was fitted on literature classes (Yang et al. 2022, ApJ
-941, 104), in MATCH fields.
+package) with simulated background and Poisson noise, {imperfections}.
+No real spectrum and no real catalogue row was trained on. The galactic class prior alone was fitted
+on literature classes (Yang et al. 2022, ApJ 941, 104), in MATCH fields.
 
 **Training.** {teacher_steps} steps of the teacher, {encoder_steps} steps of the encoder of
 {rows} observations each; seed {seed}. Calibration: {calibration} simulated observations of each

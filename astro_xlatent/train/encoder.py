@@ -118,7 +118,8 @@ def train_encoder(settings, teacher, recipe, folder, *, device="cpu", initial=No
         log(f"encoder goes on at step {run.step} of {settings.encoder_steps}")
     progress = _Progress(log, settings.encoder_steps)
     numbers = range(run.step, settings.encoder_steps if time.monotonic() < deadline else run.step)
-    with stop_requests() as stop, closing(steps(recipe, numbers, settings.n_workers if numbers else 0)) as feed:
+    workers = settings.n_workers if numbers else 0
+    with stop_requests() as stop, closing(steps(recipe, numbers, workers)) as feed:
         for groups in feed:
             run.advance(settings, teacher, groups, progress)
             stopping = stop() or time.monotonic() > deadline

@@ -68,8 +68,8 @@ def in_order(work, items, workers, setup, arguments=()):
             while waiting:
                 yield waiting.popleft().result()
         except BrokenProcessPool as error:
-            msg = (f"one of {workers} worker processes ended before its work was done: killed, out of memory, "
-                   "or its message is above; try fewer workers")
+            msg = (f"one of {workers} worker processes ended before its work was done: killed, out of "
+                   "memory, or its message is above; try fewer workers")
             raise XlatentError(msg) from error
         finally:
             pool.shutdown(cancel_futures=True)

@@ -129,8 +129,8 @@ def _same_space(settings, start):
     for name, has, wanted in (("network", start.encoder.config, settings.network()),
                               ("latent_space", start.latent_space, settings.latent_space)):
         if wanted not in ("", has):
-            msg = (f"start_from {settings.start_from} has the {name} {has}, the settings {wanted}; its teacher "
-                   "is kept: give the same, or start from nothing")
+            msg = (f"start_from {settings.start_from} has the {name} {has}, the settings {wanted}; its "
+                   "teacher is kept: give the same, or start from nothing")
             raise ParameterError(msg)
     return replace(settings, latent_space=start.latent_space)
 

@@ -102,7 +102,8 @@ class Settings:
         try:
             torch.zeros(1, device=name)
         except (RuntimeError, AssertionError) as error:
-            msg = f"device is {name!r}, which torch cannot use ({error}); allowed: auto, cpu, cuda where there is a GPU"
+            msg = (f"device is {name!r}, which torch cannot use ({error}); allowed: auto, cpu, "
+                   "cuda where there is a GPU")
             raise ParameterError(msg) from error
         return name
 

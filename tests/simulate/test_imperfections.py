@@ -63,7 +63,7 @@ def test_deviation(rng):
 
 
 def test_soft_gas(rng):
-    """A fifth gets soft photons between 1 and 50 per cent of its own; nothing above 5 keV, nothing is lost."""
+    """A fifth gets soft photons between 1 and 50 per cent of its own; nothing hard, nothing is lost."""
     spectra = power_law(3000)
     excess = add_soft_gas(spectra, rng) - spectra
     share = excess[:, SOFT].sum(axis=1) / spectra[:, SOFT].sum(axis=1)

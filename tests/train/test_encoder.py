@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from astro_xlatent.core.errors import ModelError
 from astro_xlatent.model.network import Config, Encoder, Teacher
 from astro_xlatent.simulate.imperfections import PIECES
+from astro_xlatent.simulate.prepared import load_prepared
 from astro_xlatent.train import encoder as encoder_module
 from astro_xlatent.train.batches import Recipe, observation_arrays, steps
 from astro_xlatent.train.encoder import LOSS_WEIGHTS, encoder_losses, stop_requests, train_encoder
@@ -58,11 +59,11 @@ def test_workers_change_nothing(instrument_file):
     assert sum(len(g["nh"]) for g in here[0]) == 2 * sum(part.rows for part in PLAN)
 
 
-def test_perfect_steps_are_the_batches(instruments, instrument_file):
+def test_perfect_steps_are_the_batches(instrument_file):
     """Without imperfections a step holds the old batch; with them, sources are seen otherwise."""
     perfect, = steps(Recipe(str(instrument_file), 3), [5])
     faulty, = steps(Recipe(str(instrument_file), 3, 1, PIECES), [5])
-    parts = training_batch(3, 5, instruments)
+    parts = training_batch(3, 5, load_prepared(instrument_file))
     assert same([perfect[-1]], [observation_arrays(*max(parts, key=lambda part: part[0].n_bins))])
     # The first part's sources are drawn before anything is observed.
     rows = slice(0, len(parts[0][0]))
@@ -88,8 +89,8 @@ def run(tmp_path, teacher, tiny, instrument_file):
     def train(name, log=quiet, deadline=np.inf, **changed):
         settings = tiny(**changed)
         (tmp_path / name).mkdir(exist_ok=True)
-        encoder, step = train_encoder(settings, teacher, Recipe(str(instrument_file), settings.seed, 1, PIECES),
-                                      tmp_path / name, log=log, deadline=deadline)
+        recipe = Recipe(str(instrument_file), settings.seed, 1, PIECES)
+        encoder, step = train_encoder(settings, teacher, recipe, tmp_path / name, log=log, deadline=deadline)
         return encoder.state_dict(), step
     return train
 
@@ -174,7 +175,7 @@ def test_training_learns(run):
     """Losses of six steps fall, in brain floats, too."""
     for precision in ("float32", "bfloat16"):
         said = []
-        run(precision, log=said.append, encoder_steps=6, save_every=6, precision=precision, learning_rate=0.05)
+        run(precision, log=said.append, encoder_steps=6, precision=precision, learning_rate=0.05)
         first, last = (float(line.split("classes ")[1].split()[0]) for line in (said[0], said[-1]))
         assert last < first
 
@@ -188,7 +189,8 @@ def test_latent_loss_is_smallest_at_the_truth(instruments, tiny):
 
         def forward(self, tensors, reference):
             rows = len(reference)
-            heads = {k: torch.zeros(rows, getattr(self.config, f"n_{k}")) for k in ("classes", "nh", "index", "kt")}
+            heads = {k: torch.zeros(rows, getattr(self.config, f"n_{k}"))
+                     for k in ("classes", "nh", "index", "kt")}
             return heads | {"mean": torch.full((rows, 8), self.offset),
                             "precision_chol": torch.eye(8).expand(rows, 8, 8)}
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import astro_xlatent.train.run as run_module
-from tests.train.conftest import TINY
 from astro_xlatent.cli.main import main
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.model.pretrained import load_model, selftest
@@ -17,6 +16,7 @@ from astro_xlatent.train import calibrate as calibrate_module
 from astro_xlatent.train.run import train
 from astro_xlatent.train.settings import Settings
 from astro_xlatent.train.stream import training_batch
+from tests.train.conftest import TINY
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,8 @@ def test_model_from_its_parts(tiny, tmp_path, instruments, instrument_file, cali
     """A run without calibration is trained only; going on makes the model, whose numbers are finite."""
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps(vars(tiny(calibration_batches=0, version="7"))))
-    command = ["train", "--instruments", str(instrument_file), "-o", str(tmp_path / "run"), "--config", str(settings)]
+    command = ["train", "--instruments", str(instrument_file), "-o", str(tmp_path / "run"),
+               "--config", str(settings)]
     assert main(command) == 1
     assert "calibration_batches is 0" in capsys.readouterr().out
     checkpoint = (tmp_path / "run" / "encoder.safetensors").read_bytes()
@@ -82,7 +83,8 @@ def test_start_from_keeps_the_space(tiny, model, tmp_path, instrument_file, cali
     assert json.loads((again / "config.json").read_text())["training"]["start_from"] == "model"
     for changed, message in (({"width": 32}, "network.*width=32"), ({"latent_space": "xl8-x"}, "xl8-x")):
         with pytest.raises(ParameterError, match=f"start_from.*{message}"):
-            train(None, tmp_path / "third", replace(second, **changed), instruments=instrument_file, resume=True)
+            train(None, tmp_path / "third", replace(second, **changed), instruments=instrument_file,
+                  resume=True)
 
 
 def test_finish_early(tiny, tmp_path, instrument_file, calibrated):
@@ -92,7 +94,8 @@ def test_finish_early(tiny, tmp_path, instrument_file, calibrated):
     slow = tiny(max_seconds=1e-6, encoder_steps=1000)
     # Time is looked at before the first step.
     assert train(None, tmp_path, slow, instruments=instrument_file) is None
-    assert train(None, tmp_path, replace(slow, max_seconds=0.5), instruments=instrument_file, resume=True) is None
+    longer = replace(slow, max_seconds=0.5)
+    assert train(None, tmp_path, longer, instruments=instrument_file, resume=True) is None
     folder = train(None, tmp_path, None, instruments=instrument_file, resume=True, finish=True)
     training = json.loads((folder / "config.json").read_text())["training"]
     assert 0 < training["encoder_steps_done"] < training["encoder_steps"] == 1000

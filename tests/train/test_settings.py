@@ -59,7 +59,8 @@ def test_other_instruments_are_refused(tmp_path):
 def test_what_may_change(tmp_path):
     """Machine, name and calibration; the file tells the newest, an open latent space stays the run's."""
     keep_settings(tmp_path, Settings(latent_space="own"), "abc")
-    kept = keep_settings(tmp_path, Settings(workers=3, device="cuda", name="new", calibration_batches=9), "abc")
+    changed = Settings(workers=3, device="cuda", name="new", calibration_batches=9)
+    kept = keep_settings(tmp_path, changed, "abc")
     assert kept.latent_space == "own" and kept.workers == 3
     assert stored_settings(tmp_path) == kept
     assert json.loads((tmp_path / "settings.json").read_text())["name"] == "new"
