@@ -23,22 +23,20 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from astropy.coordinates import SkyCoord
 
-from astro_xlatent.core.columns import CLASSES
 from benchmarks.studies.expected import expected_classes
 from benchmarks.studies.expected_fits import as_averages, as_detections, expected_fits, simulate_fits
 from astro_xlatent.evaluate.fits import FIT_CLASSES, catalogue_fits
-from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.labels import load_detections, load_sources
 from benchmarks.studies.open_spectra import compare_spectra, evidence_table, result_table, spectra_numbers
 from benchmarks.studies.real_calibration import set_numbers
-from benchmarks.studies.real_tests import class_numbers, column_numbers, moved_to_plane, prior_numbers
+from benchmarks.studies.real_tests import class_numbers, column_numbers
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import prepare_rows
-from astro_xlatent.evaluate.sample import csc_instruments, load_sky
+from benchmarks.sky import load_sky
+from benchmarks.studies.sample import csc_instruments
 
-WHAT = ("spectra", "classes", "columns", "priors", "sets", "expected")
+WHAT = ("spectra", "classes", "columns", "sets", "expected")
 SOURCES, DETECTIONS = "labels/csc2_labelled_sources.csv", "labels/csc2_labelled_detections.csv.gz"
 
 SIMULATED_FITS = 900
@@ -49,17 +47,19 @@ def say(line):
     print(f"judge_real: {line}", file=sys.stderr, flush=True)
 
 
-def enriched(labelled, data, name, model, minimum=()):
+def enriched(labelled, model, minimum=()):
     """Rows with the model's columns, on both sides of the split."""
     from astro_xlatent.table.add_latents import add_latents
 
     table = add_latents(labelled.table, model=model, include=["xl_class_set"])
-    return prepare_rows(table, "class_label", minimum=minimum, path=data / name)[0]
+    return prepare_rows(table, "class_label", minimum=minimum)[0]
 
 
-def of_side(rows, side):
+def of_side(rows, side, sky):
     """Rows of one side of the split, or all."""
-    return rows if side == "all" else rows[rows.split == side]
+    if side == "all":
+        return rows
+    return rows[sky.side(np.array(rows.table["ra"], float), np.array(rows.table["dec"], float)) == side]
 
 
 def judged_columns(sources, detections, side):
@@ -88,53 +88,8 @@ def judged_expected(data, model, sources, detections, side):
     return numbers
 
 
-def flux_of(table):
-    """Absorbed flux 0.5-7 keV as `add_latents` gives it to the prior."""
-    return sum(np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan)
-               for name in ("xl_flux_05_2", "xl_flux_2_7"))
-
-
-def galactic_weights(table, fitted, place=None):
-    """Weights of the eight classes from a fitted prior, at the rows' positions or other ones."""
-    from astro_xlatent.model.priors import GalacticPrior
-
-    if place is None:
-        sky = SkyCoord(np.array(table["ra"], float), np.array(table["dec"], float), unit="deg").galactic
-        place = sky.l.deg, sky.b.deg
-    return GalacticPrior(fitted, *place).weights(np.arange(len(table)), flux_of(table))[:, :len(CLASSES)]
-
-
-def judged_priors(data, rows, side):
-    """The MATCH prior on JUDGE rows, and cross-fitted over the fields of all rows."""
-    from astro_xlatent.train.galactic import fit_galactic_prior, galactic_sample, match_prior
-
-    part = of_side(rows, side)
-    flat = {"flat": np.ones((1, len(CLASSES)))}
-    fitted = match_prior(data)
-    section = "class priors: galactic prior of MATCH fields"
-    numbers = prior_numbers(part, flat | {"galactic": galactic_weights(part.table, fitted)}, section, side)
-    numbers += moved_to_plane(part, {
-        "flat": lambda chosen, lon, lat: flat["flat"],
-        "galactic": lambda chosen, lon, lat: galactic_weights(part.table[chosen], fitted, (lon, lat)),
-    }, section, side)
-    sources, sky = load_sources(data / SOURCES), load_sky(data)
-    features, label = galactic_sample(sources)
-    field = sky.assign(sources.column("ra"), sources.column("dec"))[0]
-    own = sky.assign(np.array(rows.table["ra"]), np.array(rows.table["dec"]))[0]
-    crossed = np.ones((len(rows), len(CLASSES)))
-    fold = grouped_folds(rows.label, own, 5, 1)
-    for number in np.unique(fold):
-        test = fold == number
-        seen = ~np.isin(field, own[test])
-        fitted = fit_galactic_prior(features[seen], label[seen])
-        crossed[test] = galactic_weights(rows.table[test], fitted)
-    section = "class priors: galactic prior cross-fitted over all fields"
-    return numbers + prior_numbers(rows, flat | {"galactic": crossed}, section, "all open rows")
-
-
-def judged_sets(rows, side):
+def judged_sets(part, side):
     """Conformal sets of one side."""
-    part = of_side(rows, side)
     sets = [str(text).split(",") for text in part.table["xl_class_set"]]
     return set_numbers(sets, part.label, part.field, np.random.default_rng(1), side)
 
@@ -168,21 +123,18 @@ def main():
     results = Results("Real rows", {"model": f"{model.name}-{model.version}", "rows": options.side})
     text = ""
     if set(options.what) - {"spectra"}:
-        rows = enriched(load_sources(options.data / SOURCES), options.data, SOURCES, model,
-                        minimum=[("significance", 5)])
-        judged = of_side(rows, options.side)
+        rows = enriched(load_sources(options.data / SOURCES), model, minimum=[("significance", 5)])
+        judged = of_side(rows, options.side, load_sky(options.data))
     if "classes" in options.what:
         results.add(class_numbers(judged, options.side, log=say))
     if {"columns", "expected"} & set(options.what):
-        detections = of_side(enriched(load_detections(options.data / DETECTIONS), options.data, DETECTIONS,
-                                      model), options.side)
+        detections = of_side(enriched(load_detections(options.data / DETECTIONS), model), options.side,
+                             load_sky(options.data))
         say(f"{len(detections)} detections")
     if "columns" in options.what:
         results.add(judged_columns(judged, detections, options.side))
-    if "priors" in options.what:
-        results.add(judged_priors(options.data, rows, options.side))
     if "sets" in options.what:
-        results.add(judged_sets(rows, options.side))
+        results.add(judged_sets(judged, options.side))
     if "expected" in options.what:
         results.add(judged_expected(options.data, model, judged, detections, options.side))
     if "spectra" in options.what:

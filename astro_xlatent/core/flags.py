@@ -51,6 +51,8 @@ FLAGS = tuple(
         (18, "PARTIAL_BANDS", "some of the mission's bands are missing or unusable"),
         (19, "LIMITS_MISSING", "no flux limits: counts follow from symmetric errors"),
         (20, "NO_BACKSCALE", "no usable BACKSCAL: background taken at face value"),
+        (25, "RESPONSE_EXTRAPOLATED", "the default response is of a year beyond the measured ones: its area is "
+         "extrapolated, with the error that follows"),
     ]
 )
 
