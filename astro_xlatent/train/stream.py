@@ -61,9 +61,9 @@ def training_batch(seed, counter, instruments, plan=PLAN, see=None):
         What a batch holds.
     see : callable, optional
         ``see(spectra, instrument)`` gives the spectra that really fall on the
-        detector whose response the reader is told: the place of imperfect
-        calibration and of spectra that differ from their family. The targets
-        stay those of the sources.
+        detector whose response the reader is told: the place of
+        `astro_xlatent.simulate.imperfections`. The targets stay those of the
+        sources.
 
     Returns
     -------
