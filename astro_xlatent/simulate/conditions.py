@@ -68,6 +68,7 @@ LITERATURE = {
         "counts_high": (5000.0, 1e3, 1e5, "counts", "D"),
         "background_low": (3e-2, 1e-2, 1e-1, "of source counts", "D"),
         "background_high": (3.0, 1.0, 5.0, "of source counts", "D"),
+        "exposure_scatter": (0.03, 0.01, 0.05, "", "D"),
         "fraction": (0.8, 0.7, 0.9, "", "D"),
     },
     "spectra": {

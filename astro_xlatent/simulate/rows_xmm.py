@@ -2,19 +2,21 @@
 """
 Simulated rows in the manner of the 4XMM catalogue.
 
-One EPIC camera per row stands for all three. The package reads no bands from
-such tables; they go with spectra.
+One EPIC camera per row stands for all three.
 """
 
 import numpy as np
 from astropy import units as u
 
+from astro_xlatent.missions.xmm import XMM, reference_spectrum
+from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG
+from astro_xlatent.simulate.conditions import condition
 from astro_xlatent.simulate.pointings import ROWS_PER_OBSERVATION
 from astro_xlatent.simulate.rows import apertures_of, position, start_time
 
 __all__ = ["xmm_band_columns", "xmm_columns"]
 
-_COUNTS = u.ct
+_COUNTS, _FLUX = u.ct, u.erg / u.s / u.cm**2
 #: Added to the number of the observation; no real one begins so.
 FIRST_OBS_ID = 9900000001
 
@@ -50,28 +52,42 @@ def xmm_columns(observed):
 
 def xmm_band_columns(seen, rng):
     """
-    Band columns in the manner of 4XMM, of one EPIC camera per row.
+    Band columns of 4XMM, of one EPIC camera per row.
 
     Parameters
     ----------
     seen : `~astro_xlatent.simulate.apertures.Apertures`
     rng : `numpy.random.Generator`
-        Not used.
+        Of the errors of the conversion factors.
 
     Returns
     -------
     columns : dict
-        Name to ``(values, unit, description)``.
+        Name to ``(values, unit, description)``: counts of all bands, and in
+        each band the flux, which is the rate over the conversion factor of
+        `~astro_xlatent.missions.xmm.reference_spectrum`.
     """
-    fraction, scale = seen.fraction[:, None], seen.scale[:, None]
-    net = (seen.counts - seen.off * scale) / fraction
-    sigma = np.sqrt(np.maximum(seen.counts, 1.0) + seen.off * scale**2) / fraction
+    member = seen.member(XMM.bands)
+    scale = seen.scale[:, None]
+    net = np.maximum((seen.counts - seen.off * scale) @ member, 0.0) / seen.fraction[:, None]
+    sigma = np.sqrt(np.maximum(seen.counts @ member, 1.0) + (seen.off * scale**2) @ member)
+    sigma = sigma / seen.fraction[:, None]
+    known = 1.0 + condition("xmm", "exposure_scatter") * rng.standard_normal(net.shape)
+    per_flux = _conversion(seen, member) / seen.fraction[:, None] * known.clip(0.8)
     columns = {
         "EP_8_CTS": (net.sum(axis=1), _COUNTS, "source counts, 0.2-12 keV"),
         "EP_8_CTS_ERR": (np.sqrt((sigma**2).sum(axis=1)), _COUNTS, "error of the counts"),
     }
-    for k in range(seen.counts.shape[1]):
-        for end, values, text in (("", net, "rate"), ("_ERR", sigma, "error of the rate")):
-            rate = values[:, k] / seen.exposure
-            columns[f"EP_{k + 1}_RATE{end}"] = (rate, u.ct / u.s, f"{text} in band {k + 1}")
+    for k, (band, _, _) in enumerate(XMM.bands):
+        for end, values, text in (("", net, "flux"), ("_ERR", sigma, "error of the flux")):
+            columns[f"EP_{band}_FLUX{end}"] = (values[:, k] / per_flux[:, k], _FLUX, f"{text} in band {band}")
     return columns
+
+
+def _conversion(seen, member):
+    """Counts per erg/cm2 of the reference spectrum in the aperture, shape (rows, 5)."""
+    photons = reference_spectrum()
+    inside = [(ENERGY_MID > lo) & (ENERGY_MID < hi) for lo, hi in zip(seen.edges[:-1], seen.edges[1:], strict=True)]
+    number = np.array([photons[k].sum() for k in inside])
+    energy = np.array([(photons * ENERGY_MID)[k].sum() for k in inside]) @ member * KEV_TO_ERG
+    return (seen.area * number) @ member / energy
