@@ -34,13 +34,14 @@ class Part:
 PLAN = (
     Part("csc bands", 96, 3),
     Part("erosita bands", 48, 5),
+    Part("xmm bands", 48, 5),
     Part("spectra", 96, 32),
     Part("spectra", 32, 146),
 )
 # How often each mission is drawn where the mode leaves it open.
 MISSION_SHARE = {"csc": 0.5, "erosita": 0.25, "xmm": 0.25}
 #: The same for bands; a mission whose reader reads bands joins here.
-BAND_SHARE = {"csc": 2 / 3, "erosita": 1 / 3}
+BAND_SHARE = {"csc": 0.5, "erosita": 0.25, "xmm": 0.25}
 # Rows that share one response, so that folding is one matrix product.
 CHUNK = 32
 # Sources of no class, spread widely over all emission models.
@@ -96,8 +97,8 @@ def observe_full(mode, spectra, instruments, rng, folding=True, see=None, missio
     Parameters
     ----------
     mode : {'bands', 'spectra'}
-        Catalogue bands (by default of Chandra in two of three chunks and of
-        eROSITA), or spectra of all missions on the fine grid.
+        Catalogue bands (by default of Chandra in every other chunk, else of
+        eROSITA or XMM-Newton), or spectra of all missions on the fine grid.
     spectra : ndarray, shape (rows, n_energy)
         Incident spectra.
     instruments : list of Instrument
