@@ -19,7 +19,7 @@ pytest.importorskip("sklearn", reason="evaluation needs scikit-learn")
 def sky(tmp_path_factory):
     """Rows of three classes in four pointings, with their spectra."""
     folder = tmp_path_factory.mktemp("simulated") / "sky"
-    write_catalog(folder, 110, "csc", seed=3, classes=["AGN", "LMXB", "YSO"])
+    write_catalog(folder, 140, "csc", seed=3, classes=["AGN", "LMXB", "YSO"])
     return folder
 
 
@@ -38,7 +38,7 @@ def test_truth_is_joined(sky):
 def test_truth_of_other_rows_is_refused(sky):
     """A cut table does not match."""
     table = Table.read(sky / "catalog.fits")[:5]
-    with pytest.raises(TableError, match="has 110 rows, catalog.fits has 5"):
+    with pytest.raises(TableError, match="has 140 rows, catalog.fits has 5"):
         join_truth(table, sky / "catalog.fits", "class")
 
 
