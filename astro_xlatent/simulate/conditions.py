@@ -84,7 +84,7 @@ LITERATURE = {
 #: Lower and upper ends of the energy ranges that analysts choose, keV; half of the rows keep everything.
 ENERGY_STARTS, ENERGY_STOPS = (0.0, 0.0, 0.3, 0.4, 0.5), (99.0, 99.0, 8.0, 7.0, 5.0)
 #: Share of bands s, m, h without any event whose energy flux the CSC leaves out [A].
-NO_ENERGY_FLUX = (0.2, 0.3, 0.8)
+NO_ENERGY_FLUX = (0.77, 0.78, 0.85)
 
 
 def condition(mission: str, name: str) -> float:
