@@ -18,6 +18,7 @@ from astropy.units import UnitsWarning
 from astro_xlatent.core.columns import element_names
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.provenance import PROVENANCE_KEYS
+from astro_xlatent.table.storage import fill_empty, mend_columns, storable_columns
 
 __all__ = ["SUFFIXES", "flatten_vectors", "read_table", "table_format", "write_table"]
 
@@ -94,7 +95,8 @@ def read_table(path):
     Returns
     -------
     table : `~astropy.table.Table`
-        Text columns hold str, also from FITS.
+        Text columns hold str, also from FITS. Empty text is masked but for Parquet, NaN
+        in FITS and VOTable; digits with leading zeros in CSV stay text.
 
     Raises
     ------
@@ -113,9 +115,13 @@ def read_table(path):
             _ignore_harmless()
             # The IDs of CSCview's fields are col0, col1, ...; their names tell.
             names = {"use_names_over_ids": True} if form == "votable" else {}
-            table = Table.read(path, format=form, **names)
+            source = fill_empty(path) if form == "ascii.ecsv" else None
+            table = Table.read(path if source is None else source, format=form, **names)
+            table = table if source is None else table[:0]
             if form == "votable":
                 table.meta.update(_votable_infos(path))
+            table.convert_bytestring_to_unicode()
+            mend_columns(table, path, form)
     except ImportError as error:
         msg = f'{path}: {error}; install it with: pip install "astro_xlatent[parquet]"'
         raise TableError(msg) from error
@@ -123,7 +129,6 @@ def read_table(path):
         # The readers raise whatever their parsers meet in a damaged file.
         msg = f"{path}: cannot be read as a {form} table: {_first_line(error)}"
         raise TableError(msg) from error
-    table.convert_bytestring_to_unicode()
     return table
 
 
@@ -216,8 +221,10 @@ def write_table(table, path, *, overwrite=False):
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Any table. In CSV, vector columns are split (see `flatten_vectors`) and
-        units and descriptions are lost; VOTable keeps scalar metadata as INFO.
+        Any table; it is not changed. In CSV, vector columns are split (see
+        `flatten_vectors`) and units and descriptions are lost; VOTable keeps
+        scalar metadata as INFO. Read again, values, types and masks are as before
+        (see `~astro_xlatent.table.storage` for what formats cannot tell apart).
     path : str or `~pathlib.Path`
         File to write.
     overwrite : bool, optional
@@ -240,6 +247,7 @@ def write_table(table, path, *, overwrite=False):
     try:
         with warnings.catch_warnings():
             _ignore_harmless()
+            table = storable_columns(table, form)
             if form == "votable":
                 _write_votable(table, temporary)
             elif form == "ascii.csv":
