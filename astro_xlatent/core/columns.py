@@ -102,7 +102,8 @@ COLUMNS = {
                    "posterior median", format="%.4g"),
         *_limits("xl_nh", 1 / u.cm**2, "phys.columnDensity", "xl_nh", "%.4g", optional90=True),
         ColumnSpec("xl_nh_ul90", np.float32, (), 1 / u.cm**2, "phys.columnDensity;stat.max",
-                   "one-sided 90 % upper limit of xl_nh; that of the prior where no source is detected", format="%.4g"),
+                   "one-sided 90 % upper limit of xl_nh; that of the prior where no source is detected",
+                   format="%.4g"),
         *_spectral("xl_photon_index", None, "spect.index",
                    "photon index, if the spectrum is a power law"),
         *_spectral("xl_kt", u.keV, "phys.temperature", "kT, if the spectrum is thermal"),
@@ -190,7 +191,8 @@ def own_columns(names: Sequence[str]) -> list[str]:
     return [name for name in names if name in known]
 
 
-def class_columns(probability: ArrayLike, classes: Sequence[str] = (*CLASSES, OTHER)) -> dict[str, np.ndarray]:
+def class_columns(probability: ArrayLike,
+                  classes: Sequence[str] = (*CLASSES, OTHER)) -> dict[str, np.ndarray]:
     """
     Split the probabilities of all classes into the columns that hold them.
 

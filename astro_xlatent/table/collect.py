@@ -112,8 +112,8 @@ class EnrichedColumns:
         seen, n_sources = self.measured & self.detected, int(source.max(initial=-1)) + 1
         classes = all_probabilities(self.values["xl_class_prob"], self.values["xl_class_other"])
         classes[~seen] = 1 / classes.shape[1]
-        found = combine_groups(self.values["xl_latent"].astype(float), self.values["xl_latent_cov"].astype(float),
-                               seen, classes, source, n_sources, self.weights)
+        mean, covariance = (self.values[name].astype(float) for name in ("xl_latent", "xl_latent_cov"))
+        found = combine_groups(mean, covariance, seen, classes, source, n_sources, self.weights)
         nothing = np.bincount(source, weights=seen, minlength=n_sources) == 0
         self.joined = joint_columns(found, nothing, source)
 
@@ -214,7 +214,8 @@ def posterior_values(posterior: Posterior, probability: np.ndarray, classes: Seq
         values["xl_class_set"] = [",".join(classes[k] for k in row) for row in posterior.class_set]
     names = ("xl_nh", "xl_nh_lolim", "xl_nh_hilim", "xl_nh_lolim90", "xl_nh_hilim90", "xl_nh_ul90")
     values |= zip(names, posterior.nh_quantiles([0.5, 0.16, 0.84, 0.05, 0.95, 0.90]).T, strict=True)
-    for name, quantiles in (("xl_photon_index", posterior.index_quantiles), ("xl_kt", posterior.kt_quantiles)):
+    for name, quantiles in (("xl_photon_index", posterior.index_quantiles),
+                            ("xl_kt", posterior.kt_quantiles)):
         names = (name, f"{name}_lolim", f"{name}_hilim")
         if not set(names).isdisjoint(wanted):
             values |= zip(names, quantiles([0.5, 0.16, 0.84]).T, strict=True)

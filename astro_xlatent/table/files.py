@@ -81,6 +81,8 @@ def _ignore_harmless():
     # slightly irregular VOTables; long keys of meta become HIERARCH cards.
     for category in (UnitsWarning, VOWarning, VerifyWarning):
         warnings.simplefilter("ignore", category)
+    # Undefined logicals are masked once the table is read.
+    warnings.filterwarnings("ignore", message=".*contains NULL")
 
 
 def read_table(path):

@@ -112,7 +112,8 @@ def _unused(values):
     if values.dtype.kind != "i" and values.dtype != np.uint8:
         return None
     ends = np.iinfo(values.dtype)
-    return next((null for null in (ends.min, ends.max, ends.min + 1, ends.max - 1) if null not in values), None)
+    extremes = (ends.min, ends.max, ends.min + 1, ends.max - 1)
+    return next((null for null in extremes if null not in values), None)
 
 
 def _for_votable(column):
@@ -123,7 +124,7 @@ def _for_votable(column):
         raise ValueError(msg)
     if kind == "u" and size > 1:
         if size == 8 and column.size and np.ma.getdata(column).max() > np.iinfo(np.int64).max:
-            msg = f"column {column.name!r} holds integers above 2^63, which VOTable does not; write FITS or ECSV"
+            msg = f"column {column.name!r} holds integers above 2^63; VOTable does not: write FITS or ECSV"
             raise ValueError(msg)
         column = _like(column, np.ma.getdata(column).astype(f"i{min(2 * size, 8)}"))
     if isinstance(column, MaskedColumn) and kind == "b" and column.ndim > 1:

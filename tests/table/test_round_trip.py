@@ -25,7 +25,7 @@ def elements(kind):
     if kind in ("U", "O"):
         return TEXT
     if kind == "S":
-        return st.text(st.characters(codec="ascii", exclude_categories=("C", "Z")), max_size=6).map(str.encode)
+        return TEXT.filter(str.isascii).map(str.encode)
     if kind[-2:-1] == "f":
         width = 8 * int(kind[-1])
         return st.floats(width=width, allow_infinity=True) | st.sampled_from([0.0, 999999.0, -999.0, 1e20])
@@ -88,5 +88,6 @@ def test_round_trip(suffix, table):
             assert list(map(str, found)) == list(map(str, expected)), name
             continue
         assert found == expected, name
-        kinds = (back[name].dtype.kind, table[name].dtype.kind)
-        assert kinds[0] == kinds[1] or kinds[1] in "OS" or (suffix, *kinds) in (("vot", "i", "u"), ("vot", "i", "b"))
+        kind, wanted = back[name].dtype.kind, table[name].dtype.kind
+        # VOTable has no unsigned integers, and astropy loses the mask of vectors of booleans in it.
+        assert kind == wanted or wanted in "OS" or (suffix == "vot" and kind == "i" and wanted in "ub")
