@@ -19,8 +19,9 @@ from astro_xlatent.table.files import read_table, write_table
 #: Share of its error by which an output may move.
 SHARE = 0.05
 #: Real spectra: a CSC product, one with files beside it, XMM-Newton, eROSITA.
-SPECTRA = ("chandra/acisf04938_000N002_r0043_pha3/acisf04938_000N002_r0043_pha3.fits", "chandra/3c273/3c273.pi",
-           "xmm_newton/PN/PN.pha", "erosita/020_SourceSpec_00001/020_SourceSpec_00001.fits")
+SPECTRA = ("chandra/acisf04938_000N002_r0043_pha3/acisf04938_000N002_r0043_pha3.fits",
+           "chandra/3c273/3c273.pi", "xmm_newton/PN/PN.pha",
+           "erosita/020_SourceSpec_00001/020_SourceSpec_00001.fits")
 ROWS = 40
 
 
@@ -34,7 +35,7 @@ def assert_same(before, after, flux_factor=1.0, telling=0):
     new = np.asarray(after["xl_flag"]) & ~np.asarray(before["xl_flag"])
     said = (new & int(telling)) != 0
     assert not np.any(new & ~int(telling)), "a flag came without being expected"
-    errors = {"xl_latent": numbers(before["xl_latent_err"]), "xl_latent_err": numbers(before["xl_latent_err"])}
+    errors = dict.fromkeys(("xl_latent", "xl_latent_err"), numbers(before["xl_latent_err"]))
     for name in before.colnames:
         if name.startswith(("xl_nh", "xl_flux")):
             stem = name.removesuffix("_lolim").removesuffix("_hilim").removesuffix("_ul90")
@@ -160,8 +161,9 @@ def test_longer_exposure(spectra):
 def test_other_background_file(spectra):
     """A background of the same counts from half the exposure on twice the area expects the same."""
     found, before = spectra
-    other = [s if s.background is None else changed(s, background=changed(
-        s.background, exposure=s.background.exposure / 2, backscale=2 * s.background.backscale)) for s in found]
+    off = [s.background and changed(s.background, exposure=s.background.exposure / 2,
+                                    backscale=2 * s.background.backscale) for s in found]
+    other = [changed(s, background=b) for s, b in zip(found, off, strict=True)]
     assert_same(before, predict_spectra(other))
 
 
