@@ -32,7 +32,7 @@ SUFFIXES = {
 }
 
 
-def table_format(path, *, writing=False):
+def table_format(path: str | Path, *, writing: bool = False) -> str:
     """
     Tell the format of a table file from its suffix.
 
@@ -85,7 +85,7 @@ def _ignore_harmless():
     warnings.filterwarnings("ignore", message=".*contains NULL")
 
 
-def read_table(path):
+def read_table(path: str | Path) -> Table:
     """
     Read a table; the suffix tells the format.
 
@@ -157,7 +157,7 @@ def _first_line(error):
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def flatten_vectors(table):
+def flatten_vectors(table: Table) -> Table:
     """
     Split vector columns into one column for each element.
 
@@ -213,7 +213,7 @@ def _write_votable(table, path):
     votable.to_xml(str(path))
 
 
-def write_table(table, path, *, overwrite=False):
+def write_table(table: Table, path: str | Path, *, overwrite: bool = False) -> None:
     """
     Write a table; the suffix tells the format.
 
