@@ -122,7 +122,6 @@ def read_table(path: str | Path) -> Table:
             table = table if source is None else table[:0]
             if form == "votable":
                 table.meta.update(_votable_infos(path))
-            table.convert_bytestring_to_unicode()
             mend_columns(table, path, form)
     except ImportError as error:
         msg = f'{path}: {error}; install it with: pip install "astro_xlatent[parquet]"'

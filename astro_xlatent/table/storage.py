@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 from astropy.table import Column, MaskedColumn, Table
+from astropy.table.serialize import represent_mixins_as_columns
+from astropy.units import Quantity
 
 __all__ = ["fill_empty", "mend_columns", "storable_columns"]
 
@@ -46,8 +48,12 @@ def storable_columns(table: Table, form: str) -> Table:
         If a column cannot be written in that format.
     """
     storable = table.copy(copy_data=False)
-    for name in table.colnames:
-        column = table[name]
+    if form in ("votable", "ascii.csv"):
+        # Coordinates and times as columns of numbers, such as position.ra.
+        storable = represent_mixins_as_columns(storable, exclude_classes=(Quantity,))
+        storable.meta.pop("__serialized_columns__", None)
+    for name in storable.colnames:
+        column = storable[name]
         if not isinstance(column, Column):
             continue
         if column.dtype.kind == "O":
@@ -58,7 +64,7 @@ def storable_columns(table: Table, form: str) -> Table:
             column = _for_votable(column)
         elif form == "ascii.csv" and column.dtype.kind == "S":
             column = _like(column, np.strings.decode(np.ma.getdata(column), "utf-8"))
-        if column is not table[name]:
+        if column is not storable[name]:
             storable.replace_column(name, column)
     return storable
 
@@ -142,27 +148,39 @@ def mend_columns(table: Table, path: Path, form: str) -> None:
     Parameters
     ----------
     table : `~astropy.table.Table`
-        As read, text as str.
+        As read; bytes become str.
     path : `~pathlib.Path`
         Of the file.
     form : str
         Its format.
     """
+    for name in _columns(table, "S"):
+        values = np.ma.getdata(table[name])
+        try:
+            text = np.strings.decode(values, "utf-8")
+        except UnicodeDecodeError:
+            text = np.strings.decode(values, "latin-1")  # what older programs write for accents
+        table[name] = _like(table[name], text)
     if form == "fits":
         _mask_null_logicals(table, path)
     elif form == "votable":
-        for name in table.colnames:
-            empty = table[name] == "" if table[name].dtype.kind == "U" else np.zeros(0, bool)
-            if np.any(empty):
+        for name in _columns(table, "U"):
+            empty = np.ma.getdata(table[name]) == ""
+            if empty.any():
                 table[name] = MaskedColumn(table[name], mask=empty)
     elif form == "ascii.csv":
         _retype_csv(table, path)
 
 
+def _columns(table, kinds):
+    """Names of the columns of some kinds of types; coordinates, times and quantities are none."""
+    return [n for n in table.colnames if isinstance(table[n], Column) and table[n].dtype.kind in kinds]
+
+
 def _mask_null_logicals(table, path):
     """Mask the logical columns' NULL, a zero byte, which astropy reads as False."""
-    names = [n for n in table.colnames if table[n].dtype.kind == "b" and len(table)]
-    if not names:
+    names = _columns(table, "b")
+    if not names or not len(table):
         return
     with fits.open(path) as hdus:
         hdu = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
@@ -177,13 +195,11 @@ def _retype_csv(table, path):
     from astropy.io.ascii import convert_numpy
     from astropy.utils.data import get_readable_fileobj
 
-    for name in table.colnames:
-        column = table[name]
-        if column.dtype.kind == "U" and len(column):
-            present = np.ma.compressed(np.ma.asarray(column))
-            if present.size and np.isin(present, ("True", "False")).all():
-                table[name] = _like(column, np.ma.getdata(column) == "True")
-    numbers = [n for n in table.colnames if table[n].dtype.kind in "if"]
+    for name in _columns(table, "U"):
+        present = np.ma.compressed(np.ma.asarray(table[name]))
+        if present.size and np.isin(present, ("True", "False")).all():
+            table[name] = _like(table[name], np.ma.getdata(table[name]) == "True")
+    numbers = _columns(table, "if")
     with get_readable_fileobj(str(path), encoding="binary") as file:
         if not numbers or not any(_LEADING_ZERO_FIELD.search(line) for line in file):
             return

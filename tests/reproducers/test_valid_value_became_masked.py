@@ -3,8 +3,11 @@
 
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.table import MaskedColumn, Table
+from astropy.table import MaskedColumn, QTable, Table
+from astropy.utils.masked import Masked
 
 from astro_xlatent.table.files import read_table, write_table
 
@@ -48,3 +51,25 @@ def test_leading_zeros_in_csv(tmp_path):
     table = read_table(tmp_path / "t.csv")
     assert table["id"].tolist() == ["00417", "12345"]
     assert table["ra"].tolist() == [10.5, 2.5] and np.issubdtype(table["n"].dtype, np.integer)
+
+
+@pytest.mark.parametrize("suffix", ["fits", "vot", "ecsv", "csv"])
+def test_coordinates_and_quantities(tmp_path, suffix):
+    """A table with a column of coordinates, and one of masked quantities, is written and read."""
+    table = QTable({"p": SkyCoord([1, 2] * u.deg, [3, 4] * u.deg),
+                    "f": Masked([1.0, 2.0] * u.Jy, mask=[False, True]),
+                    "n": MaskedColumn([1, 999999], mask=[False, True])})
+    write_table(table, tmp_path / f"t.{suffix}")
+    back = read_table(tmp_path / f"t.{suffix}")
+    right_ascension = back["p"].ra.deg if "p" in back.colnames else back["p.ra"]
+    np.testing.assert_allclose(right_ascension, [1, 2])
+    assert back["f"].tolist() == [1.0, None] and back["n"].tolist() == [1, None]
+
+
+def test_text_of_older_programs(tmp_path):
+    """Accents in Latin-1 are read, those beyond ASCII come back."""
+    Table({"who": [b"Andr\xe9"]}).write(tmp_path / "t.fits")
+    table = read_table(tmp_path / "t.fits")
+    assert table["who"].tolist() == ["Andr\xe9"]
+    write_table(table, tmp_path / "u.fits")
+    assert read_table(tmp_path / "u.fits")["who"].tolist() == ["Andr\xe9"]

@@ -28,7 +28,7 @@ def elements(kind):
         return TEXT.filter(str.isascii).map(str.encode)
     if kind[-2:-1] == "f":
         width = 8 * int(kind[-1])
-        return st.floats(width=width, allow_infinity=True) | st.sampled_from([0.0, 999999.0, -999.0, 1e20])
+        return st.floats(width=width, allow_subnormal=False) | st.sampled_from([0.0, 999999.0, -999.0, 1e20])
     return hnp.from_dtype(np.dtype(kind)) | st.sampled_from([0, 1] if kind in ("?", "u1", "i2", "u2")
                                                             else [0, 999999])
 
@@ -67,7 +67,7 @@ def plain(column, keeps_empty):
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(table=tables())
 def test_round_trip(suffix, table):
     """Values, masks, shapes and kinds of types come back; the table that was written is untouched."""
