@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Column
 
 from astro_xlatent.compare.observations import combine_groups, joint_columns
-from astro_xlatent.core.columns import COLUMNS, all_probabilities, class_columns, make_column
+from astro_xlatent.core.columns import COLUMNS, all_probabilities, class_values, make_column
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.model.density import density_below
 from astro_xlatent.model.network import LOG_NH_RANGE
@@ -203,7 +203,7 @@ def posterior_values(posterior: Posterior, probability: np.ndarray, classes: Seq
     values : dict of array_like, (n, ...)
         By column name, those of ``wanted`` only.
     """
-    values = class_columns(probability, classes) | {
+    values = class_values(probability, classes) | {
         "xl_latent": posterior.latent,
         "xl_latent_err": np.sqrt(np.diagonal(posterior.latent_cov, axis1=1, axis2=2)),
         "xl_latent_cov": posterior.latent_cov,
