@@ -207,8 +207,8 @@ def class_values(probability: ArrayLike,
     Returns
     -------
     values : dict of ndarray
-        ``xl_class``, the most probable of all, empty where nothing is known, (n,); ``xl_class_prob``, given that it is
-        not "other", (n, k - 1); ``xl_class_other`` (n,).
+        ``xl_class``, the most probable of all, empty where nothing is known, (n,);
+        ``xl_class_prob``, given that it is not "other", (n, k - 1); ``xl_class_other`` (n,).
 
     Examples
     --------
