@@ -24,8 +24,9 @@ __all__ = ["NOT_FLAGGED", "READERS", "flag_sources", "places", "setup"]
 READERS = ("missions", "spectra", "events", "table")
 #: Words by which code says that it assumes something.
 _WORDS = re.compile(r"\bassum|\btaken (as|to be|for)\b|\bguess|\bpresum|face value", re.IGNORECASE)
-#: What raises, warns, or sets a flag and a reason.
-_SAID = {"Flag", "flags", "fail", "warn"}
+# What sets a flag, or notes what later becomes one; and what else lets the user know.
+_FLAGGED = {"Flag", "flags", "assume", "guessed"}
+_SAID = _FLAGGED | {"fail", "warn"}
 
 #: Places that assume something, or pass over an error, without a flag; and why that is right.
 NOT_FLAGGED = {
@@ -125,7 +126,7 @@ def places(name, text):
         comments = [c for c in comments if c[0] not in lines]
         silent = any(isinstance(n, ast.ExceptHandler) and not _names(n) & _SAID
                      and not any(isinstance(m, ast.Raise) for m in ast.walk(n)) for n in ast.walk(node))
-        flagged = _names(node) & {"Flag", "flags"} or any("Flag." in text for text in texts)
+        flagged = _names(node) & _FLAGGED or any("Flag." in text for text in texts)
         if silent or (spoken and not flagged):
             found.add(f"{name}:{scope}")
     if comments:
