@@ -51,6 +51,8 @@ FLAGS = tuple(
         (18, "PARTIAL_BANDS", "some of the mission's bands are missing or unusable"),
         (19, "LIMITS_MISSING", "no flux limits: counts follow from symmetric errors"),
         (20, "NO_BACKSCALE", "no usable BACKSCAL: background taken at face value"),
+        (21, "NOT_THIS_MODEL", "the model does not describe these counts at all: its class and N_H are not "
+                               "to be trusted, and their probabilities are tempered towards flat"),
     ]
 )
 

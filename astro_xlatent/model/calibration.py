@@ -14,7 +14,7 @@ from scipy.special import logsumexp, softmax
 
 from astro_xlatent.model.density import recalibrated_density
 
-__all__ = ["WEIGHTS", "Calibration", "joint_score"]
+__all__ = ["WEIGHTS", "Calibration", "half_log_volume", "joint_score"]
 
 #: Weights of the parts of ``xl_outlier``. Chosen on `benchmarks.studies.oddities.TUNING` among
 #: weights of 0 to 1 by the share detected; the best were close, and those were left out with
@@ -22,6 +22,11 @@ __all__ = ["WEIGHTS", "Calibration", "joint_score"]
 WEIGHTS = {"evidence": 0.5, "gof": 1.0, "run": 1.0, "distance": 0.75}
 #: Where the exponential tail of a p-value ends.
 LEAST_P = 1e-6
+#: p-value of a fit below which it is poor.
+POOR_LEVEL = 0.01
+#: p-value of a fit, in the exponential tail beyond all simulations, below which the model does
+#: not apply.
+FOREIGN_LEVEL = 1e-4
 
 
 def joint_score(p_values):
@@ -63,7 +68,8 @@ class Calibration:
         ``class_temperature``, ``class_level`` and ``<head>_temperature`` (one
         value a node), ``flux_<band>`` (two a node), ``<head>_below``,
         ``evidence`` and for spectra ``gof``, ``run``, ``distance`` and
-        ``odd`` (a row of quantiles a node) at the probabilities ``levels``;
+        ``odd`` (a row of quantiles a node) at the probabilities ``levels``,
+        ``evidence_slope`` (one value a node, 0 where it is absent);
         heads are nh, index and kt; ``mixture`` with ``weight``, ``mean`` and
         ``covariance`` of the simulated latents; ``prior`` densities.
     """
@@ -219,6 +225,28 @@ class Calibration:
             total.append(np.log(weight) - 0.5 * (distance + relative))
         return logsumexp(total, axis=0)
 
+    def levelled_evidence(self, mode, net, mean, covariance):
+        """
+        The `evidence`, freed of its dependence on how much the data tell.
+
+        At equal counts five bands determine the latents better than three, and
+        the narrower posterior has the lower evidence. Without this, a p-value
+        would be uniform over all missions together and in none of them.
+
+        Parameters
+        ----------
+        mode, net, mean, covariance
+            As for `oddness`.
+
+        Returns
+        -------
+        evidence : ndarray, shape (n,)
+            Less the slope, fitted on simulations, times half the log
+            determinant of the covariance.
+        """
+        slope = self._at(mode, "evidence_slope", net) if "evidence_slope" in self.tables[mode] else 0.0
+        return self.evidence(mean, covariance) - slope * half_log_volume(covariance)
+
     def _p_value(self, mode, name, net, value, upper):
         """Share of simulated sources of like counts that are at least as odd."""
         quantiles = self._at(mode, name, net)
@@ -249,7 +277,8 @@ class Calibration:
         fit : dict of ndarray, shape (n,)
             Of the latents that describe the counts best: ``gof``, ``run`` and
             ``distance`` (`~astro_xlatent.model.posterior.Posterior`), NaN where
-            unknown; not used for bands.
+            unknown; not used for bands. A fit that is poor for want of a
+            measured background is as poor as any other.
 
         Returns
         -------
@@ -258,7 +287,8 @@ class Calibration:
             for which the model was calibrated; 1 where unknown. Below 1 % the
             tail of the simulations is continued as an exponential.
         """
-        p = {"evidence": self._tail_p(mode, "evidence", net, self.evidence(mean, covariance), upper=False)}
+        evidence = self.levelled_evidence(mode, net, mean, covariance)
+        p = {"evidence": self._tail_p(mode, "evidence", net, evidence, upper=False)}
         for name, value in fit.items():
             if mode == "spectra" and name in self.tables[mode]:
                 found = self._tail_p(mode, name, net, np.nan_to_num(value), upper=True)
@@ -292,7 +322,35 @@ class Calibration:
             joint = np.minimum(1, 2 * np.minimum(p["evidence"], p["gof"]))
         return np.where(np.isfinite(fit["gof"]), joint, alone)
 
-    def poor_fit(self, net, gof, level=0.01):
-        """True where the goodness of fit is worse than that of all but a share of simulations."""
+    def poor_fit(self, net, gof):
+        """True where the goodness of fit is worse than that of all but 1 % of simulations."""
         p = self._p_value("spectra", "gof", net, np.nan_to_num(gof), upper=True)
-        return np.isfinite(gof) & (p < level)
+        return np.isfinite(gof) & (p < POOR_LEVEL)
+
+    def not_this_model(self, net, fit):
+        """
+        Where no simulated source of like counts is described as badly.
+
+        Parameters
+        ----------
+        net, fit
+            As for `oddness`.
+
+        Returns
+        -------
+        foreign : ndarray of bool, shape (n,)
+            False where the fit is unknown. Counts beyond the trained range
+            are judged as those at its end: the misfit of a spectrum that the
+            decoder lacks grows with them.
+        """
+        found = np.zeros(len(net), bool)
+        for name in ("gof", "run"):
+            if name in self.tables["spectra"]:
+                p = self._tail_p("spectra", name, net, np.nan_to_num(fit[name]), upper=True)
+                found |= np.isfinite(fit[name]) & (p < FOREIGN_LEVEL)
+        return found
+
+
+def half_log_volume(covariance):
+    """Half the log determinant of covariance matrices, shape (n,)."""
+    return 0.5 * np.linalg.slogdet(covariance)[1]

@@ -95,11 +95,6 @@ class Decoder(nn.Module):
         lines = functional.softplus(self.line_strength(h)) @ functional.softplus(self.line_shape)
         return torch.exp(log_continuum.clamp(-30, 30)) * screen * (1 + lines)
 
-    def log_column(self, z):
-        """log10 of the absorber's column in cm-2, shape (B,)."""
-        h = self.trunk(z @ self.rotation.T + self.offset)
-        return 22 + torch.log10(functional.softplus(self.absorber(h)[:, 0]))
-
 
 def _hat_functions(x, knots):
     """Weights of linear interpolation between knots, (knots, x)."""

@@ -15,8 +15,7 @@ import torch
 
 from astro_xlatent.model.profile import profile_normalisation
 
-__all__ = ["cash", "cash_moments", "fit_statistics", "goodness_of_fit", "largest_run", "merge_bins",
-           "merged_fit"]
+__all__ = ["cash", "cash_moments", "fit_statistics", "largest_run", "merge_bins", "merged_fit"]
 
 #: Bins of the fine grid that make one bin of the goodness of fit.
 MERGED = 2
@@ -109,23 +108,6 @@ def merge_bins(values, valid):
     return merged
 
 
-def goodness_of_fit(bins, spectrum, matrices, n_fitted=0.0):
-    """
-    How far the Cash statistic of incident spectra lies from its expectation.
-
-    Parameters
-    ----------
-    bins, spectrum, matrices, n_fitted
-        As for `fit_statistics`.
-
-    Returns
-    -------
-    gof : ndarray, shape (rows,)
-        First of what `fit_statistics` returns.
-    """
-    return fit_statistics(bins, spectrum, matrices, n_fitted)[0]
-
-
 def fit_statistics(bins, spectrum, matrices, n_fitted=0.0):
     """
     How well incident spectra describe counts, as a whole and at the worst place.
@@ -144,22 +126,25 @@ def fit_statistics(bins, spectrum, matrices, n_fitted=0.0):
 
     Returns
     -------
-    gof : ndarray, shape (rows,)
-        (C - C_e) / sqrt(Var C); the uncertainty of the background is part of
-        both moments. NaN with fewer than `MIN_BINS` valid bins.
-    run : ndarray, shape (rows,)
-        See `largest_run`. NaN likewise.
+    fit : dict of ndarray, shape (rows,)
+        All NaN with fewer than `MIN_BINS` valid bins. ``gof``: (C - C_e) /
+        sqrt(Var C); the uncertainty of the background is part of both moments.
+        ``run``: see `largest_run`. ``dispersion``: C / C_e, not below 1.
     """
     n, model, b_variance, used = merged_fit(bins, np.einsum("re,rbe->rb", spectrum, matrices, optimize=True))
     mean, variance = cash_moments(model)
     share = b_variance / model
     mean, variance = mean + share, variance + 2 * share**2 + 4 * share
-    excess = np.where(used, cash(n, model) - mean, 0.0).sum(axis=1) + n_fitted
+    expected = np.where(used, mean, 0.0).sum(axis=1) - n_fitted
+    excess = np.where(used, cash(n, model), 0.0).sum(axis=1) - expected
     total = np.where(used, variance, 0.0).sum(axis=1)
-    gof = excess / np.sqrt(np.maximum(total - 2 * n_fitted, 0.2 * total).clip(1e-30))
+    fit = {
+        "gof": excess / np.sqrt(np.maximum(total - 2 * n_fitted, 0.2 * total).clip(1e-30)),
+        "run": largest_run(*(np.where(used, a, 0.0) for a in (n, model, b_variance))),
+        "dispersion": 1 + np.maximum(excess, 0.0) / np.maximum(expected, 1.0),
+    }
     enough = used.sum(axis=1) >= MIN_BINS
-    run = largest_run(*(np.where(used, a, 0.0) for a in (n, model, b_variance)))
-    return np.where(enough, gof, np.nan), np.where(enough, run, np.nan)
+    return {name: np.where(enough, value, np.nan) for name, value in fit.items()}
 
 
 def merged_fit(bins, source):

@@ -364,10 +364,9 @@ class _Result:
             (Flag.NO_SOURCE, ~posterior.detected),
             (Flag.NH_UPPER_LIMIT, density_below(posterior.nh_density, LOG_NH_RANGE, 20.0) > 0.05),
             (Flag.OUTLIER, posterior.outlier < OUTLIER_LEVEL),
+            (Flag.POOR_FIT, posterior.poor_fit),
+            (Flag.NOT_THIS_MODEL, posterior.not_this_model),
         ]
-        if matrices is not None:
-            poor = self.model.calibration.poor_fit(net, posterior.gof, OUTLIER_LEVEL)
-            flag_where.append((Flag.POOR_FIT, poor))
         for flag, where in flag_where:
             self.flags[rows[where]] |= flag
 

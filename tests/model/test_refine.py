@@ -7,7 +7,7 @@ import pytest
 from astro_xlatent import load_model
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.model.refine import refine_latents, search_elsewhere
-from astro_xlatent.model.statistics import goodness_of_fit
+from astro_xlatent.model.statistics import fit_statistics
 from astro_xlatent.simulate.instruments import prepare
 from astro_xlatent.simulate.observe import observe_spectra
 
@@ -30,7 +30,7 @@ def test_search_from_the_truth_fits(observed):
     model, latent, bins, matrices = observed
     best, n_fitted = refine_latents(model.decode, latent, bins, matrices)
     assert np.all((n_fitted >= 1) & (n_fitted <= 1 + latent.shape[1]))
-    gof = goodness_of_fit(bins, model.decode(best), matrices, n_fitted)
+    gof = fit_statistics(bins, model.decode(best), matrices, n_fitted)["gof"]
     assert np.abs(gof).max() < 4
 
 
@@ -39,6 +39,6 @@ def test_second_search_finds_what_the_first_missed(observed):
     model, latent, bins, matrices = observed
     first = refine_latents(model.decode, np.roll(latent, 3, axis=0), bins, matrices, n_steps=2)
     second = search_elsewhere(model.decode, *first, model.calibration.mixture_means, bins, matrices)
-    poor, good = (goodness_of_fit(bins, model.decode(z), matrices, n) for z, n in (first, second))
+    poor, good = (fit_statistics(bins, model.decode(z), matrices, n)["gof"] for z, n in (first, second))
     assert poor.max() > 10
     assert good.max() < 4
