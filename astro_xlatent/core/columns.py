@@ -13,10 +13,13 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Column, MaskedColumn
 
-__all__ = ["CLASSES", "COLUMNS", "GROUP_COLUMNS", "N_LATENT", "ColumnSpec", "make_column"]
+__all__ = ["CLASSES", "COLUMNS", "GROUP_COLUMNS", "N_LATENT", "OTHER", "ColumnSpec", "class_values",
+           "make_column"]
 
 #: The eight source classes, in the order of ``xl_class_prob``.
 CLASSES = ("AGN", "CV", "HM-STAR", "HMXB", "LM-STAR", "LMXB", "NS", "YSO")
+#: Name of the ninth class: none of the eight.
+OTHER = "other"
 #: Number of latent dimensions.
 N_LATENT = 8
 
@@ -165,3 +168,37 @@ def make_column(name, values, mask=None):
         return Column(values, **info)
     full = np.broadcast_to(np.reshape(mask, (-1,) + (1,) * len(spec.shape)), values.shape)
     return MaskedColumn(values, mask=full, **info)
+
+
+def class_values(probability: np.ndarray) -> dict[str, np.ndarray]:
+    """
+    Values of the class columns from the probabilities of nine classes.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (n, 9)
+        Of `CLASSES` and `OTHER`; rows sum to one, or are NaN where nothing is
+        known.
+
+    Returns
+    -------
+    values : dict of ndarray
+        ``xl_class`` (empty where nothing is known), ``xl_class_prob`` (n, 8),
+        given that it is one of the eight, and ``xl_class_other``. The
+        probability of the class named is ``xl_class_other`` where that is
+        "other", else ``xl_class_prob`` times 1 - ``xl_class_other``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_xlatent.core.columns import class_values
+    >>> values = class_values(np.array([[0.3, 0.1, 0, 0, 0, 0, 0, 0, 0.6]]))
+    >>> values["xl_class"].item(), values["xl_class_prob"][0, 0].item()
+    ('other', 0.75)
+    """
+    probability = np.asarray(probability, float).reshape(-1, len(CLASSES) + 1)
+    known, other = np.isfinite(probability).all(axis=1), probability[:, -1]
+    best = np.where(known, np.nan_to_num(probability).argmax(axis=1), -1)
+    return {"xl_class": np.array([*CLASSES, OTHER, ""])[best],
+            "xl_class_prob": probability[:, :-1] / np.maximum(1 - other, 1e-12)[:, None],
+            "xl_class_other": other}

@@ -7,8 +7,6 @@ and stored as JSON beside the weights. All depend on the mode (bands or
 spectra) and on the logarithm of the net counts, linearly between nodes.
 """
 
-import json
-
 import numpy as np
 from scipy.special import logsumexp, softmax
 
@@ -79,12 +77,6 @@ class Calibration:
         self.nodes = np.array(tables["nodes"])
         self.levels = np.array(tables["levels"])
         self._mixture = {k: np.array(v) for k, v in tables["mixture"].items()}
-
-    @classmethod
-    def read(cls, path):
-        """Read a JSON file."""
-        with open(path, encoding="utf-8") as file:
-            return cls(json.load(file))
 
     @classmethod
     def identity(cls, config):

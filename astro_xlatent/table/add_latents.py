@@ -8,7 +8,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astro_xlatent.core.columns import COLUMNS, GROUP_COLUMNS, make_column
+from astro_xlatent.core.columns import COLUMNS, GROUP_COLUMNS, class_values, make_column
 from astro_xlatent.compare.observations import share_latents, source_numbers
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import (
@@ -130,7 +130,7 @@ def add_latents(table, spectra=None, *, mission=None, model=None, prior=None, in
     _check_columns(table, include, overwrite)
     if group_by is not None:
         source_numbers(table, group_by)
-    model = load_model(model) if model is None or not hasattr(model, "infer") else model
+    model = load_model(model)
     mission = _choose_mission(table, mission, spectra)
     entries = resolve_spectra(table, spectra, mission)
     wanted = include if group_by is None else (*include, "xl_latent_cov")
@@ -395,18 +395,14 @@ def _coverage(bins):
 def _posterior_values(posterior, weights, classes):
     """Column values by name for the rows of a posterior."""
     probability = apply_prior(posterior.class_prob, weights)
-    other = probability[:, -1]
-    eight = probability[:, :-1] / np.maximum(1 - other, 1e-12)[:, None]
     quantiles = posterior.nh_quantiles([0.5, 0.16, 0.84, 0.05, 0.95, 0.90])
     variance = np.diagonal(posterior.latent_cov, axis1=1, axis2=2)
     values = {
         "xl_latent": posterior.latent,
         "xl_latent_err": np.sqrt(variance),
         "xl_latent_cov": posterior.latent_cov,
-        "xl_class": np.array(classes)[probability.argmax(axis=1)],
-        "xl_class_prob": eight,
+        **class_values(probability),
         "xl_class_set": [",".join(classes[k] for k in row) for row in posterior.class_set],
-        "xl_class_other": other,
         "xl_gof": posterior.gof,
         "xl_outlier": posterior.outlier,
     }
