@@ -10,6 +10,7 @@ import numpy as np
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.flags import Flag
 
 __all__ = [
     "MIN_INFORMATION",
@@ -49,7 +50,8 @@ def latent_gaussians(table, rows=slice(None)):
         The covariance is diagonal where only errors are known. Rows that
         cannot be used hold the prior.
     usable : ndarray of bool, (n,)
-        False where masked, not finite, or without a positive variance.
+        False where masked, not finite, without a positive variance, or where
+        ``xl_flag`` says that nothing was detected.
 
     Raises
     ------
@@ -67,6 +69,9 @@ def latent_gaussians(table, rows=slice(None)):
         covariance[:, np.arange(N_LATENT), np.arange(N_LATENT)] = variance
     usable = ~(masked | also) & np.isfinite(mean).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))
     usable &= (variance > 0).all(axis=1)
+    if "xl_flag" in table.colnames:
+        flags = np.ma.filled(np.ma.asarray(table["xl_flag"][rows]), 0).astype(np.int64)
+        usable &= flags & Flag.NO_SOURCE == 0
     mean = np.where(usable[:, None], mean, 0.0)
     return mean, np.where(usable[:, None, None], covariance, np.eye(N_LATENT)), usable
 

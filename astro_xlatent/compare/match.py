@@ -282,12 +282,13 @@ def _finish(values, weight):
     row_a, row_b = values["xm_row_a"], values["xm_row_b"]
     order = np.lexsort((row_b, -weight, row_a))
     row_a, row_b, weight = row_a[order], row_b[order], weight[order]
-    first = np.r_[True, row_a[1:] != row_a[:-1]][:len(row_a)]
-    starts = np.flatnonzero(first)
+    starts = np.flatnonzero(np.r_[True, row_a[1:] != row_a[:-1]][:len(row_a)])
     rank = 1 + np.arange(len(row_a)) - np.repeat(starts, np.diff(np.r_[starts, len(row_a)]))
-    strongest = np.zeros(row_b.max() + 1 if len(row_b) else 0)
-    np.maximum.at(strongest, row_b, weight)
-    ranked = {"xm_rank": rank, "xm_best": (rank == 1) & (weight >= strongest[row_b])}
+    # Of equal weights the first row counts, so that no row is twice the best.
+    by_b = np.lexsort((row_a, -weight, row_b))
+    first_of_b = np.zeros(len(row_b), bool)
+    first_of_b[by_b[np.r_[True, row_b[by_b][1:] != row_b[by_b][:-1]][:len(row_b)]]] = True
+    ranked = {"xm_rank": rank, "xm_best": (rank == 1) & first_of_b}
     table = Table()
     for name, (dtype, unit, ucd, text) in _OUTPUT.items():
         if name in values or name in ranked:

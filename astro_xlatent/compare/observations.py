@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.table import Row, Table
 
-from astro_xlatent.core.columns import CLASSES, N_LATENT, make_column
+from astro_xlatent.core.columns import CLASSES, N_LATENT, class_values, make_column
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.compare.likelihoods import MIN_INFORMATION, REPEATED, latent_gaussians, likelihoods, plain_column
 from astro_xlatent.model.priors import prior_weights
@@ -41,9 +41,10 @@ class Combined:
     Attributes
     ----------
     latent, latent_cov : ndarray, (n, 8) and (n, 8, 8)
-        Mean and covariance of the joint posterior.
+        Mean and covariance of the joint posterior; NaN where no observation
+        detected the source.
     class_prob : ndarray, (n, 9), or None
-        Joint probabilities of the eight classes and "other".
+        Joint probabilities of the eight classes and "other"; NaN likewise.
     n_obs, n_used : ndarray of int, (n,)
         Observations there are, and those that say anything about the latents.
     chi2 : ndarray, (n,)
@@ -205,6 +206,11 @@ def _combine_groups(mean, covariance, usable, classes, group, n_groups, class_we
     alone = (n_obs == 1) & total(usable.astype(int)).astype(bool)
     joint[alone], joint_cov[alone] = mean[order][starts][alone], covariance[order][starts][alone]
     class_prob = None if classes is None else _pool(classes, usable, total, class_weights)
+    # What nobody saw has no latents and no class.
+    unseen = total(usable.astype(int)) == 0
+    for values in (joint, joint_cov, class_prob):
+        if values is not None:
+            values[unseen] = np.nan
     return Combined(joint, joint_cov, class_prob, n_obs, n_used, chi2, _p_change(chi2, expected, n_used))
 
 
@@ -287,9 +293,9 @@ def group_latents(table, by="name", *, class_weights=None):
     >>> group_latents(t)["name", "xl_n_obs"].as_array().tolist()
     [('a', 2), ('b', 1)]
     """
-    names, group, found, missing = _join(table, by, class_weights)
+    names, group, found = _join(table, by, class_weights)
     sources = Table({by: names}, meta={k: v for k, v in table.meta.items() if k.startswith("XL")})
-    for name, column in _columns(found, missing, slice(None)).items():
+    for name, column in _columns(found, slice(None)).items():
         sources[name] = column
     return sources
 
@@ -324,15 +330,15 @@ def share_latents(table, by="name", *, class_weights=None):
     >>> share_latents(t)["xl_n_obs"].tolist()
     [2, 1, 2]
     """
-    _, group, found, missing = _join(table, by, class_weights)
+    _, group, found = _join(table, by, class_weights)
     shared = table.copy()
-    for name, column in _columns(found, missing, group).items():
+    for name, column in _columns(found, group).items():
         shared[name] = column
     return shared
 
 
 def _join(table, by, class_weights):
-    """Names of sources, the number of every row's source, `Combined`, and which sources have no data."""
+    """Names of sources, the number of every row's source, and `Combined`."""
     check_latent_space(table)
     if "xl_n_obs" in table.colnames:
         msg = ("the table's latents are joint already (it has xl_n_obs), and would be counted twice; enrich "
@@ -343,7 +349,7 @@ def _join(table, by, class_weights):
     known_prior = table.meta.get("XLPRIOR", "none") == "none" or class_weights is not None
     classes = _class_probabilities(table) if known_prior else None
     found = _combine_groups(mean, covariance, usable, classes, group, len(names), class_weights)
-    return names, group, found, np.bincount(group, weights=usable, minlength=len(names)) == 0
+    return names, group, found
 
 
 def source_numbers(table, by):
@@ -389,17 +395,15 @@ def source_numbers(table, by):
     return column[np.sort(first)], rank[inverse]
 
 
-def _columns(found, missing, rows):
+def _columns(found, rows):
     """Output columns, with the sources in the order ``rows``."""
     variance = np.diagonal(found.latent_cov, axis1=1, axis2=2)
     values = {"xl_n_obs": found.n_obs, "xl_n_used": found.n_used, "xl_latent": found.latent,
               "xl_latent_err": np.sqrt(variance), "xl_latent_cov": found.latent_cov}
     if found.class_prob is not None:
-        other = found.class_prob[:, -1]
-        values |= {"xl_class": np.array([*CLASSES, "other"])[found.class_prob.argmax(axis=1)],
-                   "xl_class_prob": found.class_prob[:, :-1] / np.maximum(1 - other, 1e-12)[:, None],
-                   "xl_class_other": other}
+        values |= class_values(found.class_prob)
     values["xl_p_change"] = found.p_change
+    missing = np.isnan(found.latent).any(axis=1)
     unknown = {"xl_n_obs": None, "xl_n_used": None, "xl_p_change": ~np.isfinite(found.p_change)[rows]}
     return {name: make_column(name, value[rows], unknown.get(name, missing[rows]))
             for name, value in values.items()}

@@ -16,7 +16,7 @@ from torch import nn
 
 from astro_xlatent.core.errors import ModelError
 from astro_xlatent.model.calibration import Calibration
-from astro_xlatent.model.check import check_calibration, check_info, numbers, read_json, refuse
+from astro_xlatent.model.check import check_calibration, check_files, check_info, numbers, read_json, refuse
 from astro_xlatent.model.network import Config, Decoder, Encoder, Teacher
 from astro_xlatent.model.posterior import Model, Posterior
 from astro_xlatent.physics.grid import ENERGY_MID
@@ -47,6 +47,7 @@ def build_model(folder: Path, device: str) -> Model:
     folder = Path(folder)
     info = read_json(folder / "config.json")
     config = check_info(folder / "config.json", info)
+    check_files(folder, info)
     modules = load_modules(config, folder / "weights.safetensors", ("encoder", "decoder", "teacher"))
     tables = read_json(folder / "calibration.json")
     check_calibration(folder / "calibration.json", tables, config)

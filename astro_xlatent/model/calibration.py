@@ -293,7 +293,8 @@ class Calibration:
 
         For spectra that of the `joint_score` of the parts in `oddness`; if the
         model was calibrated before there was one, twice the smaller of the
-        p-values of evidence and goodness of fit.
+        p-values of evidence and goodness of fit. At most `FOREIGN_LEVEL` where
+        `not_this_model`: such a fit is odd by itself.
 
         Parameters
         ----------
@@ -312,6 +313,7 @@ class Calibration:
             joint = self._p_value(mode, "odd", net, joint_score(p), upper=False)
         else:
             joint = np.minimum(1, 2 * np.minimum(p["evidence"], p["gof"]))
+        joint = np.where(self.not_this_model(net, fit), np.minimum(joint, FOREIGN_LEVEL), joint)
         return np.where(np.isfinite(fit["gof"]), joint, alone)
 
     def poor_fit(self, net, gof):

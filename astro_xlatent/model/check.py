@@ -6,6 +6,7 @@ Every function takes the path that it may have to name, and raises
 `ModelError` in one style: file, what is wrong, the remedy.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import fields
@@ -18,10 +19,12 @@ from astro_xlatent.core.columns import CLASSES, N_LATENT, OTHER
 from astro_xlatent.core.errors import ModelError
 from astro_xlatent.model.network import Config
 
-__all__ = ["FORMAT", "check_calibration", "check_info", "numbers", "read_json", "refuse"]
+__all__ = ["FORMAT", "check_calibration", "check_files", "check_info", "file_digests", "numbers", "read_json", "refuse"]
 
 #: Layout of model folders that this version reads.
 FORMAT = 1
+#: Files of which ``config.json`` holds the digests.
+VOUCHED = ("calibration.json", "weights.safetensors")
 #: Far beyond any model's files of text, in bytes.
 LARGEST_TEXT = 64 * 2**20
 # Least and largest size of any part of the networks; beyond it memory is the first to give up.
@@ -60,6 +63,21 @@ def read_json(path: Path) -> Any:
         if isinstance(error, ModelError):
             raise
         refuse(path, f"is no JSON ({error})")
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of the files that ``config.json`` vouches for, by name."""
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in VOUCHED}
+
+
+def check_files(folder: Path, info: dict) -> None:
+    """Make sure that files are those that ``config.json`` was written with; older models do not say."""
+    if "files" in info and info["files"] != (found := file_digests(folder)):
+        wanted = _member(folder / "config.json", info, "files")
+        for name in VOUCHED:
+            if wanted.get(name) != found[name]:
+                refuse(folder / name, f"sha256 is {found[name]}, but config.json says {wanted.get(name)}")
+        refuse(folder / "config.json", f"'files' does not name {', '.join(VOUCHED)} alone")
 
 
 def numbers(path: Path, name: str, value: Any, shape: tuple[int | None, ...],

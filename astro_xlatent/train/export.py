@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from astro_xlatent.model.build import build_model
-from astro_xlatent.model.check import FORMAT
+from astro_xlatent.model.check import FORMAT, file_digests
 from astro_xlatent.model.pretrained import folder_digest, save_tensors
 from astro_xlatent.simulate.populations import CLASSES
 from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
@@ -61,6 +61,7 @@ def export_model(folder, settings, encoder, decoder, teacher, tables, instrument
     modules = {"encoder": encoder, "decoder": decoder, "teacher": teacher}
     save_tensors(temporary / "weights.safetensors", modules)
     _write_json(temporary / "calibration.json", tables)
+    info["files"] = file_digests(temporary)
     _write_json(temporary / "config.json", info)
     model = build_model(temporary, "cpu")
     _write_json(temporary / "selftest.json", _selftest_vector(model))
