@@ -170,14 +170,14 @@ class Calibration:
         Returns
         -------
         sets : ndarray of object, shape (n,)
-            Tuples of class indices, most probable first: as many as are
-            needed for the sum of probabilities that held the true class of
-            90 % of the simulated sources of like counts.
+            Tuples of class indices, most probable first: one, and as many as
+            together have no more than the sum of probabilities, down to that of
+            the true class, of 90 % of the simulated sources of like counts.
         """
         needed = self._at(mode, "class_level", net)
         order = np.argsort(-probability, axis=1)
-        before = np.cumsum(np.take_along_axis(probability, order, axis=1), axis=1)
-        size = 1 + np.sum(before[:, :-1] < needed[:, None], axis=1)
+        together = np.cumsum(np.take_along_axis(probability, order, axis=1), axis=1)
+        size = np.maximum(np.sum(together <= needed[:, None] + 1e-9, axis=1), 1)
         sets = np.empty(len(probability), object)
         sets[:] = [tuple(row[:k].tolist()) for row, k in zip(order, size, strict=True)]
         return sets

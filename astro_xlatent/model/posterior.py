@@ -208,8 +208,8 @@ class Model:
             detected=out["detected"],
         )
         self._temper_where(posterior, posterior.not_this_model, dispersion)
-        self._prior_where(posterior, ~out["detected"])
         posterior.class_set = cal.class_set(mode, net, posterior.class_prob)
+        self._prior_where(posterior, ~out["detected"])
         return posterior
 
     @torch.no_grad()
@@ -323,6 +323,8 @@ class Model:
         for values in (posterior.gof, posterior.run, posterior.distance, posterior.outlier):
             values[rows] = np.nan
         posterior.poor_fit[rows] = False
+        for row in np.flatnonzero(rows):
+            posterior.class_set[row] = tuple(range(self.config.n_classes))
 
 
 def covariance_of(precision_chol: np.ndarray) -> np.ndarray:
