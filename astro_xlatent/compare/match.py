@@ -9,12 +9,12 @@ Budavari & Szalay 2008, ApJ 679, 301; Sutherland & Saunders 1992, MNRAS 259,
 """
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from astropy import units as u
 from astropy.table import Column, MaskedColumn, Table
 
-from astro_xlatent.core.errors import ParameterError, TableError, XlatentWarning
 from astro_xlatent.compare.evidence import (
     compare_fluxes,
     compare_latents,
@@ -30,6 +30,7 @@ from astro_xlatent.compare.pairs import (
     sky_density,
 )
 from astro_xlatent.compare.positions import read_positions
+from astro_xlatent.core.errors import ParameterError, TableError, XlatentWarning
 from astro_xlatent.core.provenance import check_latent_space
 
 __all__ = ["join_pairs", "latent_population", "match_catalogs", "spectral_evidence"]
@@ -65,8 +66,11 @@ _OUTPUT = {
 }
 
 
-def match_catalogs(a, b, *, a_error=None, b_error=None, n_sigma=5.0, share=None, changed=0.1,
-                   variability=0.05, flux="xl_flux_05_2", flux_scatter=0.2, spectral=True):
+def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = None,
+                   b_error: str | u.Quantity | None = None, n_sigma: float = 5.0,
+                   share: float | None = None, changed: float = 0.1, variability: float = 0.05,
+                   flux: str | None = "xl_flux_05_2", flux_scatter: float = 0.2,
+                   spectral: bool = True) -> Table:
     """
     Find the sources that two catalogues have in common.
 
@@ -187,7 +191,8 @@ def match_catalogs(a, b, *, a_error=None, b_error=None, n_sigma=5.0, share=None,
     return pairs
 
 
-def join_pairs(a, b, pairs, *, columns=None, suffixes=("_a", "_b")):
+def join_pairs(a: Table, b: Table, pairs: Table, *, columns: Sequence[str] | None = None,
+               suffixes: tuple[str, str] = ("_a", "_b")) -> Table:
     """
     Put the rows of both tables beside the pairs.
 

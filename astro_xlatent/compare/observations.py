@@ -7,16 +7,24 @@ definition of the latents. Their quotient is the observation's likelihood;
 likelihoods multiply, and the prior enters once.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.table import Row, Table
+from astropy.table import Column, Row, Table
+from numpy.typing import ArrayLike
 
-from astro_xlatent.core.columns import CLASSES, N_LATENT, class_values, make_column
+from astro_xlatent.compare.likelihoods import (
+    MIN_INFORMATION,
+    REPEATED,
+    class_probabilities,
+    latent_gaussians,
+    likelihoods,
+)
+from astro_xlatent.core.columns import N_LATENT, class_values, make_column
 from astro_xlatent.core.errors import ParameterError, TableError
-from astro_xlatent.compare.likelihoods import MIN_INFORMATION, REPEATED, latent_gaussians, likelihoods, plain_column
-from astro_xlatent.model.priors import prior_weights
 from astro_xlatent.core.provenance import check_latent_space
+from astro_xlatent.model.priors import prior_weights
 
 __all__ = ["CLASS_GAIN", "MIN_INFORMATION", "Combined", "combine", "group_latents", "latent_gaussians",
            "likelihoods", "share_latents", "source_numbers"]
@@ -63,7 +71,8 @@ class Combined:
     p_change: np.ndarray
 
 
-def combine(observations, *, class_weights=None):
+def combine(observations: Table | Row | Sequence, *, class_weights: Mapping | ArrayLike | None = None,
+            ) -> Combined:
     """
     Join observations of the same sources.
 
@@ -132,14 +141,14 @@ def _stack(observations):
     if isinstance(observations, Row):
         observations = [observations]
     if isinstance(observations, Table):
-        parts, group = [_from_table(observations)], np.zeros(len(observations), int)
+        parts, group = [_measured(observations)], np.zeros(len(observations), int)
     else:
         observations = list(observations)
         rows = bool(observations) and all(isinstance(item, Row) for item in observations)
         tables = [item.table[item.index:item.index + 1] if rows else item for item in observations]
         if tables and all(isinstance(item, Table) for item in tables):
             check_latent_space(*tables)
-        parts = [_from_table(t) if isinstance(t, Table) else _from_posterior(t) for t in tables]
+        parts = [_measured(item) for item in tables]
         sizes = {len(part[0]) for part in parts}
         if len(sizes) > 1:
             msg = f"observations have {sorted(sizes)} rows; row i of each must be the same source"
@@ -154,25 +163,12 @@ def _stack(observations):
     return (*joined, group)
 
 
-def _from_posterior(posterior):
-    return (np.asarray(posterior.latent, float), np.asarray(posterior.latent_cov, float),
-            np.asarray(posterior.detected, bool), np.asarray(posterior.class_prob, float))
-
-
-def _from_table(table):
-    mean, covariance, usable = latent_gaussians(table)
-    return mean, covariance, usable, _class_probabilities(table)
-
-
-def _class_probabilities(table):
-    """Probabilities of nine classes (n, 9), uniform where masked; None without the columns."""
-    if not {"xl_class_prob", "xl_class_other"} <= set(table.colnames):
-        return None
-    eight, masked = plain_column(table, "xl_class_prob", slice(None), (len(CLASSES),))
-    other, also = plain_column(table, "xl_class_other", slice(None), ())
-    nine = np.concatenate([eight * (1 - other)[:, None], other[:, None]], axis=1)
-    known = ~(masked | also) & np.isfinite(nine).all(axis=1)
-    return np.where(known[:, None], nine, 1 / nine.shape[1])
+def _measured(item):
+    """Means, covariances, which are usable, and class probabilities of a table or posterior."""
+    if isinstance(item, Table):
+        return (*latent_gaussians(item), class_probabilities(item))
+    return tuple(np.asarray(getattr(item, name))
+                 for name in ("latent", "latent_cov", "detected", "class_prob"))
 
 
 def _combine_groups(mean, covariance, usable, classes, group, n_groups, class_weights=None):
@@ -180,7 +176,7 @@ def _combine_groups(mean, covariance, usable, classes, group, n_groups, class_we
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], np.arange(n_groups))
 
-    def total(values):
+    def total(values: np.ndarray) -> np.ndarray:
         return np.add.reduceat(values[order], starts, axis=0) if n_groups else values[:0]
 
     information, weighted = np.empty_like(covariance), np.empty_like(mean)
@@ -243,7 +239,8 @@ def _pool(classes, usable, total, weights):
     return probability / probability.sum(axis=1, keepdims=True)
 
 
-def group_latents(table, by="name", *, class_weights=None):
+def group_latents(table: Table, by: str = "name", *,
+                  class_weights: Mapping | ArrayLike | None = None) -> Table:
     """
     One row per source from an enriched table of observations.
 
@@ -293,14 +290,15 @@ def group_latents(table, by="name", *, class_weights=None):
     >>> group_latents(t)["name", "xl_n_obs"].as_array().tolist()
     [('a', 2), ('b', 1)]
     """
-    names, group, found = _join(table, by, class_weights)
+    names, _, found = _join(table, by, class_weights)
     sources = Table({by: names}, meta={k: v for k, v in table.meta.items() if k.startswith("XL")})
     for name, column in _columns(found, slice(None)).items():
         sources[name] = column
     return sources
 
 
-def share_latents(table, by="name", *, class_weights=None):
+def share_latents(table: Table, by: str = "name", *,
+                  class_weights: Mapping | ArrayLike | None = None) -> Table:
     """
     Give every row what all observations of its source say together.
 
@@ -319,16 +317,6 @@ def share_latents(table, by="name", *, class_weights=None):
     ------
     TableError, ModelError
         As `group_latents`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astropy.table import Table
-    >>> from astro_xlatent.compare.observations import share_latents
-    >>> t = Table({"name": ["a", "b", "a"], "xl_latent": np.zeros((3, 8)),
-    ...            "xl_latent_err": np.full((3, 8), 0.5)}, meta={"XLSPACE": "demo"})
-    >>> share_latents(t)["xl_n_obs"].tolist()
-    [2, 1, 2]
     """
     _, group, found = _join(table, by, class_weights)
     shared = table.copy()
@@ -347,12 +335,12 @@ def _join(table, by, class_weights):
     names, group = source_numbers(table, by)
     mean, covariance, usable = latent_gaussians(table)
     known_prior = table.meta.get("XLPRIOR", "none") == "none" or class_weights is not None
-    classes = _class_probabilities(table) if known_prior else None
+    classes = class_probabilities(table) if known_prior else None
     found = _combine_groups(mean, covariance, usable, classes, group, len(names), class_weights)
     return names, group, found
 
 
-def source_numbers(table, by):
+def source_numbers(table: Table, by: str) -> tuple[Column, np.ndarray]:
     """
     Which source every row is an observation of.
 

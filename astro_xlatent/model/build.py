@@ -14,9 +14,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ModelError
+from astro_xlatent.model.base import LatentModel
 from astro_xlatent.model.calibration import Calibration
-from astro_xlatent.model.check import check_calibration, check_files, check_info, numbers, read_json, refuse
+from astro_xlatent.model.check import (
+    check_calibration,
+    check_files,
+    check_info,
+    numbers,
+    read_json,
+    refuse,
+)
 from astro_xlatent.model.network import Config, Decoder, Encoder, Teacher
 from astro_xlatent.model.posterior import Model, Posterior
 from astro_xlatent.physics.grid import ENERGY_MID
@@ -48,10 +57,11 @@ def build_model(folder: Path, device: str) -> Model:
     info = read_json(folder / "config.json")
     config = check_info(folder / "config.json", info)
     check_files(folder, info)
-    modules = load_modules(config, folder / "weights.safetensors", ("encoder", "decoder", "teacher"))
+    encoder, decoder, teacher = load_modules(
+        config, folder / "weights.safetensors", ("encoder", "decoder", "teacher"))
     tables = read_json(folder / "calibration.json")
     check_calibration(folder / "calibration.json", tables, config)
-    return Model(info, *modules, Calibration(tables), device)
+    return Model(info, encoder, decoder, teacher, Calibration(tables), device)
 
 
 def load_modules(config: Config, path: Path, names: Sequence[str]) -> list[nn.Module]:
@@ -86,13 +96,13 @@ def _load_module(config: Config, path: Path, name: str, tensors: dict[str, torch
     return module.requires_grad_(False).eval()
 
 
-def selftest_deviation(model: Model, path: Path) -> float:
+def selftest_deviation(model: LatentModel, path: Path) -> float:
     """
     How far a model is from what it said when it was made.
 
     Parameters
     ----------
-    model : Model
+    model : LatentModel
     path : Path
         ``selftest.json`` of its folder.
 
@@ -110,7 +120,7 @@ def selftest_deviation(model: Model, path: Path) -> float:
     stored = read_json(path)
     bins = _stored_bins(path, stored)
     wanted = {name: numbers(path, name, stored.get(name), (len(bins), n))
-              for name, n in (("latent", model.config.n_latent), ("class_prob", model.config.n_classes))}
+              for name, n in (("latent", N_LATENT), ("class_prob", len(model.classes)))}
     try:
         with np.errstate(all="ignore"):
             posterior = model.infer(bins)

@@ -7,10 +7,13 @@ and stored as JSON beside the weights. All depend on the mode (bands or
 spectra) and on the logarithm of the net counts, linearly between nodes.
 """
 
+from typing import Self
+
 import numpy as np
 from scipy.special import logsumexp, softmax
 
 from astro_xlatent.model.density import recalibrated_density
+from astro_xlatent.model.network import Config
 
 __all__ = ["WEIGHTS", "Calibration", "half_log_volume", "joint_score"]
 
@@ -27,7 +30,7 @@ POOR_LEVEL = 0.01
 FOREIGN_LEVEL = 1e-4
 
 
-def joint_score(p_values):
+def joint_score(p_values: dict[str, np.ndarray]) -> np.ndarray:
     """
     One number for several p-values, small if odd.
 
@@ -72,14 +75,14 @@ class Calibration:
         ``covariance`` of the simulated latents; ``prior`` densities.
     """
 
-    def __init__(self, tables):
+    def __init__(self, tables: dict):
         self.tables = tables
         self.nodes = np.array(tables["nodes"])
         self.levels = np.array(tables["levels"])
         self._mixture = {k: np.array(v) for k, v in tables["mixture"].items()}
 
     @classmethod
-    def identity(cls, config):
+    def identity(cls, config: Config) -> Self:
         """Change nothing: for a model that is not yet calibrated."""
         flat = {"latent_scale": [1.0], "class_temperature": [1.0], "class_level": [0.9],
                 **{f"{head}_temperature": [1.0] for head in ("nh", "index", "kt")},
@@ -102,15 +105,15 @@ class Calibration:
             return np.interp(x, self.nodes, table)
         return np.stack([np.interp(x, self.nodes, column) for column in table.T], axis=1)
 
-    def latent_scale(self, mode, net):
+    def latent_scale(self, mode: str, net: np.ndarray) -> np.ndarray:
         """Factor on the covariance of the latents, shape (n,)."""
         return self._at(mode, "latent_scale", net)
 
-    def class_temperature(self, mode, net):
+    def class_temperature(self, mode: str, net: np.ndarray) -> np.ndarray:
         """Divisor of the class logits, shape (n,)."""
         return self._at(mode, "class_temperature", net)
 
-    def density(self, head, mode, net, logits):
+    def density(self, head: str, mode: str, net: np.ndarray, logits: np.ndarray) -> np.ndarray:
         """
         Density of a quantity, conformal on simulations of like counts.
 
@@ -131,7 +134,7 @@ class Calibration:
         density = softmax(logits / self._at(mode, f"{head}_temperature", net)[:, None], axis=1)
         return recalibrated_density(density, self._at(mode, f"{head}_below", net), self.levels)
 
-    def flux_limits(self, band, mode, net, limits):
+    def flux_limits(self, band: str, mode: str, net: np.ndarray, limits: np.ndarray) -> np.ndarray:
         """
         Limits of a flux, conformal on simulations of like counts.
 
@@ -155,7 +158,7 @@ class Calibration:
         return np.stack([np.maximum(median - factor[:, 0] * below, 0.0), median,
                          median + factor[:, 1] * above], axis=1)
 
-    def class_set(self, mode, net, probability):
+    def class_set(self, mode: str, net: np.ndarray, probability: np.ndarray) -> np.ndarray:
         """
         Conformal sets of classes (Romano et al. 2020, arXiv:2006.02544).
 
@@ -182,16 +185,16 @@ class Calibration:
         sets[:] = [tuple(row[:k].tolist()) for row, k in zip(order, size, strict=True)]
         return sets
 
-    def prior_density(self, name):
+    def prior_density(self, name: str) -> np.ndarray:
         """Density of a quantity over the simulated sources, shape (cells,)."""
         return np.array(self.tables["prior"][name])
 
     @property
-    def mixture_means(self):
+    def mixture_means(self) -> np.ndarray:
         """Latents spread like the simulated sources', shape (components, 8)."""
         return self._mixture["mean"]
 
-    def evidence(self, mean, covariance):
+    def evidence(self, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
         """
         Log density of a posterior under the simulated latents.
 
@@ -217,7 +220,8 @@ class Calibration:
             total.append(np.log(weight) - 0.5 * (distance + relative))
         return logsumexp(total, axis=0)
 
-    def levelled_evidence(self, mode, net, mean, covariance):
+    def levelled_evidence(self, mode: str, net: np.ndarray, mean: np.ndarray,
+                          covariance: np.ndarray) -> np.ndarray:
         """
         The `evidence`, freed of its dependence on how much the data tell.
 
@@ -255,7 +259,8 @@ class Calibration:
         p = np.maximum(self._p_value(mode, name, net, value, upper), 0.01)
         return np.where(beyond > 0, np.maximum(0.01 * 5.0**-beyond, LEAST_P), p)
 
-    def oddness(self, mode, net, mean, covariance, fit):
+    def oddness(self, mode: str, net: np.ndarray, mean: np.ndarray, covariance: np.ndarray,
+                fit: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """
         p-values of a row's parts against simulations of like counts and mode.
 
@@ -287,7 +292,8 @@ class Calibration:
                 p[name] = np.where(np.isfinite(value), found, 1.0)
         return p
 
-    def outlier(self, mode, net, mean, covariance, fit):
+    def outlier(self, mode: str, net: np.ndarray, mean: np.ndarray, covariance: np.ndarray,
+                fit: dict[str, np.ndarray]) -> np.ndarray:
         """
         p-value of a row against simulations of like counts and mode.
 
@@ -316,12 +322,12 @@ class Calibration:
         joint = np.where(self.not_this_model(net, fit), np.minimum(joint, FOREIGN_LEVEL), joint)
         return np.where(np.isfinite(fit["gof"]), joint, alone)
 
-    def poor_fit(self, net, gof):
+    def poor_fit(self, net: np.ndarray, gof: np.ndarray) -> np.ndarray:
         """True where the goodness of fit is worse than that of all but 1 % of simulations."""
         p = self._p_value("spectra", "gof", net, np.nan_to_num(gof), upper=True)
         return np.isfinite(gof) & (p < POOR_LEVEL)
 
-    def not_this_model(self, net, fit):
+    def not_this_model(self, net: np.ndarray, fit: dict[str, np.ndarray]) -> np.ndarray:
         """
         Where no simulated source of like counts is described as badly.
 
@@ -345,6 +351,6 @@ class Calibration:
         return found
 
 
-def half_log_volume(covariance):
+def half_log_volume(covariance: np.ndarray) -> np.ndarray:
     """Half the log determinant of covariance matrices, shape (n,)."""
     return 0.5 * np.linalg.slogdet(covariance)[1]

@@ -19,7 +19,8 @@ from astro_xlatent.core.columns import CLASSES, N_LATENT, OTHER
 from astro_xlatent.core.errors import ModelError
 from astro_xlatent.model.network import Config
 
-__all__ = ["FORMAT", "check_calibration", "check_files", "check_info", "file_digests", "numbers", "read_json", "refuse"]
+__all__ = ["FORMAT", "check_calibration", "check_files", "check_info", "file_digests", "numbers",
+           "read_json", "refuse"]
 
 #: Layout of model folders that this version reads.
 FORMAT = 1

@@ -19,13 +19,17 @@ from astro_xlatent.core.config import conf
 from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.fluxes import FLUX_BANDS, fluxes
-from astro_xlatent.model.misfit import temper_densities, temper_latents, temper_probabilities
-from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
+from astro_xlatent.model.misfit import (
+    temper_densities,
+    temper_latents,
+    temper_probabilities,
+)
+from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE, Encoder
 from astro_xlatent.model.profile import profile_normalisation
 from astro_xlatent.model.refine import refine_latents, search_elsewhere
 from astro_xlatent.model.statistics import fit_statistics
 from astro_xlatent.model.threads import torch_threads
-from astro_xlatent.model.tokens import merged_edges, merge_steps, to_tensors
+from astro_xlatent.model.tokens import merge_steps, merged_edges, to_tensors
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["FLUX_BANDS", "Model", "Posterior", "covariance_of"]
@@ -136,7 +140,7 @@ class Model:
     calibration : `~astro_xlatent.model.calibration.Calibration`
     """
 
-    def __init__(self, info: dict, encoder: nn.Module, decoder: nn.Module, teacher: nn.Module,
+    def __init__(self, info: dict, encoder: Encoder, decoder: nn.Module, teacher: nn.Module,
                  calibration: Calibration, device: str = "cpu"):
         self.info = info
         self.name = info["name"]
@@ -230,7 +234,7 @@ class Model:
             See `~astro_xlatent.model.network.Encoder.forward`, and ``detected``.
         """
         steps = merge_steps(bins.net_counts) if coarsen else np.ones(len(bins), int)
-        result = {}
+        result: dict[str, np.ndarray] = {}
         for step in np.unique(steps):
             rows = np.nonzero(steps == step)[0]
             part = bins[rows] if step == 1 else bins[rows].merge(merged_edges(step))

@@ -12,8 +12,10 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["cash", "cash_moments", "fit_statistics", "largest_run", "merge_bins", "merged_fit"]
 
@@ -25,7 +27,7 @@ MIN_BINS = 10
 RUNS = (1, 2, 3, 4, 6, 8)
 
 
-def cash(counts, model):
+def cash(counts: ArrayLike, model: ArrayLike) -> np.ndarray:
     """
     Cash statistic per bin in the form that tends to chi-square.
 
@@ -63,7 +65,7 @@ def _moment_table():
     return log_mean, np.array(moments)
 
 
-def cash_moments(model):
+def cash_moments(model: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     Expectation and variance of the Cash statistic per bin.
 
@@ -82,7 +84,7 @@ def cash_moments(model):
     return np.interp(x, log_mean, moments[:, 0]), np.interp(x, log_mean, moments[:, 1])
 
 
-def merge_bins(values, valid):
+def merge_bins(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """
     Add up neighbouring bins of the fine grid.
 
@@ -108,7 +110,8 @@ def merge_bins(values, valid):
     return merged
 
 
-def fit_statistics(bins, spectrum, matrices, n_fitted=0.0):
+def fit_statistics(bins: EnergyBins, spectrum: np.ndarray, matrices: np.ndarray,
+                   n_fitted: np.ndarray | float = 0.0) -> dict[str, np.ndarray]:
     """
     How well incident spectra describe counts, as a whole and at the worst place.
 
@@ -147,7 +150,7 @@ def fit_statistics(bins, spectrum, matrices, n_fitted=0.0):
     return {name: np.where(enough, value, np.nan) for name, value in fit.items()}
 
 
-def merged_fit(bins, source):
+def merged_fit(bins: EnergyBins, source: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """
     Counts and their expectation in the bins of the goodness of fit.
 
@@ -169,12 +172,13 @@ def merged_fit(bins, source):
     n, s, b = (merge_bins(values, valid) for values in (bins.counts, source, bins.background))
     b_variance, used = merge_bins(bins.background_error**2, valid), merge_bins(valid, valid) > 0
     s = s / np.maximum(s.sum(axis=1, keepdims=True), 1e-300)
-    norm = profile_normalisation(*(torch.as_tensor(a) for a in (n, s, b, used))).numpy()
+    counts, shape, background, counted = (torch.as_tensor(a) for a in (n, s, b, used))
+    norm = profile_normalisation(counts, shape, background, counted).numpy()
     model = np.maximum(norm[:, None] * s + np.maximum(b, 0.3 * np.sqrt(b_variance)), 1e-5)
     return n, model, b_variance, used
 
 
-def largest_run(counts, model, background_variance):
+def largest_run(counts: np.ndarray, model: np.ndarray, background_variance: np.ndarray) -> np.ndarray:
     """
     Largest excess or deficit in neighbouring bins.
 

@@ -6,7 +6,7 @@
 import numpy as np
 import torch
 
-from astro_xlatent.spectra.bins import FINE_EDGES
+from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
 
 __all__ = ["REFERENCE_INDEX", "merge_steps", "merged_edges", "to_tensors"]
 
@@ -17,7 +17,7 @@ REFERENCE_INDEX = 1.7
 MERGE_STEPS = ((60.0, 8), (250.0, 4), (1000.0, 2), (np.inf, 1))
 
 
-def merge_steps(net_counts):
+def merge_steps(net_counts: np.ndarray) -> np.ndarray:
     """
     How many fine bins to merge into one token, for every row.
 
@@ -36,12 +36,13 @@ def merge_steps(net_counts):
     return steps[np.searchsorted(limits, net_counts)]
 
 
-def merged_edges(step):
+def merged_edges(step: int) -> np.ndarray:
     """Edges in keV of the fine grid with every ``step`` bins merged."""
     return np.append(FINE_EDGES[:-1:step], FINE_EDGES[-1])
 
 
-def to_tensors(bins, device="cpu"):
+def to_tensors(bins: EnergyBins, device: str | torch.device = "cpu",
+               ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """
     Tensors of one batch, with the counts a reference power law would give.
 
@@ -71,8 +72,9 @@ def to_tensors(bins, device="cpu"):
         "background_error": np.where(valid, bins.background_error, 0.0),
     }
     tensors = {k: torch.as_tensor(v, dtype=torch.float32, device=device) for k, v in arrays.items()}
-    tensors["valid"] = torch.as_tensor(valid, device=device)
-    tensors["energy_weighted"] = torch.as_tensor(bins.energy_weighted, device=device)
+    # Copies, for torch warns of arrays that cannot be written to.
+    tensors["valid"] = torch.tensor(valid, device=device)
+    tensors["energy_weighted"] = torch.tensor(bins.energy_weighted, device=device)
     reference = np.where(valid, bins.area, 0.0) * _reference_flux(e_lo, e_hi, bins.energy_weighted)
     # Only its shape matters, and float32 wants moderate numbers.
     reference /= np.maximum(reference.sum(axis=1, keepdims=True), 1e-300)

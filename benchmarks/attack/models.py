@@ -19,7 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from astro_xlatent.core.errors import ModelError
-from astro_xlatent.model.pretrained import CHECKED_FILES, DEFAULT, load_model, model_folder
+from astro_xlatent.model.pretrained import (
+    CHECKED_FILES,
+    DEFAULT,
+    load_model,
+    model_folder,
+)
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
 
 __all__ = ["attack", "damage"]
@@ -130,7 +135,8 @@ def _tensor(folder, rng):
     changes: dict[str, Callable] = {
         "NaN": lambda t: t.index_fill(0, torch.tensor(0), float("nan")) if t.is_floating_point() else -t,
         "infinite": lambda t: t * float("inf"), "huge": lambda t: t * 1e30, "zero": lambda t: t * 0,
-        "cut": lambda t: t[1:], "turned": lambda t: t.T if t.ndim == 2 else t[None], "text": lambda t: t.to(torch.uint8),
+        "cut": lambda t: t[1:], "turned": lambda t: t.T if t.ndim == 2 else t[None],
+        "bytes": lambda t: t.to(torch.uint8),
         "half": lambda t: t.half(), "double": lambda t: t.double()}
     how = [*changes, "absent", "renamed"][rng.integers(len(changes) + 2)]
     if how == "renamed":
@@ -147,8 +153,9 @@ def _probe() -> tuple[EnergyBins, np.ndarray]:
     e_lo, e_hi = (np.broadcast_to(e, (3, N_FINE)) for e in (FINE_EDGES[:-1], FINE_EDGES[1:]))
     area = np.array([[1e6], [3e7], [1e9]]) * np.exp(-0.5 * np.log(e_lo / 1.5) ** 2)
     bins = EnergyBins(
-        e_lo=e_lo, e_hi=e_hi, counts=rng.poisson(1e-5 * area * e_lo**-1.7 * (e_hi - e_lo) + 0.1).astype(float),
-        background=np.full((3, N_FINE), 0.1), background_error=np.full((3, N_FINE), 0.03), area=area,
+        e_lo=e_lo, e_hi=e_hi, area=area,
+        counts=rng.poisson(1e-5 * area * e_lo**-1.7 * (e_hi - e_lo) + 0.1).astype(float),
+        background=np.full((3, N_FINE), 0.1), background_error=np.full((3, N_FINE), 0.03),
         resolution=np.full((3, N_FINE), 0.12), valid=e_lo > 0.4)
     return bins, bins.unfolded_weights()
 

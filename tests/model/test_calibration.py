@@ -36,8 +36,8 @@ def test_evidence_against_scipy(calibration):
     mean, covariance = _gaussians(20)
     mixture = calibration.tables["mixture"]
     wanted = [
-        np.log(sum(w * multivariate_normal(m, c + np.array(s)).pdf(x)
-                   for w, m, s in zip(mixture["weight"], mixture["mean"], mixture["covariance"], strict=True)))
+        np.log(sum(w * multivariate_normal(m, c + np.array(s)).pdf(x) for w, m, s in zip(
+            mixture["weight"], mixture["mean"], mixture["covariance"], strict=True)))
         - multivariate_normal(x, c).logpdf(x) for x, c in zip(mean, covariance, strict=True)]
     np.testing.assert_allclose(calibration.evidence(mean, covariance), wanted, rtol=1e-8)
 
@@ -67,7 +67,8 @@ def test_corrections_end_with_the_nodes(calibration):
     nodes = 10**calibration.nodes
     at = calibration.latent_scale("bands", nodes)
     np.testing.assert_allclose(at, calibration.tables["bands"]["latent_scale"])
-    np.testing.assert_array_equal(calibration.latent_scale("bands", nodes[[0, -1]] * [1e-3, 1e4]), at[[0, -1]])
+    beyond = calibration.latent_scale("bands", nodes[[0, -1]] * [1e-3, 1e4])
+    np.testing.assert_array_equal(beyond, at[[0, -1]])
     middle = 10 ** (0.5 * (calibration.nodes[1:] + calibration.nodes[:-1]))
     np.testing.assert_allclose(calibration.latent_scale("bands", middle), 0.5 * (at[1:] + at[:-1]))
 
@@ -97,7 +98,8 @@ def test_class_sets_are_conformal():
     score = np.where(probability >= of_truth[:, None], probability, 0).sum(axis=1)
     tables = Calibration.identity(Config()).tables
     mode = tables["bands"] | {"class_level": [float(np.quantile(score[:10000], 0.9))]}
-    sets = Calibration(tables | {"bands": mode}).class_set("bands", np.full(10000, 100.0), probability[10000:])
+    calibration, net = Calibration(tables | {"bands": mode}), np.full(10000, 100.0)
+    sets = calibration.class_set("bands", net, probability[10000:])
     held = np.mean([k in row for k, row in zip(truth[10000:], sets, strict=True)])
     assert held == pytest.approx(0.9, abs=0.02)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks.attack.models import attack
 from safetensors.torch import load_file, save_file
 
 from astro_xlatent import load_model
@@ -16,9 +15,20 @@ from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ModelError
 from astro_xlatent.model.base import LatentModel
 from astro_xlatent.model.calibration import Calibration
-from astro_xlatent.model.check import check_calibration, file_digests, numbers, read_json
-from astro_xlatent.model.pretrained import DEFAULT, available_models, model_folder, selftest
+from astro_xlatent.model.check import (
+    check_calibration,
+    file_digests,
+    numbers,
+    read_json,
+)
+from astro_xlatent.model.pretrained import (
+    DEFAULT,
+    available_models,
+    model_folder,
+    selftest,
+)
 from astro_xlatent.model.threads import torch_threads
+from benchmarks.attack.models import attack
 
 
 @pytest.fixture
@@ -218,7 +228,8 @@ def test_calibration_round_trip(tmp_path, fine_rows, random_model):
     again = Calibration(tables)
     net = np.geomspace(1, 1e6, 30)
     for mode in ("bands", "spectra"):
-        np.testing.assert_array_equal(again.latent_scale(mode, net), model.calibration.latent_scale(mode, net))
+        np.testing.assert_array_equal(again.latent_scale(mode, net),
+                                      model.calibration.latent_scale(mode, net))
         logits = np.random.default_rng(1).normal(size=(30, 58))
         np.testing.assert_array_equal(again.density("nh", mode, net, logits),
                                       model.calibration.density("nh", mode, net, logits))
