@@ -74,6 +74,11 @@ def load_model(name: str | os.PathLike | LatentModel | None = None, *,
     """
     if isinstance(name, LatentModel):
         return name
+    if name is not None and not isinstance(name, (str, os.PathLike)):
+        wanted = [*LatentModel.__annotations__, "infer", "decode"]
+        lacks = ", ".join(part for part in wanted if not hasattr(name, part))
+        msg = f"model is a {type(name).__name__} without {lacks}; give a name, a folder, or a LatentModel"
+        raise ModelError(msg)
     name, device = str(name or conf.default_model or DEFAULT), _choose_device(device or conf.device)
     if name not in BUNDLED and not _is_folder(name):
         plugins = load_plugins(ENTRY_POINTS)

@@ -63,7 +63,8 @@ def test_a_model_is_a_model():
     assert isinstance(model, LatentModel)
     assert load_model(model) is model
     assert load_model() is model
-    assert not isinstance("a model", LatentModel)
+    with pytest.raises(ModelError, match="model is a int without name, version.*decode; give a name"):
+        load_model(3)
 
 
 def test_loading_and_inference_touch_nothing_global(folder, fine_rows):
