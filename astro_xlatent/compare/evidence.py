@@ -8,9 +8,8 @@ Budavari & Szalay 2008, ApJ 679, 301.
 """
 
 import numpy as np
+from astropy.table import Table
 
-from astro_xlatent.core.columns import COLUMNS, N_LATENT
-from astro_xlatent.core.errors import TableError
 from astro_xlatent.compare.likelihoods import (
     MIN_INFORMATION,
     REPEATED,
@@ -18,6 +17,8 @@ from astro_xlatent.compare.likelihoods import (
     latent_gaussians,
     likelihoods,
 )
+from astro_xlatent.core.columns import COLUMNS, N_LATENT
+from astro_xlatent.core.errors import TableError
 
 __all__ = ["compare_fluxes", "compare_latents", "latent_population", "spectral_evidence", "temper_factor"]
 
@@ -29,7 +30,7 @@ _POPULATION = (20_000, 50)
 _UNKNOWN_ERROR = 0.5
 
 
-def latent_population(*tables):
+def latent_population(*tables: Table) -> tuple[np.ndarray, np.ndarray]:
     """
     Mean and covariance of the true latents in some tables.
 
@@ -59,7 +60,10 @@ def latent_population(*tables):
     return centre, spread + 1e-6 * np.eye(N_LATENT)
 
 
-def spectral_evidence(first, second, *, variability=0.05, population=None):
+def spectral_evidence(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], *,
+                      variability: float = 0.05,
+                      population: tuple[np.ndarray, np.ndarray] | None = None,
+                      ) -> tuple[np.ndarray, np.ndarray]:
     """
     Compare the latents of pairs of observations.
 
@@ -136,7 +140,8 @@ def _difference(bounded, response):
     return -ndtri(np.maximum(p, 1e-299) / 2)
 
 
-def compare_latents(a, b, rows_a, rows_b, variability):
+def compare_latents(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray,
+                    variability: float) -> tuple[np.ndarray, np.ndarray]:
     """
     Evidence and difference of the latents of pairs of rows.
 
@@ -158,15 +163,16 @@ def compare_latents(a, b, rows_a, rows_b, variability):
     log_bayes, sigma = np.full(len(rows_a), np.nan), np.full(len(rows_a), np.nan)
     for start in range(0, len(rows_a), _CHUNK):
         part = slice(start, start + _CHUNK)
-        *first, known = latent_gaussians(a, rows_a[part])
-        *second, also = latent_gaussians(b, rows_b[part])
-        found = spectral_evidence(first, second, variability=variability, population=population)
+        first = latent_gaussians(a, rows_a[part])
+        second = latent_gaussians(b, rows_b[part])
+        known = first[2] & second[2]
+        found = spectral_evidence(first[:2], second[:2], variability=variability, population=population)
         for target, value in zip((log_bayes, sigma), found, strict=True):
-            target[part] = np.where(known & also, value, np.nan)
+            target[part] = np.where(known, value, np.nan)
     return log_bayes, sigma
 
 
-def temper_factor(a, b, rows_a, rows_b, variability):
+def temper_factor(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray, variability: float) -> float:
     """
     Factor on log Bayes factors of latents that makes their mean over chance pairs 1.
 
@@ -210,7 +216,8 @@ def _log_mean_exp(values):
     return logsumexp(values) - np.log(values.size)
 
 
-def compare_fluxes(a, b, rows_a, rows_b, name, scatter):
+def compare_fluxes(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray, name: str,
+                   scatter: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     Flux ratios of pairs of rows, and their evidence.
 

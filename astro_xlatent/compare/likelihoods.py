@@ -7,13 +7,16 @@ definition of the latents. Their quotient is the observation's likelihood.
 """
 
 import numpy as np
+from astropy.table import Table
 
-from astro_xlatent.core.columns import N_LATENT
+from astro_xlatent.core.columns import CLASSES, N_LATENT
 from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.flags import Flag
 
 __all__ = [
     "MIN_INFORMATION",
     "REPEATED",
+    "class_probabilities",
     "expected_weighted",
     "latent_gaussians",
     "likelihoods",
@@ -32,7 +35,8 @@ MIN_INFORMATION = 0.3
 REPEATED = 0.75
 
 
-def latent_gaussians(table, rows=slice(None)):
+def latent_gaussians(table: Table, rows: slice | np.ndarray = slice(None),
+                     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     Posteriors of the latents of an enriched table's rows.
 
@@ -49,7 +53,8 @@ def latent_gaussians(table, rows=slice(None)):
         The covariance is diagonal where only errors are known. Rows that
         cannot be used hold the prior.
     usable : ndarray of bool, (n,)
-        False where masked, not finite, or without a positive variance.
+        False where masked, not finite, without a positive variance, or where
+        ``xl_flag`` says that nothing was detected.
 
     Raises
     ------
@@ -67,11 +72,15 @@ def latent_gaussians(table, rows=slice(None)):
         covariance[:, np.arange(N_LATENT), np.arange(N_LATENT)] = variance
     usable = ~(masked | also) & np.isfinite(mean).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))
     usable &= (variance > 0).all(axis=1)
+    if "xl_flag" in table.colnames:
+        flags = np.ma.filled(np.ma.asarray(table["xl_flag"][rows]), 0).astype(np.int64)
+        usable &= flags & Flag.NO_SOURCE == 0
     mean = np.where(usable[:, None], mean, 0.0)
     return mean, np.where(usable[:, None, None], covariance, np.eye(N_LATENT)), usable
 
 
-def plain_column(table, name, rows, shape):
+def plain_column(table: Table, name: str, rows: slice | np.ndarray,
+                 shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """
     Values of a column as plain float64.
 
@@ -107,10 +116,22 @@ def plain_column(table, name, rows, shape):
     column = column[rows]
     mask = np.ma.getmaskarray(np.ma.asarray(getattr(column, "value", column)))
     values = np.ma.getdata(np.ma.asarray(getattr(column, "value", column))).astype(float)
-    return values, mask.any(axis=tuple(range(1, mask.ndim)))
+    return values, np.asarray(mask.any(axis=tuple(range(1, mask.ndim))))
 
 
-def likelihoods(mean, covariance, variability=0.0, least=0.0):
+def class_probabilities(table: Table) -> np.ndarray | None:
+    """Probabilities of nine classes (n, 9), uniform where masked; None without the columns."""
+    if not {"xl_class_prob", "xl_class_other"} <= set(table.colnames):
+        return None
+    eight, masked = plain_column(table, "xl_class_prob", slice(None), (len(CLASSES),))
+    other, also = plain_column(table, "xl_class_other", slice(None), ())
+    nine = np.concatenate([eight * (1 - other)[:, None], other[:, None]], axis=1)
+    known = ~(masked | also) & np.isfinite(nine).all(axis=1)
+    return np.where(known[:, None], nine, 1 / nine.shape[1])
+
+
+def likelihoods(mean: np.ndarray, covariance: np.ndarray, variability: float = 0.0,
+                least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """
     Gaussian likelihoods behind posteriors: the prior N(0, 1) divided out.
 
@@ -152,7 +173,8 @@ def likelihoods(mean, covariance, variability=0.0, least=0.0):
     return information, np.einsum("nij,nj->ni", axes, weighted / diluted)
 
 
-def expected_weighted(covariance, variability=0.0, least=0.0):
+def expected_weighted(covariance: np.ndarray, variability: float = 0.0,
+                      least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """
     Moments of what `likelihoods` returns as ``weighted``, given the latents.
 

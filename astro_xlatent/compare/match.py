@@ -9,12 +9,12 @@ Budavari & Szalay 2008, ApJ 679, 301; Sutherland & Saunders 1992, MNRAS 259,
 """
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from astropy import units as u
 from astropy.table import Column, MaskedColumn, Table
 
-from astro_xlatent.core.errors import ParameterError, TableError, XlatentWarning
 from astro_xlatent.compare.evidence import (
     compare_fluxes,
     compare_latents,
@@ -30,6 +30,7 @@ from astro_xlatent.compare.pairs import (
     sky_density,
 )
 from astro_xlatent.compare.positions import read_positions
+from astro_xlatent.core.errors import ParameterError, TableError, XlatentWarning
 from astro_xlatent.core.provenance import check_latent_space
 
 __all__ = ["join_pairs", "latent_population", "match_catalogs", "spectral_evidence"]
@@ -65,8 +66,11 @@ _OUTPUT = {
 }
 
 
-def match_catalogs(a, b, *, a_error=None, b_error=None, n_sigma=5.0, share=None, changed=0.1,
-                   variability=0.05, flux="xl_flux_05_2", flux_scatter=0.2, spectral=True):
+def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = None,
+                   b_error: str | u.Quantity | None = None, n_sigma: float = 5.0,
+                   share: float | None = None, changed: float = 0.1, variability: float = 0.05,
+                   flux: str | None = "xl_flux_05_2", flux_scatter: float = 0.2,
+                   spectral: bool = True) -> Table:
     """
     Find the sources that two catalogues have in common.
 
@@ -187,7 +191,8 @@ def match_catalogs(a, b, *, a_error=None, b_error=None, n_sigma=5.0, share=None,
     return pairs
 
 
-def join_pairs(a, b, pairs, *, columns=None, suffixes=("_a", "_b")):
+def join_pairs(a: Table, b: Table, pairs: Table, *, columns: Sequence[str] | None = None,
+               suffixes: tuple[str, str] = ("_a", "_b")) -> Table:
     """
     Put the rows of both tables beside the pairs.
 
@@ -282,12 +287,13 @@ def _finish(values, weight):
     row_a, row_b = values["xm_row_a"], values["xm_row_b"]
     order = np.lexsort((row_b, -weight, row_a))
     row_a, row_b, weight = row_a[order], row_b[order], weight[order]
-    first = np.r_[True, row_a[1:] != row_a[:-1]][:len(row_a)]
-    starts = np.flatnonzero(first)
+    starts = np.flatnonzero(np.r_[True, row_a[1:] != row_a[:-1]][:len(row_a)])
     rank = 1 + np.arange(len(row_a)) - np.repeat(starts, np.diff(np.r_[starts, len(row_a)]))
-    strongest = np.zeros(row_b.max() + 1 if len(row_b) else 0)
-    np.maximum.at(strongest, row_b, weight)
-    ranked = {"xm_rank": rank, "xm_best": (rank == 1) & (weight >= strongest[row_b])}
+    # Of equal weights the first row counts, so that no row is twice the best.
+    by_b = np.lexsort((row_a, -weight, row_b))
+    first_of_b = np.zeros(len(row_b), bool)
+    first_of_b[by_b[np.r_[True, row_b[by_b][1:] != row_b[by_b][:-1]][:len(row_b)]]] = True
+    ranked = {"xm_rank": rank, "xm_best": (rank == 1) & first_of_b}
     table = Table()
     for name, (dtype, unit, ucd, text) in _OUTPUT.items():
         if name in values or name in ranked:

@@ -8,13 +8,16 @@ true latents, ``d^2 = |m_1 - m_2|^2 + tr C_1 + tr C_2``. A row that is hardly
 measured is near nothing.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from astropy.table import Column, Row, Table
+from numpy.typing import ArrayLike
 
+from astro_xlatent.compare.likelihoods import plain_column
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.flags import FLAGS
-from astro_xlatent.compare.likelihoods import plain_column
 from astro_xlatent.core.provenance import check_latent_space
 
 __all__ = ["neighbors", "outliers"]
@@ -28,7 +31,7 @@ _COARSE, _FINE = 2000, 40_000
 _FLOOR = 0.1
 
 
-def neighbors(table, source, k=10):
+def neighbors(table: Table, source: int | Row | ArrayLike, k: int = 10) -> Table:
     """
     Rows whose spectra are most like that of a source.
 
@@ -93,7 +96,8 @@ def neighbors(table, source, k=10):
     return _prepend(found, [(name, values[keep], text, ucd) for name, values, text, ucd in columns])
 
 
-def outliers(table, n=20, *, k=5, exclude=("NO_DATA", "NO_SOURCE")):
+def outliers(table: Table, n: int = 20, *, k: int = 5,
+             exclude: Sequence[str] = ("NO_DATA", "NO_SOURCE")) -> Table:
     """
     Rows whose spectra have no like in the table.
 

@@ -7,16 +7,24 @@ definition of the latents. Their quotient is the observation's likelihood;
 likelihoods multiply, and the prior enters once.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import Column, Row, Table
+from numpy.typing import ArrayLike
 
-from astro_xlatent.core.columns import CLASSES, N_LATENT, all_probabilities, class_values, make_column
+from astro_xlatent.compare.likelihoods import (
+    MIN_INFORMATION,
+    REPEATED,
+    class_probabilities,
+    latent_gaussians,
+    likelihoods,
+)
+from astro_xlatent.core.columns import N_LATENT, class_values, make_column
 from astro_xlatent.core.errors import ParameterError, TableError
-from astro_xlatent.compare.likelihoods import MIN_INFORMATION, REPEATED, latent_gaussians, likelihoods, plain_column
-from astro_xlatent.model.priors import prior_weights
 from astro_xlatent.core.provenance import check_latent_space
+from astro_xlatent.model.priors import prior_weights
 
 __all__ = ["CLASS_GAIN", "MIN_INFORMATION", "Combined", "combine", "combine_groups", "group_latents",
            "joint_columns", "latent_gaussians", "likelihoods", "share_latents", "source_numbers"]
@@ -41,9 +49,10 @@ class Combined:
     Attributes
     ----------
     latent, latent_cov : ndarray, (n, 8) and (n, 8, 8)
-        Mean and covariance of the joint posterior.
+        Mean and covariance of the joint posterior; NaN where no observation
+        detected the source.
     class_prob : ndarray, (n, 9), or None
-        Joint probabilities of the eight classes and "other".
+        Joint probabilities of the eight classes and "other"; NaN likewise.
     n_obs, n_used : ndarray of int, (n,)
         Observations there are, and those that say anything about the latents.
     chi2 : ndarray, (n,)
@@ -62,7 +71,8 @@ class Combined:
     p_change: np.ndarray
 
 
-def combine(observations, *, class_weights=None):
+def combine(observations: Table | Row | Sequence, *, class_weights: Mapping | ArrayLike | None = None,
+            ) -> Combined:
     """
     Join observations of the same sources.
 
@@ -131,14 +141,14 @@ def _stack(observations):
     if isinstance(observations, Row):
         observations = [observations]
     if isinstance(observations, Table):
-        parts, group = [_from_table(observations)], np.zeros(len(observations), int)
+        parts, group = [_measured(observations)], np.zeros(len(observations), int)
     else:
         observations = list(observations)
         rows = bool(observations) and all(isinstance(item, Row) for item in observations)
         tables = [item.table[item.index:item.index + 1] if rows else item for item in observations]
         if tables and all(isinstance(item, Table) for item in tables):
             check_latent_space(*tables)
-        parts = [_from_table(t) if isinstance(t, Table) else _from_posterior(t) for t in tables]
+        parts = [_measured(item) for item in tables]
         sizes = {len(part[0]) for part in parts}
         if len(sizes) > 1:
             msg = f"observations have {sorted(sizes)} rows; row i of each must be the same source"
@@ -153,33 +163,20 @@ def _stack(observations):
     return (*joined, group)
 
 
-def _from_posterior(posterior):
-    return (np.asarray(posterior.latent, float), np.asarray(posterior.latent_cov, float),
-            np.asarray(posterior.detected, bool), np.asarray(posterior.class_prob, float))
+def _measured(item):
+    """Means, covariances, which are usable, and class probabilities of a table or posterior."""
+    if isinstance(item, Table):
+        return (*latent_gaussians(item), class_probabilities(item))
+    return tuple(np.asarray(getattr(item, name))
+                 for name in ("latent", "latent_cov", "detected", "class_prob"))
 
 
-def _from_table(table):
-    mean, covariance, usable = latent_gaussians(table)
-    return mean, covariance, usable, _class_probabilities(table)
-
-
-def _class_probabilities(table):
-    """Probabilities of nine classes (n, 9), uniform where masked; None without the columns."""
-    if not {"xl_class_prob", "xl_class_other"} <= set(table.colnames):
-        return None
-    eight, masked = plain_column(table, "xl_class_prob", slice(None), (len(CLASSES),))
-    other, also = plain_column(table, "xl_class_other", slice(None), ())
-    nine = all_probabilities(eight, other)
-    known = ~(masked | also) & np.isfinite(nine).all(axis=1)
-    return np.where(known[:, None], nine, 1 / nine.shape[1])
-
-
-def combine_groups(mean, covariance, usable, classes, group, n_groups, class_weights=None) -> Combined:
+def combine_groups(mean, covariance, usable, classes, group, n_groups, class_weights=None):
     """The work of `combine`: observations with the same number in ``group`` are of one source."""
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], np.arange(n_groups))
 
-    def total(values):
+    def total(values: np.ndarray) -> np.ndarray:
         return np.add.reduceat(values[order], starts, axis=0) if n_groups else values[:0]
 
     information, weighted = np.empty_like(covariance), np.empty_like(mean)
@@ -205,6 +202,11 @@ def combine_groups(mean, covariance, usable, classes, group, n_groups, class_wei
     alone = (n_obs == 1) & total(usable.astype(int)).astype(bool)
     joint[alone], joint_cov[alone] = mean[order][starts][alone], covariance[order][starts][alone]
     class_prob = None if classes is None else _pool(classes, usable, total, class_weights)
+    # What nobody saw has no latents and no class.
+    unseen = total(usable.astype(int)) == 0
+    for values in (joint, joint_cov, class_prob):
+        if values is not None:
+            values[unseen] = np.nan
     return Combined(joint, joint_cov, class_prob, n_obs, n_used, chi2, _p_change(chi2, expected, n_used))
 
 
@@ -237,7 +239,8 @@ def _pool(classes, usable, total, weights):
     return probability / probability.sum(axis=1, keepdims=True)
 
 
-def group_latents(table, by="name", *, class_weights=None):
+def group_latents(table: Table, by: str = "name", *,
+                  class_weights: Mapping | ArrayLike | None = None) -> Table:
     """
     One row per source from an enriched table of observations.
 
@@ -287,14 +290,15 @@ def group_latents(table, by="name", *, class_weights=None):
     >>> group_latents(t)["name", "xl_n_obs"].as_array().tolist()
     [('a', 2), ('b', 1)]
     """
-    names, group, found, missing = _join(table, by, class_weights)
+    names, _, found = _join(table, by, class_weights)
     sources = Table({by: names}, meta={k: v for k, v in table.meta.items() if k.startswith("XL")})
-    for name, column in joint_columns(found, missing, slice(None)).items():
+    for name, column in joint_columns(found, slice(None)).items():
         sources[name] = column
     return sources
 
 
-def share_latents(table, by="name", *, class_weights=None):
+def share_latents(table: Table, by: str = "name", *,
+                  class_weights: Mapping | ArrayLike | None = None) -> Table:
     """
     Give every row what all observations of its source say together.
 
@@ -313,26 +317,16 @@ def share_latents(table, by="name", *, class_weights=None):
     ------
     TableError, ModelError
         As `group_latents`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astropy.table import Table
-    >>> from astro_xlatent.compare.observations import share_latents
-    >>> t = Table({"name": ["a", "b", "a"], "xl_latent": np.zeros((3, 8)),
-    ...            "xl_latent_err": np.full((3, 8), 0.5)}, meta={"XLSPACE": "demo"})
-    >>> share_latents(t)["xl_n_obs"].tolist()
-    [2, 1, 2]
     """
-    _, group, found, missing = _join(table, by, class_weights)
+    _, group, found = _join(table, by, class_weights)
     shared = table.copy()
-    for name, column in joint_columns(found, missing, group).items():
+    for name, column in joint_columns(found, group).items():
         shared[name] = column
     return shared
 
 
 def _join(table, by, class_weights):
-    """Names of sources, the number of every row's source, `Combined`, and which sources have no data."""
+    """Names of sources, the number of every row's source, and `Combined`."""
     check_latent_space(table)
     if "xl_n_obs" in table.colnames:
         msg = ("the table's latents are joint already (it has xl_n_obs), and would be counted twice; enrich "
@@ -341,12 +335,12 @@ def _join(table, by, class_weights):
     names, group = source_numbers(table, by)
     mean, covariance, usable = latent_gaussians(table)
     known_prior = table.meta.get("XLPRIOR", "none") == "none" or class_weights is not None
-    classes = _class_probabilities(table) if known_prior else None
+    classes = class_probabilities(table) if known_prior else None
     found = combine_groups(mean, covariance, usable, classes, group, len(names), class_weights)
-    return names, group, found, np.bincount(group, weights=usable, minlength=len(names)) == 0
+    return names, group, found
 
 
-def source_numbers(table, by):
+def source_numbers(table: Table, by: str) -> tuple[Column, np.ndarray]:
     """
     Which source every row is an observation of.
 
@@ -389,30 +383,15 @@ def source_numbers(table, by):
     return column[np.sort(first)], rank[inverse]
 
 
-def joint_columns(found: Combined, missing: np.ndarray, rows: slice | np.ndarray) -> dict[str, Column]:
-    """
-    Output columns of what observations say together.
-
-    Parameters
-    ----------
-    found : Combined
-        Of n sources.
-    missing : ndarray of bool, (n,)
-        Sources of which no observation could be used; their latents and class are masked.
-    rows : slice or ndarray of int
-        The source of every row of the columns.
-
-    Returns
-    -------
-    columns : dict of `~astropy.table.Column`
-        By name.
-    """
+def joint_columns(found: Combined, rows: slice | np.ndarray) -> dict[str, Column]:
+    """Output columns by name, with the sources in the order ``rows``; masked where nobody saw one."""
     variance = np.diagonal(found.latent_cov, axis1=1, axis2=2)
     values = {"xl_n_obs": found.n_obs, "xl_n_used": found.n_used, "xl_latent": found.latent,
               "xl_latent_err": np.sqrt(variance), "xl_latent_cov": found.latent_cov}
     if found.class_prob is not None:
         values |= class_values(found.class_prob)
     values["xl_p_change"] = found.p_change
+    missing = np.isnan(found.latent).any(axis=1)
     unknown = {"xl_n_obs": None, "xl_n_used": None, "xl_p_change": ~np.isfinite(found.p_change)[rows]}
     return {name: make_column(name, value[rows], unknown.get(name, missing[rows]))
             for name, value in values.items()}

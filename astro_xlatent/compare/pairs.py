@@ -9,10 +9,14 @@ Budavari & Szalay 2008, ApJ 679, 301 (Bayes factor of two positions).
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError, TableError
+
+if TYPE_CHECKING:
+    from astro_xlatent.compare.positions import Positions
 
 __all__ = ["MOST_PAIRS", "Pairs", "candidate_pairs", "check_probability", "match_share",
            "positional_log_bayes", "sky_density"]
@@ -57,7 +61,7 @@ class Pairs:
         return Pairs(*(getattr(self, name)[rows] for name in ("i", "j", "separation", "sigma", "width")))
 
 
-def candidate_pairs(a, b, n_sigma=5.0):
+def candidate_pairs(a: "Positions", b: "Positions", n_sigma: float = 5.0) -> Pairs:
     """
     Pairs of rows closer than a number of combined standard deviations.
 
@@ -135,7 +139,8 @@ def _groups(positions, most):
             yield part, cKDTree(positions.xyz[part])
 
 
-def positional_log_bayes(separation, sigma, width=None):
+def positional_log_bayes(separation: np.ndarray, sigma: np.ndarray,
+                         width: np.ndarray | None = None) -> np.ndarray:
     """
     Bayes factor of one source against two, from two positions.
 
@@ -166,7 +171,7 @@ def positional_log_bayes(separation, sigma, width=None):
     return np.log(2) - 2 * np.log(width * _RAD) - 0.5 * (np.asarray(separation) / sigma) ** 2
 
 
-def sky_density(positions, at):
+def sky_density(positions: "Positions", at: np.ndarray) -> np.ndarray:
     """
     Sources per steradian around some sources of a catalogue.
 
@@ -192,7 +197,7 @@ def sky_density(positions, at):
     return np.maximum((k - 1) / (np.pi * chord**2), 1 / (4 * np.pi))
 
 
-def match_share(a, b, likelihood_ratio):
+def match_share(a: "Positions", b: "Positions", likelihood_ratio: np.ndarray) -> float:
     """
     Share of the rows of one catalogue, within the other's area, that the other has too.
 
@@ -230,7 +235,7 @@ def _share_within(a, b, most=5000):
     return float(np.mean(b.tree.query(other, k=[k])[0] < 3 * usual))
 
 
-def check_probability(value, name):
+def check_probability(value: float, name: str) -> float:
     """
     Refuse what is no probability.
 

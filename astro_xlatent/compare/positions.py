@@ -5,14 +5,15 @@ Positions of catalogue rows with their errors, circles or ellipses.
 What pairs of them say is in `astro_xlatent.compare.pairs`, whose names can be had here.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
+from astropy.table import Table
 
-from astro_xlatent.core.errors import TableError
-from astro_xlatent.missions._columns import Columns
 from astro_xlatent.compare.pairs import (
     candidate_pairs,
     check_probability,
@@ -20,6 +21,11 @@ from astro_xlatent.compare.pairs import (
     positional_log_bayes,
     sky_density,
 )
+from astro_xlatent.core.errors import TableError
+from astro_xlatent.missions._columns import Columns
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 __all__ = ["ERROR_COLUMNS", "POSITION_COLUMNS", "Positions", "candidate_pairs", "check_probability",
            "match_share", "position_names", "positional_log_bayes", "read_positions", "sky_density"]
@@ -74,13 +80,13 @@ class Positions:
     xyz: np.ndarray
     sigma: np.ndarray
     n_table: int
-    stretch: np.ndarray = None
+    stretch: np.ndarray | None = None
 
     def __len__(self):
         return len(self.rows)
 
     @cached_property
-    def minor(self):
+    def minor(self) -> np.ndarray:
         """Standard deviation along the minor axis, arcsec."""
         if self.stretch is None:
             return self.sigma
@@ -89,19 +95,19 @@ class Positions:
         return np.sqrt(self.sigma**4 / (half + np.sqrt(half**2 + self.sigma**4)))
 
     @cached_property
-    def major(self):
+    def major(self) -> np.ndarray:
         """Standard deviation along the major axis, arcsec."""
         return self.sigma**2 / self.minor
 
     @cached_property
-    def tree(self):
+    def tree(self) -> "cKDTree":
         """All positions as `scipy.spatial.cKDTree`."""
         from scipy.spatial import cKDTree
 
         return cKDTree(self.xyz)
 
 
-def read_positions(table, label="table", error=None):
+def read_positions(table: Table, label: str = "table", error: str | u.Quantity | None = None) -> Positions:
     """
     Positions and their errors from a catalogue's columns.
 
@@ -162,7 +168,7 @@ def read_positions(table, label="table", error=None):
     return Positions(rows, xyz, sigma[rows], len(table), stretch)
 
 
-def position_names(columns):
+def position_names(columns: Collection[str]) -> tuple[str, str] | None:
     """
     Names of a table's position columns.
 

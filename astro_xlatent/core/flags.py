@@ -55,8 +55,10 @@ FLAGS = tuple(
                                  "them: class and N_H may be biased"),
         (22, "AREA_ASSUMED", "chip or date of the observation unknown: the area's slope is that of the default "
                              "chip in a middle year"),
-        (25, "RESPONSE_EXTRAPOLATED", "the default response is of a year beyond the measured ones: its area is "
+        (23, "RESPONSE_EXTRAPOLATED", "the default response is of a year beyond the measured ones: its area is "
          "extrapolated, with the error that follows"),
+        (24, "NOT_THIS_MODEL", "the model does not describe these counts at all: its class and N_H are not "
+                               "to be trusted, and their probabilities are tempered towards flat"),
     ]
 )
 

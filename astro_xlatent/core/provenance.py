@@ -9,8 +9,12 @@ is why ``xl_model`` is a column as well.
 
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from astro_xlatent.core.errors import ModelError, ParameterError
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["PROVENANCE_KEYS", "check_latent_space", "package_version", "provenance_meta"]
 
@@ -26,7 +30,7 @@ PROVENANCE_KEYS = {
 }
 
 
-def package_version():
+def package_version() -> str:
     """
     Version of the installed package, or ``"unknown"`` in a bare source tree.
 
@@ -40,7 +44,8 @@ def package_version():
         return "unknown"
 
 
-def provenance_meta(model_name, sha256, *, latent_space="", prior=None, device="cpu", date=None):
+def provenance_meta(model_name: str, sha256: str, *, latent_space: str = "", prior: str | None = None,
+                    device: str = "cpu", date: datetime | None = None) -> dict[str, str]:
     """
     Describe a run in metadata that survives FITS, ECSV and Parquet.
 
@@ -91,7 +96,7 @@ def provenance_meta(model_name, sha256, *, latent_space="", prior=None, device="
     return {key: str(values[key]) for key in PROVENANCE_KEYS}
 
 
-def check_latent_space(*tables):
+def check_latent_space(*tables: "Table") -> str:
     """
     Make sure that the latents of several tables may be compared.
 

@@ -15,6 +15,7 @@ import numpy as np
 from astropy.coordinates import angular_separation
 from astropy.table import Table
 
+from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
 
 __all__ = ["BANDS", "Labelled", "clean_detections", "load_detections", "load_sources"]
@@ -22,8 +23,7 @@ __all__ = ["BANDS", "Labelled", "clean_detections", "load_detections", "load_sou
 #: Bands with measurements in both files.
 BANDS = ("s", "m", "h")
 
-_SOURCE_CLASSES = {name: name for name in ("AGN", "CV", "HM-STAR", "HMXB", "LM-STAR", "LMXB", "NS", "YSO")}
-_SOURCE_CLASSES["NS_BIN"] = "LMXB"
+_SOURCE_CLASSES = {name: name for name in CLASSES} | {"NS_BIN": "LMXB"}
 
 # Labels of one detection that say the same thing; every other combination is a contradiction.
 _DETECTION_CLASSES = {

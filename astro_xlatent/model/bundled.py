@@ -9,7 +9,7 @@ __all__ = ["BUNDLED", "DEFAULT"]
 
 #: Digest of every bundled model folder, by model name.
 BUNDLED = {
-    "xlatent-0.3": "6bc2d46f9f4405eda932a7d04255b8d0672a271af33c67c4a98d650c7909c503",
+    "xlatent-0.3": "3326deb3226e052593b15ee98c71c336afc12151010db4cc5e9c19756e32a553",
 }
 
 #: The model that is used unless another is named.

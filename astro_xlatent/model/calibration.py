@@ -7,14 +7,15 @@ and stored as JSON beside the weights. All depend on the mode (bands or
 spectra) and on the logarithm of the net counts, linearly between nodes.
 """
 
-import json
+from typing import Self
 
 import numpy as np
 from scipy.special import logsumexp, softmax
 
 from astro_xlatent.model.density import recalibrated_density
+from astro_xlatent.model.network import Config
 
-__all__ = ["WEIGHTS", "Calibration", "joint_score"]
+__all__ = ["WEIGHTS", "Calibration", "half_log_volume", "joint_score"]
 
 #: Weights of the parts of ``xl_outlier``. Chosen on `benchmarks.studies.oddities.TUNING` among
 #: weights of 0 to 1 by the share detected; the best were close, and those were left out with
@@ -22,9 +23,14 @@ __all__ = ["WEIGHTS", "Calibration", "joint_score"]
 WEIGHTS = {"evidence": 0.5, "gof": 1.0, "run": 1.0, "distance": 0.75}
 #: Where the exponential tail of a p-value ends.
 LEAST_P = 1e-6
+#: p-value of a fit below which it is poor.
+POOR_LEVEL = 0.01
+#: p-value of a fit, in the exponential tail beyond all simulations, below which the model does
+#: not apply.
+FOREIGN_LEVEL = 1e-4
 
 
-def joint_score(p_values):
+def joint_score(p_values: dict[str, np.ndarray]) -> np.ndarray:
     """
     One number for several p-values, small if odd.
 
@@ -63,25 +69,20 @@ class Calibration:
         ``class_temperature``, ``class_level`` and ``<head>_temperature`` (one
         value a node), ``flux_<band>`` (two a node), ``<head>_below``,
         ``evidence`` and for spectra ``gof``, ``run``, ``distance`` and
-        ``odd`` (a row of quantiles a node) at the probabilities ``levels``;
+        ``odd`` (a row of quantiles a node) at the probabilities ``levels``,
+        ``evidence_slope`` (one value a node, 0 where it is absent);
         heads are nh, index and kt; ``mixture`` with ``weight``, ``mean`` and
         ``covariance`` of the simulated latents; ``prior`` densities.
     """
 
-    def __init__(self, tables):
+    def __init__(self, tables: dict):
         self.tables = tables
         self.nodes = np.array(tables["nodes"])
         self.levels = np.array(tables["levels"])
         self._mixture = {k: np.array(v) for k, v in tables["mixture"].items()}
 
     @classmethod
-    def read(cls, path):
-        """Read a JSON file."""
-        with open(path, encoding="utf-8") as file:
-            return cls(json.load(file))
-
-    @classmethod
-    def identity(cls, config):
+    def identity(cls, config: Config) -> Self:
         """Change nothing: for a model that is not yet calibrated."""
         flat = {"latent_scale": [1.0], "class_temperature": [1.0], "class_level": [0.9],
                 **{f"{head}_temperature": [1.0] for head in ("nh", "index", "kt")},
@@ -104,15 +105,15 @@ class Calibration:
             return np.interp(x, self.nodes, table)
         return np.stack([np.interp(x, self.nodes, column) for column in table.T], axis=1)
 
-    def latent_scale(self, mode, net):
+    def latent_scale(self, mode: str, net: np.ndarray) -> np.ndarray:
         """Factor on the covariance of the latents, shape (n,)."""
         return self._at(mode, "latent_scale", net)
 
-    def class_temperature(self, mode, net):
+    def class_temperature(self, mode: str, net: np.ndarray) -> np.ndarray:
         """Divisor of the class logits, shape (n,)."""
         return self._at(mode, "class_temperature", net)
 
-    def density(self, head, mode, net, logits):
+    def density(self, head: str, mode: str, net: np.ndarray, logits: np.ndarray) -> np.ndarray:
         """
         Density of a quantity, conformal on simulations of like counts.
 
@@ -133,7 +134,7 @@ class Calibration:
         density = softmax(logits / self._at(mode, f"{head}_temperature", net)[:, None], axis=1)
         return recalibrated_density(density, self._at(mode, f"{head}_below", net), self.levels)
 
-    def flux_limits(self, band, mode, net, limits):
+    def flux_limits(self, band: str, mode: str, net: np.ndarray, limits: np.ndarray) -> np.ndarray:
         """
         Limits of a flux, conformal on simulations of like counts.
 
@@ -157,7 +158,7 @@ class Calibration:
         return np.stack([np.maximum(median - factor[:, 0] * below, 0.0), median,
                          median + factor[:, 1] * above], axis=1)
 
-    def class_set(self, mode, net, probability):
+    def class_set(self, mode: str, net: np.ndarray, probability: np.ndarray) -> np.ndarray:
         """
         Conformal sets of classes (Romano et al. 2020, arXiv:2006.02544).
 
@@ -172,28 +173,28 @@ class Calibration:
         Returns
         -------
         sets : ndarray of object, shape (n,)
-            Tuples of class indices, most probable first: as many as are
-            needed for the sum of probabilities that held the true class of
-            90 % of the simulated sources of like counts.
+            Tuples of class indices, most probable first: one, and as many as
+            together have no more than the sum of probabilities, down to that of
+            the true class, of 90 % of the simulated sources of like counts.
         """
         needed = self._at(mode, "class_level", net)
         order = np.argsort(-probability, axis=1)
-        before = np.cumsum(np.take_along_axis(probability, order, axis=1), axis=1)
-        size = 1 + np.sum(before[:, :-1] < needed[:, None], axis=1)
+        together = np.cumsum(np.take_along_axis(probability, order, axis=1), axis=1)
+        size = np.maximum(np.sum(together <= needed[:, None] + 1e-9, axis=1), 1)
         sets = np.empty(len(probability), object)
         sets[:] = [tuple(row[:k].tolist()) for row, k in zip(order, size, strict=True)]
         return sets
 
-    def prior_density(self, name):
+    def prior_density(self, name: str) -> np.ndarray:
         """Density of a quantity over the simulated sources, shape (cells,)."""
         return np.array(self.tables["prior"][name])
 
     @property
-    def mixture_means(self):
+    def mixture_means(self) -> np.ndarray:
         """Latents spread like the simulated sources', shape (components, 8)."""
         return self._mixture["mean"]
 
-    def evidence(self, mean, covariance):
+    def evidence(self, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
         """
         Log density of a posterior under the simulated latents.
 
@@ -219,6 +220,29 @@ class Calibration:
             total.append(np.log(weight) - 0.5 * (distance + relative))
         return logsumexp(total, axis=0)
 
+    def levelled_evidence(self, mode: str, net: np.ndarray, mean: np.ndarray,
+                          covariance: np.ndarray) -> np.ndarray:
+        """
+        The `evidence`, freed of its dependence on how much the data tell.
+
+        At equal counts five bands determine the latents better than three, and
+        the narrower posterior has the lower evidence. Without this, a p-value
+        would be uniform over all missions together and in none of them.
+
+        Parameters
+        ----------
+        mode, net, mean, covariance
+            As for `oddness`.
+
+        Returns
+        -------
+        evidence : ndarray, shape (n,)
+            Less the slope, fitted on simulations, times half the log
+            determinant of the covariance.
+        """
+        slope = self._at(mode, "evidence_slope", net) if "evidence_slope" in self.tables[mode] else 0.0
+        return self.evidence(mean, covariance) - slope * half_log_volume(covariance)
+
     def _p_value(self, mode, name, net, value, upper):
         """Share of simulated sources of like counts that are at least as odd."""
         quantiles = self._at(mode, name, net)
@@ -235,7 +259,8 @@ class Calibration:
         p = np.maximum(self._p_value(mode, name, net, value, upper), 0.01)
         return np.where(beyond > 0, np.maximum(0.01 * 5.0**-beyond, LEAST_P), p)
 
-    def oddness(self, mode, net, mean, covariance, fit):
+    def oddness(self, mode: str, net: np.ndarray, mean: np.ndarray, covariance: np.ndarray,
+                fit: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """
         p-values of a row's parts against simulations of like counts and mode.
 
@@ -249,7 +274,8 @@ class Calibration:
         fit : dict of ndarray, shape (n,)
             Of the latents that describe the counts best: ``gof``, ``run`` and
             ``distance`` (`~astro_xlatent.model.posterior.Posterior`), NaN where
-            unknown; not used for bands.
+            unknown; not used for bands. A fit that is poor for want of a
+            measured background is as poor as any other.
 
         Returns
         -------
@@ -258,20 +284,23 @@ class Calibration:
             for which the model was calibrated; 1 where unknown. Below 1 % the
             tail of the simulations is continued as an exponential.
         """
-        p = {"evidence": self._tail_p(mode, "evidence", net, self.evidence(mean, covariance), upper=False)}
+        evidence = self.levelled_evidence(mode, net, mean, covariance)
+        p = {"evidence": self._tail_p(mode, "evidence", net, evidence, upper=False)}
         for name, value in fit.items():
             if mode == "spectra" and name in self.tables[mode]:
                 found = self._tail_p(mode, name, net, np.nan_to_num(value), upper=True)
                 p[name] = np.where(np.isfinite(value), found, 1.0)
         return p
 
-    def outlier(self, mode, net, mean, covariance, fit):
+    def outlier(self, mode: str, net: np.ndarray, mean: np.ndarray, covariance: np.ndarray,
+                fit: dict[str, np.ndarray]) -> np.ndarray:
         """
         p-value of a row against simulations of like counts and mode.
 
         For spectra that of the `joint_score` of the parts in `oddness`; if the
         model was calibrated before there was one, twice the smaller of the
-        p-values of evidence and goodness of fit.
+        p-values of evidence and goodness of fit. At most `FOREIGN_LEVEL` where
+        `not_this_model`: such a fit is odd by itself.
 
         Parameters
         ----------
@@ -290,9 +319,38 @@ class Calibration:
             joint = self._p_value(mode, "odd", net, joint_score(p), upper=False)
         else:
             joint = np.minimum(1, 2 * np.minimum(p["evidence"], p["gof"]))
+        joint = np.where(self.not_this_model(net, fit), np.minimum(joint, FOREIGN_LEVEL), joint)
         return np.where(np.isfinite(fit["gof"]), joint, alone)
 
-    def poor_fit(self, net, gof, level=0.01):
-        """True where the goodness of fit is worse than that of all but a share of simulations."""
+    def poor_fit(self, net: np.ndarray, gof: np.ndarray) -> np.ndarray:
+        """True where the goodness of fit is worse than that of all but 1 % of simulations."""
         p = self._p_value("spectra", "gof", net, np.nan_to_num(gof), upper=True)
-        return np.isfinite(gof) & (p < level)
+        return np.isfinite(gof) & (p < POOR_LEVEL)
+
+    def not_this_model(self, net: np.ndarray, fit: dict[str, np.ndarray]) -> np.ndarray:
+        """
+        Where no simulated source of like counts is described as badly.
+
+        Parameters
+        ----------
+        net, fit
+            As for `oddness`.
+
+        Returns
+        -------
+        foreign : ndarray of bool, shape (n,)
+            False where the fit is unknown. Counts beyond the trained range
+            are judged as those at its end: the misfit of a spectrum that the
+            decoder lacks grows with them.
+        """
+        found = np.zeros(len(net), bool)
+        for name in ("gof", "run"):
+            if name in self.tables["spectra"]:
+                p = self._tail_p("spectra", name, net, np.nan_to_num(fit[name]), upper=True)
+                found |= np.isfinite(fit[name]) & (p < FOREIGN_LEVEL)
+        return found
+
+
+def half_log_volume(covariance: np.ndarray) -> np.ndarray:
+    """Half the log determinant of covariance matrices, shape (n,)."""
+    return 0.5 * np.linalg.slogdet(covariance)[1]

@@ -3,6 +3,8 @@
 Densities on a grid of cells, and what follows from them.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 __all__ = ["density_below", "density_quantiles", "probability_below_truth", "recalibrated_density"]
@@ -17,7 +19,8 @@ def _cumulative(density, limits):
     return borders, cumulative / cumulative[:, -1:]
 
 
-def density_quantiles(density, limits, probabilities):
+def density_quantiles(density: np.ndarray, limits: tuple[float, float],
+                      probabilities: Sequence[float]) -> np.ndarray:
     """
     Quantiles of densities that are flat within cells.
 
@@ -47,7 +50,7 @@ def density_quantiles(density, limits, probabilities):
     return np.array(rows).reshape(len(density), len(probabilities))
 
 
-def density_below(density, limits, value):
+def density_below(density: np.ndarray, limits: tuple[float, float], value: float) -> np.ndarray:
     """
     Probability below a value.
 
@@ -66,7 +69,8 @@ def density_below(density, limits, value):
     return np.array([np.interp(value, borders, row) for row in cumulative])
 
 
-def probability_below_truth(density, limits, truth, rng):
+def probability_below_truth(density: np.ndarray, limits: tuple[float, float], truth: np.ndarray,
+                            rng: np.random.Generator) -> np.ndarray:
     """
     Distribution function of every row at its true value.
 
@@ -97,7 +101,7 @@ def probability_below_truth(density, limits, truth, rng):
     return low + (high - low) * (position - cell)
 
 
-def recalibrated_density(density, quantiles, levels):
+def recalibrated_density(density: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """
     Densities whose distribution function is right on average.
 

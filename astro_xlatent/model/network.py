@@ -51,7 +51,7 @@ class Config:
     n_index: int = 45
     n_kt: int = 58
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, int]:
         """Plain dictionary, for JSON."""
         return asdict(self)
 
@@ -65,7 +65,7 @@ class Decoder(nn.Module):
     section, times one plus non-negative line features.
     """
 
-    def __init__(self, config, energy, cross_section):
+    def __init__(self, config: Config, energy: torch.Tensor, cross_section: torch.Tensor):
         super().__init__()
         knots = torch.linspace(math.log(energy[0]), math.log(energy[-1]), config.n_knots)
         self.register_buffer("interpolation", _hat_functions(torch.log(energy), knots))  # (K, E)
@@ -85,7 +85,7 @@ class Decoder(nn.Module):
         nn.init.constant_(self.absorber.bias[1:], -4.0)
         nn.init.constant_(self.line_strength.bias, -2.0)
 
-    def forward(self, z):
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
         """Photons per grid bin, shape (B, E), with arbitrary normalisation; z is (B, D)."""
         h = self.trunk(z @ self.rotation.T + self.offset)  # (B, H)
         log_continuum = self.continuum(h) @ self.interpolation  # (B, E)
@@ -94,11 +94,6 @@ class Decoder(nn.Module):
         screen = (1 - leak) * torch.exp(-column * self.sigma) + leak  # (B, E)
         lines = functional.softplus(self.line_strength(h)) @ functional.softplus(self.line_shape)
         return torch.exp(log_continuum.clamp(-30, 30)) * screen * (1 + lines)
-
-    def log_column(self, z):
-        """log10 of the absorber's column in cm-2, shape (B,)."""
-        h = self.trunk(z @ self.rotation.T + self.offset)
-        return 22 + torch.log10(functional.softplus(self.absorber(h)[:, 0]))
 
 
 def _hat_functions(x, knots):
@@ -116,7 +111,7 @@ class Teacher(nn.Module):
     distance is nearly the Cash statistic.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: Config):
         super().__init__()
         self.config = config
         width = 2 * config.decoder_width
@@ -132,16 +127,17 @@ class Teacher(nn.Module):
             nn.Linear(config.decoder_width, config.n_classes + config.n_nh),
         )
 
-    def raw(self, x):
+    def raw(self, x: torch.Tensor) -> torch.Tensor:
         """Latents before whitening, shape (B, D); x is (B, n_teacher_input)."""
         return self.net(x)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Whitened and rotated latents z*, shape (B, D)."""
         return (self.net(x) - self.offset) @ self.rotation.T
 
 
-def token_features(bins, reference, n_frequencies):
+def token_features(bins: dict[str, torch.Tensor], reference: torch.Tensor,
+                   n_frequencies: int) -> tuple[torch.Tensor, torch.Tensor]:
     """
     Features of every bin for the encoder.
 
@@ -185,7 +181,7 @@ def token_features(bins, reference, n_frequencies):
 class Block(nn.Module):
     """Pre-norm transformer block without dropout."""
 
-    def __init__(self, width, n_heads):
+    def __init__(self, width: int, n_heads: int):
         super().__init__()
         self.n_heads = n_heads
         self.norm1 = nn.LayerNorm(width)
@@ -194,7 +190,7 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(width)
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
-    def forward(self, x, mask):
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """x is (B, T, W); mask (B, 1, 1, T) is True where a token may be looked at."""
         batch, tokens, width = x.shape
         qkv = self.qkv(self.norm1(x)).view(batch, tokens, 3, self.n_heads, -1)
@@ -207,7 +203,7 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """Energy bins to the posterior of the latents and the heads' logits."""
 
-    def __init__(self, config):
+    def __init__(self, config: Config):
         super().__init__()
         self.config = config
         d = config.n_latent
@@ -225,7 +221,7 @@ class Encoder(nn.Module):
         rows, cols = torch.tril_indices(d, d)
         self.register_buffer("tril", rows * d + cols)
 
-    def forward(self, bins, reference):
+    def forward(self, bins: dict[str, torch.Tensor], reference: torch.Tensor) -> dict[str, torch.Tensor]:
         """
         Posterior parameters of every row.
 

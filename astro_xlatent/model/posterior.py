@@ -6,36 +6,40 @@ From energy bins to what is known about a source.
 the source's own response for fluxes and goodness of fit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 import torch
-from scipy.special import ndtri, softmax
-from scipy.stats import qmc
+from scipy.special import softmax
+from torch import nn
 
+from astro_xlatent.core.config import conf
+from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.density import density_quantiles
-from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
+from astro_xlatent.model.fluxes import FLUX_BANDS, fluxes
+from astro_xlatent.model.misfit import (
+    temper_densities,
+    temper_latents,
+    temper_probabilities,
+)
+from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE, Encoder
 from astro_xlatent.model.profile import profile_normalisation
 from astro_xlatent.model.refine import refine_latents, search_elsewhere
 from astro_xlatent.model.statistics import fit_statistics
-from astro_xlatent.model.tokens import merged_edges, merge_steps, to_tensors
-from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
+from astro_xlatent.model.threads import torch_threads
+from astro_xlatent.model.tokens import merge_steps, merged_edges, to_tensors
+from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["FLUX_BANDS", "Model", "Posterior", "covariance_of"]
 
-#: Bands of the flux columns in keV, by column suffix.
-FLUX_BANDS = {"05_2": (0.5, 2.0), "2_7": (2.0, 7.0), "02_23": (0.2, 2.3)}
-#: Latent draws per source for fluxes; the same standard normals for all.
-N_DRAWS = 32
+#: What the encoder gives densities of, besides latents and classes.
+HEADS = ("nh", "index", "kt")
 #: Goodness of fit above which a second search sets out from other places.
 POOR_FIT = 2.5
 # Rows decoded at once, to bound memory.
 CHUNK = 128
-
-_FLUX_WEIGHTS = {
-    name: (band_weights([lo], [hi])[0] * ENERGY_MID * KEV_TO_ERG).astype(np.float32)
-    for name, (lo, hi) in FLUX_BANDS.items()
-}
 
 
 @dataclass
@@ -64,8 +68,15 @@ class Posterior:
         sources like that of 8 normal deviates. NaN for bands.
     outlier : ndarray, (n,)
         p-value.
+    poor_fit : ndarray of bool, (n,)
+        True where at most 1 % of simulations of like counts are described worse.
+    not_this_model : ndarray of bool, (n,)
+        True where the decoder describes the counts worse than it does any
+        simulated source: what the model says of such a row is tempered, see
+        `~astro_xlatent.model.misfit`.
     detected : ndarray of bool, (n,)
-        False where no positive normalisation exists; such rows are the prior.
+        False where no positive normalisation exists. Such rows are the prior, and
+        say nothing: no class, latent or N_H is to be read from them.
     """
 
     latent: np.ndarray
@@ -80,22 +91,27 @@ class Posterior:
     run: np.ndarray
     distance: np.ndarray
     outlier: np.ndarray
+    poor_fit: np.ndarray
+    not_this_model: np.ndarray
     detected: np.ndarray
 
-    def nh_quantiles(self, probabilities):
+    def __len__(self) -> int:
+        return len(self.latent)
+
+    def nh_quantiles(self, probabilities: Sequence[float]) -> np.ndarray:
         """Quantiles of N_H in 1/cm2, shape (n, len(probabilities))."""
         return 10 ** density_quantiles(self.nh_density, LOG_NH_RANGE, probabilities)
 
-    def index_quantiles(self, probabilities):
+    def index_quantiles(self, probabilities: Sequence[float]) -> np.ndarray:
         """Quantiles of the photon index, given that the source is a power law."""
         return density_quantiles(self.index_density, PHOTON_INDEX_RANGE, probabilities)
 
-    def kt_quantiles(self, probabilities):
+    def kt_quantiles(self, probabilities: Sequence[float]) -> np.ndarray:
         """Quantiles of kT in keV, given that the source is thermal."""
         return 10 ** density_quantiles(self.kt_density, LOG_KT_RANGE, probabilities)
 
     @classmethod
-    def concatenate(cls, parts):
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
         """Stack rows."""
         joined = {
             f.name: np.concatenate([getattr(p, f.name) for p in parts])
@@ -104,7 +120,7 @@ class Posterior:
         flux = {k: np.concatenate([p.flux[k] for p in parts]) for k in parts[0].flux}
         return cls(**joined, flux=flux)
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: slice | np.ndarray) -> "Posterior":
         chosen = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "flux"}
         return Posterior(**chosen, flux={k: v[rows] for k, v in self.flux.items()})
 
@@ -124,7 +140,8 @@ class Model:
     calibration : `~astro_xlatent.model.calibration.Calibration`
     """
 
-    def __init__(self, info, encoder, decoder, teacher, calibration, device="cpu"):
+    def __init__(self, info: dict, encoder: Encoder, decoder: nn.Module, teacher: nn.Module,
+                 calibration: Calibration, device: str = "cpu"):
         self.info = info
         self.name = info["name"]
         self.version = info["version"]
@@ -139,17 +156,17 @@ class Model:
         self.calibration = calibration
         self.config = encoder.config
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Model {self.name} {self.version}, latent space {self.latent_space}, on {self.device}>"
 
-    def infer(self, bins, matrices=None):
+    def infer(self, bins: EnergyBins, matrices: np.ndarray | None = None) -> Posterior:
         """
         Posterior of every row.
 
         Parameters
         ----------
         bins : `~astro_xlatent.spectra.bins.EnergyBins`
-            At least one row; from spectra on the fine grid, or bands.
+            Any number of rows, none included; from spectra on the fine grid, or bands.
         matrices : ndarray of float32, shape (rows, bins, n_energy), optional
             Folding matrices in cm2 s if the rows are spectra. Without them
             rows count as bands: no redistribution, no goodness of fit.
@@ -159,45 +176,48 @@ class Model:
         posterior : Posterior
             Independent of the order and number of rows.
         """
-        parts = [
-            self._infer_chunk(bins[start:start + CHUNK],
-                              None if matrices is None else matrices[start:start + CHUNK])
-            for start in range(0, len(bins), CHUNK)
-        ]
-        return Posterior.concatenate(parts)
+        if not len(bins):
+            return self.infer(_ONE_BIN)[:0]
+        with torch_threads(conf.threads):
+            return Posterior.concatenate([
+                self._infer_chunk(bins[start:start + CHUNK],
+                                  None if matrices is None else matrices[start:start + CHUNK])
+                for start in range(0, len(bins), CHUNK)])
 
     @torch.no_grad()
     def _infer_chunk(self, bins, matrices):
         mode = "bands" if matrices is None else "spectra"
         out = self.encode(bins, coarsen=matrices is not None)
-        net = bins.net_counts
-        cal = self.calibration
+        net, cal = bins.net_counts, self.calibration
         covariance = covariance_of(out["precision_chol"])
         flux = {band: cal.flux_limits(band, mode, net, limits) for band, limits in
-                self.fluxes(bins, matrices, out["mean"], covariance).items()}
+                fluxes(self.decode, bins, matrices, out["mean"], covariance).items()}
         covariance = covariance * cal.latent_scale(mode, net)[:, None, None]
-        fit = {name: np.full(len(bins), np.nan) for name in ("gof", "run", "distance")}
+        fit = {name: np.full(len(bins), np.nan) for name in ("gof", "run", "distance", "dispersion")}
         if matrices is not None:
-            fit = self.fit_parts(*self.best_fit(bins, out["mean"], matrices))
-        # Without a measured background a poor fit says nothing about the source.
-        telling = fit | {"gof": np.where(bins.background_known, fit["gof"], np.nan)}
+            fit = self.best_fit(bins, out["mean"], matrices)[2]
+        dispersion = fit.pop("dispersion")
         class_prob = softmax_rows(out["classes"] / cal.class_temperature(mode, net)[:, None])
-        class_prob[~out["detected"]] = 1 / self.config.n_classes
         posterior = Posterior(
             latent=out["mean"],
             latent_cov=covariance,
             class_prob=class_prob,
-            class_set=cal.class_set(mode, net, class_prob),
-            **{f"{head}_density": cal.density(head, mode, net, out[head]) for head in ("nh", "index", "kt")},
+            class_set=np.empty(len(bins), object),
+            **{f"{head}_density": cal.density(head, mode, net, out[head]) for head in HEADS},
             flux=flux,
             **fit,
-            outlier=cal.outlier(mode, net, out["mean"], covariance, telling),
+            outlier=cal.outlier(mode, net, out["mean"], covariance, fit),
+            poor_fit=cal.poor_fit(net, fit["gof"]),
+            not_this_model=cal.not_this_model(net, fit) & out["detected"],
             detected=out["detected"],
         )
-        return self._prior_where(posterior, ~out["detected"])
+        self._temper_where(posterior, posterior.not_this_model, dispersion)
+        posterior.class_set = cal.class_set(mode, net, posterior.class_prob)
+        self._prior_where(posterior, ~out["detected"])
+        return posterior
 
     @torch.no_grad()
-    def encode(self, bins, coarsen=False):
+    def encode(self, bins: EnergyBins, coarsen: bool = False) -> dict[str, np.ndarray]:
         """
         Raw output of the encoder as numpy arrays of float64.
 
@@ -214,7 +234,7 @@ class Model:
             See `~astro_xlatent.model.network.Encoder.forward`, and ``detected``.
         """
         steps = merge_steps(bins.net_counts) if coarsen else np.ones(len(bins), int)
-        result = {}
+        result: dict[str, np.ndarray] = {}
         for step in np.unique(steps):
             rows = np.nonzero(steps == step)[0]
             part = bins[rows] if step == 1 else bins[rows].merge(merged_edges(step))
@@ -231,7 +251,7 @@ class Model:
         return result
 
     @torch.no_grad()
-    def decode(self, latent):
+    def decode(self, latent: np.ndarray) -> np.ndarray:
         """
         Incident spectra of latent vectors.
 
@@ -250,7 +270,8 @@ class Model:
         spectrum = self.decoder(z)
         return (spectrum / spectrum.sum(-1, keepdim=True)).cpu().numpy()
 
-    def best_fit(self, bins, latent, matrices):
+    def best_fit(self, bins: EnergyBins, latent: np.ndarray, matrices: np.ndarray,
+                 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """
         The latents that describe counts best, and how well they do.
 
@@ -269,99 +290,58 @@ class Model:
             Latents, see `~astro_xlatent.model.refine.refine_latents`.
         n_fitted : ndarray, shape (rows,)
             Effective number of fitted parameters.
-        gof, run : ndarray, shape (rows,)
-            See `~astro_xlatent.model.statistics.fit_statistics`.
+        fit : dict of ndarray, shape (rows,)
+            ``gof``, ``run`` and ``dispersion`` of
+            `~astro_xlatent.model.statistics.fit_statistics`, and ``distance``,
+            the squared length of the latents.
         """
         best, n_fitted = refine_latents(self.decode, latent, bins, matrices)
-        gof, run = fit_statistics(bins, self.decode(best), matrices, n_fitted)
-        poor = np.flatnonzero(gof > POOR_FIT)
+        fit = fit_statistics(bins, self.decode(best), matrices, n_fitted)
+        poor = np.flatnonzero(fit["gof"] > POOR_FIT)
         if poor.size:
             bins, matrices = bins[poor], matrices[poor]
             best[poor], n_fitted[poor] = search_elsewhere(
                 self.decode, best[poor], n_fitted[poor], self.calibration.mixture_means, bins, matrices)
-            gof[poor], run[poor] = fit_statistics(bins, self.decode(best[poor]), matrices, n_fitted[poor])
-        return best, n_fitted, gof, run
+            again = fit_statistics(bins, self.decode(best[poor]), matrices, n_fitted[poor])
+            for name, values in again.items():
+                fit[name][poor] = values
+        return best, n_fitted, fit | {"distance": (best**2).sum(axis=1)}
 
-    @staticmethod
-    def fit_parts(best, n_fitted, gof, run):
-        """What of a `best_fit` can be odd, by the names of `Posterior`'s attributes."""
-        return {"gof": gof, "run": run, "distance": (best**2).sum(axis=1)}
-
-    @torch.no_grad()
-    def fluxes(self, bins, matrices, mean, covariance):
-        """
-        Absorbed fluxes, over draws of latents and normalisation.
-
-        Parameters
-        ----------
-        bins : EnergyBins
-            Counts and background.
-        matrices : ndarray of float32, shape (rows, bins, n_energy), or None
-            Folding matrices in cm2 s; without them the bins' own areas serve.
-        mean, covariance : ndarray, (rows, 8) and (rows, 8, 8)
-            Of the latents, as the encoder gives them.
-
-        Returns
-        -------
-        fluxes : dict of ndarray, shape (rows, 3)
-            16, 50 and 84 % quantiles in erg/cm2/s by band name, not yet conformal.
-        """
-        n, weights = len(bins), bins.unfolded_weights() if matrices is None else matrices
-        chol = np.linalg.cholesky(covariance)
-        z = mean[:, None, :] + np.einsum("nij,kj->nki", chol, _NORMALS[:, :-1])
-        spectrum = self.decode(z.reshape(-1, z.shape[-1])).reshape(n, N_DRAWS, -1)
-        shape = np.einsum("nke,nbe->nkb", spectrum, weights, optimize=True)
-        norm = self._normalisation_draws(bins, shape)
-        limits = {}
-        for name, flux_weights in _FLUX_WEIGHTS.items():
-            flux = norm * (spectrum @ flux_weights)
-            limits[name] = np.quantile(flux, [0.16, 0.5, 0.84], axis=1).T
-        return limits
-
-    def _normalisation_draws(self, bins, shape):
-        """Normalisations K, one for every draw of the latents, with their Poisson spread."""
-        counts, background, valid = (
-            torch.as_tensor(np.broadcast_to(a[:, None, :], shape.shape).copy())
-            for a in (bins.counts, bins.background, bins.valid)
-        )
-        s = torch.as_tensor(shape, dtype=torch.float64)
-        # K is of order 1e-10 and less in physical units: solve it in units of counts.
-        unit = s.sum(-1).clamp(min=1e-300)
-        scaled = s / unit[..., None]
-        norm = profile_normalisation(counts, scaled, background, valid, n_steps=8)
-        model = (norm[..., None] * scaled + background).clamp(min=1e-6)
-        information = (counts * (scaled / model) ** 2 * valid).sum(-1)
-        # Without counts in excess of background the likelihood is exp(-K).
-        spread = torch.where(norm > 0, information.clamp(min=1e-12).rsqrt(), 1.14)
-        drawn = norm + spread * torch.as_tensor(_NORMALS[:, -1])
-        return (drawn.clamp(min=0) / unit).numpy()
+    def _temper_where(self, posterior, rows, dispersion):
+        """Make rows that the model does not describe say no more than their misfit allows."""
+        spread = dispersion[rows]
+        posterior.latent[rows], posterior.latent_cov[rows] = temper_latents(
+            posterior.latent[rows], posterior.latent_cov[rows], spread)
+        posterior.class_prob[rows] = temper_probabilities(posterior.class_prob[rows], spread)
+        for head in HEADS:
+            density = getattr(posterior, f"{head}_density")
+            density[rows] = temper_densities(density[rows], self.calibration.prior_density(head), spread)
 
     def _prior_where(self, posterior, rows):
         """Replace rows without a detected source by the prior."""
-        cal = self.calibration
         posterior.latent[rows] = 0.0
         posterior.latent_cov[rows] = np.eye(self.config.n_latent)
-        for name in ("nh", "index", "kt"):
-            getattr(posterior, f"{name}_density")[rows] = cal.prior_density(name)
-        posterior.gof[rows] = np.nan
-        posterior.outlier[rows] = np.nan
-        return posterior
+        posterior.class_prob[rows] = 1 / self.config.n_classes
+        for head in HEADS:
+            getattr(posterior, f"{head}_density")[rows] = self.calibration.prior_density(head)
+        for values in (posterior.gof, posterior.run, posterior.distance, posterior.outlier):
+            values[rows] = np.nan
+        posterior.poor_fit[rows] = False
+        for row in np.flatnonzero(rows):
+            posterior.class_set[row] = tuple(range(self.config.n_classes))
 
 
-def covariance_of(precision_chol):
+def covariance_of(precision_chol: np.ndarray) -> np.ndarray:
     """Covariance matrices from the lower Cholesky factors of their inverses, shape (n, D, D)."""
     return np.linalg.inv(precision_chol @ precision_chol.transpose(0, 2, 1))
 
 
-def softmax_rows(logits):
+def softmax_rows(logits: np.ndarray) -> np.ndarray:
     """Probabilities of every row of logits."""
     return softmax(logits, axis=1)
 
 
-def _quasi_normals(n_dimensions):
-    """A fixed low-discrepancy set of standard normals, shape (N_DRAWS, n_dimensions)."""
-    points = qmc.Sobol(n_dimensions, scramble=True, rng=20261122).random(N_DRAWS)
-    return ndtri(points.clip(1e-6, 1 - 1e-6))
-
-
-_NORMALS = _quasi_normals(9)
+# Something to infer where there are no rows, for the shapes of what comes out.
+_ONE_BIN = EnergyBins(**{name: np.ones((1, 1)) for name in ("e_lo", "counts", "area", "resolution")},
+                      e_hi=np.full((1, 1), 2.0), background=np.zeros((1, 1)),
+                      background_error=np.zeros((1, 1)), valid=np.ones((1, 1), bool))

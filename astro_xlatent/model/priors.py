@@ -6,12 +6,13 @@ Class priors: how probable each class is before its spectrum is seen.
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import softmax
 
 from astro_xlatent.core.columns import CLASSES, OTHER
 from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["OTHER", "GalacticPrior", "apply_prior", "galactic_features", "prior_weights"]
+__all__ = ["GalacticPrior", "apply_prior", "galactic_features", "prior_weights"]
 
 #: Every one of the eight classes keeps at least this probability.
 FLOOR = 0.02
@@ -19,7 +20,7 @@ FLOOR = 0.02
 _NO_FLUX = 1e-17
 
 
-def prior_weights(prior, n_rows):
+def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) -> np.ndarray:
     """
     Weights of the nine classes for every row.
 
@@ -78,7 +79,7 @@ def _from_mapping(prior):
     return np.array([float(prior.get(name, 0.0)) for name in names])
 
 
-def galactic_features(lon, lat, flux):
+def galactic_features(lon: np.ndarray, lat: np.ndarray, flux: np.ndarray) -> np.ndarray:
     """
     What the galactic prior looks at.
 
@@ -120,11 +121,11 @@ class GalacticPrior:
         Galactic coordinates of the rows in degrees; NaN gives equal weights.
     """
 
-    def __init__(self, table, lon, lat):
+    def __init__(self, table: dict, lon: np.ndarray, lat: np.ndarray):
         self._table = {k: np.array(v) for k, v in table.items()}
         self.lon, self.lat = lon, lat
 
-    def weights(self, rows, flux):
+    def weights(self, rows: np.ndarray, flux: np.ndarray) -> np.ndarray:
         """
         Weights of the nine classes for some rows.
 
@@ -150,7 +151,7 @@ class GalacticPrior:
         return np.concatenate([eight * (1 - other), other], axis=1)
 
 
-def apply_prior(probability, weights):
+def apply_prior(probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     Class probabilities for a prior, from those for equal priors.
 

@@ -9,7 +9,8 @@ __all__ = ["profile_normalisation"]
 
 
 @torch.no_grad()
-def profile_normalisation(counts, shape, background, valid, n_steps=12):
+def profile_normalisation(counts: torch.Tensor, shape: torch.Tensor, background: torch.Tensor,
+                          valid: torch.Tensor, n_steps: int = 12) -> torch.Tensor:
     """
     Maximum-likelihood normalisation of a source on a known background.
 

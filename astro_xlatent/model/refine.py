@@ -3,13 +3,16 @@
 Latents that describe the counts best, starting from the encoder's answer.
 """
 
+from collections.abc import Callable
 from copy import copy
+from typing import Self
 
 import numpy as np
 import torch
 
 from astro_xlatent.model.profile import profile_normalisation
 from astro_xlatent.model.statistics import merge_bins
+from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["refine_latents", "search_elsewhere"]
 
@@ -37,7 +40,7 @@ class _Problem:
         self.background = torch.as_tensor(np.where(used, floor, 1.0))
         self.matrices = torch.as_tensor(merge_bins(matrices, bins.valid))
 
-    def rows(self, index):
+    def rows(self, index: np.ndarray) -> Self:
         """The same problem for some of the rows."""
         if len(index) == len(self.counts):
             return self
@@ -46,7 +49,7 @@ class _Problem:
             setattr(part, name, getattr(self, name)[index])
         return part
 
-    def model(self, z):
+    def model(self, z: np.ndarray) -> torch.Tensor:
         """Expected counts for latents (rows, copies, D), shape (rows, copies, bins)."""
         rows, copies, d = z.shape
         spectrum = torch.as_tensor(self.decode(z.reshape(-1, d))).view(rows, copies, -1)
@@ -55,14 +58,15 @@ class _Problem:
         n, b, valid = (a[:, None].expand_as(s) for a in (self.counts, self.background, self.valid))
         return profile_normalisation(n, s, b, valid, n_steps=8)[..., None] * s + b
 
-    def objective(self, expected, z):
+    def objective(self, expected: torch.Tensor, z: np.ndarray) -> torch.Tensor:
         """Half the Cash statistic, up to a constant, plus half of z squared; (rows, copies)."""
         terms = expected - self.counts[:, None] * torch.log(expected)
         likelihood = torch.where(self.valid[:, None], terms, 0.0).sum(-1)
         return likelihood + 0.5 * torch.as_tensor(z).square().sum(-1)
 
 
-def refine_latents(decode, start, bins, matrices, n_steps=6):
+def refine_latents(decode: Callable, start: np.ndarray, bins: EnergyBins, matrices: np.ndarray,
+                   n_steps: int = 6) -> tuple[np.ndarray, np.ndarray]:
     """
     Maximum a posteriori latents by damped Gauss-Newton steps.
 
@@ -104,7 +108,9 @@ def refine_latents(decode, start, bins, matrices, n_steps=6):
     return z, n_fitted
 
 
-def search_elsewhere(decode, latent, n_fitted, candidates, bins, matrices, n_steps=12):
+def search_elsewhere(decode: Callable, latent: np.ndarray, n_fitted: np.ndarray, candidates: np.ndarray,
+                     bins: EnergyBins, matrices: np.ndarray, n_steps: int = 12,
+                     ) -> tuple[np.ndarray, np.ndarray]:
     """
     Look for a better minimum than the one that was found.
 

@@ -12,11 +12,12 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.spectra.bins import EnergyBins
 
-__all__ = ["cash", "cash_moments", "fit_statistics", "goodness_of_fit", "largest_run", "merge_bins",
-           "merged_fit"]
+__all__ = ["cash", "cash_moments", "fit_statistics", "largest_run", "merge_bins", "merged_fit"]
 
 #: Bins of the fine grid that make one bin of the goodness of fit.
 MERGED = 2
@@ -26,7 +27,7 @@ MIN_BINS = 10
 RUNS = (1, 2, 3, 4, 6, 8)
 
 
-def cash(counts, model):
+def cash(counts: ArrayLike, model: ArrayLike) -> np.ndarray:
     """
     Cash statistic per bin in the form that tends to chi-square.
 
@@ -64,7 +65,7 @@ def _moment_table():
     return log_mean, np.array(moments)
 
 
-def cash_moments(model):
+def cash_moments(model: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     Expectation and variance of the Cash statistic per bin.
 
@@ -83,7 +84,7 @@ def cash_moments(model):
     return np.interp(x, log_mean, moments[:, 0]), np.interp(x, log_mean, moments[:, 1])
 
 
-def merge_bins(values, valid):
+def merge_bins(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """
     Add up neighbouring bins of the fine grid.
 
@@ -109,24 +110,8 @@ def merge_bins(values, valid):
     return merged
 
 
-def goodness_of_fit(bins, spectrum, matrices, n_fitted=0.0):
-    """
-    How far the Cash statistic of incident spectra lies from its expectation.
-
-    Parameters
-    ----------
-    bins, spectrum, matrices, n_fitted
-        As for `fit_statistics`.
-
-    Returns
-    -------
-    gof : ndarray, shape (rows,)
-        First of what `fit_statistics` returns.
-    """
-    return fit_statistics(bins, spectrum, matrices, n_fitted)[0]
-
-
-def fit_statistics(bins, spectrum, matrices, n_fitted=0.0):
+def fit_statistics(bins: EnergyBins, spectrum: np.ndarray, matrices: np.ndarray,
+                   n_fitted: np.ndarray | float = 0.0) -> dict[str, np.ndarray]:
     """
     How well incident spectra describe counts, as a whole and at the worst place.
 
@@ -144,25 +129,28 @@ def fit_statistics(bins, spectrum, matrices, n_fitted=0.0):
 
     Returns
     -------
-    gof : ndarray, shape (rows,)
-        (C - C_e) / sqrt(Var C); the uncertainty of the background is part of
-        both moments. NaN with fewer than `MIN_BINS` valid bins.
-    run : ndarray, shape (rows,)
-        See `largest_run`. NaN likewise.
+    fit : dict of ndarray, shape (rows,)
+        All NaN with fewer than `MIN_BINS` valid bins. ``gof``: (C - C_e) /
+        sqrt(Var C); the uncertainty of the background is part of both moments.
+        ``run``: see `largest_run`. ``dispersion``: C / C_e, not below 1.
     """
     n, model, b_variance, used = merged_fit(bins, np.einsum("re,rbe->rb", spectrum, matrices, optimize=True))
     mean, variance = cash_moments(model)
     share = b_variance / model
     mean, variance = mean + share, variance + 2 * share**2 + 4 * share
-    excess = np.where(used, cash(n, model) - mean, 0.0).sum(axis=1) + n_fitted
+    expected = np.where(used, mean, 0.0).sum(axis=1) - n_fitted
+    excess = np.where(used, cash(n, model), 0.0).sum(axis=1) - expected
     total = np.where(used, variance, 0.0).sum(axis=1)
-    gof = excess / np.sqrt(np.maximum(total - 2 * n_fitted, 0.2 * total).clip(1e-30))
+    fit = {
+        "gof": excess / np.sqrt(np.maximum(total - 2 * n_fitted, 0.2 * total).clip(1e-30)),
+        "run": largest_run(*(np.where(used, a, 0.0) for a in (n, model, b_variance))),
+        "dispersion": 1 + np.maximum(excess, 0.0) / np.maximum(expected, 1.0),
+    }
     enough = used.sum(axis=1) >= MIN_BINS
-    run = largest_run(*(np.where(used, a, 0.0) for a in (n, model, b_variance)))
-    return np.where(enough, gof, np.nan), np.where(enough, run, np.nan)
+    return {name: np.where(enough, value, np.nan) for name, value in fit.items()}
 
 
-def merged_fit(bins, source):
+def merged_fit(bins: EnergyBins, source: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """
     Counts and their expectation in the bins of the goodness of fit.
 
@@ -184,12 +172,13 @@ def merged_fit(bins, source):
     n, s, b = (merge_bins(values, valid) for values in (bins.counts, source, bins.background))
     b_variance, used = merge_bins(bins.background_error**2, valid), merge_bins(valid, valid) > 0
     s = s / np.maximum(s.sum(axis=1, keepdims=True), 1e-300)
-    norm = profile_normalisation(*(torch.as_tensor(a) for a in (n, s, b, used))).numpy()
+    counts, shape, background, counted = (torch.as_tensor(a) for a in (n, s, b, used))
+    norm = profile_normalisation(counts, shape, background, counted).numpy()
     model = np.maximum(norm[:, None] * s + np.maximum(b, 0.3 * np.sqrt(b_variance)), 1e-5)
     return n, model, b_variance, used
 
 
-def largest_run(counts, model, background_variance):
+def largest_run(counts: np.ndarray, model: np.ndarray, background_variance: np.ndarray) -> np.ndarray:
     """
     Largest excess or deficit in neighbouring bins.
 

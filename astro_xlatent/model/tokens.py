@@ -3,9 +3,16 @@
 `EnergyBins` as tensors for the encoder.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from astro_xlatent.spectra.bins import FINE_EDGES
+from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["REFERENCE_INDEX", "merge_steps", "merged_edges", "to_tensors", "token_arrays"]
 
@@ -16,7 +23,7 @@ REFERENCE_INDEX = 1.7
 MERGE_STEPS = ((60.0, 8), (250.0, 4), (1000.0, 2), (np.inf, 1))
 
 
-def merge_steps(net_counts):
+def merge_steps(net_counts: np.ndarray) -> np.ndarray:
     """
     How many fine bins to merge into one token, for every row.
 
@@ -35,12 +42,12 @@ def merge_steps(net_counts):
     return steps[np.searchsorted(limits, net_counts)]
 
 
-def merged_edges(step):
+def merged_edges(step: int) -> np.ndarray:
     """Edges in keV of the fine grid with every ``step`` bins merged."""
     return np.append(FINE_EDGES[:-1:step], FINE_EDGES[-1])
 
 
-def token_arrays(bins):
+def token_arrays(bins: EnergyBins) -> dict[str, np.ndarray]:
     """
     Arrays of one batch, with the counts a reference power law would give.
 
@@ -75,7 +82,8 @@ def token_arrays(bins):
         "valid": valid, "energy_weighted": bins.energy_weighted}
 
 
-def to_tensors(bins, device="cpu"):
+def to_tensors(bins: EnergyBins, device: str | torch.device = "cpu",
+               ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """
     `token_arrays` as tensors.
 
@@ -93,7 +101,9 @@ def to_tensors(bins, device="cpu"):
     """
     import torch
 
-    tensors = {k: torch.as_tensor(v, device=device) for k, v in token_arrays(bins).items()}
+    # Copies where an array cannot be written to, of which torch warns.
+    tensors = {k: torch.as_tensor(np.require(v, requirements="W"), device=device)
+               for k, v in token_arrays(bins).items()}
     return tensors, tensors.pop("reference")
 
 

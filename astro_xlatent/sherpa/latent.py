@@ -53,7 +53,7 @@ class LatentSpectrum(RegriddableModel1D):
     """
 
     def __init__(self, name="latentspectrum", model=None):
-        self._model = load_model(model) if not hasattr(model, "decode") else model
+        self._model = load_model(model)
         if self._model.config.n_latent != N_LATENT:
             msg = f"model {self._model.name} has {self._model.config.n_latent} latents, not {N_LATENT}"
             raise ModelError(msg)

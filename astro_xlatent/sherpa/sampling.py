@@ -187,7 +187,7 @@ def sample(id=None, n=1000, session=None, *, model=None, seed=None, n_proposed=N
     if len(ids) != 1:
         msg = f"sample draws from one data set at a time, got {ids}; call it for each"
         raise ParameterError(msg)
-    model = load_model(model) if not hasattr(model, "infer") else model
+    model = load_model(model)
     likelihood = likelihood_of(ids[0], session)
     posterior = model.infer(likelihood.bins, likelihood.fine_matrix)
     if not posterior.detected[0]:

@@ -118,7 +118,7 @@ def guess(id=None, session=None, *, model=None, prior=None):
     bins, matrices = bins_from_spectra([spectrum_of(i, session) for i in ids])
     for i in ids:
         check_statistic(i, session)
-    model = load_model(model) if not hasattr(model, "infer") else model
+    model = load_model(model)
     row = int(np.argmax(bins.net_counts))
     posterior = model.infer(bins[row], matrices[row:row + 1])
     probability = apply_prior(posterior.class_prob, prior_weights(prior, 1))[0]

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astro_xlatent.core import columns
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, N_ENERGY
 from astro_xlatent.simulate.families import binaries, compact, extragalactic, stars
@@ -33,7 +34,7 @@ from astro_xlatent.simulate.truth import absorb, band_fluxes, equivalent_column
 __all__ = ["CLASSES", "FAMILIES", "Sources", "draw_generic", "draw_sources"]
 
 #: Classes in the order of the probability columns; "other" is last.
-CLASSES = ("AGN", "CV", "HM-STAR", "HMXB", "LM-STAR", "LMXB", "NS", "YSO", "other")
+CLASSES = (*columns.CLASSES, columns.OTHER)
 
 # class -> (family, name of the parameter that is its share); None takes what is left
 _MIXTURES = {

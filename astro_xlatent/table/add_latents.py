@@ -125,7 +125,7 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
     table, hand_back = open_table(table)
     include = _check_columns(table, include, replace)
     source = None if group_by is None else source_numbers(table, group_by)[1]
-    model = load_model(model) if model is None or not hasattr(model, "infer") else model
+    model = load_model(model)
     mission = _choose_mission(table, mission, spectra)
     weights = class_prior(table, prior, model)
     columns = EnrichedColumns(len(table), model, weights, include, joint=source is not None)

@@ -114,8 +114,7 @@ class EnrichedColumns:
         classes[~seen] = 1 / classes.shape[1]
         mean, covariance = (self.values[name].astype(float) for name in ("xl_latent", "xl_latent_cov"))
         found = combine_groups(mean, covariance, seen, classes, source, n_sources, self.weights)
-        nothing = np.bincount(source, weights=seen, minlength=n_sources) == 0
-        self.joined = joint_columns(found, nothing, source)
+        self.joined = joint_columns(found, source)
 
     def columns(self) -> dict[str, Column]:
         """
@@ -166,9 +165,9 @@ def quality_flags(chunk: Chunk, posterior: Posterior, model) -> np.ndarray:
         (Flag.NO_SOURCE, ~posterior.detected),
         (Flag.NH_UPPER_LIMIT, low_nh),
         (Flag.OUTLIER, posterior.outlier < OUTLIER_LEVEL),
+        (Flag.POOR_FIT, posterior.poor_fit),
+        (Flag.NOT_THIS_MODEL, posterior.not_this_model),
     ]
-    if chunk.matrices is not None:
-        where.append((Flag.POOR_FIT, model.calibration.poor_fit(net, posterior.gof, OUTLIER_LEVEL)))
     flags = np.zeros(len(net), np.int64)
     for flag, rows in where:
         flags |= np.where(rows, int(flag), 0)

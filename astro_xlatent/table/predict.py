@@ -173,10 +173,9 @@ def conversion_factor(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], res
 
 def _model_for(source, model):
     """The model, made sure to be of the row's latent space."""
-    if model is None or not hasattr(model, "decode"):
-        from astro_xlatent.model.pretrained import load_model
+    from astro_xlatent.model.pretrained import load_model
 
-        model = load_model(model)
+    model = load_model(model)
     if isinstance(source, Row):
         space = source.table.meta.get("XLSPACE", "")
         if space != model.latent_space:

@@ -10,10 +10,11 @@ import torch
 from scipy.special import log_softmax, softmax
 
 from astro_xlatent.model.build import load_modules
-from astro_xlatent.model.calibration import Calibration, joint_score
+from astro_xlatent.model.calibration import Calibration, half_log_volume, joint_score
 from astro_xlatent.model.density import probability_below_truth
+from astro_xlatent.model.fluxes import FLUX_BANDS, fluxes
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
-from astro_xlatent.model.posterior import FLUX_BANDS, Model, covariance_of
+from astro_xlatent.model.posterior import Model, covariance_of
 from astro_xlatent.simulate.imperfections import misjudge_background
 from astro_xlatent.simulate.prepared import load_prepared
 from astro_xlatent.train.batches import draw_faults
@@ -145,13 +146,13 @@ def simulate_outputs(model, instruments, mode, seed, rows=256, imperfections=())
     out = model.encode(bins, coarsen=mode == "spectra")
     with torch.no_grad():
         out["target"] = model.teacher(torch.as_tensor(teacher_input(sources.spectrum))).numpy()
-        fluxes = model.fluxes(bins, matrices, out["mean"], covariance_of(out["precision_chol"]))
+        limits = fluxes(model.decode, bins, matrices, out["mean"], covariance_of(out["precision_chol"]))
     if matrices is not None:
-        fit = model.fit_parts(*model.best_fit(bins, out["mean"], matrices))
+        fit = model.best_fit(bins, out["mean"], matrices)[2]
         out |= {name: np.where(bins.background_known, value, np.nan) for name, value in fit.items()}
     # The truth has columns of the same names.
     out |= {f"{name}_logits": out.pop(name) for name in HEADS}
-    out |= {f"flux_{name}_limits": limits for name, limits in fluxes.items()}
+    out |= {f"flux_{name}_limits": values for name, values in limits.items()}
     keep = out["detected"]
     out |= {"net": bins.net_counts, "class_index": sources.class_index, **sources.truth}
     return {k: np.asarray(v)[keep] for k, v in out.items() if k != "pooled"}
@@ -200,7 +201,9 @@ def _fit_mode(rows, mode, tables):
     level = _level_of_truth(softmax(rows["classes"] / temperature[:, None], axis=1), rows["class_index"])
     fitted["class_level"] = [float(np.quantile(level[w & has_class], SET_COVERAGE)) for w in windows]
     scaled = covariance * np.interp(np.log10(rows["net"].clip(1e-3)), NODES, scale)[:, None, None]
-    evidence = Calibration(tables | {mode: fitted}).evidence(rows["mean"], scaled)
+    plain, volume = Calibration(tables).evidence(rows["mean"], scaled), half_log_volume(scaled)
+    fitted["evidence_slope"] = [round(float(np.polyfit(volume[w], plain[w], 1)[0]), 4) for w in windows]
+    evidence = Calibration(tables | {mode: fitted}).levelled_evidence(mode, rows["net"], rows["mean"], scaled)
     fitted["evidence"] = [np.quantile(evidence[w], LEVELS).round(4).tolist() for w in windows]
     if mode == "spectra":
         fitted |= _fit_oddness(rows, scaled, windows, tables | {mode: fitted})

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from astro_xlatent.model.build import build_model
-from astro_xlatent.model.pretrained import FORMAT, folder_digest, save_tensors
+from astro_xlatent.model.check import FORMAT, file_digests
+from astro_xlatent.model.pretrained import folder_digest, save_tensors
 from astro_xlatent.simulate.populations import CLASSES
 from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
 from astro_xlatent.train.card import model_card
@@ -64,8 +65,9 @@ def export_model(folder, settings, step, modules, tables, instruments, log=print
     }
     save_tensors(temporary / "weights.safetensors", modules)
     _write_json(temporary / "calibration.json", tables)
+    info["files"] = file_digests(temporary)
     _write_json(temporary / "config.json", info)
-    model = build_model(info, temporary, "cpu")
+    model = build_model(temporary, "cpu")
     _write_json(temporary / "selftest.json", _selftest_vector(model))
     n_parameters = sum(p.numel() for m in modules.values() for p in m.parameters())
     card = model_card(info, n_parameters, PLAN, settings.notes)

@@ -101,7 +101,7 @@ def _observe(spectra, instruments, rng, counts_range):
 def _folded(model, bins, matrices):
     """Expected counts of the best latents, and the number of parameters they fitted."""
     latent = model.encode(bins, coarsen=True)["mean"]
-    best, n_fitted, _, _ = model.best_fit(bins, latent, matrices)
+    best, n_fitted, _ = model.best_fit(bins, latent, matrices)
     return np.einsum("re,rbe->rb", model.decode(best), matrices, optimize=True), n_fitted
 
 

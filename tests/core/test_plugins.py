@@ -25,7 +25,8 @@ broken = "xl_tiny_plugin:no_such_thing"
 [project.entry-points."astro_xlatent.missions"]
 tinysat = "xl_tiny_plugin:TinySat"
 [project.entry-points."astro_xlatent.models"]
-tiny-1 = "xl_tiny_plugin:tiny_model"
+tiny-1 = "xl_tiny_plugin:TinyModel"
+tiny-2 = "xl_tiny_plugin:no_model"
 [tool.setuptools]
 py-modules = ["xl_tiny_plugin"]
 """
@@ -45,7 +46,20 @@ class TinySat(Mission):
     def expected_columns(self):
         return "tiny_counts"
 
-def tiny_model():
+class TinyModel:
+    name, version, latent_space, sha256 = "tiny", "1", "tiny", ""
+    classes, missions = (), ()
+
+    def __init__(self, device):
+        self.device = device
+
+    def infer(self, bins, matrices=None):
+        raise NotImplementedError
+
+    def decode(self, latent):
+        raise NotImplementedError
+
+def no_model(device):
     return "a model"
 
 def count_rows(table):
@@ -98,10 +112,19 @@ def test_mission_of_a_plugin(run_with_plugin):
 
 
 def test_model_of_a_plugin(run_with_plugin):
-    """The plugin's model is listed and loaded by its name."""
+    """The plugin's model is listed, and loaded by its name on the device that is asked for."""
     out, _ = run_with_plugin(
-        "import astro_xlatent as a\nprint('tiny-1' in a.available_models(), a.load_model('tiny-1'))")
-    assert out == "True a model"
+        "import astro_xlatent as a\nmodel = a.load_model('tiny-1', device='meta')\n"
+        "print('tiny-1' in a.available_models(), model.device, a.load_model(model) is model)")
+    assert out == "True meta True"
+
+
+def test_no_model_of_a_plugin(run_with_plugin):
+    """What lacks the methods of a model is refused by its name."""
+    out, _ = run_with_plugin(
+        "import astro_xlatent as a\ntry:\n    a.load_model('tiny-2')\n"
+        "except a.core.errors.ModelError as error:\n    print(error)")
+    assert out.startswith("model 'tiny-2' of a plug-in is a str that lacks")
 
 
 def test_own_transform_is_registered():

@@ -56,7 +56,7 @@ def test_either_part_alone_is_enough(tables):
 
 
 def test_unknown_fit_leaves_the_latents(tables):
-    """Without a goodness of fit (few bins, no background) the evidence of the latents decides alone."""
+    """Without a goodness of fit (few bins) the evidence of the latents decides alone."""
     rng = np.random.default_rng(4)
     mean, nothing = rng.normal(size=(50, 8)), np.full(50, np.nan)
     arguments = np.full(50, 300.0), mean, _narrow(50)

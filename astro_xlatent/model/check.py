@@ -1,0 +1,224 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+What the files of a model folder must hold.
+
+Every function takes the path that it may have to name, and raises
+`ModelError` in one style: file, what is wrong, the remedy.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from astro_xlatent.core.columns import CLASSES, N_LATENT, OTHER
+from astro_xlatent.core.errors import ModelError
+from astro_xlatent.model.network import Config
+
+__all__ = ["FORMAT", "check_calibration", "check_files", "check_info", "file_digests", "numbers",
+           "read_json", "refuse"]
+
+#: Layout of model folders that this version reads.
+FORMAT = 1
+#: Files of which ``config.json`` holds the digests.
+VOUCHED = ("calibration.json", "weights.safetensors")
+#: Far beyond any model's files of text, in bytes.
+LARGEST_TEXT = 64 * 2**20
+# Least and largest size of any part of the networks; beyond it memory is the first to give up.
+_SIZES = (1, 4096)
+# Tables with one value, or one row of values, a node of counts: least and largest value allowed.
+_NODE_TABLES = {
+    "latent_scale": (1e-4, 1e4), "class_temperature": (1e-2, 1e2), "class_level": (0.0, 1.0 + 1e-6),
+    "nh_temperature": (1e-2, 1e2), "index_temperature": (1e-2, 1e2), "kt_temperature": (1e-2, 1e2),
+    "evidence_slope": (-1e2, 1e2),
+}
+_FLUX_TABLES = ("flux_05_2", "flux_2_7", "flux_02_23")
+_SHARE_TABLES = ("nh_below", "index_below", "kt_below")
+_QUANTILE_TABLES = ("evidence", "gof", "run", "distance", "odd")
+# Of later models only.
+_MAY_LACK = ("evidence_slope", "run", "distance", "odd")
+_SPECTRA_ONLY = ("gof", "run", "distance", "odd")
+
+
+def refuse(path: Path, what: str) -> NoReturn:
+    """Raise `ModelError` for a file of a model folder."""
+    msg = f"{path}: {what}; copy the model folder again, or make it anew with astro-xlatent train"
+    raise ModelError(msg)
+
+
+def read_json(path: Path) -> Any:
+    """Contents of a JSON file, without NaN and infinity, which JSON does not have."""
+    try:
+        if path.stat().st_size > LARGEST_TEXT:
+            refuse(path, f"is larger than the {LARGEST_TEXT // 2**20} MB that any model needs")
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda name: refuse(
+            path, f"holds {name}, which is no number"))
+    except OSError as error:
+        refuse(path, f"cannot be read ({error.strerror})")
+    # Undecodable bytes and broken JSON are both ValueErrors, and so is ModelError.
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ModelError):
+            raise
+        refuse(path, f"is no JSON ({error})")
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of the files that ``config.json`` vouches for, by name."""
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in VOUCHED}
+
+
+def check_files(folder: Path, info: dict) -> None:
+    """Make sure that files are those that ``config.json`` was written with; older models do not say."""
+    if "files" in info and info["files"] != (found := file_digests(folder)):
+        wanted = _member(folder / "config.json", info, "files")
+        for name in VOUCHED:
+            if wanted.get(name) != found[name]:
+                refuse(folder / name, f"sha256 is {found[name]}, but config.json says {wanted.get(name)}")
+        refuse(folder / "config.json", f"'files' does not name {', '.join(VOUCHED)} alone")
+
+
+def numbers(path: Path, name: str, value: Any, shape: tuple[int | None, ...],
+            low: float = -1e30, high: float = 1e30) -> np.ndarray:
+    """
+    A nested list of a JSON file as an array, its shape and range checked.
+
+    Parameters
+    ----------
+    path, name
+        What to name if it is refused.
+    value : object
+        From JSON.
+    shape : tuple
+        What it must be; None where any length of one or more will do.
+    low, high : float, optional
+        Least and largest value allowed.
+
+    Returns
+    -------
+    array : ndarray of float64
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        refuse(path, f"{name} has rows of unequal length")
+    wanted = "x".join("any" if n is None else str(n) for n in shape) or "a single number"
+    fits = array.ndim == len(shape) and all(
+        n >= 1 and m in (None, n) for n, m in zip(array.shape, shape, strict=True))
+    if not fits:
+        refuse(path, f"{name} has shape {array.shape}, not {wanted}")
+    if array.dtype.kind not in "iuf":
+        refuse(path, f"{name} holds something that is no number")
+    if not np.all((array >= low) & (array <= high)):
+        refuse(path, f"{name} is not within {low:g} to {high:g}")
+    return array.astype(float)
+
+
+def _member(path: Path, table: Any, name: str, kind: type = dict) -> Any:
+    """An entry of a JSON object, of the type it must have."""
+    if not isinstance(table, dict) or not isinstance(table.get(name), kind):
+        refuse(path, f"{name!r} is missing or of the wrong type")
+    return table[name]
+
+
+def check_info(path: Path, info: Any) -> Config:
+    """
+    Make sure that ``config.json`` describes a model.
+
+    Returns
+    -------
+    config : Config
+        Sizes of its networks.
+    """
+    if not isinstance(info, dict):
+        refuse(path, "holds no JSON object")
+    if info.get("format") != FORMAT:
+        msg = (f"{path}: model format {info.get('format')!r}, this version of astro_xlatent "
+               f"reads {FORMAT}; install a matching version")
+        raise ModelError(msg)
+    for name in ("name", "version", "latent_space"):
+        if not _member(path, info, name, str).strip().isprintable() or not info[name].strip():
+            refuse(path, f"{name!r} is empty or not printable")
+    if _member(path, info, "classes", list) != [*CLASSES, OTHER]:
+        refuse(path, f"classes are {info['classes']}, not {[*CLASSES, OTHER]}")
+    if not all(isinstance(mission, str) for mission in _member(path, info, "missions", list)):
+        refuse(path, "missions are not all names")
+    sizes = _member(path, info, "network")
+    unknown = sorted(set(sizes) - {field.name for field in fields(Config)})
+    if unknown:
+        refuse(path, f"network has unknown sizes {unknown}")
+    for name, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or not _SIZES[0] <= size <= _SIZES[1]:
+            refuse(path, f"network {name} is {size!r}, not an integer within {_SIZES[0]} to {_SIZES[1]}")
+    config = Config(**sizes)
+    if config.width % config.n_heads:
+        refuse(path, f"network width {config.width} is no multiple of n_heads {config.n_heads}")
+    for name, size, least in (("n_latent", N_LATENT, N_LATENT), ("n_classes", len(CLASSES) + 1, 1),
+                              ("n_nh", None, 2), ("n_index", None, 2), ("n_kt", None, 2),
+                              ("n_knots", None, 2)):
+        found = getattr(config, name)
+        if found < least or size not in (None, found):
+            refuse(path, f"network {name} is {found}, not {size or f'{least} or more'}")
+    return config
+
+
+def check_calibration(path: Path, tables: Any, config: Config) -> None:
+    """Make sure that ``calibration.json`` has every table that inference reads, right in shape and range."""
+    if not isinstance(tables, dict):
+        refuse(path, "holds no JSON object")
+    nodes = numbers(path, "nodes", tables.get("nodes"), (None,), -10, 10)
+    levels = numbers(path, "levels", tables.get("levels"), (None,), 0, 1)
+    for name, values in (("nodes", nodes), ("levels", levels)):
+        if np.any(np.diff(values) <= 0):
+            refuse(path, f"{name} do not increase")
+    if len(levels) < 2 or levels[0] != 0 or levels[-1] != 1:
+        refuse(path, "levels do not go from 0 to 1")
+    for mode in ("bands", "spectra"):
+        _check_mode(path, mode, _member(path, tables, mode), len(nodes), len(levels))
+    _check_mixture(path, _member(path, tables, "mixture"), config.n_latent)
+    prior = _member(path, tables, "prior")
+    for name in ("nh", "index", "kt"):
+        density = numbers(path, f"prior {name}", prior.get(name), (getattr(config, f"n_{name}"),), 0, 1)
+        if not 0.99 < density.sum() < 1.01:
+            refuse(path, f"prior {name} does not sum to one")
+    if "galactic_prior" in tables:
+        table, n = _member(path, tables, "galactic_prior"), len(CLASSES)
+        features = len(numbers(path, "galactic_prior mean", table.get("mean"), (None,)))
+        numbers(path, "galactic_prior scale", table.get("scale"), (features,), 1e-6)
+        numbers(path, "galactic_prior coefficient", table.get("coefficient"), (n, features), -1e3, 1e3)
+        numbers(path, "galactic_prior intercept", table.get("intercept"), (n,), -1e3, 1e3)
+
+
+def _check_mode(path: Path, mode: str, tables: dict, n_nodes: int, n_levels: int) -> None:
+    def check(name: str, shape: tuple, low: float, high: float, then: Callable | None = None) -> None:
+        if name not in tables and (name in _MAY_LACK or (mode == "bands" and name in _SPECTRA_ONLY)):
+            return
+        values = numbers(path, f"{mode} {name}", tables.get(name), (n_nodes, *shape), low, high)
+        if then is not None and not then(values):
+            refuse(path, f"{mode} {name} is not in order")
+
+    def ordered(values: np.ndarray) -> bool:
+        return bool(np.all(np.diff(values, axis=1) >= 0))
+
+    for name, (low, high) in _NODE_TABLES.items():
+        check(name, (), low, high)
+    for name in _FLUX_TABLES:
+        check(name, (2,), 0, 1e3)
+    for name in _SHARE_TABLES:
+        check(name, (n_levels,), 0, 1, lambda v: ordered(v) and v[:, 0].max() == 0 and v[:, -1].min() == 1)
+    for name in _QUANTILE_TABLES:
+        check(name, (n_levels,), -1e12, 1e12, ordered)
+
+
+def _check_mixture(path: Path, mixture: dict, d: int) -> None:
+    weight = numbers(path, "mixture weight", mixture.get("weight"), (None,), 1e-30, 1.0 + 1e-6)
+    if not 0.99 < weight.sum() < 1.01:
+        refuse(path, "mixture weight does not sum to one")
+    numbers(path, "mixture mean", mixture.get("mean"), (len(weight), d), -1e3, 1e3)
+    spread = numbers(path, "mixture covariance", mixture.get("covariance"), (len(weight), d, d), -1e6, 1e6)
+    symmetric = np.allclose(spread, spread.transpose(0, 2, 1), rtol=1e-6, atol=1e-9)
+    if not symmetric or np.linalg.eigvalsh(spread).min() <= 0:
+        refuse(path, "mixture covariance is no covariance")

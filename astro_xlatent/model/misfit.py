@@ -1,0 +1,93 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+What may be said of a row that the model does not describe.
+
+Where the fit statistic of the best spectrum is s times its expectation, the
+likelihood overstates what the counts tell about the model's parameters. It is
+raised to the power 1/s, as for overdispersed counts (Wedderburn 1974,
+Biometrika 61, 439; the scale factor of the Particle Data Group's averages is
+the square root of s), and the prior is kept: for a large s nothing but the
+prior remains.
+"""
+
+import numpy as np
+
+__all__ = ["temper_densities", "temper_latents", "temper_probabilities"]
+
+# Probabilities below it are not known to be smaller.
+_LEAST = 1e-9
+
+
+def temper_probabilities(probability: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
+    """
+    Class probabilities for equal priors, towards flat.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (n, classes)
+    dispersion : ndarray, shape (n,)
+        Fit statistic over its expectation, 1 or more.
+
+    Returns
+    -------
+    tempered : ndarray, shape (n, classes)
+        Rows sum to one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> temper_probabilities(np.array([[0.8, 0.2]]), np.array([2.0])).round(3)
+    array([[0.667, 0.333]])
+    """
+    return temper_densities(probability, np.ones(probability.shape[1]), dispersion)
+
+
+def temper_densities(density: np.ndarray, prior: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
+    """
+    Densities on cells, towards their prior.
+
+    Parameters
+    ----------
+    density : ndarray, shape (n, cells)
+    prior : ndarray, shape (cells,)
+        Density without any data.
+    dispersion : ndarray, shape (n,)
+        As for `temper_probabilities`.
+
+    Returns
+    -------
+    tempered : ndarray, shape (n, cells)
+        Rows sum to one.
+    """
+    ratio = np.log(np.maximum(density, _LEAST)) - np.log(np.maximum(prior, _LEAST))
+    ratio -= ratio.max(axis=1, keepdims=True)
+    tempered = prior * np.exp(ratio / dispersion[:, None])
+    return tempered / tempered.sum(axis=1, keepdims=True)
+
+
+def temper_latents(mean: np.ndarray, covariance: np.ndarray, dispersion: np.ndarray,
+                   ) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Gaussian posteriors of the latents, towards N(0, 1).
+
+    Parameters
+    ----------
+    mean, covariance : ndarray, (n, 8) and (n, 8, 8)
+    dispersion : ndarray, shape (n,)
+        As for `temper_probabilities`.
+
+    Returns
+    -------
+    mean, covariance : ndarray, (n, 8) and (n, 8, 8)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mean, covariance = temper_latents(np.ones((1, 8)), 0.1 * np.eye(8)[None], np.array([9.0]))
+    >>> mean[0, 0].round(3).item(), covariance[0, 0, 0].round(3).item()
+    (0.556, 0.5)
+    """
+    precision = np.linalg.inv(covariance)
+    share = 1 / dispersion[:, None, None]
+    tempered = np.linalg.inv(share * precision + (1 - share) * np.eye(mean.shape[1]))
+    return np.einsum("nij,njk,nk->ni", tempered, share * precision, mean), tempered
