@@ -51,6 +51,9 @@ FLAGS = tuple(
         (18, "PARTIAL_BANDS", "some of the mission's bands are missing or unusable"),
         (19, "LIMITS_MISSING", "no flux limits: counts follow from symmetric errors"),
         (20, "NO_BACKSCALE", "no usable BACKSCAL: background taken at face value"),
+        (21, "RESPONSE_GUESSED", "ARF, RMF or background not named by the header but found by a rule of names"),
+        (22, "FILE_MENDED", "a file departs from its standard or its checksum: read by an assumption"),
+        (23, "IMPLAUSIBLE", "area, exposure, energies, channels or rate beyond what the instrument can have"),
     ]
 )
 

@@ -18,18 +18,17 @@ import numpy as np
 
 from astro_xlatent.core.errors import SpectrumError
 from astro_xlatent.events.column_wcs import column_limits, column_number
-from astro_xlatent.spectra._fits import (
-    _BLOCK,
-    _CARD,
-    _MAX_CARDS,
-    _MAX_HDUS,
+from astro_xlatent.spectra._cards import (
+    BLOCK,
+    CARD,
+    MAX_CARDS,
     Header,
-    Table,
-    _columns,
-    _data_size,
-    _integer,
-    _read_header,
+    data_size,
+    integer,
+    read_header,
+    table_columns,
 )
+from astro_xlatent.spectra._fits import MAX_HDUS, Table
 
 __all__ = ["DETECTOR_COLUMNS", "EventFile"]
 
@@ -101,11 +100,11 @@ class EventFile:
                     times.append(_read_times(stream, header, size, path))
         name, header, begin = _choose(found, path)
         events = cls(str(path), header, 0, _merge(times), begin)
-        events.n_rows = _integer(header, "NAXIS2", events.fail)
-        events._row_bytes = _integer(header, "NAXIS1", events.fail)
+        events.n_rows = integer(header, "NAXIS2", events.fail)
+        events._row_bytes = integer(header, "NAXIS1", events.fail)
         if not 0 < events._row_bytes <= _MAX_ROW_BYTES:
             events.fail(f"rows of {events._row_bytes} bytes; at most {_MAX_ROW_BYTES} are allowed")
-        events.columns = _columns(header, events._row_bytes, events.fail)
+        events.columns = table_columns(header, events._row_bytes, events.fail)
         return events
 
     def fail(self, text):
@@ -253,37 +252,37 @@ def _hdus(stream, path):
 
     total = None if isinstance(stream, gzip.GzipFile) else Path(path).stat().st_size
     position = 0
-    for count in range(_MAX_HDUS):
+    for count in range(MAX_HDUS):
         header, length = _header_at(stream, path, first=count == 0, fail=fail)
         if header is None:
             return
-        begin, size = position + length, _data_size(header, position, fail)
+        begin, size = position + length, data_size(header, position, fail)
         if total is not None and begin + size > total:
             fail(f"truncated: an extension ends at byte {begin + size}, the file at {total}; fetch the "
                  "file again")
         yield header, begin, size
-        position = begin + -(-size // _BLOCK) * _BLOCK
+        position = begin + -(-size // BLOCK) * BLOCK
         try:
             stream.seek(position)
         except (EOFError, zlib.error, OSError) as error:
             fail(f"the file ends early or is damaged ({error}); fetch it again")
-    fail(f"more than {_MAX_HDUS} extensions; this is no event list")
+    fail(f"more than {MAX_HDUS} extensions; this is no event list")
 
 
 def _header_at(stream, path, *, first, fail):
     """Header and its length in bytes at the place of the stream, or (None, 0) at the end."""
     data = bytearray()
-    while len(data) < _MAX_CARDS * _CARD:
-        block = _read(stream, _BLOCK, path)
+    while len(data) < MAX_CARDS * CARD:
+        block = _read(stream, BLOCK, path)
         if not data and not first and block[:8] != b"XTENSION":
             return None, 0
         if first and not data and block[:9] != b"SIMPLE  =":
             fail("not a FITS file (it does not begin with 'SIMPLE  ='); give an event list in FITS, "
                  "gzipped or not")
         data += block
-        if any(block[i:i + 8] == b"END     " for i in range(0, len(block), _CARD)):
-            return _read_header(bytes(data), 0, fail)[0], len(data)
-        if len(block) < _BLOCK:
+        if any(block[i:i + 8] == b"END     " for i in range(0, len(block), CARD)):
+            return read_header(bytes(data), 0, fail)[0], len(data)
+        if len(block) < BLOCK:
             break
     fail("a header has no END card; the file is truncated or damaged")
 
@@ -310,7 +309,7 @@ def _read_times(stream, header, size, path):
         msg = f"{path}: extension {name}: {text}"
         raise SpectrumError(msg)
 
-    width, rows = _integer(header, "NAXIS1", fail), _integer(header, "NAXIS2", fail)
+    width, rows = integer(header, "NAXIS1", fail), integer(header, "NAXIS2", fail)
     data = _read(stream, size, path)
     if len(data) < width * rows:
         fail("truncated; fetch the file again")

@@ -10,12 +10,11 @@ import re
 import warnings
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 
 from astro_xlatent.core.errors import RegionError, XlatentWarning
-from astro_xlatent.spectra._fits import load_bytes
+from astro_xlatent.spectra._fits import load_bytes, split_extension
 from astro_xlatent.events.region_fits import import_regions, read_fits_region
 
 __all__ = ["RegionSet", "read_region"]
@@ -82,10 +81,10 @@ def read_region(region, purpose="source"):
         return region
     regions = import_regions()
     if isinstance(region, (str, PathLike)):
-        path, extension = _split_extension(region)
+        path, extension = split_extension(region)
         data = load_bytes(path, RegionError)
         if data[:9] == b"SIMPLE  =":
-            result = RegionSet(*read_fits_region(data, path, extension, purpose))
+            result = RegionSet(*read_fits_region(data, path, extension or None, purpose))
             _check_shapes(result.shapes, result.name)
             return result
         return _from_shapes(_read_text(data, path), str(path))
@@ -99,13 +98,6 @@ def read_region(region, purpose="source"):
                "a Region or Regions object of the regions package")
         raise RegionError(msg)
     return _from_shapes(shapes, "region")
-
-
-def _split_extension(region):
-    match = re.fullmatch(r"(.+)\[(\w+)\]", str(region))
-    if match and not Path(region).exists():
-        return Path(match[1]).expanduser(), match[2].upper()
-    return Path(region).expanduser(), None
 
 
 def _from_shapes(shapes, name):

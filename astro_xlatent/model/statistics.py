@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.spectra.bins import floored_background
 
 __all__ = ["cash", "cash_moments", "fit_statistics", "goodness_of_fit", "largest_run", "merge_bins",
            "merged_fit"]
@@ -185,7 +186,7 @@ def merged_fit(bins, source):
     b_variance, used = merge_bins(bins.background_error**2, valid), merge_bins(valid, valid) > 0
     s = s / np.maximum(s.sum(axis=1, keepdims=True), 1e-300)
     norm = profile_normalisation(*(torch.as_tensor(a) for a in (n, s, b, used))).numpy()
-    model = np.maximum(norm[:, None] * s + np.maximum(b, 0.3 * np.sqrt(b_variance)), 1e-5)
+    model = np.maximum(norm[:, None] * s + floored_background(b, np.sqrt(b_variance)), 1e-5)
     return n, model, b_variance, used
 
 

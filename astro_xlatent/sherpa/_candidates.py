@@ -20,6 +20,7 @@ from astro_xlatent.model.statistics import cash
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.emission import blackbody, powerlaw
 from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
+from astro_xlatent.spectra.bins import floored_background
 
 __all__ = ["FAMILIES", "Candidate", "Family", "best_candidates"]
 
@@ -193,7 +194,7 @@ def _statistics(spectra, bins, matrix):
     source = spectra @ matrix.T.astype(float)
     unit = np.maximum(source[:, bins.valid[0]].sum(axis=1), 1e-300)
     shape = source / unit[:, None]
-    background = np.maximum(bins.background, 0.3 * bins.background_error) + 1e-6
+    background = floored_background(bins.background, bins.background_error) + 1e-6
     arrays = (np.broadcast_to(a, shape.shape).copy() for a in (bins.counts, background, bins.valid))
     counts, background, valid = (torch.as_tensor(a) for a in arrays)
     norm = profile_normalisation(counts, torch.as_tensor(shape), background, valid).numpy()

@@ -7,6 +7,7 @@ import numpy as np
 
 from astro_xlatent.sherpa._session import noticed_channels, pha_data, spectrum_of
 from astro_xlatent.spectra.binning import bins_from_spectra
+from astro_xlatent.spectra.bins import floored_background
 
 __all__ = ["Likelihood", "likelihood_of"]
 
@@ -117,7 +118,7 @@ def _session_groups(data, noticed):
 
 def _spread_background(bins, fine):
     """Expected background per channel, from that per fine bin."""
-    expected = np.maximum(bins.background[0], 0.3 * bins.background_error[0])
+    expected = floored_background(bins.background[0], bins.background_error[0])
     members = np.bincount(fine[fine >= 0], minlength=expected.size)
     return np.where(fine >= 0, (expected / np.maximum(members, 1))[fine], 0.0)
 

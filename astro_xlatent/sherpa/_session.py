@@ -8,7 +8,7 @@ import numpy as np
 
 from astro_xlatent.core.errors import ResponseError, SpectrumError, XlatentWarning
 from astro_xlatent.physics.grid import ENERGY_EDGES
-from astro_xlatent.spectra.response import Response
+from astro_xlatent.sherpa.convert import from_sherpa, response_from_sherpa
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
 __all__ = ["check_statistic", "noticed_channels", "pha_data", "resolve_ids", "resolve_session", "spectrum_of"]
@@ -185,7 +185,7 @@ def spectrum_of(id, session):
     """
     data = pha_data(id, session)
     noticed = noticed_channels(id, data)
-    spectrum = XraySpectrum.from_sherpa(data)
+    spectrum = from_sherpa(data)
     bad = ~noticed | np.isin(spectrum.quality, UNUSABLE_QUALITY)
     spectrum.quality = bad.astype(np.int16)
     if len(data.response_ids) > 1:
@@ -201,7 +201,7 @@ def spectrum_of(id, session):
 
 def _sum_of_responses(data):
     """One response for all that contribute to the same channels, on the package's grid."""
-    parts = [Response.from_sherpa(*data.get_response(i)).on_grid(ENERGY_EDGES) for i in data.response_ids]
+    parts = [response_from_sherpa(*data.get_response(i)).on_grid(ENERGY_EDGES) for i in data.response_ids]
     total = parts[0].redistribution
     for part in parts[1:]:
         total = total + part.redistribution
@@ -210,7 +210,7 @@ def _sum_of_responses(data):
 
 def _pooled_background(data):
     """Counts of all background regions, with the scale of their union."""
-    parts = [XraySpectrum.from_sherpa(data.get_background(i)) for i in data.background_ids]
+    parts = [from_sherpa(data.get_background(i)) for i in data.background_ids]
     weight = sum(np.asarray(p.areascale, float) * p.backscale * p.exposure for p in parts)
     first = parts[0]
     return XraySpectrum(counts=sum(p.counts for p in parts), exposure=first.exposure, channel=first.channel,

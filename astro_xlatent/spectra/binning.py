@@ -3,14 +3,14 @@
 From spectra with responses to `EnergyBins` on the fine grid.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_WIDTH
+from astro_xlatent.spectra._cache import CACHE
 from astro_xlatent.spectra._regrid import overlap_matrix
-from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
+from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins, group_channels
 
 __all__ = ["FineResponse", "bins_from_spectra", "fine_response", "group_channels"]
 
@@ -38,33 +38,6 @@ class FineResponse:
     area: np.ndarray
     resolution: np.ndarray
     valid: np.ndarray
-
-
-def group_channels(channel_e_lo, channel_e_hi, edges=FINE_EDGES):
-    """
-    Assign channels to bins by their centre.
-
-    Parameters
-    ----------
-    channel_e_lo, channel_e_hi : ndarray, shape (n_channels,)
-        Nominal channel bounds in keV.
-    edges : ndarray, shape (n + 1,), optional
-        Edges of the bins in keV.
-
-    Returns
-    -------
-    groups : ndarray of int, shape (n_channels,)
-        Index of the bin, -1 outside all.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> group_channels(np.array([0.0, 1.0, 9.0]), np.array([1.0, 2.0, 9.5]), np.array([0.3, 1, 3]))
-    array([ 0,  1, -1])
-    """
-    centre = 0.5 * (np.asarray(channel_e_lo, float) + np.asarray(channel_e_hi, float))
-    index = np.searchsorted(edges, centre, side="right") - 1
-    return np.where((index >= 0) & (index < len(edges) - 1), index, -1)
 
 
 def fine_response(response, edges=FINE_EDGES, groups=None):
@@ -109,23 +82,16 @@ def fine_response(response, edges=FINE_EDGES, groups=None):
     )
 
 
-# Sources of one catalogue have an ARF each and share few redistribution matrices.
-_SHARED = OrderedDict()
-_SHARED_LIMIT = 16
-
-
 def _of_redistribution(response, groups, e_lo, e_hi):
     """Channels added up without the area, (bins, n_energy), and the resolution of the bins."""
-    key = (id(response.redistribution), groups.tobytes(), e_lo.tobytes())
-    found = _SHARED.get(key)
-    if found is None or found[0] is not response.redistribution:
+    def make():
         plain = replace(response, area=np.ones_like(response.area))
-        found = (response.redistribution, plain.rebin(groups, e_lo.size),
-                 response.fwhm(0.5 * (e_lo + e_hi)))
-        _SHARED[key] = found
-        while len(_SHARED) > _SHARED_LIMIT:
-            _SHARED.popitem(last=False)
-    return found[1:]
+        return plain.rebin(groups, e_lo.size), response.fwhm(0.5 * (e_lo + e_hi))
+
+    # Sources of one catalogue have an ARF each and share few redistribution matrices.
+    return CACHE.of((response.redistribution, response.e_lo, response.channel_e_lo, response.channel_e_hi),
+                    ("rebinned", groups.tobytes()), make,
+                    lambda made: made[0].nbytes)
 
 
 def off_region_error(off_counts, scale, width):
@@ -210,9 +176,6 @@ def _per_bin(value, groups):
 
 
 def _cached_fine_response(response, groups):
-    """Keep the last rebinning with the response: rows of a chunk often share it."""
-    cache = getattr(response, "_fine_cache", None)
-    if cache is None or not np.array_equal(cache[0], groups):
-        cache = (groups, fine_response(response, groups=groups))
-        response._fine_cache = cache
-    return cache[1]
+    """Rows of a chunk often share a response, and it is often read again."""
+    return CACHE.of(response.arrays, ("fine", groups.tobytes()),
+                    lambda: fine_response(response, groups=groups), lambda made: made.matrix.nbytes)

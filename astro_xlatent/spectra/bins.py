@@ -15,7 +15,8 @@ import numpy as np
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, KEV_TO_ERG, band_weights
 
-__all__ = ["FINE_EDGES", "N_FINE", "EnergyBins", "ccd_fwhm"]
+__all__ = ["BACKGROUND_FLOOR", "FINE_EDGES", "N_FINE", "EnergyBins", "ccd_fwhm", "floored_background",
+           "group_channels"]
 
 
 def ccd_fwhm(energy):
@@ -56,6 +57,55 @@ def _fine_edges(start=0.3, stop=10.0):
 FINE_EDGES = _fine_edges()
 #: Number of bins of the fine grid.
 N_FINE = FINE_EDGES.size - 1
+#: Least background in a fit, in units of its error (a convention of this package: well within what
+#: the error allows, and far enough from zero for logarithms).
+BACKGROUND_FLOOR = 0.3
+
+
+def group_channels(channel_e_lo, channel_e_hi, edges=FINE_EDGES):
+    """
+    Assign channels to bins by their center.
+
+    Parameters
+    ----------
+    channel_e_lo, channel_e_hi : ndarray, shape (n_channels,)
+        Nominal channel bounds in keV.
+    edges : ndarray, shape (n + 1,), optional
+        Edges of the bins in keV.
+
+    Returns
+    -------
+    groups : ndarray of int, shape (n_channels,)
+        Index of the bin, -1 outside all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_xlatent.spectra.bins import group_channels
+    >>> group_channels(np.array([0.0, 1.0, 9.0]), np.array([1.0, 2.0, 9.5]), np.array([0.3, 1, 3]))
+    array([ 0,  1, -1])
+    """
+    center = 0.5 * (np.asarray(channel_e_lo, float) + np.asarray(channel_e_hi, float))
+    index = np.searchsorted(edges, center, side="right") - 1
+    return np.where((index >= 0) & (index < len(edges) - 1), index, -1)
+
+
+def floored_background(background, error):
+    """
+    The background to fit with: what was measured, but not below `BACKGROUND_FLOOR` of its error.
+
+    Parameters
+    ----------
+    background, error : array_like
+        Expected counts in the aperture and their uncertainty, alike in shape.
+
+    Returns
+    -------
+    background : ndarray
+        No count off the source does not mean no background; a fit with zero
+        would rule out what the error allows.
+    """
+    return np.maximum(background, BACKGROUND_FLOOR * np.asarray(error))
 
 
 @dataclass
@@ -218,9 +268,8 @@ class EnergyBins:
             and its variance, and area times width add up.
         """
         edges = np.asarray(edges, float)
-        index = np.searchsorted(edges, 0.5 * (self.e_lo + self.e_hi), side="right") - 1
-        inside = self.valid & (index >= 0) & (index < edges.size - 1)
-        return self._merge_by_index(np.where(inside, index, -1), edges.size - 1)
+        index = group_channels(self.e_lo, self.e_hi, edges)
+        return self._merge_by_index(np.where(self.valid, index, -1), edges.size - 1)
 
     def _merge_by_index(self, index, n_out):
         rows, cols = np.nonzero(index >= 0)

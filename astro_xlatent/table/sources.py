@@ -15,6 +15,7 @@ import numpy as np
 from astro_xlatent.core.errors import MissionError, ResponseError, TableError, XlatentError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions.base import available_missions, get_mission
+from astro_xlatent.spectra.plausible import assumptions
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
 __all__ = ["mission_of_spectrum", "open_spectrum", "resolve_spectra"]
@@ -140,14 +141,15 @@ def open_spectrum(entry):
         spectrum = entry
         if not isinstance(entry, XraySpectrum):
             spectrum = XraySpectrum.read(entry, missing_response="ignore")
-        reason = ""
+        flags, reasons = 0, []
         if spectrum.response is None:
             spectrum, reason = _with_default_response(spectrum)
-        flags = spectrum.flags | (Flag.DEFAULT_RESPONSE if reason else 0)
+            flags, reasons = Flag.DEFAULT_RESPONSE, [reason]
+        known, assumed = assumptions(spectrum)
     except XlatentError as error:
         return None, Flag.SPECTRUM_UNREADABLE, str(error)
-    flags |= spectrum.response.flags | (Flag.NO_BACKGROUND if spectrum.background is None else 0)
-    return spectrum, flags, reason
+    flags |= known | (Flag.NO_BACKGROUND if spectrum.background is None else 0)
+    return spectrum, flags, "; ".join([*reasons, *assumed])
 
 
 def _with_default_response(spectrum):

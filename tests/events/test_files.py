@@ -136,7 +136,7 @@ def test_random_damage(tmp_path):
     pytest.importorskip("regions", reason="the regions package is not installed")
     from regions import CirclePixelRegion, PixCoord
 
-    from astro_xlatent.spectra.spectrum import XraySpectrum
+    from astro_xlatent.events.extract import extract_spectrum
 
     data = np.frombuffer(EventList(n_background=200).write(tmp_path / "e.fits").read_bytes(), np.uint8)
     rng = np.random.default_rng(11)
@@ -150,7 +150,7 @@ def test_random_damage(tmp_path):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                XraySpectrum.from_events(path, CirclePixelRegion(PixCoord(4095, 4095), 100))
+                extract_spectrum(path, CirclePixelRegion(PixCoord(4095, 4095), 100))
             outcome["read"] += 1
         except XlatentError:
             outcome["refused"] += 1
