@@ -154,14 +154,11 @@ def _spectrum(table, path):
     _refuse_unsupported(table)
     exposure = _exposure(table)
     counts, notes = _counts(table, exposure)
-    flags = 0
     backscale = _scale(table, "BACKSCAL", counts.size)
     quality = _per_channel(table, "QUALITY", counts.size)
     if np.ndim(backscale):
         quality = np.where(np.isfinite(backscale) & (backscale > 0), quality, 1)
         backscale = np.where(np.isfinite(backscale) & (backscale > 0), backscale, 0.0)
-    if not np.any(backscale):
-        backscale, flags = 1.0, Flag.NO_BACKSCALE
     header = table.header
     meta = {key.lower().replace("-", "_"): header.get(key) for key in _META if header.get(key) is not None}
     spectrum = XraySpectrum(
@@ -176,7 +173,6 @@ def _spectrum(table, path):
         instrument=header.text("INSTRUME").upper(),
         meta=meta,
         path=str(path),
-        flags=flags,
     )
     for text in [*notes, table.wrong_sum()]:
         if text:

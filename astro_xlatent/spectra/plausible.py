@@ -82,8 +82,10 @@ def assumptions(spectrum: object) -> tuple[int, list[str]]:
     """
     parts = [part for part in (spectrum, spectrum.response, spectrum.background) if part is not None]
     flags = spectrum.flags | (0 if spectrum.response is None else spectrum.response.flags)
-    if spectrum.background is not None:
-        flags |= spectrum.background.flags & (Flag.NO_BACKSCALE | Flag.FILE_MENDED)
+    off = spectrum.background
+    if off is not None:
+        flags |= off.flags & (Flag.NO_BACKSCALE | Flag.FILE_MENDED)
+        flags |= 0 if spectrum.has_backscale and off.has_backscale else Flag.NO_BACKSCALE
     odd = implausible(spectrum)
     texts = [text for part in parts for text in part.meta.get("assumptions", ())]
     return flags | (Flag.IMPLAUSIBLE if odd else 0), list(dict.fromkeys([*texts, *odd]))

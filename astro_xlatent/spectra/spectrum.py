@@ -152,6 +152,7 @@ class XraySpectrum:
             msg = f"exposure is {self.exposure}; it must be a positive number of seconds"
             raise SpectrumError(msg)
         self.exposure = float(self.exposure)
+        self._check_scales()
         first = 1 if self.response is None else self.response.first_channel
         for name, default in (("channel", np.arange(first, first + self.counts.size)),
                               ("quality", np.zeros(self.counts.size, np.int16)),
@@ -162,6 +163,19 @@ class XraySpectrum:
                 msg = f"{name} has shape {value.shape}, counts have {self.counts.shape}; they must be alike"
                 raise SpectrumError(msg)
             setattr(self, name, value)
+
+    def _check_scales(self):
+        """Refuse an impossible AREASCAL; a BACKSCAL that means nothing is one, and flagged."""
+        for name in ("areascale", "backscale"):
+            value = np.asarray(getattr(self, name), float)
+            if value.shape not in ((), self.counts.shape):
+                msg = f"{name} has shape {value.shape}; one number, or one for each of {self.counts.size} channels"
+                raise SpectrumError(msg)
+            if name == "areascale" and not (np.all(np.isfinite(value)) and np.all(value >= 0) and np.any(value)):
+                msg = f"areascale is {self.areascale!r:.80}; positive numbers are needed (1 if there is no scaling)"
+                raise SpectrumError(msg)
+        if not self.has_backscale:
+            self.backscale, self.flags = 1.0, self.flags | Flag.NO_BACKSCALE
 
     def __repr__(self):
         name = " ".join(str(p) for p in (self.telescope, self.instrument, self.meta.get("object", "")) if p)
@@ -190,20 +204,26 @@ class XraySpectrum:
         return self.response
 
     @property
-    def background_scale(self):
+    def has_backscale(self) -> bool:
+        """Whether BACKSCAL means something: not flagged, and positive and finite in some channel."""
+        value = np.asarray(self.backscale, float)
+        return not self.flags & Flag.NO_BACKSCALE and bool(np.any((value > 0) & np.isfinite(value)))
+
+    @property
+    def background_scale(self) -> "float | np.ndarray":
         """
         Factor from off-source counts to those expected in the source aperture.
 
         The ratio of backscale x areascale x exposure, source over background;
         float, or shape (n_channels,) if a scale is given per channel (zero
-        where the background's is zero). Where ``Flag.NO_BACKSCALE`` is set on
-        either, backscale is left out. Zero without a background.
+        where the background's is zero). Where either has no usable
+        backscale, both are left out. Zero without a background.
         """
         off = self.background
         if off is None:
             return 0.0
         top, bottom = (np.asarray(s.areascale, float) * s.exposure for s in (self, off))
-        if not (self.flags | off.flags) & Flag.NO_BACKSCALE:
+        if self.has_backscale and off.has_backscale:
             top, bottom = top * self.backscale, bottom * off.backscale
         ratio = np.divide(top, bottom, out=np.zeros(np.broadcast(top, bottom).shape), where=bottom > 0)
         return float(ratio) if ratio.ndim == 0 else ratio
