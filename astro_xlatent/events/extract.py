@@ -35,6 +35,8 @@ __all__ = ["extract_spectrum"]
 
 # Fewer events without a channel than this are nothing to speak of.
 _FEW = 20
+# Exposures over good times: dead time makes them shorter, rounding and missing frames hardly longer.
+_LONGER = 1.02
 _META = ("OBJECT", "OBS_ID", "DATE-OBS", "RA_PNT", "DEC_PNT", "FILTER", "DATAMODE", "DETNAM")
 
 
@@ -117,6 +119,8 @@ def extract_spectrum(events: str | PathLike, source: object, background: object 
     for spectrum in made:
         note = ", ".join(map(str, selections)) or "none"
         spectrum.meta.update(selection=note, events_without_position=n_nan)
+        for text in events.notes + [f"{n_nan} events without position left out"] * (n_nan > 0):
+            assume(spectrum, Flag.FILE_MENDED, text)
         spectrum.meta["history"] = _history(events, spectrum)
     if len(made) == 2:
         made[0].background = made[1]
@@ -199,9 +203,11 @@ def _count(events, plane, channels, selections, tallies):
     occupancy, n_nan, n_good = Occupancy(plane.limits(events)), 0, 0
     for piece in events.pieces(names + ["TIME"] * timed):
         seen_by = piece[detector] if detector else None
-        good = events.good(piece["TIME"], seen_by) if timed else np.ones(len(piece["PI"]), bool)
+        good = np.ones(len(piece["PI"]), bool)
         for selection in selections:
             good &= selection.passes(piece[selection.column])
+        if timed:
+            good[good] = events.good(piece["TIME"][good], seen_by[good] if detector else None)
         x, y = plane.xy(piece)
         nan = ~(np.isfinite(x) & np.isfinite(y))
         n_nan += int(np.sum(good & nan))
@@ -227,9 +233,10 @@ def _spectrum(events, tally, channels, quality, plane, exposure, before):
     scale, scale_rule = backscale(events, plane.wcs, area)
     if exposure is None:
         seconds, rule = exposure_of(events, tally.detector, _before(before, tally.detector))
+        odd = _longer_than_good_times(events, tally.detector, seconds)
         _warn_survey(events, tally)
     else:
-        seconds, rule = exposure, "given"
+        seconds, rule, odd = exposure, "given", ""
     if not area > 0:
         msg = f"{tally.aperture.name}: the {tally.purpose} region has no area within the field"
         raise RegionError(msg)
@@ -243,11 +250,23 @@ def _spectrum(events, tally, channels, quality, plane, exposure, before):
                 events_without_channel=tally.no_channel)
     number = np.arange(channels.first, channels.first + channels.size)
     response = channels.response
-    return XraySpectrum(counts=tally.counts, exposure=_checked_exposure(seconds),
+    spectrum = XraySpectrum(counts=tally.counts, exposure=_checked_exposure(seconds),
                channel=number, backscale=scale, response=response if tally.purpose == "source" else None,
                quality=quality, telescope=header.text("TELESCOP").upper(),
                instrument=header.text("INSTRUME").upper(), meta=meta,
                flags=response.flags if response is not None and tally.purpose == "source" else 0)
+    if odd:
+        assume(spectrum, Flag.IMPLAUSIBLE, odd)
+    return spectrum
+
+
+def _longer_than_good_times(events, detector, seconds):
+    """What is said of an exposure that the good times do not hold: some of them are lost."""
+    known = [events.good_seconds(number) for number in events.good_times] or [np.inf]
+    good = events.good_seconds(detector) if detector in events.good_times else max(known)
+    if seconds <= _LONGER * good:
+        return ""
+    return f"the exposure {seconds:.6g} s is longer than the good times, {good:.6g} s"
 
 
 def _before(before, detector):

@@ -28,7 +28,7 @@ from astro_xlatent.spectra._cards import (
     read_header,
     table_columns,
 )
-from astro_xlatent.spectra._fits import MAX_HDUS, Table
+from astro_xlatent.spectra._fits import MAX_HDUS, Table, regular_size, sum_of_words
 
 __all__ = ["DETECTOR_COLUMNS", "EventFile"]
 
@@ -38,6 +38,9 @@ _PIECE_ROWS = 200_000
 _PIECE_BYTES = 64 * 1024**2
 _MAX_ROW_BYTES = 1024**2
 _MAX_GTI_BYTES = 64 * 1024**2
+# Event lists shrink to a third or a tenth.
+_MAX_RATIO = 200
+_BLANK = 1024**2
 _GTI = re.compile(r"(?:STD|SRC)?GTI(\d*)")
 
 
@@ -56,17 +59,20 @@ class EventFile:
     good_times : dict of ndarray, shape (n, 2)
         Sorted, disjoint good time intervals by number of the detector; None
         is the key of those of all detectors.
+    notes : list of str
+        What is odd about the file.
     """
 
     path: str
     header: Header
     n_rows: int
     good_times: dict = field(default_factory=dict)
+    notes: list = field(default_factory=list)
     _begin: int = 0
     _row_bytes: int = 1
 
     @classmethod
-    def open(cls, path):
+    def open(cls, path: str | os.PathLike) -> "EventFile":
         """
         Read headers and good times of an event list.
 
@@ -99,7 +105,10 @@ class EventFile:
                 elif _GTI.fullmatch(name):
                     times.append(_read_times(stream, header, size, path))
         name, header, begin = _choose(found, path)
-        events = cls(str(path), header, 0, _merge(times), begin)
+        events = cls(str(path), header, 0, _merge([time[:2] for time in times]), [], begin)
+        events.notes += [note for *_, note in times if note]
+        if not times:
+            events.notes.append(f"{path.name} has no good time intervals: all events count")
         events.n_rows = integer(header, "NAXIS2", events.fail)
         events._row_bytes = integer(header, "NAXIS1", events.fail)
         if not 0 < events._row_bytes <= _MAX_ROW_BYTES:
@@ -142,7 +151,9 @@ class EventFile:
         missing = [name for name in names if name not in self.columns]
         if missing:
             self.fail(f"no column {', '.join(missing)}; it has {', '.join(self.columns) or 'none'}")
-        rows = max(1, min(_PIECE_ROWS, _PIECE_BYTES // self._row_bytes))
+        # Multiples of four rows are whole 32-bit words, of which DATASUM is the sum.
+        rows = max(4, min(_PIECE_ROWS, _PIECE_BYTES // self._row_bytes) // 4 * 4)
+        stored, total = self.header.text("DATASUM"), 0
         with _opened(self.path) as stream:
             stream.seek(self._begin)
             for first in range(0, self.n_rows, rows):
@@ -151,14 +162,34 @@ class EventFile:
                 if len(data) < n * self._row_bytes:
                     self.fail(f"truncated: {self.n_rows} events are promised, {first} and "
                               f"{len(data) // self._row_bytes} are there; fetch the file again")
+                total = sum_of_words(data, total) if stored else 0
                 table = Table("EVENTS", self.header, n, self.path, SpectrumError, data, 0,
                               self._row_bytes, (0, 0))
                 table.columns = self.columns
-                yield {name: _values(table, name) for name in names}
+                piece = {name: _values(table, name) for name in names}
+                self._check(piece, data, first)
+                yield piece
+        if stored.isdigit() and int(stored) != total and not self.header.get("PCOUNT", 0):
+            note = f"{Path(self.path).name}: the events have changed since they were written (DATASUM)"
+            self.notes += [note] if note not in self.notes else []
+
+    def _check(self, piece, data, first):
+        """Refuse events without time or energy, and rows of zeros, where a block of the file is lost."""
+        for name in {"TIME", "PI"} & set(piece):
+            bad = np.flatnonzero(~np.isfinite(piece[name]))
+            if bad.size:
+                self.fail(f"{name} is NaN or infinite in {bad.size} rows (first: row {first + bad[0] + 1}); the "
+                          "file is damaged, fetch it again")
+        if len(piece) > 1:
+            zero = np.flatnonzero(np.all([values == 0 for values in piece.values()], axis=0))
+            lost = [row for row in zero if not any(data[row * self._row_bytes:(row + 1) * self._row_bytes])]
+            if lost:
+                self.fail(f"{len(lost)} rows hold only zeros (first: row {first + lost[0] + 1}); part of the file "
+                          "is lost, fetch it again")
 
     def good(self, time, detector=None):
         """
-        Which events lie in a good time interval of their own detector.
+        Which events lie in a good time interval of their own detector; one without any is an error.
 
         Parameters
         ----------
@@ -177,8 +208,13 @@ class EventFile:
         for number in np.unique(detector):
             chosen = detector == number
             times = self.good_times.get(int(number), self.good_times.get(None))
-            if times is not None:
-                result[chosen] = _within(time[chosen], times)
+            if times is None:
+                name = self.detector_column()
+                known = ", ".join(str(n) for n in self.good_times)
+                self.fail(f"{chosen.sum()} events have {name} {number}, of which there are no good time intervals "
+                          f"(only of {known}); fetch the file again, or leave them out with "
+                          f"select={{{name.lower()!r}: ({known},)}}")
+            result[chosen] = _within(time[chosen], times)
         return result
 
     def good_seconds(self, detector=None):
@@ -224,10 +260,7 @@ def _values(table, name):
 
 def _opened(path):
     try:
-        if not Path(path).is_file():
-            what = "is a directory" if Path(path).is_dir() else "does not exist"
-            msg = f"{path} {what}; give the path of an event list in FITS"
-            raise SpectrumError(msg)
+        regular_size(path, SpectrumError)
         with open(path, "rb") as stream:
             packed = stream.read(2) == b"\x1f\x8b"
         return gzip.open(path, "rb") if packed else open(path, "rb")
@@ -250,14 +283,17 @@ def _hdus(stream, path):
         msg = f"{path}: {text}"
         raise SpectrumError(msg)
 
-    total = None if isinstance(stream, gzip.GzipFile) else Path(path).stat().st_size
+    packed, total = isinstance(stream, gzip.GzipFile), Path(path).stat().st_size
     position = 0
     for count in range(MAX_HDUS):
         header, length = _header_at(stream, path, first=count == 0, fail=fail)
         if header is None:
             return
         begin, size = position + length, data_size(header, position, fail)
-        if total is not None and begin + size > total:
+        if packed and begin + size > _MAX_RATIO * total:
+            fail(f"an extension ends at byte {begin + size}, more than {_MAX_RATIO} times the {total} of the "
+                 "compressed file; if that is right, decompress it first with gunzip")
+        if not packed and begin + size > total:
             fail(f"truncated: an extension ends at byte {begin + size}, the file at {total}; fetch the "
                  "file again")
         yield header, begin, size
@@ -275,6 +311,11 @@ def _header_at(stream, path, *, first, fail):
     while len(data) < MAX_CARDS * CARD:
         block = _read(stream, BLOCK, path)
         if not data and not first and block[:8] != b"XTENSION":
+            while block:
+                if block.strip(b"\0 "):
+                    fail("unexpected content where an extension should begin; part of the file is lost, fetch it "
+                         "again")
+                block = _read(stream, _BLANK, path)
             return None, 0
         if first and not data and block[:9] != b"SIMPLE  =":
             fail("not a FITS file (it does not begin with 'SIMPLE  ='); give an event list in FITS, "
@@ -299,7 +340,7 @@ def _choose(found, path):
 
 
 def _read_times(stream, header, size, path):
-    """Number of the detector, or None, and the intervals of one extension."""
+    """Number of the detector, or None, the intervals of one extension, and what is odd about it."""
     name = header.text("EXTNAME").upper()
     if size > _MAX_GTI_BYTES:
         msg = f"{path}: extension {name}: {size} bytes of good times; the header is damaged"
@@ -315,9 +356,14 @@ def _read_times(stream, header, size, path):
         fail("truncated; fetch the file again")
     table = Table(name, header, rows, str(path), SpectrumError, data, 0, width, (0, 0))
     times = np.stack([table.column(key).astype(float) for key in ("START", "STOP")], axis=1)
-    times = times[np.all(np.isfinite(times), axis=1) & (times[:, 1] > times[:, 0])]
+    if not np.all(times[:, 1] >= times[:, 0]):
+        fail("a good time interval has START or STOP that is NaN, or ends before it begins; the file is damaged, "
+             "fetch it again")
     number = header.get("CCD_ID", _GTI.fullmatch(name)[1])
-    return (int(number) if str(number).isdigit() else None), times
+    stored = header.text("DATASUM")
+    changed = stored.isdigit() and int(stored) != sum_of_words(data)
+    note = f"{path.name}: the {name} has changed since it was written (DATASUM)" if changed else ""
+    return (int(number) if str(number).isdigit() else None), times[times[:, 1] > times[:, 0]], note
 
 
 def _merge(times):

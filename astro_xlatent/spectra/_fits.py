@@ -27,8 +27,8 @@ import numpy as np
 
 from astro_xlatent.spectra._cards import BLOCK, Header, data_size, integer, read_header, table_columns
 
-__all__ = ["MAX_BYTES", "MAX_ELEMENTS", "Table", "gunzip", "load_bytes", "parse_tables", "read_regular",
-           "split_extension", "sum_of_words"]
+__all__ = ["MAX_BYTES", "MAX_ELEMENTS", "MAX_HDUS", "Table", "gunzip", "load_bytes", "parse_tables",
+           "read_regular", "regular_size", "split_extension", "sum_of_words"]
 
 #: Largest file, or decompressed content of a ``.gz`` file, in bytes.
 MAX_BYTES = 256 * 1024**2
@@ -40,7 +40,7 @@ MAX_HDUS = 5_000
 _DTYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 
 
-def load_bytes(path, error):
+def load_bytes(path: str | os.PathLike, error: type) -> bytes:
     """
     Content of a file, decompressed if gzipped.
 
@@ -72,28 +72,34 @@ def split_extension(path: str | os.PathLike) -> tuple[Path, str]:
     return Path(path).expanduser(), ""
 
 
-def read_regular(path, error):
-    """Content of a regular file of at most `MAX_BYTES`; raises ``error``."""
-    path = Path(path)
+def regular_size(path: str | os.PathLike, error: type) -> int:
+    """Bytes of a file; raises ``error`` if it is missing, empty, or no regular file (a device, a pipe)."""
     try:
         status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            msg = f"{path} is a directory; give the path of one FITS file"
-            raise error(msg)
-        if not stat.S_ISREG(status.st_mode):
-            msg = f"{path} is not a regular file; give the path of a FITS file"
-            raise error(msg)
-        _check_size(status.st_size, path, error)
-        if not status.st_size:
-            # Files of /proc look like this, and reading some of them never ends.
-            msg = f"{path} is empty (0 bytes); fetch the file again"
-            raise error(msg)
-        with open(path, "rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         msg = f"{path} does not exist; check the path"
         raise error(msg) from None
     except (OSError, ValueError) as exc:  # ValueError: null byte in a path
+        msg = f"{path!s:.200} cannot be read: {exc}"
+        raise error(msg) from None
+    if not stat.S_ISREG(status.st_mode):
+        what = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        msg = f"{path} is {what}; give the path of one FITS file"
+        raise error(msg)
+    if not status.st_size:
+        # Those of /proc look empty, and reading some of them never ends.
+        msg = f"{path} is empty (0 bytes); fetch the file again"
+        raise error(msg)
+    return status.st_size
+
+
+def read_regular(path: str | os.PathLike, error: type) -> bytes:
+    """Content of a regular file of at most `MAX_BYTES`; raises ``error``."""
+    _check_size(regular_size(path, error), path, error)
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except OSError as exc:
         msg = f"{path!s:.200} cannot be read: {exc}"
         raise error(msg) from None
     _check_size(len(raw), path, error)
@@ -107,7 +113,7 @@ def _check_size(size, path, error):
         raise error(msg)
 
 
-def gunzip(raw, path, error):
+def gunzip(raw: bytes, path: str | os.PathLike, error: type) -> bytes:
     """Decompress all members of a gzip stream, never more than `MAX_BYTES`; else as it is."""
     if raw[:2] != b"\x1f\x8b":
         return raw
@@ -271,7 +277,7 @@ def _scaled(values, col):
         return values * col.scale + col.zero
 
 
-def parse_tables(data, path, error):
+def parse_tables(data: bytes, path: str | os.PathLike, error: type) -> list[Table]:
     """
     Find the binary tables of a FITS file.
 

@@ -180,12 +180,15 @@ def test_exposure_rules(tmp_path, text, header, gti, seconds, rule):
 
 
 def test_good_times_by_ccd(tmp_path, text):
-    """Each CCD has its own good times; one without any gives no events."""
+    """Each CCD has its own good times; events of one without any are refused, or selected away."""
     events = EventList(n_background=5000)
     events.ccd[::2] = 6
     events.ccd[::5] = 3
     path = events.write(tmp_path / "e.fits")
-    spectrum = extract_spectrum(path, text(physical("circle(4096,4096,200)")))
+    region = text(physical("circle(4096,4096,200)"))
+    with pytest.raises(SpectrumError, match=r"CCD_ID 3, of which there are no good time.*'ccd_id': \(7, 6,\)"):
+        extract_spectrum(path, region)
+    spectrum = extract_spectrum(path, region, select={"ccd_id": (7, 6)})
     inside = inside_circle(events, 4096, 4096, 200)
     good = (events.ccd == 7) & events.good | (events.ccd == 6) & (events.time <= 1500)
     assert spectrum.counts.sum() == np.sum(good & inside)

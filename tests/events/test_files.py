@@ -101,7 +101,7 @@ def test_what_is_no_event_list(tmp_path, ogip):
     one.name, two.name = "EVENTS1", "EVENTS2"
     cases = [
         (tmp_path / "no.fits", "does not exist"), (tmp_path, "is a directory"),
-        (write_bytes(tmp_path / "empty", b""), "not a FITS file"),
+        (write_bytes(tmp_path / "empty", b""), "is empty"),
         (write_bytes(tmp_path / "text", b"hello" * 1000), "not a FITS file"),
         (write_bytes(tmp_path / "cut0", whole[:4000]), "no END card"),
         (write_bytes(tmp_path / "cutgz", gzip.compress(whole)[:20000]), "ends early or is damaged"),
@@ -161,6 +161,7 @@ def test_memory_is_bounded(tmp_path):
     """A list of a hundred megabytes is read in far less: the peak grows by a few pieces."""
     n = 2_000_000
     table = np.zeros(n, dtype=[("X", ">f8"), ("Y", ">f8"), ("PI", ">i4"), ("PAD", ">f8", 4)])
+    table["PI"] = 7
     path = tmp_path / "e.fits"
     hdu = fits.BinTableHDU(table, name="EVENTS")
     hdu.writeto(path)
