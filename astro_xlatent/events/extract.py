@@ -172,7 +172,8 @@ class _Tally:
         self.no_channel = self.shared = 0
         self.detectors = Counter()
 
-    def add(self, x, y, channel, detector):
+    def add(self, x: np.ndarray, y: np.ndarray, channel: np.ndarray,
+            detector: np.ndarray | None) -> np.ndarray:
         """Count the events of a piece; which of them are inside."""
         inside = self.aperture.contains(x, y)
         if self.field is not None:
@@ -185,12 +186,12 @@ class _Tally:
         return inside
 
     @property
-    def n_events(self):
+    def n_events(self) -> int:
         """Events inside, in a channel or not."""
         return int(self.counts.sum()) + self.no_channel
 
     @property
-    def detector(self):
+    def detector(self) -> int | None:
         """Number of the detector of most events, or None."""
         return int(self.detectors.most_common(1)[0][0]) if self.detectors else None
 

@@ -7,17 +7,21 @@ headers and good time intervals are kept, events come by a few columns of a
 few thousand rows at once, from plain and gzipped files alike.
 """
 
+from __future__ import annotations
+
 import gzip
 import os
 import re
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import SpectrumError
 from astro_xlatent.events.column_wcs import column_limits, column_number
+from astro_xlatent.events.intervals import intersection, union, within
 from astro_xlatent.spectra._cards import (
     BLOCK,
     CARD,
@@ -29,6 +33,10 @@ from astro_xlatent.spectra._cards import (
     table_columns,
 )
 from astro_xlatent.spectra._fits import MAX_HDUS, Table, regular_size, sum_of_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import NoReturn
 
 __all__ = ["DETECTOR_COLUMNS", "EventFile"]
 
@@ -72,7 +80,7 @@ class EventFile:
     _row_bytes: int = 1
 
     @classmethod
-    def open(cls, path: str | os.PathLike) -> "EventFile":
+    def open(cls, path: str | os.PathLike) -> EventFile:
         """
         Read headers and good times of an event list.
 
@@ -116,24 +124,24 @@ class EventFile:
         events.columns = table_columns(header, events._row_bytes, events.fail)
         return events
 
-    def fail(self, text):
+    def fail(self, text: str) -> NoReturn:
         """Raise the error of this file."""
         msg = f"{self.path}: event list {self.header.text('EXTNAME')}: {text}"
         raise SpectrumError(msg)
 
-    def detector_column(self):
+    def detector_column(self) -> str | None:
         """The first of `DETECTOR_COLUMNS` that the file has, or None."""
         return next((name for name in DETECTOR_COLUMNS if name in self.columns), None)
 
-    def limits(self, name):
+    def limits(self, name: str) -> tuple[float, float] | None:
         """Edges of the pixels of a column from TLMIN and TLMAX, or None."""
         return column_limits(self.header, name)
 
-    def unit(self, name):
+    def unit(self, name: str) -> str:
         """Unit of a column in lower case, or empty."""
         return self.header.text(f"TUNIT{column_number(self.header, name)}").lower()
 
-    def pieces(self, names):
+    def pieces(self, names: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
         """
         Yield the columns asked for, some hundred thousand events at once.
 
@@ -178,16 +186,16 @@ class EventFile:
         for name in {"TIME", "PI"} & set(piece):
             bad = np.flatnonzero(~np.isfinite(piece[name]))
             if bad.size:
-                self.fail(f"{name} is NaN or infinite in {bad.size} rows (first: row {first + bad[0] + 1}); the "
-                          "file is damaged, fetch it again")
+                self.fail(f"{name} is NaN or infinite in {bad.size} rows (first: row {first + bad[0] + 1}); "
+                          "the file is damaged, fetch it again")
         if len(piece) > 1:
             zero = np.flatnonzero(np.all([values == 0 for values in piece.values()], axis=0))
             lost = [row for row in zero if not any(data[row * self._row_bytes:(row + 1) * self._row_bytes])]
             if lost:
-                self.fail(f"{len(lost)} rows hold only zeros (first: row {first + lost[0] + 1}); part of the file "
-                          "is lost, fetch it again")
+                self.fail(f"{len(lost)} rows hold only zeros (first: row {first + lost[0] + 1}); part of the "
+                          "file is lost, fetch it again")
 
-    def good(self, time, detector=None):
+    def good(self, time: np.ndarray, detector: np.ndarray | None = None) -> np.ndarray:
         """
         Which events lie in a good time interval of their own detector; one without any is an error.
 
@@ -203,7 +211,7 @@ class EventFile:
         if not self.good_times:
             return np.ones(len(time), bool)
         if detector is None or set(self.good_times) == {None}:
-            return _within(time, _union(self.good_times.values()))
+            return within(time, union(self.good_times.values()))
         result = np.zeros(len(time), bool)
         for number in np.unique(detector):
             chosen = detector == number
@@ -211,20 +219,20 @@ class EventFile:
             if times is None:
                 name = self.detector_column()
                 known = ", ".join(str(n) for n in self.good_times)
-                self.fail(f"{chosen.sum()} events have {name} {number}, of which there are no good time intervals "
-                          f"(only of {known}); fetch the file again, or leave them out with "
+                self.fail(f"{chosen.sum()} events have {name} {number}, of which there are no good time "
+                          f"intervals (only of {known}); fetch the file again, or leave them out with "
                           f"select={{{name.lower()!r}: ({known},)}}")
-            result[chosen] = _within(time[chosen], times)
+            result[chosen] = within(time[chosen], times)
         return result
 
-    def good_seconds(self, detector=None):
+    def good_seconds(self, detector: int | None = None) -> float:
         """Sum of the good times of one detector; without one, the mean over detectors."""
         if detector in self.good_times:
             return float(np.sum(np.diff(self.good_times[detector], axis=1)))
         sums = [float(np.sum(np.diff(times, axis=1))) for times in self.good_times.values()]
         return float(np.mean(sums)) if sums else 0.0
 
-    def restrict(self, times):
+    def restrict(self, times: np.ndarray) -> None:
         """
         Keep only the good times that lie in further intervals.
 
@@ -237,9 +245,9 @@ class EventFile:
         SpectrumError
             If nothing is left.
         """
-        times = _union([times])
+        times = union([times])
         old = self.good_times or {None: times}
-        self.good_times = {number: _intersection(kept, times) for number, kept in old.items()}
+        self.good_times = {number: intersection(kept, times) for number, kept in old.items()}
         if not sum(len(kept) for kept in self.good_times.values()):
             self.fail(f"no good time is left within the {len(times)} intervals given; are they on the clock "
                       "of this observation?")
@@ -313,8 +321,8 @@ def _header_at(stream, path, *, first, fail):
         if not data and not first and block[:8] != b"XTENSION":
             while block:
                 if block.strip(b"\0 "):
-                    fail("unexpected content where an extension should begin; part of the file is lost, fetch it "
-                         "again")
+                    fail("unexpected content where an extension should begin; part of the file is lost, "
+                         "fetch it again")
                 block = _read(stream, _BLANK, path)
             return None, 0
         if first and not data and block[:9] != b"SIMPLE  =":
@@ -357,8 +365,8 @@ def _read_times(stream, header, size, path):
     table = Table(name, header, rows, str(path), SpectrumError, data, 0, width, (0, 0))
     times = np.stack([table.column(key).astype(float) for key in ("START", "STOP")], axis=1)
     if not np.all(times[:, 1] >= times[:, 0]):
-        fail("a good time interval has START or STOP that is NaN, or ends before it begins; the file is damaged, "
-             "fetch it again")
+        fail("a good time interval has START or STOP that is NaN, or ends before it begins; the file is "
+             "damaged, fetch it again")
     number = header.get("CCD_ID", _GTI.fullmatch(name)[1])
     stored = header.text("DATASUM")
     changed = stored.isdigit() and int(stored) != sum_of_words(data)
@@ -370,31 +378,4 @@ def _merge(times):
     by_detector = {}
     for number, intervals in times:
         by_detector.setdefault(number, []).append(intervals)
-    return {number: _union(parts) for number, parts in by_detector.items()}
-
-
-def _union(parts):
-    """Disjoint, sorted intervals that cover the same times."""
-    times = np.concatenate(list(parts))
-    times = times[np.argsort(times[:, 0])]
-    if not len(times):
-        return times
-    reach = np.maximum.accumulate(times[:, 1])
-    new = np.concatenate([[True], times[1:, 0] > reach[:-1]])
-    last = np.concatenate([np.flatnonzero(new)[1:] - 1, [len(times) - 1]])
-    return np.stack([times[new, 0], reach[last]], axis=1)
-
-
-def _intersection(a, b):
-    """Common part of two sets of disjoint, sorted intervals."""
-    edges = np.unique(np.concatenate([a.ravel(), b.ravel()]))
-    middle = 0.5 * (edges[1:] + edges[:-1])
-    both = _within(middle, a) & _within(middle, b)
-    return np.stack([edges[:-1][both], edges[1:][both]], axis=1)
-
-
-def _within(time, intervals):
-    if not len(intervals):
-        return np.zeros(len(time), bool)
-    index = np.searchsorted(intervals[:, 0], time, side="right") - 1
-    return (index >= 0) & (time <= intervals[np.maximum(index, 0), 1])
+    return {number: union(parts) for number, parts in by_detector.items()}

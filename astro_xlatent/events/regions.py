@@ -14,8 +14,8 @@ from os import PathLike
 import numpy as np
 
 from astro_xlatent.core.errors import RegionError, XlatentWarning
-from astro_xlatent.spectra._fits import load_bytes, split_extension
 from astro_xlatent.events.region_fits import import_regions, read_fits_region
+from astro_xlatent.spectra._fits import load_bytes, split_extension
 
 __all__ = ["RegionSet", "read_region"]
 
@@ -52,7 +52,7 @@ class RegionSet:
     wcs: object = None
 
     @property
-    def shapes(self):
+    def shapes(self) -> list:
         """All shapes, of whatever component and sign."""
         return [shape for component in self.components for shape, _ in component]
 
@@ -154,8 +154,8 @@ def _check_shapes(shapes, name):
 def _read_text(data, path):
     """Shapes of a file, and components of those that are joined on one line."""
     if len(data) > _MAX_TEXT or b"\0" in data[:4096]:
-        msg = (f"{path}: neither text nor FITS, or more than {_MAX_TEXT // 1024**2} MB; give a DS9, CIAO, CRTF "
-               "or FITS region file")
+        msg = (f"{path}: neither text nor FITS, or more than {_MAX_TEXT // 1024**2} MB; give a DS9, CIAO, "
+               "CRTF or FITS region file")
         raise RegionError(msg)
     text = data.decode("utf-8", "replace")
     if text.lstrip().upper().startswith("#CRTF"):
@@ -177,7 +177,8 @@ def _read_text(data, path):
         else:
             alone.append(line if framed else _with_frame(line, code))
     shapes = _parse(_FRAME.sub(r"\1\2image", "\n".join(alone)), "ds9", path)
-    return shapes, [component for code, frame in joined for component in _components(code, frame, framed, path)]
+    return shapes, [component for code, frame in joined
+                    for component in _components(code, frame, framed, path)]
 
 
 def _parse(text, form, path):
@@ -200,7 +201,7 @@ def _parse(text, form, path):
 
 
 def _with_frame(line, code):
-    """A line of a file that names no frame, as CIAO writes them: sky if it has hours or degrees, else X and Y."""
+    """A line of a file that names no frame, as CIAO's: on the sky if in hours or degrees, else X and Y."""
     if not _SHAPE.search(code):
         return line
     return ("icrs; " if _ON_SKY.search(code) else "image; ") + line.lstrip()
@@ -217,12 +218,13 @@ def _components(code, frame, framed, path):
     rest = _SHAPE.sub("", code).strip()
     signs = [(piece[1] or " ") + piece[2] for piece in pieces]
     united = {sign[0] in "+|" for sign in signs[1:]}
-    if rest or len(united) != 1 or "!" in signs[0] or signs[0][0] not in " +" or "+!" in signs or "|!" in signs:
-        msg = (f"{path}: the line {code.strip()[:80]!r} joins shapes in a way that can be read in more than one; "
-               "allowed are a+b, a-b, a&b and a&!b with one kind of sign a line. Write one shape a line, with "
-               "excluded ones as -circle(...), or save the region as FITS with dmmakereg")
+    if rest or len(united) != 1 or signs[0] not in (" ", "+") or {"+!", "|!"} & set(signs):
+        msg = (f"{path}: the line {code.strip()[:80]!r} joins shapes in a way that not all readers "
+               "understand alike; allowed are a+b, a-b, a&b and a&!b with one kind of sign a line. Write one shape a "
+               "line, with excluded ones as -circle(...), or save the region as FITS with dmmakereg")
         raise RegionError(msg)
     lines = [f"{frame}; {piece[3]}" if framed else _with_frame(piece[3], piece[3]) for piece in pieces]
     shapes = [_parse(_FRAME.sub(r"\1\2image", line), "ds9", path) for line in lines]
-    items = [(shape[0], sign[0] != "-" and sign[1:] != "!") for shape, sign in zip(shapes, signs, strict=True)]
+    items = [(shape[0], sign[0] != "-" and sign[1:] != "!")
+             for shape, sign in zip(shapes, signs, strict=True)]
     return [[item] for item in items] if united == {True} else [items]

@@ -7,18 +7,25 @@ Names, parameters and normalisations are XSPEC's with ``XL`` before the name:
 integrated over the bins of whatever grid Sherpa asks for.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sherpa.models.model import RegriddableModel1D, modelCacher1d
 from sherpa.models.parameter import Parameter, hugeval
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics._bins import INDEX_RANGE, KT_RANGE
-from astro_xlatent.physics.abundances import ABUNDANCE_SETS
 from astro_xlatent.physics.absorption import CONVENTIONS, NH_MAX, bin_cross_section
+from astro_xlatent.physics.abundances import ABUNDANCE_SETS
 from astro_xlatent.physics.emission import blackbody, disk_blackbody, powerlaw
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
 from astro_xlatent.sherpa._grid import SherpaGrid
+
+if TYPE_CHECKING:
+    from sherpa.astro.ui.utils import Session
 
 __all__ = ["MODELS", "XLApec", "XLBbodyrad", "XLDiskbb", "XLPowerlaw", "XLTbabs", "XLzTbabs", "add_models"]
 
@@ -286,7 +293,7 @@ class XLApec(_Additive):
 MODELS = (XLTbabs, XLzTbabs, XLPowerlaw, XLBbodyrad, XLDiskbb, XLApec)
 
 
-def add_models(session=None):
+def add_models(session: Session | None = None) -> None:
     """
     Make the models known to a session, as ``xltbabs``, ``xlapec`` and so on.
 

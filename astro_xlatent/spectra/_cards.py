@@ -8,10 +8,16 @@ FITS Standard 4.0, https://fits.gsfc.nasa.gov/fits_standard.html, sections 4.2
 (values), 4.4.1 (sizes), 7.3 (binary tables).
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["BLOCK", "CARD", "MAX_CARDS", "Column", "Header", "data_size", "integer", "read_header",
            "table_columns"]
@@ -39,7 +45,7 @@ class Header:
     def __contains__(self, key):
         return key in self._cards
 
-    def get(self, key, default=None):
+    def get(self, key: str, default: object = None) -> object:
         """Value as bool, int, float or str (stripped); ``default`` if absent or undefined."""
         if key not in self._values:
             card = self._cards.get(key)
@@ -47,7 +53,7 @@ class Header:
         value = self._values[key]
         return default if value is None else value
 
-    def text(self, key):
+    def text(self, key: str) -> str:
         """Value as a string, empty if absent."""
         value = self.get(key, "")
         return value if isinstance(value, str) else str(value)
@@ -81,7 +87,7 @@ def _string(text):
     return "".join(parts).strip() if parts else text[1:].strip()
 
 
-def read_header(data, start, fail):
+def read_header(data: bytes, start: int, fail: Callable) -> tuple[Header, int]:
     """Cards by keyword and where the data of the HDU begin."""
     cards, key = {}, ""
     stop = min(len(data), start + MAX_CARDS * CARD)
@@ -115,7 +121,7 @@ class Column:
     unit: str
 
 
-def integer(header, key, fail, default=None, top=2**40):
+def integer(header: Header, key: str, fail: Callable, default: int | None = None, top: int = 2**40) -> int:
     value = header.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
         fail(f"header keyword {key} is {value!r}; a whole number from 0 to {top} is needed, "
@@ -123,7 +129,7 @@ def integer(header, key, fail, default=None, top=2**40):
     return value
 
 
-def data_size(header, pos, fail):
+def data_size(header: Header, pos: int, fail: Callable) -> int:
     """Bytes of data of an HDU, without padding (section 4.4.1)."""
     bitpix = header.get("BITPIX")
     if bitpix not in (8, 16, 32, 64, -32, -64):
@@ -138,7 +144,7 @@ def data_size(header, pos, fail):
     return abs(bitpix) // 8 * integer(header, "GCOUNT", fail, 1) * (extra + size)
 
 
-def table_columns(header, width, fail):
+def table_columns(header: Header, width: int, fail: Callable) -> dict[str, Column]:
     columns, offset = {}, 0
     for i in range(1, integer(header, "TFIELDS", fail, top=999) + 1):
         form = _FORM.match(header.text(f"TFORM{i}"))

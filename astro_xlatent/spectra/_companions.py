@@ -68,7 +68,8 @@ def find_companion(path: Path, kind: str, named: str | None) -> Companion:
             return Companion(found, f"named by {_KEYWORD[kind]}", False)
         found = _as_named(folder, _own_prefix(path.name, wanted))
         if found:
-            return Companion(found, f"named by {_KEYWORD[kind]}, with the prefix of the spectrum's name", False)
+            rule = f"named by {_KEYWORD[kind]}, with the prefix of the spectrum's name"
+            return Companion(found, rule, False)
     listing = _listing(folder)
     for rule, search in _CONVENTIONS if wanted is None else _HABITS:
         name = search(path.name, kind, wanted or named, listing)

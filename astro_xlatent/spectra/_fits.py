@@ -15,6 +15,8 @@ FITS Standard 4.0, https://fits.gsfc.nasa.gov/fits_standard.html, sections 3.4
 (HDUs), 4.2 (values), 7.3 (binary tables).
 """
 
+from __future__ import annotations
+
 import os
 import re
 import stat
@@ -22,10 +24,16 @@ import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.spectra._cards import BLOCK, Header, data_size, integer, read_header, table_columns
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from astro_xlatent.spectra._cards import Column
 
 __all__ = ["MAX_BYTES", "MAX_ELEMENTS", "MAX_HDUS", "Table", "gunzip", "load_bytes", "parse_tables",
            "read_regular", "regular_size", "split_extension", "sum_of_words"]
@@ -164,11 +172,11 @@ class Table:
     _extent: tuple = (0, 0)
 
     @cached_property
-    def columns(self):
+    def columns(self) -> dict[str, Column]:
         """Places of the columns by upper-case name; parsed when first asked for."""
         return table_columns(self.header, self._row_bytes, self.fail)
 
-    def fail(self, text):
+    def fail(self, text: str) -> NoReturn:
         """Raise the error of this file."""
         msg = f"{self.path}: extension {self.name or '(unnamed)'}: {text}"
         raise self.error(msg)
@@ -195,11 +203,11 @@ class Table:
             self.fail(f"{self.n_rows} rows, at most {_MAX_ROWS} are allowed for a spectrum or response")
         return self.columns[name]
 
-    def is_ragged(self, name):
+    def is_ragged(self, name: str) -> bool:
         """Whether the column has arrays of variable length."""
         return self._get(name).code in "PQ"
 
-    def column(self, name):
+    def column(self, name: str) -> np.ndarray:
         """
         A column of fixed width in native byte order.
 
@@ -219,7 +227,7 @@ class Table:
         values = _scaled(values.astype(dtype.newbyteorder("=")), col)
         return values[:, 0] if col.repeat == 1 else values
 
-    def text(self, name):
+    def text(self, name: str) -> list[str]:
         """A column of strings, stripped, as a list."""
         col = self._get(name)
         if col.code != "A":
@@ -228,7 +236,7 @@ class Table:
                          (self._row_bytes,))
         return [value.decode("ascii", "replace").strip() for value in raw.tolist()]
 
-    def ragged(self, name):
+    def ragged(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """
         A column of variable-length arrays, joined.
 

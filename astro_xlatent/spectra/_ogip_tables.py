@@ -8,16 +8,23 @@ George I. M., Arnaud K. A. et al., CAL/GEN/92-002 and 92-002a, "The Calibration
 Requirements for Spectral Analysis" (OGIP response formats).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import ResponseError
 from astro_xlatent.spectra._cards import integer
 from astro_xlatent.spectra._fits import MAX_ELEMENTS, parse_tables
+from astro_xlatent.spectra._regrid import overlap_matrix, same_grid
 
-__all__ = ["MIN_ENERGY", "Arf", "Rmf", "parse_arf", "parse_rmf"]
+if TYPE_CHECKING:
+    from os import PathLike
+
+__all__ = ["MIN_ENERGY", "Arf", "Rmf", "join_grids", "parse_arf", "parse_rmf"]
 
 #: Replaces a lower bound of zero, where power laws diverge (keV; as in Sherpa).
 MIN_ENERGY = 1e-10
@@ -34,7 +41,7 @@ _QUIET = np.errstate(invalid="ignore", over="ignore")
 
 @dataclass
 class Arf:
-    """Effective area: ``e_lo``, ``e_hi`` in keV, ``area`` in cm2, all (n_energy,); ``notes``: what was assumed."""
+    """Effective area: ``e_lo``, ``e_hi`` in keV, ``area`` in cm2, all (n_energy,); ``notes``: what is odd."""
 
     e_lo: np.ndarray
     e_hi: np.ndarray
@@ -45,7 +52,7 @@ class Arf:
 
 @dataclass
 class Rmf:
-    """Redistribution: csr array ``matrix`` (n_channels, n_energy), its axes in keV; ``notes`` as for `Arf`."""
+    """Redistribution: csr array ``matrix`` (n_channels, n_energy), axes in keV; ``notes`` as for `Arf`."""
 
     e_lo: np.ndarray
     e_hi: np.ndarray
@@ -59,7 +66,7 @@ class Rmf:
 
 
 @_QUIET
-def parse_arf(data, path):
+def parse_arf(data: bytes, path: str | PathLike) -> Arf:
     """Read the effective area from the bytes of a file; ResponseError if that fails."""
     for table in parse_tables(data, path, ResponseError):
         if {"ENERG_LO", "ENERG_HI", "SPECRESP"} <= set(table.columns):
@@ -82,7 +89,7 @@ def parse_arf(data, path):
 
 
 @_QUIET
-def parse_rmf(data, path):
+def parse_rmf(data: bytes, path: str | PathLike) -> Rmf:
     """Read the redistribution matrix from the bytes of a file; ResponseError if that fails."""
     tables = parse_tables(data, path, ResponseError)
     matrices = [t for t in tables if {"ENERG_LO", "N_GRP", "F_CHAN", "N_CHAN", "MATRIX"} <= set(t.columns)]
@@ -106,7 +113,7 @@ def parse_rmf(data, path):
         first = _offset([(table, "F_CHAN")], 1)
         matrix = _matrix(table, first, integer(table.header, "DETCHANS", table.fail, top=_MAX_CHANNELS))
         ch_lo, ch_hi = _channels_of_lines(table, matrix, 0.5 * (e_lo + e_hi))
-        notes.append(f"{Path(path).name} has no EBOUNDS: energies of the channels from the peaks of its lines")
+        notes.append(f"{Path(path).name} has no EBOUNDS: energies of the channels from the peaks of lines")
     if e_lo[0] > e_lo[-1]:
         matrix, e_lo, e_hi = matrix[:, ::-1].tocsr(), e_lo[::-1], e_hi[::-1]
     return Rmf(e_lo, e_hi, ch_lo, ch_hi, first, matrix, _has_area(table, matrix), _meta(table), notes)
@@ -154,8 +161,8 @@ def _channels(table, notes):
     if not (np.all(middle > 0) or np.all(middle < 0)):
         table.fail("CHANNEL does not go up by one from row to row, and the energies E_MIN, E_MAX are not in "
                    "order either; the file is damaged, fetch it again")
-    notes.append(f"{Path(table.path).name}: CHANNEL of EBOUNDS does not go up by one from row to row: channels "
-                 "taken in the order of their energies")
+    notes.append(f"{Path(table.path).name}: CHANNEL of EBOUNDS does not go up by one from row to row: "
+                 "channels taken in the order of their energies")
     # Where F_CHAN has no TLMIN, the standard lets channels begin at 1.
     return np.minimum(lo, hi), np.maximum(lo, hi), _offset([(table, "CHANNEL")], 1)
 
@@ -179,8 +186,8 @@ def _channels_of_lines(table, matrix, energy):
     order = np.argsort(energy[used], kind="stable")
     place, energy = place[order], energy[used][order]
     if place.size < 2 or place[-1] <= place[0] or np.mean(np.diff(place) < -1) > _DISORDER:
-        table.fail("there is no EBOUNDS extension, and the lines of the matrix do not go up with energy, so that "
-                   "the channels have no energies; give an RMF with EBOUNDS")
+        table.fail("there is no EBOUNDS extension, and the lines of the matrix do not go up with energy, so "
+                   "that the channels have no energies; give an RMF with EBOUNDS")
     place, first = np.unique(np.maximum.accumulate(place), return_index=True)
     edges = np.arange(matrix.shape[0] + 1) - 0.5
     slope = (energy[first][-1] - energy[first][0]) / (place[-1] - place[0])
@@ -275,3 +282,26 @@ def _has_area(table, matrix):
         return True
     # A pure redistribution, even with detector efficiency, sums to at most about one.
     return bool(matrix.sum(axis=0).max() > 2.0)
+
+
+def join_grids(arf: Arf | None, rmf: Rmf, arf_name: str, rmf_name: str) -> tuple:
+    """Matrix, area, lower and upper energies on one grid, and a note if the grids differed."""
+    if arf is None:
+        return rmf.matrix, np.ones(rmf.e_lo.size), rmf.e_lo, rmf.e_hi, ""
+    if same_grid(arf.e_lo, arf.e_hi, rmf.e_lo, rmf.e_hi):
+        return rmf.matrix, arf.area, rmf.e_lo, rmf.e_hi, ""
+    low, high = max(arf.e_lo[0], rmf.e_lo[0]), min(arf.e_hi[-1], rmf.e_hi[-1])
+    if low >= high:
+        msg = (f"{arf_name} covers {arf.e_lo[0]:.3g}-{arf.e_hi[-1]:.3g} keV, {rmf_name} "
+               f"{rmf.e_lo[0]:.3g}-{rmf.e_hi[-1]:.3g} keV: no overlap; they do not belong together")
+        raise ResponseError(msg)
+    note = (f"ARF has {arf.e_lo.size} energy bins ({arf.e_lo[0]:.3g}-{arf.e_hi[-1]:.3g} keV), RMF "
+            f"{rmf.e_lo.size} ({rmf.e_lo[0]:.3g}-{rmf.e_hi[-1]:.3g} keV): finer grid used, "
+            f"no area outside {low:.3g}-{high:.3g} keV")
+    if np.median(arf.e_hi - arf.e_lo) <= np.median(rmf.e_hi - rmf.e_lo):
+        matrix = (rmf.matrix @ overlap_matrix(arf.e_lo, arf.e_hi, rmf.e_lo, rmf.e_hi)).tocsr()
+        return matrix.astype(np.float32), arf.area, arf.e_lo, arf.e_hi, note
+    middle = 0.5 * (rmf.e_lo + rmf.e_hi)
+    area = np.interp(middle, 0.5 * (arf.e_lo + arf.e_hi), arf.area)
+    area[(middle < arf.e_lo[0]) | (middle > arf.e_hi[-1])] = 0.0
+    return rmf.matrix, area, rmf.e_lo, rmf.e_hi, note

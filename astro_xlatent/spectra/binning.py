@@ -3,7 +3,10 @@
 From spectra with responses to `EnergyBins` on the fine grid.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +14,12 @@ from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_WIDTH
 from astro_xlatent.spectra._cache import CACHE
 from astro_xlatent.spectra._regrid import overlap_matrix
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins, group_channels
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from astro_xlatent.spectra.response import Response
+    from astro_xlatent.spectra.spectrum import XraySpectrum
 
 __all__ = ["FineResponse", "bins_from_spectra", "fine_response", "group_channels"]
 
@@ -40,7 +49,8 @@ class FineResponse:
     valid: np.ndarray
 
 
-def fine_response(response, edges=FINE_EDGES, groups=None):
+def fine_response(response: Response, edges: np.ndarray = FINE_EDGES,
+                  groups: np.ndarray | None = None) -> FineResponse:
     """
     Add up a response's channels into bins, on the incident grid.
 
@@ -94,7 +104,7 @@ def _of_redistribution(response, groups, e_lo, e_hi):
                     lambda made: made[0].nbytes)
 
 
-def off_region_error(off_counts, scale, width):
+def off_region_error(off_counts: ArrayLike, scale: ArrayLike, width: ArrayLike) -> np.ndarray:
     """
     Uncertainty of the background expected in the aperture.
 
@@ -116,7 +126,7 @@ def off_region_error(off_counts, scale, width):
     return scale * np.sqrt(off_counts + OFF_COUNTS_PER_KEV * width)
 
 
-def bins_from_spectra(spectra):
+def bins_from_spectra(spectra: list[XraySpectrum]) -> tuple[EnergyBins, np.ndarray]:
     """
     Rebin spectra to the fine grid.
 

@@ -8,18 +8,24 @@ exposure-weighted effective area. Code above this module knows catalogues,
 code below it knows physics and the network.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, KEV_TO_ERG, band_weights
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["BACKGROUND_FLOOR", "FINE_EDGES", "N_FINE", "EnergyBins", "ccd_fwhm", "floored_background",
            "group_channels"]
 
 
-def ccd_fwhm(energy):
+def ccd_fwhm(energy: ArrayLike) -> np.ndarray:
     """
     Energy resolution of a typical X-ray CCD.
 
@@ -62,7 +68,8 @@ N_FINE = FINE_EDGES.size - 1
 BACKGROUND_FLOOR = 0.3
 
 
-def group_channels(channel_e_lo, channel_e_hi, edges=FINE_EDGES):
+def group_channels(channel_e_lo: np.ndarray, channel_e_hi: np.ndarray,
+                   edges: np.ndarray = FINE_EDGES) -> np.ndarray:
     """
     Assign channels to bins by their center.
 
@@ -90,7 +97,7 @@ def group_channels(channel_e_lo, channel_e_hi, edges=FINE_EDGES):
     return np.where((index >= 0) & (index < len(edges) - 1), index, -1)
 
 
-def floored_background(background, error):
+def floored_background(background: ArrayLike, error: ArrayLike) -> np.ndarray:
     """
     The background to fit with: what was measured, but not below `BACKGROUND_FLOOR` of its error.
 
@@ -212,7 +219,7 @@ class EnergyBins:
         return self.counts.shape[0]
 
     @property
-    def n_bins(self):
+    def n_bins(self) -> int:
         """Number of bins a row, padding included."""
         return self.counts.shape[1]
 
@@ -223,13 +230,13 @@ class EnergyBins:
         return EnergyBins(**parts, energy_weighted=self.energy_weighted[rows])
 
     @classmethod
-    def empty(cls, rows, bins):
+    def empty(cls, rows: int, bins: int) -> EnergyBins:
         """Rows without any valid bin, to be filled in."""
         zeros = {n: np.zeros((rows, bins)) for n in cls._bin_fields() if n != "valid"}
         return cls(**zeros, valid=np.zeros((rows, bins), bool))
 
     @classmethod
-    def concatenate(cls, parts):
+    def concatenate(cls, parts: list[EnergyBins]) -> EnergyBins:
         """Stack rows of several sets, padding with invalid bins."""
         width = max((p.n_bins for p in parts), default=0)
         stacked = {
@@ -241,16 +248,16 @@ class EnergyBins:
         return cls(**stacked, energy_weighted=np.concatenate([p.energy_weighted for p in parts]))
 
     @property
-    def background_known(self):
+    def background_known(self) -> np.ndarray:
         """True for rows with a measured background, shape (rows,); zero counts off source are one, too."""
         return np.any(self.valid & (self.background_error > 0), axis=1)
 
     @property
-    def net_counts(self):
+    def net_counts(self) -> np.ndarray:
         """Counts minus background, summed over the valid bins, shape (rows,)."""
         return np.sum(np.where(self.valid, self.counts - self.background, 0.0), axis=1)
 
-    def merge(self, edges):
+    def merge(self, edges: ArrayLike) -> EnergyBins:
         """
         Add up neighbouring bins into coarser ones.
 
@@ -302,7 +309,8 @@ class EnergyBins:
             energy_weighted=self.energy_weighted,
         )
 
-    def unfolded_weights(self, edges=ENERGY_EDGES, energy_mid=ENERGY_MID):
+    def unfolded_weights(self, edges: np.ndarray = ENERGY_EDGES,
+                         energy_mid: np.ndarray = ENERGY_MID) -> np.ndarray:
         """
         Matrix that predicts source counts without redistribution.
 

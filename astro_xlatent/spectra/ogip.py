@@ -216,8 +216,8 @@ def _counts(table, exposure):
     off = np.abs(counts - whole) - whole * np.finfo(np.float32).eps
     if np.any(off > _WHOLE) or np.any((counts > 0) & (whole == 0)):
         table.fail("this is a RATE spectrum (counts/s, no COUNTS column), and RATE x EXPOSURE is up to "
-                   f"{off.max():.2g} off a whole number, more than {_WHOLE}, so that the number of photons is not "
-                   "known; give the file in counts")
+                   f"{off.max():.2g} off a whole number, more than {_WHOLE}, so that the number of photons "
+                   "is not known; give the file in counts")
     return whole, [f"{Path(table.path).name}: counts are RATE x EXPOSURE, which are whole numbers"]
 
 

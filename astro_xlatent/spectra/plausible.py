@@ -114,7 +114,8 @@ def implausible(spectrum: object) -> list[str]:
         found += [_outside("effective area", area, (_LOWEST_AREA * limits.area, limits.area), "cm2"),
                   _outside("highest energy of the channels", response.channel_e_hi.max(),
                            (0.5, limits.energy), "keV"),
-                  _outside("highest energy of the response", response.e_hi.max(), (0.5, limits.energy), "keV")]
+                  _outside("highest energy of the response", response.e_hi.max(),
+                           (0.5, limits.energy), "keV")]
         rate = spectrum.counts.sum() / max(spectrum.exposure * area * np.max(spectrum.areascale), 1e-300)
         found.append(_outside("rate", rate, (0.0, _RATE), "counts/cm2/s"))
         found += _other_observation(spectrum, response)

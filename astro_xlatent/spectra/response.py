@@ -6,11 +6,14 @@ Reading is cached by file content, redistribution and product apart, because
 one RMF often serves many sources.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,14 +22,20 @@ from astro_xlatent.core.flags import Flag
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.spectra._cache import CACHE, size_of_matrix
 from astro_xlatent.spectra._fits import gunzip, read_regular
-from astro_xlatent.spectra._ogip_tables import Arf, Rmf, parse_arf, parse_rmf
-from astro_xlatent.spectra._regrid import overlap_matrix, same_grid, width_at_half_maximum
+from astro_xlatent.spectra._ogip_tables import Arf, Rmf, join_grids, parse_arf, parse_rmf
+from astro_xlatent.spectra._regrid import overlap_matrix, width_at_half_maximum
 from astro_xlatent.spectra.plausible import assume
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from numpy.typing import ArrayLike
+    from scipy.sparse import csr_array
 
 __all__ = ["Response", "clear_response_cache"]
 
 
-def clear_response_cache():
+def clear_response_cache() -> None:
     """
     Forget all responses read so far.
 
@@ -96,17 +105,17 @@ class Response:
         return {k: v for k, v in self.__dict__.items() if k != "content_hash"}
 
     @property
-    def n_channels(self):
+    def n_channels(self) -> int:
         """Number of channels."""
         return self.channel_e_lo.size
 
     @property
-    def n_energy(self):
+    def n_energy(self) -> int:
         """Number of incident energy bins."""
         return self.e_lo.size
 
     @property
-    def matrix(self):
+    def matrix(self) -> csr_array:
         """Product of redistribution and area in cm2, csr array (n_channels, n_energy)."""
         matrix = self.redistribution.astype(np.float64)
         matrix.data *= self.area[matrix.indices]
@@ -118,7 +127,7 @@ class Response:
         return self.redistribution, self.area, self.e_lo, self.e_hi, self.channel_e_lo, self.channel_e_hi
 
     @cached_property
-    def content_hash(self):
+    def content_hash(self) -> str:
         """Hexadecimal digest of all numbers; equal for equal responses."""
         digest = hashlib.blake2b(digest_size=16)
         r = self.redistribution
@@ -127,7 +136,7 @@ class Response:
             digest.update(np.ascontiguousarray(part))
         return digest.hexdigest()
 
-    def fold(self, spectrum):
+    def fold(self, spectrum: ArrayLike) -> np.ndarray:
         """
         Fold incident spectra through the response.
 
@@ -154,7 +163,7 @@ class Response:
         flat = (spectrum * self.area).reshape(-1, self.n_energy)
         return (self.redistribution @ flat.T).T.reshape(*spectrum.shape[:-1], self.n_channels)
 
-    def effective_area(self, energy_kev=None):
+    def effective_area(self, energy_kev: ArrayLike | None = None) -> np.ndarray:
         """
         Area in cm2 with which photons end up in any channel.
 
@@ -176,7 +185,7 @@ class Response:
         inside = (energy >= self.e_lo[0]) & (energy <= self.e_hi[-1])
         return np.where(inside, np.interp(energy, 0.5 * (self.e_lo + self.e_hi), area), 0.0)
 
-    def on_grid(self, edges=ENERGY_EDGES):
+    def on_grid(self, edges: ArrayLike = ENERGY_EDGES) -> Response:
         """
         The same response for spectra given on another incident grid.
 
@@ -205,7 +214,7 @@ class Response:
         return replace(self, redistribution=matrix.astype(np.float32), area=np.ones(edges.size - 1),
                        e_lo=edges[:-1], e_hi=edges[1:])
 
-    def rebin(self, groups, n_groups):
+    def rebin(self, groups: ArrayLike, n_groups: int) -> np.ndarray:
         """
         Add up channels into groups.
 
@@ -238,7 +247,7 @@ class Response:
                            shape=(n_groups, self.n_channels))
         return (select @ self.redistribution).toarray() * self.area.astype(np.float32)
 
-    def fwhm(self, energy_kev):
+    def fwhm(self, energy_kev: ArrayLike) -> np.ndarray:
         """
         Energy resolution from the redistribution.
 
@@ -256,7 +265,7 @@ class Response:
         return width_at_half_maximum(self, np.atleast_1d(np.asarray(energy_kev, float)))
 
     @classmethod
-    def read(cls, arf, rmf):
+    def read(cls, arf: str | PathLike | None, rmf: str | PathLike) -> Response:
         """
         Read a response from OGIP files, gzipped or not.
 
@@ -303,7 +312,8 @@ class Response:
         return replace(found, meta={**found.meta, **names})
 
     @classmethod
-    def from_tables(cls, arf: Arf | None, rmf: Rmf, arf_name: str = "the ARF", rmf_name: str = "the RMF"):
+    def from_tables(cls, arf: Arf | None, rmf: Rmf, arf_name: str = "the ARF",
+                    rmf_name: str = "the RMF") -> Response:
         """
         Join effective area and redistribution.
 
@@ -329,7 +339,7 @@ class Response:
             msg = (f"{rmf_name} is a pure redistribution matrix and no ARF is given; "
                    "give the ARF that belongs to it (arf=...)")
             raise ResponseError(msg)
-        matrix, area, e_lo, e_hi, note = _join(arf, rmf, arf_name, rmf_name)
+        matrix, area, e_lo, e_hi, note = join_grids(arf, rmf, arf_name, rmf_name)
         meta = {**rmf.meta, **({} if arf is None else arf.meta), **({"grid_note": note} if note else {})}
         response = cls(matrix, area, e_lo, e_hi, rmf.channel_e_lo, rmf.channel_e_hi, rmf.first_channel,
                        meta.get("telescop", "").upper(), meta.get("instrume", "").upper(), meta,
@@ -338,7 +348,7 @@ class Response:
             assume(response, Flag.FILE_MENDED, text)
         return response
 
-    def write(self, arf_path, rmf_path, *, overwrite=False):
+    def write(self, arf_path: str | PathLike, rmf_path: str | PathLike, *, overwrite: bool = False) -> None:
         """
         Write an OGIP ARF and RMF.
 
@@ -370,26 +380,3 @@ def _load(path):
 
 def _digest(raw):
     return hashlib.sha256(raw).digest()
-
-
-def _join(arf, rmf, arf_name, rmf_name):
-    """Matrix, area and energies on one grid, and a note if the grids differed."""
-    if arf is None:
-        return rmf.matrix, np.ones(rmf.e_lo.size), rmf.e_lo, rmf.e_hi, ""
-    if same_grid(arf.e_lo, arf.e_hi, rmf.e_lo, rmf.e_hi):
-        return rmf.matrix, arf.area, rmf.e_lo, rmf.e_hi, ""
-    low, high = max(arf.e_lo[0], rmf.e_lo[0]), min(arf.e_hi[-1], rmf.e_hi[-1])
-    if low >= high:
-        msg = (f"{arf_name} covers {arf.e_lo[0]:.3g}-{arf.e_hi[-1]:.3g} keV, {rmf_name} "
-               f"{rmf.e_lo[0]:.3g}-{rmf.e_hi[-1]:.3g} keV: no overlap; they do not belong together")
-        raise ResponseError(msg)
-    note = (f"ARF has {arf.e_lo.size} energy bins ({arf.e_lo[0]:.3g}-{arf.e_hi[-1]:.3g} keV), RMF "
-            f"{rmf.e_lo.size} ({rmf.e_lo[0]:.3g}-{rmf.e_hi[-1]:.3g} keV): finer grid used, "
-            f"no area outside {low:.3g}-{high:.3g} keV")
-    if np.median(arf.e_hi - arf.e_lo) <= np.median(rmf.e_hi - rmf.e_lo):
-        matrix = (rmf.matrix @ overlap_matrix(arf.e_lo, arf.e_hi, rmf.e_lo, rmf.e_hi)).tocsr()
-        return matrix.astype(np.float32), arf.area, arf.e_lo, arf.e_hi, note
-    middle = 0.5 * (rmf.e_lo + rmf.e_hi)
-    area = np.interp(middle, 0.5 * (arf.e_lo + arf.e_hi), arf.area)
-    area[(middle < arf.e_lo[0]) | (middle > arf.e_hi[-1])] = 0.0
-    return rmf.matrix, area, rmf.e_lo, rmf.e_hi, note

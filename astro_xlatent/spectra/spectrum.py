@@ -169,10 +169,10 @@ class XraySpectrum:
         for name in ("areascale", "backscale"):
             value = np.asarray(getattr(self, name), float)
             if value.shape not in ((), self.counts.shape):
-                msg = f"{name} has shape {value.shape}; one number, or one for each of {self.counts.size} channels"
+                msg = f"{name} has shape {value.shape}; give one number, or {self.counts.size} of them"
                 raise SpectrumError(msg)
-            if name == "areascale" and not (np.all(np.isfinite(value)) and np.all(value >= 0) and np.any(value)):
-                msg = f"areascale is {self.areascale!r:.80}; positive numbers are needed (1 if there is no scaling)"
+            if name == "areascale" and not (np.all((value >= 0) & np.isfinite(value)) and np.any(value)):
+                msg = f"areascale is {self.areascale!r:.80}; positive numbers are needed (1 for no scaling)"
                 raise SpectrumError(msg)
         if not self.has_backscale:
             self.backscale, self.flags = 1.0, self.flags | Flag.NO_BACKSCALE
@@ -187,12 +187,12 @@ class XraySpectrum:
                 f"channels, {self.exposure / 1e3:.4g} ks, {background}, {response}>")
 
     @property
-    def e_lo(self):
+    def e_lo(self) -> np.ndarray:
         """Lower channel bounds in keV, shape (n_channels,)."""
         return self._require_response().channel_e_lo
 
     @property
-    def e_hi(self):
+    def e_hi(self) -> np.ndarray:
         """Upper channel bounds in keV, shape (n_channels,)."""
         return self._require_response().channel_e_hi
 
@@ -228,7 +228,7 @@ class XraySpectrum:
         ratio = np.divide(top, bottom, out=np.zeros(np.broadcast(top, bottom).shape), where=bottom > 0)
         return float(ratio) if ratio.ndim == 0 else ratio
 
-    def fine_groups(self):
+    def fine_groups(self) -> np.ndarray:
         """
         Bin of the package's fine grid to which each channel belongs.
 

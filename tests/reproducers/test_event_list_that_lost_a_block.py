@@ -90,7 +90,7 @@ def test_good_times_of_a_chip_missing(tmp_path):
     """Events of a chip that no good time extension names are not dropped without a word."""
     events = EventList(n_background=1000)
     path = events.write(tmp_path / "e.fits", gti={6: GTI[6]})
-    with pytest.raises(SpectrumError, match="events have CCD_ID 7, of which there are no good time intervals"):
+    with pytest.raises(SpectrumError, match="events have CCD_ID 7, of which there are no good time"):
         extract_spectrum(path, REGION)
     spectrum = extract_spectrum(events.write(tmp_path / "n.fits", gti={}), REGION)
     assert spectrum.flags & Flag.FILE_MENDED

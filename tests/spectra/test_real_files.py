@@ -71,7 +71,7 @@ def test_erosita_habits(shared_data):
     spectrum = XraySpectrum.read(path)
     assert spectrum.telescope == "EROSITA"
     assert spectrum.background.counts.sum() == 4303
-    assert spectrum.meta["rmf_rule"].startswith("eROSITA's calibration on axis (the header names 020_RMF_00001")
+    assert spectrum.meta["rmf_rule"].startswith("eROSITA's calibration on axis (the header names 020_RMF")
     assert "RESPONSE_GUESSED" in decode_flags(spectrum.flags)
 
 
