@@ -220,8 +220,8 @@ def _components(code, frame, framed, path):
     united = {sign[0] in "+|" for sign in signs[1:]}
     if rest or len(united) != 1 or signs[0] not in (" ", "+") or {"+!", "|!"} & set(signs):
         msg = (f"{path}: the line {code.strip()[:80]!r} joins shapes in a way that not all readers "
-               "understand alike; allowed are a+b, a-b, a&b and a&!b with one kind of sign a line. Write one shape a "
-               "line, with excluded ones as -circle(...), or save the region as FITS with dmmakereg")
+               "understand alike; allowed are a+b, a-b, a&b and a&!b with one kind of sign a line. Write one "
+               "shape a line, with excluded ones as -circle(...), or save the region as FITS with dmmakereg")
         raise RegionError(msg)
     lines = [f"{frame}; {piece[3]}" if framed else _with_frame(piece[3], piece[3]) for piece in pieces]
     shapes = [_parse(_FRAME.sub(r"\1\2image", line), "ds9", path) for line in lines]
