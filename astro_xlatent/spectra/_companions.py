@@ -19,8 +19,9 @@ __all__ = ["Companion", "find_companion", "is_absent"]
 _CSC = re.compile(r"(?P<head>[a-z]{4}f\d{5,6}_\d{3})N\d{3}(?P<tail>(_e\d)?_r\d{4})_(?:pha3|arf3|rmf3)",
                   re.IGNORECASE)
 _CSC_KIND = {"arf": "arf3", "rmf": "rmf3"}
-# Telescope module(s) in the first digit: em01_123045_020_SourceSpec_00001.fits.gz holds TM0, all of them.
-_EROSITA = re.compile(r"(?P<prefix>.*_)?(?P<module>\d)\d\d_SourceSpec_\d+\.fits(\.gz)?$")
+# Archives put sky tile and processing version around the name that srctool gives and headers use:
+# em01_123045_020_SourceSpec_00001_c010.fits.gz. The first digit is the telescope module, 0 all of them.
+_EROSITA = re.compile(r"(?P<prefix>.*_)?(?P<module>\d)\d\d_SourceSpec_\d+(?P<version>_c\d{3})?\.fits(\.gz)?$")
 _EROSITA_KIND = {"arf": "ARF", "rmf": "RMF", "background": "BackgrSpec"}
 _SUFFIXES = {"arf": (".arf", ".warf"), "rmf": (".rmf", ".wrmf", ".rsp")}
 _KEYWORD = {"arf": "ANCRFILE", "rmf": "RESPFILE", "background": "BACKFILE"}
@@ -57,8 +58,8 @@ def find_companion(path: Path, kind: str, named: str | None) -> Companion:
     -------
     companion : Companion
         ``path`` None where nothing was found. ``guessed`` where the header
-        does not name this very file (``.gz``, the folder, and a prefix that
-        the spectrum's own name has too may differ).
+        does not name this very file (``.gz``, the folder, and what archives
+        put around the spectrum's own name too may differ).
     """
     folder = path.parent
     wanted = None if named is None or is_absent(named) else named.strip().split("[")[0].split("{")[0]
@@ -66,9 +67,9 @@ def find_companion(path: Path, kind: str, named: str | None) -> Companion:
         found = _as_named(folder, wanted)
         if found:
             return Companion(found, f"named by {_KEYWORD[kind]}", False)
-        found = _as_named(folder, _own_prefix(path.name, wanted))
+        found = _as_named(folder, _as_archived(path.name, wanted))
         if found:
-            rule = f"named by {_KEYWORD[kind]}, with the prefix of the spectrum's name"
+            rule = f"named by {_KEYWORD[kind]}, with tile and version of the spectrum's name"
             return Companion(found, rule, False)
     listing = _listing(folder)
     for rule, search in _CONVENTIONS if wanted is None else _HABITS:
@@ -94,10 +95,11 @@ def _listing(folder):
         return []
 
 
-def _own_prefix(name, named):
-    """``em01_123045_020_ARF_00001.fits`` for ``020_ARF_00001.fits``, as the spectrum's own name begins."""
+def _as_archived(name, named):
+    """``em01_123045_020_ARF_00001_c010.fits`` for ``020_ARF_00001.fits``, as the spectrum's own name is."""
     match = _EROSITA.match(name)
-    return match["prefix"] + os.path.basename(named) if match and match["prefix"] else ""
+    stem = os.path.basename(named).removesuffix(".gz").removesuffix(".fits")
+    return f"{match['prefix'] or ''}{stem}{match['version'] or ''}.fits" if match else ""
 
 
 def _erosita_calibration(name, kind, wanted, listing):

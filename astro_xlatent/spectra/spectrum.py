@@ -27,7 +27,8 @@ class XraySpectrumRead(UnifiedReadWrite):
     Parameters
     ----------
     path : str or path-like
-        OGIP PHA file (type I, counts), gzipped or not.
+        OGIP PHA file (type I, counts), gzipped or not; ``file[NAME]`` or
+        ``file[2]`` chooses one of several spectra in it.
     format : str, optional
         By default found from the header; ``"ogip"``.
     arf, rmf : str, path-like or Response, optional

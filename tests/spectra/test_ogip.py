@@ -197,20 +197,21 @@ def test_csc_background_and_versions(ogip):
     assert spectrum.response.meta["arf"] == f"{old}_arf3.fits"
 
 
-def test_erosita_names(ogip):
-    """eROSITA: survey prefix left out in the header, BACKFILE none though one lies beside."""
+@pytest.mark.parametrize("version", ["", "_c010"])
+def test_erosita_names(ogip, version):
+    """eROSITA: tile and version left out in the header, BACKFILE none though one lies beside."""
     pre = "em01_123045_020_"
     header = {"RESPFILE": "020_RMF_00001.fits", "ANCRFILE": "020_ARF_00001.fits", "BACKFILE": "NONE",
               "TELESCOP": "eROSITA", "INSTRUME": "MERGED", "AREASCAL": None}
-    path = ogip.save(f"{pre}SourceSpec_00001.fits", ogip.spectrum_hdu(header=header))
-    ogip.save(f"{pre}BackgrSpec_00001.fits", ogip.spectrum_hdu(header=header))
-    ogip.arf(f"{pre}ARF_00001.fits")
-    ogip.rmf(f"{pre}RMF_00001.fits")
+    path = ogip.save(f"{pre}SourceSpec_00001{version}.fits", ogip.spectrum_hdu(header=header))
+    ogip.save(f"{pre}BackgrSpec_00001{version}.fits", ogip.spectrum_hdu(header=header))
+    ogip.arf(f"{pre}ARF_00001{version}.fits")
+    ogip.rmf(f"{pre}RMF_00001{version}.fits")
     ogip.rmf(f"{pre}RMF_00002.fits")
     spectrum = XraySpectrum.read(path)
     assert spectrum.meta["background_rule"] == "eROSITA file name"
-    assert spectrum.meta["rmf_rule"] == "named by RESPFILE, with the prefix of the spectrum's name"
-    assert spectrum.meta["assumptions"] == (f"background {pre}BackgrSpec_00001.fits: eROSITA file name",)
+    assert spectrum.meta["rmf_rule"] == "named by RESPFILE, with tile and version of the spectrum's name"
+    assert spectrum.meta["assumptions"] == (f"background {pre}BackgrSpec_00001{version}.fits: eROSITA file name",)
     assert spectrum.areascale == 1.0
     assert spectrum.telescope == "EROSITA"
 
