@@ -9,7 +9,10 @@ finer grids around the best one take the place of correlations between
 parameters that the prediction does not give.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +24,9 @@ from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.emission import blackbody, powerlaw
 from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
 from astro_xlatent.spectra.bins import floored_background
+
+if TYPE_CHECKING:
+    from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["FAMILIES", "Candidate", "Family", "best_candidates"]
 
@@ -108,12 +114,13 @@ class Candidate:
     unit_counts: float
 
     @property
-    def score(self):
+    def score(self) -> float:
         """Log posterior up to a constant."""
         return np.log(max(self.weight, 1e-9)) - 0.5 * self.statistic
 
 
-def best_candidates(posterior, classes, class_prob, bins, matrix, abundances="wilm"):
+def best_candidates(posterior: object, classes: list[str], class_prob: np.ndarray, bins: EnergyBins,
+                    matrix: np.ndarray, abundances: str = "wilm") -> list:
     """
     The best parameters of every family, best family first.
 

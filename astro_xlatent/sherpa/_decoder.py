@@ -93,7 +93,7 @@ class DoubleDecoder:
         spectrum = bare * screen
         return (spectrum if absorbed else bare) / (spectrum @ _WEIGHTS)[:, None]
 
-    def column(self, latent):
+    def column(self, latent: np.ndarray) -> np.ndarray:
         """Column of the decoder's absorber in cm-2, shape (n,)."""
         h = np.asarray(latent, float)
         for weight, bias in self._layers:

@@ -259,9 +259,12 @@ class Table:
         stops = starts + lengths * dtype.itemsize
         if np.any((starts < 0) | (starts > size) | (stops > size), where=lengths > 0):
             self.fail(f"column {name} points outside the data of the file; the file is damaged")
-        data = self._data
-        joined = b"".join([data[a:b] for a, b in zip((begin + starts).tolist(), (begin + stops).tolist())
-                           if b > a])
+        data, filled = self._data, lengths > 0
+        starts, stops = begin + starts[filled], begin + stops[filled]
+        if starts.size and np.array_equal(starts[1:], stops[:-1]):
+            joined = data[starts[0]:stops[-1]]
+        else:
+            joined = b"".join([data[a:b] for a, b in zip(starts.tolist(), stops.tolist(), strict=True)])
         values = np.frombuffer(joined, dtype).astype(dtype.newbyteorder("="))
         return _scaled(values, col), lengths
 

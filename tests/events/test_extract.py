@@ -9,7 +9,13 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from event_lists import EventList, erosita_list, good_times, region_hdu, write_hdus
 
-from astro_xlatent.core.errors import ParameterError, RegionError, ResponseError, SpectrumError, XlatentWarning
+from astro_xlatent.core.errors import (
+    ParameterError,
+    RegionError,
+    ResponseError,
+    SpectrumError,
+    XlatentWarning,
+)
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.events import files as event_files
 from astro_xlatent.events.extract import extract_spectrum

@@ -14,8 +14,8 @@ from event_lists import EventList, good_times, write_hdus
 
 from astro_xlatent.core.errors import SpectrumError, XlatentError
 from astro_xlatent.events import files as event_files
-from astro_xlatent.events.filters import parse_selection, read_good_times
 from astro_xlatent.events.files import EventFile
+from astro_xlatent.events.filters import parse_selection, read_good_times
 
 
 def joined(events, *names):

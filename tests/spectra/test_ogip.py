@@ -211,7 +211,8 @@ def test_erosita_names(ogip, version):
     spectrum = XraySpectrum.read(path)
     assert spectrum.meta["background_rule"] == "eROSITA file name"
     assert spectrum.meta["rmf_rule"] == "named by RESPFILE, with tile and version of the spectrum's name"
-    assert spectrum.meta["assumptions"] == (f"background {pre}BackgrSpec_00001{version}.fits: eROSITA file name",)
+    expected = f"background {pre}BackgrSpec_00001{version}.fits: eROSITA file name"
+    assert spectrum.meta["assumptions"] == (expected,)
     assert spectrum.areascale == 1.0
     assert spectrum.telescope == "EROSITA"
 
