@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from astro_xlatent.core.errors import ResponseError
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_WIDTH
 from astro_xlatent.spectra._cache import CACHE
 from astro_xlatent.spectra._regrid import overlap_matrix
@@ -67,6 +68,11 @@ def fine_response(response: Response, edges: np.ndarray = FINE_EDGES,
     -------
     fine : FineResponse
         With n bins; bins without a channel are invalid.
+
+    Raises
+    ------
+    ResponseError
+        If the matrix records no photon where it has channels.
     """
     n_bins = len(edges) - 1
     if groups is None:
@@ -78,6 +84,12 @@ def fine_response(response: Response, edges: np.ndarray = FINE_EDGES,
     valid = np.isfinite(e_lo)
     e_lo, e_hi = np.where(valid, e_lo, 0.0), np.where(valid, e_hi, 1.0)
     redistribution, resolution = _of_redistribution(response, groups, e_lo, e_hi)
+    unseen = valid & ~np.isfinite(resolution)
+    if np.any(unseen):
+        msg = (f"{response.meta.get('rmf') or 'the response'}: no photon of {e_lo[unseen][0]:.2f}-"
+               f"{e_hi[unseen][0]:.2f} keV is recorded in any channel, although there are channels of that "
+               "energy; the matrix is damaged, fetch it again")
+        raise ResponseError(msg)
     to_own_grid = overlap_matrix(ENERGY_EDGES[:-1], ENERGY_EDGES[1:], response.e_lo, response.e_hi)
     matrix = (to_own_grid.T @ (redistribution * response.area).T).T
     # Some EPIC-pn matrices hold small negative numbers; expected counts cannot be.

@@ -44,8 +44,13 @@ _ANY = _Limits(1e5, 1000, 100_000)
 _LOWEST_AREA = 1e-3
 #: Exposures in s, from one passage of a scan to ten times the deepest stack of pointings (7 Ms).
 _EXPOSURE = (1.0, 7e7)
+#: Background in the aperture per off-source count: of a whole field for one point source, to the
+#: rim of an extended one.
+_SCALE = (1e-6, 100.0)
 #: Fewer channels hold no spectrum; the coarsest instruments have some dozens.
 _CHANNELS = 16
+#: Channels from which on, and counts from which on, most counts in one channel are no chance and no line.
+_FINE, _MANY = 100, 50
 #: Counts/cm2/s, ten times those of Sco X-1, the brightest source (about 14 Crab, 4 photons/cm2/s each).
 _RATE = 600.0
 
@@ -108,6 +113,9 @@ def implausible(spectrum: object) -> list[str]:
     found = [_outside("exposure", part.exposure, _EXPOSURE, "s")
              for part in (spectrum, spectrum.background) if part is not None]
     found.append(_outside("number of channels", spectrum.counts.size, (_CHANNELS, limits.channels), ""))
+    found += [_one_channel(part) for part in (spectrum, spectrum.background) if part is not None]
+    if spectrum.background is not None:
+        found.append(_outside("background scale", float(np.max(spectrum.background_scale)), _SCALE, ""))
     response = spectrum.response
     if response is not None:
         area = _peak_area(response)
@@ -127,6 +135,14 @@ def _outside(what, value, limits, unit):
     if low <= value <= high:
         return ""
     return f"{what} {value:.4g} {unit}".rstrip() + f" lies outside {low:g} to {high:g}"
+
+
+def _one_channel(spectrum):
+    """Far narrower than the resolution, a channel cannot hold most counts; the outermost collect the rest."""
+    inner, total = spectrum.counts[1:-1], spectrum.counts.sum()
+    if inner.size < _FINE or total < _MANY or inner.max() <= 0.5 * total:
+        return ""
+    return f"channel {spectrum.channel[1 + inner.argmax()]} holds {inner.max():.4g} of {total:.4g} counts"
 
 
 def _peak_area(response):

@@ -50,6 +50,24 @@ def test_energies_in_ev(ogip):
     assert "highest energy of the channels" in reason
 
 
+@pytest.mark.parametrize("value", [1e-9, 1e30])
+def test_backscal_out_of_range(ogip, value):
+    """A background that is all or nothing."""
+    spectrum = XraySpectrum.read(ogip.source())
+    spectrum.background = XraySpectrum(counts=np.ones(32), exposure=4000.0, backscale=value)
+    _, flags, reason = open_spectrum(spectrum)
+    assert flags & Flag.IMPLAUSIBLE
+    assert "background scale" in reason
+
+
+def test_one_channel_holds_most():
+    """A flipped bit of a count makes it a billion."""
+    counts = np.ones(1024)
+    assert implausible(XraySpectrum(counts=counts, exposure=1e4)) == []
+    counts[500] += 2**20
+    assert "channel 501 holds" in implausible(XraySpectrum(counts=counts, exposure=1e4))[0]
+
+
 def test_few_channels():
     """Five channels are no spectrum."""
     spectrum = XraySpectrum(counts=[1, 2, 3, 4, 5], exposure=1e4, response=None)
