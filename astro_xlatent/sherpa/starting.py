@@ -13,7 +13,12 @@ from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.priors import apply_prior, prior_weights
 from astro_xlatent.physics.absorption import CONVENTIONS, convert_nh
 from astro_xlatent.sherpa._candidates import best_candidates
-from astro_xlatent.sherpa._session import check_statistic, resolve_ids, resolve_session, spectrum_of
+from astro_xlatent.sherpa._session import (
+    check_statistic,
+    resolve_ids,
+    resolve_session,
+    spectrum_of,
+)
 from astro_xlatent.sherpa.models import NH_UNIT, add_models
 from astro_xlatent.spectra.binning import bins_from_spectra
 

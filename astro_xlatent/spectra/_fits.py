@@ -28,7 +28,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from astro_xlatent.spectra._cards import BLOCK, Header, data_size, integer, read_header, table_columns
+from astro_xlatent.spectra._cards import (
+    BLOCK,
+    Header,
+    data_size,
+    integer,
+    read_header,
+    table_columns,
+)
 
 if TYPE_CHECKING:
     from typing import NoReturn

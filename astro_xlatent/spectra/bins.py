@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, KEV_TO_ERG, band_weights
+from astro_xlatent.physics.grid import (
+    ENERGY_EDGES,
+    ENERGY_MID,
+    KEV_TO_ERG,
+    band_weights,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -353,7 +353,7 @@ def _missing(path, kind, named, missing, spectrum):
     note = f"no {kind.upper()} found ({_KEYWORDS[kind]} is {named!r}"
     if missing == "ignore":
         spectrum.meta["response_note"] = note + ")"
-        return None
+        return
     msg = (f"{path}: {note}, and no file of that name lies beside it); put it there, pass {kind}=..., or "
            "missing_response='ignore' to go without a response")
     raise ResponseError(msg)

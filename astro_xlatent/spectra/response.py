@@ -22,7 +22,13 @@ from astro_xlatent.core.flags import Flag
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.spectra._cache import CACHE, size_of_matrix
 from astro_xlatent.spectra._fits import gunzip, read_regular
-from astro_xlatent.spectra._ogip_tables import Arf, Rmf, join_grids, parse_arf, parse_rmf
+from astro_xlatent.spectra._ogip_tables import (
+    Arf,
+    Rmf,
+    join_grids,
+    parse_arf,
+    parse_rmf,
+)
 from astro_xlatent.spectra._regrid import overlap_matrix, width_at_half_maximum
 from astro_xlatent.spectra.plausible import assume
 

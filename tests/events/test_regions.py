@@ -221,9 +221,7 @@ def rows_of(text):
         for sign, kind, numbers in _SHAPE.findall(part):
             values = [float(v) for v in numbers.split(",")]
             kind = kind.lower()
-            if kind == "polygon":
-                yield sign + kind, values[::2], values[1::2], [], [], component
-            elif kind == "rectangle":
+            if kind == "polygon" or kind == "rectangle":
                 yield sign + kind, values[::2], values[1::2], [], [], component
             else:
                 n = {"circle": 1, "annulus": 2, "ellipse": 2, "rotbox": 2}[kind]

@@ -7,8 +7,8 @@ from event_lists import sky_wcs
 
 pytest.importorskip("regions", reason="the regions package is not installed")
 
-from astro_xlatent.core.errors import RegionError  # noqa: E402
-from astro_xlatent.events.aperture import Aperture  # noqa: E402
+from astro_xlatent.core.errors import RegionError
+from astro_xlatent.events.aperture import Aperture
 
 X, Y = np.random.default_rng(1).uniform(4040, 4160, (2, 4000))
 

@@ -11,11 +11,11 @@ from event_lists import GTI, EventList, write_hdus
 
 pytest.importorskip("regions", reason="the regions package is not installed")
 
-from regions import CirclePixelRegion, PixCoord  # noqa: E402
+from regions import CirclePixelRegion, PixCoord
 
-from astro_xlatent import extract_spectrum  # noqa: E402
-from astro_xlatent.core.errors import SpectrumError, XlatentError  # noqa: E402
-from astro_xlatent.core.flags import Flag  # noqa: E402
+from astro_xlatent import extract_spectrum
+from astro_xlatent.core.errors import SpectrumError, XlatentError
+from astro_xlatent.core.flags import Flag
 
 REGION = CirclePixelRegion(PixCoord(4095, 4095), 200)
 BLOCK = 2880

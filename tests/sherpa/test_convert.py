@@ -10,7 +10,12 @@ import pytest
 from real_spectra import assert_as_sherpa
 from sherpa.astro import datastack, ui
 
-from astro_xlatent.sherpa.convert import from_sherpa, response_from_sherpa, response_to_sherpa, to_sherpa
+from astro_xlatent.sherpa.convert import (
+    from_sherpa,
+    response_from_sherpa,
+    response_to_sherpa,
+    to_sherpa,
+)
 
 FOLDER = Path(datastack.__file__).parent / "tests" / "data"
 
