@@ -199,10 +199,9 @@ def fake(data, spectrum, rng):
     """A session with Poisson counts of an incident spectrum, 30 to 3,000 of them in the band."""
     from sherpa.astro.data import DataPHA
 
-    from astro_xlatent.spectra.response import Response
+    from astro_xlatent.sherpa.convert import response_from_sherpa
 
-    arf, rmf = data.get_response()
-    response = Response.from_sherpa(arf, rmf).on_grid()
+    response = response_from_sherpa(*data.get_response()).on_grid()
     rate = np.maximum(response.fold(spectrum.astype(float)), 0)
     middle = 0.5 * (response.channel_e_lo + response.channel_e_hi)
     inside = (middle > BAND[0]) & (middle < BAND[1])

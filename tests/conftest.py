@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from ogip_files import load_sherpa, ogip, sherpa_folder  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ BESIDE = {
     "swift/target_sr/target_sr.pha": ("target_sr.arf", "swxpc0to12s6_20130101v014.rmf.gz"),
     "asca/sis0/sis0.pha": ("sis0.arf", "sis0.rmf"),
 }
+#: Files whose header names a response that is not there; another lies beside them.
+STRANGER = {"xmm_newton/pn_pi_src_bin10/pn_pi_src_bin10.ds"}
 READ = [
     "chandra/acisf04938_000N002_r0043_pha3/acisf04938_000N002_r0043_pha3.fits",
     "chandra/acisf07867_000N001_r0002_pha3/acisf07867_000N001_r0002_pha3.fits",

@@ -30,8 +30,15 @@ a folded power law equal to Sherpa's to one part in a million (a test checks
 it). "Companions" says how response and background were found when the header
 does not simply name them; the same is in ``spectrum.meta``.
 
-Any other file is judged by the same rules: what is missing or cannot be right
-is an error that names the file, the reason and the remedy, never a guess.
+Any other file is judged by the same rules. What is missing or cannot be right
+is an error that names the file, the reason and the remedy. A response or
+background that the header names is never replaced by a file of another name,
+but for two documented habits: the eROSITA redistribution on axis for that of
+the source, and another version (``N022`` for ``N023``) of the same CSC product.
+Where the header names none, a file is looked for by its name. All of these are
+guesses: they set ``RESPONSE_GUESSED`` and stand in ``xl_reason``. What departs
+from the standard, or from the checksum in its own header, sets ``FILE_MENDED``;
+what the instrument cannot have measured sets ``IMPLAUSIBLE``.
 
 """
 

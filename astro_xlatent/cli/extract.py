@@ -57,13 +57,13 @@ def run_extract(args, warn=None):
     code : int
         0; errors are raised.
     """
-    from astro_xlatent.spectra.spectrum import XraySpectrum
+    from astro_xlatent.events.extract import extract_spectrum
 
     out = Path(args.output)
     _check_output(out, args.overwrite)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", XlatentWarning)
-        spectrum = XraySpectrum.from_events(
+        spectrum = extract_spectrum(
             args.events, args.source, args.background, arf=args.arf, rmf=args.rmf, field=args.field,
             energy_range=args.energy, select=args.select, good_times=args.gti, exposure=args.exposure)
     for one in caught:

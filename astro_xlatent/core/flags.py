@@ -59,6 +59,9 @@ FLAGS = tuple(
          "extrapolated, with the error that follows"),
         (24, "NOT_THIS_MODEL", "the model does not describe these counts at all: its class and N_H are not "
                                "to be trusted, and their probabilities are tempered towards flat"),
+        (25, "RESPONSE_GUESSED", "ARF, RMF or background not named by the header but found by a rule of names"),
+        (26, "FILE_MENDED", "a file departs from its standard or its checksum: read by an assumption"),
+        (27, "IMPLAUSIBLE", "area, exposure, energies, channels or rate beyond what the instrument can have"),
     ]
 )
 

@@ -6,11 +6,18 @@ Coordinates are the values of the columns X and Y. Areas are exact for shapes
 that stand alone, and counted on a grid of points where shapes overlap.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from astro_xlatent.core.errors import RegionError
 from astro_xlatent.events.regions import read_region
 from astro_xlatent.events.sky_regions import to_frame
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["Aperture"]
 
@@ -60,18 +67,18 @@ class Aperture:
                             for component in given.components]
 
     @property
-    def bounds(self):
+    def bounds(self) -> tuple[float, float, float, float]:
         """Limits (x_lo, x_hi, y_lo, y_hi) of all included shapes."""
         boxes = np.array([_box(component) for component in self._components])
         return boxes[:, 0].min(), boxes[:, 1].max(), boxes[:, 2].min(), boxes[:, 3].max()
 
     @property
-    def center(self):
+    def center(self) -> tuple[float, float]:
         """Middle of the first component, (x, y)."""
         x_lo, x_hi, y_lo, y_hi = _box(self._components[0])
         return 0.5 * (x_lo + x_hi), 0.5 * (y_lo + y_hi)
 
-    def contains(self, x, y):
+    def contains(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
         """
         Which points lie inside.
 
@@ -91,7 +98,7 @@ class Aperture:
             inside[near] |= _in_component(component, x[near], y[near])
         return inside
 
-    def area(self, field=None):
+    def area(self, field: Aperture | None = None) -> tuple[float, str]:
         """
         Area in square pixels, and how it was found.
 
@@ -113,7 +120,7 @@ class Aperture:
             total, exact = total + part, exact and part_exact
         return float(total), "exact" if exact else "counted"
 
-    def points(self, n=300):
+    def points(self, n: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """
         A regular grid of points inside, about ``n`` squared in the box of each component.
 
@@ -140,7 +147,7 @@ class _Shape:
         # From indices of pixels that begin at 0 to outer edges of pixels that begin at 1.
         self.box = (box.ixmin + 0.5, box.ixmax + 0.5, box.iymin + 0.5, box.iymax + 0.5)
 
-    def contains(self, x, y):
+    def contains(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
         from regions import PixCoord
 
         inside = np.zeros(x.shape, bool)

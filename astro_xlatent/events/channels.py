@@ -1,7 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """From the pulse heights of events to the channels of a response."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +12,13 @@ from astro_xlatent.core.errors import ParameterError, ResponseError
 from astro_xlatent.spectra._fits import load_bytes
 from astro_xlatent.spectra._ogip_tables import parse_rmf
 from astro_xlatent.spectra.response import Response
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from numpy.typing import ArrayLike
+
+    from astro_xlatent.events.files import EventFile
 
 __all__ = ["Channels", "find_channels"]
 
@@ -43,7 +53,7 @@ class Channels:
     in_ev: bool = False
     step: int = 1
 
-    def index(self, pi):
+    def index(self, pi: ArrayLike) -> np.ndarray:
         """Index of the channel of each event, shape (n,); -1 where there is none."""
         with np.errstate(invalid="ignore"):
             if self.in_ev:
@@ -57,7 +67,7 @@ class Channels:
         good = (index >= 0) & (energy < self.e_hi[np.maximum(index, 0)])
         return np.where(good, index, -1)
 
-    def quality(self, energy_range):
+    def quality(self, energy_range: tuple[float, float] | None) -> np.ndarray:
         """OGIP quality, 1 for channels that reach out of a range in keV."""
         if energy_range is None:
             return np.zeros(self.size, np.int16)
@@ -79,7 +89,8 @@ class Channels:
         return np.where(inside, 0, 1).astype(np.int16)
 
 
-def find_channels(events, arf, rmf):
+def find_channels(events: EventFile, arf: str | PathLike | None,
+                  rmf: str | PathLike | Response | None) -> Channels:
     """
     Channels of an event list's spectra.
 

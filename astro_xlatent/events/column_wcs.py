@@ -7,14 +7,25 @@ References
 FITS standard 4.0, table 22 (keywords of pixel lists).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from astropy.wcs import WCS
+
+    from astro_xlatent.spectra._cards import Header
 
 __all__ = ["column_limits", "column_number", "column_wcs"]
 
 _FIRST, _SECOND = ("RA--", "GLON", "ELON"), ("DEC-", "GLAT", "ELAT")
 
 
-def column_number(header, name):
+def column_number(header: Header, name: str) -> int:
     """Number of the column of this name in any case, or None."""
     for i in range(1, header.get("TFIELDS", 0) + 1):
         if header.text(f"TTYPE{i}").upper() == name.upper():
@@ -22,7 +33,7 @@ def column_number(header, name):
     return None
 
 
-def column_limits(header, name):
+def column_limits(header: Header, name: str) -> tuple[float, float] | None:
     """
     Lowest and highest edge of a column's pixels (TLMINn, TLMAXn), or None.
 
@@ -38,7 +49,7 @@ def column_limits(header, name):
     return (low - half, high + half) if low < high else None
 
 
-def column_wcs(header, x_name, y_name, fail):
+def column_wcs(header: Header, x_name: str, y_name: str, fail: Callable) -> WCS | None:
     """
     World coordinates of two columns.
 

@@ -7,40 +7,96 @@ effective area and redistribution of the region are theirs to make.
 """
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError, RegionError
 from astro_xlatent.core.flags import Flag
+from astro_xlatent.events.aperture import Aperture
 from astro_xlatent.events.channels import find_channels
+from astro_xlatent.events.files import EventFile
 from astro_xlatent.events.filters import parse_selection, read_good_times
 from astro_xlatent.events.plane import Plane, check_overlap, check_place, warn
-from astro_xlatent.events.scales import Occupancy, backscale, exposure_of
-from astro_xlatent.events.aperture import Aperture
-from astro_xlatent.events.files import EventFile
 from astro_xlatent.events.regions import read_region
+from astro_xlatent.events.scales import Occupancy, backscale, exposure_of
+from astro_xlatent.spectra.plausible import assume
+from astro_xlatent.spectra.spectrum import XraySpectrum
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from astro_xlatent.spectra.response import Response
 
 __all__ = ["extract_spectrum"]
 
 # Fewer events without a channel than this are nothing to speak of.
 _FEW = 20
+# Exposures over good times: dead time makes them shorter, rounding and missing frames hardly longer.
+_LONGER = 1.02
 _META = ("OBJECT", "OBS_ID", "DATE-OBS", "RA_PNT", "DEC_PNT", "FILTER", "DATAMODE", "DETNAM")
 
 
-def extract_spectrum(cls, events, source, background=None, *, arf=None, rmf=None, field=None,
-                     energy_range=None, select=None, good_times=None, exposure=None):
+def extract_spectrum(events: str | PathLike, source: object, background: object = None, *,
+                     arf: str | PathLike | None = None, rmf: "str | PathLike | Response | None" = None,
+                     field: object = None, energy_range: tuple[float, float] | None = None,
+                     select: Mapping | Sequence[str] | None = None,
+                     good_times: "str | PathLike | ArrayLike | None" = None,
+                     exposure: float | None = None) -> XraySpectrum:
     """
-    Make spectra of regions from an event list; see `XraySpectrum.from_events`, where the arguments stand.
+    Extract the spectrum of a region from an event list.
 
     Parameters
     ----------
-    cls : type
-        `XraySpectrum`.
+    events : str or path-like
+        FITS event list with PI and X, Y (or RA, DEC), of any size, gzipped or not.
+    source, background : str, path-like, regions.Region or regions.Regions
+        DS9, CIAO, CRTF or FITS region files, or regions. Physical (and image)
+        coordinates are the values of X and Y. Excluded shapes are taken
+        out. From a CSC ``reg3`` file the broad-band or source extension
+        is taken, or BKGREG for the background; ``file[NAME]`` chooses.
+    arf, rmf : str, path-like or Response, optional
+        Of the source region. Without an RMF the channels are those that
+        the header declares for PI; eROSITA's PI is in eV and needs one.
+    field : as ``source``, optional
+        Field of view, such as Chandra's ``fov1`` file: only what lies
+        within it counts as area.
+    energy_range : (float, float), optional
+        In keV; channels that reach out of it get quality 1.
+    select : mapping or sequence of str, optional
+        Values of columns to keep, ``{"ccd_id": 7, "grade": (0, 2, 3, 4, 6),
+        "flag & 0xc00fff30": 0, "pat_typ": "1:4"}``.
+    good_times : str, path-like or array_like, shape (n, 2), optional
+        Further good time intervals, such as those without flares.
+    exposure : float, optional
+        Live time in s at the source, instead of that of the event list.
 
     Returns
     -------
     spectrum : XraySpectrum
+        With ``background``, and with ``response`` if it is complete. How
+        exposure and BACKSCAL came about is in ``meta``.
+
+    Raises
+    ------
+    SpectrumError, RegionError, ResponseError, ParameterError
+        With file, reason and remedy.
+    ImportError
+        If the regions package is not installed.
+
+    Warns
+    -----
+    XlatentWarning
+        If a region holds no event, reaches to where no event was seen, or
+        overlaps the background, or if the exposure is that of a survey.
+
+    Notes
+    -----
+    NaN positions and events outside good times or channels are left out
+    and, as far as this is not the rule, counted in ``meta``.
     """
     source = read_region(source)
     events = EventFile.open(events)
@@ -59,10 +115,12 @@ def extract_spectrum(cls, events, source, background=None, *, arf=None, rmf=None
     check_place(events, tallies, occupancy, field)
     if len(tallies) == 2:
         check_overlap(*tallies)
-    made = [_spectrum(cls, events, tally, channels, quality, plane, exposure, before) for tally in tallies]
+    made = [_spectrum(events, tally, channels, quality, plane, exposure, before) for tally in tallies]
     for spectrum in made:
         note = ", ".join(map(str, selections)) or "none"
         spectrum.meta.update(selection=note, events_without_position=n_nan)
+        for text in events.notes + [f"{n_nan} events without position left out"] * (n_nan > 0):
+            assume(spectrum, Flag.FILE_MENDED, text)
         spectrum.meta["history"] = _history(events, spectrum)
     if len(made) == 2:
         made[0].background = made[1]
@@ -114,7 +172,8 @@ class _Tally:
         self.no_channel = self.shared = 0
         self.detectors = Counter()
 
-    def add(self, x, y, channel, detector):
+    def add(self, x: np.ndarray, y: np.ndarray, channel: np.ndarray,
+            detector: np.ndarray | None) -> np.ndarray:
         """Count the events of a piece; which of them are inside."""
         inside = self.aperture.contains(x, y)
         if self.field is not None:
@@ -127,12 +186,12 @@ class _Tally:
         return inside
 
     @property
-    def n_events(self):
+    def n_events(self) -> int:
         """Events inside, in a channel or not."""
         return int(self.counts.sum()) + self.no_channel
 
     @property
-    def detector(self):
+    def detector(self) -> int | None:
         """Number of the detector of most events, or None."""
         return int(self.detectors.most_common(1)[0][0]) if self.detectors else None
 
@@ -145,9 +204,11 @@ def _count(events, plane, channels, selections, tallies):
     occupancy, n_nan, n_good = Occupancy(plane.limits(events)), 0, 0
     for piece in events.pieces(names + ["TIME"] * timed):
         seen_by = piece[detector] if detector else None
-        good = events.good(piece["TIME"], seen_by) if timed else np.ones(len(piece["PI"]), bool)
+        good = np.ones(len(piece["PI"]), bool)
         for selection in selections:
             good &= selection.passes(piece[selection.column])
+        if timed:
+            good[good] = events.good(piece["TIME"][good], seen_by[good] if detector else None)
         x, y = plane.xy(piece)
         nan = ~(np.isfinite(x) & np.isfinite(y))
         n_nan += int(np.sum(good & nan))
@@ -168,14 +229,15 @@ def _count(events, plane, channels, selections, tallies):
     return occupancy, n_nan
 
 
-def _spectrum(cls, events, tally, channels, quality, plane, exposure, before):
+def _spectrum(events, tally, channels, quality, plane, exposure, before):
     area, how = tally.aperture.area(tally.field)
     scale, scale_rule = backscale(events, plane.wcs, area)
     if exposure is None:
         seconds, rule = exposure_of(events, tally.detector, _before(before, tally.detector))
+        odd = _longer_than_good_times(events, tally.detector, seconds)
         _warn_survey(events, tally)
     else:
-        seconds, rule = exposure, "given"
+        seconds, rule, odd = exposure, "given", ""
     if not area > 0:
         msg = f"{tally.aperture.name}: the {tally.purpose} region has no area within the field"
         raise RegionError(msg)
@@ -189,11 +251,23 @@ def _spectrum(cls, events, tally, channels, quality, plane, exposure, before):
                 events_without_channel=tally.no_channel)
     number = np.arange(channels.first, channels.first + channels.size)
     response = channels.response
-    return cls(counts=tally.counts, exposure=_checked_exposure(seconds),
+    spectrum = XraySpectrum(counts=tally.counts, exposure=_checked_exposure(seconds),
                channel=number, backscale=scale, response=response if tally.purpose == "source" else None,
                quality=quality, telescope=header.text("TELESCOP").upper(),
                instrument=header.text("INSTRUME").upper(), meta=meta,
                flags=response.flags if response is not None and tally.purpose == "source" else 0)
+    if odd:
+        assume(spectrum, Flag.IMPLAUSIBLE, odd)
+    return spectrum
+
+
+def _longer_than_good_times(events, detector, seconds):
+    """What is said of an exposure that the good times do not hold: some of them are lost."""
+    known = [events.good_seconds(number) for number in events.good_times] or [np.inf]
+    good = events.good_seconds(detector) if detector in events.good_times else max(known)
+    if seconds <= _LONGER * good:
+        return ""
+    return f"the exposure {seconds:.6g} s is longer than the good times, {good:.6g} s"
 
 
 def _before(before, detector):

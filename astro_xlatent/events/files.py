@@ -7,29 +7,36 @@ headers and good time intervals are kept, events come by a few columns of a
 few thousand rows at once, from plain and gzipped files alike.
 """
 
+from __future__ import annotations
+
 import gzip
 import os
 import re
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import SpectrumError
 from astro_xlatent.events.column_wcs import column_limits, column_number
-from astro_xlatent.spectra._fits import (
-    _BLOCK,
-    _CARD,
-    _MAX_CARDS,
-    _MAX_HDUS,
+from astro_xlatent.events.intervals import intersection, union, within
+from astro_xlatent.spectra._cards import (
+    BLOCK,
+    CARD,
+    MAX_CARDS,
     Header,
-    Table,
-    _columns,
-    _data_size,
-    _integer,
-    _read_header,
+    data_size,
+    integer,
+    read_header,
+    table_columns,
 )
+from astro_xlatent.spectra._fits import MAX_HDUS, Table, regular_size, sum_of_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import NoReturn
 
 __all__ = ["DETECTOR_COLUMNS", "EventFile"]
 
@@ -39,6 +46,9 @@ _PIECE_ROWS = 200_000
 _PIECE_BYTES = 64 * 1024**2
 _MAX_ROW_BYTES = 1024**2
 _MAX_GTI_BYTES = 64 * 1024**2
+# Event lists shrink to a third or a tenth.
+_MAX_RATIO = 200
+_BLANK = 1024**2
 _GTI = re.compile(r"(?:STD|SRC)?GTI(\d*)")
 
 
@@ -57,17 +67,20 @@ class EventFile:
     good_times : dict of ndarray, shape (n, 2)
         Sorted, disjoint good time intervals by number of the detector; None
         is the key of those of all detectors.
+    notes : list of str
+        What is odd about the file.
     """
 
     path: str
     header: Header
     n_rows: int
     good_times: dict = field(default_factory=dict)
+    notes: list = field(default_factory=list)
     _begin: int = 0
     _row_bytes: int = 1
 
     @classmethod
-    def open(cls, path):
+    def open(cls, path: str | os.PathLike) -> EventFile:
         """
         Read headers and good times of an event list.
 
@@ -100,32 +113,35 @@ class EventFile:
                 elif _GTI.fullmatch(name):
                     times.append(_read_times(stream, header, size, path))
         name, header, begin = _choose(found, path)
-        events = cls(str(path), header, 0, _merge(times), begin)
-        events.n_rows = _integer(header, "NAXIS2", events.fail)
-        events._row_bytes = _integer(header, "NAXIS1", events.fail)
+        events = cls(str(path), header, 0, _merge([time[:2] for time in times]), [], begin)
+        events.notes += [note for *_, note in times if note]
+        if not times:
+            events.notes.append(f"{path.name} has no good time intervals: all events count")
+        events.n_rows = integer(header, "NAXIS2", events.fail)
+        events._row_bytes = integer(header, "NAXIS1", events.fail)
         if not 0 < events._row_bytes <= _MAX_ROW_BYTES:
             events.fail(f"rows of {events._row_bytes} bytes; at most {_MAX_ROW_BYTES} are allowed")
-        events.columns = _columns(header, events._row_bytes, events.fail)
+        events.columns = table_columns(header, events._row_bytes, events.fail)
         return events
 
-    def fail(self, text):
+    def fail(self, text: str) -> NoReturn:
         """Raise the error of this file."""
         msg = f"{self.path}: event list {self.header.text('EXTNAME')}: {text}"
         raise SpectrumError(msg)
 
-    def detector_column(self):
+    def detector_column(self) -> str | None:
         """The first of `DETECTOR_COLUMNS` that the file has, or None."""
         return next((name for name in DETECTOR_COLUMNS if name in self.columns), None)
 
-    def limits(self, name):
+    def limits(self, name: str) -> tuple[float, float] | None:
         """Edges of the pixels of a column from TLMIN and TLMAX, or None."""
         return column_limits(self.header, name)
 
-    def unit(self, name):
+    def unit(self, name: str) -> str:
         """Unit of a column in lower case, or empty."""
         return self.header.text(f"TUNIT{column_number(self.header, name)}").lower()
 
-    def pieces(self, names):
+    def pieces(self, names: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
         """
         Yield the columns asked for, some hundred thousand events at once.
 
@@ -143,7 +159,9 @@ class EventFile:
         missing = [name for name in names if name not in self.columns]
         if missing:
             self.fail(f"no column {', '.join(missing)}; it has {', '.join(self.columns) or 'none'}")
-        rows = max(1, min(_PIECE_ROWS, _PIECE_BYTES // self._row_bytes))
+        # Multiples of four rows are whole 32-bit words, of which DATASUM is the sum.
+        rows = max(4, min(_PIECE_ROWS, _PIECE_BYTES // self._row_bytes) // 4 * 4)
+        stored, total = self.header.text("DATASUM"), 0
         with _opened(self.path) as stream:
             stream.seek(self._begin)
             for first in range(0, self.n_rows, rows):
@@ -152,14 +170,34 @@ class EventFile:
                 if len(data) < n * self._row_bytes:
                     self.fail(f"truncated: {self.n_rows} events are promised, {first} and "
                               f"{len(data) // self._row_bytes} are there; fetch the file again")
+                total = sum_of_words(data, total) if stored else 0
                 table = Table("EVENTS", self.header, n, self.path, SpectrumError, data, 0,
                               self._row_bytes, (0, 0))
                 table.columns = self.columns
-                yield {name: _values(table, name) for name in names}
+                piece = {name: _values(table, name) for name in names}
+                self._check(piece, data, first)
+                yield piece
+        if stored.isdigit() and int(stored) != total and not self.header.get("PCOUNT", 0):
+            note = f"{Path(self.path).name}: the events have changed since they were written (DATASUM)"
+            self.notes += [note] if note not in self.notes else []
 
-    def good(self, time, detector=None):
+    def _check(self, piece, data, first):
+        """Refuse events without time or energy, and rows of zeros, where a block of the file is lost."""
+        for name in {"TIME", "PI"} & set(piece):
+            bad = np.flatnonzero(~np.isfinite(piece[name]))
+            if bad.size:
+                self.fail(f"{name} is NaN or infinite in {bad.size} rows (first: row {first + bad[0] + 1}); "
+                          "the file is damaged, fetch it again")
+        if len(piece) > 1:
+            zero = np.flatnonzero(np.all([values == 0 for values in piece.values()], axis=0))
+            lost = [row for row in zero if not any(data[row * self._row_bytes:(row + 1) * self._row_bytes])]
+            if lost:
+                self.fail(f"{len(lost)} rows hold only zeros (first: row {first + lost[0] + 1}); part of the "
+                          "file is lost, fetch it again")
+
+    def good(self, time: np.ndarray, detector: np.ndarray | None = None) -> np.ndarray:
         """
-        Which events lie in a good time interval of their own detector.
+        Which events lie in a good time interval of their own detector; one without any is an error.
 
         Parameters
         ----------
@@ -173,23 +211,28 @@ class EventFile:
         if not self.good_times:
             return np.ones(len(time), bool)
         if detector is None or set(self.good_times) == {None}:
-            return _within(time, _union(self.good_times.values()))
+            return within(time, union(self.good_times.values()))
         result = np.zeros(len(time), bool)
         for number in np.unique(detector):
             chosen = detector == number
             times = self.good_times.get(int(number), self.good_times.get(None))
-            if times is not None:
-                result[chosen] = _within(time[chosen], times)
+            if times is None:
+                name = self.detector_column()
+                known = ", ".join(str(n) for n in self.good_times)
+                self.fail(f"{chosen.sum()} events have {name} {number}, of which there are no good time "
+                          f"intervals (only of {known}); fetch the file again, or leave them out with "
+                          f"select={{{name.lower()!r}: ({known},)}}")
+            result[chosen] = within(time[chosen], times)
         return result
 
-    def good_seconds(self, detector=None):
+    def good_seconds(self, detector: int | None = None) -> float:
         """Sum of the good times of one detector; without one, the mean over detectors."""
         if detector in self.good_times:
             return float(np.sum(np.diff(self.good_times[detector], axis=1)))
         sums = [float(np.sum(np.diff(times, axis=1))) for times in self.good_times.values()]
         return float(np.mean(sums)) if sums else 0.0
 
-    def restrict(self, times):
+    def restrict(self, times: np.ndarray) -> None:
         """
         Keep only the good times that lie in further intervals.
 
@@ -202,9 +245,9 @@ class EventFile:
         SpectrumError
             If nothing is left.
         """
-        times = _union([times])
+        times = union([times])
         old = self.good_times or {None: times}
-        self.good_times = {number: _intersection(kept, times) for number, kept in old.items()}
+        self.good_times = {number: intersection(kept, times) for number, kept in old.items()}
         if not sum(len(kept) for kept in self.good_times.values()):
             self.fail(f"no good time is left within the {len(times)} intervals given; are they on the clock "
                       "of this observation?")
@@ -225,10 +268,7 @@ def _values(table, name):
 
 def _opened(path):
     try:
-        if not Path(path).is_file():
-            what = "is a directory" if Path(path).is_dir() else "does not exist"
-            msg = f"{path} {what}; give the path of an event list in FITS"
-            raise SpectrumError(msg)
+        regular_size(path, SpectrumError)
         with open(path, "rb") as stream:
             packed = stream.read(2) == b"\x1f\x8b"
         return gzip.open(path, "rb") if packed else open(path, "rb")
@@ -251,39 +291,47 @@ def _hdus(stream, path):
         msg = f"{path}: {text}"
         raise SpectrumError(msg)
 
-    total = None if isinstance(stream, gzip.GzipFile) else Path(path).stat().st_size
+    packed, total = isinstance(stream, gzip.GzipFile), Path(path).stat().st_size
     position = 0
-    for count in range(_MAX_HDUS):
+    for count in range(MAX_HDUS):
         header, length = _header_at(stream, path, first=count == 0, fail=fail)
         if header is None:
             return
-        begin, size = position + length, _data_size(header, position, fail)
-        if total is not None and begin + size > total:
+        begin, size = position + length, data_size(header, position, fail)
+        if packed and begin + size > _MAX_RATIO * total:
+            fail(f"an extension ends at byte {begin + size}, more than {_MAX_RATIO} times the {total} of the "
+                 "compressed file; if that is right, decompress it first with gunzip")
+        if not packed and begin + size > total:
             fail(f"truncated: an extension ends at byte {begin + size}, the file at {total}; fetch the "
                  "file again")
         yield header, begin, size
-        position = begin + -(-size // _BLOCK) * _BLOCK
+        position = begin + -(-size // BLOCK) * BLOCK
         try:
             stream.seek(position)
         except (EOFError, zlib.error, OSError) as error:
             fail(f"the file ends early or is damaged ({error}); fetch it again")
-    fail(f"more than {_MAX_HDUS} extensions; this is no event list")
+    fail(f"more than {MAX_HDUS} extensions; this is no event list")
 
 
 def _header_at(stream, path, *, first, fail):
     """Header and its length in bytes at the place of the stream, or (None, 0) at the end."""
     data = bytearray()
-    while len(data) < _MAX_CARDS * _CARD:
-        block = _read(stream, _BLOCK, path)
+    while len(data) < MAX_CARDS * CARD:
+        block = _read(stream, BLOCK, path)
         if not data and not first and block[:8] != b"XTENSION":
+            while block:
+                if block.strip(b"\0 "):
+                    fail("unexpected content where an extension should begin; part of the file is lost, "
+                         "fetch it again")
+                block = _read(stream, _BLANK, path)
             return None, 0
         if first and not data and block[:9] != b"SIMPLE  =":
             fail("not a FITS file (it does not begin with 'SIMPLE  ='); give an event list in FITS, "
                  "gzipped or not")
         data += block
-        if any(block[i:i + 8] == b"END     " for i in range(0, len(block), _CARD)):
-            return _read_header(bytes(data), 0, fail)[0], len(data)
-        if len(block) < _BLOCK:
+        if any(block[i:i + 8] == b"END     " for i in range(0, len(block), CARD)):
+            return read_header(bytes(data), 0, fail)[0], len(data)
+        if len(block) < BLOCK:
             break
     fail("a header has no END card; the file is truncated or damaged")
 
@@ -300,7 +348,7 @@ def _choose(found, path):
 
 
 def _read_times(stream, header, size, path):
-    """Number of the detector, or None, and the intervals of one extension."""
+    """Number of the detector, or None, the intervals of one extension, and what is odd about it."""
     name = header.text("EXTNAME").upper()
     if size > _MAX_GTI_BYTES:
         msg = f"{path}: extension {name}: {size} bytes of good times; the header is damaged"
@@ -310,46 +358,24 @@ def _read_times(stream, header, size, path):
         msg = f"{path}: extension {name}: {text}"
         raise SpectrumError(msg)
 
-    width, rows = _integer(header, "NAXIS1", fail), _integer(header, "NAXIS2", fail)
+    width, rows = integer(header, "NAXIS1", fail), integer(header, "NAXIS2", fail)
     data = _read(stream, size, path)
     if len(data) < width * rows:
         fail("truncated; fetch the file again")
     table = Table(name, header, rows, str(path), SpectrumError, data, 0, width, (0, 0))
     times = np.stack([table.column(key).astype(float) for key in ("START", "STOP")], axis=1)
-    times = times[np.all(np.isfinite(times), axis=1) & (times[:, 1] > times[:, 0])]
+    if not np.all(times[:, 1] >= times[:, 0]):
+        fail("a good time interval has START or STOP that is NaN, or ends before it begins; the file is "
+             "damaged, fetch it again")
     number = header.get("CCD_ID", _GTI.fullmatch(name)[1])
-    return (int(number) if str(number).isdigit() else None), times
+    stored = header.text("DATASUM")
+    changed = stored.isdigit() and int(stored) != sum_of_words(data)
+    note = f"{path.name}: the {name} has changed since it was written (DATASUM)" if changed else ""
+    return (int(number) if str(number).isdigit() else None), times[times[:, 1] > times[:, 0]], note
 
 
 def _merge(times):
     by_detector = {}
     for number, intervals in times:
         by_detector.setdefault(number, []).append(intervals)
-    return {number: _union(parts) for number, parts in by_detector.items()}
-
-
-def _union(parts):
-    """Disjoint, sorted intervals that cover the same times."""
-    times = np.concatenate(list(parts))
-    times = times[np.argsort(times[:, 0])]
-    if not len(times):
-        return times
-    reach = np.maximum.accumulate(times[:, 1])
-    new = np.concatenate([[True], times[1:, 0] > reach[:-1]])
-    last = np.concatenate([np.flatnonzero(new)[1:] - 1, [len(times) - 1]])
-    return np.stack([times[new, 0], reach[last]], axis=1)
-
-
-def _intersection(a, b):
-    """Common part of two sets of disjoint, sorted intervals."""
-    edges = np.unique(np.concatenate([a.ravel(), b.ravel()]))
-    middle = 0.5 * (edges[1:] + edges[:-1])
-    both = _within(middle, a) & _within(middle, b)
-    return np.stack([edges[:-1][both], edges[1:][both]], axis=1)
-
-
-def _within(time, intervals):
-    if not len(intervals):
-        return np.zeros(len(time), bool)
-    index = np.searchsorted(intervals[:, 0], time, side="right") - 1
-    return (index >= 0) & (time <= intervals[np.maximum(index, 0), 1])
+    return {number: union(parts) for number, parts in by_detector.items()}

@@ -1,14 +1,22 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Which events of a list count: good times, and values of columns such as CCD_ID, GRADE or STATUS."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError, SpectrumError
 from astro_xlatent.spectra._fits import load_bytes, parse_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike
 
 __all__ = ["Selection", "parse_selection", "read_good_times"]
 
@@ -36,7 +44,7 @@ class Selection:
     mask: int | None
     ranges: tuple
 
-    def passes(self, values):
+    def passes(self, values: np.ndarray) -> np.ndarray:
         """Which values pass, as ndarray of bool; NaN does not."""
         if self.mask is not None:
             values = np.asarray(values).astype(np.int64).view(np.uint64) & np.uint64(self.mask)
@@ -50,7 +58,7 @@ class Selection:
         return f"{column}=" + ",".join(f"{a:g}" if a == b else f"{a:g}:{b:g}" for a, b in self.ranges)
 
 
-def parse_selection(select):
+def parse_selection(select: Mapping | Sequence[str] | None) -> list[Selection]:
     """
     Selections from what a user may give.
 
@@ -105,7 +113,7 @@ def _number(text):
     return float(int(text, 16)) if "x" in text.lower() else float(text)
 
 
-def read_good_times(times):
+def read_good_times(times: str | PathLike | ArrayLike) -> np.ndarray:
     """
     Good time intervals of a file or an array.
 

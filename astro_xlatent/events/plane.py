@@ -1,12 +1,20 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """The plane in which regions and events meet, and whether regions lie in it as they should."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import RegionError, XlatentWarning
 from astro_xlatent.events.column_wcs import column_wcs
+
+if TYPE_CHECKING:
+    from astro_xlatent.events.aperture import Aperture
+    from astro_xlatent.events.files import EventFile
+    from astro_xlatent.events.scales import Occupancy
 
 __all__ = ["Plane", "check_overlap", "check_place", "warn"]
 
@@ -36,14 +44,14 @@ class Plane:
         if self.projected:
             self.wcs = _tangent_plane(events, source)
 
-    def xy(self, piece):
+    def xy(self, piece: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Positions of events in the plane."""
         x, y = (np.asarray(piece[name], float) for name in self.columns)
         if self.projected:
             x, y = self.wcs.wcs_world2pix(x, y, 1)
         return x, y
 
-    def limits(self, events):
+    def limits(self, events: EventFile) -> tuple[float, float, float, float]:
         """Range of the plane's coordinates: what the header says, else what the events cover."""
         limits = [None if self.projected else events.limits(name) for name in self.columns]
         if None not in limits:
@@ -73,7 +81,7 @@ def _tangent_plane(events, source):
     return wcs
 
 
-def check_place(events, tallies, occupancy, field):
+def check_place(events: EventFile, tallies: list, occupancy: Occupancy, field: Aperture | None) -> None:
     for tally in tallies:
         x, y, weight = tally.aperture.points()
         if not len(x):
@@ -100,7 +108,7 @@ def check_place(events, tallies, occupancy, field):
             warn(f"{tally.aperture.name}: no event in the {tally.purpose} region")
 
 
-def check_overlap(source, background):
+def check_overlap(source: object, background: object) -> None:
     x, y, weight = source.aperture.points()
     share = np.sum(weight[background.aperture.contains(x, y)]) / np.sum(weight)
     x, y, weight = background.aperture.points()
@@ -114,5 +122,5 @@ def check_overlap(source, background):
              "region too; exclude the source from the background, for example with -circle(...)")
 
 
-def warn(text):
+def warn(text: str) -> None:
     warnings.warn(text, XlatentWarning, stacklevel=5)

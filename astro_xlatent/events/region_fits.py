@@ -11,7 +11,10 @@ References
 McDowell J., Rots A., 1998, "FITS REGION Binary Table Design", ASC-FITS-REGION-1.0.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +22,18 @@ from astro_xlatent.core.errors import RegionError
 from astro_xlatent.events.column_wcs import column_wcs
 from astro_xlatent.spectra._fits import parse_tables
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from astropy.wcs import WCS
+
 __all__ = ["import_regions", "read_fits_region"]
 
 #: Extensions to prefer where a file has several, by what the region is for.
 _PREFERRED = {"source": ("SRCREG", "ECF90REGB", "ECF90REGW"), "background": ("BKGREG",)}
 
 
-def import_regions():
+def import_regions() -> ModuleType:
     """The ``regions`` package, or an ImportError with the remedy."""
     try:
         import regions
@@ -35,7 +43,8 @@ def import_regions():
     return regions
 
 
-def read_fits_region(data, path, extension, purpose):
+def read_fits_region(data: bytes, path: Path, extension: str | None,
+                     purpose: str) -> tuple[list, str, WCS | None]:
     """
     Components, name and world coordinates of a region table.
 

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Region files of DS9, CRTF and FITS, as sums and products of shapes.
+Region files of DS9, CIAO, CRTF and FITS, as sums and products of shapes.
 
 Text files are read by the ``regions`` package, FITS tables by `read_fits_region`;
 the shapes are those of ``regions`` in both cases.
@@ -10,13 +10,12 @@ import re
 import warnings
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 
 from astro_xlatent.core.errors import RegionError, XlatentWarning
-from astro_xlatent.spectra._fits import load_bytes
 from astro_xlatent.events.region_fits import import_regions, read_fits_region
+from astro_xlatent.spectra._fits import load_bytes, split_extension
 
 __all__ = ["RegionSet", "read_region"]
 
@@ -24,8 +23,12 @@ _MAX_TEXT = 8 * 1024**2
 _MAX_SHAPES = 20_000
 _FRAME = re.compile(r"(^|;)([ \t]*)physical\b", re.IGNORECASE | re.MULTILINE)
 _ROTATED = re.compile(r"^([ \t]*[+-]?)rotbox\b", re.IGNORECASE | re.MULTILINE)
+_NO_ANGLE = re.compile(r"(\bbox\s*\([^(),]+(?:,[^(),]+){3})\)", re.IGNORECASE)
 _ANY_FRAME = re.compile(r"(^|;)\s*(image|physical|icrs|fk[45]|[jb](?:2000|1950)|galactic|ecliptic|wcs\w?|"
                         r"linear|amplifier|detector|tile)\b", re.IGNORECASE | re.MULTILINE)
+_SHAPE = re.compile(r"([&*+|-]?)\s*(!?)\s*([a-z]+[ \t]*\([^()]*\))", re.IGNORECASE)
+# Hours and degrees, 0:40:00 or 10.2d.
+_ON_SKY = re.compile(r"\([^()]*?(?:\d:\d|\dd\b)", re.IGNORECASE)
 _JOINED = re.compile(r"\)[ \t]*[&*!+|-][ \t]*!?[ \t]*[a-z]+[ \t]*\(", re.IGNORECASE)
 
 
@@ -49,19 +52,19 @@ class RegionSet:
     wcs: object = None
 
     @property
-    def shapes(self):
+    def shapes(self) -> list:
         """All shapes, of whatever component and sign."""
         return [shape for component in self.components for shape, _ in component]
 
 
-def read_region(region, purpose="source"):
+def read_region(region: object, purpose: str = "source") -> RegionSet:
     """
     Read a region from a file, or take one of the ``regions`` package.
 
     Parameters
     ----------
     region : str, path-like, regions.Region, regions.Regions, sequence of these, or RegionSet
-        A DS9, CRTF or FITS file, told apart by content. ``file.fits[NAME]``
+        A DS9, CIAO, CRTF or FITS file, told apart by content. ``file.fits[NAME]``
         chooses an extension. A shape marked as excluded (``-circle(...)``) is
         taken out of every included one.
     purpose : {'source', 'background', 'field'}, optional
@@ -82,13 +85,13 @@ def read_region(region, purpose="source"):
         return region
     regions = import_regions()
     if isinstance(region, (str, PathLike)):
-        path, extension = _split_extension(region)
+        path, extension = split_extension(region)
         data = load_bytes(path, RegionError)
         if data[:9] == b"SIMPLE  =":
-            result = RegionSet(*read_fits_region(data, path, extension, purpose))
+            result = RegionSet(*read_fits_region(data, path, extension or None, purpose))
             _check_shapes(result.shapes, result.name)
             return result
-        return _from_shapes(_read_text(data, path), str(path))
+        return _from_shapes(*_read_text(data, path), str(path))
     shapes = [region] if isinstance(region, regions.Region) else region
     try:
         shapes = list(shapes)
@@ -98,29 +101,22 @@ def read_region(region, purpose="source"):
         msg = (f"region is a {type(region).__name__}; give the path of a DS9, CRTF or FITS region file, or "
                "a Region or Regions object of the regions package")
         raise RegionError(msg)
-    return _from_shapes(shapes, "region")
+    return _from_shapes(shapes, [], "region")
 
 
-def _split_extension(region):
-    match = re.fullmatch(r"(.+)\[(\w+)\]", str(region))
-    if match and not Path(region).exists():
-        return Path(match[1]).expanduser(), match[2].upper()
-    return Path(region).expanduser(), None
-
-
-def _from_shapes(shapes, name):
-    """DS9's logic: within any included shape and without all excluded ones."""
+def _from_shapes(shapes, components, name):
+    """DS9's logic: within any included shape or component, and without all excluded ones."""
     regions = import_regions()
     shapes = [shape for shape in shapes
               if not isinstance(shape, (regions.TextSkyRegion, regions.TextPixelRegion))]
-    _check_shapes(shapes, name)
+    _check_shapes(shapes + [shape for component in components for shape, _ in component], name)
     minus = [(_unsigned(shape), False) for shape in shapes if not _included(shape)]
-    plus = [(_unsigned(shape), True) for shape in shapes if _included(shape)]
+    plus = [[(_unsigned(shape), True)] for shape in shapes if _included(shape)] + components
     if not plus:
         what = f"{len(minus)} excluded shapes only" if minus else "no shape"
         msg = f"{name}: {what}; a region needs at least one included shape, such as circle(...)"
         raise RegionError(msg)
-    return RegionSet([[shape, *minus] for shape in plus], name)
+    return RegionSet([[*component, *minus] for component in plus], name)
 
 
 def _included(shape):
@@ -156,15 +152,37 @@ def _check_shapes(shapes, name):
 
 
 def _read_text(data, path):
-    regions = import_regions()
+    """Shapes of a file, and components of those that are joined on one line."""
     if len(data) > _MAX_TEXT or b"\0" in data[:4096]:
-        msg = (f"{path}: neither text nor FITS, or more than {_MAX_TEXT // 1024**2} MB; give a DS9, CRTF or "
-               "FITS region file")
+        msg = (f"{path}: neither text nor FITS, or more than {_MAX_TEXT // 1024**2} MB; give a DS9, CIAO, "
+               "CRTF or FITS region file")
         raise RegionError(msg)
     text = data.decode("utf-8", "replace")
-    form = "crtf" if text.lstrip().upper().startswith("#CRTF") else "ds9"
-    if form == "ds9":
-        text = _as_ds9(text, path)
+    if text.lstrip().upper().startswith("#CRTF"):
+        return _parse(text, "crtf", path), []
+    text = _NO_ANGLE.sub(r"\1,0)", _ROTATED.sub(r"\1box", text.replace("''", '"')))
+    bare = re.sub(r"\{[^}]*\}", "", re.sub(r"(?m)#.*$", "", text))
+    if re.search(r"(^|;)\s*image\b", bare, re.IGNORECASE | re.MULTILINE):
+        warnings.warn(f"{path}: image coordinates are taken for the event list's own X and Y, which is wrong "
+                      "for a binned or cut image; save the region in physical or sky coordinates",
+                      XlatentWarning, stacklevel=4)
+    framed = bool(_ANY_FRAME.search(bare))
+    alone, joined, frame = [], [], "image"
+    for line in text.splitlines():
+        code = re.sub(r"\{[^}]*\}", "", line.partition("#")[0])
+        words = _ANY_FRAME.findall(code)
+        frame = words[-1][1] if words else frame
+        if _JOINED.search(code):
+            joined.append((code.rpartition(";")[2], frame))
+        else:
+            alone.append(line if framed else _with_frame(line, code))
+    shapes = _parse(_FRAME.sub(r"\1\2image", "\n".join(alone)), "ds9", path)
+    return shapes, [component for code, frame in joined
+                    for component in _components(code, frame, framed, path)]
+
+
+def _parse(text, form, path):
+    regions = import_regions()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -182,19 +200,31 @@ def _read_text(data, path):
     return shapes
 
 
-def _as_ds9(text, path):
-    """Physical coordinates and CIAO's rotbox, which ``regions`` does not know, by names that it knows."""
-    bare = re.sub(r"\{[^}]*\}", "", re.sub(r"(?m)#.*$", "", text))
-    if _JOINED.search(bare):
-        msg = (f"{path}: shapes joined on one line with &, *, !, + or -, which is CIAO's own syntax; write "
-               "one shape a line with excluded ones as -circle(...), or save the region as FITS with "
-               "dmmakereg")
+def _with_frame(line, code):
+    """A line of a file that names no frame, as CIAO's: on the sky if in hours or degrees, else X and Y."""
+    if not _SHAPE.search(code):
+        return line
+    return ("icrs; " if _ON_SKY.search(code) else "image; ") + line.lstrip()
+
+
+def _components(code, frame, framed, path):
+    """
+    Components of shapes joined on one line, as CIAO writes them.
+
+    ``a+b`` and ``a|b`` are united; ``a-b``, ``a&!b`` and ``a&b`` (or ``*``) are one component. Which
+    goes first is not the same for all readers, so that a line with both kinds is refused.
+    """
+    pieces = list(_SHAPE.finditer(code))
+    rest = _SHAPE.sub("", code).strip()
+    signs = [(piece[1] or " ") + piece[2] for piece in pieces]
+    united = {sign[0] in "+|" for sign in signs[1:]}
+    if rest or len(united) != 1 or signs[0] not in (" ", "+") or {"+!", "|!"} & set(signs):
+        msg = (f"{path}: the line {code.strip()[:80]!r} joins shapes in a way that not all readers "
+               "understand alike; allowed are a+b, a-b, a&b and a&!b with one kind of sign a line. Write one "
+               "shape a line, with excluded ones as -circle(...), or save the region as FITS with dmmakereg")
         raise RegionError(msg)
-    text = _ROTATED.sub(r"\1box", text)
-    if not _ANY_FRAME.search(bare):
-        return "image\n" + text
-    if re.search(r"(^|;)\s*image\b", bare, re.IGNORECASE | re.MULTILINE):
-        warnings.warn(f"{path}: image coordinates are taken for the event list's own X and Y, which is wrong "
-                      "for a binned or cut image; save the region in physical or sky coordinates",
-                      XlatentWarning, stacklevel=4)
-    return _FRAME.sub(r"\1\2image", text)
+    lines = [f"{frame}; {piece[3]}" if framed else _with_frame(piece[3], piece[3]) for piece in pieces]
+    shapes = [_parse(_FRAME.sub(r"\1\2image", line), "ds9", path) for line in lines]
+    items = [(shape[0], sign[0] != "-" and sign[1:] != "!")
+             for shape, sign in zip(shapes, signs, strict=True)]
+    return [[item] for item in items] if united == {True} else [items]

@@ -11,7 +11,16 @@ HEASoft's extractor, square degrees for eROSITA's srctool, pixels of 0.05
 arcsec for XMM's backscale; checked against spectra made by these tools.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
+    from astro_xlatent.events.files import EventFile
 
 __all__ = ["Occupancy", "backscale", "exposure_of"]
 
@@ -21,7 +30,7 @@ _CELLS = 1024
 _EVENTS_A_CELL = 10
 
 
-def exposure_of(events, detector, before):
+def exposure_of(events: EventFile, detector: int | None, before: float) -> tuple[float, str]:
     """
     Exposure in s, and the rule by which it was found.
 
@@ -56,7 +65,7 @@ def exposure_of(events, detector, before):
         "good times, not corrected for dead time")
 
 
-def backscale(events, wcs, area):
+def backscale(events: EventFile, wcs: WCS | None, area: float) -> tuple[float, str]:
     """
     BACKSCAL of a region, and the rule.
 
@@ -99,7 +108,7 @@ class Occupancy:
         self._cell = np.array([max(x_hi - x_lo, 1e-9), max(y_hi - y_lo, 1e-9)]) / _CELLS
         self._map = np.zeros((_CELLS, _CELLS), np.int64)
 
-    def add(self, x, y):
+    def add(self, x: np.ndarray, y: np.ndarray) -> None:
         """Count events."""
         index, inside = self._index(x, y, _CELLS)
         self._map += np.bincount(index[inside], minlength=_CELLS**2).reshape(_CELLS, _CELLS)
@@ -111,7 +120,7 @@ class Occupancy:
             inside = (i >= 0) & (i < cells) & (j >= 0) & (j < cells)
         return np.where(inside, i * cells + j, 0).astype(np.int64), inside
 
-    def empty_share(self, x, y, weight):
+    def empty_share(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
         """
         Share of some points that lie where no event was seen although some are to be expected.
 

@@ -3,11 +3,21 @@
 Regions on the sphere: what lies inside without any image, and moving shapes between frames.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
 from astro_xlatent.core.errors import RegionError
+
+if TYPE_CHECKING:
+    from astropy.coordinates import BaseCoordinateFrame
+    from regions import Region, SkyRegion
+
+    from astro_xlatent.events.regions import RegionSet
 
 __all__ = ["enclosing_cone", "inside_region", "on_sky", "to_frame"]
 
@@ -15,7 +25,7 @@ __all__ = ["enclosing_cone", "inside_region", "on_sky", "to_frame"]
 _LARGEST_POLYGON = 80.0
 
 
-def inside_region(region, xyz):
+def inside_region(region: RegionSet, xyz: np.ndarray) -> np.ndarray:
     """
     Which positions lie in a region.
 
@@ -55,7 +65,7 @@ def inside_region(region, xyz):
     return inside
 
 
-def enclosing_cone(shape):
+def enclosing_cone(shape: SkyRegion) -> tuple[SkyCoord, u.Quantity]:
     """
     Centre and radius of a circle around a sky shape.
 
@@ -84,7 +94,7 @@ def enclosing_cone(shape):
     return shape.center.icrs, radii[0]
 
 
-def to_frame(shape, frame):
+def to_frame(shape: SkyRegion, frame: BaseCoordinateFrame) -> SkyRegion:
     """
     The same shape on the sky, its centre and angle told in another frame.
 
@@ -109,7 +119,7 @@ def to_frame(shape, frame):
     return shape.copy(center=center, angle=shape.angle + center.position_angle(north))
 
 
-def on_sky(shape, region):
+def on_sky(shape: Region, region: RegionSet) -> SkyRegion:
     """
     A shape of a region on the sky.
 

@@ -12,7 +12,7 @@ import torch
 
 from astro_xlatent.model.profile import profile_normalisation
 from astro_xlatent.model.statistics import merge_bins
-from astro_xlatent.spectra.bins import EnergyBins
+from astro_xlatent.spectra.bins import EnergyBins, floored_background
 
 __all__ = ["refine_latents", "search_elsewhere"]
 
@@ -34,7 +34,7 @@ class _Problem:
         used = merge_bins(bins.valid, bins.valid) > 0
         background = merge_bins(bins.background, bins.valid)
         error = np.sqrt(merge_bins(bins.background_error**2, bins.valid))
-        floor = np.maximum(background, 0.3 * error) + 1e-5
+        floor = floored_background(background, error) + 1e-5
         self.valid = torch.as_tensor(used)
         self.counts = torch.as_tensor(merge_bins(bins.counts, bins.valid))
         self.background = torch.as_tensor(np.where(used, floor, 1.0))

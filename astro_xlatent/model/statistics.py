@@ -15,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from astro_xlatent.model.profile import profile_normalisation
-from astro_xlatent.spectra.bins import EnergyBins
+from astro_xlatent.spectra.bins import EnergyBins, floored_background
 
 __all__ = ["cash", "cash_moments", "fit_statistics", "largest_run", "merge_bins", "merged_fit"]
 
@@ -174,7 +174,7 @@ def merged_fit(bins: EnergyBins, source: np.ndarray) -> tuple[np.ndarray, np.nda
     s = s / np.maximum(s.sum(axis=1, keepdims=True), 1e-300)
     counts, shape, background, counted = (torch.as_tensor(a) for a in (n, s, b, used))
     norm = profile_normalisation(counts, shape, background, counted).numpy()
-    model = np.maximum(norm[:, None] * s + np.maximum(b, 0.3 * np.sqrt(b_variance)), 1e-5)
+    model = np.maximum(norm[:, None] * s + floored_background(b, np.sqrt(b_variance)), 1e-5)
     return n, model, b_variance, used
 
 

@@ -14,6 +14,7 @@ except ImportError as error:
            "or conda install -c conda-forge sherpa")
     raise ImportError(msg) from error
 
+from astro_xlatent.sherpa.convert import from_sherpa, to_sherpa
 from astro_xlatent.sherpa.latent import LatentSpectrum
 from astro_xlatent.sherpa.models import (
     XLApec,
@@ -29,4 +30,4 @@ from astro_xlatent.sherpa.sampling import Samples, sample
 from astro_xlatent.sherpa.starting import Guess, guess
 
 __all__ = ["Guess", "LatentSpectrum", "Samples", "XLApec", "XLBbodyrad", "XLDiskbb", "XLPowerlaw",
-           "XLTbabs", "XLzTbabs", "add_models", "guess", "predict", "sample"]
+           "XLTbabs", "XLzTbabs", "add_models", "from_sherpa", "guess", "predict", "sample", "to_sherpa"]

@@ -9,7 +9,10 @@ finer grids around the best one take the place of correlations between
 parameters that the prediction does not give.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,6 +23,10 @@ from astro_xlatent.model.statistics import cash
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.emission import blackbody, powerlaw
 from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
+from astro_xlatent.spectra.bins import floored_background
+
+if TYPE_CHECKING:
+    from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["FAMILIES", "Candidate", "Family", "best_candidates"]
 
@@ -107,12 +114,13 @@ class Candidate:
     unit_counts: float
 
     @property
-    def score(self):
+    def score(self) -> float:
         """Log posterior up to a constant."""
         return np.log(max(self.weight, 1e-9)) - 0.5 * self.statistic
 
 
-def best_candidates(posterior, classes, class_prob, bins, matrix, abundances="wilm"):
+def best_candidates(posterior: object, classes: list[str], class_prob: np.ndarray, bins: EnergyBins,
+                    matrix: np.ndarray, abundances: str = "wilm") -> list:
     """
     The best parameters of every family, best family first.
 
@@ -193,7 +201,7 @@ def _statistics(spectra, bins, matrix):
     source = spectra @ matrix.T.astype(float)
     unit = np.maximum(source[:, bins.valid[0]].sum(axis=1), 1e-300)
     shape = source / unit[:, None]
-    background = np.maximum(bins.background, 0.3 * bins.background_error) + 1e-6
+    background = floored_background(bins.background, bins.background_error) + 1e-6
     arrays = (np.broadcast_to(a, shape.shape).copy() for a in (bins.counts, background, bins.valid))
     counts, background, valid = (torch.as_tensor(a) for a in arrays)
     norm = profile_normalisation(counts, torch.as_tensor(shape), background, valid).numpy()

@@ -7,12 +7,18 @@ would work out what depends on no latent anew in every call. The formulas are
 those of `astro_xlatent.model.network.Decoder`.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import erf
 
 from astro_xlatent.physics.grid import band_weights
+
+if TYPE_CHECKING:
+    from astro_xlatent.model.posterior import Model
 
 __all__ = ["NORM_BAND", "DoubleDecoder", "double_decoder"]
 
@@ -22,7 +28,7 @@ _WEIGHTS = band_weights(*NORM_BAND)[0]
 
 
 @lru_cache(maxsize=4)
-def double_decoder(model):
+def double_decoder(model: Model) -> DoubleDecoder:
     """The `DoubleDecoder` of a `~astro_xlatent.model.posterior.Model`, made once."""
     return DoubleDecoder(model.decoder)
 
@@ -87,7 +93,7 @@ class DoubleDecoder:
         spectrum = bare * screen
         return (spectrum if absorbed else bare) / (spectrum @ _WEIGHTS)[:, None]
 
-    def column(self, latent):
+    def column(self, latent: np.ndarray) -> np.ndarray:
         """Column of the decoder's absorber in cm-2, shape (n,)."""
         h = np.asarray(latent, float)
         for weight, bias in self._layers:

@@ -41,7 +41,7 @@ class SherpaGrid:
         self.joined = lo.size > 0 and np.all(np.abs(hi[:-1] - lo[1:]) <= 1e-6 * hi[:-1]) and np.all(hi > lo)
         self.edges = np.append(lo, hi[-1:]) if self.joined else np.unique(np.concatenate([lo, hi]))
 
-    def sums(self, values):
+    def sums(self, values: np.ndarray) -> np.ndarray:
         """Values per bin of Sherpa's, from values between `edges` that add up."""
         if not self.joined:
             cumulative = np.append(0.0, np.cumsum(values))
@@ -49,7 +49,7 @@ class SherpaGrid:
                       - cumulative[np.searchsorted(self.edges, self.lo)])
         return np.pad(values, (0, self.n_out - values.size))
 
-    def means(self, values):
+    def means(self, values: np.ndarray) -> np.ndarray:
         """Values per bin of Sherpa's, from means between `edges`."""
         if self.joined:
             return self.sums(values)

@@ -1,12 +1,19 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """The C-statistic of a session's data set for many decoded spectra at once."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.sherpa._session import noticed_channels, pha_data, spectrum_of
 from astro_xlatent.spectra.binning import bins_from_spectra
+from astro_xlatent.spectra.bins import floored_background
+
+if TYPE_CHECKING:
+    from sherpa.astro.ui.utils import Session
 
 __all__ = ["Likelihood", "likelihood_of"]
 
@@ -34,7 +41,7 @@ class Likelihood:
     bins: object
     fine_matrix: np.ndarray
 
-    def statistic(self, spectrum, norm):
+    def statistic(self, spectrum: np.ndarray, norm: np.ndarray) -> np.ndarray:
         """
         C-statistic of incident spectra.
 
@@ -58,12 +65,12 @@ class Likelihood:
         model = np.maximum(norm[:, None] * source + self.background[filled], 1e-25)
         return 2 * (total - n.sum() + (n * np.log(n / model)).sum(axis=1))
 
-    def fine_fold(self, spectrum):
+    def fine_fold(self, spectrum: np.ndarray) -> np.ndarray:
         """Source counts on the fine grid, shape (n, n_fine)."""
         return (spectrum.astype(np.float32) @ self.fine_matrix[0].T).astype(float)
 
 
-def likelihood_of(id, session):
+def likelihood_of(id: int | str, session: Session) -> Likelihood:
     """
     The likelihood of a data set as the session sees it.
 
@@ -117,7 +124,7 @@ def _session_groups(data, noticed):
 
 def _spread_background(bins, fine):
     """Expected background per channel, from that per fine bin."""
-    expected = np.maximum(bins.background[0], 0.3 * bins.background_error[0])
+    expected = floored_background(bins.background[0], bins.background_error[0])
     members = np.bincount(fine[fine >= 0], minlength=expected.size)
     return np.where(fine >= 0, (expected / np.maximum(members, 1))[fine], 0.0)
 

@@ -1,15 +1,22 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """What a Sherpa session holds, as spectra; nothing here changes a session."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import ResponseError, SpectrumError, XlatentWarning
 from astro_xlatent.physics.grid import ENERGY_EDGES
-from astro_xlatent.spectra.response import Response
+from astro_xlatent.sherpa.convert import from_sherpa, response_from_sherpa
 from astro_xlatent.spectra.spectrum import XraySpectrum
+
+if TYPE_CHECKING:
+    from sherpa.astro.data import DataPHA
+    from sherpa.astro.ui.utils import Session
 
 __all__ = ["check_statistic", "noticed_channels", "pha_data", "resolve_ids", "resolve_session", "spectrum_of"]
 
@@ -20,7 +27,7 @@ UNUSABLE_QUALITY = (1, 5)
 CHI2_COUNTS = 10
 
 
-def resolve_session(session=None):
+def resolve_session(session: object = None) -> Session:
     """
     The session to work in.
 
@@ -48,7 +55,7 @@ def resolve_session(session=None):
     return session
 
 
-def resolve_ids(id, session):
+def resolve_ids(id: object, session: Session) -> list:
     """
     Data set ids from what a user may give.
 
@@ -86,7 +93,7 @@ def resolve_ids(id, session):
     return ids
 
 
-def pha_data(id, session):
+def pha_data(id: int | str, session: Session) -> DataPHA:
     """
     The PHA data of an id, checked for what can be used.
 
@@ -124,7 +131,7 @@ def pha_data(id, session):
     return data
 
 
-def noticed_channels(id, data):
+def noticed_channels(id: int | str, data: DataPHA) -> np.ndarray:
     """
     Channels that the session's filter lets pass.
 
@@ -160,7 +167,7 @@ def noticed_channels(id, data):
     return noticed
 
 
-def spectrum_of(id, session):
+def spectrum_of(id: int | str, session: Session) -> XraySpectrum:
     """
     A data set as `XraySpectrum`: noticed channels, all responses and backgrounds.
 
@@ -185,7 +192,7 @@ def spectrum_of(id, session):
     """
     data = pha_data(id, session)
     noticed = noticed_channels(id, data)
-    spectrum = XraySpectrum.from_sherpa(data)
+    spectrum = from_sherpa(data)
     bad = ~noticed | np.isin(spectrum.quality, UNUSABLE_QUALITY)
     spectrum.quality = bad.astype(np.int16)
     if len(data.response_ids) > 1:
@@ -201,7 +208,7 @@ def spectrum_of(id, session):
 
 def _sum_of_responses(data):
     """One response for all that contribute to the same channels, on the package's grid."""
-    parts = [Response.from_sherpa(*data.get_response(i)).on_grid(ENERGY_EDGES) for i in data.response_ids]
+    parts = [response_from_sherpa(*data.get_response(i)).on_grid(ENERGY_EDGES) for i in data.response_ids]
     total = parts[0].redistribution
     for part in parts[1:]:
         total = total + part.redistribution
@@ -210,14 +217,14 @@ def _sum_of_responses(data):
 
 def _pooled_background(data):
     """Counts of all background regions, with the scale of their union."""
-    parts = [XraySpectrum.from_sherpa(data.get_background(i)) for i in data.background_ids]
+    parts = [from_sherpa(data.get_background(i)) for i in data.background_ids]
     weight = sum(np.asarray(p.areascale, float) * p.backscale * p.exposure for p in parts)
     first = parts[0]
     return XraySpectrum(counts=sum(p.counts for p in parts), exposure=first.exposure, channel=first.channel,
                         backscale=weight / first.exposure, response=first.response)
 
 
-def check_statistic(id, session):
+def check_statistic(id: int | str, session: Session) -> None:
     """
     Warn if the session's statistic is chi-square and bins hold few counts.
 

@@ -1,34 +1,31 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Conversion to and from Sherpa's data objects; Sherpa is optional."""
+"""
+Spectra and responses from Sherpa's data objects, and back.
+
+`from_sherpa` and `to_sherpa` take whole data sets, `response_from_sherpa` and
+`response_to_sherpa` the response alone.
+"""
 
 import numpy as np
+from sherpa.astro.data import DataARF, DataPHA, DataRMF
 
 from astro_xlatent.core.errors import ResponseError, SpectrumError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.spectra._ogip_tables import Arf, Rmf
 from astro_xlatent.spectra._regrid import channel_runs
+from astro_xlatent.spectra.response import Response
+from astro_xlatent.spectra.spectrum import XraySpectrum
 
-__all__ = ["arf_from_sherpa", "response_to_sherpa", "rmf_from_sherpa", "spectrum_from_sherpa",
-           "spectrum_to_sherpa"]
-
-
-def _sherpa_data():
-    try:
-        from sherpa.astro import data
-    except ImportError as exc:
-        msg = ('Sherpa is needed for this; install it with pip install "astro_xlatent[sherpa]" '
-               "or conda install -c conda-forge sherpa")
-        raise ImportError(msg) from exc
-    return data
+__all__ = ["from_sherpa", "response_from_sherpa", "response_to_sherpa", "to_sherpa"]
 
 
-def arf_from_sherpa(arf):
+def _arf(arf):
     """A DataARF as `Arf`."""
     lo, hi, area = (np.asarray(a, float) for a in (arf.energ_lo, arf.energ_hi, arf.specresp))
     return Arf(lo, hi, area, _response_meta(arf))
 
 
-def rmf_from_sherpa(rmf):
+def _rmf(rmf):
     """A DataRMF as `Rmf`; the matrix is put together from its compressed groups."""
     from scipy.sparse import csc_array
 
@@ -55,30 +52,76 @@ def _response_meta(data):
     return {key.lower(): str(header[key]) for key in ("TELESCOP", "INSTRUME", "HDUCLAS3") if key in header}
 
 
-def response_to_sherpa(response, name):
-    """DataARF and DataRMF of a `Response`."""
-    data = _sherpa_data()
+def response_from_sherpa(arf: DataARF | None, rmf: DataRMF) -> Response:
+    """
+    Take over Sherpa's response.
+
+    Parameters
+    ----------
+    arf : sherpa.astro.data.DataARF or None
+        None if ``rmf`` holds the area.
+    rmf : sherpa.astro.data.DataRMF
+
+    Returns
+    -------
+    response : Response
+
+    Raises
+    ------
+    ResponseError
+        If the RMF has no channel energies, or there is no area.
+    """
+    if arf is None:
+        return Response.from_tables(None, _rmf(rmf), rmf_name=rmf.name)
+    return Response.from_tables(_arf(arf), _rmf(rmf), arf.name, rmf.name)
+
+
+def response_to_sherpa(response: Response, name: str = "response") -> tuple[DataARF, DataRMF]:
+    """
+    Make Sherpa's ARF and RMF objects.
+
+    Parameters
+    ----------
+    response : Response
+    name : str, optional
+        The objects are called ``name.arf`` and ``name.rmf``.
+
+    Returns
+    -------
+    arf, rmf : sherpa.astro.data.DataARF, sherpa.astro.data.DataRMF
+    """
     header = {"TELESCOP": response.telescope, "INSTRUME": response.instrument}
     lo, hi = response.e_lo, response.e_hi
-    arf = data.DataARF(f"{name}.arf", lo, hi, response.area, header={**header, "HDUCLAS2": "SPECRESP"})
+    arf = DataARF(f"{name}.arf", lo, hi, response.area, header={**header, "HDUCLAS2": "SPECRESP"})
     first, width, values = channel_runs(response)
     used = (width > 0).astype(np.int16)
-    rmf = data.DataRMF(f"{name}.rmf", response.n_channels, lo, hi, used,
-                       first[width > 0] + response.first_channel, width[width > 0], values,
-                       offset=response.first_channel, e_min=response.channel_e_lo,
-                       e_max=response.channel_e_hi, header={**header, "HDUCLAS2": "RSP_MATRIX"})
+    rmf = DataRMF(f"{name}.rmf", response.n_channels, lo, hi, used,
+                  first[width > 0] + response.first_channel, width[width > 0], values,
+                  offset=response.first_channel, e_min=response.channel_e_lo,
+                  e_max=response.channel_e_hi, header={**header, "HDUCLAS2": "RSP_MATRIX"})
     return arf, rmf
 
 
-def spectrum_to_sherpa(spectrum, name=None):
-    """DataPHA of an `XraySpectrum`."""
-    data = _sherpa_data()
+def to_sherpa(spectrum: XraySpectrum, name: str | None = None) -> DataPHA:
+    """
+    Make a Sherpa data set with responses and background.
+
+    Parameters
+    ----------
+    spectrum : XraySpectrum
+    name : str, optional
+        Name of the data set, by default the path.
+
+    Returns
+    -------
+    data : sherpa.astro.data.DataPHA
+    """
     name = name or spectrum.path or "spectrum"
     header = {"TELESCOP": spectrum.telescope, "INSTRUME": spectrum.instrument}
     header.update({k.upper().replace("_OBS", "-OBS"): v for k, v in spectrum.meta.items()
                    if k in ("object", "obs_id", "date_obs")})
     unusable = spectrum.flags & Flag.NO_BACKSCALE
-    pha = data.DataPHA(name, spectrum.channel.copy(), spectrum.counts.copy(), exposure=spectrum.exposure,
+    pha = DataPHA(name, spectrum.channel.copy(), spectrum.counts.copy(), exposure=spectrum.exposure,
                        backscal=None if unusable else spectrum.backscale, areascal=spectrum.areascale,
                        quality=spectrum.quality.copy() if np.any(spectrum.quality) else None,
                        grouping=spectrum.grouping.copy() if np.any(spectrum.grouping) else None,
@@ -87,25 +130,39 @@ def spectrum_to_sherpa(spectrum, name=None):
     if spectrum.response is not None:
         pha.set_response(*response_to_sherpa(spectrum.response, name))
     if spectrum.background is not None:
-        pha.set_background(spectrum_to_sherpa(spectrum.background, name + " background"))
+        pha.set_background(to_sherpa(spectrum.background, name + " background"))
     return pha
 
 
-def spectrum_from_sherpa(cls, data):
-    """`XraySpectrum` of a DataPHA."""
-    from astro_xlatent.spectra.response import Response
+def from_sherpa(data: DataPHA) -> XraySpectrum:
+    """
+    Take over a Sherpa data set with its responses and first background.
 
+    Parameters
+    ----------
+    data : sherpa.astro.data.DataPHA
+        Counts; a subtracted data set is taken over unsubtracted.
+
+    Returns
+    -------
+    spectrum : XraySpectrum
+
+    Raises
+    ------
+    SpectrumError, ResponseError
+        If there is no exposure, or the response cannot be used.
+    """
     if data.exposure is None:
         msg = f"the Sherpa data set {data.name} has no exposure; set it first (set_exposure)"
         raise SpectrumError(msg)
     arf, rmf = data.get_response()
-    response = None if rmf is None else Response.from_sherpa(arf, rmf)
+    response = None if rmf is None else response_from_sherpa(arf, rmf)
     off = data.get_background()
-    background = None if off is None else spectrum_from_sherpa(cls, off)
+    background = None if off is None else from_sherpa(off)
     header = data.header or {}
     flags = (Flag.NO_BACKSCALE if data.backscal is None else 0) | (response.flags if response else 0)
     flags |= Flag.NO_BACKGROUND if background is None else background.flags & Flag.NO_BACKSCALE
-    return cls(counts=np.array(data.counts, float), exposure=data.exposure,
+    return XraySpectrum(counts=np.array(data.counts, float), exposure=data.exposure,
                channel=np.array(data.channel, np.int64),
                backscale=1.0 if data.backscal is None else data.backscal,
                areascale=1.0 if data.areascal is None else data.areascal,

@@ -1,6 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """The decoder as a Sherpa model."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sherpa.models.model import RegriddableModel1D, modelCacher1d
 from sherpa.models.parameter import Parameter, hugeval
@@ -11,6 +15,12 @@ from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.sherpa._decoder import double_decoder
 from astro_xlatent.sherpa._grid import SherpaGrid
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from numpy.typing import ArrayLike
+
+    from astro_xlatent.model.posterior import Model
 
 __all__ = ["LatentSpectrum"]
 
@@ -66,12 +76,12 @@ class LatentSpectrum(RegriddableModel1D):
         super().__init__(name, (*pars, self.norm))
 
     @property
-    def model(self):
+    def model(self) -> Model:
         """The trained model behind it."""
         return self._model
 
     @modelCacher1d
-    def calc(self, p, x, xhi=None, *args, **kwargs):
+    def calc(self, p: ArrayLike, x: ArrayLike, xhi: ArrayLike | None = None, *args, **kwargs) -> np.ndarray:
         """Photons/cm2/s per bin; p holds the latents and the normalisation."""
         grid = SherpaGrid(x, xhi)
         return p[-1] * grid.sums(np.diff(np.interp(grid.edges, ENERGY_EDGES, self._cumulative(p[:-1]))))
@@ -85,7 +95,7 @@ class LatentSpectrum(RegriddableModel1D):
             self._last = (key, np.append(0.0, np.cumsum(spectrum)))
         return self._last[1]
 
-    def set_latent(self, table, row=0):
+    def set_latent(self, table: Table, row: int = 0) -> None:
         """
         Take latents, and soft limits of five standard deviations, from a prediction.
 
@@ -105,7 +115,7 @@ class LatentSpectrum(RegriddableModel1D):
             value, reach = float(value), max(5 * float(error), 1.0)
             par.set(val=value, min=max(value - reach, -_HARD_LIMIT), max=min(value + reach, _HARD_LIMIT))
 
-    def guess(self, dep, *args, **kwargs):
+    def guess(self, dep: ArrayLike, *args, **kwargs) -> None:
         """Start and limits of the normalisation, so that the model adds up to the data."""
         from sherpa.utils import param_apply_limits
 

@@ -7,18 +7,26 @@ Names, parameters and normalisations are XSPEC's with ``XL`` before the name:
 integrated over the bins of whatever grid Sherpa asks for.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sherpa.models.model import RegriddableModel1D, modelCacher1d
 from sherpa.models.parameter import Parameter, hugeval
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics._bins import INDEX_RANGE, KT_RANGE
-from astro_xlatent.physics.abundances import ABUNDANCE_SETS
 from astro_xlatent.physics.absorption import CONVENTIONS, NH_MAX, bin_cross_section
+from astro_xlatent.physics.abundances import ABUNDANCE_SETS
 from astro_xlatent.physics.emission import blackbody, disk_blackbody, powerlaw
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
 from astro_xlatent.sherpa._grid import SherpaGrid
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from sherpa.astro.ui.utils import Session
 
 __all__ = ["MODELS", "XLApec", "XLBbodyrad", "XLDiskbb", "XLPowerlaw", "XLTbabs", "XLzTbabs", "add_models"]
 
@@ -49,12 +57,12 @@ class _Absorption(RegriddableModel1D):
         super().__init__(name, pars)
 
     @property
-    def convention(self):
+    def convention(self) -> str:
         """Cross sections and abundances, such as ``"tbabs/wilm"``."""
         return self._convention
 
     @convention.setter
-    def convention(self, value):
+    def convention(self, value: str) -> None:
         if value not in CONVENTIONS:
             msg = f"convention is {value!r}; allowed: {', '.join(CONVENTIONS)}"
             raise ParameterError(msg)
@@ -93,7 +101,7 @@ class XLTbabs(_Absorption):
         super().__init__(name, self.nH)
 
     @modelCacher1d
-    def calc(self, p, x, xhi=None, *args, **kwargs):
+    def calc(self, p: ArrayLike, x: ArrayLike, xhi: ArrayLike | None = None, *args, **kwargs) -> np.ndarray:
         """Transmission per bin; p holds nH."""
         return _transmission(p[0], 0.0, SherpaGrid(x, xhi), self._convention)
 
@@ -116,7 +124,7 @@ class XLzTbabs(_Absorption):
         super().__init__(name, self.nH, self.redshift)
 
     @modelCacher1d
-    def calc(self, p, x, xhi=None, *args, **kwargs):
+    def calc(self, p: ArrayLike, x: ArrayLike, xhi: ArrayLike | None = None, *args, **kwargs) -> np.ndarray:
         """Transmission per bin; p holds nH and redshift."""
         return _transmission(p[0], p[1], SherpaGrid(x, xhi), self._convention)
 
@@ -148,7 +156,7 @@ class _Additive(RegriddableModel1D):
         super().__init__(name, (*pars, self.norm))
 
     @modelCacher1d
-    def calc(self, p, x, xhi=None, *args, **kwargs):
+    def calc(self, p: ArrayLike, x: ArrayLike, xhi: ArrayLike | None = None, *args, **kwargs) -> np.ndarray:
         """Photons/cm2/s per bin."""
         grid = SherpaGrid(x, xhi)
         edges = np.clip(grid.edges, *self._limits)
@@ -158,7 +166,7 @@ class _Additive(RegriddableModel1D):
             photons[used[1:]] = self._photons(p, edges[used])
         return p[-1] * grid.sums(photons)
 
-    def guess(self, dep, *args, **kwargs):
+    def guess(self, dep: ArrayLike, *args, **kwargs) -> None:
         """Start and limits of the normalisation, so that the model adds up to the data."""
         from sherpa.utils import param_apply_limits
 
@@ -264,12 +272,12 @@ class XLApec(_Additive):
         super().__init__(name, self.kT, self.Abundanc, self.redshift)
 
     @property
-    def abundances(self):
+    def abundances(self) -> str:
         """Name of the abundance set."""
         return self._abundances
 
     @abundances.setter
-    def abundances(self, value):
+    def abundances(self, value: str) -> None:
         if value not in ABUNDANCE_SETS:
             msg = f"abundances is {value!r}; allowed: {', '.join(ABUNDANCE_SETS)}"
             raise ParameterError(msg)
@@ -286,7 +294,7 @@ class XLApec(_Additive):
 MODELS = (XLTbabs, XLzTbabs, XLPowerlaw, XLBbodyrad, XLDiskbb, XLApec)
 
 
-def add_models(session=None):
+def add_models(session: Session | None = None) -> None:
     """
     Make the models known to a session, as ``xltbabs``, ``xlapec`` and so on.
 

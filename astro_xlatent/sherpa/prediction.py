@@ -1,16 +1,27 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """What the model says of the data sets of a Sherpa session."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from astropy.table import Column
 
 from astro_xlatent.sherpa._session import resolve_ids, resolve_session, spectrum_of
 from astro_xlatent.table.add_latents import predict_spectra
 
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from sherpa.astro.ui.utils import Session
+
+    from astro_xlatent.model.posterior import Model
+
 __all__ = ["predict"]
 
 
-def predict(id=None, session=None, *, model=None, prior=None):
+def predict(id: object = None, session: Session | None = None, *, model: Model | str | None = None,
+            prior: object = None) -> Table:
     """
     Latents, class, N_H, fluxes and quality of loaded spectra.
 

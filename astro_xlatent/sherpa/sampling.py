@@ -13,8 +13,11 @@ with one multivariate t component; weights are tempered as in Koblents &
 Miguez 2015, Stat. Comput. 25, 407, until their effective number suffices.
 """
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,6 +33,11 @@ from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
 from astro_xlatent.sherpa._decoder import double_decoder
 from astro_xlatent.sherpa._likelihood import likelihood_of
 from astro_xlatent.sherpa._session import resolve_ids, resolve_session
+
+if TYPE_CHECKING:
+    from sherpa.astro.ui.utils import Session
+
+    from astro_xlatent.model.posterior import Model
 
 __all__ = ["Samples", "sample"]
 
@@ -85,11 +93,11 @@ class Samples:
     model: object = None
 
     @property
-    def pars(self):
+    def pars(self) -> list:
         """Parameters of `LatentSpectrum` in its order, shape (n, 9)."""
         return np.column_stack([self.latent, self.norm])
 
-    def spectra(self, unabsorbed=False):
+    def spectra(self, unabsorbed: bool = False) -> np.ndarray:
         """
         Incident spectra of the draws.
 
@@ -110,7 +118,7 @@ class Samples:
             spectrum = spectrum / np.maximum(transmission(self.nh), 1 / MAX_CORRECTION)
         return spectrum
 
-    def flux(self, lo=0.5, hi=7.0, unabsorbed=False):
+    def flux(self, lo: float = 0.5, hi: float = 7.0, unabsorbed: bool = False) -> np.ndarray:
         """
         Energy flux of the draws in a band.
 
@@ -136,7 +144,9 @@ class Samples:
                 f"{self.n_proposed} proposals after {self.rounds} rounds>")
 
 
-def sample(id=None, n=1000, session=None, *, model=None, seed=None, n_proposed=None):
+def sample(id: int | str | None = None, n: int = 1000, session: Session | None = None, *,
+           model: Model | str | None = None, seed: int | None = None,
+           n_proposed: int | None = None) -> Samples:
     """
     Draw latents and fluxes of a loaded spectrum.
 

@@ -1,8 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Model, starting values and limits for a fit, from the prediction."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,9 +13,19 @@ from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.priors import apply_prior, prior_weights
 from astro_xlatent.physics.absorption import CONVENTIONS, convert_nh
 from astro_xlatent.sherpa._candidates import best_candidates
-from astro_xlatent.sherpa._session import check_statistic, resolve_ids, resolve_session, spectrum_of
+from astro_xlatent.sherpa._session import (
+    check_statistic,
+    resolve_ids,
+    resolve_session,
+    spectrum_of,
+)
 from astro_xlatent.sherpa.models import NH_UNIT, add_models
 from astro_xlatent.spectra.binning import bins_from_spectra
+
+if TYPE_CHECKING:
+    from sherpa.astro.ui.utils import Session
+
+    from astro_xlatent.model.posterior import Model
 
 __all__ = ["Guess", "guess"]
 
@@ -71,7 +84,8 @@ class Guess:
         return "\n".join(lines + [f"  {note}" for note in self.notes])
 
 
-def guess(id=None, session=None, *, model=None, prior=None):
+def guess(id: int | str | None = None, session: Session | None = None, *, model: Model | str | None = None,
+          prior: object = None) -> Guess:
     """
     Set a source model with starting values and limits from the prediction.
 

@@ -15,6 +15,8 @@ FITS Standard 4.0, https://fits.gsfc.nasa.gov/fits_standard.html, sections 3.4
 (HDUs), 4.2 (values), 7.3 (binary tables).
 """
 
+from __future__ import annotations
+
 import os
 import re
 import stat
@@ -22,28 +24,38 @@ import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-__all__ = ["MAX_BYTES", "MAX_ELEMENTS", "Table", "gunzip", "load_bytes", "parse_tables", "read_regular"]
+from astro_xlatent.spectra._cards import (
+    BLOCK,
+    Header,
+    data_size,
+    integer,
+    read_header,
+    table_columns,
+)
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from astro_xlatent.spectra._cards import Column
+
+__all__ = ["MAX_BYTES", "MAX_ELEMENTS", "MAX_HDUS", "Table", "gunzip", "load_bytes", "parse_tables",
+           "read_regular", "regular_size", "split_extension", "sum_of_words"]
 
 #: Largest file, or decompressed content of a ``.gz`` file, in bytes.
 MAX_BYTES = 256 * 1024**2
 #: Largest number of values taken from one column.
 MAX_ELEMENTS = 12_000_000
 _MAX_ROWS = 200_000
-_MAX_CARDS = 100_000
-_MAX_HDUS = 5_000
-_BLOCK = 2880
-_CARD = 80
+MAX_HDUS = 5_000
 
 _DTYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
-_SIZES = {"L": 1, "X": 0.125, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8,
-          "C": 8, "M": 16, "P": 8, "Q": 16}
-_FORM = re.compile(r"(\d*)([LXBIJKAEDCMPQ])([LXBIJKAEDCM]?)")
 
 
-def load_bytes(path, error):
+def load_bytes(path: str | os.PathLike, error: type) -> bytes:
     """
     Content of a file, decompressed if gzipped.
 
@@ -67,29 +79,44 @@ def load_bytes(path, error):
     return gunzip(read_regular(path, error), path, error)
 
 
-def read_regular(path, error):
-    """Content of a regular file of at most `MAX_BYTES`; raises ``error``."""
-    path = Path(path)
+def split_extension(path: str | os.PathLike) -> tuple[Path, str]:
+    """Path and extension, by name (upper case) or number, of ``file.fits[NAME]``; else an empty string."""
+    match = re.fullmatch(r"(.+)\[(\w+)\]", str(path))
+    if match and not Path(path).exists():
+        return Path(match[1]).expanduser(), match[2].upper()
+    return Path(path).expanduser(), ""
+
+
+def regular_size(path: str | os.PathLike, error: type) -> int:
+    """Bytes of a file; raises ``error`` if it is missing, empty, or no regular file (a device, a pipe)."""
     try:
         status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            msg = f"{path} is a directory; give the path of one FITS file"
-            raise error(msg)
-        if not stat.S_ISREG(status.st_mode):
-            msg = f"{path} is not a regular file; give the path of a FITS file"
-            raise error(msg)
-        _check_size(status.st_size, path, error)
-        with open(path, "rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         msg = f"{path} does not exist; check the path"
         raise error(msg) from None
     except (OSError, ValueError) as exc:  # ValueError: null byte in a path
         msg = f"{path!s:.200} cannot be read: {exc}"
         raise error(msg) from None
-    if not raw:
+    if not stat.S_ISREG(status.st_mode):
+        what = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        msg = f"{path} is {what}; give the path of one FITS file"
+        raise error(msg)
+    if not status.st_size:
+        # Those of /proc look empty, and reading some of them never ends.
         msg = f"{path} is empty (0 bytes); fetch the file again"
         raise error(msg)
+    return status.st_size
+
+
+def read_regular(path: str | os.PathLike, error: type) -> bytes:
+    """Content of a regular file of at most `MAX_BYTES`; raises ``error``."""
+    _check_size(regular_size(path, error), path, error)
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except OSError as exc:
+        msg = f"{path!s:.200} cannot be read: {exc}"
+        raise error(msg) from None
     _check_size(len(raw), path, error)
     return raw
 
@@ -101,7 +128,7 @@ def _check_size(size, path, error):
         raise error(msg)
 
 
-def gunzip(raw, path, error):
+def gunzip(raw: bytes, path: str | os.PathLike, error: type) -> bytes:
     """Decompress all members of a gzip stream, never more than `MAX_BYTES`; else as it is."""
     if raw[:2] != b"\x1f\x8b":
         return raw
@@ -122,96 +149,6 @@ def gunzip(raw, path, error):
     return b"".join(parts)
 
 
-class Header:
-    """
-    Keywords of one HDU, parsed when asked for.
-
-    The first card of a name counts, as in astropy.
-    """
-
-    def __init__(self, cards):
-        self._cards = cards
-        self._values = {}
-
-    def __contains__(self, key):
-        return key in self._cards
-
-    def get(self, key, default=None):
-        """Value as bool, int, float or str (stripped); ``default`` if absent or undefined."""
-        if key not in self._values:
-            card = self._cards.get(key)
-            self._values[key] = None if card is None else _value(card.decode("ascii", "replace"))
-        value = self._values[key]
-        return default if value is None else value
-
-    def text(self, key):
-        """Value as a string, empty if absent."""
-        value = self.get(key, "")
-        return value if isinstance(value, str) else str(value)
-
-
-def _value(text):
-    """Value of the part of a card after ``KEYWORD =`` (section 4.2)."""
-    text = text.lstrip()
-    if text.startswith("'"):
-        return _string(text)
-    text = text.partition("/")[0].strip()
-    if text in ("T", "F"):
-        return text == "T"
-    try:
-        return int(text) if len(text) < 40 else None
-    except ValueError:
-        pass
-    try:
-        return float(text.replace("D", "E").replace("d", "e"))
-    except ValueError:
-        return text or None
-
-
-def _string(text):
-    parts = []
-    for piece in re.finditer(r"'((?:[^']|'')*)'", text):
-        parts.append(piece.group(1).replace("''", "'").rstrip())
-        if not parts[-1].endswith("&") or "\0" not in text:
-            break
-        parts[-1] = parts[-1][:-1]
-    return "".join(parts).strip() if parts else text[1:].strip()
-
-
-def _read_header(data, start, fail):
-    """Cards by keyword and where the data of the HDU begin."""
-    cards, key = {}, ""
-    stop = min(len(data), start + _MAX_CARDS * _CARD)
-    for pos in range(start, stop - _CARD + 1, _CARD):
-        name = data[pos:pos + 8]
-        if data[pos + 8:pos + 10] == b"= ":
-            key = name.rstrip().decode("ascii", "replace")
-            if key in cards:
-                key = ""
-            else:
-                cards[key] = data[pos + 10:pos + _CARD]
-        elif name == b"CONTINUE" and key:
-            # NUL cannot occur in a card: marks that the value goes on.
-            cards[key] = cards[key] + b"\0" + data[pos + 8:pos + _CARD]
-        elif name == b"END     ":
-            return Header(cards), pos + _BLOCK - (pos - start) % _BLOCK
-    fail(f"the header that begins at byte {start} has no END card; the file is truncated or damaged")
-
-
-@dataclass
-class Column:
-    """Place and kind of one table column."""
-
-    offset: int
-    repeat: int
-    code: str
-    element: str
-    scale: float
-    zero: float
-    minimum: object
-    unit: str
-
-
 @dataclass
 class Table:
     """
@@ -225,6 +162,8 @@ class Table:
         Keywords.
     n_rows : int
         Number of rows.
+    number : int
+        Of the extension in the file; the first has 1.
     """
 
     name: str
@@ -236,16 +175,33 @@ class Table:
     _start: int
     _row_bytes: int
     _heap: tuple
+    number: int = 1
+    _extent: tuple = (0, 0)
 
     @cached_property
-    def columns(self):
+    def columns(self) -> dict[str, Column]:
         """Places of the columns by upper-case name; parsed when first asked for."""
-        return _columns(self.header, self._row_bytes, self.fail)
+        return table_columns(self.header, self._row_bytes, self.fail)
 
-    def fail(self, text):
+    def fail(self, text: str) -> NoReturn:
         """Raise the error of this file."""
         msg = f"{self.path}: extension {self.name or '(unnamed)'}: {text}"
         raise self.error(msg)
+
+    def wrong_sum(self) -> str:
+        """What is said of the file where CHECKSUM or DATASUM is there and wrong, else empty."""
+        begin, end = self._extent
+        view = memoryview(self._data)
+        stored = self.header.text("DATASUM")
+        data = sum_of_words(view[self._start:end])
+        if stored.isdigit() and int(stored) != data:
+            wrong = "data have changed since they were written: DATASUM"
+        elif len(self.header.text("CHECKSUM")) == 16 and sum_of_words(
+                view[begin:self._start], data) not in (0, 2**32 - 1):
+            wrong = "header has changed since it was written: CHECKSUM"
+        else:
+            return ""
+        return f"{Path(self.path).name}: the {self.name or 'table'} {wrong} is not that of the file"
 
     def _get(self, name):
         if name not in self.columns:
@@ -254,11 +210,11 @@ class Table:
             self.fail(f"{self.n_rows} rows, at most {_MAX_ROWS} are allowed for a spectrum or response")
         return self.columns[name]
 
-    def is_ragged(self, name):
+    def is_ragged(self, name: str) -> bool:
         """Whether the column has arrays of variable length."""
         return self._get(name).code in "PQ"
 
-    def column(self, name):
+    def column(self, name: str) -> np.ndarray:
         """
         A column of fixed width in native byte order.
 
@@ -278,7 +234,7 @@ class Table:
         values = _scaled(values.astype(dtype.newbyteorder("=")), col)
         return values[:, 0] if col.repeat == 1 else values
 
-    def text(self, name):
+    def text(self, name: str) -> list[str]:
         """A column of strings, stripped, as a list."""
         col = self._get(name)
         if col.code != "A":
@@ -287,7 +243,7 @@ class Table:
                          (self._row_bytes,))
         return [value.decode("ascii", "replace").strip() for value in raw.tolist()]
 
-    def ragged(self, name):
+    def ragged(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """
         A column of variable-length arrays, joined.
 
@@ -310,11 +266,24 @@ class Table:
         stops = starts + lengths * dtype.itemsize
         if np.any((starts < 0) | (starts > size) | (stops > size), where=lengths > 0):
             self.fail(f"column {name} points outside the data of the file; the file is damaged")
-        data = self._data
-        joined = b"".join([data[a:b] for a, b in zip((begin + starts).tolist(), (begin + stops).tolist())
-                           if b > a])
+        data, filled = self._data, lengths > 0
+        starts, stops = begin + starts[filled], begin + stops[filled]
+        if starts.size and np.array_equal(starts[1:], stops[:-1]):
+            joined = data[starts[0]:stops[-1]]
+        else:
+            joined = b"".join([data[a:b] for a, b in zip(starts.tolist(), stops.tolist(), strict=True)])
         values = np.frombuffer(joined, dtype).astype(dtype.newbyteorder("="))
         return _scaled(values, col), lengths
+
+
+def sum_of_words(data: bytes, start: int = 0) -> int:
+    """Ones' complement sum of big-endian 32-bit words (FITS standard, appendix J), zeros filled up."""
+    whole = len(data) // 4 * 4
+    total = start + int(np.frombuffer(data, ">u4", whole // 4).sum(dtype=np.uint64))
+    total += int.from_bytes(bytes(data[whole:]).ljust(4, b"\0"), "big")
+    while total >> 32:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    return total
 
 
 def _scaled(values, col):
@@ -326,7 +295,7 @@ def _scaled(values, col):
         return values * col.scale + col.zero
 
 
-def parse_tables(data, path, error):
+def parse_tables(data: bytes, path: str | os.PathLike, error: type) -> list[Table]:
     """
     Find the binary tables of a FITS file.
 
@@ -363,41 +332,19 @@ def parse_tables(data, path, error):
                 fail(f"unexpected content at byte {pos}, where an extension should begin; "
                      "the file is damaged, fetch it again")
             break
-        header, begin = _read_header(data, pos, fail)
-        size = _data_size(header, pos, fail)
+        header, begin = read_header(data, pos, fail)
+        size = data_size(header, pos, fail)
         if begin + size > len(data):
             fail(f"truncated: an extension ends at byte {begin + size}, the file at {len(data)}; "
                  "fetch the file again")
         if header.text("XTENSION") == "BINTABLE":
             tables.append(_table(header, data, begin, path, error))
-        pos = begin + -(-size // _BLOCK) * _BLOCK
+            tables[-1].number, tables[-1]._extent = count, (pos, begin + size)
+        pos = begin + -(-size // BLOCK) * BLOCK
         count += 1
-        if count > _MAX_HDUS:
-            fail(f"more than {_MAX_HDUS} extensions; this is no spectrum or response file")
+        if count > MAX_HDUS:
+            fail(f"more than {MAX_HDUS} extensions; this is no spectrum or response file")
     return tables
-
-
-def _integer(header, key, fail, default=None, top=2**40):
-    value = header.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
-        fail(f"header keyword {key} is {value!r}; a whole number from 0 to {top} is needed, "
-             "the header is damaged")
-    return value
-
-
-def _data_size(header, pos, fail):
-    """Bytes of data of an HDU, without padding (section 4.4.1)."""
-    bitpix = header.get("BITPIX")
-    if bitpix not in (8, 16, 32, 64, -32, -64):
-        fail(f"header keyword BITPIX is {bitpix!r}; the header at byte {pos} is damaged")
-    naxis = _integer(header, "NAXIS", fail, top=999)
-    size = 1 if naxis else 0
-    for i in range(1, naxis + 1):
-        size *= _integer(header, f"NAXIS{i}", fail)
-        if size > 2**50:
-            fail("the sizes in a header multiply to more than any file holds; it is damaged")
-    extra = _integer(header, "PCOUNT", fail, 0)
-    return abs(bitpix) // 8 * _integer(header, "GCOUNT", fail, 1) * (extra + size)
 
 
 def _table(header, data, begin, path, error):
@@ -409,34 +356,10 @@ def _table(header, data, begin, path, error):
 
     if header.get("BITPIX") != 8 or header.get("NAXIS") != 2:
         fail("a binary table must have BITPIX 8 and NAXIS 2; the header is damaged")
-    width, rows = _integer(header, "NAXIS1", fail), _integer(header, "NAXIS2", fail)
-    end = begin + width * rows + _integer(header, "PCOUNT", fail, 0)
-    heap = begin + _integer(header, "THEAP", fail, width * rows)
+    width, rows = integer(header, "NAXIS1", fail), integer(header, "NAXIS2", fail)
+    end = begin + width * rows + integer(header, "PCOUNT", fail, 0)
+    heap = begin + integer(header, "THEAP", fail, width * rows)
     return Table(name, header, rows, str(path), error, data, begin, width,
                  (heap, max(end - heap, 0)))
 
 
-def _columns(header, width, fail):
-    columns, offset = {}, 0
-    for i in range(1, _integer(header, "TFIELDS", fail, top=999) + 1):
-        form = _FORM.match(header.text(f"TFORM{i}"))
-        if form is None or len(form[1]) > 12:
-            fail(f"header keyword TFORM{i} is {header.get(f'TFORM{i}')!r}, not a column format")
-        repeat, code = int(form[1] or 1), form[2]
-        size = int(np.ceil(repeat * _SIZES[code])) if code == "X" else repeat * _SIZES[code]
-        if offset + size > width:
-            fail(f"columns up to number {i} need {offset + size} bytes a row, the rows have {width}")
-        if repeat or code in "PQ":
-            columns.setdefault(header.text(f"TTYPE{i}").upper() or f"COLUMN{i}", Column(
-                offset, repeat, code, form[3] or "", _number(header, f"TSCAL{i}", 1.0, fail),
-                _number(header, f"TZERO{i}", 0.0, fail), header.get(f"TLMIN{i}"),
-                header.text(f"TUNIT{i}")))
-        offset += size
-    return columns
-
-
-def _number(header, key, default, fail):
-    value = header.get(key, default)
-    if not isinstance(value, (int, float)) or not abs(value) < 1e30:
-        fail(f"header keyword {key} is {value!r}; a number is needed")
-    return float(value)

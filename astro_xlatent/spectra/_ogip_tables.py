@@ -8,19 +8,32 @@ George I. M., Arnaud K. A. et al., CAL/GEN/92-002 and 92-002a, "The Calibration
 Requirements for Spectral Analysis" (OGIP response formats).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import ResponseError
+from astro_xlatent.spectra._cards import integer
 from astro_xlatent.spectra._fits import MAX_ELEMENTS, parse_tables
+from astro_xlatent.spectra._regrid import overlap_matrix, same_grid
 
-__all__ = ["MIN_ENERGY", "Arf", "Rmf", "parse_arf", "parse_rmf"]
+if TYPE_CHECKING:
+    from os import PathLike
+
+__all__ = ["MIN_ENERGY", "Arf", "Rmf", "join_grids", "parse_arf", "parse_rmf"]
 
 #: Replaces a lower bound of zero, where power laws diverge (keV; as in Sherpa).
 MIN_ENERGY = 1e-10
 _AREA_UNITS = {"": 1.0, "cm2": 1.0, "cm**2": 1.0, "cm^2": 1.0, "cm^{2}": 1.0, "cm 2": 1.0,
                "m2": 1e4, "m**2": 1e4, "m^2": 1e4}
+
+_MAX_CHANNELS = 100_000
+# Share of neighboring lines whose peaks may go down, by smoothing or escape peaks.
+_DISORDER = 0.05
 
 # Damaged floats (signalling NaN) warn when cast; the checks of values find them.
 _QUIET = np.errstate(invalid="ignore", over="ignore")
@@ -28,17 +41,18 @@ _QUIET = np.errstate(invalid="ignore", over="ignore")
 
 @dataclass
 class Arf:
-    """Effective area: ``e_lo``, ``e_hi`` in keV, ``area`` in cm2, all (n_energy,)."""
+    """Effective area: ``e_lo``, ``e_hi`` in keV, ``area`` in cm2, all (n_energy,); ``notes``: what is odd."""
 
     e_lo: np.ndarray
     e_hi: np.ndarray
     area: np.ndarray
     meta: dict = field(default_factory=dict)
+    notes: list = field(default_factory=list)
 
 
 @dataclass
 class Rmf:
-    """Redistribution: csr array ``matrix`` (n_channels, n_energy) and its axes in keV."""
+    """Redistribution: csr array ``matrix`` (n_channels, n_energy), axes in keV; ``notes`` as for `Arf`."""
 
     e_lo: np.ndarray
     e_hi: np.ndarray
@@ -48,10 +62,11 @@ class Rmf:
     matrix: object
     has_area: bool
     meta: dict = field(default_factory=dict)
+    notes: list = field(default_factory=list)
 
 
 @_QUIET
-def parse_arf(data, path):
+def parse_arf(data: bytes, path: str | PathLike) -> Arf:
     """Read the effective area from the bytes of a file; ResponseError if that fails."""
     for table in parse_tables(data, path, ResponseError):
         if {"ENERG_LO", "ENERG_HI", "SPECRESP"} <= set(table.columns):
@@ -70,30 +85,38 @@ def parse_arf(data, path):
     area = area.astype(float) * _AREA_UNITS[unit]
     if not np.all(np.isfinite(area)) or np.any(area < 0) or np.any(area > 1e8):
         table.fail("SPECRESP has values that are NaN, negative or above 1e8 cm2; the file is damaged")
-    return Arf(e_lo, e_hi, area, _meta(table))
+    return Arf(e_lo, e_hi, area, _meta(table), [note for note in [table.wrong_sum()] if note])
 
 
 @_QUIET
-def parse_rmf(data, path):
+def parse_rmf(data: bytes, path: str | PathLike) -> Rmf:
     """Read the redistribution matrix from the bytes of a file; ResponseError if that fails."""
     tables = parse_tables(data, path, ResponseError)
     matrices = [t for t in tables if {"ENERG_LO", "N_GRP", "F_CHAN", "N_CHAN", "MATRIX"} <= set(t.columns)]
     bounds = [t for t in tables if {"E_MIN", "E_MAX"} <= set(t.columns)]
-    if not matrices or not bounds:
-        missing = "EBOUNDS" if matrices else "MATRIX (or SPECRESP MATRIX, RSP_MATRIX)"
-        msg = f"{path}: no {missing} extension found; give an RMF or RSP file"
+    if not matrices:
+        names = ", ".join(t.name or "(unnamed)" for t in tables[:10]) or "none"
+        msg = (f"{path}: no MATRIX (or SPECRESP MATRIX, RSP_MATRIX) extension found, its table extensions: "
+               f"{names}; give an RMF or RSP file")
         raise ResponseError(msg)
     if len(matrices) > 1:
         msg = (f"{path}: {len(matrices)} MATRIX extensions; responses split into several matrices are "
                "not supported, merge them (for example with ftrbnrmf) first")
         raise ResponseError(msg)
     table = matrices[0]
+    notes = [note for note in (t.wrong_sum() for t in [table, *bounds[:1]]) if note]
     e_lo, e_hi = _energies(table)
-    ch_lo, ch_hi, first = _channels(bounds[0])
-    matrix = _matrix(table, _offset(table, bounds[0], first), ch_lo.size)
+    if bounds:
+        ch_lo, ch_hi, first = _channels(bounds[0], notes)
+        matrix = _matrix(table, _offset([(table, "F_CHAN"), (bounds[0], "CHANNEL")], first), ch_lo.size)
+    else:
+        first = _offset([(table, "F_CHAN")], 1)
+        matrix = _matrix(table, first, integer(table.header, "DETCHANS", table.fail, top=_MAX_CHANNELS))
+        ch_lo, ch_hi = _channels_of_lines(table, matrix, 0.5 * (e_lo + e_hi))
+        notes.append(f"{Path(path).name} has no EBOUNDS: energies of the channels from the peaks of lines")
     if e_lo[0] > e_lo[-1]:
         matrix, e_lo, e_hi = matrix[:, ::-1].tocsr(), e_lo[::-1], e_hi[::-1]
-    return Rmf(e_lo, e_hi, ch_lo, ch_hi, first, matrix, _has_area(table, matrix), _meta(table))
+    return Rmf(e_lo, e_hi, ch_lo, ch_hi, first, matrix, _has_area(table, matrix), _meta(table), notes)
 
 
 def _meta(table):
@@ -120,7 +143,8 @@ def _energies(table):
     return np.where(e_lo == 0, np.minimum(MIN_ENERGY, 0.5 * e_hi), e_lo), e_hi
 
 
-def _channels(table):
+def _channels(table, notes):
+    """Bounds in keV and number of the first channel; what was assumed goes to ``notes``."""
     lo, hi = table.column("E_MIN").astype(float), table.column("E_MAX").astype(float)
     if lo.ndim != 1 or hi.ndim != 1 or lo.size == 0:
         table.fail("E_MIN and E_MAX must have one value a row and at least one row")
@@ -128,20 +152,53 @@ def _channels(table):
         lo, hi = lo * 1e-3, hi * 1e-3
     if not (np.all(np.isfinite(lo)) and np.all(np.isfinite(hi))) or max(hi.max(), lo.max()) > 1e6:
         table.fail("channel bounds are NaN, infinite or above 1e6 keV; the file is damaged")
-    first = 1
-    if "CHANNEL" in table.columns:
-        channel = table.column("CHANNEL").astype(float)
-        if channel.ndim != 1 or not np.all(np.isfinite(channel)) or np.any(np.diff(channel) != 1):
-            table.fail("CHANNEL must go up by one from row to row; the file is damaged")
-        if abs(channel[0]) > 1e6:
-            table.fail(f"the first CHANNEL is {channel[0]}; the file is damaged")
-        first = int(channel[0])
-    return np.minimum(lo, hi), np.maximum(lo, hi), first
+    if "CHANNEL" not in table.columns:
+        return np.minimum(lo, hi), np.maximum(lo, hi), 1
+    channel = table.column("CHANNEL").astype(float)
+    if channel.ndim == 1 and np.all(np.diff(channel) == 1) and abs(channel[0]) <= 1e6:
+        return np.minimum(lo, hi), np.maximum(lo, hi), int(channel[0])
+    middle = np.diff(lo + hi)
+    if not (np.all(middle > 0) or np.all(middle < 0)):
+        table.fail("CHANNEL does not go up by one from row to row, and the energies E_MIN, E_MAX are not in "
+                   "order either; the file is damaged, fetch it again")
+    notes.append(f"{Path(table.path).name}: CHANNEL of EBOUNDS does not go up by one from row to row: "
+                 "channels taken in the order of their energies")
+    # Where F_CHAN has no TLMIN, the standard lets channels begin at 1.
+    return np.minimum(lo, hi), np.maximum(lo, hi), _offset([(table, "CHANNEL")], 1)
 
 
-def _offset(table, bounds, first):
+def _channels_of_lines(table, matrix, energy):
+    """
+    Bounds in keV of channels without EBOUNDS: where the matrix puts photons of known energy.
+
+    The centroid of each line above half its peak is a channel number; the
+    energy as a function of it is interpolated, and goes on straight beyond the
+    ends. On the matrices of 12 instruments within two channels of EBOUNDS from
+    0.4 to 8 keV.
+    """
+    columns = matrix.tocsc()
+    row = np.repeat(np.arange(energy.size), np.diff(columns.indptr))
+    top = matrix.max(axis=0).toarray().ravel()
+    weight = np.where(columns.data >= 0.5 * top[row], columns.data, 0.0)
+    total = np.bincount(row, weight, energy.size)
+    used = total > 0
+    place = np.bincount(row, weight * columns.indices, energy.size)[used] / total[used]
+    order = np.argsort(energy[used], kind="stable")
+    place, energy = place[order], energy[used][order]
+    if place.size < 2 or place[-1] <= place[0] or np.mean(np.diff(place) < -1) > _DISORDER:
+        table.fail("there is no EBOUNDS extension, and the lines of the matrix do not go up with energy, so "
+                   "that the channels have no energies; give an RMF with EBOUNDS")
+    place, first = np.unique(np.maximum.accumulate(place), return_index=True)
+    edges = np.arange(matrix.shape[0] + 1) - 0.5
+    slope = (energy[first][-1] - energy[first][0]) / (place[-1] - place[0])
+    bounds = np.interp(edges, place, energy[first])
+    bounds += slope * (np.minimum(edges - place[0], 0) + np.maximum(edges - place[-1], 0))
+    return np.maximum(bounds[:-1], 0.0), np.maximum(bounds[1:], MIN_ENERGY)
+
+
+def _offset(columns, first):
     """Number of the first channel as F_CHAN counts: its TLMIN, else that of CHANNEL."""
-    for source, name in ((table, "F_CHAN"), (bounds, "CHANNEL")):
+    for source, name in columns:
         minimum = source.columns[name].minimum if name in source.columns else None
         if isinstance(minimum, (int, float)) and not isinstance(minimum, bool):
             if not abs(minimum) <= 1e6 or int(minimum) != minimum:
@@ -225,3 +282,26 @@ def _has_area(table, matrix):
         return True
     # A pure redistribution, even with detector efficiency, sums to at most about one.
     return bool(matrix.sum(axis=0).max() > 2.0)
+
+
+def join_grids(arf: Arf | None, rmf: Rmf, arf_name: str, rmf_name: str) -> tuple:
+    """Matrix, area, lower and upper energies on one grid, and a note if the grids differed."""
+    if arf is None:
+        return rmf.matrix, np.ones(rmf.e_lo.size), rmf.e_lo, rmf.e_hi, ""
+    if same_grid(arf.e_lo, arf.e_hi, rmf.e_lo, rmf.e_hi):
+        return rmf.matrix, arf.area, rmf.e_lo, rmf.e_hi, ""
+    low, high = max(arf.e_lo[0], rmf.e_lo[0]), min(arf.e_hi[-1], rmf.e_hi[-1])
+    if low >= high:
+        msg = (f"{arf_name} covers {arf.e_lo[0]:.3g}-{arf.e_hi[-1]:.3g} keV, {rmf_name} "
+               f"{rmf.e_lo[0]:.3g}-{rmf.e_hi[-1]:.3g} keV: no overlap; they do not belong together")
+        raise ResponseError(msg)
+    note = (f"ARF has {arf.e_lo.size} energy bins ({arf.e_lo[0]:.3g}-{arf.e_hi[-1]:.3g} keV), RMF "
+            f"{rmf.e_lo.size} ({rmf.e_lo[0]:.3g}-{rmf.e_hi[-1]:.3g} keV): finer grid used, "
+            f"no area outside {low:.3g}-{high:.3g} keV")
+    if np.median(arf.e_hi - arf.e_lo) <= np.median(rmf.e_hi - rmf.e_lo):
+        matrix = (rmf.matrix @ overlap_matrix(arf.e_lo, arf.e_hi, rmf.e_lo, rmf.e_hi)).tocsr()
+        return matrix.astype(np.float32), arf.area, arf.e_lo, arf.e_hi, note
+    middle = 0.5 * (rmf.e_lo + rmf.e_hi)
+    area = np.interp(middle, 0.5 * (arf.e_lo + arf.e_hi), arf.area)
+    area[(middle < arf.e_lo[0]) | (middle > arf.e_hi[-1])] = 0.0
+    return rmf.matrix, area, rmf.e_lo, rmf.e_hi, note

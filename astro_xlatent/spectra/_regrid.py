@@ -1,12 +1,21 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Operations on redistribution matrices: other grids, line widths, channel runs."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from astro_xlatent.spectra.response import Response
 
 __all__ = ["channel_runs", "overlap_matrix", "same_grid", "width_at_half_maximum"]
 
 
-def same_grid(lo_a, hi_a, lo_b, hi_b):
+def same_grid(lo_a: np.ndarray, hi_a: np.ndarray, lo_b: np.ndarray, hi_b: np.ndarray) -> bool:
     """Whether two sets of bins agree to a hundredth of a bin width."""
     if lo_a.size != lo_b.size:
         return False
@@ -14,7 +23,8 @@ def same_grid(lo_a, hi_a, lo_b, hi_b):
     return bool(np.all(np.abs(lo_a - lo_b) <= tolerance) and np.all(np.abs(hi_a - hi_b) <= tolerance))
 
 
-def overlap_matrix(from_lo, from_hi, to_lo, to_hi):
+def overlap_matrix(from_lo: np.ndarray, from_hi: np.ndarray, to_lo: np.ndarray,
+                   to_hi: np.ndarray) -> csr_array:
     """
     Fractions of photons that move from bins of one grid to those of another.
 
@@ -45,7 +55,7 @@ def _locate(energy, lo, hi):
     return index, (energy >= lo[index]) & (energy < hi[index])
 
 
-def width_at_half_maximum(response, energy):
+def width_at_half_maximum(response: Response, energy: np.ndarray) -> np.ndarray:
     """FWHM in keV of the redistribution at each energy, shape (n,); see `Response.fwhm`."""
     index = np.searchsorted(response.e_lo, energy, side="right") - 1
     index = np.clip(index, 0, response.n_energy - 1)
@@ -77,7 +87,7 @@ def _crossing(center, line, outside, inside, half):
     return center[outside] + fraction * (center[inside] - center[outside])
 
 
-def channel_runs(response):
+def channel_runs(response: Response) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     The redistribution as one run of channels per energy.
 

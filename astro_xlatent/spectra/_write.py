@@ -1,9 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Writing spectra and responses as OGIP files, whole or not at all."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,10 +14,18 @@ from astro_xlatent.core.errors import ResponseError, SpectrumError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.spectra._regrid import channel_runs
 
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from astropy.io.fits import BinTableHDU
+
+    from astro_xlatent.spectra.response import Response
+    from astro_xlatent.spectra.spectrum import XraySpectrum
+
 __all__ = ["spectrum_table", "write_response", "write_spectrum"]
 
 
-def write_spectrum(spectrum, path, *, overwrite=False):
+def write_spectrum(spectrum: XraySpectrum, path: str | PathLike, *, overwrite: bool = False) -> None:
     """
     Write a spectrum with its background and response beside it.
 
@@ -87,7 +98,7 @@ def _header(hdu, *, hduclas1, hduclas2, telescope, instrument, **more):
     return hdu
 
 
-def spectrum_table(spectrum, kind, links):
+def spectrum_table(spectrum: XraySpectrum, kind: str, links: dict[str, str]) -> list[BinTableHDU]:
     """
     The SPECTRUM extension of a spectrum, in a list.
 
@@ -132,7 +143,8 @@ def spectrum_table(spectrum, kind, links):
                     BACKFILE=links.get("background", "none"), **scalars, **meta)]
 
 
-def write_response(response, arf_path, rmf_path, *, overwrite=False):
+def write_response(response: Response, arf_path: str | PathLike, rmf_path: str | PathLike | None, *,
+                   overwrite: bool = False) -> None:
     """
     Write ARF and RMF of a `Response`; see `Response.write`. ``rmf_path`` None: the ARF alone.
 

@@ -3,14 +3,24 @@
 From spectra with responses to `EnergyBins` on the fine grid.
 """
 
-from collections import OrderedDict
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from astro_xlatent.core.errors import ResponseError
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_WIDTH
+from astro_xlatent.spectra._cache import CACHE
 from astro_xlatent.spectra._regrid import overlap_matrix
-from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
+from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins, group_channels
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from astro_xlatent.spectra.response import Response
+    from astro_xlatent.spectra.spectrum import XraySpectrum
 
 __all__ = ["FineResponse", "bins_from_spectra", "fine_response", "group_channels", "observed_fields",
            "share_within_error"]
@@ -41,34 +51,8 @@ class FineResponse:
     valid: np.ndarray
 
 
-def group_channels(channel_e_lo, channel_e_hi, edges=FINE_EDGES):
-    """
-    Assign channels to bins by their centre.
-
-    Parameters
-    ----------
-    channel_e_lo, channel_e_hi : ndarray, shape (n_channels,)
-        Nominal channel bounds in keV.
-    edges : ndarray, shape (n + 1,), optional
-        Edges of the bins in keV.
-
-    Returns
-    -------
-    groups : ndarray of int, shape (n_channels,)
-        Index of the bin, -1 outside all.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> group_channels(np.array([0.0, 1.0, 9.0]), np.array([1.0, 2.0, 9.5]), np.array([0.3, 1, 3]))
-    array([ 0,  1, -1])
-    """
-    centre = 0.5 * (np.asarray(channel_e_lo, float) + np.asarray(channel_e_hi, float))
-    index = np.searchsorted(edges, centre, side="right") - 1
-    return np.where((index >= 0) & (index < len(edges) - 1), index, -1)
-
-
-def fine_response(response, edges=FINE_EDGES, groups=None):
+def fine_response(response: Response, edges: np.ndarray = FINE_EDGES,
+                  groups: np.ndarray | None = None) -> FineResponse:
     """
     Add up a response's channels into bins, on the incident grid.
 
@@ -85,6 +69,11 @@ def fine_response(response, edges=FINE_EDGES, groups=None):
     -------
     fine : FineResponse
         With n bins; bins without a channel are invalid.
+
+    Raises
+    ------
+    ResponseError
+        If the matrix records no photon where it has channels.
     """
     n_bins = len(edges) - 1
     if groups is None:
@@ -96,6 +85,12 @@ def fine_response(response, edges=FINE_EDGES, groups=None):
     valid = np.isfinite(e_lo)
     e_lo, e_hi = np.where(valid, e_lo, 0.0), np.where(valid, e_hi, 1.0)
     redistribution, resolution = _of_redistribution(response, groups, e_lo, e_hi)
+    unseen = valid & ~np.isfinite(resolution)
+    if np.any(unseen):
+        msg = (f"{response.meta.get('rmf') or 'the response'}: no photon of {e_lo[unseen][0]:.2f}-"
+               f"{e_hi[unseen][0]:.2f} keV is recorded in any channel, although there are channels of that "
+               "energy; the matrix is damaged, fetch it again")
+        raise ResponseError(msg)
     to_own_grid = overlap_matrix(ENERGY_EDGES[:-1], ENERGY_EDGES[1:], response.e_lo, response.e_hi)
     matrix = (to_own_grid.T @ (redistribution * response.area).T).T
     # Some EPIC-pn matrices hold small negative numbers; expected counts cannot be.
@@ -110,26 +105,19 @@ def fine_response(response, edges=FINE_EDGES, groups=None):
     )
 
 
-# Sources of one catalogue have an ARF each and share few redistribution matrices.
-_SHARED = OrderedDict()
-_SHARED_LIMIT = 16
-
-
 def _of_redistribution(response, groups, e_lo, e_hi):
     """Channels added up without the area, (bins, n_energy), and the resolution of the bins."""
-    key = (id(response.redistribution), groups.tobytes(), e_lo.tobytes())
-    found = _SHARED.get(key)
-    if found is None or found[0] is not response.redistribution:
+    def make():
         plain = replace(response, area=np.ones_like(response.area))
-        found = (response.redistribution, plain.rebin(groups, e_lo.size),
-                 response.fwhm(0.5 * (e_lo + e_hi)))
-        _SHARED[key] = found
-        while len(_SHARED) > _SHARED_LIMIT:
-            _SHARED.popitem(last=False)
-    return found[1:]
+        return plain.rebin(groups, e_lo.size), response.fwhm(0.5 * (e_lo + e_hi))
+
+    # Sources of one catalogue have an ARF each and share few redistribution matrices.
+    return CACHE.of((response.redistribution, response.e_lo, response.channel_e_lo, response.channel_e_hi),
+                    ("rebinned", groups.tobytes()), make,
+                    lambda made: made[0].nbytes)
 
 
-def off_region_error(off_counts, scale, width):
+def off_region_error(off_counts: ArrayLike, scale: ArrayLike, width: ArrayLike) -> np.ndarray:
     """
     Uncertainty of the background expected in the aperture.
 
@@ -151,7 +139,7 @@ def off_region_error(off_counts, scale, width):
     return scale * np.sqrt(off_counts + OFF_COUNTS_PER_KEV * width)
 
 
-def bins_from_spectra(spectra):
+def bins_from_spectra(spectra: list[XraySpectrum]) -> tuple[EnergyBins, np.ndarray]:
     """
     Rebin spectra to the fine grid.
 
@@ -287,9 +275,6 @@ def _per_bin(value, groups):
 
 
 def _cached_fine_response(response, groups):
-    """Keep the last rebinning with the response: rows of a chunk often share it."""
-    cache = getattr(response, "_fine_cache", None)
-    if cache is None or not np.array_equal(cache[0], groups):
-        cache = (groups, fine_response(response, groups=groups))
-        response._fine_cache = cache
-    return cache[1]
+    """Rows of a chunk often share a response, and it is often read again."""
+    return CACHE.of(response.arrays, ("fine", groups.tobytes()),
+                    lambda: fine_response(response, groups=groups), lambda made: made.matrix.nbytes)

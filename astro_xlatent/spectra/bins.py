@@ -8,17 +8,29 @@ exposure-weighted effective area. Code above this module knows catalogues,
 code below it knows physics and the network.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, KEV_TO_ERG, band_weights
+from astro_xlatent.physics.grid import (
+    ENERGY_EDGES,
+    ENERGY_MID,
+    KEV_TO_ERG,
+    band_weights,
+)
 
-__all__ = ["FINE_EDGES", "N_FINE", "EnergyBins", "ccd_fwhm"]
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["BACKGROUND_FLOOR", "FINE_EDGES", "N_FINE", "EnergyBins", "ccd_fwhm", "floored_background",
+           "group_channels"]
 
 
-def ccd_fwhm(energy):
+def ccd_fwhm(energy: ArrayLike) -> np.ndarray:
     """
     Energy resolution of a typical X-ray CCD.
 
@@ -56,6 +68,56 @@ def _fine_edges(start=0.3, stop=10.0):
 FINE_EDGES = _fine_edges()
 #: Number of bins of the fine grid.
 N_FINE = FINE_EDGES.size - 1
+#: Least background in a fit, in units of its error (a convention of this package: well within what
+#: the error allows, and far enough from zero for logarithms).
+BACKGROUND_FLOOR = 0.3
+
+
+def group_channels(channel_e_lo: np.ndarray, channel_e_hi: np.ndarray,
+                   edges: np.ndarray = FINE_EDGES) -> np.ndarray:
+    """
+    Assign channels to bins by their center.
+
+    Parameters
+    ----------
+    channel_e_lo, channel_e_hi : ndarray, shape (n_channels,)
+        Nominal channel bounds in keV.
+    edges : ndarray, shape (n + 1,), optional
+        Edges of the bins in keV.
+
+    Returns
+    -------
+    groups : ndarray of int, shape (n_channels,)
+        Index of the bin, -1 outside all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_xlatent.spectra.bins import group_channels
+    >>> group_channels(np.array([0.0, 1.0, 9.0]), np.array([1.0, 2.0, 9.5]), np.array([0.3, 1, 3]))
+    array([ 0,  1, -1])
+    """
+    center = 0.5 * (np.asarray(channel_e_lo, float) + np.asarray(channel_e_hi, float))
+    index = np.searchsorted(edges, center, side="right") - 1
+    return np.where((index >= 0) & (index < len(edges) - 1), index, -1)
+
+
+def floored_background(background: ArrayLike, error: ArrayLike) -> np.ndarray:
+    """
+    The background to fit with: what was measured, but not below `BACKGROUND_FLOOR` of its error.
+
+    Parameters
+    ----------
+    background, error : array_like
+        Expected counts in the aperture and their uncertainty, alike in shape.
+
+    Returns
+    -------
+    background : ndarray
+        No count off the source does not mean no background; a fit with zero
+        would rule out what the error allows.
+    """
+    return np.maximum(background, BACKGROUND_FLOOR * np.asarray(error))
 
 
 @dataclass
@@ -162,7 +224,7 @@ class EnergyBins:
         return self.counts.shape[0]
 
     @property
-    def n_bins(self):
+    def n_bins(self) -> int:
         """Number of bins a row, padding included."""
         return self.counts.shape[1]
 
@@ -173,13 +235,13 @@ class EnergyBins:
         return EnergyBins(**parts, energy_weighted=self.energy_weighted[rows])
 
     @classmethod
-    def empty(cls, rows, bins):
+    def empty(cls, rows: int, bins: int) -> EnergyBins:
         """Rows without any valid bin, to be filled in."""
         zeros = {n: np.zeros((rows, bins)) for n in cls._bin_fields() if n != "valid"}
         return cls(**zeros, valid=np.zeros((rows, bins), bool))
 
     @classmethod
-    def concatenate(cls, parts):
+    def concatenate(cls, parts: list[EnergyBins]) -> EnergyBins:
         """Stack rows of several sets, padding with invalid bins."""
         width = max((p.n_bins for p in parts), default=0)
         stacked = {
@@ -191,16 +253,16 @@ class EnergyBins:
         return cls(**stacked, energy_weighted=np.concatenate([p.energy_weighted for p in parts]))
 
     @property
-    def background_known(self):
+    def background_known(self) -> np.ndarray:
         """True for rows with a measured background, shape (rows,); zero counts off source are one, too."""
         return np.any(self.valid & (self.background_error > 0), axis=1)
 
     @property
-    def net_counts(self):
+    def net_counts(self) -> np.ndarray:
         """Counts minus background, summed over the valid bins, shape (rows,)."""
         return np.sum(np.where(self.valid, self.counts - self.background, 0.0), axis=1)
 
-    def merge(self, edges):
+    def merge(self, edges: ArrayLike) -> EnergyBins:
         """
         Add up neighbouring bins into coarser ones.
 
@@ -218,9 +280,8 @@ class EnergyBins:
             and its variance, and area times width add up.
         """
         edges = np.asarray(edges, float)
-        index = np.searchsorted(edges, 0.5 * (self.e_lo + self.e_hi), side="right") - 1
-        inside = self.valid & (index >= 0) & (index < edges.size - 1)
-        return self._merge_by_index(np.where(inside, index, -1), edges.size - 1)
+        index = group_channels(self.e_lo, self.e_hi, edges)
+        return self._merge_by_index(np.where(self.valid, index, -1), edges.size - 1)
 
     def _merge_by_index(self, index, n_out):
         rows, cols = np.nonzero(index >= 0)
@@ -253,7 +314,8 @@ class EnergyBins:
             energy_weighted=self.energy_weighted,
         )
 
-    def unfolded_weights(self, edges=ENERGY_EDGES, energy_mid=ENERGY_MID):
+    def unfolded_weights(self, edges: np.ndarray = ENERGY_EDGES,
+                         energy_mid: np.ndarray = ENERGY_MID) -> np.ndarray:
         """
         Matrix that predicts source counts without redistribution.
 

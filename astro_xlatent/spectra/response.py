@@ -6,61 +6,42 @@ Reading is cached by file content, redistribution and product apart, because
 one RMF often serves many sources.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import ResponseError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.physics.grid import ENERGY_EDGES
+from astro_xlatent.spectra._cache import CACHE, size_of_matrix
 from astro_xlatent.spectra._fits import gunzip, read_regular
-from astro_xlatent.spectra._ogip_tables import parse_arf, parse_rmf
-from astro_xlatent.spectra._regrid import overlap_matrix, same_grid, width_at_half_maximum
+from astro_xlatent.spectra._ogip_tables import (
+    Arf,
+    Rmf,
+    join_grids,
+    parse_arf,
+    parse_rmf,
+)
+from astro_xlatent.spectra._regrid import overlap_matrix, width_at_half_maximum
+from astro_xlatent.spectra.plausible import assume
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from numpy.typing import ArrayLike
+    from scipy.sparse import csr_array
 
 __all__ = ["Response", "clear_response_cache"]
 
 
-class _Cache:
-    """Least-recently-used cache, bounded in bytes, safe for threads."""
-
-    def __init__(self, max_bytes):
-        self._max_bytes = max_bytes
-        self._items = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def get(self, key):
-        with self._lock:
-            if key not in self._items:
-                return None
-            self._items.move_to_end(key)
-            return self._items[key][0]
-
-    def put(self, key, value, size):
-        with self._lock:
-            if key in self._items or size > self._max_bytes:
-                return
-            self._items[key] = (value, size)
-            self._bytes += size
-            while self._bytes > self._max_bytes:
-                self._bytes -= self._items.popitem(last=False)[1][1]
-
-    def clear(self):
-        with self._lock:
-            self._items.clear()
-            self._bytes = 0
-
-
-_CACHE = _Cache(256 * 1024**2)
-
-
-def clear_response_cache():
+def clear_response_cache() -> None:
     """
     Forget all responses read so far.
 
@@ -69,7 +50,7 @@ def clear_response_cache():
     >>> from astro_xlatent.spectra.response import clear_response_cache
     >>> clear_response_cache()
     """
-    _CACHE.clear()
+    CACHE.clear()
 
 
 @dataclass(eq=False)
@@ -132,28 +113,32 @@ class Response:
                 f"up to {self.area.max():.0f} cm2>")
 
     def __getstate__(self):
-        return {k: v for k, v in self.__dict__.items() if not k.startswith("_")
-                and k not in ("content_hash", "matrix")}
+        return {k: v for k, v in self.__dict__.items() if k != "content_hash"}
 
     @property
-    def n_channels(self):
+    def n_channels(self) -> int:
         """Number of channels."""
         return self.channel_e_lo.size
 
     @property
-    def n_energy(self):
+    def n_energy(self) -> int:
         """Number of incident energy bins."""
         return self.e_lo.size
 
     @property
-    def matrix(self):
+    def matrix(self) -> csr_array:
         """Product of redistribution and area in cm2, csr array (n_channels, n_energy)."""
         matrix = self.redistribution.astype(np.float64)
         matrix.data *= self.area[matrix.indices]
         return matrix
 
+    @property
+    def arrays(self) -> tuple:
+        """The arrays that make this response, by which `CACHE` knows it."""
+        return self.redistribution, self.area, self.e_lo, self.e_hi, self.channel_e_lo, self.channel_e_hi
+
     @cached_property
-    def content_hash(self):
+    def content_hash(self) -> str:
         """Hexadecimal digest of all numbers; equal for equal responses."""
         digest = hashlib.blake2b(digest_size=16)
         r = self.redistribution
@@ -162,7 +147,7 @@ class Response:
             digest.update(np.ascontiguousarray(part))
         return digest.hexdigest()
 
-    def fold(self, spectrum):
+    def fold(self, spectrum: ArrayLike) -> np.ndarray:
         """
         Fold incident spectra through the response.
 
@@ -189,7 +174,7 @@ class Response:
         flat = (spectrum * self.area).reshape(-1, self.n_energy)
         return (self.redistribution @ flat.T).T.reshape(*spectrum.shape[:-1], self.n_channels)
 
-    def effective_area(self, energy_kev=None):
+    def effective_area(self, energy_kev: ArrayLike | None = None) -> np.ndarray:
         """
         Area in cm2 with which photons end up in any channel.
 
@@ -211,7 +196,7 @@ class Response:
         inside = (energy >= self.e_lo[0]) & (energy <= self.e_hi[-1])
         return np.where(inside, np.interp(energy, 0.5 * (self.e_lo + self.e_hi), area), 0.0)
 
-    def on_grid(self, edges=ENERGY_EDGES):
+    def on_grid(self, edges: ArrayLike = ENERGY_EDGES) -> Response:
         """
         The same response for spectra given on another incident grid.
 
@@ -226,23 +211,24 @@ class Response:
             With n incident bins. Photons are conserved, spread evenly within
             a grid bin; what lies outside the old grid is lost. Area and
             redistribution are joined in ``redistribution``, ``area`` is one.
-            The last result is remembered.
+            Remembered for a while: treat it as read-only.
         """
         edges = np.asarray(edges, float)
-        key, result = getattr(self, "_gridded", (None, None))
-        if key is not None and np.array_equal(key, edges):
-            return result
+        made = CACHE.of(self.arrays, ("on_grid", edges.tobytes()), lambda: self._on_grid(edges),
+                        lambda made: size_of_matrix(made.redistribution))
+        return replace(made, telescope=self.telescope, instrument=self.instrument, meta=self.meta,
+                       flags=self.flags)
+
+    def _on_grid(self, edges):
         weights = overlap_matrix(edges[:-1], edges[1:], self.e_lo, self.e_hi)
         matrix = (self.matrix @ weights).tocsr()
         error = self.area_error
         if error is not None:
             error = np.interp(0.5 * (edges[1:] + edges[:-1]), 0.5 * (self.e_lo + self.e_hi), error)
-        result = replace(self, redistribution=matrix.astype(np.float32), area=np.ones(edges.size - 1),
-                         e_lo=edges[:-1], e_hi=edges[1:], area_error=error)
-        self._gridded = (edges.copy(), result)
-        return result
+        return replace(self, redistribution=matrix.astype(np.float32), area=np.ones(edges.size - 1),
+                       e_lo=edges[:-1], e_hi=edges[1:], area_error=error)
 
-    def rebin(self, groups, n_groups):
+    def rebin(self, groups: ArrayLike, n_groups: int) -> np.ndarray:
         """
         Add up channels into groups.
 
@@ -275,7 +261,7 @@ class Response:
                            shape=(n_groups, self.n_channels))
         return (select @ self.redistribution).toarray() * self.area.astype(np.float32)
 
-    def fwhm(self, energy_kev):
+    def fwhm(self, energy_kev: ArrayLike) -> np.ndarray:
         """
         Energy resolution from the redistribution.
 
@@ -293,7 +279,7 @@ class Response:
         return width_at_half_maximum(self, np.atleast_1d(np.asarray(energy_kev, float)))
 
     @classmethod
-    def read(cls, arf, rmf):
+    def read(cls, arf: str | PathLike | None, rmf: str | PathLike) -> Response:
         """
         Read a response from OGIP files, gzipped or not.
 
@@ -322,67 +308,61 @@ class Response:
         rmf_raw, rmf_data = _load(rmf)
         arf_raw, arf_data = _load(arf) if arf is not None else (b"", None)
         rmf_key, arf_key = _digest(rmf_raw), _digest(arf_raw)
-        found = _CACHE.get((arf_key, rmf_key))
+        found = CACHE.get((arf_key, rmf_key))
         if found is None:
-            found = cls._build(arf, arf_data, rmf, rmf_data, rmf_key)
-            _CACHE.put((arf_key, rmf_key), found, _size(found.redistribution) + 3 * found.area.nbytes)
+            parsed = CACHE.get(rmf_key)
+            if parsed is None:
+                parsed = parse_rmf(rmf_data(), rmf)
+                CACHE.put(rmf_key, parsed, size_of_matrix(parsed.matrix))
+            if arf is not None and parsed.has_area:
+                msg = (f"{rmf} already holds the effective area (an RSP file), {arf} would count it twice; "
+                       "give arf=None with this matrix, or a pure RMF with the ARF")
+                raise ResponseError(msg)
+            made = cls.from_tables(None if arf is None else parse_arf(arf_data(), arf), parsed, arf, rmf)
+            shared = made.redistribution is parsed.matrix
+            size = 3 * made.area.nbytes + (0 if shared else size_of_matrix(made.redistribution))
+            found = CACHE.put((arf_key, rmf_key), made, size)
         names = {"rmf": Path(rmf).name, "arf": None if arf is None else Path(arf).name}
         return replace(found, meta={**found.meta, **names})
 
     @classmethod
-    def _build(cls, arf, arf_data, rmf, rmf_data, rmf_key):
-        parsed = _CACHE.get(rmf_key)
-        if parsed is None:
-            parsed = parse_rmf(rmf_data(), rmf)
-            _CACHE.put(rmf_key, parsed, _size(parsed.matrix))
-        if arf is None:
-            return _without_arf(cls, parsed, rmf)
-        if parsed.has_area:
-            msg = (f"{rmf} already holds the effective area (an RSP file), {arf} would count it twice; "
-                   "give arf=None with this matrix, or a pure RMF with the ARF")
-            raise ResponseError(msg)
-        return _combine(cls, parse_arf(arf_data(), arf), parsed, arf, rmf)
-
-    @classmethod
-    def from_sherpa(cls, arf, rmf):
+    def from_tables(cls, arf: Arf | None, rmf: Rmf, arf_name: str = "the ARF",
+                    rmf_name: str = "the RMF") -> Response:
         """
-        Take over Sherpa's objects.
+        Join effective area and redistribution.
 
         Parameters
         ----------
-        arf : sherpa.astro.data.DataARF or None
-            None if ``rmf`` holds the area.
-        rmf : sherpa.astro.data.DataRMF
+        arf : Arf or None
+            None if the matrix holds the area.
+        rmf : Rmf
+        arf_name, rmf_name : str, optional
+            For messages.
 
         Returns
         -------
         response : Response
-        """
-        from astro_xlatent.sherpa.convert import arf_from_sherpa, rmf_from_sherpa
-
-        parsed = rmf_from_sherpa(rmf)
-        if arf is None:
-            return _without_arf(cls, parsed, rmf.name)
-        return _combine(cls, arf_from_sherpa(arf), parsed, arf.name, rmf.name)
-
-    def to_sherpa(self, name="response"):
-        """
-        Make Sherpa's ARF and RMF objects.
-
-        Returns
-        -------
-        arf, rmf : sherpa.astro.data.DataARF, sherpa.astro.data.DataRMF
+            See `read`.
 
         Raises
         ------
-        ImportError
-            If Sherpa is not installed.
+        ResponseError
+            If there is no area, or the energies do not overlap.
         """
-        from astro_xlatent.sherpa.convert import response_to_sherpa
+        if arf is None and not rmf.has_area:
+            msg = (f"{rmf_name} is a pure redistribution matrix and no ARF is given; "
+                   "give the ARF that belongs to it (arf=...)")
+            raise ResponseError(msg)
+        matrix, area, e_lo, e_hi, note = join_grids(arf, rmf, arf_name, rmf_name)
+        meta = {**rmf.meta, **({} if arf is None else arf.meta), **({"grid_note": note} if note else {})}
+        response = cls(matrix, area, e_lo, e_hi, rmf.channel_e_lo, rmf.channel_e_hi, rmf.first_channel,
+                       meta.get("telescop", "").upper(), meta.get("instrume", "").upper(), meta,
+                       Flag.GRID_INTERPOLATED if note else 0)
+        for text in [*rmf.notes, *([] if arf is None else arf.notes)]:
+            assume(response, Flag.FILE_MENDED, text)
+        return response
 
-        return response_to_sherpa(self, name)
-
-    def write(self, arf_path, rmf_path, *, overwrite=False):
+    def write(self, arf_path: str | PathLike, rmf_path: str | PathLike, *, overwrite: bool = False) -> None:
         """
         Write an OGIP ARF and RMF.
 
@@ -414,43 +394,3 @@ def _load(path):
 
 def _digest(raw):
     return hashlib.sha256(raw).digest()
-
-
-def _size(matrix):
-    return matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes
-
-
-def _without_arf(cls, rmf, name):
-    if not rmf.has_area:
-        msg = (f"{name} is a pure redistribution matrix and no ARF is given; "
-               "give the ARF that belongs to it (arf=...)")
-        raise ResponseError(msg)
-    return _make(cls, rmf, rmf.matrix, np.ones(rmf.e_lo.size), rmf.e_lo, rmf.e_hi, {}, 0)
-
-
-def _combine(cls, arf, rmf, arf_name, rmf_name):
-    if same_grid(arf.e_lo, arf.e_hi, rmf.e_lo, rmf.e_hi):
-        return _make(cls, rmf, rmf.matrix, arf.area, rmf.e_lo, rmf.e_hi, arf.meta, 0)
-    low, high = max(arf.e_lo[0], rmf.e_lo[0]), min(arf.e_hi[-1], rmf.e_hi[-1])
-    if low >= high:
-        msg = (f"{arf_name} covers {arf.e_lo[0]:.3g}-{arf.e_hi[-1]:.3g} keV, {rmf_name} "
-               f"{rmf.e_lo[0]:.3g}-{rmf.e_hi[-1]:.3g} keV: no overlap; they do not belong together")
-        raise ResponseError(msg)
-    note = (f"ARF has {arf.e_lo.size} energy bins ({arf.e_lo[0]:.3g}-{arf.e_hi[-1]:.3g} keV), RMF "
-            f"{rmf.e_lo.size} ({rmf.e_lo[0]:.3g}-{rmf.e_hi[-1]:.3g} keV): finer grid used, "
-            f"no area outside {low:.3g}-{high:.3g} keV")
-    meta = {**arf.meta, "grid_note": note}
-    if np.median(arf.e_hi - arf.e_lo) <= np.median(rmf.e_hi - rmf.e_lo):
-        matrix = (rmf.matrix @ overlap_matrix(arf.e_lo, arf.e_hi, rmf.e_lo, rmf.e_hi)).tocsr()
-        return _make(cls, rmf, matrix.astype(np.float32), arf.area, arf.e_lo, arf.e_hi, meta,
-                     Flag.GRID_INTERPOLATED)
-    middle = 0.5 * (rmf.e_lo + rmf.e_hi)
-    area = np.interp(middle, 0.5 * (arf.e_lo + arf.e_hi), arf.area)
-    area[(middle < arf.e_lo[0]) | (middle > arf.e_hi[-1])] = 0.0
-    return _make(cls, rmf, rmf.matrix, area, rmf.e_lo, rmf.e_hi, meta, Flag.GRID_INTERPOLATED)
-
-
-def _make(cls, rmf, matrix, area, e_lo, e_hi, arf_meta, flags):
-    meta = {**rmf.meta, **arf_meta}
-    return cls(matrix, area, e_lo, e_hi, rmf.channel_e_lo, rmf.channel_e_hi, rmf.first_channel,
-               meta.get("telescop", "").upper(), meta.get("instrume", "").upper(), meta, flags)

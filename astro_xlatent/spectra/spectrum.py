@@ -2,8 +2,8 @@
 """
 `XraySpectrum`: counts in channels with response and background.
 
-Reading and writing go through astropy's unified I/O, registered on this class
-alone (on `~astropy.table.Table` the format would compete with ``fits``).
+Reading and writing go through astropy's unified I/O; `astro_xlatent.spectra.connect`
+registers the formats.
 """
 
 from dataclasses import dataclass, field
@@ -15,8 +15,7 @@ from astropy.io.registry import UnifiedReadWrite, UnifiedReadWriteMethod
 
 from astro_xlatent.core.errors import SpectrumError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE
-from astro_xlatent.spectra.ogip import is_ogip_spectrum, read_pha
+from astro_xlatent.spectra.bins import group_channels
 
 __all__ = ["XraySpectrum"]
 
@@ -28,7 +27,8 @@ class XraySpectrumRead(UnifiedReadWrite):
     Parameters
     ----------
     path : str or path-like
-        OGIP PHA file (type I, counts), gzipped or not.
+        OGIP PHA file (type I, counts), gzipped or not; ``file[NAME]`` or
+        ``file[2]`` chooses one of several spectra in it.
     format : str, optional
         By default found from the header; ``"ogip"``.
     arf, rmf : str, path-like or Response, optional
@@ -153,6 +153,7 @@ class XraySpectrum:
             msg = f"exposure is {self.exposure}; it must be a positive number of seconds"
             raise SpectrumError(msg)
         self.exposure = float(self.exposure)
+        self._check_scales()
         first = 1 if self.response is None else self.response.first_channel
         for name, default in (("channel", np.arange(first, first + self.counts.size)),
                               ("quality", np.zeros(self.counts.size, np.int16)),
@@ -164,6 +165,19 @@ class XraySpectrum:
                 raise SpectrumError(msg)
             setattr(self, name, value)
 
+    def _check_scales(self):
+        """Refuse an impossible AREASCAL; a BACKSCAL that means nothing is one, and flagged."""
+        for name in ("areascale", "backscale"):
+            value = np.asarray(getattr(self, name), float)
+            if value.shape not in ((), self.counts.shape):
+                msg = f"{name} has shape {value.shape}; give one number, or {self.counts.size} of them"
+                raise SpectrumError(msg)
+            if name == "areascale" and not (np.all((value >= 0) & np.isfinite(value)) and np.any(value)):
+                msg = f"areascale is {self.areascale!r:.80}; positive numbers are needed (1 for no scaling)"
+                raise SpectrumError(msg)
+        if not self.has_backscale:
+            self.backscale, self.flags = 1.0, self.flags | Flag.NO_BACKSCALE
+
     def __repr__(self):
         name = " ".join(str(p) for p in (self.telescope, self.instrument, self.meta.get("object", "")) if p)
         background = "no background" if self.background is None else (
@@ -174,12 +188,12 @@ class XraySpectrum:
                 f"channels, {self.exposure / 1e3:.4g} ks, {background}, {response}>")
 
     @property
-    def e_lo(self):
+    def e_lo(self) -> np.ndarray:
         """Lower channel bounds in keV, shape (n_channels,)."""
         return self._require_response().channel_e_lo
 
     @property
-    def e_hi(self):
+    def e_hi(self) -> np.ndarray:
         """Upper channel bounds in keV, shape (n_channels,)."""
         return self._require_response().channel_e_hi
 
@@ -191,25 +205,31 @@ class XraySpectrum:
         return self.response
 
     @property
-    def background_scale(self):
+    def has_backscale(self) -> bool:
+        """Whether BACKSCAL means something: not flagged, and positive and finite in some channel."""
+        value = np.asarray(self.backscale, float)
+        return not self.flags & Flag.NO_BACKSCALE and bool(np.any((value > 0) & np.isfinite(value)))
+
+    @property
+    def background_scale(self) -> "float | np.ndarray":
         """
         Factor from off-source counts to those expected in the source aperture.
 
         The ratio of backscale x areascale x exposure, source over background;
         float, or shape (n_channels,) if a scale is given per channel (zero
-        where the background's is zero). Where ``Flag.NO_BACKSCALE`` is set on
-        either, backscale is left out. Zero without a background.
+        where the background's is zero). Where either has no usable
+        backscale, both are left out. Zero without a background.
         """
         off = self.background
         if off is None:
             return 0.0
         top, bottom = (np.asarray(s.areascale, float) * s.exposure for s in (self, off))
-        if not (self.flags | off.flags) & Flag.NO_BACKSCALE:
+        if self.has_backscale and off.has_backscale:
             top, bottom = top * self.backscale, bottom * off.backscale
         ratio = np.divide(top, bottom, out=np.zeros(np.broadcast(top, bottom).shape), where=bottom > 0)
         return float(ratio) if ratio.ndim == 0 else ratio
 
-    def fine_groups(self):
+    def fine_groups(self) -> np.ndarray:
         """
         Bin of the package's fine grid to which each channel belongs.
 
@@ -220,125 +240,8 @@ class XraySpectrum:
             channel centre; -1 outside them, for channels of bad quality, and
             where the background's scale is unusable.
         """
-        center = 0.5 * (self.e_lo + self.e_hi)
-        groups = np.searchsorted(FINE_EDGES, center, side="right") - 1
-        good = (groups >= 0) & (groups < N_FINE) & (self.quality == 0)
+        groups = group_channels(self.e_lo, self.e_hi)
+        good = self.quality == 0
         if self.background is not None and np.ndim(self.background.backscale):
             good &= self.background.backscale > 0
         return np.where(good, groups, -1)
-
-    @classmethod
-    def from_events(cls, events, source, background=None, *, arf=None, rmf=None, field=None,
-                    energy_range=None, select=None, good_times=None, exposure=None):
-        """
-        Extract the spectrum of a region from an event list.
-
-        Parameters
-        ----------
-        events : str or path-like
-            FITS event list with PI and X, Y (or RA, DEC), of any size, gzipped or not.
-        source, background : str, path-like, regions.Region or regions.Regions
-            DS9, CRTF or FITS region files, or regions. Physical (and image)
-            coordinates are the values of X and Y. Excluded shapes are taken
-            out. From a CSC ``reg3`` file the broad-band or source extension
-            is taken, or BKGREG for the background; ``file[NAME]`` chooses.
-        arf, rmf : str, path-like or Response, optional
-            Of the source region. Without an RMF the channels are those that
-            the header declares for PI; eROSITA's PI is in eV and needs one.
-        field : as ``source``, optional
-            Field of view, such as Chandra's ``fov1`` file: only what lies
-            within it counts as area.
-        energy_range : (float, float), optional
-            In keV; channels that reach out of it get quality 1.
-        select : mapping or sequence of str, optional
-            Values of columns to keep, ``{"ccd_id": 7, "grade": (0, 2, 3, 4, 6),
-            "flag & 0xc00fff30": 0, "pat_typ": "1:4"}``.
-        good_times : str, path-like or array_like, shape (n, 2), optional
-            Further good time intervals, such as those without flares.
-        exposure : float, optional
-            Live time in s at the source, instead of that of the event list.
-
-        Returns
-        -------
-        spectrum : XraySpectrum
-            With ``background``, and with ``response`` if it is complete. How
-            exposure and BACKSCAL came about is in ``meta``.
-
-        Raises
-        ------
-        SpectrumError, RegionError, ResponseError, ParameterError
-            With file, reason and remedy.
-        ImportError
-            If the regions package is not installed.
-
-        Warns
-        -----
-        XlatentWarning
-            If a region holds no event, reaches to where no event was seen, or
-            overlaps the background, or if the exposure is that of a survey.
-
-        Notes
-        -----
-        NaN positions and events outside good times or channels are left out
-        and, as far as this is not the rule, counted in ``meta``.
-        """
-        from astro_xlatent.events.extract import extract_spectrum
-
-        return extract_spectrum(cls, events, source, background, arf=arf, rmf=rmf, field=field,
-                                energy_range=energy_range, select=select, good_times=good_times,
-                                exposure=exposure)
-
-    @classmethod
-    def from_sherpa(cls, data):
-        """
-        Take over a Sherpa data set with its responses and first background.
-
-        Parameters
-        ----------
-        data : sherpa.astro.data.DataPHA
-            Counts; a subtracted data set is taken over unsubtracted.
-
-        Returns
-        -------
-        spectrum : XraySpectrum
-        """
-        from astro_xlatent.sherpa.convert import spectrum_from_sherpa
-
-        return spectrum_from_sherpa(cls, data)
-
-    def to_sherpa(self, name=None):
-        """
-        Make a Sherpa data set with responses and background.
-
-        Parameters
-        ----------
-        name : str, optional
-            Name of the data set, by default the path.
-
-        Returns
-        -------
-        data : sherpa.astro.data.DataPHA
-
-        Raises
-        ------
-        ImportError
-            If Sherpa is not installed.
-        """
-        from astro_xlatent.sherpa.convert import spectrum_to_sherpa
-
-        return spectrum_to_sherpa(self, name)
-
-
-def _write(spectrum, path, *, overwrite=False):
-    from astro_xlatent.spectra._write import write_spectrum
-
-    write_spectrum(spectrum, path, overwrite=overwrite)
-
-
-def _identify(origin, path, fileobj, *args, **kwargs):
-    return origin == "write" or is_ogip_spectrum(path)
-
-
-registry.register_reader("ogip", XraySpectrum, read_pha)
-registry.register_writer("ogip", XraySpectrum, _write)
-registry.register_identifier("ogip", XraySpectrum, _identify)

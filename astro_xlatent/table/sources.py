@@ -21,6 +21,7 @@ from astro_xlatent.missions._columns import Columns
 from astro_xlatent.missions.base import MissingBandsError, Mission, available_missions, get_mission
 from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.bins import EnergyBins
+from astro_xlatent.spectra.plausible import assumptions
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
 __all__ = ["Chunk", "measure", "mission_of_spectrum", "open_spectrum", "resolve_spectra"]
@@ -345,14 +346,15 @@ def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None
         spectrum = entry
         if not isinstance(entry, XraySpectrum):
             spectrum = XraySpectrum.read(entry, missing_response="ignore")
-        reason = ""
+        flags, reasons = 0, []
         if spectrum.response is None:
             spectrum, reason = _with_default_response(spectrum)
-        flags = spectrum.flags | (Flag.DEFAULT_RESPONSE if reason else 0)
+            flags, reasons = Flag.DEFAULT_RESPONSE, [reason]
+        known, assumed = assumptions(spectrum)
     except XlatentError as error:
         return None, Flag.SPECTRUM_UNREADABLE, str(error)
-    flags |= spectrum.response.flags | (Flag.NO_BACKGROUND if spectrum.background is None else 0)
-    return spectrum, flags, reason
+    flags |= known | (Flag.NO_BACKGROUND if spectrum.background is None else 0)
+    return spectrum, flags, "; ".join([*reasons, *assumed])
 
 
 def _with_default_response(spectrum):

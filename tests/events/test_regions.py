@@ -71,8 +71,9 @@ def test_image_coordinates_are_warned_of(tmp_path):
     ("physical\ncircle(4096,4096,nan)\n", "NaN or infinite"),
     ("physical\npie(4096,4096,1,2,0,90)\n", "not all of it can be read"),
     ("detector\ncircle(4096,4096,5)\n", "not all of it can be read"),
-    ("physical\ncircle(4096,4096,20)-circle(4096,4096,3)\n", "CIAO's own syntax"),
-    ("physical\ncircle(4096,4096,20)&!box(1,1,2,2,0)\n", "CIAO's own syntax"),
+    ("physical\ncircle(4096,4096,20)+circle(4100,4096,20)-circle(4096,4096,3)\n", "one kind of sign a line"),
+    ("physical\n-circle(4096,4096,20)&box(1,1,2,2,0)\n", "one kind of sign a line"),
+    ("physical\ncircle(4096,4096,20)&pie(1,1,2,2,0,4)\n", "not all of it can be read|cannot be read"),
     ("physical\n-circle(4096,4096,20)\n", "1 excluded shapes only"),
     ("physical\npoint(4096,4096)\n", "has no area"),
     ("", "is empty"),
@@ -220,9 +221,7 @@ def rows_of(text):
         for sign, kind, numbers in _SHAPE.findall(part):
             values = [float(v) for v in numbers.split(",")]
             kind = kind.lower()
-            if kind == "polygon":
-                yield sign + kind, values[::2], values[1::2], [], [], component
-            elif kind == "rectangle":
+            if kind == "polygon" or kind == "rectangle":
                 yield sign + kind, values[::2], values[1::2], [], [], component
             else:
                 n = {"circle": 1, "annulus": 2, "ellipse": 2, "rotbox": 2}[kind]

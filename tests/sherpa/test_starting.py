@@ -9,7 +9,14 @@ from sherpa.astro.ui.utils import Session
 
 from astro_xlatent.core.errors import ModelError, XlatentWarning
 from astro_xlatent.physics.absorption import convert_nh
-from astro_xlatent.sherpa import XLApec, XLBbodyrad, XLPowerlaw, XLTbabs, guess, starting
+from astro_xlatent.sherpa import (
+    XLApec,
+    XLBbodyrad,
+    XLPowerlaw,
+    XLTbabs,
+    guess,
+    starting,
+)
 from astro_xlatent.sherpa._candidates import CLASS_WEIGHTS, FAMILIES, _family_weights
 
 CERTAIN = {"power law": "AGN", "black body": "NS", "thermal plasma": "LM-STAR"}

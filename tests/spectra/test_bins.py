@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, ENERGY_WIDTH, KEV_TO_ERG
+from astro_xlatent.physics.grid import (
+    ENERGY_EDGES,
+    ENERGY_MID,
+    ENERGY_WIDTH,
+    KEV_TO_ERG,
+)
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins, ccd_fwhm
 
 RNG = np.random.default_rng(3)

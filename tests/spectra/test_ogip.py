@@ -83,9 +83,9 @@ def test_nan_exposure_card(ogip):
 
 
 def test_rate_and_missing_columns(ogip):
-    """RATE spectra and tables without counts are told apart."""
-    rate = fits.Column("RATE", "E", unit="count/s", array=np.ones(32))
-    with pytest.raises(SpectrumError, match="RATE spectrum .*multiply by EXPOSURE"):
+    """RATE spectra that are no counts, and tables without counts, are told apart."""
+    rate = fits.Column("RATE", "E", unit="count/s", array=np.full(32, 1.2345e-3))
+    with pytest.raises(SpectrumError, match="RATE spectrum .* 0.23 off a whole.*give the file in counts"):
         XraySpectrum.read(ogip.source(columns=[rate], drop=("COUNTS",)))
     with pytest.raises(SpectrumError, match="CHANNEL and COUNTS are needed, it has CHANNEL"):
         XraySpectrum.read(ogip.source(drop=("COUNTS",)))
@@ -192,33 +192,38 @@ def test_csc_background_and_versions(ogip):
     spectrum = XraySpectrum.read(path)
     assert spectrum.background.counts.sum() == 64
     assert spectrum.background_scale == pytest.approx(0.1)
-    assert spectrum.meta["arf_rule"].startswith("CSC file name, any version (the header names")
+    assert spectrum.meta["arf_rule"].startswith("CSC file name, other version (the header names")
+    assert "RESPONSE_GUESSED" in decode_flags(spectrum.flags)
     assert spectrum.response.meta["arf"] == f"{old}_arf3.fits"
 
 
-def test_erosita_names(ogip):
-    """eROSITA: survey prefix left out in the header, BACKFILE none though one lies beside."""
+@pytest.mark.parametrize("version", ["", "_c010"])
+def test_erosita_names(ogip, version):
+    """eROSITA: tile and version left out in the header, BACKFILE none though one lies beside."""
     pre = "em01_123045_020_"
     header = {"RESPFILE": "020_RMF_00001.fits", "ANCRFILE": "020_ARF_00001.fits", "BACKFILE": "NONE",
               "TELESCOP": "eROSITA", "INSTRUME": "MERGED", "AREASCAL": None}
-    path = ogip.save(f"{pre}SourceSpec_00001.fits", ogip.spectrum_hdu(header=header))
-    ogip.save(f"{pre}BackgrSpec_00001.fits", ogip.spectrum_hdu(header=header))
-    ogip.arf(f"{pre}ARF_00001.fits")
-    ogip.rmf(f"{pre}RMF_00001.fits")
+    path = ogip.save(f"{pre}SourceSpec_00001{version}.fits", ogip.spectrum_hdu(header=header))
+    ogip.save(f"{pre}BackgrSpec_00001{version}.fits", ogip.spectrum_hdu(header=header))
+    ogip.arf(f"{pre}ARF_00001{version}.fits")
+    ogip.rmf(f"{pre}RMF_00001{version}.fits")
     ogip.rmf(f"{pre}RMF_00002.fits")
     spectrum = XraySpectrum.read(path)
     assert spectrum.meta["background_rule"] == "eROSITA file name"
-    assert spectrum.meta["rmf_rule"] == "name that ends in that of RESPFILE"
+    assert spectrum.meta["rmf_rule"] == "named by RESPFILE, with tile and version of the spectrum's name"
+    expected = f"background {pre}BackgrSpec_00001{version}.fits: eROSITA file name"
+    assert spectrum.meta["assumptions"] == (expected,)
     assert spectrum.areascale == 1.0
     assert spectrum.telescope == "EROSITA"
 
 
 def test_two_candidates_are_no_rule(ogip):
-    """With two RMFs of other names in the folder none is taken."""
-    path = ogip.source()
+    """With two RMFs of other names in the folder none is taken; one is a guess."""
+    path = ogip.source(header={"RESPFILE": "none"})
     (ogip.folder / "s.rmf").rename(ogip.folder / "one.rmf")
-    rule = XraySpectrum.read(path).meta["rmf_rule"]
-    assert rule.startswith("only one in the folder (the header names s.rmf")
+    spectrum = XraySpectrum.read(path)
+    assert spectrum.meta["assumptions"] == ("RMF one.rmf: only one in the folder",)
+    assert "RESPONSE_GUESSED" in decode_flags(spectrum.flags)
     ogip.rmf("two.rmf")
     with pytest.raises(ResponseError, match="no RMF found"):
         XraySpectrum.read(path)
@@ -294,7 +299,7 @@ def test_quality_and_grouping(ogip):
 
 def test_two_sources_in_one_file(ogip):
     """Two source spectra in one file are ambiguous."""
-    with pytest.raises(SpectrumError, match="2 source spectra in one file"):
+    with pytest.raises(SpectrumError, match=r"2 source spectra in one file.*Choose one .* s\.pha\[1\]"):
         XraySpectrum.read(ogip.save("s.pha", ogip.spectrum_hdu(), ogip.spectrum_hdu()))
 
 

@@ -11,7 +11,7 @@ from astropy.io import fits
 from astro_xlatent.core.errors import ResponseError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.physics.grid import ENERGY_EDGES
-from astro_xlatent.spectra import response as response_module
+from astro_xlatent.spectra import _cache
 from astro_xlatent.spectra.response import Response, clear_response_cache
 
 
@@ -71,7 +71,7 @@ def test_on_grid_conserves(pair):
     moved = response.on_grid(edges)
     np.testing.assert_allclose(moved.fold(photons), dense @ np.diff(cumulative), rtol=1e-5)
     assert moved.n_energy == 4
-    assert response.on_grid(edges) is moved
+    assert response.on_grid(edges).redistribution is moved.redistribution
 
 
 def test_on_package_grid(pair):
@@ -228,7 +228,7 @@ def test_cache_by_content(ogip):
 
 def test_cache_is_bounded():
     """The cache forgets the least recently used, and never holds what is too large."""
-    cache = response_module._Cache(10)
+    cache = _cache._Cache(10)
     cache.put("a", 1, 4)
     cache.put("b", 2, 4)
     assert cache.get("a") == 1
@@ -261,7 +261,7 @@ def test_pickle(pair):
     response.on_grid()
     copy = pickle.loads(pickle.dumps(response))
     assert copy.content_hash == response.content_hash
-    assert not hasattr(copy, "_gridded")
+    assert "content_hash" not in response.__getstate__()
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -275,8 +275,8 @@ def test_write(ogip, first, load_sherpa):
     again = Response.read(arf, rmf)
     np.testing.assert_allclose(again.matrix.toarray(), response.matrix.toarray(), rtol=1e-6)
     assert again.first_channel == first
-    theirs = Response.from_sherpa(io.read_arf(str(arf)), io.read_rmf(str(rmf)))
-    np.testing.assert_allclose(theirs.matrix.toarray(), response.matrix.toarray(), rtol=1e-6)
+    theirs = io.read_rmf(str(rmf)).apply_rmf(io.read_arf(str(arf)).specresp)
+    np.testing.assert_allclose(theirs, response.fold(np.ones(response.n_energy)), rtol=1e-6)
     with pytest.raises(ResponseError, match="exists; pass overwrite=True"):
         response.write(arf, rmf)
     response.write(arf, rmf, overwrite=True)
@@ -290,18 +290,6 @@ def test_write_with_area_in_matrix(ogip, pair):
     moved.write(ogip.folder / "m.arf", ogip.folder / "m.rmf")
     again = Response.read(ogip.folder / "m.arf", ogip.folder / "m.rmf")
     np.testing.assert_allclose(again.matrix.toarray(), dense, rtol=1e-5, atol=1e-6)
-
-
-def test_sherpa_round_trip(sherpa_folder, load_sherpa):
-    """To Sherpa and back folds alike, also for a real response."""
-    data = load_sherpa(sherpa_folder / "acisf07867_000N001_r0002_pha3.fits")
-    response = Response.from_sherpa(*data.get_response())
-    again = Response.from_sherpa(*response.to_sherpa())
-    spectrum = np.linspace(1, 2, response.n_energy)
-    np.testing.assert_allclose(again.fold(spectrum), response.fold(spectrum), rtol=1e-6, atol=1e-12)
-    rmf = response.to_sherpa()[1]
-    np.testing.assert_allclose(rmf.apply_rmf(spectrum * response.area), response.fold(spectrum), rtol=1e-6,
-                               atol=1e-9)
 
 
 def test_shapes_are_checked(pair):

@@ -2,7 +2,6 @@
 """`XraySpectrum` as an object: checks, scales, writing, pickling, Sherpa."""
 
 import pickle
-import sys
 
 import numpy as np
 import pytest
@@ -116,24 +115,3 @@ def test_written_gz(ogip):
     spectrum.write(out)
     assert out.read_bytes()[:2] == b"\x1f\x8b"
     np.testing.assert_array_equal(XraySpectrum.read(out).counts, spectrum.counts)
-
-
-@pytest.mark.parametrize("name", ["acisf04938_000N002_r0043_pha3.fits", "3c273.pi"])
-def test_sherpa_round_trip(sherpa_folder, load_sherpa, name):
-    """From Sherpa and to Sherpa: the same counts, scales and folded model."""
-    data = load_sherpa(sherpa_folder / name)
-    spectrum = XraySpectrum.from_sherpa(data)
-    assert_as_sherpa(spectrum, data)
-    assert_as_sherpa(spectrum, spectrum.to_sherpa())
-    back = XraySpectrum.from_sherpa(spectrum.to_sherpa())
-    assert back.background_scale == pytest.approx(spectrum.background_scale)
-    assert spectrum.background_scale == pytest.approx(data.get_background_scale(units="counts"))
-    assert spectrum.telescope == "CHANDRA"
-
-
-def test_without_sherpa(ogip, monkeypatch):
-    """Without Sherpa the error names the extra to install."""
-    spectrum = XraySpectrum.read(ogip.source())
-    monkeypatch.setitem(sys.modules, "sherpa.astro", None)
-    with pytest.raises(ImportError, match=r'pip install "astro_xlatent\[sherpa\]"'):
-        spectrum.to_sherpa()

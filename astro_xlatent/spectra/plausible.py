@@ -1,0 +1,158 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+What had to be assumed to read a spectrum, and what no instrument can have measured.
+
+Neither is an error: a flag and a sentence go with the spectrum.
+
+References
+----------
+Limits are some 1.2 to 2 times what the missions' handbooks give for all
+telescopes together: Chandra Proposers' Observatory Guide (ACIS), XMM-Newton
+Users Handbook (EPIC, RGS), Predehl et al. 2021, A&A 647, A1 (eROSITA), Burrows
+et al. 2005, SSRv 120, 165 (Swift XRT), Harrison et al. 2013, ApJ 770, 103
+(NuSTAR), Tanaka et al. 1994, PASJ 46, L37 (ASCA).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from astro_xlatent.core.flags import Flag
+
+__all__ = ["assume", "assumptions", "implausible"]
+
+
+class _Limits(NamedTuple):
+    """Largest effective area in cm2, highest energy in keV, largest number of channels."""
+
+    area: float
+    energy: float
+    channels: int
+
+
+_LIMITS = {
+    "CHANDRA": _Limits(850, 50, 16384),
+    "XMM": _Limits(3000, 50, 4096),
+    "EROSITA": _Limits(3000, 50, 4096),
+    "SWIFT": _Limits(300, 50, 4096),
+    "NUSTAR": _Limits(1200, 200, 4096),
+    "ASCA": _Limits(1300, 50, 4096),
+}
+#: Of any other X-ray telescope, those that are only planned included.
+_ANY = _Limits(1e5, 1000, 100_000)
+#: Smallest peak area, as a share of the largest: far off axis, little of the PSF in the aperture.
+_LOWEST_AREA = 1e-3
+#: Exposures in s, from one passage of a scan to ten times the deepest stack of pointings (7 Ms).
+_EXPOSURE = (1.0, 7e7)
+#: Background in the aperture per off-source count: of a whole field for one point source, to the
+#: rim of an extended one.
+_SCALE = (1e-6, 100.0)
+#: Fewer channels hold no spectrum; the coarsest instruments have some dozens.
+_CHANNELS = 16
+#: Channels from which on, and counts from which on, most counts in one channel are no chance and no line.
+_FINE, _MANY = 100, 50
+#: Counts/cm2/s, ten times those of Sco X-1, the brightest source (about 14 Crab, 4 photons/cm2/s each).
+_RATE = 600.0
+
+
+def assume(thing: object, flag: int, text: str) -> None:
+    """
+    Set a flag of a spectrum or response and keep the reason.
+
+    Parameters
+    ----------
+    thing : XraySpectrum or Response
+        Its ``flags`` and ``meta["assumptions"]``, a tuple of str, are changed.
+    flag : int
+    text : str
+    """
+    thing.flags |= flag
+    thing.meta["assumptions"] = (*thing.meta.get("assumptions", ()), text)
+
+
+def assumptions(spectrum: object) -> tuple[int, list[str]]:
+    """
+    All that was assumed of a spectrum, its response and background, and what is implausible now.
+
+    Parameters
+    ----------
+    spectrum : XraySpectrum
+        Read from a file or made in memory.
+
+    Returns
+    -------
+    flags : int
+    reasons : list of str
+        Each once.
+    """
+    parts = [part for part in (spectrum, spectrum.response, spectrum.background) if part is not None]
+    flags = spectrum.flags | (0 if spectrum.response is None else spectrum.response.flags)
+    off = spectrum.background
+    if off is not None:
+        flags |= off.flags & (Flag.NO_BACKSCALE | Flag.FILE_MENDED)
+        flags |= 0 if spectrum.has_backscale and off.has_backscale else Flag.NO_BACKSCALE
+    odd = implausible(spectrum)
+    texts = [text for part in parts for text in part.meta.get("assumptions", ())]
+    return flags | (Flag.IMPLAUSIBLE if odd else 0), list(dict.fromkeys([*texts, *odd]))
+
+
+def implausible(spectrum: object) -> list[str]:
+    """
+    What lies beyond the limits of the instrument.
+
+    Parameters
+    ----------
+    spectrum : XraySpectrum
+
+    Returns
+    -------
+    reasons : list of str
+        Empty if all is well.
+    """
+    limits = _LIMITS.get(spectrum.telescope, _ANY)
+    found = [_outside("exposure", part.exposure, _EXPOSURE, "s")
+             for part in (spectrum, spectrum.background) if part is not None]
+    found.append(_outside("number of channels", spectrum.counts.size, (_CHANNELS, limits.channels), ""))
+    found += [_one_channel(part) for part in (spectrum, spectrum.background) if part is not None]
+    if spectrum.background is not None:
+        found.append(_outside("background scale", float(np.max(spectrum.background_scale)), _SCALE, ""))
+    response = spectrum.response
+    if response is not None:
+        area = _peak_area(response)
+        found += [_outside("effective area", area, (_LOWEST_AREA * limits.area, limits.area), "cm2"),
+                  _outside("highest energy of the channels", response.channel_e_hi.max(),
+                           (0.5, limits.energy), "keV"),
+                  _outside("highest energy of the response", response.e_hi.max(),
+                           (0.5, limits.energy), "keV")]
+        rate = spectrum.counts.sum() / max(spectrum.exposure * area * np.max(spectrum.areascale), 1e-300)
+        found.append(_outside("rate", rate, (0.0, _RATE), "counts/cm2/s"))
+        found += _other_observation(spectrum, response)
+    return [text for text in found if text]
+
+
+def _outside(what, value, limits, unit):
+    low, high = limits
+    if low <= value <= high:
+        return ""
+    return f"{what} {value:.4g} {unit}".rstrip() + f" lies outside {low:g} to {high:g}"
+
+
+def _one_channel(spectrum):
+    """Far narrower than the resolution, a channel cannot hold most counts; the outermost collect the rest."""
+    inner, total = spectrum.counts[1:-1], spectrum.counts.sum()
+    if inner.size < _FINE or total < _MANY or inner.max() <= 0.5 * total:
+        return ""
+    return f"channel {spectrum.channel[1 + inner.argmax()]} holds {inner.max():.4g} of {total:.4g} counts"
+
+
+def _peak_area(response):
+    area = float(response.area.max(initial=0.0))
+    # An RSP file keeps the area in its matrix.
+    return area if area > 1.0 else float(response.effective_area().max(initial=0.0))
+
+
+def _other_observation(spectrum, response):
+    """A response made for another telescope belongs to another source."""
+    telescope = response.telescope
+    if telescope and spectrum.telescope and telescope != spectrum.telescope:
+        yield f"the response is of {telescope}, the spectrum of {spectrum.telescope}"
