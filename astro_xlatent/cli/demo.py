@@ -6,16 +6,13 @@ Run it as ``astro-xlatent demo``.
 """
 
 import os
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-from astropy.table import Table, vstack
-
+from astro_xlatent.cli.shell import say, tell
 from astro_xlatent.core.errors import TableError, XlatentError
 
-__all__ = ["find_real_spectra", "run_demo", "simulated_sources"]
+__all__ = ["add_parser", "find_real_spectra", "run", "simulated_sources"]
 
 #: Name, class, telescope, N_H in 1/cm2, and expected counts of the simulated sources.
 RECIPES = [
@@ -30,6 +27,16 @@ RECIPES = [
 EXPOSURE, OFF_REGION = 20e3, 10.0
 #: Expected background counts in the source region.
 BACKGROUND_COUNTS = 3.0
+
+
+def add_parser(commands):
+    """Add the subcommand; gives its parser."""
+    command = commands.add_parser("demo", help="enrich some real and simulated sources")
+    command.add_argument("-o", "--output", metavar="DIR", default="demo_output",
+                         help="folder for table and plot (default: demo_output)")
+    command.add_argument("--data", metavar="DIR", help="folder with real spectra and labels "
+                         "(default: ../shared/data beside the current folder, where present)")
+    return command
 
 
 def _emission(name):
@@ -80,6 +87,9 @@ def simulated_sources(seed=1):
     from astro_xlatent.missions.base import get_mission
     from astro_xlatent.physics.absorption import transmission
 
+    import numpy as np
+    from astropy.table import Table
+
     rng = np.random.default_rng(seed)
     rows, spectra = [], []
     for name, label, mission, nh, counts in RECIPES:
@@ -111,6 +121,9 @@ def find_real_spectra(data=None):
         Columns ``name``, ``origin``, ``truth`` and ``path``; empty if there
         are none.
     """
+    import numpy as np
+    from astropy.table import Table
+
     folder = _data_folder(data)
     inventory = folder / "spectra" / "inventory.csv"
     if inventory.is_file():
@@ -143,12 +156,15 @@ def _read_spectra(found):
             spectra.append(XraySpectrum.read(path))
             keep.append(i)
         except XlatentError as error:
-            print(f"refused: {error}")
+            tell(f"refused: {error}")
     return found[keep], spectra
 
 
 def _real_bands(data):
     """Some labelled detections of the Chandra Source Catalog, with bands only."""
+    import numpy as np
+    from astropy.table import Table
+
     path = _data_folder(data) / "labels" / "csc2_labelled_detections.csv.gz"
     if not path.is_file():
         return None
@@ -163,6 +179,8 @@ def _real_bands(data):
 
 def _enrich(data):
     """Enrich everything that is at hand and stack it."""
+    from astropy.table import vstack
+
     from astro_xlatent.table.add_latents import add_latents
 
     parts = [add_latents(*simulated_sources())]
@@ -174,8 +192,8 @@ def _enrich(data):
     if bands is not None:
         parts.append(add_latents(bands))
     if len(parts) == 1:
-        print("no real spectra or catalogue rows at hand: simulated sources only "
-              "(real ones are looked for in ../shared/data, see --data)")
+        tell("no real spectra or catalogue rows at hand: simulated sources only "
+             "(real ones are looked for in ../shared/data, see --data)")
     columns = ["name", "origin", "truth"]
     results = [n for n in parts[0].colnames if n.startswith("xl_")]
     return vstack([part[columns + results] for part in parts], metadata_conflicts="silent")
@@ -198,47 +216,29 @@ def _print(table):
     """Print the rows in words."""
     from astro_xlatent.cli.words import aligned, class_text, flag_text, nh_text
 
-    head = ("name", "origin", "what it is", "class found", "N_H found [1/cm2]", "flags")
+    head = ("name", "origin", "what it is", "class found", "N_H found [cm-2]", "flags")
     rows = [(str(r["name"]), str(r["origin"]), str(r["truth"]), class_text(r), nh_text(r),
              flag_text(r)) for r in table]
-    print(aligned([head, *rows]))
+    tell(aligned([head, *rows]))
 
 
-def run_demo(output, data=None):
-    """
-    Enrich some sources, print a small table, leave a table and a plot.
-
-    Parameters
-    ----------
-    output : `~pathlib.Path`
-        Folder to write to; made if missing.
-    data : str or `~pathlib.Path`, optional
-        See `find_real_spectra`.
-
-    Returns
-    -------
-    code : int
-        0, the exit code.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.TableError`
-        If the folder cannot be made.
-    """
+def run(args):
+    """Enrich some sources, print a small table, leave a table and a plot."""
     from astro_xlatent.table.files import write_table
 
+    output = Path(args.output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         msg = f"{output}: the folder cannot be made: {error.strerror}; give another with -o"
         raise TableError(msg) from error
-    table = _enrich(data)
+    table = _enrich(args.data)
     _print(table)
     write_table(table, output / "sources.ecsv", overwrite=True)
-    print(f"table: {output / 'sources.ecsv'}")
+    tell(f"table: {output / 'sources.ecsv'}")
     if find_spec("matplotlib") is None:
-        print('no plot: it needs pip install "astro_xlatent[plot]"', file=sys.stderr)
+        say("no plot", 'it needs pip install "astro_xlatent[plot]"')
     else:
         _draw(table, output / "sources.png")
-        print(f"plot:  {output / 'sources.png'}")
+        tell(f"plot:  {output / 'sources.png'}")
     return 0

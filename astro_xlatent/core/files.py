@@ -22,7 +22,8 @@ __all__ = ["building_folder", "check_output", "replacing"]
 _HOST = re.sub(r"\W", "_", platform.node())
 
 
-def check_output(path, overwrite: bool = False, *, error: type[Exception] = XlatentError) -> Path:
+def check_output(path, overwrite: bool = False, *, error: type[Exception] = XlatentError,
+                 remedy: str = "pass overwrite=True") -> Path:
     """
     Refuse the name of an output file before any work is done.
 
@@ -33,6 +34,8 @@ def check_output(path, overwrite: bool = False, *, error: type[Exception] = Xlat
         Whether an existing file may be replaced; never anything but a file.
     error : type, optional
         Class of the exception.
+    remedy : str, optional
+        What to do, beside choosing another name, where a file exists.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def check_output(path, overwrite: bool = False, *, error: type[Exception] = Xlat
     elif path.exists() and not path.is_file():
         msg = f"{path}: is no file, but a folder, a pipe or a device; choose another name"
     elif path.exists() and not overwrite:
-        msg = f"{path}: the file exists; pass overwrite=True or choose another name"
+        msg = f"{path}: the file exists; {remedy} or choose another name"
     else:
         return path
     raise error(msg)

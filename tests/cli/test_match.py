@@ -77,7 +77,7 @@ def test_options(files, tmp_path, capsys):
     assert run(*base, "--all", "--flux", "none", "--min-prob", "1.1", "--columns", "name") == 0
     assert len(read_table(out)) == 0 and "xm_flux_ratio" not in read_table(out).colnames
     capsys.readouterr()
-    assert run(*base, "--a-error", "2 apples") == 1
+    assert run(*base, "--a-error", "2 apples") == 2
     assert "neither a column nor an angle" in capsys.readouterr().err
     assert run(*base, "--columns", "nonsense") == 1
     assert "neither table has nonsense" in capsys.readouterr().err
