@@ -84,11 +84,11 @@ def simulated_sources(seed=1):
     spectra : list of `~astro_xlatent.spectra.spectrum.XraySpectrum`
         One for each row.
     """
-    from astro_xlatent.missions.base import get_mission
-    from astro_xlatent.physics.absorption import transmission
-
     import numpy as np
     from astropy.table import Table
+
+    from astro_xlatent.missions.base import get_mission
+    from astro_xlatent.physics.absorption import transmission
 
     rng = np.random.default_rng(seed)
     rows, spectra = [], []

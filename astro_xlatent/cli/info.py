@@ -47,7 +47,7 @@ def run(args):
              ("transforms", available_transforms()))
     rows = [(label, ", ".join(names) or "none") for label, names in found]
     tell(aligned(rows + [(f"conf.{key}", repr(getattr(conf, key))) for key in conf]))
-    tell("\n" + aligned([("column", "unit", "meaning"), *(
+    tell(aligned([("column", "unit", "meaning"), *(
         (spec.name, "" if spec.unit is None else Unit(spec.unit).to_string("cds"), spec.description)
         for spec in (*COLUMNS.values(), *GROUP_COLUMNS.values()))]))
     return 0

@@ -12,7 +12,19 @@ import argparse
 import os
 import sys
 
-from astro_xlatent.cli import demo, enrich, evaluate, extract, fetch, info, match, predict, selftest, simulate, train
+from astro_xlatent.cli import (
+    demo,
+    enrich,
+    evaluate,
+    extract,
+    fetch,
+    info,
+    match,
+    predict,
+    selftest,
+    simulate,
+    train,
+)
 from astro_xlatent.cli.shell import say, shell_words, warnings_said
 from astro_xlatent.core.errors import ParameterError, XlatentError
 from astro_xlatent.core.provenance import package_version

@@ -14,7 +14,7 @@ __all__ = ["add_model", "add_overwrite", "add_progress", "clean", "file_output",
 
 
 def clean(text):
-    """
+    r"""
     Text that a terminal only shows: control characters as escapes.
 
     File names, headers and answers of archives are strangers' text.
@@ -23,7 +23,7 @@ def clean(text):
     --------
     >>> from astro_xlatent.cli.shell import clean
     >>> print(clean("a" + chr(27) + "[2Jb"))
-    a\\x1b[2Jb
+    a\x1b[2Jb
     """
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
                    for c in str(text))
@@ -96,7 +96,7 @@ def add_progress(command):
 
 def add_model(command):
     """Add ``--model``."""
-    command.add_argument("--model", metavar="NAME", help="model, or folder of one (default: the newest shipped)")
+    command.add_argument("--model", metavar="NAME", help="model (default: the newest shipped)")
 
 
 def file_output(text, overwrite=None, error=TableError):

@@ -9,8 +9,6 @@ Budavari & Szalay 2008, ApJ 679, 301.
 
 import numpy as np
 
-from astro_xlatent.core.columns import COLUMNS, N_LATENT
-from astro_xlatent.core.errors import TableError
 from astro_xlatent.compare.likelihoods import (
     MIN_INFORMATION,
     REPEATED,
@@ -18,6 +16,8 @@ from astro_xlatent.compare.likelihoods import (
     latent_gaussians,
     likelihoods,
 )
+from astro_xlatent.core.columns import COLUMNS, N_LATENT
+from astro_xlatent.core.errors import TableError
 
 __all__ = ["compare_fluxes", "compare_latents", "latent_population", "spectral_evidence", "temper_factor"]
 

@@ -11,10 +11,10 @@ measured is near nothing.
 import numpy as np
 from astropy.table import Column, Row, Table
 
+from astro_xlatent.compare.likelihoods import plain_column
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.flags import FLAGS
-from astro_xlatent.compare.likelihoods import plain_column
 from astro_xlatent.core.provenance import check_latent_space
 
 __all__ = ["neighbors", "outliers"]

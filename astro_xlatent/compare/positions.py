@@ -11,8 +11,6 @@ from functools import cached_property
 import numpy as np
 from astropy import units as u
 
-from astro_xlatent.core.errors import TableError
-from astro_xlatent.missions._columns import Columns
 from astro_xlatent.compare.pairs import (
     candidate_pairs,
     check_probability,
@@ -20,6 +18,8 @@ from astro_xlatent.compare.pairs import (
     positional_log_bayes,
     sky_density,
 )
+from astro_xlatent.core.errors import TableError
+from astro_xlatent.missions._columns import Columns
 
 __all__ = ["ERROR_COLUMNS", "POSITION_COLUMNS", "Positions", "candidate_pairs", "check_probability",
            "match_share", "position_names", "positional_log_bayes", "read_positions", "sky_density"]
@@ -74,7 +74,7 @@ class Positions:
     xyz: np.ndarray
     sigma: np.ndarray
     n_table: int
-    stretch: np.ndarray = None
+    stretch: np.ndarray | None = None
 
     def __len__(self):
         return len(self.rows)

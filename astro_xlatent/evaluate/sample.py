@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from benchmarks.studies.discriminator import Rows
 from astro_xlatent.evaluate.labels import Labelled, load_sources
 from astro_xlatent.evaluate.split import SkySplit
+from benchmarks.studies.discriminator import Rows
 
 __all__ = ["Sample", "csc_instruments", "load_sample", "load_sky", "power_law_fits"]
 

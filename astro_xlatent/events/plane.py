@@ -74,6 +74,7 @@ def _tangent_plane(events, source):
 
 
 def check_place(events, tallies, occupancy, field):
+    """Refuse regions that lie off the detector or outside the field; warn where they lie so in part."""
     for tally in tallies:
         x, y, weight = tally.aperture.points()
         if not len(x):
@@ -101,6 +102,7 @@ def check_place(events, tallies, occupancy, field):
 
 
 def check_overlap(source, background):
+    """Refuse a background within the source region; warn where they overlap."""
     x, y, weight = source.aperture.points()
     share = np.sum(weight[background.aperture.contains(x, y)]) / np.sum(weight)
     x, y, weight = background.aperture.points()
@@ -115,4 +117,5 @@ def check_overlap(source, background):
 
 
 def warn(text):
+    """Warn the user who called the extraction."""
     warnings.warn(text, XlatentWarning, stacklevel=5)

@@ -13,8 +13,8 @@ from sherpa.models.parameter import Parameter, hugeval
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics._bins import INDEX_RANGE, KT_RANGE
-from astro_xlatent.physics.abundances import ABUNDANCE_SETS
 from astro_xlatent.physics.absorption import CONVENTIONS, NH_MAX, bin_cross_section
+from astro_xlatent.physics.abundances import ABUNDANCE_SETS
 from astro_xlatent.physics.emission import blackbody, disk_blackbody, powerlaw
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma

@@ -110,7 +110,7 @@ def fine_response(response, edges=FINE_EDGES, groups=None):
 
 
 # Sources of one catalogue have an ARF each and share few redistribution matrices.
-_SHARED = OrderedDict()
+_SHARED: OrderedDict = OrderedDict()
 _SHARED_LIMIT = 16
 
 

@@ -94,7 +94,8 @@ def test_enrich_region(tmp_path, monkeypatch, capsys):
         seen.append(list(table["name"]))
         return make_enriched(len(table))
 
-    monkeypatch.setitem(sys.modules, "astro_xlatent.table.add_latents", SimpleNamespace(add_latents=add_latents))
+    fake = SimpleNamespace(add_latents=add_latents)
+    monkeypatch.setitem(sys.modules, "astro_xlatent.table.add_latents", fake)
     Table({"name": ["a", "b", "c"], "ra": [359.99, 0.01, 1.0], "dec": [0.0, 0.0, 0.0]}).write(
         tmp_path / "t.ecsv")
     region = tmp_path / "r.reg"

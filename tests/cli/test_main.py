@@ -135,7 +135,8 @@ def test_errors_have_no_traceback_unless_asked(monkeypatch, table, tmp_path, cap
         msg = "model 'x' is unknown; installed: y"
         raise ModelError(msg)
 
-    monkeypatch.setitem(sys.modules, "astro_xlatent.table.add_latents", SimpleNamespace(add_latents=add_latents))
+    fake = SimpleNamespace(add_latents=add_latents)
+    monkeypatch.setitem(sys.modules, "astro_xlatent.table.add_latents", fake)
     args = ["enrich", table, "-o", tmp_path / "o.ecsv"]
     assert run(*args) == 1
     assert capsys.readouterr().err == "astro-xlatent: error: model 'x' is unknown; installed: y\n"
@@ -167,7 +168,8 @@ def test_interrupt_is_130(monkeypatch, table, tmp_path, capsys):
     def add_latents(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(sys.modules, "astro_xlatent.table.add_latents", SimpleNamespace(add_latents=add_latents))
+    fake = SimpleNamespace(add_latents=add_latents)
+    monkeypatch.setitem(sys.modules, "astro_xlatent.table.add_latents", fake)
     assert run("enrich", table, "-o", tmp_path / "o.ecsv") == 130
     assert capsys.readouterr().err == "astro-xlatent: error: interrupted\n"
     assert not (tmp_path / "o.ecsv").exists()

@@ -9,8 +9,8 @@ from enriched import make_enriched
 
 import astro_xlatent
 from astro_xlatent.cli import main as cli
-from astro_xlatent.core.errors import TableError
 from astro_xlatent.compare.match import join_pairs, match_catalogs
+from astro_xlatent.core.errors import TableError
 from astro_xlatent.table.files import read_table, write_table
 
 

@@ -63,7 +63,8 @@ def test_minimum_names_a_column(text):
 
 
 @pytest.mark.parametrize("words", [
-    ["enrich", "IN", "-o", "x.doc"], ["predict", "a.pha", "-o", "x.doc"], ["match", "IN", "IN", "-o", "x.doc"],
+    ["enrich", "IN", "-o", "x.doc"], ["predict", "a.pha", "-o", "x.doc"],
+    ["match", "IN", "IN", "-o", "x.doc"],
     ["evaluate", "IN", "-o", "x.doc"], ["fetch", "labels", "-o", "x.doc"],
 ])
 def test_same_mistake_same_code(words, tmp_path, monkeypatch, capsys):

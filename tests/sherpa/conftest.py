@@ -11,7 +11,6 @@ from sherpa.astro import datastack
 from sherpa.astro.data import DataARF, DataPHA, DataRMF
 from sherpa.astro.ui.utils import Session
 
-
 N_CHANNELS = 300
 CHANNEL_EDGES = np.linspace(0.2, 9.2, N_CHANNELS + 1)
 
