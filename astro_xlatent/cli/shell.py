@@ -7,37 +7,21 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
-from astro_xlatent.core.errors import TableError, XlatentWarning
+from astro_xlatent.core.errors import TableError, XlatentWarning, printable
 
-__all__ = ["add_model", "add_overwrite", "add_progress", "clean", "file_output", "say", "shell_words",
+__all__ = ["add_model", "add_overwrite", "add_progress", "file_output", "say", "shell_words",
            "table_output", "tell", "warnings_said"]
-
-
-def clean(text):
-    r"""
-    Text that a terminal only shows: control characters as escapes.
-
-    File names, headers and answers of archives are strangers' text.
-
-    Examples
-    --------
-    >>> from astro_xlatent.cli.shell import clean
-    >>> print(clean("a" + chr(27) + "[2Jb"))
-    a\x1b[2Jb
-    """
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
-                   for c in str(text))
 
 
 def tell(text):
     """Write a result to standard output."""
-    print(clean(text), flush=True)
+    print(printable(text), flush=True)
 
 
 def say(kind, text=None):
     """Write a line to standard error as ``program: kind: text``, or ``program: kind``."""
     line = kind if text is None else f"{kind}: {text}"
-    print(f"astro-xlatent: {clean(line)}", file=sys.stderr, flush=True)
+    print(f"astro-xlatent: {printable(line)}", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -20,11 +20,31 @@ __all__ = [
     "TableError",
     "XlatentError",
     "XlatentWarning",
+    "printable",
 ]
 
 
+def printable(text) -> str:
+    r"""
+    Text that a terminal only shows: control characters as escapes.
+
+    File names, headers and answers of archives are strangers' text.
+
+    Examples
+    --------
+    >>> from astro_xlatent.core.errors import printable
+    >>> print(printable("a" + chr(27) + "[2Jb"))
+    a\x1b[2Jb
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
+                   for c in str(text))
+
+
 class XlatentError(ValueError):
-    """Base class of all errors that a user's input can cause."""
+    """Base class of all errors that a user's input can cause; its text is `printable`."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class SpectrumError(XlatentError):

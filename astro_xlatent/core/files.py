@@ -17,9 +17,38 @@ from pathlib import Path
 
 from astro_xlatent.core.errors import XlatentError
 
-__all__ = ["building_folder", "check_output", "replacing"]
+__all__ = ["building_folder", "check_input", "check_output", "replacing"]
 
 _HOST = re.sub(r"\W", "_", platform.node())
+
+
+def check_input(path, *, error: type[Exception] = XlatentError) -> Path:
+    """
+    Refuse what is no file with something in it before it is opened.
+
+    Folders, pipes and devices are refused, and what ``/proc`` holds, whose
+    files say that they are empty: reading these can block for ever.
+
+    Parameters
+    ----------
+    path : str or path-like
+    error : type, optional
+        Class of the exception.
+
+    Returns
+    -------
+    path : `~pathlib.Path`
+    """
+    path = Path(path)
+    if path.is_file() and path.stat().st_size:
+        return path
+    if not path.exists():
+        msg = f"{path}: no such file"
+    elif path.is_file():
+        msg = f"{path}: the file is empty"
+    else:
+        msg = f"{path}: is no file, but a folder, a pipe or a device"
+    raise error(msg)
 
 
 def check_output(path, overwrite: bool = False, *, error: type[Exception] = XlatentError,

@@ -16,7 +16,7 @@ from astropy.units import UnitsWarning
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ParameterError, TableError
-from astro_xlatent.core.files import check_output, replacing
+from astro_xlatent.core.files import check_input, check_output, replacing
 from astro_xlatent.core.provenance import PROVENANCE_KEYS
 
 __all__ = ["SUFFIXES", "flatten_vectors", "read_table", "table_format", "write_table"]
@@ -103,11 +103,8 @@ def read_table(path):
     `~astro_xlatent.core.errors.TableError`
         If the file is missing or cannot be read as that format.
     """
-    path = Path(path)
     form = table_format(path)
-    if not path.is_file():
-        msg = f"{path}: no such file"
-        raise TableError(msg)
+    path = check_input(path, error=TableError)
     try:
         with warnings.catch_warnings():
             _ignore_harmless()
@@ -201,6 +198,14 @@ def flatten_vectors(table):
     return flat
 
 
+def _without_formulas(flat):
+    """Quote reasons that a spreadsheet would run: they may begin with a stranger's file name."""
+    if "xl_reason" in flat.colnames:
+        flat["xl_reason"] = [f"'{text}" if str(text)[:1] in "=+-@" and str(text) else str(text)
+                             for text in flat["xl_reason"]]
+    return flat
+
+
 def _write_votable(table, path):
     """Write VOTable with the metadata, which ``Table.write`` drops, as INFO elements."""
     from astropy.io.votable import from_table
@@ -245,7 +250,7 @@ def write_table(table, path, *, overwrite=False):
             if form == "votable":
                 _write_votable(table, temporary)
             elif form == "ascii.csv":
-                flatten_vectors(table).write(temporary, format=form)
+                _without_formulas(flatten_vectors(table)).write(temporary, format=form)
             else:
                 table.write(temporary, format=form)
     except TableError:

@@ -10,13 +10,14 @@ import pytest
 
 from astro_xlatent.cli.evaluate import _minimum
 from astro_xlatent.cli.main import main
-from astro_xlatent.cli.shell import clean, shell_words, table_output, warnings_said
-from astro_xlatent.core.errors import ParameterError, TableError, XlatentWarning
+from astro_xlatent.cli.shell import shell_words, table_output, warnings_said
+from astro_xlatent.core.errors import ParameterError, TableError, XlatentError, XlatentWarning, printable
 
 
 def test_no_escape_reaches_the_terminal():
     """Control characters are shown, the rest stays as it is."""
-    assert clean("\x1b]0;title\x07 µ\tö\n\x9b1m") == "\\x1b]0;title\\x07 µ\tö\n\\x9b1m"
+    assert printable("\x1b]0;title\x07 µ\tö\n\x9b1m") == "\\x1b]0;title\\x07 µ\tö\n\\x9b1m"
+    assert str(XlatentError("a\x1b[2J")) == "a\\x1b[2J"
 
 
 @pytest.mark.parametrize(("text", "words"), [

@@ -123,7 +123,7 @@ def test_damaged_file(tmp_path, suffix, content):
     _skip_without_parquet(suffix)
     path = tmp_path / f"bad.{suffix}"
     path.write_bytes(content)
-    with pytest.raises(TableError, match=rf"bad\.{suffix}: cannot be read"):
+    with pytest.raises(TableError, match=rf"bad\.{suffix}: (cannot be read|the file is empty)"):
         read_table(path)
 
 
