@@ -30,7 +30,7 @@ def _versions():
 
 def run(args):
     """Print versions first, for they need no import, then the registries."""
-    from astro_xlatent.cli.words import aligned
+    from astro_xlatent.core.text import aligned
 
     package = Path(__file__).parents[1]
     tell(aligned([("astro_xlatent", package_version()), ("python", sys.version.split()[0]), *_versions(),

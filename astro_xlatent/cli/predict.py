@@ -38,7 +38,8 @@ def _refused(row):
 def run(args):
     """Print a line for each good spectrum, and what the flags mean; name the refused ones."""
     out = table_output(args.output, args.overwrite) if args.output else None
-    from astro_xlatent.cli.words import aligned, flag_legend
+    from astro_xlatent.cli.words import flag_legend
+    from astro_xlatent.core.text import aligned
     from astro_xlatent.table.add_latents import predict_spectra
     from astro_xlatent.table.files import write_table
 

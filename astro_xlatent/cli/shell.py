@@ -7,7 +7,8 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
-from astro_xlatent.core.errors import TableError, XlatentWarning, printable
+from astro_xlatent.core.errors import TableError, XlatentWarning
+from astro_xlatent.core.text import printable
 
 __all__ = ["add_model", "add_overwrite", "add_progress", "file_output", "say", "shell_words",
            "table_output", "tell", "warnings_said"]

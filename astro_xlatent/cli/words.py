@@ -8,7 +8,7 @@ import numpy as np
 
 from astro_xlatent.core.flags import Flag, decode_flags
 
-__all__ = ["aligned", "class_text", "flag_legend", "flag_text", "nh_text", "number_text"]
+__all__ = ["class_text", "flag_legend", "flag_text", "nh_text", "number_text"]
 
 
 def number_text(value, form):
@@ -109,30 +109,3 @@ def flag_legend(flags):
     raised = functools.reduce(operator.or_, map(int, flags), 0)
     words = zip(decode_flags(raised), decode_flags(raised, text=True), strict=True)
     return [f"# {name}: {text}" for name, text in words]
-
-
-def aligned(rows):
-    """
-    Lay rows of words out in columns.
-
-    Parameters
-    ----------
-    rows : list of sequence of str
-        All of one length.
-
-    Returns
-    -------
-    text : str
-        One line for each row.
-
-    Examples
-    --------
-    >>> from astro_xlatent.cli.words import aligned
-    >>> print(aligned([("name", "class"), ("M31 X-1", "LMXB")]))
-    name     class
-    M31 X-1  LMXB
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True))
-             for row in rows)
-    return "\n".join(line.rstrip() for line in lines)

@@ -9,6 +9,8 @@ turns it into a flag and a reason for that row alone.
 
 from astropy.utils.exceptions import AstropyUserWarning
 
+from astro_xlatent.core.text import printable
+
 __all__ = [
     "ArchiveError",
     "MissionError",
@@ -20,24 +22,7 @@ __all__ = [
     "TableError",
     "XlatentError",
     "XlatentWarning",
-    "printable",
 ]
-
-
-def printable(text) -> str:
-    r"""
-    Text that a terminal only shows: control characters as escapes.
-
-    File names, headers and answers of archives are strangers' text.
-
-    Examples
-    --------
-    >>> from astro_xlatent.core.errors import printable
-    >>> print(printable("a" + chr(27) + "[2Jb"))
-    a\x1b[2Jb
-    """
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
-                   for c in str(text))
 
 
 class XlatentError(ValueError):

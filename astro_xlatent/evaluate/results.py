@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.core.text import aligned
 
 __all__ = ["Number", "Results", "escaped"]
 
@@ -106,7 +107,7 @@ class Results:
         for section in dict.fromkeys(n.section for n in self.numbers):
             lines += ["", section, "-" * len(section)]
             rows = [(n.quantity, n.method, n.subset, str(n.n), n.text()) for n in self.find(section)]
-            lines += _aligned([("quantity", "method", "rows", "n", "value [90 % interval]"), *rows])
+            lines.append(aligned([("quantity", "method", "rows", "n", "value [90 % interval]"), *rows]))
         if self.notes:
             lines += ["", "Notes", "-----", *(f"* {note}" for note in self.notes)]
         return "\n".join(lines)
@@ -178,8 +179,3 @@ class Results:
 def escaped(text):
     """Text with what is special in reStructuredText escaped."""
     return re.sub(r"([\\*`|_])", r"\\\1", text)
-
-
-def _aligned(rows):
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]

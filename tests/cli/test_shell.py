@@ -11,7 +11,8 @@ import pytest
 from astro_xlatent.cli.evaluate import _minimum
 from astro_xlatent.cli.main import main
 from astro_xlatent.cli.shell import shell_words, table_output, warnings_said
-from astro_xlatent.core.errors import ParameterError, TableError, XlatentError, XlatentWarning, printable
+from astro_xlatent.core.errors import ParameterError, TableError, XlatentError, XlatentWarning
+from astro_xlatent.core.text import printable
 
 
 def test_no_escape_reaches_the_terminal():

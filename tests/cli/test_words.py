@@ -3,8 +3,9 @@
 
 from enriched import make_enriched
 
-from astro_xlatent.cli.words import aligned, class_text, flag_legend, flag_text, nh_text, number_text
+from astro_xlatent.cli.words import class_text, flag_legend, flag_text, nh_text, number_text
 from astro_xlatent.core.flags import Flag
+from astro_xlatent.core.text import aligned
 
 
 def test_interval_or_limit():
