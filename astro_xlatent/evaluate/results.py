@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.core.files import replacing
 from astro_xlatent.core.text import aligned
 
 __all__ = ["Number", "Results", "escaped"]
@@ -147,9 +148,11 @@ class Results:
             for number in content["numbers"]:
                 for key in ("value", "low", "high"):
                     number[key] = number[key] if math.isfinite(number[key]) else None
-            path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         elif path.suffix == ".ecsv":
-            self.to_table().write(path, format="ascii.ecsv", overwrite=True)
+            with replacing(path) as temporary:
+                self.to_table().write(temporary, format="ascii.ecsv")
         else:
             msg = f"{path}: results are written as .json or .ecsv; give such a name"
             raise ParameterError(msg)
