@@ -1,7 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 #
 #   make demo    set up .venv, enrich some sources, say where table and plot lie
-#   make test    set up what the tests need, run them
+#   make test    set up what the tests need, run lint, types and the tests
+#   make lint    check style and likely mistakes (ruff)
+#   make types   check type annotations (mypy)
 #   make docs    build the documentation
 #   make clean   remove what these made, .venv included
 #
@@ -24,22 +26,28 @@ TORCH_TESTED = torch==2.13.0
 # Quiet, but errors are shown.
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: demo test docs clean sherpa
+.PHONY: demo test lint types docs clean sherpa
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.stamp-demo
 	@$(VENV)/bin/astro-xlatent demo
 
 # One thread: where another program has a core, OpenMP's threads spin and wait for each other.
-test: $(VENV)/.stamp-test sherpa
+test: lint types sherpa
 	MPLBACKEND=agg OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.stamp-test
+	$(VENV)/bin/ruff check
+
+types: $(VENV)/.stamp-test
+	$(VENV)/bin/mypy
 
 docs: $(VENV)/.stamp-test
 	$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 clean:
-	rm -rf $(VENV) build dist demo_output docs/_build docs/api *.egg-info .pytest_cache
+	rm -rf $(VENV) build dist demo_output docs/_build docs/api *.egg-info .pytest_cache .ruff_cache .mypy_cache
 
 # --- the environment ---------------------------------------------------------
 

@@ -21,8 +21,8 @@ from astropy.table import Table, vstack
 from scipy.spatial import cKDTree
 from sklearn.neighbors import NearestNeighbors
 
-from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.compare.neighbors import neighbors, outliers
+from astro_xlatent.core.columns import N_LATENT
 
 SAMPLE = 2000
 

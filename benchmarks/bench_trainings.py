@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from astro_xlatent import load_model
-from benchmarks.studies.card_metrics import metric_numbers
 from astro_xlatent.evaluate.real import evaluate_file
 from astro_xlatent.evaluate.simulated import evaluate_simulated
 from astro_xlatent.simulate.instruments import default_instruments
+from benchmarks.studies.card_metrics import metric_numbers
 
 _NORMAL = 2 * 1.645
 

@@ -50,8 +50,8 @@ def _log(line):
 
 def _results(what, model, args):
     """Results of one part, or None where data are missing."""
-    from benchmarks.studies import cells, guard_rails, instruments, reconstruction, repeats
     from astro_xlatent.simulate.instruments import default_instruments
+    from benchmarks.studies import cells, guard_rails, instruments, reconstruction, repeats
 
     if what == "guard-rails":
         return guard_rails.evaluate_guard_rails(model, default_instruments(), int(250 * args.n), args.seed,

@@ -120,3 +120,17 @@ def test_walker_sees_violations(source, room, package):
 def test_walker_lets_pass(source, room, package):
     """Downward, sideways within a room, and foreign imports are fine."""
     assert list(violations(source, room, package)) == []
+
+
+def test_the_page_on_architecture_lists_the_floors():
+    """The documentation shows the same floors, and every room has a sentence."""
+    page = ROOT.parent / "docs" / "architecture.rst"
+    if not page.is_file():
+        pytest.skip("the documentation is not beside the installed package")
+    listed = page.read_text(encoding="utf-8").partition(".. xl-rooms::\n\n")[2].partition("\n\n")[0]
+    assert [line.split() for line in listed.splitlines()] == FLOORS[1:]
+    rooms = [room for floor in FLOORS[1:] for room in floor]
+    assert sorted(p.parent.name for p in ROOT.glob("*/__init__.py")) == sorted(rooms)
+    for room in rooms:
+        text = ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text(encoding="utf-8")))
+        assert len(text.split("\n\n")[0]) < 120, f"{room}: the first sentence of its docstring is none"

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.evaluate.sample import load_sky
-from astro_xlatent.evaluate.split import JUDGE, MATCH, SkySplit
+from benchmarks.sky import JUDGE, MATCH, SkySplit, load_sky
 from astro_xlatent.missions.curves import acis_curve, load_curve
 
 #: Energies in keV for which the catalogue's exposure maps of the ACIS bands were

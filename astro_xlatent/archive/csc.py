@@ -13,9 +13,6 @@ https://cxc.cfa.harvard.edu/csc/cli/index.html
 """
 
 import json
-import shutil
-import tempfile
-from pathlib import Path
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -27,6 +24,7 @@ from astro_xlatent.archive.unpack import unpack_tar
 from astro_xlatent.archive.web import StatusError, broken, read_answer
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ArchiveError
+from astro_xlatent.core.files import building_folder
 
 __all__ = ["fetch_group", "groups"]
 
@@ -64,12 +62,12 @@ def fetch_group(session, package, group):
     n : int
         Number of detections dealt with.
     """
-    building = Path(tempfile.mkdtemp(prefix=".fetch-", dir=package.folder))
     try:
-        done = _fetch_tar(session, package, group, building)
-        for key, product in _pairs(group):
-            if (key, product) not in done:
-                _fetch_one(session, package, key, product, building)
+        with building_folder(package.folder) as building:
+            done = _fetch_tar(session, package, group, building)
+            for key, product in _pairs(group):
+                if (key, product) not in done:
+                    _fetch_one(session, package, key, product, building)
     except ArchiveError as error:
         unknown = isinstance(error, StatusError) and error.status == requests.codes.not_found
         if unknown and len(group) > 1:
@@ -81,8 +79,6 @@ def fetch_group(session, package, group):
             status, url = (MISSING if unknown else FAILED), f"{conf.csc_package_url}/retrieve"
             for key, product in _pairs(group):
                 package.manifest.add(label(key), product, status, url=url, reason=error)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return len(group)
 
 
@@ -96,7 +92,9 @@ def _fetch_tar(session, package, group, building):
     folder.mkdir()
     names = ",".join(f"{label(key)}/{product}/" for key, product in _pairs(group))
     url = f"{conf.csc_package_url.rstrip('/')}/retrieve"
-    download(session, url, tar, {"packageset": names, "version": conf.csc_release})
+    body = download(session, url, tar, {"packageset": names, "version": conf.csc_release})
+    # Of a redirected request, the place that answered.
+    url = body.url.partition("?")[0]
     done = set()
     for path in unpack_tar(tar, folder):
         key = file_key(path.name)
@@ -147,7 +145,7 @@ def _browse(session, url, key, product):
         raise broken(url, error) from error
     try:
         names = [str(item["filename"]) for item in json.loads(said)]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         msg = f"{url}: the answer is no list of file names: {bytes(said[:100])!r}"
         raise ArchiveError(msg) from error
     # The names become paths here: nothing but the catalogue's own form passes.

@@ -12,9 +12,6 @@ https://erosita.mpe.mpg.de/dr1/AllSkySurveyData_dr1/ArchiveProducts_dr1/
 """
 
 import re
-import shutil
-import tempfile
-from pathlib import Path
 
 import numpy as np
 from requests import codes
@@ -26,6 +23,7 @@ from astro_xlatent.archive.verify import check_fits
 from astro_xlatent.archive.web import StatusError
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ArchiveError, TableError
+from astro_xlatent.core.files import building_folder
 from astro_xlatent.missions._columns import Columns
 
 __all__ = ["PRODUCTS", "fetch_source", "present", "read_detuids"]
@@ -139,20 +137,18 @@ def fetch_source(session, folder, manifest, key, products):
         1, for the progress bar.
     """
     url = f"{conf.erosita_url.rstrip('/')}/data/download_source/{key}"
-    building = Path(tempfile.mkdtemp(prefix=".fetch-", dir=folder))
     try:
-        tar, unpacked = building / f"{key}.tar.xz", building / "files"
-        unpacked.mkdir()
-        download(session, url, tar)
-        files = unpack_tar(tar, unpacked)
-        _store(files, folder / key, manifest, key, products, url)
+        with building_folder(folder) as building:
+            tar, unpacked = building / f"{key}.tar.xz", building / "files"
+            unpacked.mkdir()
+            # Of a redirected request, the place that answered.
+            url = download(session, url, tar).url
+            _store(unpack_tar(tar, unpacked), folder / key, manifest, key, products, url)
     except ArchiveError as error:
         unknown = isinstance(error, StatusError) and error.status == codes.not_found
         status = MISSING if unknown else FAILED
         for product in products:
             manifest.add(key, product, status, url=url, reason=error)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return 1
 
 

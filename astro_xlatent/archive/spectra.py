@@ -159,8 +159,8 @@ def _run(jobs, mission, manifest, progress):
                 for objects, job in running:
                     try:
                         bar.update(job.result())
-                    except OSError as error:
-                        # A full disk, say: noted like anything else that goes wrong.
+                    except Exception as error:
+                        # A full disk, or what nobody thought of: one source never stops the others.
                         for name, product in objects:
                             manifest.add(name, product, FAILED, reason=error)
             except BaseException:

@@ -12,7 +12,6 @@ import gzip
 import lzma
 import shutil
 import tarfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -23,6 +22,8 @@ __all__ = ["Limits", "unpack_tar"]
 
 _PACKED = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"BZh": bz2.open}
 _CHUNK = 1 << 20
+#: Bytes that names and attributes of one member may take; real ones have hundreds.
+_LARGEST_HEADER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,10 @@ def unpack_tar(path, folder, limits=None):
     try:
         _unpack_stream(path, plain, limits)
         return _unpack_members(path, plain, folder, limits)
-    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
+    except ArchiveError:
+        raise
+    except Exception as error:
+        # tarfile and the unpackers raise whatever they meet in a damaged header, RecursionError included.
         msg = f"{path.name}: a damaged archive: {error or type(error).__name__}"
         raise ArchiveError(msg) from error
     finally:
@@ -104,9 +108,19 @@ def _unpack_stream(path, plain, limits):
             target.write(chunk)
 
 
+class _Member(tarfile.TarInfo):
+    """A member whose long name or further attributes are not read into memory beyond a limit."""
+
+    def _proc_member(self, archive):
+        if self.size > _LARGEST_HEADER and not self.isreg():
+            msg = f"a header of {self.size / 1e6:.4g} MB"
+            raise tarfile.ReadError(msg)
+        return super()._proc_member(archive)
+
+
 def _unpack_members(path, plain, folder, limits):
     files, used = [], 0
-    with tarfile.open(plain, "r:") as archive:
+    with tarfile.open(plain, "r:", tarinfo=_Member) as archive:
         for number, member in enumerate(archive, start=1):
             used += member.size
             _check_amount(path, number, member, used, limits)

@@ -9,13 +9,17 @@ limit of size and a lowest speed, and recognised when they are a web page.
 
 import hashlib
 import re
+import socket
+import threading
 import time
 from dataclasses import dataclass
 from html import unescape
+from http.client import HTTPException
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import IncompleteRead
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, IncompleteRead
 from urllib3.util import Retry
 
 from astro_xlatent.core.config import conf
@@ -26,8 +30,8 @@ __all__ = ["Body", "StatusError", "broken", "open_session", "read_answer", "show
 
 _PASSING = (429, 500, 502, 503, 504)
 _CHUNK = 1 << 16
-#: Slower than this, in bytes/s over two timeouts, is as good as no answer.
-_SLOWEST = 200.0
+#: Slower than this, in bytes/s over any two timeouts, is as good as no answer.
+_SLOWEST = 2000.0
 
 
 class StatusError(ArchiveError):
@@ -63,8 +67,39 @@ class _PoliteRetry(Retry):
         return super().sleep_for_retry(response)
 
 
+def _impatient(pool):
+    """A class of pools whose connections do not wait for ever for headers that drip in."""
+
+    class Connection(pool.ConnectionCls):
+        def getresponse(self):
+            # The timeout of the socket begins anew with every byte; this one does not.
+            limit, cut = 2 * conf.archive_timeout, threading.Event()
+            timer = threading.Timer(limit, lambda: (cut.set(), self.sock.shutdown(socket.SHUT_RDWR)))
+            timer.daemon = True
+            timer.start()
+            try:
+                response = super().getresponse()
+            except (OSError, HTTPException, HTTPError):
+                if not cut.is_set():
+                    raise
+            finally:
+                timer.cancel()
+            # Headers that were cut can look like whole ones.
+            if cut.is_set():
+                msg = f"no whole answer within {limit:g} s; try again later, or raise conf.archive_timeout"
+                raise ArchiveError(msg)
+            return response
+
+    return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+
 class _PoliteAdapter(HTTPAdapter):
     """Adds the timeout to requests that have none, and closes connections at once."""
+
+    def init_poolmanager(self, *args, **kwargs):
+        super().init_poolmanager(*args, **kwargs)
+        pools = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
+        self.poolmanager.pool_classes_by_scheme = {name: _impatient(pool) for name, pool in pools.items()}
 
     def close(self):
         # urllib3 leaves this to the garbage collector, whenever that comes.
@@ -81,6 +116,17 @@ class _PoliteAdapter(HTTPAdapter):
             raise ArchiveError(msg) from error
 
 
+class _Session(requests.Session):
+    """A session that sends no credentials of ``.netrc``: the archives need none."""
+
+    def rebuild_auth(self, prepared_request, response):
+        prepared_request.headers.pop("Authorization", None)
+
+
+def _no_credentials(request):
+    return request
+
+
 def open_session():
     """
     A session with the package's settings; close it, or use it in ``with``.
@@ -93,7 +139,9 @@ def open_session():
         total=conf.archive_retries, status_forcelist=_PASSING, allowed_methods=None, raise_on_status=False
     )
     adapter = _PoliteAdapter(max_retries=retry, pool_maxsize=conf.archive_connections, pool_block=True)
-    session = requests.Session()
+    session = _Session()
+    # Keeps requests from looking for a password itself.
+    session.auth = _no_credentials
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     session.headers["User-Agent"] = f"astro_xlatent/{package_version()}"
@@ -164,14 +212,22 @@ def read_answer(response, write):
 def _chunks(response, started, where):
     """Pieces of the body as they come in, as long as they come fast enough."""
     read = getattr(response.raw, "read1", response.raw.read)
-    size = 0
+    size, marked, since = 0, 0, started
     while chunk := read(_CHUNK, decode_content=True):
         size += len(chunk)
-        elapsed = time.monotonic() - started
-        if elapsed > 2 * conf.archive_timeout and size < _SLOWEST * elapsed:
+        now = time.monotonic()
+        if now - since > 2 * conf.archive_timeout:
+            if size - marked < _SLOWEST * (now - since):
+                msg = (
+                    f"{where}: {size - marked} bytes in {now - since:.0f} s is too slow to wait for; try "
+                    f"again later, or raise conf.archive_timeout ({conf.archive_timeout:g} s)"
+                )
+                raise ArchiveError(msg)
+            marked, since = size, now
+        if now - started > conf.archive_max_time:
             msg = (
-                f"{where}: {size} bytes in {elapsed:.0f} s is too slow to wait for; try again later, or "
-                f"raise conf.archive_timeout ({conf.archive_timeout:g} s)"
+                f"{where}: {size} bytes in {now - started:.0f} s and no end; ask for less, or raise "
+                f"conf.archive_max_time ({conf.archive_max_time:g} s)"
             )
             raise ArchiveError(msg)
         yield chunk

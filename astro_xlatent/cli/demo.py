@@ -1,21 +1,17 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-A first look: simulated sources with known truth, and real ones where at hand.
+A first look: simulated sources with known truth.
 
 Run it as ``astro-xlatent demo``.
 """
 
-import os
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-from astropy.table import Table, vstack
+from astro_xlatent.cli.shell import say, tell
+from astro_xlatent.core.errors import TableError
 
-from astro_xlatent.core.errors import TableError, XlatentError
-
-__all__ = ["find_real_spectra", "run_demo", "simulated_sources"]
+__all__ = ["add_parser", "run", "simulated_sources"]
 
 #: Name, class, telescope, N_H in 1/cm2, and expected counts of the simulated sources.
 RECIPES = [
@@ -30,6 +26,14 @@ RECIPES = [
 EXPOSURE, OFF_REGION = 20e3, 10.0
 #: Expected background counts in the source region.
 BACKGROUND_COUNTS = 3.0
+
+
+def add_parser(commands):
+    """Add the subcommand; gives its parser."""
+    command = commands.add_parser("demo", help="enrich some simulated sources")
+    command.add_argument("-o", "--output", metavar="DIR", default="demo_output",
+                         help="folder for table and plot (default: demo_output)")
+    return command
 
 
 def _emission(name):
@@ -77,6 +81,9 @@ def simulated_sources(seed=1):
     spectra : list of `~astro_xlatent.spectra.spectrum.XraySpectrum`
         One for each row.
     """
+    import numpy as np
+    from astropy.table import Table
+
     from astro_xlatent.missions.base import get_mission
     from astro_xlatent.physics.absorption import transmission
 
@@ -88,97 +95,6 @@ def simulated_sources(seed=1):
         spectra.append(_observe(rate, response, counts, mission, rng))
         rows.append((name, f"simulated, {mission}", f"{label}, N_H {nh:.0e}, {counts} counts"))
     return Table(rows=rows, names=("name", "origin", "truth")), spectra
-
-
-def _data_folder(data):
-    """The folder of real data: as given, as the environment says, or the usual place."""
-    return Path(data or os.environ.get("XLATENT_SHARED") or Path("..") / "shared" / "data")
-
-
-def find_real_spectra(data=None):
-    """
-    Find real spectra: in a data folder, else those that Sherpa brings along.
-
-    Parameters
-    ----------
-    data : str or `~pathlib.Path`, optional
-        Folder with ``spectra/inventory.csv``; by default the environment
-        variable ``XLATENT_SHARED`` or ``../shared/data``.
-
-    Returns
-    -------
-    table : `~astropy.table.Table`
-        Columns ``name``, ``origin``, ``truth`` and ``path``; empty if there
-        are none.
-    """
-    folder = _data_folder(data)
-    inventory = folder / "spectra" / "inventory.csv"
-    if inventory.is_file():
-        found = Table.read(inventory, format="ascii.csv")
-        # One spectrum of each object is enough here.
-        _, first = np.unique(found["object"], return_index=True)
-        rows = [(str(r["object"])[:21], f"real, {r['mission']}", str(r["src_class"]),
-                 str(folder / r["folder"] / r["pha"])) for r in found[np.sort(first)]
-                if r["mission"] in ("Chandra", "eROSITA")]
-    else:
-        rows = [(path.name[:14], "real, Chandra", "", str(path)) for path in _sherpa_spectra()]
-    return Table(rows=rows or None, names=("name", "origin", "truth", "path"), dtype=[str] * 4)
-
-
-def _sherpa_spectra():
-    """CSC spectra that an installed Sherpa has among its test data."""
-    spec = find_spec("sherpa")
-    places = spec.submodule_search_locations if spec else []
-    return sorted(p for place in places
-                  for p in (Path(place) / "astro/datastack/tests/data").glob("acisf*_pha3.fits"))
-
-
-def _read_spectra(found):
-    """Read spectra; those that cannot be used are named with the reason and left out."""
-    from astro_xlatent.spectra.spectrum import XraySpectrum
-
-    keep, spectra = [], []
-    for i, path in enumerate(found["path"]):
-        try:
-            spectra.append(XraySpectrum.read(path))
-            keep.append(i)
-        except XlatentError as error:
-            print(f"refused: {error}")
-    return found[keep], spectra
-
-
-def _real_bands(data):
-    """Some labelled detections of the Chandra Source Catalog, with bands only."""
-    path = _data_folder(data) / "labels" / "csc2_labelled_detections.csv.gz"
-    if not path.is_file():
-        return None
-    table = Table.read(path, format="ascii.csv")
-    bright = np.argsort(-np.ma.filled(table["src_cnts_aper_b"].astype(float), 0), kind="stable")
-    # Every hundredth of the brighter half, so that bright and faint ones occur.
-    table = table[np.sort(bright[:len(table) // 2:400])]
-    table["origin"] = "real, CSC bands"
-    table["truth"] = table["class_label"].astype(str)
-    return table
-
-
-def _enrich(data):
-    """Enrich everything that is at hand and stack it."""
-    from astro_xlatent.table.add_latents import add_latents
-
-    parts = [add_latents(*simulated_sources())]
-    found = find_real_spectra(data)
-    if len(found):
-        found, spectra = _read_spectra(found)
-        parts.append(add_latents(found, spectra))
-    bands = _real_bands(data)
-    if bands is not None:
-        parts.append(add_latents(bands))
-    if len(parts) == 1:
-        print("no real spectra or catalogue rows at hand: simulated sources only "
-              "(real ones are looked for in ../shared/data, see --data)")
-    columns = ["name", "origin", "truth"]
-    results = [n for n in parts[0].colnames if n.startswith("xl_")]
-    return vstack([part[columns + results] for part in parts], metadata_conflicts="silent")
 
 
 def _draw(table, path):
@@ -196,49 +112,33 @@ def _draw(table, path):
 
 def _print(table):
     """Print the rows in words."""
-    from astro_xlatent.cli.words import aligned, class_text, flag_text, nh_text
+    from astro_xlatent.cli.words import class_text, flag_text, nh_text
+    from astro_xlatent.core.text import aligned
 
-    head = ("name", "origin", "what it is", "class found", "N_H found [1/cm2]", "flags")
+    head = ("name", "origin", "what it is", "class found", "N_H found [cm-2]", "flags")
     rows = [(str(r["name"]), str(r["origin"]), str(r["truth"]), class_text(r), nh_text(r),
              flag_text(r)) for r in table]
-    print(aligned([head, *rows]))
+    tell(aligned([head, *rows]))
 
 
-def run_demo(output, data=None):
-    """
-    Enrich some sources, print a small table, leave a table and a plot.
-
-    Parameters
-    ----------
-    output : `~pathlib.Path`
-        Folder to write to; made if missing.
-    data : str or `~pathlib.Path`, optional
-        See `find_real_spectra`.
-
-    Returns
-    -------
-    code : int
-        0, the exit code.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.TableError`
-        If the folder cannot be made.
-    """
+def run(args):
+    """Enrich some sources, print a small table, leave a table and a plot."""
+    from astro_xlatent.table.add_latents import add_latents
     from astro_xlatent.table.files import write_table
 
+    output = Path(args.output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         msg = f"{output}: the folder cannot be made: {error.strerror}; give another with -o"
         raise TableError(msg) from error
-    table = _enrich(data)
+    table = add_latents(*simulated_sources())
     _print(table)
     write_table(table, output / "sources.ecsv", overwrite=True)
-    print(f"table: {output / 'sources.ecsv'}")
+    tell(f"table: {output / 'sources.ecsv'}")
     if find_spec("matplotlib") is None:
-        print('no plot: it needs pip install "astro_xlatent[plot]"', file=sys.stderr)
+        say("no plot", 'it needs pip install "astro_xlatent[plot]"')
     else:
         _draw(table, output / "sources.png")
-        print(f"plot:  {output / 'sources.png'}")
+        tell(f"plot:  {output / 'sources.png'}")
     return 0

@@ -1,11 +1,56 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """What ``astro-xlatent evaluate`` does."""
 
+import argparse
 from pathlib import Path
 
-from astro_xlatent.core.errors import ParameterError, XlatentError
+from astro_xlatent.cli.shell import add_model, file_output, say, tell
+from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["check_sklearn", "run_evaluate", "run_simulated"]
+__all__ = ["add_parser", "check_sklearn", "run", "run_simulated"]
+
+
+def add_parser(commands):
+    """Add the subcommand; gives its parser."""
+    command = commands.add_parser(
+        "evaluate", help="scores on labelled rows or simulations, beside baselines",
+        description="Score a model beside baselines that get the same columns: on a table with a "
+        "column of classes, or on fresh simulations. Needs scikit-learn.")
+    command.add_argument("table", metavar="TABLE", nargs="?", help="labelled table, enriched or not")
+    command.add_argument("--label", metavar="COLUMN", default="class_label",
+                         help="column with the classes (default: class_label); of a simulated catalogue: "
+                         "class")
+    command.add_argument("--spectra", metavar="DIR|COLUMN",
+                         help="folder of spectra, or column with their paths: the model sees them, and their "
+                         "principal components are one more baseline")
+    command.add_argument("--information", metavar="COLUMN", action="append", default=[],
+                         help="measure the mutual information with this column, too; may be repeated")
+    command.add_argument("--simulated", action="store_true", help="evaluate simulated observations instead")
+    command.add_argument("--n", type=int, default=20000, metavar="N",
+                         help="simulated observations, of spectra and of bands (default: 20000)")
+    command.add_argument("--responses", metavar="DIR", help="folder of ARF and RMF files to simulate with, "
+                         "beside the shipped curves")
+    command.add_argument("--minimum", metavar="COLUMN=NUMBER", type=_minimum, action="append", default=[],
+                         help="only rows above this, such as significance=5; may be repeated")
+    command.add_argument("--quick", action="store_true", help="fewer methods and repeats, under two minutes")
+    add_model(command)
+    command.add_argument("--seed", type=int, default=1, metavar="N",
+                         help="of simulations, folds and bootstrap")
+    command.add_argument("-o", "--output", metavar="OUT", help="write numbers: .json (everything) or .ecsv")
+    command.add_argument("--figures", metavar="DIR", help="draw figures into this folder; needs matplotlib")
+    return command
+
+
+def _minimum(text):
+    """Turn ``COLUMN=NUMBER`` into a pair."""
+    name, equals, value = text.rpartition("=")
+    try:
+        if name and equals:
+            return name, float(value)
+    except ValueError:
+        pass
+    msg = f"{text!r} is not COLUMN=NUMBER, such as significance=5"
+    raise argparse.ArgumentTypeError(msg)
 
 
 def check_sklearn():
@@ -60,22 +105,8 @@ def run_simulated(n, *, model=None, responses=None, seed=1, log=None):
     return results
 
 
-def run_evaluate(args, say):
-    """
-    Run the subcommand.
-
-    Parameters
-    ----------
-    args : `~argparse.Namespace`
-        Of `astro_xlatent.cli.make_parser`.
-    say : callable
-        Receives lines on progress.
-
-    Returns
-    -------
-    code : int
-        0, or 1 if nothing could be evaluated.
-    """
+def run(args):
+    """Score the model, print the numbers, write and draw them where asked."""
     check_sklearn()
     out = _output_path(args.output)
     if (args.table is None) == (not args.simulated):
@@ -97,15 +128,15 @@ def run_evaluate(args, say):
             seed=args.seed,
             log=say,
         )
-    print(results.text(), flush=True)
+    tell(results.text())
     if args.figures is not None:
         from astro_xlatent.evaluate.figures import draw_figures
 
         for path in draw_figures(results, args.figures):
-            print(path)
+            tell(path)
     if out is not None:
         results.write(out)
-        print(f"\n{out}: {len(results.numbers)} numbers")
+        tell(f"\n{out}: {len(results.numbers)} numbers")
     return 0 if results.numbers else 1
 
 
@@ -117,7 +148,4 @@ def _output_path(text):
     if path.suffix not in (".json", ".ecsv"):
         msg = f"--output {path}: must end in .json or .ecsv"
         raise ParameterError(msg)
-    if not path.parent.is_dir():
-        msg = f"{path.parent}: no such folder; make it first"
-        raise XlatentError(msg)
-    return path
+    return file_output(path, overwrite=True)

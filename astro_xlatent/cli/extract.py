@@ -1,24 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """``astro-xlatent extract``: a spectrum from an event list and regions."""
 
-import sys
-import warnings
-from pathlib import Path
+from astro_xlatent.cli.shell import add_overwrite, file_output, tell
 
-from astro_xlatent.core.errors import SpectrumError, XlatentWarning
-
-__all__ = ["add_extract", "run_extract"]
+__all__ = ["add_parser", "run"]
 
 
-def add_extract(commands):
-    """
-    Add the subcommand to a parser.
-
-    Parameters
-    ----------
-    commands : argparse action
-        As `argparse.ArgumentParser.add_subparsers` gives it.
-    """
+def add_parser(commands):
+    """Add the subcommand; gives its parser."""
     command = commands.add_parser(
         "extract", help="extract a spectrum from an event list and regions",
         description="Write an OGIP spectrum of a region of an event list (Chandra evt2 and regevt3, eROSITA, "
@@ -38,50 +27,23 @@ def add_extract(commands):
     command.add_argument("--gti", metavar="FILE", help="further good time intervals")
     command.add_argument("--exposure", metavar="S", type=float, help="live time at the source in s")
     command.add_argument("-o", "--output", metavar="PHA", required=True, help="spectrum to write")
-    command.add_argument("--overwrite", action="store_true", help="replace PHA and what lies beside it")
-    command.set_defaults(run=run_extract)
+    add_overwrite(command, "PHA, with what lies beside it,")
+    return command
 
 
-def run_extract(args, warn=None):
-    """
-    Extract, write, and say what was found.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    warn : callable, optional
-        Takes the text of a warning; by default it goes to standard error.
-
-    Returns
-    -------
-    code : int
-        0; errors are raised.
-    """
+def run(args):
+    """Extract, write, and say what was found."""
+    from astro_xlatent.core.errors import SpectrumError
     from astro_xlatent.events.extract import extract_spectrum
 
-    out = Path(args.output)
-    _check_output(out, args.overwrite)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", XlatentWarning)
-        spectrum = extract_spectrum(
-            args.events, args.source, args.background, arf=args.arf, rmf=args.rmf, field=args.field,
-            energy_range=args.energy, select=args.select, good_times=args.gti, exposure=args.exposure)
-    for one in caught:
-        text = f"astro-xlatent: warning: {one.message}"
-        print(text, file=sys.stderr) if warn is None else warn(text)
+    # Before a large event list is read.
+    out = file_output(args.output, args.overwrite, SpectrumError)
+    spectrum = extract_spectrum(
+        args.events, args.source, args.background, arf=args.arf, rmf=args.rmf, field=args.field,
+        energy_range=args.energy, select=args.select, good_times=args.gti, exposure=args.exposure)
     spectrum.write(out, overwrite=args.overwrite)
-    print("\n".join(_summary(spectrum, out)))
+    tell("\n".join(_summary(spectrum, out)))
     return 0
-
-
-def _check_output(out, overwrite):
-    """Refuse an output before a large event list is read."""
-    if out.exists() and not overwrite:
-        msg = f"{out}: the file exists; give --overwrite or another name"
-        raise SpectrumError(msg)
-    if not out.parent.is_dir():
-        msg = f"{out.parent}: no such folder; make it first"
-        raise SpectrumError(msg)
 
 
 def _summary(spectrum, out):

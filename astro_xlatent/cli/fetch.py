@@ -3,26 +3,18 @@
 
 import argparse
 import re
-import sys
-import warnings
 from pathlib import Path
 
-from astro_xlatent.core.errors import ParameterError, TableError, XlatentWarning
+from astro_xlatent.cli.shell import add_progress, say, table_output, tell
+from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["add_fetch"]
+__all__ = ["add_parser", "run"]
 
 _REMEDY = 'fetching needs {}: pip install "astro_xlatent[archive]"'
 
 
-def add_fetch(commands):
-    """
-    Add the subcommand to the parser.
-
-    Parameters
-    ----------
-    commands : object
-        What `argparse.ArgumentParser.add_subparsers` gave.
-    """
+def add_parser(commands):
+    """Add the subcommand; gives its parser."""
     command = commands.add_parser(
         "fetch",
         help="fetch catalogues, spectra or labels from the archives",
@@ -36,16 +28,7 @@ def add_fetch(commands):
     _add_catalog(kinds)
     _add_spectra(kinds)
     _add_labels(kinds)
-
-
-def _progress(command):
-    command.add_argument(
-        "--no-progress",
-        dest="progress",
-        action="store_false",
-        default=sys.stderr.isatty(),
-        help="show no progress bar",
-    )
+    return command
 
 
 def _add_catalog(kinds):
@@ -90,8 +73,7 @@ examples:
     command.add_argument(
         "-o", "--output", metavar="OUT", required=True, help="table to write: .fits .vot .ecsv .csv .parquet"
     )
-    _progress(command)
-    command.set_defaults(run=_run_catalog)
+    add_progress(command)
 
 
 def _add_spectra(kinds):
@@ -112,8 +94,7 @@ def _add_spectra(kinds):
         help="csc: spectrum,arf,rmf (default), regevt3, srcreg; "
         "erosita: spectrum,background,arf,rmf (default), lightcurve",
     )
-    _progress(command)
-    command.set_defaults(run=_run_spectra)
+    add_progress(command)
 
 
 def _add_labels(kinds):
@@ -130,11 +111,6 @@ def _add_labels(kinds):
         "--no-nh-gal", dest="nh_gal", action="store_false", help="do not ask the CSC for the Galactic column"
     )
     command.add_argument("--cache", action="store_true", help="use and fill astropy's data cache")
-    command.set_defaults(run=_run_labels)
-
-
-def _say(text):
-    print(f"astro-xlatent: {text}", file=sys.stderr, flush=True)
 
 
 def _check_extra():
@@ -144,32 +120,6 @@ def _check_extra():
             __import__(name)
         except ImportError as error:
             raise ImportError(_REMEDY.format(name)) from error
-
-
-def _check_output(text):
-    """Refuse an output name before anything is fetched."""
-    from astro_xlatent.table.files import table_format
-
-    out = Path(text)
-    table_format(out, writing=True)
-    if out.exists():
-        msg = f"{out}: the file exists; choose another name or move it away"
-        raise TableError(msg)
-    if not out.parent.is_dir():
-        msg = f"{out.parent}: no such folder; make it first"
-        raise TableError(msg)
-    return out
-
-
-def _collected(function, *args, **kwargs):
-    """The result of a function, and whether it warned; its warnings are said in one line each."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        result = function(*args, **kwargs)
-    ours = [str(item.message) for item in caught if issubclass(item.category, XlatentWarning)]
-    for text in ours:
-        _say(f"warning: {text}")
-    return result, bool(ours)
 
 
 def _read_names(path):
@@ -203,31 +153,24 @@ def _where(args):
 
 
 def _run_catalog(args):
-    _check_extra()
     from astro_xlatent.archive import fetch_catalog
     from astro_xlatent.table.files import write_table
 
-    out = _check_output(args.output)
-    table, warned = _collected(
-        fetch_catalog,
-        args.catalog,
-        max_rows=args.max_rows,
-        cache=args.cache,
-        progress=args.progress,
-        **_where(args),
+    out = table_output(args.output)
+    table = fetch_catalog(
+        args.catalog, max_rows=args.max_rows, cache=args.cache, progress=args.progress, **_where(args)
     )
     write_table(table, out)
-    print(f"{out}: {len(table)} rows of {table.meta['ARCHIVE']}")
+    tell(f"{out}: {len(table)} rows of {table.meta['ARCHIVE']}")
     lower = {name.lower() for name in table.colnames}
     if len(table) and ({"obsid", "region_id"} <= lower or "detuid" in lower):
-        print(f"their spectra: astro-xlatent fetch spectra {out} -o {out.stem}_spectra")
+        tell(f"their spectra: astro-xlatent fetch spectra {out} -o {out.stem}_spectra")
     if not len(table):
-        _say("error: no row was found")
-    return 1 if warned or not len(table) else 0
+        say("error", "no row was found")
+    return 1 if args.warnings or not len(table) else 0
 
 
 def _run_spectra(args):
-    _check_extra()
     from astro_xlatent.archive import fetch_spectra
     from astro_xlatent.archive.spectra import default_folder
     from astro_xlatent.table.files import read_table
@@ -236,34 +179,39 @@ def _run_spectra(args):
     products = (
         None if args.products is None else [word.strip() for word in args.products.split(",") if word.strip()]
     )
-    manifest, _ = _collected(
-        fetch_spectra, table, args.output, mission=args.mission, products=products, progress=args.progress
+    manifest = fetch_spectra(
+        table, args.output, mission=args.mission, products=products, progress=args.progress
     )
     bad = manifest[(manifest["status"] == "failed") | (manifest["status"] == "missing")]
     mission = "erosita" if "background" in manifest["product"] else "csc"
     folder = args.output or default_folder(args.mission or mission)
     counts = [(int((manifest["status"] == s).sum()), s) for s in ("fetched", "present", "missing", "failed")]
-    print(f"{folder}: " + ", ".join(f"{count} files {status}" for count, status in counts if count))
+    tell(f"{folder}: " + ", ".join(f"{count} files {status}" for count, status in counts if count))
     for row in bad[:5]:
-        _say(f"{row['status']}: {row['object']} {row['product']}: {row['reason']}")
+        say(row["status"], f"{row['object']} {row['product']}: {row['reason']}")
     if len(bad) > 5:
-        _say(f"{len(bad) - 5} more, in {Path(folder) / 'manifest.ecsv'}")
+        say(f"{len(bad) - 5} more, in {Path(folder) / 'manifest.ecsv'}")
     if len(bad) < len(manifest):
-        print(f"use them: astro-xlatent enrich {args.table} --spectra {folder} -o enriched.fits")
+        tell(f"use them: astro-xlatent enrich {args.table} --spectra {folder} -o enriched.fits")
     return 1 if len(bad) else 0
 
 
 def _run_labels(args):
-    _check_extra()
     from astro_xlatent.archive import fetch_labels
     from astro_xlatent.table.files import write_table
 
-    out = _check_output(args.output)
-    table, warned = _collected(fetch_labels, nh_gal=args.nh_gal, cache=args.cache)
+    out = table_output(args.output)
+    table = fetch_labels(nh_gal=args.nh_gal, cache=args.cache)
     write_table(table, out)
     classes = ", ".join(
         f"{name} {sum(table['class_label'] == name)}" for name in sorted(set(table["class_label"]))
     )
-    print(f"{out}: {len(table)} sources: {classes}")
-    print(f"use them: astro-xlatent evaluate {out} --label class_label --minimum significance=5")
-    return 1 if warned else 0
+    tell(f"{out}: {len(table)} sources: {classes}")
+    tell(f"use them: astro-xlatent evaluate {out} --label class_label --minimum significance=5")
+    return 1 if args.warnings else 0
+
+
+def run(args):
+    """Fetch what was asked for, and say what to do with it."""
+    _check_extra()
+    return {"catalog": _run_catalog, "spectra": _run_spectra, "labels": _run_labels}[args.kind](args)

@@ -3,23 +3,14 @@
 The command ``astro-xlatent match``: two enriched tables in, their pairs out.
 """
 
-from pathlib import Path
-
+from astro_xlatent.cli.shell import add_overwrite, table_output, tell
 from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["add_match_parser", "run_match"]
+__all__ = ["add_parser", "run"]
 
 
-def add_match_parser(commands, run):
-    """
-    Add the subcommand to the parser of the command line.
-
-    Parameters
-    ----------
-    commands : argparse subparsers
-    run : callable
-        Takes the parsed arguments and returns the exit code.
-    """
+def add_parser(commands):
+    """Add the subcommand; gives its parser."""
     command = commands.add_parser(
         "match", help="find the sources that two enriched tables have in common",
         description="Match two tables by position, spectrum and flux. Both need ra and dec (degrees), and "
@@ -47,8 +38,8 @@ def add_match_parser(commands, run):
     command.add_argument("--n-sigma", type=float, default=5.0, metavar="N",
                          help="largest separation over combined error (default: 5)")
     command.add_argument("--position-only", action="store_true", help="do not compare spectra and fluxes")
-    command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
-    command.set_defaults(run=run)
+    add_overwrite(command)
+    return command
 
 
 def _position_error(text, table):
@@ -67,25 +58,9 @@ def _position_error(text, table):
     return angle
 
 
-def run_match(args):
-    """
-    Match two tables and write the pairs.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        See `add_match_parser`.
-
-    Returns
-    -------
-    line : str
-        What was found.
-
-    Raises
-    ------
-    XlatentError
-        As `~astro_xlatent.compare.match.match_catalogs` and the table files do.
-    """
+def run(args):
+    """Match two tables, write the pairs, and say what was found."""
+    out = table_output(args.output, args.overwrite)
     from astro_xlatent.compare.match import join_pairs, match_catalogs
     from astro_xlatent.table.files import read_table, write_table
 
@@ -100,10 +75,11 @@ def run_match(args):
     pairs = pairs[pairs["xm_prob"] >= args.min_prob]
     if args.columns != "none":
         pairs = join_pairs(a, b, pairs, columns=args.columns.split(",") if args.columns else None)
-    write_table(pairs, Path(args.output), overwrite=args.overwrite)
+    write_table(pairs, out, overwrite=args.overwrite)
     sure = int((pairs["xm_prob"] > 0.9).sum())
     line = f"{args.output}: {len(pairs)} of {found} candidate pairs, {sure} with xm_prob above 0.9"
-    if args.position_only:
-        return line
-    doubtful = int(((pairs["xm_prob"] > 0.9) & (pairs["xm_prob_same"] < 0.5 * pairs["xm_prob"])).sum())
-    return f"{line}, of which {doubtful} have probably changed"
+    if not args.position_only:
+        doubtful = int(((pairs["xm_prob"] > 0.9) & (pairs["xm_prob_same"] < 0.5 * pairs["xm_prob"])).sum())
+        line += f", of which {doubtful} have probably changed"
+    tell(line)
+    return 0

@@ -1,21 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-The command ``astro-xlatent train``: simulated skies in, a model out.
-"""
+"""``astro-xlatent train``: simulated skies in, a model out."""
 
 from dataclasses import replace
 
-__all__ = ["add_train", "run_train"]
+from astro_xlatent.cli.shell import tell
+
+__all__ = ["add_parser", "run"]
 
 
-def add_train(commands):
-    """
-    Add the subcommand to the parser of the command line.
-
-    Parameters
-    ----------
-    commands : argparse subparsers
-    """
+def add_parser(commands):
+    """Add the subcommand; gives its parser."""
     command = commands.add_parser(
         "train", help="train a model on simulated sources",
         description="Train teacher and encoder, calibrate, and write a model folder. A run that was "
@@ -40,23 +34,11 @@ def add_train(commands):
     command.add_argument("--threads", type=int, metavar="N", help="CPU threads")
     command.add_argument("--bundle", metavar="PACKAGE", help="copy the model into this source folder of "
                          "astro_xlatent and make it the default")
-    command.set_defaults(run=run_train)
+    return command
 
 
-def run_train(args):
-    """
-    Train a model, and put it into a checkout if asked.
-
-    Parameters
-    ----------
-    args : `~argparse.Namespace`
-        Parsed arguments.
-
-    Returns
-    -------
-    code : int
-        0 done, 1 stopped before the model was made.
-    """
+def run(args):
+    """Train a model, and put it into a checkout if asked; 1 if it stopped before the model was made."""
     from astro_xlatent.core.errors import ParameterError
     from astro_xlatent.train.export import bundle
     from astro_xlatent.train.run import prepare_instruments, train
@@ -75,7 +57,7 @@ def run_train(args):
                    resume=args.resume or args.finish, finish=args.finish, threads=args.threads)
     if folder is None:
         return 1
-    print(f"{folder}: use it with model={str(folder)!r}")
+    tell(f"{folder}: use it with --model {folder}")
     if args.bundle:
-        print(f"{args.bundle}: bundled as {bundle(folder, args.bundle)}")
+        tell(f"{args.bundle}: bundled as {bundle(folder, args.bundle)}")
     return 0

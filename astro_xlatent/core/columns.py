@@ -37,7 +37,7 @@ class ColumnSpec:
     ucd: str
     description: str
     optional: bool = False
-    format: str = None
+    format: str | None = None
 
 
 def _limits(name, unit, ucd, quantity, fmt, optional90=False, optional=False):

@@ -51,6 +51,8 @@ class Conf(ConfigNamespace):
         3, "Connections to one archive at a time.", cfgtype="integer(min=1, max=8)")
     archive_timeout = ConfigItem(
         60.0, "Seconds without an answer after which a request is given up.", cfgtype="float(min=0.01)")
+    archive_max_time = ConfigItem(
+        3600.0, "Longest time in seconds that one answer of an archive may take.", cfgtype="float(min=1)")
     archive_retries = ConfigItem(
         4, "How often a request that failed for a passing reason is sent again.",
         cfgtype="integer(min=0, max=20)")

@@ -9,6 +9,8 @@ turns it into a flag and a reason for that row alone.
 
 from astropy.utils.exceptions import AstropyUserWarning
 
+from astro_xlatent.core.text import printable
+
 __all__ = [
     "ArchiveError",
     "MissionError",
@@ -24,7 +26,10 @@ __all__ = [
 
 
 class XlatentError(ValueError):
-    """Base class of all errors that a user's input can cause."""
+    """Base class of all errors that a user's input can cause; its text is `printable`."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class SpectrumError(XlatentError):

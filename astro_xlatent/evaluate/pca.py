@@ -62,8 +62,8 @@ def read_spectra(table, spectra, mission=None):
 
 def _bins_of(entries, reasons):
     """One row of bins for every entry; empty where there is no usable spectrum."""
-    from astro_xlatent.table.sources import open_spectrum
     from astro_xlatent.spectra.binning import bins_from_spectra
+    from astro_xlatent.table.sources import open_spectrum
 
     pieces = []
     for entry in entries:

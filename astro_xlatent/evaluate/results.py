@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.core.files import replacing
+from astro_xlatent.core.text import aligned
 
 __all__ = ["Number", "Results", "escaped"]
 
@@ -106,7 +108,7 @@ class Results:
         for section in dict.fromkeys(n.section for n in self.numbers):
             lines += ["", section, "-" * len(section)]
             rows = [(n.quantity, n.method, n.subset, str(n.n), n.text()) for n in self.find(section)]
-            lines += _aligned([("quantity", "method", "rows", "n", "value [90 % interval]"), *rows])
+            lines.append(aligned([("quantity", "method", "rows", "n", "value [90 % interval]"), *rows]))
         if self.notes:
             lines += ["", "Notes", "-----", *(f"* {note}" for note in self.notes)]
         return "\n".join(lines)
@@ -146,9 +148,11 @@ class Results:
             for number in content["numbers"]:
                 for key in ("value", "low", "high"):
                     number[key] = number[key] if math.isfinite(number[key]) else None
-            path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         elif path.suffix == ".ecsv":
-            self.to_table().write(path, format="ascii.ecsv", overwrite=True)
+            with replacing(path) as temporary:
+                self.to_table().write(temporary, format="ascii.ecsv")
         else:
             msg = f"{path}: results are written as .json or .ecsv; give such a name"
             raise ParameterError(msg)
@@ -178,8 +182,3 @@ class Results:
 def escaped(text):
     """Text with what is special in reStructuredText escaped."""
     return re.sub(r"([\\*`|_])", r"\\\1", text)
-
-
-def _aligned(rows):
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]

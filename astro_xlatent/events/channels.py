@@ -48,8 +48,8 @@ class Channels:
     first: int
     size: int
     response: object = None
-    e_lo: np.ndarray = None
-    e_hi: np.ndarray = None
+    e_lo: np.ndarray | None = None
+    e_hi: np.ndarray | None = None
     in_ev: bool = False
     step: int = 1
 

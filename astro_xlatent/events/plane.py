@@ -82,6 +82,7 @@ def _tangent_plane(events, source):
 
 
 def check_place(events: EventFile, tallies: list, occupancy: Occupancy, field: Aperture | None) -> None:
+    """Refuse regions that lie off the detector or outside the field; warn where they lie so in part."""
     for tally in tallies:
         x, y, weight = tally.aperture.points()
         if not len(x):
@@ -109,6 +110,7 @@ def check_place(events: EventFile, tallies: list, occupancy: Occupancy, field: A
 
 
 def check_overlap(source: object, background: object) -> None:
+    """Refuse a background within the source region; warn where they overlap."""
     x, y, weight = source.aperture.points()
     share = np.sum(weight[background.aperture.contains(x, y)]) / np.sum(weight)
     x, y, weight = background.aperture.points()
@@ -123,4 +125,5 @@ def check_overlap(source: object, background: object) -> None:
 
 
 def warn(text: str) -> None:
+    """Warn the user who called the extraction."""
     warnings.warn(text, XlatentWarning, stacklevel=5)

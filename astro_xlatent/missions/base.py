@@ -87,9 +87,9 @@ class Mission(ABC):
 
     name = ""
     title = ""
-    telescopes = ()
-    instruments = ()
-    bands = ()
+    telescopes: tuple[str, ...] = ()
+    instruments: tuple[str, ...] = ()
+    bands: tuple[tuple[str, float, float], ...] = ()
 
     @abstractmethod
     def matches(self, table):

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ModelError
-from astro_xlatent.core.plugins import load_plugins
+from astro_xlatent.core.files import replacing
+from astro_xlatent.core.plugins import load_plugin, plugin_names
 from astro_xlatent.model.base import LatentModel
 from astro_xlatent.model.bundled import BUNDLED, DEFAULT
 
@@ -43,7 +44,7 @@ def available_models() -> list[str]:
         Bundled models first, then those that installed packages register in
         the entry-point group ``astro_xlatent.models``.
     """
-    return [*BUNDLED, *sorted(set(load_plugins(ENTRY_POINTS)) - set(BUNDLED))]
+    return list(dict.fromkeys([*BUNDLED, *plugin_names(ENTRY_POINTS)]))
 
 
 def load_model(name: str | os.PathLike | LatentModel | None = None, *,
@@ -81,9 +82,8 @@ def load_model(name: str | os.PathLike | LatentModel | None = None, *,
         raise ModelError(msg)
     name, device = str(name or conf.default_model or DEFAULT), _choose_device(device or conf.device)
     if name not in BUNDLED and not _is_folder(name):
-        plugins = load_plugins(ENTRY_POINTS)
-        if name in plugins:
-            return _from_plugin(name, plugins[name], device)
+        if name in plugin_names(ENTRY_POINTS):
+            return _from_plugin(name, load_plugin(ENTRY_POINTS, name), device)
     folder = model_folder(name).resolve()
     return _read_folder(folder, device, _signature(folder))
 
@@ -213,9 +213,8 @@ def selftest(name: str | None = None) -> float:
 
 def replace_file(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
     """Let ``write`` make a file under a temporary name, then give it its name."""
-    temporary = Path(path).with_name(Path(path).name + ".tmp")
-    write(temporary)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        write(temporary)
 
 
 def save_tensors(path: str | os.PathLike, modules: dict[str, "nn.Module"]) -> None:

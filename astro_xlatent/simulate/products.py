@@ -9,8 +9,6 @@ arcmin of off-axis angle, redistribution matrices once per camera; the headers
 of the spectra point at them.
 """
 
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import numpy as np
 from astropy.time import Time
 
 from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.files import building_folder
 from astro_xlatent.simulate.catalog import catalog_part
 from astro_xlatent.simulate.chunks import (
     check_arguments,
@@ -76,12 +75,9 @@ def write_catalog(folder, n, mission, *, seed=1, classes=None, spectra=True, ove
     weights = class_weights(classes)
     folder = Path(folder)
     _check_folder(folder, overwrite)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with building_folder(folder.parent) as building:
         _build(building, n, mission, seed, weights, spectra, progress)
         _publish(building, folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return folder / CATALOG_NAME
 
 
@@ -93,12 +89,15 @@ def _check_folder(folder, overwrite):
         msg = f"{folder.parent}: no such folder; make it first"
         raise TableError(msg)
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-        msg = f"{folder} is not empty; allow overwriting or choose another folder"
+        whole = (folder / CATALOG_NAME).exists()
+        cut = "" if whole else f" and holds no {CATALOG_NAME}: a run may have been cut"
+        msg = f"{folder} is not empty{cut}; pass overwrite=True or choose another folder"
         raise TableError(msg)
 
 
 def _publish(building, folder):
-    """Move the files into place, the catalogue last."""
+    """Move the files into place, the catalogue last; a former one never stands beside new spectra."""
+    (folder / CATALOG_NAME).unlink(missing_ok=True)
     files = sorted(p.relative_to(building) for p in building.rglob("*") if p.is_file())
     for name in sorted(files, key=lambda path: path.name == CATALOG_NAME):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -164,7 +164,7 @@ class EnergyBins:
     area: np.ndarray
     resolution: np.ndarray
     valid: np.ndarray
-    energy_weighted: np.ndarray = None
+    energy_weighted: np.ndarray | None = None
 
     def __post_init__(self):
         for name in ("e_lo", "e_hi", "counts", "background", "background_error", "area", "resolution"):

@@ -127,13 +127,13 @@ class XraySpectrum:
 
     counts: np.ndarray
     exposure: float
-    channel: np.ndarray = None
+    channel: np.ndarray | None = None
     backscale: object = 1.0
     areascale: object = 1.0
     background: object = None
     response: object = None
-    quality: np.ndarray = None
-    grouping: np.ndarray = None
+    quality: np.ndarray | None = None
+    grouping: np.ndarray | None = None
     telescope: str = ""
     instrument: str = ""
     meta: dict = field(default_factory=dict)

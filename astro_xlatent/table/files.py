@@ -6,7 +6,6 @@ The suffix decides and is never guessed: FITS, VOTable, ECSV, CSV and Parquet.
 A file appears under its name only when it is complete.
 """
 
-import os
 import warnings
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from astropy.units import UnitsWarning
 
 from astro_xlatent.core.columns import element_names
 from astro_xlatent.core.errors import ParameterError, TableError
+from astro_xlatent.core.files import check_input, check_output, replacing
 from astro_xlatent.core.provenance import PROVENANCE_KEYS
 from astro_xlatent.table.storage import fill_empty, mend_columns, storable_columns
 
@@ -107,11 +107,8 @@ def read_table(path: str | Path) -> Table:
     `~astro_xlatent.core.errors.TableError`
         If the file is missing or cannot be read as that format.
     """
-    path = Path(path)
     form = table_format(path)
-    if not path.is_file():
-        msg = f"{path}: no such file"
-        raise TableError(msg)
+    path = check_input(path, error=TableError)
     try:
         with warnings.catch_warnings():
             _ignore_harmless()
@@ -200,6 +197,14 @@ def flatten_vectors(table: Table) -> Table:
     return flat
 
 
+def _without_formulas(flat):
+    """Quote reasons that a spreadsheet would run: they may begin with a stranger's file name."""
+    if "xl_reason" in flat.colnames:
+        flat["xl_reason"] = [f"'{text}" if str(text)[:1] in "=+-@" and str(text) else str(text)
+                             for text in flat["xl_reason"]]
+    return flat
+
+
 def _write_votable(table, path):
     """Write VOTable with the metadata, which ``Table.write`` drops, as INFO elements."""
     from astropy.io.votable import from_table
@@ -238,24 +243,18 @@ def write_table(table: Table, path: str | Path, *, overwrite: bool = False) -> N
     `~astro_xlatent.core.errors.TableError`
         If the file exists, or the table cannot be written in that format.
     """
-    path = Path(path)
     form = table_format(path, writing=True)
-    if path.exists() and not overwrite:
-        msg = f"{path}: the file exists; allow overwriting or choose another name"
-        raise TableError(msg)
-    # The temporary name keeps the suffix: astropy packs by it.
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    path = check_output(path, overwrite, error=TableError)
     try:
-        with warnings.catch_warnings():
+        with replacing(path) as temporary, warnings.catch_warnings():
             _ignore_harmless()
             table = storable_columns(table, form)
             if form == "votable":
                 _write_votable(table, temporary)
             elif form == "ascii.csv":
-                flatten_vectors(table).write(temporary, format=form)
+                _without_formulas(flatten_vectors(table)).write(temporary, format=form)
             else:
                 table.write(temporary, format=form)
-        os.replace(temporary, path)
     except TableError:
         raise
     except ImportError as error:
@@ -264,5 +263,3 @@ def write_table(table: Table, path: str | Path, *, overwrite: bool = False) -> N
     except Exception as error:
         msg = f"{path}: the table cannot be written as {form}: {_first_line(error)}"
         raise TableError(msg) from error
-    finally:
-        temporary.unlink(missing_ok=True)

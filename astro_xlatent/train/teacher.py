@@ -15,9 +15,9 @@ from astro_xlatent.model.network import (
     Decoder,
     Teacher,
 )
-from astro_xlatent.train.reference import teacher_input
 from astro_xlatent.physics.absorption import absorption_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID
+from astro_xlatent.train.reference import teacher_input
 from astro_xlatent.train.targets import density_target
 
 __all__ = ["new_decoder", "train_teacher"]
@@ -175,7 +175,7 @@ def _fisher(decoder, u, back, folds, step=0.05):
     """Mean information on whitened latents, of `N_COUNTS` counts, (D, D)."""
     total = torch.zeros(u.shape[1], u.shape[1], dtype=torch.float64)
     for fold in folds[:: max(1, len(folds) // 4)]:
-        def root_counts(values):
+        def root_counts(values, fold=fold):
             m = decoder(values.float()) @ fold.T
             return 2 * torch.sqrt(N_COUNTS * m / m.sum(-1, keepdim=True) + FLOOR).double()
 

@@ -138,7 +138,7 @@ def ablation_text(results, facts):
 
 def _table(results, columns, cell):
     """Aligned lines; variants without any entry are left out."""
-    from astro_xlatent.cli.words import aligned
+    from astro_xlatent.core.text import aligned
 
     rows = [("variant", *(title for title, _, _ in columns))]
     for result in results:

@@ -23,11 +23,14 @@ from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.network import Config, Encoder, Teacher
 from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.pretrained import replace_file, save_tensors
-from astro_xlatent.train.reference import teacher_input
 from astro_xlatent.physics.grid import N_ENERGY
 from astro_xlatent.simulate.instruments import default_instruments, load_instruments
 from astro_xlatent.simulate.observe import merge_randomly
 from astro_xlatent.simulate.populations import Sources
+from astro_xlatent.train.encoder import LOSS_WEIGHTS, encoder_losses
+from astro_xlatent.train.reference import teacher_input
+from astro_xlatent.train.stream import draw_training_sources
+from astro_xlatent.train.teacher import new_decoder, train_teacher
 from benchmarks.ablation.data import (
     MODES,
     TRAIN_ROWS,
@@ -36,12 +39,9 @@ from benchmarks.ablation.data import (
     merged_rows,
     observe,
 )
-from benchmarks.ablation.scores import COUNTS, excess_cash, hardness_features, head_answers, judge
-from astro_xlatent.train.encoder import LOSS_WEIGHTS, encoder_losses
 from benchmarks.ablation.paper_style import PaperAutoencoder, paper_input, paper_scale, to_fine_grid
 from benchmarks.ablation.plain_vae import KL_WEIGHT, cash_of_counts, divergence, draw_latents
-from astro_xlatent.train.stream import draw_training_sources
-from astro_xlatent.train.teacher import new_decoder, train_teacher
+from benchmarks.ablation.scores import COUNTS, excess_cash, hardness_features, head_answers, judge
 
 __all__ = ["BASELINE", "REFERENCE", "VARIANTS", "AblationSettings", "Variant", "run_ablation"]
 

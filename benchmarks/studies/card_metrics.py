@@ -96,7 +96,7 @@ def metrics_table(results):
 
 
 def insert_metrics(card, table, path="card"):
-    """
+    r"""
     Card with its paragraph *Evaluation* replaced.
 
     Parameters
@@ -117,8 +117,8 @@ def insert_metrics(card, table, path="card"):
     Examples
     --------
     >>> from benchmarks.studies.card_metrics import insert_metrics
-    >>> insert_metrics("**Evaluation.** None.\\n\\n**Known failures.**", "**Evaluation.** Good.\\n")
-    '**Evaluation.** Good.\\n\\n**Known failures.**'
+    >>> insert_metrics("**Evaluation.** None.\n\n**Known failures.**", "**Evaluation.** Good.\n")
+    '**Evaluation.** Good.\n\n**Known failures.**'
     """
     if len(_PARAGRAPH.findall(card)) != 1:
         msg = (f"{path}: has no paragraph **Evaluation.** before **Known failures**; "

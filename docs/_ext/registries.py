@@ -4,14 +4,18 @@ Directives that turn the package's registries into tables.
 
 ``.. xl-columns::`` shows `astro_xlatent.core.columns.COLUMNS`, ``.. xl-flags::``
 `astro_xlatent.core.flags.FLAGS`, and ``.. xl-meta::`` the provenance keys.
-``.. xl-model-card::`` shows the card of the default model.
+``.. xl-model-card::`` shows the card of the default model, ``.. xl-rooms::`` the
+rooms of the package.
 """
 
+import ast
 import re
+from pathlib import Path
 
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
+import astro_xlatent
 from astro_xlatent.core.columns import COLUMNS, GROUP_COLUMNS
 from astro_xlatent.core.flags import FLAGS
 from astro_xlatent.core.provenance import PROVENANCE_KEYS
@@ -43,6 +47,13 @@ def column_rows():
         note = " (optional)" if spec.optional else grouped
         text = literal_names(spec.description) + note
         yield f"``{spec.name}``", kind, unit, f"``{spec.ucd}``", text
+
+
+def room_sentence(room):
+    """First sentence of a room's docstring; the room is not imported."""
+    source = Path(astro_xlatent.__file__).with_name(room) / "__init__.py"
+    text = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8")))
+    return text.split("\n\n")[0].replace("\n", " ").partition("; read")[0].rstrip(".") + "."
 
 
 class RegistryTable(Directive):
@@ -92,6 +103,20 @@ class MetaTable(RegistryTable):
         return [(f"``{key}``", text) for key, text in PROVENANCE_KEYS.items()]
 
 
+class Rooms(RegistryTable):
+    """The rooms of the package, from top to bottom, with the sentences of their docstrings."""
+
+    header = ("floor", "room", "what it does")
+    has_content = True
+
+    def rows(self):
+        """One row for each room."""
+        floors = [line.split() for line in self.content if line.strip()]
+        for number, floor in zip(range(len(floors), 0, -1), floors, strict=True):
+            for room in floor:
+                yield str(number), f"``{room}/``", room_sentence(room)
+
+
 class ModelCard(Directive):
     """The card of the default model, without its title."""
 
@@ -114,4 +139,5 @@ def setup(app):
     for name, directive in (("columns", ColumnTable), ("flags", FlagTable), ("meta", MetaTable)):
         app.add_directive(f"xl-{name}", directive)
     app.add_directive("xl-model-card", ModelCard)
+    app.add_directive("xl-rooms", Rooms)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

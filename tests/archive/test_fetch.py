@@ -12,9 +12,9 @@ from astropy.table import Table
 from astro_xlatent import add_latents, conf
 from astro_xlatent.archive import fetch_catalog
 from astro_xlatent.archive.arrange import arrange_columns
+from astro_xlatent.compare.positions import read_positions
 from astro_xlatent.core.errors import ArchiveError, ParameterError, RegionError, XlatentWarning
 from astro_xlatent.missions.base import get_mission, identify_mission
-from astro_xlatent.compare.positions import read_positions
 from astro_xlatent.simulate.products import write_catalog
 from astro_xlatent.table.files import read_table
 

@@ -15,11 +15,11 @@ from astro_xlatent.simulate.instruments import prepare
 from astro_xlatent.train.stream import CHUNK
 from astro_xlatent.spectra.bins import FINE_EDGES
 from benchmarks.ablation import variants as ablation
-from benchmarks.ablation.run import ablation_results, ablation_text
 from benchmarks.ablation.data import draw_observation, flat_area, observe
-from benchmarks.ablation.scores import excess_cash, hardness_features, judge
 from benchmarks.ablation.paper_style import PAPER_EDGES, PaperAutoencoder, paper_input, to_fine_grid
 from benchmarks.ablation.plain_vae import cash_of_counts, divergence, draw_latents, folded
+from benchmarks.ablation.run import ablation_results, ablation_text
+from benchmarks.ablation.scores import excess_cash, hardness_features, judge
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@
 import pytest
 
 from astro_xlatent.core.errors import ParameterError
-from benchmarks.studies.card_metrics import insert_metrics, main, metrics_table
 from astro_xlatent.evaluate.results import Number, Results
 from astro_xlatent.model.bundled import DEFAULT
 from astro_xlatent.model.pretrained import model_folder
+from benchmarks.studies.card_metrics import insert_metrics, main, metrics_table
 
 
 def _results(model="m-1"):

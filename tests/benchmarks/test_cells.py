@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from astro_xlatent import load_model
-from benchmarks.studies.cells import CELL_RANGES, _cell, cell_numbers, simulate_cells
 from astro_xlatent.model.network import LOG_NH_RANGE
 from astro_xlatent.simulate.instruments import default_instruments
+from benchmarks.studies.cells import CELL_RANGES, _cell, cell_numbers, simulate_cells
 
 
 def test_cells_are_numbered_by_class_and_counts():

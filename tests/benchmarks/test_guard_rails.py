@@ -5,6 +5,10 @@ import numpy as np
 import pytest
 
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.model.calibration import WEIGHTS
+from astro_xlatent.physics.emission import powerlaw
+from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
+from astro_xlatent.simulate.populations import draw_sources
 from benchmarks.studies import guard_rails, oddities
 from benchmarks.studies.guard_rails import (
     evaluate_guard_rails,
@@ -14,10 +18,6 @@ from benchmarks.studies.guard_rails import (
     share_of,
 )
 from benchmarks.studies.oddities import TESTED, TUNING, shift_gain
-from astro_xlatent.model.calibration import WEIGHTS
-from astro_xlatent.physics.emission import powerlaw
-from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
-from astro_xlatent.simulate.populations import draw_sources
 
 
 @pytest.fixture(scope="module")

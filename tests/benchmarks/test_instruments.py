@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from astro_xlatent.simulate.instruments import default_instruments
 from benchmarks.studies.instruments import (
     evaluate_instruments,
     fine_tune,
@@ -13,7 +14,6 @@ from benchmarks.studies.instruments import (
     paired_numbers,
 )
 from benchmarks.studies.repeats import change_p_values, disjoint_pairs, evaluate_repeats, repeat_numbers
-from astro_xlatent.simulate.instruments import default_instruments
 
 pytest.importorskip("sklearn", reason="evaluation needs scikit-learn")
 

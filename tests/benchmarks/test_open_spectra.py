@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.flags import Flag
 from benchmarks.studies.open_spectra import (
     Compared,
     compare_spectra,
@@ -15,7 +16,6 @@ from benchmarks.studies.open_spectra import (
     spectra_numbers,
 )
 from benchmarks.studies.reference import MODELS, ReferenceFit
-from astro_xlatent.core.flags import Flag
 
 
 def test_tables_and_numbers(shared_data, tmp_path, random_model):

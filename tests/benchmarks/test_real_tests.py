@@ -6,9 +6,9 @@ import pytest
 from evaluate.labelled import make_labelled
 
 from astro_xlatent.core.columns import CLASSES
+from astro_xlatent.evaluate.rows import prepare_rows
 from benchmarks.studies import real_tests
 from benchmarks.studies.real_tests import class_numbers, column_numbers, moved_to_plane, prior_numbers
-from astro_xlatent.evaluate.rows import prepare_rows
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,8 @@
 import numpy as np
 import pytest
 
+from astro_xlatent.simulate.instruments import default_instruments
+from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
 from benchmarks.studies.reconstruction import (
     CountsComponents,
     _family_spectrum,
@@ -13,8 +15,6 @@ from benchmarks.studies.reconstruction import (
     gof_numbers,
     oracle_fit,
 )
-from astro_xlatent.simulate.instruments import default_instruments
-from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
 
 
 @pytest.fixture(scope="module")

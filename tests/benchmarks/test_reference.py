@@ -6,12 +6,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 from astro_xlatent.core.errors import SpectrumError
-from benchmarks.studies import reference
-from benchmarks.studies.reference import LOG_NH, MODELS, OnOff, best_reference_fit, fit_reference
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.emission import blackbody, powerlaw
 from astro_xlatent.spectra.spectrum import XraySpectrum
+from benchmarks.studies import reference
+from benchmarks.studies.reference import LOG_NH, MODELS, OnOff, best_reference_fit, fit_reference
 
 POWER_LAW, BLACK_BODY, _, _, TWO, _ = MODELS
 

@@ -76,7 +76,8 @@ def test_enrich_hands_options_on(calls, table, tmp_path):
     assert run(*base, "--spectra", tmp_path, "--mission", "csc", "--prior", prior) == 0
     assert run(*base, "--spectra", "pha", "--model", "m-1", "--prior", "galactic") == 0
     assert run(*base, "--group-by", "pha") == 0
-    common = {"mission": None, "model": None, "prior": None, "progress": False, "group_by": None}
+    common = {"mission": None, "model": None, "prior": None, "progress": False, "group_by": None,
+              "overwrite": False}
     assert calls == [
         (None, common),
         (tmp_path, {**common, "mission": "csc", "prior": {"AGN": 1.0}}),
@@ -134,7 +135,8 @@ def test_errors_have_no_traceback_unless_asked(monkeypatch, table, tmp_path, cap
         msg = "model 'x' is unknown; installed: y"
         raise ModelError(msg)
 
-    monkeypatch.setitem(sys.modules, "astro_xlatent.table.add_latents", SimpleNamespace(add_latents=add_latents))
+    fake = SimpleNamespace(add_latents=add_latents)
+    monkeypatch.setitem(sys.modules, "astro_xlatent.table.add_latents", fake)
     args = ["enrich", table, "-o", tmp_path / "o.ecsv"]
     assert run(*args) == 1
     assert capsys.readouterr().err == "astro-xlatent: error: model 'x' is unknown; installed: y\n"
@@ -166,7 +168,8 @@ def test_interrupt_is_130(monkeypatch, table, tmp_path, capsys):
     def add_latents(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(sys.modules, "astro_xlatent.table.add_latents", SimpleNamespace(add_latents=add_latents))
+    fake = SimpleNamespace(add_latents=add_latents)
+    monkeypatch.setitem(sys.modules, "astro_xlatent.table.add_latents", fake)
     assert run("enrich", table, "-o", tmp_path / "o.ecsv") == 130
     assert capsys.readouterr().err == "astro-xlatent: error: interrupted\n"
     assert not (tmp_path / "o.ecsv").exists()
@@ -210,7 +213,7 @@ def test_output_folder_must_exist(calls, table, tmp_path, capsys):
 def test_closed_pipe_is_quiet():
     """``astro-xlatent ... | head`` ends without a traceback."""
     code = ("from astro_xlatent.cli import main as cli\n"
-            "cli._run_info = lambda args: print('line\\n' * 200000) or 0\n"
+            "cli.info.run = lambda args: print('line\\n' * 200000) or 0\n"
             "raise SystemExit(cli.main(['info']))")
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.readline()
@@ -227,7 +230,7 @@ def test_sigint_of_a_process():
     code = ("import signal, time\nfrom astro_xlatent.cli import main as cli\n"
             "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "def wait(args):\n    print('ready', flush=True)\n    time.sleep(60)\n"
-            "cli._run_info = wait\nraise SystemExit(cli.main(['info']))")
+            "cli.info.run = wait\nraise SystemExit(cli.main(['info']))")
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"

@@ -9,8 +9,8 @@ from enriched import make_enriched
 
 import astro_xlatent
 from astro_xlatent.cli import main as cli
-from astro_xlatent.core.errors import TableError
 from astro_xlatent.compare.match import join_pairs, match_catalogs
+from astro_xlatent.core.errors import TableError
 from astro_xlatent.table.files import read_table, write_table
 
 
@@ -77,7 +77,7 @@ def test_options(files, tmp_path, capsys):
     assert run(*base, "--all", "--flux", "none", "--min-prob", "1.1", "--columns", "name") == 0
     assert len(read_table(out)) == 0 and "xm_flux_ratio" not in read_table(out).colnames
     capsys.readouterr()
-    assert run(*base, "--a-error", "2 apples") == 1
+    assert run(*base, "--a-error", "2 apples") == 2
     assert "neither a column nor an angle" in capsys.readouterr().err
     assert run(*base, "--columns", "nonsense") == 1
     assert "neither table has nonsense" in capsys.readouterr().err
@@ -118,12 +118,12 @@ def test_join_names_and_meta(sky):
 
 
 def test_top_level_names(sky):
-    """What is needed most is had from the package; ``combine`` is function and module alike."""
+    """What is needed most is had from the package; ``combine`` is one of them."""
     a, b = sky
     assert len(astro_xlatent.match_catalogs(a, b)) == 8
-    joint = astro_xlatent.compare.observations([a, b[::-1]])
+    joint = astro_xlatent.combine([a, b[::-1]])
     np.testing.assert_array_equal(joint.n_obs, 2)
-    assert astro_xlatent.compare.observations.combine([a]).n_obs.tolist() == [1] * 8
+    assert astro_xlatent.combine([a]).n_obs.tolist() == [1] * 8
     assert len(astro_xlatent.group_latents(a)) == 8
     assert len(astro_xlatent.neighbors(Table(a), 0, k=3)) == 3
     assert len(astro_xlatent.outliers(a, n=2, k=2, exclude=())) == 2

@@ -6,8 +6,8 @@ import pytest
 from astropy.table import Table
 from enriched import make_enriched
 
-from astro_xlatent.core.errors import ModelError, ParameterError, TableError
 from astro_xlatent.compare.neighbors import neighbors, outliers
+from astro_xlatent.core.errors import ModelError, ParameterError, TableError
 from astro_xlatent.core.flags import Flag
 
 D = 8

@@ -8,7 +8,6 @@ from astropy.coordinates import SkyCoord, search_around_sky
 from astropy.table import MaskedColumn, QTable, Table
 from scipy import integrate
 
-from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.compare.positions import (
     candidate_pairs,
     check_probability,
@@ -17,6 +16,7 @@ from astro_xlatent.compare.positions import (
     read_positions,
     sky_density,
 )
+from astro_xlatent.core.errors import ParameterError, TableError
 
 
 def catalogue(rng, n, error):

@@ -6,8 +6,8 @@ import pytest
 from astropy.table import Table
 
 from astro_xlatent.core.errors import TableError
-from benchmarks.studies.discriminator import Rows
 from astro_xlatent.evaluate.labels import load_detections, load_sources
+from benchmarks.studies.discriminator import Rows
 
 
 def _sources(tmp_path, **changes):

@@ -4,10 +4,9 @@
 import numpy as np
 import pytest
 from astropy.table import Table
+from enriched import make_enriched
 
 from astro_xlatent.core.errors import ParameterError, TableError
-
-from enriched import make_enriched
 
 pytest.importorskip("matplotlib")
 

@@ -171,6 +171,6 @@ def test_command_line(tmp_path, capsys):
     assert not list(out.rglob("*.arf.gz"))
     assert cli.main(options) == 1
     assert "not empty" in capsys.readouterr().err
-    assert cli.main([*options, "--overwrite", "--classes", "QSO"]) == 1
+    assert cli.main([*options, "--overwrite", "--classes", "QSO"]) == 2
     assert "allowed: AGN" in capsys.readouterr().err
     assert cli.main([*options, "--overwrite", "--classes", "AGN=x"]) == 2

@@ -33,12 +33,12 @@ class Draft:
 
     primary: np.ndarray
     nh_gal: np.ndarray
-    nh_int: np.ndarray = None
-    secondary: np.ndarray = None
-    nh_second: np.ndarray = None
-    redshift: np.ndarray = None
-    photon_index: np.ndarray = None
-    kt: np.ndarray = None
+    nh_int: np.ndarray | None = None
+    secondary: np.ndarray | None = None
+    nh_second: np.ndarray | None = None
+    redshift: np.ndarray | None = None
+    photon_index: np.ndarray | None = None
+    kt: np.ndarray | None = None
     extra: dict = field(default_factory=dict)
 
     def __post_init__(self):

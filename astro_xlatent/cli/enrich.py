@@ -1,0 +1,111 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""``astro-xlatent enrich``: a table in, the table with latents, classes and N_H out."""
+
+import json
+from pathlib import Path
+
+from astro_xlatent.cli.shell import add_model, add_overwrite, add_progress, say, table_output, tell
+from astro_xlatent.core.errors import ParameterError
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands):
+    """Add the subcommand; gives its parser."""
+    command = commands.add_parser(
+        "enrich", help="add latents, classes and N_H to a table",
+        description="Add latents, classes and column densities to a table of X-ray sources. "
+        "Suffixes: .fits .vot .ecsv .csv .parquet. CSV loses units and splits vectors "
+        "(xl_latent_0 ... xl_latent_7); the others keep both.")
+    command.add_argument("table", metavar="TABLE", help="table to read")
+    command.add_argument("-o", "--output", metavar="OUT", required=True, help="table to write")
+    command.add_argument("--spectra", metavar="DIR|COLUMN",
+                         help="folder of spectra, or column with their paths")
+    command.add_argument("--region", metavar="REGION",
+                         help="only rows within this DS9, CRTF or FITS region on the sky")
+    command.add_argument("--mission", default="auto", metavar="NAME",
+                         help="auto (default), csc, erosita, ...; see: astro-xlatent info")
+    command.add_argument("--prior", default="none", metavar="none|galactic|FILE.json",
+                         help="class prior (default: none, all classes alike)")
+    command.add_argument("--group-by", metavar="COLUMN", help="join latents and class of all rows with the "
+                         "same value in this column, such as name: observations of one source")
+    add_model(command)
+    add_overwrite(command)
+    command.add_argument("--replace", action="store_true", help="replace xl_ columns that TABLE has already")
+    add_progress(command)
+    # What add_latents calls overwrite are columns; the option of this name is about the file.
+    command.set_defaults(words={"overwrite": "--replace"})
+    return command
+
+
+def _read_prior(text):
+    """Turn ``--prior`` into what `add_latents` takes."""
+    if text in ("none", "galactic"):
+        return None if text == "none" else text
+    path = Path(text)
+    if path.suffix.lower() != ".json":
+        msg = f"--prior must be none, galactic or a .json file of class: probability, got {text!r}"
+        raise ParameterError(msg)
+    try:
+        prior = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        msg = f"--prior {path}: cannot be read as JSON: {error}"
+        raise ParameterError(msg) from error
+    if not isinstance(prior, dict):
+        msg = f'--prior {path}: must hold an object such as {{"AGN": 0.7, "LMXB": 0.3}}'
+        raise ParameterError(msg)
+    return prior
+
+
+def _find_spectra(text, table):
+    """Turn ``--spectra`` into a column name, a folder, or None."""
+    if text is None or text in table.colnames:
+        return text
+    if Path(text).is_dir():
+        return Path(text)
+    msg = f"--spectra {text}: neither a folder nor a column; columns: {', '.join(table.colnames)}"
+    raise ParameterError(msg)
+
+
+def _summary(table):
+    """Rows with results, and lines that say from what they come and what is flagged."""
+    import numpy as np
+
+    from astro_xlatent.core.flags import FLAGS, Flag
+
+    flags = np.asarray(table["xl_flag"])
+    done = (flags & Flag.NO_DATA) == 0
+    bands = int(np.sum(done & ((flags & Flag.BANDS_ONLY) != 0)))
+    counts = [(int(np.sum((flags & flag) != 0)), flag.name) for flag in FLAGS]
+    raised = ", ".join(f"{name} {count}" for count, name in counts if count)
+    return int(done.sum()), [
+        f"{int(done.sum()) - bands} rows from spectra, {bands} from bands, {int(np.sum(~done))} without data",
+        f"flags: {raised or 'none'}"]
+
+
+def run(args):
+    """Read a table, add the columns, write it."""
+    out = table_output(args.output, args.overwrite)
+    prior = _read_prior(args.prior)
+    if args.progress:
+        say(f"reading {args.table}")
+    from astro_xlatent.table.add_latents import add_latents
+    from astro_xlatent.table.files import read_table, write_table
+
+    table = read_table(args.table)
+    if args.region is not None:
+        from astro_xlatent.table.select import select_by_region
+
+        table = table[select_by_region(table, args.region)]
+    result = add_latents(
+        table, _find_spectra(args.spectra, table), prior=prior, model=args.model,
+        mission=None if args.mission == "auto" else args.mission, group_by=args.group_by,
+        overwrite=args.replace, progress=args.progress)
+    write_table(result, out, overwrite=args.overwrite)
+    done, lines = _summary(result)
+    tell("\n".join([
+        f"{out}: {len(result)} rows, {done} with results, model {result.meta.get('XLMODEL', '?')}", *lines]))
+    if len(result) and not done:
+        say("error", f"no row could be used; the first says: {result['xl_reason'][0]}")
+        return 1
+    return 0
