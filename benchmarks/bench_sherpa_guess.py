@@ -201,7 +201,8 @@ def fake(data, spectrum, rng):
 
     from astro_xlatent.sherpa.convert import response_from_sherpa
 
-    response = response_from_sherpa(*data.get_response()).on_grid()
+    arf, rmf = data.get_response()
+    response = response_from_sherpa(arf, rmf).on_grid()
     rate = np.maximum(response.fold(spectrum.astype(float)), 0)
     middle = 0.5 * (response.channel_e_lo + response.channel_e_hi)
     inside = (middle > BAND[0]) & (middle < BAND[1])

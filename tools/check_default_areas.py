@@ -44,7 +44,7 @@ def read_rows(folder):
     table = pandas.read_csv(folder / "csc20" / "csc20_detections.csv.gz", low_memory=False)
     one_chip = table.detector.str.fullmatch(r"ACIS-\d")
     table = table[one_chip & (table.match_type == "u") & (table.livetime > 0)]
-    side = load_sky(folder).assign(table.ra, table.dec)[1]
+    side = load_sky(folder).side(table.ra, table.dec)
     alone = side == ""
     side[alone] = SkySplit(table.ra[alone], table.dec[alone]).split
     log_area = np.full((len(table), len(BAND_ENERGY)), np.nan)
