@@ -51,6 +51,15 @@ FLAGS = tuple(
         (18, "PARTIAL_BANDS", "some of the mission's bands are missing or unusable"),
         (19, "LIMITS_MISSING", "no flux limits: counts follow from symmetric errors"),
         (20, "NO_BACKSCALE", "no usable BACKSCAL: background taken at face value"),
+        (21, "AGAINST_SPECTRUM", "evidence beside the spectrum gives a class outside those that hold 90 % of "
+                                 "the spectrum's probability"),
+        (22, "COUNTERPART_ODD", "a counterpart's value is impossible and left out, or was read in another unit"),
+        (23, "COUNTERPART_FAR", "a counterpart lies farther than the errors allow: left out, unless its proper "
+                                "motion explains it"),
+        (24, "COUNTERPART_AMBIGUOUS", "more than one candidate: the likeliest was taken"),
+        (25, "COUNTERPART_ASSUMED_NONE", "counterpart columns are empty: taken as searched and none found"),
+        (26, "EVIDENCE_UNKNOWN", "the evidence asked for is not in this row: the class is the spectrum's"),
+        (27, "CLASS_PRIOR_UNKNOWN", "no position or flux for the survey prior: all classes alike"),
     ]
 )
 

@@ -1,0 +1,318 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+What a row's columns say of its class beside the spectrum.
+
+`evidence_inputs` turns columns into the features of
+`~astro_xlatent.model.evidence`, `weigh_evidence` multiplies them with the
+spectrum's class probabilities, and `classify_rows` does it for classes of a user's own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from astro_xlatent.compare.positions import position_names
+from astro_xlatent.core.columns import CLASSES
+from astro_xlatent.core.errors import ModelError, TableError
+from astro_xlatent.core.flags import Flag
+from astro_xlatent.missions._columns import Columns
+from astro_xlatent.model.evidence import EvidenceModel, Group, Inputs, load_evidence, pieces_of
+from astro_xlatent.table.counterparts import read_counterparts
+
+__all__ = ["Weighed", "classify_rows", "evidence_inputs", "galactic_latitude", "plain_group",
+           "spectrum_group", "weigh_evidence"]
+
+#: Share of the spectrum's probability that the classes hold which it does not speak against.
+NOT_AGAINST = 0.9
+# Zero points of features: fluxes in 10^-13.5 erg/s/cm2, columns in 10^21 /cm2.
+_FLUX, _COLUMN = -13.5, 21.0
+_SPREAD = 6.0
+_VARIABILITY = (("kp_intra_prob_b", "kp_prob_b", "ks_intra_prob_b"), ("var_inter_prob_b",))
+
+
+@dataclass
+class Weighed:
+    """
+    Classes with evidence.
+
+    Attributes
+    ----------
+    probability : ndarray, (n, 9)
+        For equal priors; "other" as the spectrum has it.
+    log_odds : ndarray, (n, 2, 8)
+        What X-ray columns and counterparts add to the logarithm of each
+        class, against the mean of the classes.
+    flags : ndarray of int, (n,)
+    """
+
+    probability: np.ndarray
+    log_odds: np.ndarray
+    flags: np.ndarray
+
+
+def weigh_evidence(table, probability, evidence, *, flux, nh, model=None) -> Weighed:
+    """
+    Multiply the spectrum's class probabilities with those of other columns.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The rows.
+    probability : ndarray, (n, 9)
+        Of the eight classes and "other" from the spectrum, for equal priors.
+    evidence : str or sequence of str
+        See `~astro_xlatent.model.evidence.pieces_of`.
+    flux : ndarray, (n,)
+        Absorbed energy flux 0.5-7 keV in erg/cm2/s.
+    nh : ndarray, (n,)
+        Column of the spectrum in 1/cm2.
+    model : EvidenceModel or path-like, optional
+
+    Returns
+    -------
+    weighed : Weighed
+        A row about which nothing is known beside the spectrum keeps its class, with a flag.
+    """
+    model = model if isinstance(model, EvidenceModel) else load_evidence(model)
+    if tuple(model.classes) != CLASSES:
+        msg = (f"evidence model {model.name} knows the classes {', '.join(model.classes)}, not those of "
+               "xl_class_prob; use astro_xlatent.table.evidence.classify_rows")
+        raise ModelError(msg)
+    chosen = pieces_of(evidence)
+    inputs, flags = evidence_inputs(table, flux, nh)
+    inputs = inputs.only(sum(chosen.values(), ()))
+    factors = {name: f for name, f in model.log_factors(inputs).items() if name in chosen}
+    other = probability[:, len(CLASSES):]
+    eight = np.maximum(probability[:, :len(CLASSES)], 1e-12)
+    eight = eight / eight.sum(axis=1, keepdims=True)
+    joint = model.combine(eight, factors)
+    log_odds = np.zeros((len(table), 2, len(CLASSES)))
+    powers = model.powers(list(factors))
+    for number, name in enumerate(("xray", "counterparts")):
+        if name in factors:
+            log_odds[:, number] = powers[name] * (factors[name] - factors[name].mean(axis=1, keepdims=True))
+    if "counterparts" not in chosen:
+        flags = np.zeros_like(flags)
+    silent = np.all([np.ptp(factor, axis=1) == 0 for factor in factors.values()], axis=0)
+    flags[silent] |= Flag.EVIDENCE_UNKNOWN
+    flags[against_spectrum(eight, joint)] |= Flag.AGAINST_SPECTRUM
+    return Weighed(np.concatenate([joint * (1 - other), other], axis=1), log_odds, flags)
+
+
+def against_spectrum(spectrum: np.ndarray, joint: np.ndarray) -> np.ndarray:
+    """Rows whose class lies outside the classes that hold `NOT_AGAINST` of the spectrum's probability."""
+    order = np.argsort(-spectrum, axis=1)
+    before = np.cumsum(np.take_along_axis(spectrum, order, axis=1), axis=1)
+    rank = np.argmax(order == joint.argmax(axis=1)[:, None], axis=1)
+    rows = np.arange(len(spectrum))
+    return before[rows, rank] - spectrum[rows, joint.argmax(axis=1)] >= NOT_AGAINST
+
+
+def evidence_inputs(table, flux, nh) -> tuple[Inputs, np.ndarray]:
+    """
+    Features of all groups that the package knows.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    flux, nh : ndarray, (n,)
+        As for `weigh_evidence`; NaN where unknown.
+
+    Returns
+    -------
+    inputs : Inputs
+    flags : ndarray of int, (n,)
+    """
+    columns = Columns(table)
+    bright = np.log10(np.where(flux > 0, flux, np.nan)) - _FLUX
+    latitude = np.log10(np.abs(galactic_latitude(table)) + 1)
+    radius = columns.number("err_ellipse_r0", u.arcsec, default=0.0)
+    found = read_counterparts(table, np.clip(np.nan_to_num(radius), 0.0, 10.0))
+    groups = {"flux": _group({"flux": bright, "flux^2": bright**2}, np.isfinite(bright)),
+              "variability": _variability(columns),
+              "extent": _extent(columns),
+              "latitude": _group({"log b": latitude, "log b^2": latitude**2, "flux log b": bright * latitude},
+                                 np.isfinite(latitude)),
+              "nh_gal": _galactic_column(columns, bright, latitude, nh),
+              "gaia": _gaia(found, bright), "2mass": _two_mass(found, bright), "wise": _wise(found, bright)}
+    anything = np.any([found.found[name] for name in found.found], axis=0)
+    return Inputs(groups, anything, found.wrong), found.flags
+
+
+def _group(features, known) -> Group:
+    values = np.stack(list(features.values()), axis=1).astype(float)
+    values = np.clip(np.where(np.isfinite(values), values, 0.0), -_SPREAD**2, _SPREAD**2)
+    return Group(tuple(features), values, np.asarray(known, bool))
+
+
+def _variability(columns):
+    """Chances that the flux is not constant, within and between observations, as log(1 - p)."""
+    features = {}
+    for label, names in zip(("within", "between"), _VARIABILITY, strict=True):
+        name = columns.first(*names)
+        chance = np.full(len(columns), np.nan) if name is None else columns.number(name)
+        chance = np.where((chance >= 0) & (chance <= 1), chance, np.nan)
+        features |= {label: -np.log10(np.clip(1 - chance, 1e-3, 1)), f"has {label}": np.isfinite(chance)}
+    return _group(features, features["has within"] | features["has between"])
+
+
+def _extent(columns):
+    """The CSC's flag of extent, which in crowded fields and off axis says little."""
+    given = columns.text("extent_flag") != "" if "extent_flag" in columns else np.zeros(len(columns), bool)
+    return _group({"extended": columns.boolean("extent_flag")}, given)
+
+
+def galactic_latitude(table) -> np.ndarray:
+    """Galactic latitude of every row in degrees from its position columns; NaN where unknown."""
+    columns = Columns(table)
+    names = position_names(columns)
+    if names is None:
+        return np.full(len(table), np.nan)
+    ra, dec = (columns.number(name, u.deg) for name in names)
+    known = np.isfinite(ra) & (np.abs(dec) <= 90)
+    sky = SkyCoord(np.where(known, ra, 0.0), np.where(known, dec, 0.0), unit="deg")
+    return np.where(known, sky.galactic.b.deg, np.nan)
+
+
+def _galactic_column(columns, bright, latitude, nh):
+    """The column through the Galaxy, in 1e20/cm2 as the CSC has it or in 1/cm2, and the spectrum's beside it."""
+    name = columns.first("nh_gal", "nhgal", "nh_galactic")
+    galactic = np.full(len(columns), np.nan) if name is None else columns.number(name)
+    galactic = np.where(galactic > 1e15, galactic / 1e20, galactic)
+    galactic = np.log10(np.where((galactic > 0.05) & (galactic < 5e4), galactic, np.nan)) + 20 - _COLUMN
+    excess = np.clip(np.log10(np.where(nh > 0, nh, np.nan)) - _COLUMN - galactic, -2, 2)
+    return _group({"nh": galactic, "nh^2": galactic**2, "nh log b": galactic * latitude,
+                   "nh flux": galactic * bright, "excess": excess}, np.isfinite(galactic))
+
+
+def _scaled(value, center, width, order=1):
+    return np.clip((value - center) / width, -_SPREAD, _SPREAD) ** order
+
+
+def _gaia(found, bright):
+    v = found.values
+    color, significance = v["BP"] - v["RP"], np.clip(v["Plx"] / v["e_Plx"], -3, 20)
+    # A distance from a parallax that is measured: below four sigma its inverse is biased.
+    parallax = np.where(significance > 4, np.clip(v["Plx"], 0.05, None), np.nan)
+    absolute = v["G"] + 5 * np.log10(parallax) - 10
+    motion = np.clip(v["PM"], 0.05, None)
+    return _group({
+        "found": found.found["gaia"], "G": _scaled(v["G"], 16, 3), "G^2": _scaled(v["G"], 16, 3, 2),
+        "BP-RP": _scaled(color, 1.5, 1), "(BP-RP)^2": _scaled(color, 1.5, 1, 2),
+        "has parallax": np.isfinite(significance), "parallax/error": np.arcsinh(significance) / 2,
+        "has distance": np.isfinite(absolute), "M_G": _scaled(absolute, 5, 3),
+        "M_G (BP-RP)": _scaled(absolute, 5, 3) * _scaled(color, 1.5, 1),
+        "L_X": bright - 2 * np.log10(parallax), "motion": np.log10(motion),
+        "motion/error": np.log10(np.clip(motion / v["e_PM"], 0.3, None)),
+        "X/G": _scaled(v["G"] / 2.5 + bright, 6.5, 1)}, found.known["gaia"])
+
+
+def _two_mass(found, bright):
+    v = found.values
+    red = v["H"] - v["K"]
+    return _group({
+        "found": found.found["2mass"], "J": _scaled(v["J"], 14, 2), "J-H": _scaled(v["J"] - v["H"], 0.7, 0.3),
+        "H-K": _scaled(red, 0.4, 0.3), "(H-K)^2": np.clip(_scaled(red, 0.4, 0.3, 2), 0, 25),
+        "X/K": _scaled(v["K"] / 2.5 + bright, 5, 1), "has G-J": np.isfinite(v["G"] - v["J"]),
+        "G-J": _scaled(v["G"] - v["J"], 2, 1)}, found.known["2mass"])
+
+
+def _wise(found, bright):
+    v = found.values
+    color = v["W1"] - v["W2"]
+    return _group({
+        "found": found.found["wise"], "W1": _scaled(v["W1"], 13, 2), "W1-W2": _scaled(color, 0.5, 0.4),
+        "(W1-W2)^2": np.clip(_scaled(color, 0.5, 0.4, 2), 0, 25), "has W3": np.isfinite(v["W3"]),
+        "W2-W3": _scaled(v["W2"] - v["W3"], 2.5, 1), "X/W1": _scaled(v["W1"] / 2.5 + bright, 5, 1),
+        "has G-W1": np.isfinite(v["G"] - v["W1"]), "G-W1": _scaled(v["G"] - v["W1"], 4, 2),
+        "K-W1": _scaled(v["K"] - v["W1"], 0.3, 0.5)}, found.known["wise"])
+
+
+def plain_group(table, names) -> Group:
+    """
+    A user's own columns as features: value, square, and whether there is one.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    names : sequence of str
+        Numeric columns.
+
+    Returns
+    -------
+    group : Group
+
+    Raises
+    ------
+    TableError
+        If a column is not there.
+    """
+    columns = Columns(table)
+    missing = [name for name in names if name not in columns]
+    if missing:
+        msg = f"no column {', '.join(missing)}; the table has {', '.join(table.colnames[:20])}"
+        raise TableError(msg)
+    values = {name: columns.number(name) for name in names}
+    # Standardized in the model; a square of what is not would hide in its mean.
+    features = {name: value for name, value in values.items()}
+    features |= {f"has {name}": np.isfinite(value) for name, value in values.items()}
+    stacked = np.stack(list(features.values()), axis=1).astype(float)
+    known = np.any([np.isfinite(value) for value in values.values()], axis=0)
+    return Group(tuple(features), np.where(np.isfinite(stacked), stacked, 0.0), known)
+
+
+def spectrum_group(table) -> Group:
+    """The spectrum's class probabilities in an enriched table, as logarithms, for classes other than ours."""
+    if "xl_class_prob" not in table.colnames:
+        msg = "the table has no xl_class_prob; enrich it first with add_latents"
+        raise TableError(msg)
+    given = np.ma.filled(np.ma.asarray(table["xl_class_prob"]).astype(float), np.nan)
+    return _group({f"log p({name})": np.log(np.maximum(given[:, k], 1e-6)) for k, name in enumerate(CLASSES)},
+                  np.isfinite(given).all(axis=1))
+
+
+def row_inputs(table, own=()) -> tuple[Inputs, np.ndarray]:
+    """Inputs of an enriched table: the package's groups, the spectrum, and a user's own columns."""
+    columns = Columns(table)
+    flux = columns.number("xl_flux_05_2") + columns.number("xl_flux_2_7")
+    inputs, flags = evidence_inputs(table, flux, columns.number("xl_nh"))
+    inputs.groups["spectrum"] = spectrum_group(table)
+    if own:
+        inputs.groups["own"] = plain_group(table, own)
+    return inputs, flags
+
+
+def classify_rows(table, model) -> Table:
+    """
+    Classes of a user's own evidence model.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Enriched rows (with the columns of `~astro_xlatent.add_latents`), and
+        the columns that the model was trained on.
+    model : EvidenceModel or path-like
+        By ``astro-xlatent train-evidence``.
+
+    Returns
+    -------
+    classes : `~astropy.table.Table`
+        ``class`` and one column ``prob_CLASS`` for each of the model's classes, for equal priors.
+    """
+    model = model if isinstance(model, EvidenceModel) else load_evidence(model)
+    own = [name for piece in model.pieces.values() for name in piece.groups.get("own", ())
+           if not name.startswith("has ")]
+    inputs, _ = row_inputs(table, own)
+    factors = model.log_factors(inputs)
+    if tuple(model.classes) == CLASSES:
+        probability = model.combine(np.exp(inputs.groups["spectrum"].values), factors)
+    else:
+        uniform = np.full((len(table), len(model.classes)), 1 / len(model.classes))
+        probability = model.combine(uniform, factors)
+    found = Table({"class": np.array(model.classes)[probability.argmax(axis=1)]})
+    for k, name in enumerate(model.classes):
+        found[f"prob_{name}"] = probability[:, k]
+    return found
