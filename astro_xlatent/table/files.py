@@ -15,7 +15,7 @@ from astropy.io.fits.verify import VerifyWarning
 from astropy.table import Table
 from astropy.units import UnitsWarning
 
-from astro_xlatent.core.columns import CLASSES
+from astro_xlatent.core.columns import element_names
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.provenance import PROVENANCE_KEYS
 
@@ -150,13 +150,6 @@ def _first_line(error):
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def _element_names(name, shape):
-    """Column names of the elements of a vector column."""
-    if name == "xl_class_prob" and shape == (len(CLASSES),):
-        return [f"{name}_{label.replace('-', '_')}" for label in CLASSES]
-    return ["_".join([name, *map(str, index)]) for index in np.ndindex(*shape)]
-
-
 def flatten_vectors(table):
     """
     Split vector columns into one column for each element.
@@ -191,7 +184,7 @@ def flatten_vectors(table):
     for name in table.colnames:
         column = table[name]
         shape = column.shape[1:]
-        for index, element in zip(np.ndindex(*shape), _element_names(name, shape), strict=True):
+        for index, element in zip(np.ndindex(*shape), element_names(name, shape), strict=True):
             if element in flat.colnames or (shape and element in table.colnames):
                 msg = f"column {element!r} exists already; rename it, or write ECSV, which holds vectors"
                 raise TableError(msg)

@@ -211,9 +211,9 @@ def test_table_without_usable_columns(random_model):
 def test_own_columns_are_not_overwritten(random_model):
     """Enriching twice needs a word from the user."""
     once = add_latents(csc_table(), model=random_model)
-    with pytest.raises(TableError, match="overwrite=True"):
+    with pytest.raises(TableError, match="replace=True"):
         add_latents(once, model=random_model)
-    twice = add_latents(once, model=random_model, overwrite=True)
+    twice = add_latents(once, model=random_model, replace=True)
     np.testing.assert_allclose(twice["xl_latent"], once["xl_latent"], atol=1e-6)
 
 
