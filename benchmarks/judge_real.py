@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from astropy.coordinates import SkyCoord
 
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.core.columns import CLASSES
 from benchmarks.studies.expected import expected_classes
 from benchmarks.studies.expected_fits import as_averages, as_detections, expected_fits, simulate_fits
@@ -90,7 +91,7 @@ def judged_expected(data, model, sources, detections, side):
 
 def flux_of(table):
     """Absorbed flux 0.5-7 keV as `add_latents` gives it to the prior."""
-    return sum(np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan)
+    return sum(plain_floats(table[name])
                for name in ("xl_flux_05_2", "xl_flux_2_7"))
 
 

@@ -17,6 +17,7 @@ from astro_xlatent.archive.query import run_scs, run_tap
 from astro_xlatent.archive.web import open_session
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ArchiveError, ParameterError, XlatentWarning
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.events.regions import read_region
 from astro_xlatent.events.sky_regions import inside_region
 
@@ -210,8 +211,7 @@ def _find(table, name, chosen):
 
 
 def _column(table, name, chosen):
-    values = np.ma.asarray(table[_find(table, name, chosen)], dtype=float)
-    return np.asarray(values.filled(np.nan))
+    return plain_floats(table[_find(table, name, chosen)])
 
 
 def _once(table, chosen):

@@ -6,7 +6,6 @@ It is kept beside the files as ``manifest.ecsv``. A file that could not be had
 is a row, too, with the reason.
 """
 
-import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from astropy.table import Table
 
 from astro_xlatent.archive.verify import check_fits, file_digest
 from astro_xlatent.core.errors import ArchiveError
+from astro_xlatent.core.files import replacing
 from astro_xlatent.core.provenance import package_version
 
 __all__ = ["MANIFEST_NAME", "FAILED", "FETCHED", "MISSING", "PRESENT", "Manifest"]
@@ -159,9 +159,5 @@ class Manifest:
             key = (str(row["object"]), str(row["product"]), str(row["file"]))
             if key not in taken and (self.path.parent / key[2]).is_file():
                 table.add_row([row[name] for name in _COLUMNS])
-        temporary = self.path.with_name(f".{os.getpid()}-{self.path.name}")
-        try:
+        with replacing(self.path) as temporary:
             table.write(temporary, format="ascii.ecsv")
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)

@@ -97,6 +97,12 @@ COLUMNS = {
                    "most probable first", True),
         ColumnSpec("xl_class_other", np.float32, (), None, "stat.probability;src.class",
                    "probability that the source is none of the eight classes", format="%.3f"),
+        ColumnSpec("xl_class_spectrum", str, (), None, "src.class;meta.modelled",
+                   "most probable class by the spectrum alone, equal priors; always there with evidence",
+                   True),
+        ColumnSpec("xl_class_evidence", np.float32, (2, len(CLASSES)), None, "stat.likelihood;src.class",
+                   "what X-ray columns (first) and counterparts (second) add to the logarithm of the "
+                   "probability of " + ", ".join(CLASSES) + ", against their mean", True, "%.2f"),
         ColumnSpec("xl_nh", np.float32, (), 1 / u.cm**2, "phys.columnDensity;meta.modelled",
                    "total column of a neutral z = 0 screen (tbabs, Wilms abundances), "
                    "posterior median", format="%.4g"),

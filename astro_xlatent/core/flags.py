@@ -2,86 +2,75 @@
 """
 The bits of the ``xl_flag`` column.
 
-One registry, `FLAGS`, from which the constants, `decode_flags` and the table
-in the documentation are made. Bits never change their meaning.
+One registry, `Flag`: its members are the constants, and `decode_flags` and the
+table in the documentation are made from it. Bits never change their meaning.
 """
 
-from dataclasses import dataclass
+from enum import IntFlag
 
 import numpy as np
 
-__all__ = ["FLAGS", "Flag", "FlagDefinition", "decode_flags"]
+__all__ = ["FLAGS", "Flag", "decode_flags"]
 
 
-@dataclass(frozen=True)
-class FlagDefinition:
-    """One bit of ``xl_flag``: its position, name and meaning."""
+class Flag(IntFlag):
+    """
+    One bit of ``xl_flag``, an integer with a name, a ``bit`` and a ``text``.
 
-    bit: int
-    name: str
+    Members are integers, ``Flag.BANDS_ONLY == 32``, and go with integer
+    columns: ``column & Flag.BANDS_ONLY``. A new one is added at the end with
+    the next bit and a text; 31 bits fit the column.
+    """
+
     text: str
 
+    def __new__(cls, bit, text):
+        """Make a member of the number of its bit and its text."""
+        member = int.__new__(cls, 1 << bit)
+        member._value_ = 1 << bit
+        member.text = text
+        return member
+
+    NO_DATA = 0, "no usable counts or band: all results are masked"
+    FEW_COUNTS = 1, "fewer than 10 net counts: results lean on the prior"
+    DEFAULT_RESPONSE = 2, "ARF or RMF missing: the mission's default response was used"
+    GRID_INTERPOLATED = 3, "ARF and RMF energy grids differ: the ARF was interpolated"
+    NO_BACKGROUND = 4, "no background measurement: background taken as zero"
+    BANDS_ONLY = 5, "band measurements of the catalogue were used, no spectrum"
+    NO_SOURCE = 6, "no positive normalisation: the source is not detected in these bins"
+    SATURATED = 7, "the catalogue flags the source as saturated or on a readout streak"
+    PILEUP = 8, "the catalogue flags photon pile-up"
+    CONFUSED = 9, "the catalogue flags source confusion"
+    EXTENDED = 10, "the catalogue flags the source as extended"
+    POOR_FIT = 11, "the decoded spectrum does not describe the counts (see xl_gof)"
+    OUTLIER = 12, "unlike the simulated sources of the training (see xl_outlier)"
+    NH_UPPER_LIMIT = 13, "N_H is compatible with zero: quote xl_nh_ul90"
+    OUTSIDE_ENERGY = 14, "the data cover too little of the trained energy range"
+    OUTSIDE_COUNTS = 15, "more or fewer counts than in the training"
+    OUTSIDE_MISSION = 16, "the model was not trained on this mission or instrument"
+    SPECTRUM_UNREADABLE = 17, "a spectrum was named but could not be used (see xl_reason)"
+    PARTIAL_BANDS = 18, "some of the mission's bands are missing or unusable"
+    LIMITS_MISSING = 19, "no flux limits: counts follow from symmetric errors"
+    NO_BACKSCALE = 20, "no usable BACKSCAL: background taken at face value"
+    AGAINST_SPECTRUM = 21, ("evidence beside the spectrum gives a class outside those that hold 90 % of the "
+                            "spectrum's probability")
+    COUNTERPART_ODD = 22, ("a counterpart's value is impossible or too far away and left out, or was read in "
+                           "another unit")
+    COUNTERPART_AMBIGUOUS = 23, "a counterpart is one of several, or far away but explained by its motion"
+    COUNTERPART_ASSUMED_NONE = 24, "counterpart columns are empty: taken as searched and none found"
+    EVIDENCE_UNKNOWN = 25, "evidence or prior asked for, but not in this row: it says nothing about the class"
+
     @property
-    def value(self):
-        """The integer with only this bit set."""
-        return 1 << self.bit
+    def bit(self) -> int:
+        """Position of the bit, 0 for the lowest."""
+        return self.bit_length() - 1
 
 
-FLAGS = tuple(
-    FlagDefinition(bit, name, text)
-    for bit, name, text in [
-        (0, "NO_DATA", "no usable counts or band: all results are masked"),
-        (1, "FEW_COUNTS", "fewer than 10 net counts: results lean on the prior"),
-        (2, "DEFAULT_RESPONSE", "ARF or RMF missing: the mission's default response was used"),
-        (3, "GRID_INTERPOLATED", "ARF and RMF energy grids differ: the ARF was interpolated"),
-        (4, "NO_BACKGROUND", "no background measurement: background taken as zero"),
-        (5, "BANDS_ONLY", "band measurements of the catalogue were used, no spectrum"),
-        (6, "NO_SOURCE", "no positive normalisation: the source is not detected in these bins"),
-        (7, "SATURATED", "the catalogue flags the source as saturated or on a readout streak"),
-        (8, "PILEUP", "the catalogue flags photon pile-up"),
-        (9, "CONFUSED", "the catalogue flags source confusion"),
-        (10, "EXTENDED", "the catalogue flags the source as extended"),
-        (11, "POOR_FIT", "the decoded spectrum does not describe the counts (see xl_gof)"),
-        (12, "OUTLIER", "unlike the simulated sources of the training (see xl_outlier)"),
-        (13, "NH_UPPER_LIMIT", "N_H is compatible with zero: quote xl_nh_ul90"),
-        (14, "OUTSIDE_ENERGY", "the data cover too little of the trained energy range"),
-        (15, "OUTSIDE_COUNTS", "more or fewer counts than in the training"),
-        (16, "OUTSIDE_MISSION", "the model was not trained on this mission or instrument"),
-        (17, "SPECTRUM_UNREADABLE", "a spectrum was named but could not be used (see xl_reason)"),
-        (18, "PARTIAL_BANDS", "some of the mission's bands are missing or unusable"),
-        (19, "LIMITS_MISSING", "no flux limits: counts follow from symmetric errors"),
-        (20, "NO_BACKSCALE", "no usable BACKSCAL: background taken at face value"),
-        (21, "AGAINST_SPECTRUM", "evidence beside the spectrum gives a class outside those that hold 90 % of "
-                                 "the spectrum's probability"),
-        (22, "COUNTERPART_ODD", "a counterpart's value is impossible and left out, or was read in another unit"),
-        (23, "COUNTERPART_FAR", "a counterpart lies farther than the errors allow: left out, unless its proper "
-                                "motion explains it"),
-        (24, "COUNTERPART_AMBIGUOUS", "more than one candidate: the likeliest was taken"),
-        (25, "COUNTERPART_ASSUMED_NONE", "counterpart columns are empty: taken as searched and none found"),
-        (26, "EVIDENCE_UNKNOWN", "the evidence asked for is not in this row: the class is the spectrum's"),
-        (27, "CLASS_PRIOR_UNKNOWN", "no position or flux for the survey prior: all classes alike"),
-    ]
-)
+#: All flags in the order of their bits.
+FLAGS: tuple[Flag, ...] = tuple(Flag)
 
 
-class _Constants:
-    """Flag values by name, ``Flag.NO_DATA == 1``; made from `FLAGS`."""
-
-    def __getattr__(self, name):
-        for flag in FLAGS:
-            if flag.name == name:
-                return flag.value
-        msg = f"unknown flag {name!r}; known: {', '.join(f.name for f in FLAGS)}"
-        raise AttributeError(msg)
-
-    def __dir__(self):
-        return [flag.name for flag in FLAGS]
-
-
-Flag = _Constants()
-
-
-def decode_flags(value, *, text=False):
+def decode_flags(value, *, text: bool = False) -> list:
     """
     Say in words what the bits of ``xl_flag`` mean.
 
@@ -114,11 +103,9 @@ def decode_flags(value, *, text=False):
     if filled.dtype.kind not in "iu" and filled.size:
         msg = f"value must be an integer or integers, got dtype {filled.dtype}"
         raise TypeError(msg)
-    known = sum(flag.value for flag in FLAGS)
+    known = sum(FLAGS)
     if filled.size and (np.any(filled < 0) or np.any(filled & ~known)):
         msg = f"value has bits that no flag uses; the largest valid value is {known}"
         raise ValueError(msg)
-    label = "text" if text else "name"
-    if filled.ndim == 0:
-        return [getattr(f, label) for f in FLAGS if int(filled) & f.value]
-    return [[getattr(f, label) for f in FLAGS if int(v) & f.value] for v in filled.ravel()]
+    words = [[flag.text if text else flag.name for flag in FLAGS if int(v) & flag] for v in filled.ravel()]
+    return words if filled.ndim else words[0]

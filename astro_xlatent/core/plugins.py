@@ -15,22 +15,87 @@ same order. `~astro_xlatent.add_latents` is the transform ``latents``.
 """
 
 import warnings
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Protocol
 
-from astro_xlatent.core.errors import ParameterError, XlatentWarning
+from astro_xlatent.core.errors import ParameterError, XlatentError, XlatentWarning
 
-__all__ = ["TRANSFORM_GROUP", "available_transforms", "get_transform", "load_plugins"]
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+__all__ = ["TRANSFORM_GROUP", "Transform", "available_transforms", "get_transform", "load_plugin",
+           "load_plugins", "plugin_names"]
 
 #: Entry-point group that is searched for column transforms.
 TRANSFORM_GROUP = "astro_xlatent.transforms"
 
 
-def _origin(entry):
+class Transform(Protocol):
+    """What a column transform is: a function from a table to a new one with the same rows."""
+
+    def __call__(self, table: "Table", **options: Any) -> "Table":
+        """Give a table with more columns; the input stays as it is."""
+
+
+def _origin(entry: EntryPoint) -> str:
     """Name of the distribution that offers an entry point."""
     return entry.dist.name if entry.dist is not None else "an unnamed package"
 
 
-def load_plugins(group):
+def plugin_names(group: str) -> list[str]:
+    """
+    Names that installed packages offer under a group; nothing is imported.
+
+    Parameters
+    ----------
+    group : str
+
+    Returns
+    -------
+    names : list of str
+        Sorted, each once.
+    """
+    return sorted({entry.name for entry in entry_points(group=group)})
+
+
+def load_plugin(group: str, name: str) -> object:
+    """
+    Load one plugin.
+
+    Parameters
+    ----------
+    group, name : str
+        Entry-point group, and one of its `plugin_names`.
+
+    Returns
+    -------
+    plugin : object
+        That of the package itself, else the first of the name.
+
+    Raises
+    ------
+    XlatentError
+        If it cannot be imported, whatever it raises, naming the package.
+    """
+    return _load(next(entry for entry in _entries(group) if entry.name == name), group)
+
+
+def _entries(group):
+    """Entry points by name, those of the package itself first."""
+    return sorted(entry_points(group=group), key=lambda e: (e.name, _origin(e) != "astro_xlatent"))
+
+
+def _load(entry, group):
+    try:
+        return entry.load()
+    except (Exception, SystemExit) as error:
+        # A plugin is foreign code: it may raise anything, and must not end the program.
+        msg = (f"{entry.name!r} in {group} ({entry.value} of {_origin(entry)}) could not be "
+               f"loaded: {type(error).__name__}: {error}")
+        raise XlatentError(msg) from error
+
+
+def load_plugins(group: str) -> dict[str, object]:
     """
     Load everything that installed packages offer under a group.
 
@@ -54,9 +119,9 @@ def load_plugins(group):
     >>> load_plugins("astro_xlatent.no_such_group")
     {}
     """
-    entries = sorted(entry_points(group=group), key=lambda e: (e.name, _origin(e) != "astro_xlatent"))
-    found, owner = {}, {}
-    for entry in entries:
+    found: dict[str, object] = {}
+    owner: dict[str, tuple[str, str]] = {}
+    for entry in _entries(group):
         if entry.name in owner:
             # The same distribution can be seen twice, installed and as a checkout on the path.
             if owner[entry.name] != (_origin(entry), entry.value):
@@ -66,16 +131,13 @@ def load_plugins(group):
             continue
         owner[entry.name] = (_origin(entry), entry.value)
         try:
-            found[entry.name] = entry.load()
-        except Exception as error:
-            # A plugin is foreign code: whatever it raises must not stop the others.
-            msg = (f"{entry.name!r} in {group} ({entry.value} of {_origin(entry)}) could not be "
-                   f"loaded and is left out: {type(error).__name__}: {error}")
-            warnings.warn(msg, XlatentWarning, stacklevel=2)
+            found[entry.name] = _load(entry, group)
+        except XlatentError as error:
+            warnings.warn(f"{error}; it is left out", XlatentWarning, stacklevel=2)
     return found
 
 
-def available_transforms():
+def available_transforms() -> dict[str, Transform]:
     """
     Find the column transforms of all installed packages.
 
@@ -91,10 +153,10 @@ def available_transforms():
     >>> "latents" in available_transforms()
     True
     """
-    return load_plugins(TRANSFORM_GROUP)
+    return load_plugins(TRANSFORM_GROUP)  # type: ignore[return-value]
 
 
-def get_transform(name):
+def get_transform(name: str) -> Transform:
     """
     Give one column transform by its name.
 

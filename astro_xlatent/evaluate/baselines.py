@@ -9,9 +9,10 @@ energy fluxes and of photon fluxes never share a column.
 import numpy as np
 from astropy.coordinates import SkyCoord
 
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.hardness import hardness_ratios
 
-__all__ = ["FIT_COLUMNS", "baseline_features", "plain_column", "position_features", "without_constant"]
+__all__ = ["FIT_COLUMNS", "baseline_features", "position_features", "without_constant"]
 
 #: Columns of the catalogue's own spectral fits, as the CSC and the labelled samples name them.
 FIT_COLUMNS = (
@@ -27,20 +28,6 @@ FIT_COLUMNS = (
     "powlaw_nh_mean",
     "powlaw_gamma_mean",
 )
-
-
-def plain_column(table, name):
-    """A column as float64, NaN where masked or not a number."""
-    column = np.ma.asarray(table[name])
-    if column.dtype.kind in "fiub":
-        return np.ma.filled(column.astype(float), np.nan)
-    values = np.full(len(table), np.nan)
-    for row, value in enumerate(column.tolist()):
-        try:
-            values[row] = float(value)
-        except (TypeError, ValueError):
-            continue
-    return values
 
 
 def _by_kind(values, energy):
@@ -66,8 +53,8 @@ def position_features(table):
     features = {}
     if "nh_gal" in table.colnames:
         with np.errstate(invalid="ignore", divide="ignore"):
-            features["nh_gal"] = np.log10(plain_column(table, "nh_gal"))[:, None]
-    ra, dec = plain_column(table, "ra"), plain_column(table, "dec")
+            features["nh_gal"] = np.log10(plain_floats(table["nh_gal"]))[:, None]
+    ra, dec = plain_floats(table["ra"]), plain_floats(table["dec"])
     known = np.isfinite(ra) & np.isfinite(dec)
     galactic = np.full((len(table), 2), np.nan)
     sky = SkyCoord(ra[known], dec[known], unit="deg").galactic
@@ -100,7 +87,7 @@ def baseline_features(table, fluxes):
     features = {"hardness": _by_kind(hardness_ratios(fluxes.flux), energy), "flux": _by_kind(total, energy)}
     if {"ra", "dec"} <= set(table.colnames):
         features |= position_features(table)
-    fits = [plain_column(table, name) for name in FIT_COLUMNS if name in table.colnames]
+    fits = [plain_floats(table[name]) for name in FIT_COLUMNS if name in table.colnames]
     if fits:
         features["catalogue fits"] = np.stack(fits, axis=1)
     return {name: np.where(np.isfinite(values), values, np.nan) for name, values in features.items()}

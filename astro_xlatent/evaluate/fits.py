@@ -8,7 +8,7 @@ Anders & Grevesse; they are converted to this package's convention first.
 
 import numpy as np
 
-from astro_xlatent.evaluate.baselines import plain_column
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import bootstrap_weights, interval
 from astro_xlatent.physics.absorption import convert_nh
@@ -41,11 +41,11 @@ def catalogue_fits(table):
     if not names:
         return None, None
     name = names[0]
-    value = plain_column(table, name)
+    value = plain_floats(table[name])
     if f"{name}_hilim" in table.colnames and f"{name}_lolim" in table.colnames:
-        error = 0.5 * (plain_column(table, f"{name}_hilim") - plain_column(table, f"{name}_lolim"))
+        error = 0.5 * (plain_floats(table[f"{name}_hilim"]) - plain_floats(table[f"{name}_lolim"]))
     elif f"e_{name}" in table.colnames:
-        error = plain_column(table, f"e_{name}")
+        error = plain_floats(table[f"e_{name}"])
     else:
         error = np.full(len(table), np.nan)
     value = np.where((value > 0) & (value < 1e6), value, np.nan)
@@ -80,7 +80,7 @@ def fit_numbers(table, label, group, subsets, rng, n_boot=300):
         return []
     with np.errstate(invalid="ignore", divide="ignore"):
         ours, low, high, limit = (
-            np.log10(plain_column(table, f"xl_nh{suffix}")) for suffix in ("", "_lolim", "_hilim", "_ul90")
+            np.log10(plain_floats(table[f"xl_nh{suffix}"])) for suffix in ("", "_lolim", "_hilim", "_ul90")
         )
     difference = ours - log_nh
     error = np.hypot(0.5 * (high - low), log_error)

@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 
-from astro_xlatent.evaluate.baselines import plain_column
+from astro_xlatent.core.numbers import plain_floats
 
 __all__ = ["ORIGINS", "has_references", "independence_notes", "independent_labels", "origin_table"]
 
@@ -119,6 +119,6 @@ def independence_notes(table):
         n = int(np.sum(independent_labels(table)))
         notes.append(f"{n} of {len(table)} labels name no X-ray catalogue of X-ray binaries")
     if "xl_nh" in table.colnames:
-        known = np.isfinite(plain_column(table, "xl_nh")).sum()
+        known = np.isfinite(plain_floats(table["xl_nh"])).sum()
         notes.append(f"xl_nh is known for {known} of {len(table)} rows")
     return notes

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.evaluate.baselines import plain_column
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.pca import PCA_NAME
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import interval
@@ -240,7 +240,7 @@ def _conditions(table, hardness):
     found = {"hardness ratios": hardness}
     if "significance" in table.colnames:
         with np.errstate(invalid="ignore", divide="ignore"):
-            significance = np.log10(plain_column(table, "significance"))[:, None]
+            significance = np.log10(plain_floats(table["significance"]))[:, None]
         found["hardness ratios and significance"] = np.concatenate([hardness, significance], axis=1)
     return found
 
@@ -274,7 +274,7 @@ def information_numbers(
     repeats = {"n_permutations": 19, "n_boot": 20} if quick else {"n_permutations": 49, "n_boot": 50}
     section, numbers, notes, sizes = "mutual information, nats", [], [], []
     for name in columns:
-        values = plain_column(table, name)
+        values = plain_floats(table[name])
         known = np.isfinite(values)
         if hardness is not None:
             known &= np.isfinite(hardness).all(axis=1)

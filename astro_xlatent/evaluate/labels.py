@@ -15,6 +15,7 @@ import numpy as np
 from astropy.coordinates import angular_separation
 from astropy.table import Table
 
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.core.errors import TableError
 
 __all__ = ["BANDS", "Labelled", "clean_detections", "load_detections", "load_sources"]
@@ -75,7 +76,7 @@ class Labelled:
         -------
         values : ndarray, shape (n,)
         """
-        return np.asarray(np.ma.filled(np.ma.asarray(self.table[name], dtype=float), np.nan))
+        return plain_floats(self.table[name])
 
     def keep(self, mask, reason):
         """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.evaluate.classification import (
@@ -53,7 +54,7 @@ _LATENT_SETS = {
 
 def _model_probability(table, classes):
     """The model's own probabilities of the chosen classes."""
-    given = np.ma.filled(np.ma.asarray(table["xl_class_prob"]).astype(float), np.nan)
+    given = plain_floats(table["xl_class_prob"])
     return given[:, [CLASSES.index(name) for name in classes]]
 
 

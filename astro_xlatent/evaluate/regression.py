@@ -6,7 +6,7 @@ What the latents know of measured quantities, beside hardness ratios.
 import numpy as np
 
 from astro_xlatent.core.columns import N_LATENT
-from astro_xlatent.evaluate.baselines import plain_column
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.fits import catalogue_fits
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.pca import PCA_NAME, with_pca
@@ -73,7 +73,7 @@ def quantities_of(table, features, kind=""):
     for name, columns, logarithmic in QUANTITIES:
         present = [c for c in columns if c in table.colnames]
         if present:
-            values = plain_column(table, present[0])
+            values = plain_floats(table[present[0]])
             with np.errstate(invalid="ignore", divide="ignore"):
                 values = np.log10(values) if logarithmic else values
                 values = np.maximum(values, _NH_FLOOR) if "clipped" in name else values
@@ -127,7 +127,7 @@ def head_answers(table, quantities):
         key = next((k for k in HEADS if k in name), None)
         if key is None or any(column not in table.colnames for column in HEADS[key]):
             continue
-        values = np.sum([plain_column(table, column) for column in HEADS[key]], axis=0)
+        values = np.sum([plain_floats(table[column]) for column in HEADS[key]], axis=0)
         if key.startswith("log"):
             with np.errstate(invalid="ignore", divide="ignore"):
                 values = np.log10(values)

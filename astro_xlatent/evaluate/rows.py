@@ -10,7 +10,8 @@ import numpy as np
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import MissionError, TableError
-from astro_xlatent.evaluate.baselines import baseline_features, plain_column, without_constant
+from astro_xlatent.evaluate.baselines import baseline_features, without_constant
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.hardness import band_fluxes
 from astro_xlatent.evaluate.independence import has_references, independent_labels
 from astro_xlatent.evaluate.labels import clean_detections
@@ -144,7 +145,7 @@ def _sky_of(path, table):
     A table that lies beside the other real data shares their split, so that
     JUDGE is the same everywhere.
     """
-    ra, dec = plain_column(table, "ra"), plain_column(table, "dec")
+    ra, dec = plain_floats(table["ra"]), plain_floats(table["dec"])
     folder = None if path is None else Path(path).resolve().parent.parent
     names = (
         "labels/csc2_labelled_sources.csv",
@@ -166,7 +167,7 @@ def _sources(table):
     if "name" in table.colnames:
         key = np.ma.filled(np.ma.asarray(table["name"]).astype(str), "")
     else:
-        key = np.round(np.stack([plain_column(table, "ra"), plain_column(table, "dec")], axis=1), 4)
+        key = np.round(np.stack([plain_floats(table["ra"]), plain_floats(table["dec"])], axis=1), 4)
     return np.unique(key, axis=0, return_inverse=True)[1].ravel()
 
 
@@ -188,14 +189,14 @@ def _label_and_check(table, column, minimum):
             msg = f"--minimum {name}: no such column; the table has {', '.join(table.colnames[:20])}"
             raise TableError(msg)
         with np.errstate(invalid="ignore"):
-            above = plain_column(table, name) > bound
+            above = plain_floats(table[name]) > bound
         notes.append(f"{np.sum(keep & ~above)} rows with {name} <= {bound:g} or unknown: left out")
         keep &= above
     missing = [n for n in ("ra", "dec") if n not in table.colnames]
     if missing:
         msg = f"the table lacks {', '.join(missing)} (degrees): sky fields need positions"
         raise TableError(msg)
-    placed = np.isfinite(plain_column(table, "ra")) & (np.abs(plain_column(table, "dec")) <= 90)
+    placed = np.isfinite(plain_floats(table["ra"])) & (np.abs(plain_floats(table["dec"])) <= 90)
     if np.any(keep & ~placed):
         notes.append(f"{np.sum(keep & ~placed)} rows without a position: left out")
     return label, keep & placed, notes
@@ -258,7 +259,7 @@ def prepare_rows(table, column, *, model=None, minimum=(), path=None, spectra=No
 
         log(f"enriching {len(table)} rows")
         table = add_latents(table, spectra, model=model, include=_HEAD_COLUMNS)
-    latent = np.ma.filled(np.ma.asarray(table["xl_latent"]).astype(float), np.nan)
+    latent = plain_floats(table["xl_latent"])
     usable = np.isfinite(latent).all(axis=1)
     if np.any(~usable):
         notes.append(f"{np.sum(~usable)} rows without latents (no usable data): left out")
@@ -292,7 +293,7 @@ def _with_spectra(table, label, spectra, notes):
 def _fields(path, table, notes):
     """Fields to fold by and sides of the split; sources where there are too few fields."""
     if "true_nh" in table.colnames:
-        sky = SkySplit(plain_column(table, "ra"), plain_column(table, "dec"))
+        sky = SkySplit(plain_floats(table["ra"]), plain_floats(table["dec"]))
         field, split = sky.field, np.full(len(table), "", "<U5")
         notes.append(f"{field.max() + 1} sky fields (simulated positions)")
     else:

@@ -10,6 +10,7 @@ rows of the same kind.
 
 import numpy as np
 
+from astro_xlatent.core.numbers import random_stream, stream_seed
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.evaluate.coverage import coverage_numbers
 from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra, hardness_ratios
@@ -30,8 +31,6 @@ __all__ = ["COUNTS_RANGES", "classification_numbers", "evaluate_simulated", "sim
 COUNTS_RANGES = ((30, 100), (100, 300), (300, 1000), (1000, 10000))
 VARIANCE_RANGES = ((30, 100), (300, 1000))
 # Training draws use the run's small seeds, calibration those plus 1,000,003.
-SEED_OFFSET = 7_000_003
-BASELINE_SEED_OFFSET = 8_000_009
 BATCH = 256
 _LATENTS = "latents alone, random forest"
 LIMITS = (0.16, 0.5, 0.84)
@@ -262,11 +261,11 @@ def evaluate_simulated(model, instruments, n=20000, seed=1, log=None):
         },
     )
     for mode in ("spectra", "bands"):
-        rng = np.random.default_rng([seed, SEED_OFFSET, mode == "bands"])
+        rng = random_stream(seed, "evaluation", mode == "bands")
         log(f"{mode}: simulating {n} rows and inferring")
-        rows = simulate(mode, n, instruments, seed + SEED_OFFSET, model)
+        rows = simulate(mode, n, instruments, stream_seed(seed, "evaluation"), model)
         log(f"{mode}: training classifiers of hardness ratios")
-        train = simulate(mode, n, instruments, seed + BASELINE_SEED_OFFSET)
+        train = simulate(mode, n, instruments, stream_seed(seed, "baselines"))
         predictions = hardness_predictions(mode, train, rows, seed) | latent_predictions(rows, seed)
         results.add(classification_numbers(mode, rows, predictions, rng))
         numbers, curve = _calibration_numbers(mode, rows, rng)

@@ -14,6 +14,7 @@ import numpy as np
 from astropy import units as u
 
 from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.numbers import plain_floats
 
 __all__ = ["PHOTON_FLUX", "ENERGY_FLUX", "Columns", "name_columns"]
 
@@ -124,7 +125,7 @@ class Columns:
         if name not in self:
             return np.full(len(self), default)
         column = self.raw(name)
-        values = _to_float(column)
+        values = plain_floats(column)
         if unit is not None and getattr(column, "unit", None) is not None:
             values = values * _factor(column.unit, unit, name)
         return np.where(np.isfinite(values), values, np.nan)
@@ -141,7 +142,7 @@ class Columns:
         array = np.ma.asarray(column)
         if array.dtype.kind in "USO":
             return np.isin(_to_text(array), list(_TRUE))
-        values = _to_float(column)
+        values = plain_floats(column)
         return np.isfinite(values) & (values != 0)
 
     def text(self, name):
@@ -165,28 +166,6 @@ def _to_text(array, lower=True):
         for value, missing in zip(np.ma.getdata(array).tolist(), mask.tolist())
     ]
     return np.array([v.lower() for v in values] if lower else values, dtype=str).reshape(mask.shape)
-
-
-def _to_float(column):
-    """Values of a column as float64, NaN where masked or not a number."""
-    values = getattr(column, "unmasked", column)
-    masked = getattr(column, "mask", None)
-    values = getattr(values, "value", values) if isinstance(values, u.Quantity) else values
-    array = np.ma.asarray(values)
-    mask = np.ma.getmaskarray(array)
-    if masked is not None and not isinstance(masked, bool | np.bool_):
-        mask = mask | np.asarray(masked)
-    data = np.ma.getdata(array)
-    if data.dtype.kind in "USO":
-        data = np.array([_parse(value) for value in data.tolist()], float)
-    return np.where(mask, np.nan, np.asarray(data, float))
-
-
-def _parse(value):
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return np.nan
 
 
 def _bare(unit):

@@ -9,15 +9,15 @@ is code, and nothing is fetched from the network.
 
 import hashlib
 import json
-import os
 from functools import lru_cache
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
 
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ModelError
+from astro_xlatent.core.files import replacing
+from astro_xlatent.core.plugins import load_plugin, plugin_names
 from astro_xlatent.model.bundled import BUNDLED, DEFAULT
 
 __all__ = ["available_models", "load_model", "model_folder", "selftest"]
@@ -39,8 +39,7 @@ def available_models():
         Bundled models first, then those that installed packages register in
         the entry-point group ``astro_xlatent.models``.
     """
-    registered = {point.name for point in entry_points(group=ENTRY_POINTS)}
-    return [*BUNDLED, *sorted(registered - set(BUNDLED))]
+    return list(dict.fromkeys([*BUNDLED, *plugin_names(ENTRY_POINTS)]))
 
 
 def load_model(name=None, *, device=None):
@@ -76,10 +75,8 @@ def load_model(name=None, *, device=None):
 
 @lru_cache(maxsize=4)
 def _load(name, device):
-    if name not in BUNDLED:
-        for point in entry_points(group=ENTRY_POINTS):
-            if point.name == name:
-                return point.load()()
+    if name not in BUNDLED and name in plugin_names(ENTRY_POINTS):
+        return load_plugin(ENTRY_POINTS, name)()
     return _read_folder(model_folder(name), device)
 
 
@@ -170,9 +167,8 @@ def selftest(name=None):
 
 def replace_file(path, write):
     """Let ``write`` make a file under a temporary name, then give it its name."""
-    temporary = Path(path).with_name(Path(path).name + ".tmp")
-    write(temporary)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        write(temporary)
 
 
 def save_tensors(path, modules):

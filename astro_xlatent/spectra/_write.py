@@ -1,13 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Writing spectra and responses as OGIP files, whole or not at all."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from astro_xlatent.core.errors import ResponseError, SpectrumError
+from astro_xlatent.core.files import check_output, replacing
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.spectra._regrid import channel_runs
 
@@ -34,7 +34,8 @@ def write_spectrum(spectrum, path, *, overwrite=False):
     """
     path = Path(path)
     names = _companion_names(spectrum, path)
-    _check_free([path, *names.values()], overwrite, SpectrumError)
+    for name in (path, *names.values()):
+        check_output(name, overwrite, error=SpectrumError)
     if "arf" in names:
         write_response(spectrum.response, names["arf"], names["rmf"], overwrite=overwrite)
     links = {kind: name.name for kind, name in names.items()}
@@ -58,25 +59,11 @@ def _companion_names(spectrum, path):
     return names
 
 
-def _check_free(paths, overwrite, error):
-    for path in paths:
-        if not path.parent.is_dir():
-            msg = f"{path.parent} is not a directory; make it first"
-            raise error(msg)
-        if path.exists() and not overwrite:
-            msg = f"{path} exists; pass overwrite=True to replace it"
-            raise error(msg)
-
-
 def _save(tables, path):
     from astropy.io import fits
 
-    temporary = path.with_name(f".{os.getpid()}_{path.name}")
-    try:
-        fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(temporary, overwrite=True)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(temporary)
 
 
 def _header(hdu, *, hduclas1, hduclas2, telescope, instrument, **more):
@@ -142,7 +129,8 @@ def write_response(response, arf_path, rmf_path, *, overwrite=False):
         If a file exists and ``overwrite`` is False.
     """
     paths = [Path(path) for path in (arf_path, rmf_path) if path is not None]
-    _check_free(paths, overwrite, ResponseError)
+    for path in paths:
+        check_output(path, overwrite, error=ResponseError)
     response = _pure(response)
     if rmf_path is not None:
         _save(_rmf_tables(response), paths[1])

@@ -218,9 +218,10 @@ class _Reader:
         apart = np.where(np.isfinite(apart), apart, np.inf).min(axis=0)
         allowed = RADIUS + error
         moved = allowed + np.nan_to_num(motion) * EPOCHS / 1000.0
-        beyond = np.isfinite(apart) & (apart > allowed)
-        self.flags[beyond] |= Flag.COUNTERPART_FAR
-        return beyond & (apart > moved)
+        known = np.isfinite(apart)
+        self.flags[known & (apart > moved)] |= Flag.COUNTERPART_ODD
+        self.flags[known & (apart > allowed) & (apart <= moved)] |= Flag.COUNTERPART_AMBIGUOUS
+        return known & (apart > moved)
 
     def wrong(self, found):
         """Chance that the counterpart is not the source's: 1 - p_i of the surest survey, or a default."""

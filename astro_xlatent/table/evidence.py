@@ -15,7 +15,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from astro_xlatent.compare.positions import position_names
-from astro_xlatent.core.columns import CLASSES
+from astro_xlatent.core.columns import CLASSES, OTHER
 from astro_xlatent.core.errors import ModelError, TableError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._columns import Columns

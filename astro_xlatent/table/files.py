@@ -6,7 +6,6 @@ The suffix decides and is never guessed: FITS, VOTable, ECSV, CSV and Parquet.
 A file appears under its name only when it is complete.
 """
 
-import os
 import warnings
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from astropy.units import UnitsWarning
 
 from astro_xlatent.core.columns import element_names
 from astro_xlatent.core.errors import ParameterError, TableError
+from astro_xlatent.core.files import check_output, replacing
 from astro_xlatent.core.provenance import PROVENANCE_KEYS
 
 __all__ = ["SUFFIXES", "flatten_vectors", "read_table", "table_format", "write_table"]
@@ -230,15 +230,10 @@ def write_table(table, path, *, overwrite=False):
     `~astro_xlatent.core.errors.TableError`
         If the file exists, or the table cannot be written in that format.
     """
-    path = Path(path)
     form = table_format(path, writing=True)
-    if path.exists() and not overwrite:
-        msg = f"{path}: the file exists; allow overwriting or choose another name"
-        raise TableError(msg)
-    # The temporary name keeps the suffix: astropy packs by it.
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    path = check_output(path, overwrite, error=TableError)
     try:
-        with warnings.catch_warnings():
+        with replacing(path) as temporary, warnings.catch_warnings():
             _ignore_harmless()
             if form == "votable":
                 _write_votable(table, temporary)
@@ -246,7 +241,6 @@ def write_table(table, path, *, overwrite=False):
                 flatten_vectors(table).write(temporary, format=form)
             else:
                 table.write(temporary, format=form)
-        os.replace(temporary, path)
     except TableError:
         raise
     except ImportError as error:
@@ -255,5 +249,3 @@ def write_table(table, path, *, overwrite=False):
     except Exception as error:
         msg = f"{path}: the table cannot be written as {form}: {_first_line(error)}"
         raise TableError(msg) from error
-    finally:
-        temporary.unlink(missing_ok=True)

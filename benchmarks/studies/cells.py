@@ -11,6 +11,7 @@ it gave the true one.
 
 import numpy as np
 
+from astro_xlatent.core.numbers import stream_seed
 from astro_xlatent.evaluate.coverage import nh_coverage
 from astro_xlatent.evaluate.results import Number, Results
 from astro_xlatent.model.posterior import softmax_rows
@@ -26,7 +27,6 @@ TOLERANCE = 0.03
 #: Probabilities that the model gave the true class.
 CLASS_PROBABILITY = ((0.0, 0.3), (0.3, 0.6), (0.6, 0.9), (0.9, 1.01))
 # Far from the seeds of training, calibration and the other tests.
-SEED_OFFSET = 12_000_017
 BATCH = 256
 # A cell can stay empty for a model of few counts: no more batches than this times the need.
 _PATIENCE = 4
@@ -164,6 +164,6 @@ def evaluate_cells(model, instruments, per_cell=PER_CELL, seed=1, log=None):
                       {"model": f"{model.name}-{model.version}", "sources": f"{per_cell} a cell and mode"})
     for mode in ("spectra", "bands"):
         log(f"coverage of N_H, {mode}")
-        rows = simulate_cells(model, instruments, mode, per_cell, seed + SEED_OFFSET)
+        rows = simulate_cells(model, instruments, mode, per_cell, stream_seed(seed, "cells"))
         results.add(cell_numbers(mode, rows, np.random.default_rng([seed, mode == "bands"])))
     return results

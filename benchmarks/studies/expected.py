@@ -19,7 +19,7 @@ import numpy as np
 from astropy.table import Table
 
 from astro_xlatent.core.columns import CLASSES
-from astro_xlatent.evaluate.baselines import plain_column
+from astro_xlatent.core.numbers import plain_floats
 from benchmarks.studies.discriminator import fluxes_like, hardness_features
 from benchmarks.studies.real_tests import COMPACT, compact_score, probabilities
 from astro_xlatent.evaluate.results import Number
@@ -56,7 +56,7 @@ def table_fluxes(table):
     for family in _FAMILIES:
         if f"{family}s" not in table.colnames:
             continue
-        pair = [np.stack([plain_column(table, f"{e}{family}{band}") for band in "smh"], axis=1)
+        pair = [np.stack([plain_floats(table[f"{e}{family}{band}"]) for band in "smh"], axis=1)
                 for e in ("", "e_")]
         if found is None:
             found = pair

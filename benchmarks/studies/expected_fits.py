@@ -16,7 +16,7 @@ import numpy as np
 from astropy.table import vstack
 
 from astro_xlatent.core.columns import CLASSES
-from astro_xlatent.evaluate.baselines import plain_column
+from astro_xlatent.core.numbers import plain_floats
 from benchmarks.studies.expected import band_table
 from astro_xlatent.evaluate.fits import FIT_CLASSES, NH_MIN, catalogue_fits, fit_numbers, residual_numbers
 from benchmarks.studies.mock import two_piece_mean
@@ -129,7 +129,7 @@ def as_averages(simulated):
         fit and truth. One observation stands for the average.
     """
     value, low, high = (
-        np.stack([plain_column(simulated, f"flux_aper_{part}{band}") for band in "smh"], axis=1)
+        np.stack([plain_floats(simulated[f"flux_aper_{part}{band}"]) for band in "smh"], axis=1)
         for part in ("", "lolim_", "hilim_"))
     table = band_table(*two_piece_mean(value, value - low, high - value))
     for name in ("class_label", "significance", "true_nh", *_FIT_COLUMNS):
@@ -215,12 +215,12 @@ def expected_fits(rows, simulated, section, name="JUDGE", seed=1):
 def _properties(table):
     """Logs of the significance and of the 68 % width of N_H, in steps of 0.05 dex of the first."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        width = np.log10(plain_column(table, "xl_nh_hilim") / plain_column(table, "xl_nh_lolim"))
-        return np.stack([np.log10(plain_column(table, "significance")), np.log10(width)], axis=1) / 0.05
+        width = np.log10(plain_floats(table["xl_nh_hilim"]) / plain_floats(table["xl_nh_lolim"]))
+        return np.stack([np.log10(plain_floats(table["significance"])), np.log10(width)], axis=1) / 0.05
 
 
 def _compared(table, label, group, section, method, name, rng):
-    significance = plain_column(table, "significance")
+    significance = plain_floats(table["significance"])
     subsets = {name: np.ones(len(table), bool)}
     for low, high in RANGES:
         words = f"> {low:g}" if np.isinf(high) else f"{low:g}-{high:g}" if low else f"< {high:g}"
@@ -234,7 +234,7 @@ def _compared(table, label, group, section, method, name, rng):
 def _with_truth(table, group, section, method, name, rng):
     """Model and fit beside the true column, where fit or truth exceeds the limit."""
     fit, fit_error = catalogue_fits(table)
-    ours, low, high, truth = (np.log10(plain_column(table, column))
+    ours, low, high, truth = (np.log10(plain_floats(table[column]))
                               for column in ("xl_nh", "xl_nh_lolim", "xl_nh_hilim", "true_nh"))
     limit = np.log10(NH_MIN)
     subsets = {f"{name}, fits > 1e21": fit > limit, f"{name}, truth > 1e21": truth > limit}

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from astro_xlatent.core.numbers import random_stream
 from astro_xlatent.core.errors import ParameterError
 from benchmarks.studies.oddities import TESTED, TUNING, Oddity, shift_gain
 from astro_xlatent.evaluate.results import Number, Results
@@ -29,7 +30,6 @@ GAIN = 1.03
 # Rows that share one response.
 CHUNK = 4
 # Far from the seeds of training, calibration and the other tests.
-SEED_OFFSET = 9_000_011
 
 
 def observe_oddity(oddity, n, instruments, rng, counts_range):
@@ -298,7 +298,7 @@ def evaluate_guard_rails(model, instruments, n=250, seed=1, *, tuning=False, dat
     results : Results
     """
     log = log or (lambda line: None)
-    rng = np.random.default_rng([seed, SEED_OFFSET, tuning])
+    rng = random_stream(seed, "guard rails", tuning)
     results = Results("Guard rails", {"model": f"{model.name}-{model.version}", "rows": f"{n} of each kind"})
     detected = {}
     for counts_range in COUNTS_RANGES:

@@ -13,6 +13,7 @@ import copy
 
 import numpy as np
 
+from astro_xlatent.core.numbers import random_stream
 from astro_xlatent.evaluate.results import Number, Results
 from astro_xlatent.evaluate.scores import balanced_accuracy, bootstrap_weights, confusion_by_group, interval
 
@@ -27,7 +28,6 @@ WANTED = {
 COUNTS_RANGE = (30.0, 3000.0)
 SUBSETS = ((30.0, 300.0), (300.0, 3000.0))
 N_EIGHT = 8
-SEED_OFFSET = 10_000_019
 BATCH = 128
 FINE_TUNE_RATE = 3e-4
 
@@ -63,7 +63,7 @@ def observe_same_sources(n, instruments, seed):
     from astro_xlatent.simulate.populations import draw_sources
     from astro_xlatent.spectra.bins import EnergyBins
 
-    rng = np.random.default_rng([seed, SEED_OFFSET])
+    rng = random_stream(seed, "instruments")
     sources = draw_sources(rng.integers(N_EIGHT, size=n), rng)
     counts = np.exp(rng.uniform(*np.log(COUNTS_RANGE), n))
     bins = {}
@@ -211,7 +211,7 @@ def _single_batch(instrument, seed, step):
     from astro_xlatent.spectra.bins import EnergyBins
     from astro_xlatent.train.stream import draw_training_sources
 
-    rng = np.random.default_rng([seed, SEED_OFFSET, 1, step])
+    rng = random_stream(seed, "instruments", 1, step)
     sources = draw_training_sources(BATCH, rng)
     bins = EnergyBins.concatenate([
         observe_spectra(sources.spectrum[start:start + 32], instrument, rng, COUNTS_RANGE)[0]

@@ -8,9 +8,10 @@ arXiv:2510.14102.
 
 import numpy as np
 
+from astro_xlatent.core.numbers import random_stream
+
 __all__ = ["latent_forest", "paper_latents", "paper_reconstruction", "train_paper_model"]
 
-SEED_OFFSET = 12_000_017
 BATCH = 128
 WIDTH, LAYERS, RATE = 48, 2, 2e-3
 
@@ -47,7 +48,7 @@ def train_paper_model(instruments, n_steps, seed=1, log=None, counts_range=(30.0
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(n_steps, 1))
     instruments = list(instruments)
     for step in range(n_steps):
-        rng = np.random.default_rng([seed, SEED_OFFSET, step])
+        rng = random_stream(seed, "paper style", step)
         spectra = draw_training_sources(BATCH, rng).spectrum
         chunks = [observe_spectra(spectra[start:start + 32], instruments[rng.integers(len(instruments))], rng,
                                   counts_range)[0] for start in range(0, BATCH, 32)]

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from astro_xlatent.core.columns import CLASSES
-from astro_xlatent.evaluate.baselines import plain_column
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.classification import (
     Prediction,
     difference_numbers,
@@ -57,7 +57,7 @@ PLANE = 5.0
 
 def probabilities(rows):
     """The model's probabilities of the eight classes, shape (n, 8)."""
-    return np.ma.filled(np.ma.asarray(rows.table["xl_class_prob"]).astype(float), np.nan)
+    return plain_floats(rows.table["xl_class_prob"])
 
 
 def _binary(probability):
@@ -267,7 +267,7 @@ def moved_to_plane(rows, weights, section, subset, seed=1, n_boot=300):
     from astropy.coordinates import SkyCoord
 
     rng = np.random.default_rng(seed)
-    sky = SkyCoord(*(plain_column(rows.table, name) for name in ("ra", "dec")), unit="deg").galactic
+    sky = SkyCoord(*(plain_floats(rows.table[name]) for name in ("ra", "dec")), unit="deg").galactic
     agn = np.flatnonzero(rows.label == "AGN")
     there = rng.choice(np.flatnonzero(np.abs(sky.b.deg) < PLANE), agn.size)
     groups = np.unique(rows.field[agn], return_inverse=True)[1]
@@ -311,10 +311,10 @@ def column_numbers(rows, section, name="JUDGE", seed=1):
     subsets = {name: everything}
     index = next((c for c in ("powlaw_gamma", "powlaw_gamma_mean") if c in rows.table.colnames), None)
     if index is not None:
-        values = plain_column(rows.table, index)
+        values = plain_floats(rows.table[index])
         subsets[f"{name}, index of the fit 1-2.6"] = (values > 1) & (values < 2.6)
     with np.errstate(invalid="ignore", divide="ignore"):
-        width = np.log10(plain_column(rows.table, "xl_nh_hilim") / plain_column(rows.table, "xl_nh_lolim"))
+        width = np.log10(plain_floats(rows.table["xl_nh_hilim"]) / plain_floats(rows.table["xl_nh_lolim"]))
     for low, high in ((0.0, 0.4), (0.4, 0.8), (0.8, 9.0)):
         words = f"{low:g}-{high:g}" if high < 9 else f"> {low:g}"
         subsets[f"{name}, 68 % width {words} dex"] = (width >= low) & (width < high)

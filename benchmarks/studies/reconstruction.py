@@ -11,12 +11,12 @@ every source, as in arXiv:2510.14102).
 
 import numpy as np
 
+from astro_xlatent.core.numbers import random_stream
 from astro_xlatent.evaluate.results import Number, Results
 
 __all__ = ["evaluate_reconstruction", "fit_statistic_of", "gof_numbers", "oracle_fit"]
 
 GOF_RANGES = ((10, 30), (30, 100), (100, 300), (300, 1000), (1000, 3000), (3000, 10000))
-SEED_OFFSET = 13_000_027
 CHUNK = 16
 # Families that an oracle fits easily: name -> range of the parameter, whether it is logarithmic.
 ORACLE_FAMILIES = {
@@ -264,7 +264,7 @@ def _other_methods(instruments, n, paper_steps, seed, log):
     """Functions from bins to expected counts, trained on ordinary spectra of about 300 counts."""
     from astro_xlatent.train.stream import draw_training_sources
 
-    rng = np.random.default_rng([seed, SEED_OFFSET, 1])
+    rng = random_stream(seed, "reconstruction", 1)
     bins = _observe(draw_training_sources(n, rng).spectrum, instruments, rng, (100.0, 1000.0))[0]
     others = {"PCA-8 of counts": CountsComponents(bins).reconstruct}
     if paper_steps:
@@ -297,7 +297,7 @@ def evaluate_reconstruction(model, instruments, n=1500, seed=1, *, paper_steps=0
     from astro_xlatent.train.stream import draw_training_sources
 
     log = log or (lambda line: None)
-    rng = np.random.default_rng([seed, SEED_OFFSET])
+    rng = random_stream(seed, "reconstruction")
     results = Results("Reconstruction", {"model": f"{model.name}-{model.version}", "spectra": str(n)})
     log(f"goodness of fit of {n} spectra")
     sources = draw_training_sources(n, rng)

@@ -11,13 +11,13 @@ counts, the same epochs and the same recipe of the catalogue.
 import numpy as np
 
 from benchmarks.studies.guard_rails import share_of
+from astro_xlatent.core.numbers import random_stream
 from astro_xlatent.evaluate.results import Number, Results
 
 __all__ = ["change_p_values", "disjoint_pairs", "evaluate_repeats", "p_against", "repeat_numbers"]
 
 MIN_COUNTS = 20.0
 LEVELS = (0.1, 0.01, 0.001)
-SEED_OFFSET = 11_000_003
 CHUNK = 16
 CHIPS = ("ACIS-S", "ACIS-I")
 # Years between the epochs of the shipped response that simulated repeats are observed with.
@@ -85,7 +85,7 @@ def _simulated(bins, pairs, labels, years, recipe, seed):
     from astro_xlatent.simulate.populations import CLASSES, draw_sources
     from astro_xlatent.spectra.bins import EnergyBins
 
-    rng = np.random.default_rng([seed, SEED_OFFSET])
+    rng = random_stream(seed, "repeats")
     epoch = (EPOCH_STEP * np.round(years / EPOCH_STEP)).astype(int)
     instruments = {year: [prepare(chip, "csc", default_response("csc", chip, year)) for chip in CHIPS]
                    for year in np.unique(epoch[pairs]).tolist()}

@@ -109,25 +109,25 @@ def _tasks(rows, classes):
 
 
 def _groups(rows, kind):
-    from astro_xlatent.evaluate.baselines import plain_column
+    from astro_xlatent.core.numbers import plain_floats
 
     if kind == "cells":
-        return cells(plain_column(rows.table, "ra"), plain_column(rows.table, "dec"))
+        return cells(plain_floats(rows.table["ra"]), plain_floats(rows.table["dec"]))
     return rows.source if kind == "source" else rows.field
 
 
 def _features(rows, names, setting):
-    from astro_xlatent.evaluate.baselines import plain_column
+    from astro_xlatent.core.numbers import plain_floats
     from astro_xlatent.evaluate.hardness import hardness_ratios
 
     more = [name for name in setting["more"] if name in rows.table.colnames]
     parts = dict(rows.features)
     columns = [f"{setting['fluxes']}{band}" for band in "smh"]
     if setting["fluxes"] and set(columns) <= set(rows.table.colnames):
-        flux = np.stack([plain_column(rows.table, name) for name in columns], axis=1)
+        flux = np.stack([plain_floats(rows.table[name]) for name in columns], axis=1)
         parts |= {"hardness": hardness_ratios(flux), "flux": np.log10(flux.sum(axis=1))[:, None]}
     with np.errstate(invalid="ignore", divide="ignore"):
-        added = [np.log10(plain_column(rows.table, name))[:, None] for name in more]
+        added = [np.log10(plain_floats(rows.table[name]))[:, None] for name in more]
     return np.concatenate([*(parts[name] for name in names), *added], axis=1)
 
 

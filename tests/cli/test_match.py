@@ -118,12 +118,12 @@ def test_join_names_and_meta(sky):
 
 
 def test_top_level_names(sky):
-    """What is needed most is had from the package; ``combine`` is function and module alike."""
+    """What is needed most is had from the package; ``combine`` is one of them."""
     a, b = sky
     assert len(astro_xlatent.match_catalogs(a, b)) == 8
-    joint = astro_xlatent.compare.observations([a, b[::-1]])
+    joint = astro_xlatent.combine([a, b[::-1]])
     np.testing.assert_array_equal(joint.n_obs, 2)
-    assert astro_xlatent.compare.observations.combine([a]).n_obs.tolist() == [1] * 8
+    assert astro_xlatent.combine([a]).n_obs.tolist() == [1] * 8
     assert len(astro_xlatent.group_latents(a)) == 8
     assert len(astro_xlatent.neighbors(Table(a), 0, k=3)) == 3
     assert len(astro_xlatent.outliers(a, n=2, k=2, exclude=())) == 2

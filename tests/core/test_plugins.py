@@ -68,7 +68,8 @@ def run_with_plugin(tmp_path_factory):
         check=True, capture_output=True, text=True)
 
     def run(code):
-        env = {**os.environ, "PYTHONPATH": str(target)}
+        path = os.pathsep.join([str(target), os.environ.get("PYTHONPATH", "")])
+        env = {**os.environ, "PYTHONPATH": path}
         done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True,
                               check=False)
         assert done.returncode == 0, done.stderr
@@ -80,9 +81,9 @@ def run_with_plugin(tmp_path_factory):
 def test_transform_of_a_plugin(run_with_plugin):
     """The plugin's transform is found and works; its broken one is named and left out."""
     out, err = run_with_plugin(
-        "from astropy.table import Table\nfrom astro_xlatent import transforms\n"
-        "found = transforms.available_transforms()\n"
-        "print(*found, transforms.get_transform('count_rows')(Table({'a': [1, 2]}))['rows'][1])")
+        "from astropy.table import Table\nfrom astro_xlatent.core import plugins\n"
+        "found = plugins.available_transforms()\n"
+        "print(*found, plugins.get_transform('count_rows')(Table({'a': [1, 2]}))['rows'][1])")
     assert out == "count_rows latents 2"
     assert "'broken' in astro_xlatent.transforms" in err
     assert "xl-tiny-plugin" in err
