@@ -17,10 +17,10 @@ from astro_xlatent.evaluate.independence import has_references, independent_labe
 from astro_xlatent.evaluate.labels import clean_detections
 from astro_xlatent.evaluate.split import JUDGE, MATCH, SkySplit
 
-__all__ = ["LabelledRows", "is_detections", "prepare_rows", "read_labels"]
+__all__ = ["ALIASES", "LabelledRows", "is_detections", "prepare_rows", "read_labels", "sky_of"]
 
-# Spellings of the labelled samples.
-_ALIASES = {"NS_BIN": "LMXB", "PULSAR": "NS", "LMXB_NS": "LMXB", "LMXB_BH": "LMXB"}
+#: Spellings of the labelled samples.
+ALIASES = {"NS_BIN": "LMXB", "PULSAR": "NS", "LMXB_NS": "LMXB", "LMXB_BH": "LMXB"}
 #: With fewer sky fields, folds and bootstrap are over sources.
 MIN_FIELDS = 10
 # Columns that the heads' answers are read from, optional in enriched tables.
@@ -123,10 +123,10 @@ def read_labels(table, column):
         raise TableError(msg)
     raw = np.ma.filled(np.ma.asarray(table[column]).astype(str), "")
     raw = np.char.strip(raw.astype(str))
-    label = np.array([_ALIASES.get(value, value) for value in raw.tolist()], dtype="<U32")
+    label = np.array([ALIASES.get(value, value) for value in raw.tolist()], dtype="<U32")
     notes = [
         f"{np.sum(raw == old)} rows of class {old} count as {new}"
-        for old, new in _ALIASES.items()
+        for old, new in ALIASES.items()
         if np.any(raw == old)
     ]
     for name in np.unique(label[~np.isin(label, (*CLASSES, ""))]):
@@ -138,7 +138,7 @@ def read_labels(table, column):
     return label, notes
 
 
-def _sky_of(path, table):
+def sky_of(path, table):
     """
     Fields and sides of the rows.
 
@@ -297,7 +297,7 @@ def _fields(path, table, notes):
         field, split = sky.field, np.full(len(table), "", "<U5")
         notes.append(f"{field.max() + 1} sky fields (simulated positions)")
     else:
-        field, split, which = _sky_of(path, table)
+        field, split, which = sky_of(path, table)
         notes.append(
             f"sky split: {which}, {field.max() + 1} in all; "
             f"{np.sum(split == JUDGE)} rows are {JUDGE}, {np.sum(split == MATCH)} are {MATCH}"

@@ -21,6 +21,7 @@ from astro_xlatent.missions.base import Mission, get_mission, identify_mission
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.spectra.spectrum import XraySpectrum
 from astro_xlatent.table.collect import EnrichedColumns
+from astro_xlatent.table.evidence import Evidence
 from astro_xlatent.table.frames import open_table
 from astro_xlatent.table.prior import class_prior, prior_name
 from astro_xlatent.table.sources import measure
@@ -29,8 +30,9 @@ __all__ = ["add_latents", "predict_spectra"]
 
 
 def add_latents(table, spectra=None, *, mission: str | Mission | type[Mission] | None = None, model=None,
-                prior=None, include: str | Sequence[str] = (), group_by: str | None = None,
-                replace: bool = False, progress: bool = False):
+                prior=None, evidence: str | Sequence[str] | None = None,
+                include: str | Sequence[str] = (), group_by: str | None = None, replace: bool = False,
+                progress: bool = False):
     """
     Add latents, class, N_H, fluxes and quality to every row of a table.
 
@@ -57,6 +59,11 @@ def add_latents(table, spectra=None, *, mission: str | Mission | type[Mission] |
         that the literature has classified. A mapping from class name
         to weight (classes left out get 0). An array of shape (9,) or
         (n, 9), or (n, 8) without "other". Weights need not be normalised.
+    evidence : None, 'xray', 'counterparts', 'all', or sequence of str, optional
+        What else counts for the class: columns of the row itself (flux,
+        position, ``nh_gal``, variability), columns of counterparts (Gaia,
+        2MASS, WISE), both, or groups by name (`pieces_of`). The class by the
+        spectrum alone is then in ``xl_class_spectrum``.
     include : str or sequence of str, optional
         Optional columns to add, such as ``"xl_latent_cov"``.
     group_by : str, optional
@@ -121,7 +128,8 @@ def add_latents(table, spectra=None, *, mission: str | Mission | type[Mission] |
     model = load_model(model) if model is None or not hasattr(model, "infer") else model
     mission = _choose_mission(table, mission, spectra)
     weights = class_prior(table, prior, model)
-    columns = EnrichedColumns(len(table), model, weights, include, joint=source is not None)
+    columns = EnrichedColumns(len(table), model, weights, include, joint=source is not None,
+                              evidence=None if evidence is None else Evidence(table, evidence))
     with _progress_bar(len(table), progress) as bar:
         for chunk in measure(table, spectra, mission):
             columns.take(chunk, model.infer(chunk.bins, chunk.matrices) if len(chunk.bins) else None)

@@ -17,7 +17,7 @@ from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._columns import Columns
 from astro_xlatent.model.evidence import WRONG_MATCH
 
-__all__ = ["NAMES", "PREFIXES", "Counterparts", "read_counterparts"]
+__all__ = ["NAMES", "PREFIXES", "Counterparts", "is_counterpart_column", "read_counterparts"]
 
 #: Spellings of each quantity: VizieR's (I/355, II/246, II/328, II/365), then the archives' own.
 NAMES = {
@@ -51,6 +51,15 @@ EPOCHS = 16.5
 # WISE (Jarrett et al. 2011, ApJ 735, 112).
 _ZERO = {"G": 3228.75, "BP": 3552.01, "RP": 2554.95, "J": 1594.0, "H": 1024.0, "K": 666.7,
          "W1": 309.54, "W2": 171.787, "W3": 31.674}
+
+
+def is_counterpart_column(name: str) -> bool:
+    """Whether a column's name (lower case) is one that `read_counterparts` looks at, or an error of one."""
+    names = [s for members in (*NAMES.values(), _ASTROMETRY) for forms in members.values() for s in forms]
+    names += [s for forms in _SEPARATIONS.values() for s in forms]
+    names += [*_SEARCHED.values(), *_PROBABILITY.values(), "p_i"]
+    bare = {name[len(p):] for p in PREFIXES if name.startswith(p)}
+    return any(b.removeprefix("e_").removesuffix("_error") in names or b in names for b in bare)
 
 
 @dataclass

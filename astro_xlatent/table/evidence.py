@@ -3,8 +3,8 @@
 What a row's columns say of its class beside the spectrum.
 
 `evidence_inputs` turns columns into the features of
-`~astro_xlatent.model.evidence`, `weigh_evidence` multiplies them with the
-spectrum's class probabilities, and `classify_rows` does it for classes of a user's own.
+`~astro_xlatent.model.evidence`, `Evidence` makes weights of the classes of
+them, and `classify_rows` does it for classes of a user's own.
 """
 
 from dataclasses import dataclass
@@ -14,92 +14,124 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astro_xlatent.compare.positions import position_names
-from astro_xlatent.core.columns import CLASSES, OTHER
+from astro_xlatent.compare.positions import POSITION_COLUMNS, position_names
+from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ModelError, TableError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._columns import Columns
-from astro_xlatent.model.evidence import EvidenceModel, Group, Inputs, load_evidence, pieces_of
-from astro_xlatent.table.counterparts import read_counterparts
+from astro_xlatent.model.evidence import PIECES, EvidenceModel, Group, Inputs, load_evidence, pieces_of
+from astro_xlatent.table.counterparts import is_counterpart_column, read_counterparts
 
-__all__ = ["Weighed", "classify_rows", "evidence_inputs", "galactic_latitude", "plain_group",
-           "spectrum_group", "weigh_evidence"]
+__all__ = ["Evidence", "Weighed", "classify_rows", "evidence_inputs", "galactic_latitude", "row_inputs"]
 
 #: Share of the spectrum's probability that the classes hold which it does not speak against.
 NOT_AGAINST = 0.9
 # Zero points of features: fluxes in 10^-13.5 erg/s/cm2, columns in 10^21 /cm2.
 _FLUX, _COLUMN = -13.5, 21.0
 _SPREAD = 6.0
+_GALACTIC = ("nh_gal", "nhgal", "nh_galactic")
 _VARIABILITY = (("kp_intra_prob_b", "kp_prob_b", "ks_intra_prob_b"), ("var_inter_prob_b",))
 
 
 @dataclass
 class Weighed:
     """
-    Classes with evidence.
+    What evidence says of the classes.
 
     Attributes
     ----------
-    probability : ndarray, (n, 9)
-        For equal priors; "other" as the spectrum has it.
+    weights : ndarray, (n, 9)
+        By which the spectrum's probabilities are to be multiplied, as by a prior.
     log_odds : ndarray, (n, 2, 8)
-        What X-ray columns and counterparts add to the logarithm of each
-        class, against the mean of the classes.
+        What each piece adds, column ``xl_class_evidence``; zero for one that is silent.
     flags : ndarray of int, (n,)
     """
 
-    probability: np.ndarray
+    weights: np.ndarray
     log_odds: np.ndarray
     flags: np.ndarray
 
 
-def weigh_evidence(table, probability, evidence, *, flux, nh, model=None) -> Weighed:
+class Evidence:
     """
-    Multiply the spectrum's class probabilities with those of other columns.
+    Evidence beside the spectrum for the rows of a table.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-        The rows.
-    probability : ndarray, (n, 9)
-        Of the eight classes and "other" from the spectrum, for equal priors.
-    evidence : str or sequence of str
+    choice : str or sequence of str
         See `~astro_xlatent.model.evidence.pieces_of`.
-    flux : ndarray, (n,)
-        Absorbed energy flux 0.5-7 keV in erg/cm2/s.
-    nh : ndarray, (n,)
-        Column of the spectrum in 1/cm2.
     model : EvidenceModel or path-like, optional
+        By default the package's own.
 
-    Returns
-    -------
-    weighed : Weighed
-        A row about which nothing is known beside the spectrum keeps its class, with a flag.
+    Raises
+    ------
+    ParameterError
+        If the choice names what there is not.
+    ModelError
+        If the model cannot be read, or knows other classes than the eight.
     """
-    model = model if isinstance(model, EvidenceModel) else load_evidence(model)
-    if tuple(model.classes) != CLASSES:
-        msg = (f"evidence model {model.name} knows the classes {', '.join(model.classes)}, not those of "
-               "xl_class_prob; use astro_xlatent.table.evidence.classify_rows")
-        raise ModelError(msg)
-    chosen = pieces_of(evidence)
-    inputs, flags = evidence_inputs(table, flux, nh)
-    inputs = inputs.only(sum(chosen.values(), ()))
-    factors = {name: f for name, f in model.log_factors(inputs).items() if name in chosen}
-    other = probability[:, len(CLASSES):]
-    eight = np.maximum(probability[:, :len(CLASSES)], 1e-12)
-    eight = eight / eight.sum(axis=1, keepdims=True)
-    joint = model.combine(eight, factors)
-    log_odds = np.zeros((len(table), 2, len(CLASSES)))
-    powers = model.powers(list(factors))
-    for number, name in enumerate(("xray", "counterparts")):
-        if name in factors:
-            log_odds[:, number] = powers[name] * (factors[name] - factors[name].mean(axis=1, keepdims=True))
-    if "counterparts" not in chosen:
-        flags = np.zeros_like(flags)
-    silent = np.all([np.ptp(factor, axis=1) == 0 for factor in factors.values()], axis=0)
-    flags[silent] |= Flag.EVIDENCE_UNKNOWN
-    flags[against_spectrum(eight, joint)] |= Flag.AGAINST_SPECTRUM
-    return Weighed(np.concatenate([joint * (1 - other), other], axis=1), log_odds, flags)
+
+    def __init__(self, table: Table, choice, model=None):
+        self.chosen = pieces_of(choice)
+        self.model = model if isinstance(model, EvidenceModel) else load_evidence(model)
+        if self.model.classes != CLASSES:
+            msg = (f"evidence model {self.model.name} knows the classes {', '.join(self.model.classes)}, not "
+                   "those of xl_class_prob; use astro_xlatent.table.evidence.classify_rows")
+            raise ModelError(msg)
+        self.table = Table(table[[name for name in table.colnames if _is_read(name.lower())]], copy=False)
+        self.table = self.table if self.table.colnames else Table({"_": np.zeros(len(table))})
+
+    def weigh(self, rows: np.ndarray, probability: np.ndarray, flux: np.ndarray, nh: np.ndarray) -> Weighed:
+        """
+        Weigh some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int, (n,)
+            Their numbers in the table.
+        probability : ndarray, (n, 9)
+            Of the eight classes and "other" from the spectrum, for equal priors.
+        flux : ndarray, (n,)
+            Absorbed energy flux 0.5-7 keV in erg/cm2/s.
+        nh : ndarray, (n,)
+            Column of the spectrum in 1/cm2.
+
+        Returns
+        -------
+        weighed : Weighed
+            "other" keeps its probability: no labelled source is one. A row of
+            which nothing is known beside its spectrum keeps the spectrum's class, with a flag.
+        """
+        inputs, odd = evidence_inputs(self.table[rows], flux, nh)
+        inputs = inputs.only(sum(self.chosen.values(), ()))
+        factors = {name: factor for name, factor in self.model.log_factors(inputs).items()
+                   if name in self.chosen}
+        eight = np.maximum(probability[:, :-1], 1e-12)
+        joint = self.model.combine(eight / eight.sum(axis=1, keepdims=True), factors)
+        flags = odd if "counterparts" in self.chosen else np.zeros_like(odd)
+        flags[np.all([np.ptp(f, axis=1) == 0 for f in factors.values()], axis=0)] |= Flag.EVIDENCE_UNKNOWN
+        flags[against_spectrum(eight, joint)] |= Flag.AGAINST_SPECTRUM
+        weights = np.ones_like(probability, dtype=float)
+        weights[:, :-1] = joint * eight.sum(axis=1, keepdims=True) / eight
+        weights /= weights.sum(axis=1, keepdims=True)
+        return Weighed(weights, self._log_odds(factors, len(rows)), flags)
+
+    def _log_odds(self, factors, n_rows):
+        log_odds = np.zeros((n_rows, len(PIECES), len(CLASSES)))
+        powers = self.model.powers(list(factors))
+        for number, name in enumerate(PIECES):
+            if name in factors:
+                factor = factors[name] - factors[name].mean(axis=1, keepdims=True)
+                log_odds[:, number] = powers[name] * factor
+        return log_odds
+
+
+def _is_read(name):
+    """Whether a column (lower case) is looked at."""
+    positions = {position for pair in POSITION_COLUMNS for position in pair}
+    own = {*_GALACTIC, *sum(_VARIABILITY, ()), "extent_flag", "err_ellipse_r0"}
+    return name in own or name in positions or is_counterpart_column(name)
 
 
 def against_spectrum(spectrum: np.ndarray, joint: np.ndarray) -> np.ndarray:
@@ -119,7 +151,7 @@ def evidence_inputs(table, flux, nh) -> tuple[Inputs, np.ndarray]:
     ----------
     table : `~astropy.table.Table`
     flux, nh : ndarray, (n,)
-        As for `weigh_evidence`; NaN where unknown.
+        As for `Evidence.weigh`; NaN where unknown.
 
     Returns
     -------
@@ -179,7 +211,7 @@ def galactic_latitude(table) -> np.ndarray:
 
 def _galactic_column(columns, bright, latitude, nh):
     """The column through the Galaxy, in 1e20/cm2 as the CSC has it or in 1/cm2, and the spectrum's beside it."""
-    name = columns.first("nh_gal", "nhgal", "nh_galactic")
+    name = columns.first(*_GALACTIC)
     galactic = np.full(len(columns), np.nan) if name is None else columns.number(name)
     galactic = np.where(galactic > 1e15, galactic / 1e20, galactic)
     galactic = np.log10(np.where((galactic > 0.05) & (galactic < 5e4), galactic, np.nan)) + 20 - _COLUMN
