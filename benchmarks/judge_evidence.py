@@ -4,7 +4,8 @@ How well classes with evidence hold on fields of the sky that were not seen.
 
     python -m benchmarks.judge_evidence TABLE [--seeds 3]
 
-TABLE is the labelled table with counterparts. Pieces and exponents are fitted
+TABLE is the labelled table with counterparts. Then the survey prior: shares
+of classes expected and catalogued in three fields, and AGN behind the plane. Pieces and exponents are fitted
 without the fold that they are judged on; folds hold whole fields. Error bars
 are bootstraps over fields.
 """
@@ -12,6 +13,7 @@ are bootstraps over fields.
 import argparse
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 
 from astro_xlatent.cli.train_evidence import N_FOLDS, labelled_inputs
 from astro_xlatent.core.columns import CLASSES
@@ -19,7 +21,8 @@ from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.evidence import class_scores, cross_probability, evidence_scores
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.model.evidence import PIECES, Group, Inputs
-from astro_xlatent.table.evidence import galactic_latitude, row_inputs
+from astro_xlatent.model.priors import survey_weights
+from astro_xlatent.table.evidence import galactic_column, galactic_latitude, row_inputs
 from astro_xlatent.table.files import read_table
 from astro_xlatent.train.evidence import train_evidence
 
@@ -128,6 +131,49 @@ def what_latents_add(table, label, inputs, field, spectrum, seed: int) -> list[f
     return accuracy
 
 
+def moved_agn(probability, flux, place, rng) -> float:
+    """Recall of AGN with the survey prior at places in the plane; their spectra stay as they are."""
+    lon, lat = (part[rng.integers(0, len(place[0]), len(flux))] for part in place)
+    weights = survey_weights(lon, lat, flux, np.full(len(flux), np.nan))[:, :len(CLASSES)]
+    return float(np.mean((probability * weights).argmax(axis=1) == CLASSES.index("AGN")))
+
+
+def simulated_agn(model, n: int = 2000):
+    """Class probabilities and fluxes of simulated AGN in the CSC's bands."""
+    from astro_xlatent.simulate import batch
+
+    bins, _ = batch(20260101, n, mission="csc", mode="bands", classes=["AGN"])
+    posterior = model.infer(bins)
+    return posterior.class_prob[:, :len(CLASSES)], posterior.flux["05_2"][:, 1] + posterior.flux["2_7"][:, 1]
+
+
+def judge_survey(table, label, field, spectrum) -> None:
+    """Print how the survey prior does."""
+    from astro_xlatent.model.pretrained import load_model
+
+    sky = SkyCoord(plain_floats(table["ra"]), plain_floats(table["dec"]), unit="deg").galactic
+    flux = plain_floats(table["xl_flux_05_2"]) + plain_floats(table["xl_flux_2_7"])
+    weights = survey_weights(sky.l.deg, sky.b.deg, flux, galactic_column(table))[:, :len(CLASSES)]
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    print("\nshares expected by the survey prior and catalogued\n" + " " * 22 + "rows  "
+          + " ".join(f"{name:>13s}" for name in CLASSES))
+    apart = sky.separation(SkyCoord(0, 0, unit="deg", frame="galactic")).deg
+    largest = field == np.bincount(field).argmax()
+    where = f"largest field, l = {np.median(sky.l.deg[largest]):.0f}"
+    for name, rows in (("|b| > 50 degrees", np.abs(sky.b.deg) > 50), ("bulge, < 10 degrees", apart < 10),
+                       (where, largest)):
+        shares = zip(weights[rows].mean(axis=0), np.bincount(label[rows], minlength=len(CLASSES)) / rows.sum(),
+                     strict=True)
+        print(f"{name:22s}{rows.sum():5d}  " + " ".join(f"{a:6.3f} {b:6.3f}" for a, b in shares))
+    rng, agn, plane = np.random.default_rng(1), label == CLASSES.index("AGN"), np.abs(sky.b.deg) < 5
+    place = sky.l.deg[plane], sky.b.deg[plane]
+    best = (spectrum * weights).argmax(axis=1)
+    print(f"recall of AGN at |b| < 5 degrees with the survey prior: real ones moved there "
+          f"{moved_agn(spectrum[agn], flux[agn], place, rng):.2f}, simulated ones moved there "
+          f"{moved_agn(*simulated_agn(load_model()), place, rng):.2f}, the {np.sum(agn & plane)} that are there "
+          f"{np.mean(best[agn & plane] == CLASSES.index('AGN')):.2f}")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -156,6 +202,7 @@ def main() -> None:
     without, with_ = gain.mean(axis=0)
     print(f"forest on all evidence and three hardness ratios: {without:.3f}; with the latents, too: {with_:.3f} "
           f"(difference {with_ - without:+.3f}, scatter of dealings {np.std(gain[:, 1] - gain[:, 0]):.3f})")
+    judge_survey(table, label, field, spectrum)
 
 
 if __name__ == "__main__":

@@ -30,14 +30,15 @@ from astro_xlatent.core.columns import CLASSES
 from benchmarks.studies.expected import expected_classes
 from benchmarks.studies.expected_fits import as_averages, as_detections, expected_fits, simulate_fits
 from astro_xlatent.evaluate.fits import FIT_CLASSES, catalogue_fits
-from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.labels import load_detections, load_sources
 from benchmarks.studies.open_spectra import compare_spectra, evidence_table, result_table, spectra_numbers
 from benchmarks.studies.real_calibration import set_numbers
 from benchmarks.studies.real_tests import class_numbers, column_numbers, moved_to_plane, prior_numbers
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import prepare_rows
-from astro_xlatent.evaluate.sample import csc_instruments, load_sky
+from astro_xlatent.evaluate.sample import csc_instruments
+from astro_xlatent.model.priors import survey_weights
+from astro_xlatent.table.evidence import galactic_column
 
 WHAT = ("spectra", "classes", "columns", "priors", "sets", "expected")
 SOURCES, DETECTIONS = "labels/csc2_labelled_sources.csv", "labels/csc2_labelled_detections.csv.gz"
@@ -95,42 +96,25 @@ def flux_of(table):
                for name in ("xl_flux_05_2", "xl_flux_2_7"))
 
 
-def galactic_weights(table, fitted, place=None):
-    """Weights of the eight classes from a fitted prior, at the rows' positions or other ones."""
-    from astro_xlatent.model.priors import GalacticPrior
-
+def expected_weights(table, place=None):
+    """Weights of the eight classes by the survey prior, at the rows' positions or other ones."""
+    column = galactic_column(table) if place is None else np.full(len(table), np.nan)
     if place is None:
         sky = SkyCoord(np.array(table["ra"], float), np.array(table["dec"], float), unit="deg").galactic
         place = sky.l.deg, sky.b.deg
-    return GalacticPrior(fitted, *place).weights(np.arange(len(table)), flux_of(table))[:, :len(CLASSES)]
+    return survey_weights(*place, flux_of(table), column)[:, :len(CLASSES)]
 
 
-def judged_priors(data, rows, side):
-    """The MATCH prior on JUDGE rows, and cross-fitted over the fields of all rows."""
-    from astro_xlatent.train.galactic import fit_galactic_prior, galactic_sample, match_prior
-
+def judged_priors(rows, side):
+    """The survey prior on real rows, and on AGN moved into the plane."""
     part = of_side(rows, side)
     flat = {"flat": np.ones((1, len(CLASSES)))}
-    fitted = match_prior(data)
-    section = "class priors: galactic prior of MATCH fields"
-    numbers = prior_numbers(part, flat | {"galactic": galactic_weights(part.table, fitted)}, section, side)
-    numbers += moved_to_plane(part, {
+    section = "class priors: survey prior"
+    numbers = prior_numbers(part, flat | {"survey": expected_weights(part.table)}, section, side)
+    return numbers + moved_to_plane(part, {
         "flat": lambda chosen, lon, lat: flat["flat"],
-        "galactic": lambda chosen, lon, lat: galactic_weights(part.table[chosen], fitted, (lon, lat)),
+        "survey": lambda chosen, lon, lat: expected_weights(part.table[chosen], (lon, lat)),
     }, section, side)
-    sources, sky = load_sources(data / SOURCES), load_sky(data)
-    features, label = galactic_sample(sources)
-    field = sky.assign(sources.column("ra"), sources.column("dec"))[0]
-    own = sky.assign(np.array(rows.table["ra"]), np.array(rows.table["dec"]))[0]
-    crossed = np.ones((len(rows), len(CLASSES)))
-    fold = grouped_folds(rows.label, own, 5, 1)
-    for number in np.unique(fold):
-        test = fold == number
-        seen = ~np.isin(field, own[test])
-        fitted = fit_galactic_prior(features[seen], label[seen])
-        crossed[test] = galactic_weights(rows.table[test], fitted)
-    section = "class priors: galactic prior cross-fitted over all fields"
-    return numbers + prior_numbers(rows, flat | {"galactic": crossed}, section, "all open rows")
 
 
 def judged_sets(rows, side):
@@ -181,7 +165,7 @@ def main():
     if "columns" in options.what:
         results.add(judged_columns(judged, detections, options.side))
     if "priors" in options.what:
-        results.add(judged_priors(options.data, rows, options.side))
+        results.add(judged_priors(rows, options.side))
     if "sets" in options.what:
         results.add(judged_sets(rows, options.side))
     if "expected" in options.what:

@@ -57,11 +57,11 @@ def _check_output(path, overwrite):
 
 def _read_prior(text):
     """Turn ``--prior`` into what `add_latents` takes."""
-    if text in ("none", "galactic"):
+    if text in ("none", "survey"):
         return None if text == "none" else text
     path = Path(text)
     if path.suffix.lower() != ".json":
-        msg = f"--prior must be none, galactic or a .json file of class: probability, got {text!r}"
+        msg = f"--prior must be none, survey or a .json file of class: probability, got {text!r}"
         raise UsageError(msg)
     try:
         prior = json.loads(path.read_text(encoding="utf-8"))
@@ -299,7 +299,7 @@ def _add_enrich(commands):
                          help="only rows within this DS9, CRTF or FITS region on the sky")
     command.add_argument("--mission", default="auto", metavar="NAME",
                          help="auto (default), csc, erosita, ...; see: astro-xlatent info")
-    command.add_argument("--prior", default="none", metavar="none|galactic|FILE.json",
+    command.add_argument("--prior", default="none", metavar="none|survey|FILE.json",
                          help="class prior (default: none, all classes alike)")
     command.add_argument("--group-by", metavar="COLUMN", help="join latents and class of all rows with the "
                          "same value in this column, such as name: observations of one source")
@@ -385,8 +385,7 @@ def _add_train(commands):
     command.add_argument("--config", metavar="FILE",
                          help="JSON with settings (default: those of the release)")
     command.add_argument("--data", metavar="DIR",
-                         help="folder of ARF and RMF files to observe through, beside the shipped curves, "
-                         "and of labels/ for the galactic prior")
+                         help="folder of ARF and RMF files to observe through, beside the shipped curves")
     command.add_argument("-o", "--output", metavar="DIR", required=True,
                          help="folder of the run: log, checkpoints, model")
     command.add_argument("--resume", action="store_true", help="go on with the run in DIR")

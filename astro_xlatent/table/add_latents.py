@@ -23,7 +23,7 @@ from astro_xlatent.spectra.spectrum import XraySpectrum
 from astro_xlatent.table.collect import EnrichedColumns
 from astro_xlatent.table.evidence import Evidence
 from astro_xlatent.table.frames import open_table
-from astro_xlatent.table.prior import class_prior, prior_name
+from astro_xlatent.table.prior import class_prior, prior_flags, prior_name
 from astro_xlatent.table.sources import measure
 
 __all__ = ["add_latents", "predict_spectra"]
@@ -53,10 +53,12 @@ def add_latents(table, spectra=None, *, mission: str | Mission | type[Mission] |
         columns do not tell.
     model : str, path-like or Model, optional
         See `load_model`.
-    prior : None, 'galactic', mapping or array_like, optional
-        Class prior. None: all nine classes alike. ``"galactic"``: from the
-        columns ``ra`` and ``dec`` (degrees), or a `SkyCoord` column, and the flux, fitted on sources
-        that the literature has classified. A mapping from class name
+    prior : None, 'survey', mapping or array_like, optional
+        Class prior. None: all nine classes alike. ``"survey"``: what a source
+        of this flux at this position is expected to be, from published
+        number counts (`~astro_xlatent.model.priors.survey_weights`), with
+        columns ``ra`` and ``dec`` (degrees), or a `SkyCoord` column, and ``nh_gal``
+        where it is known. A mapping from class name
         to weight (classes left out get 0). An array of shape (9,) or
         (n, 9), or (n, 8) without "other". Weights need not be normalised.
     evidence : None, 'xray', 'counterparts', 'all', or sequence of str, optional
@@ -127,18 +129,19 @@ def add_latents(table, spectra=None, *, mission: str | Mission | type[Mission] |
     source = None if group_by is None else source_numbers(table, group_by)[1]
     model = load_model(model) if model is None or not hasattr(model, "infer") else model
     mission = _choose_mission(table, mission, spectra)
-    weights = class_prior(table, prior, model)
+    weights = class_prior(table, prior)
     columns = EnrichedColumns(len(table), model, weights, include, joint=source is not None,
-                              evidence=None if evidence is None else Evidence(table, evidence))
+                              evidence=None if evidence is None else Evidence(table, evidence, prior))
     with _progress_bar(len(table), progress) as bar:
         for chunk in measure(table, spectra, mission):
             columns.take(chunk, model.infer(chunk.bins, chunk.matrices) if len(chunk.bins) else None)
             bar.update(len(chunk.rows))
+    columns.flags |= prior_flags(table, prior)
     if source is not None:
         columns.join(source)
     return hand_back(columns.columns(), provenance_meta(
         f"{model.name}-{model.version}", model.sha256, latent_space=model.latent_space,
-        prior=prior_name(prior), device=str(model.device)))
+        prior=prior_name(prior, evidence), device=str(model.device)))
 
 
 def predict_spectra(paths: Sequence[str | Path | XraySpectrum], *, model=None, prior=None,

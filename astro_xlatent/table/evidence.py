@@ -22,13 +22,16 @@ from astro_xlatent.missions._columns import Columns
 from astro_xlatent.model.evidence import PIECES, EvidenceModel, Group, Inputs, load_evidence, pieces_of
 from astro_xlatent.table.counterparts import is_counterpart_column, read_counterparts
 
-__all__ = ["Evidence", "Weighed", "classify_rows", "evidence_inputs", "galactic_latitude", "row_inputs"]
+__all__ = ["Evidence", "Weighed", "classify_rows", "evidence_inputs", "galactic_column",
+           "galactic_latitude", "row_inputs"]
 
 #: Share of the spectrum's probability that the classes hold which it does not speak against.
 NOT_AGAINST = 0.9
 # Zero points of features: fluxes in 10^-13.5 erg/s/cm2, columns in 10^21 /cm2.
 _FLUX, _COLUMN = -13.5, 21.0
 _SPREAD = 6.0
+#: What the survey prior is made of.
+_IN_SURVEY = ("flux", "latitude", "nh_gal")
 _GALACTIC = ("nh_gal", "nhgal", "nh_galactic")
 _VARIABILITY = (("kp_intra_prob_b", "kp_prob_b", "ks_intra_prob_b"), ("var_inter_prob_b",))
 
@@ -61,6 +64,9 @@ class Evidence:
     table : `~astropy.table.Table`
     choice : str or sequence of str
         See `~astro_xlatent.model.evidence.pieces_of`.
+    prior : optional
+        The class prior beside it. ``"survey"`` knows flux and position
+        already: those groups are then left out.
     model : EvidenceModel or path-like, optional
         By default the package's own.
 
@@ -72,8 +78,10 @@ class Evidence:
         If the model cannot be read, or knows other classes than the eight.
     """
 
-    def __init__(self, table: Table, choice, model=None):
+    def __init__(self, table: Table, choice, prior=None, model=None):
         self.chosen = pieces_of(choice)
+        known = _IN_SURVEY if isinstance(prior, str) and prior == "survey" else ()
+        self.groups = tuple(name for names in self.chosen.values() for name in names if name not in known)
         self.model = model if isinstance(model, EvidenceModel) else load_evidence(model)
         if self.model.classes != CLASSES:
             msg = (f"evidence model {self.model.name} knows the classes {', '.join(self.model.classes)}, not "
@@ -104,7 +112,7 @@ class Evidence:
             which nothing is known beside its spectrum keeps the spectrum's class, with a flag.
         """
         inputs, odd = evidence_inputs(self.table[rows], flux, nh)
-        inputs = inputs.only(sum(self.chosen.values(), ()))
+        inputs = inputs.only(self.groups)
         factors = {name: factor for name, factor in self.model.log_factors(inputs).items()
                    if name in self.chosen}
         eight = np.maximum(probability[:, :-1], 1e-12)
@@ -168,7 +176,7 @@ def evidence_inputs(table, flux, nh) -> tuple[Inputs, np.ndarray]:
               "extent": _extent(columns),
               "latitude": _group({"log b": latitude, "log b^2": latitude**2, "flux log b": bright * latitude},
                                  np.isfinite(latitude)),
-              "nh_gal": _galactic_column(columns, bright, latitude, nh),
+              "nh_gal": _nh_gal(table, bright, latitude, nh),
               "gaia": _gaia(found, bright), "2mass": _two_mass(found, bright), "wise": _wise(found, bright)}
     anything = np.any([found.found[name] for name in found.found], axis=0)
     return Inputs(groups, anything, found.wrong), found.flags
@@ -209,12 +217,26 @@ def galactic_latitude(table) -> np.ndarray:
     return np.where(known, sky.galactic.b.deg, np.nan)
 
 
-def _galactic_column(columns, bright, latitude, nh):
-    """The column through the Galaxy, in 1e20/cm2 as the CSC has it or in 1/cm2, and the spectrum's beside it."""
+def galactic_column(table) -> np.ndarray:
+    """The column through the Galaxy in 1/cm2, given so or in 1e20/cm2 as the CSC does; NaN where unknown."""
+    columns = Columns(table)
     name = columns.first(*_GALACTIC)
-    galactic = np.full(len(columns), np.nan) if name is None else columns.number(name)
-    galactic = np.where(galactic > 1e15, galactic / 1e20, galactic)
-    galactic = np.log10(np.where((galactic > 0.05) & (galactic < 5e4), galactic, np.nan)) + 20 - _COLUMN
+    if name is None:
+        return np.full(len(table), np.nan)
+    unit = getattr(columns.raw(name), "unit", None)
+    given = columns.number(name)
+    with np.errstate(invalid="ignore"):
+        if unit is not None and u.Unit(unit).is_equivalent(1 / u.cm**2):
+            given = columns.number(name, 1 / u.cm**2)
+        else:
+            # No line of sight has 1e15 times 1e20, and none has less than 1e15.
+            given = np.where(given < 1e15, given * 1e20, given)
+        return np.where((given > 5e18) & (given < 5e24), given, np.nan)
+
+
+def _nh_gal(table, bright, latitude, nh):
+    """The column through the Galaxy, and the spectrum's beside it."""
+    galactic = np.log10(galactic_column(table)) - _COLUMN
     excess = np.clip(np.log10(np.where(nh > 0, nh, np.nan)) - _COLUMN - galactic, -2, 2)
     return _group({"nh": galactic, "nh^2": galactic**2, "nh log b": galactic * latitude,
                    "nh flux": galactic * bright, "excess": excess}, np.isfinite(galactic))

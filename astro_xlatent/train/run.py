@@ -20,7 +20,6 @@ from astro_xlatent.simulate.instruments import default_instruments, load_instrum
 from astro_xlatent.train.calibrate import calibrate
 from astro_xlatent.train.encoder import train_encoder
 from astro_xlatent.train.export import export_model
-from astro_xlatent.train.galactic import match_prior
 from astro_xlatent.train.stream import draw_training_sources
 from astro_xlatent.train.teacher import train_teacher
 
@@ -70,9 +69,8 @@ def train(data, output, settings=None, *, resume=False, threads=None):
     Parameters
     ----------
     data : path-like or None
-        Folder with real ARF and RMF files, and labelled sources in
-        ``labels/`` for the galactic prior. The shipped response curves are
-        used besides; if None, alone, and there is no galactic prior.
+        Folder with real ARF and RMF files. The shipped response curves are
+        used besides; if None, alone.
     output : path-like
         Folder of the run: log, checkpoints and, at the end, ``model/``.
     settings : Settings, optional
@@ -116,8 +114,6 @@ def train(data, output, settings=None, *, resume=False, threads=None):
                             seed=settings.seed, rate=settings.learning_rate, log=log, resume=resume,
                             initial=_initial_weights(settings))
     tables = calibrate(encoder, decoder, teacher, instruments, settings, log)
-    if data is not None and (Path(data) / "labels").is_dir():
-        tables["galactic_prior"] = match_prior(data)
     return export_model(output / "model", settings, encoder, decoder, teacher, tables,
                         instruments, log)
 

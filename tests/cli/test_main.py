@@ -74,13 +74,13 @@ def test_enrich_hands_options_on(calls, table, tmp_path):
     base = ["enrich", table, "-o", tmp_path / "o.ecsv", "--overwrite", "--no-progress"]
     assert run(*base) == 0
     assert run(*base, "--spectra", tmp_path, "--mission", "csc", "--prior", prior) == 0
-    assert run(*base, "--spectra", "pha", "--model", "m-1", "--prior", "galactic") == 0
+    assert run(*base, "--spectra", "pha", "--model", "m-1", "--prior", "survey") == 0
     assert run(*base, "--group-by", "pha") == 0
     common = {"mission": None, "model": None, "prior": None, "progress": False, "group_by": None}
     assert calls == [
         (None, common),
         (tmp_path, {**common, "mission": "csc", "prior": {"AGN": 1.0}}),
-        ("pha", {**common, "model": "m-1", "prior": "galactic"}),
+        ("pha", {**common, "model": "m-1", "prior": "survey"}),
         (None, {**common, "group_by": "pha"})]
 
 
