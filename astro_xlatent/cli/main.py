@@ -16,7 +16,7 @@ from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError, TableError, XlatentError
 from astro_xlatent.cli.extract import add_extract
-from astro_xlatent.cli import train_evidence
+from astro_xlatent.cli import counterparts, train_evidence
 from astro_xlatent.cli.match import add_match_parser
 from astro_xlatent.cli.fetch import add_fetch
 from astro_xlatent.core.provenance import package_version
@@ -433,7 +433,7 @@ def make_parser():
                 _add_small, _add_simulate):
         add(commands)
     add_match_parser(commands, _run_match)
-    for module in (train_evidence,):
+    for module in (counterparts, train_evidence):
         module.add_parser(commands).set_defaults(run=module.run)
     return parser
 
