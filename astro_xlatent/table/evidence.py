@@ -87,8 +87,9 @@ class Evidence:
             msg = (f"evidence model {self.model.name} knows the classes {', '.join(self.model.classes)}, not "
                    "those of xl_class_prob; use astro_xlatent.table.evidence.classify_rows")
             raise ModelError(msg)
-        self.table = Table(table[[name for name in table.colnames if _is_read(name.lower())]], copy=False)
-        self.table = self.table if self.table.colnames else Table({"_": np.zeros(len(table))})
+        read = {name: table[name] for name in table.colnames if _is_read(name.lower())}
+        # A table without columns would forget its rows.
+        self.table = Table(read or {"none": np.zeros(len(table))}, copy=False)
 
     def weigh(self, rows: np.ndarray, probability: np.ndarray, flux: np.ndarray, nh: np.ndarray) -> Weighed:
         """
