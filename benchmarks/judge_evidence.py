@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     table, inputs, label, _, field, spectrum = labelled_inputs(
-        read_table(args.table), "class_label", minimum=[("significance", 5.0)], path=args.table)
+        read_table(args.table), "class_label", minimum=[("significance", 5.0)])
     seeds = range(1, args.seeds + 1)
     runs = [one_seed(table, inputs, label, field, spectrum, seed) for seed in seeds]
     print(f"{len(label)} rows, {field.max() + 1} fields, {args.seeds} dealings of fields to {N_FOLDS} folds; "

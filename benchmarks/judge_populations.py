@@ -23,7 +23,7 @@ import sys
 import numpy as np
 
 from benchmarks.studies.discriminator import compare_classes
-from astro_xlatent.evaluate.sample import load_sample, power_law_fits
+from benchmarks.studies.sample import load_sample, power_law_fits
 from benchmarks.studies.transfer import transfer
 from astro_xlatent.simulate.families.parameters import tuning_table
 from astro_xlatent.simulate.populations import CLASSES, draw_sources

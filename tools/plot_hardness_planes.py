@@ -16,7 +16,7 @@ import matplotlib
 import numpy as np
 
 from benchmarks.studies.discriminator import hardness_features, simulate_like
-from astro_xlatent.evaluate.sample import load_sample
+from benchmarks.studies.sample import load_sample
 from astro_xlatent.simulate.populations import CLASSES
 
 BINS = np.linspace(-1, 1, 26)

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from benchmarks.studies.discriminator import hardness_features, simulate_like
-from astro_xlatent.evaluate.sample import load_sample, power_law_fits
+from benchmarks.studies.sample import load_sample, power_law_fits
 from astro_xlatent.simulate.families.parameters import LITERATURE
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.simulate.truth import power_law_fit

@@ -24,7 +24,7 @@ _CREDIT = {
 }
 
 
-def labelled_inputs(table, column, own=(), minimum=(), path=None):
+def labelled_inputs(table, column, own=(), minimum=()):
     """
     Labelled rows of a table, enriched if they are not, as a model of evidence takes them.
 
@@ -37,8 +37,6 @@ def labelled_inputs(table, column, own=(), minimum=(), path=None):
         Columns of the user's own.
     minimum : sequence of (str, float), optional
         Columns that must exceed a value.
-    path : path-like, optional
-        Where the table came from: rows beside other real data share their fields.
 
     Returns
     -------
@@ -54,7 +52,8 @@ def labelled_inputs(table, column, own=(), minimum=(), path=None):
         The spectrum's probabilities for equal priors; equal ones for classes other than ours.
     """
     from astro_xlatent.core.numbers import plain_floats
-    from astro_xlatent.evaluate.rows import ALIASES, sky_of
+    from astro_xlatent.compare.fields import SkyFields
+    from astro_xlatent.evaluate.rows import ALIASES
     from astro_xlatent.table.add_latents import add_latents
     from astro_xlatent.table.evidence import row_inputs
 
@@ -81,8 +80,9 @@ def labelled_inputs(table, column, own=(), minimum=(), path=None):
     classes = CLASSES if ours else tuple(np.unique(names).tolist())
     inputs, _ = row_inputs(table, own)
     spectrum = given if ours else np.full((len(table), len(classes)), 1 / len(classes))
+    field = SkyFields(plain_floats(table["ra"]), plain_floats(table["dec"])).field
     label = np.array([classes.index(name) for name in names.tolist()])
-    return table, inputs, label, classes, np.unique(sky_of(path, table)[0], return_inverse=True)[1], spectrum
+    return table, inputs, label, classes, field, spectrum
 
 
 def run(args) -> int:
@@ -98,7 +98,7 @@ def run(args) -> int:
         raise TableError(msg)
     own = tuple(name for name in (args.columns or "").split(",") if name)
     table, inputs, label, classes, field, spectrum = labelled_inputs(
-        read_table(Path(args.table)), args.label, own, args.minimum, args.table)
+        read_table(Path(args.table)), args.label, own, args.minimum)
     pieces = dict(PIECES)
     if classes != CLASSES:
         pieces["spectrum"] = ("spectrum",)

@@ -52,13 +52,15 @@ class Flag(IntFlag):
     PARTIAL_BANDS = 18, "some of the mission's bands are missing or unusable"
     LIMITS_MISSING = 19, "no flux limits: counts follow from symmetric errors"
     NO_BACKSCALE = 20, "no usable BACKSCAL: background taken at face value"
-    AGAINST_SPECTRUM = 21, ("evidence beside the spectrum gives a class outside those that hold 90 % of the "
+    RESPONSE_EXTRAPOLATED = 25, ("the default response is of a year beyond the measured ones: its area is "
+                                 "extrapolated, with the error that follows")
+    AGAINST_SPECTRUM = 26, ("evidence beside the spectrum gives a class outside those that hold 90 % of the "
                             "spectrum's probability")
-    COUNTERPART_ODD = 22, ("a counterpart's value is impossible or too far away and left out, or was read in "
+    COUNTERPART_ODD = 27, ("a counterpart's value is impossible or too far away and left out, or was read in "
                            "another unit")
-    COUNTERPART_AMBIGUOUS = 23, "a counterpart is one of several, or far away but explained by its motion"
-    COUNTERPART_ASSUMED_NONE = 24, "counterpart columns are empty: taken as searched and none found"
-    EVIDENCE_UNKNOWN = 25, "evidence or prior asked for, but not in this row: it says nothing about the class"
+    COUNTERPART_AMBIGUOUS = 28, "a counterpart is one of several, or far away but explained by its motion"
+    COUNTERPART_ASSUMED_NONE = 29, "counterpart columns are empty: taken as searched and none found"
+    EVIDENCE_UNKNOWN = 30, "evidence or prior asked for, but not in this row: it says nothing about the class"
 
     @property
     def bit(self) -> int:

@@ -21,7 +21,6 @@ from astro_xlatent.evaluate.classification import (
 )
 from astro_xlatent.evaluate.fits import fit_numbers
 from astro_xlatent.evaluate.folds import grouped_folds, usable_classes
-from astro_xlatent.evaluate.independence import independence_notes
 from astro_xlatent.evaluate.information import information_numbers, variability_columns
 from astro_xlatent.evaluate.interpret import formula_numbers, traversal_summary
 from astro_xlatent.evaluate.pca import PCA_NAME, principal_components, with_pca
@@ -35,7 +34,6 @@ from astro_xlatent.evaluate.regression import (
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import is_detections, prepare_rows
 from astro_xlatent.evaluate.scores import calibration_error
-from astro_xlatent.evaluate.split import JUDGE
 from astro_xlatent.evaluate.truth import join_truth
 from astro_xlatent.spectra.bins import N_FINE
 
@@ -156,13 +154,11 @@ def _task(results, name, rows, label, classes, probability, grouping, seed, quic
     results.arrays[f"reliability {section}: {predictions[0].name}"] = curve.round(4).tolist()
     for prediction in predictions:
         if prediction.name in ("model, zero-shot", "latents, random forest"):
-            for subset in ("all", JUDGE):
-                if subset in subsets:
-                    recalls, confusion = recall_numbers(
-                        f"{section}: recall", prediction, label, classes, subset, subsets[subset]
-                    )
-                    results.add(recalls)
-                    results.arrays[f"confusion {section}: {prediction.name}, {subset}"] = confusion
+            recalls, confusion = recall_numbers(
+                f"{section}: recall", prediction, label, classes, "all", subsets["all"]
+            )
+            results.add(recalls)
+            results.arrays[f"confusion {section}: {prediction.name}, all"] = confusion
 
 
 def _stated(prediction, label):
@@ -227,7 +223,7 @@ def evaluate_table(
         msg = f"--information {missing[0]}: no such column; the table has {', '.join(table.colnames[:20])}"
         raise TableError(msg)
     rows, notes = prepare_rows(
-        table, column, model=model, minimum=minimum, path=path, spectra=spectra, log=log
+        table, column, model=model, minimum=minimum, spectra=spectra, log=log
     )
     classes, left_out = usable_classes(rows.label, rows.field, N_FOLDS)
     facts = {
@@ -249,7 +245,6 @@ def evaluate_table(
     log("regression, information, formulas")
     _describe(results, rows, information, seed, quick)
     _traverse(results, rows.table, model)
-    results.notes += independence_notes(rows.table)
     return results
 
 

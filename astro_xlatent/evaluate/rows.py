@@ -4,20 +4,18 @@ Labelled rows made ready for evaluation: labels, sky fields, features.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from astro_xlatent.compare.fields import SkyFields
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import MissionError, TableError
-from astro_xlatent.evaluate.baselines import baseline_features, without_constant
 from astro_xlatent.core.numbers import plain_floats
+from astro_xlatent.evaluate.baselines import baseline_features, without_constant
 from astro_xlatent.evaluate.hardness import band_fluxes
-from astro_xlatent.evaluate.independence import has_references, independent_labels
 from astro_xlatent.evaluate.labels import clean_detections
-from astro_xlatent.evaluate.split import JUDGE, MATCH, SkySplit
 
-__all__ = ["ALIASES", "LabelledRows", "is_detections", "prepare_rows", "read_labels", "sky_of"]
+__all__ = ["ALIASES", "LabelledRows", "is_detections", "prepare_rows", "read_labels"]
 
 #: Spellings of the labelled samples.
 ALIASES = {"NS_BIN": "LMXB", "PULSAR": "NS", "LMXB_NS": "LMXB", "LMXB_BH": "LMXB"}
@@ -39,8 +37,6 @@ class LabelledRows:
     label : ndarray of str, shape (n,)
     field, source : ndarray of int, shape (n,)
         Sky field and source of every row.
-    split : ndarray of str, shape (n,)
-        ``MATCH`` or ``JUDGE``.
     features : dict of ndarray, shape (n, k)
         By `~astro_xlatent.evaluate.baselines.baseline_features`, and ``"latents"``.
     hardness : str
@@ -53,7 +49,6 @@ class LabelledRows:
     label: np.ndarray
     field: np.ndarray
     source: np.ndarray
-    split: np.ndarray
     features: dict
     hardness: str
     grouping: str = "sky field"
@@ -73,27 +68,18 @@ class LabelledRows:
             self.label[rows],
             self.field[rows],
             self.source[rows],
-            self.split[rows],
             {k: v[rows] for k, v in self.features.items()},
             self.hardness,
             self.grouping,
         )
 
     def subsets(self):
-        """Rows by name: all, either side of the split, and without the largest field."""
+        """Rows by name: all, and without the largest field."""
         largest = np.bincount(self.field).argmax()
         parts = {
             "all": np.ones(len(self), bool),
-            JUDGE: self.split == JUDGE,
-            MATCH: self.split == MATCH,
             "all without the largest field": (self.field != largest) & (self.grouping == "sky field"),
-            "JUDGE without its largest field": self.split == JUDGE,
         }
-        judge = self.field[self.split == JUDGE]
-        if judge.size:
-            parts["JUDGE without its largest field"] &= self.field != np.bincount(judge).argmax()
-        if has_references(self.table):
-            parts["labels without X-rays"] = independent_labels(self.table)
         return {name: where for name, where in parts.items() if where.any()}
 
 
@@ -136,30 +122,6 @@ def read_labels(table, column):
         msg = f"--label {column}: no row has one of the classes {', '.join(CLASSES)}; e.g. {raw[:3].tolist()}"
         raise TableError(msg)
     return label, notes
-
-
-def sky_of(path, table):
-    """
-    Fields and sides of the rows.
-
-    A table that lies beside the other real data shares their split, so that
-    JUDGE is the same everywhere.
-    """
-    ra, dec = plain_floats(table["ra"]), plain_floats(table["dec"])
-    folder = None if path is None else Path(path).resolve().parent.parent
-    names = (
-        "labels/csc2_labelled_sources.csv",
-        "labels/csc2_labelled_detections.csv.gz",
-        "spectra/inventory.csv",
-    )
-    if folder is not None and all((folder / name).is_file() for name in names):
-        from astro_xlatent.evaluate.sample import load_sky
-
-        field, split = load_sky(folder).assign(ra, dec)
-        if np.all(field >= 0):
-            return np.unique(field, return_inverse=True)[1], split, "fields of all real data beside the table"
-    sky = SkySplit(ra, dec)
-    return sky.field, sky.split, "fields of this table's positions"
 
 
 def _sources(table):
@@ -219,7 +181,7 @@ def _unique_detections(table, column):
     return kept, notes
 
 
-def prepare_rows(table, column, *, model=None, minimum=(), path=None, spectra=None, log=None):
+def prepare_rows(table, column, *, model=None, minimum=(), spectra=None, log=None):
     """
     Label, enrich and describe the rows of a table.
 
@@ -232,8 +194,6 @@ def prepare_rows(table, column, *, model=None, minimum=(), path=None, spectra=No
         See `~astro_xlatent.load_model`.
     minimum : sequence of (str, float), optional
         Columns that must exceed a value.
-    path : path-like, optional
-        Where the table came from.
     spectra : str or path-like, optional
         Folder of spectra, or column with their paths. Rows without a usable
         spectrum are left out, so that all methods see the same rows.
@@ -259,15 +219,15 @@ def prepare_rows(table, column, *, model=None, minimum=(), path=None, spectra=No
 
         log(f"enriching {len(table)} rows")
         table = add_latents(table, spectra, model=model, include=_HEAD_COLUMNS)
-    latent = plain_floats(table["xl_latent"])
+    latent = np.ma.filled(np.ma.asarray(table["xl_latent"]).astype(float), np.nan)
     usable = np.isfinite(latent).all(axis=1)
     if np.any(~usable):
         notes.append(f"{np.sum(~usable)} rows without latents (no usable data): left out")
     table, label = _kept(table, label, usable, notes)
     features, kind = _features(table, None if bins is None else bins[usable], notes)
     features["latents"] = latent[usable]
-    field, split, grouping = _fields(path, table, notes)
-    return LabelledRows(table, label, field, _sources(table), split, features, kind, grouping), notes
+    field, grouping = _fields(table, notes)
+    return LabelledRows(table, label, field, _sources(table), features, kind, grouping), notes
 
 
 def _kept(table, label, keep, notes):
@@ -290,25 +250,17 @@ def _with_spectra(table, label, spectra, notes):
     return table, label, bins[usable]
 
 
-def _fields(path, table, notes):
-    """Fields to fold by and sides of the split; sources where there are too few fields."""
-    if "true_nh" in table.colnames:
-        sky = SkySplit(plain_floats(table["ra"]), plain_floats(table["dec"]))
-        field, split = sky.field, np.full(len(table), "", "<U5")
-        notes.append(f"{field.max() + 1} sky fields (simulated positions)")
-    else:
-        field, split, which = sky_of(path, table)
-        notes.append(
-            f"sky split: {which}, {field.max() + 1} in all; "
-            f"{np.sum(split == JUDGE)} rows are {JUDGE}, {np.sum(split == MATCH)} are {MATCH}"
-        )
+def _fields(table, notes):
+    """Fields to fold by; sources where there are too few fields."""
+    field = SkyFields(plain_floats(table["ra"]), plain_floats(table["dec"])).field
+    notes.append(f"{field.max() + 1} sky fields")
     if np.unique(field).size >= MIN_FIELDS:
-        return field, split, "sky field"
+        return field, "sky field"
     notes.append(
         f"only {np.unique(field).size} sky fields, fewer than {MIN_FIELDS}: "
         "folds and intervals are over sources"
     )
-    return _sources(table), split, "source"
+    return _sources(table), "source"
 
 
 def _features(table, bins, notes):

@@ -144,6 +144,10 @@ class Mission(ABC):
         """
         return [None] * len(table)
 
+    def instrument_of(self, spectrum):
+        """What `default_response` is to be asked for, from a spectrum's header and file name."""
+        return spectrum.instrument
+
     def default_response(self, instrument=None, year=None):
         """A typical `~astro_xlatent.spectra.response.Response`; MissionError if there is none."""
         msg = f"mission {self.name!r} has no default response; give ARF and RMF files"

@@ -23,10 +23,10 @@ from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._bandset import BandSet, assemble, counts_from_flux
 from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX, Columns, name_columns
 from astro_xlatent.missions.base import MissingBandsError, Mission, list_files, product_kind
-from astro_xlatent.missions.curves import load_curve
+from astro_xlatent.missions.curves import FIRST_LIGHT, MAX_OFF_AXIS, acis_curve, load_curve
 from astro_xlatent.missions.responses import band_area, default_response
 from astro_xlatent.physics.grid import KEV_TO_ERG
-from astro_xlatent.spectra.binning import off_region_error
+from astro_xlatent.spectra.binning import off_region_error, share_within_error
 
 __all__ = ["CSC"]
 
@@ -54,6 +54,9 @@ _VIZIER_FLAGS = (("fs", Flag.SATURATED), ("fst", Flag.SATURATED), ("fp", Flag.PI
 PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "events": "regevt3", "regions": "reg3"}
 #: Fraction of the point-spread function in the aperture where no column says it.
 PSF_FRACTION = 0.9
+#: Chip and year of the default area where no column tells them: the most frequent chip, and
+#: the middle of the release.
+DEFAULT_CHIP, DEFAULT_YEAR = 7, 2010.0
 _WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "w_flux_ap", "src_cnts_aper_w", "fluxw")
 _FLAG_COLUMNS = (
     ("sat_src_flag", Flag.SATURATED), ("streak_src_flag", Flag.SATURATED),
@@ -191,8 +194,10 @@ class CSC(Mission):
                     sets.append(_with_area(raw, area * raw["fraction"], weighted, 0))
         sets += photon + energy
         if raw is not None and "livetime" in cols:
-            area = self._default_area(cols) * raw["fraction"]
-            sets.append(_with_area(raw, area, False, Flag.DEFAULT_RESPONSE))
+            area, share, flags = self._default_area(cols, raw["counts"] - raw["background"])
+            thinned = {**raw, **{key: raw[key] * share for key in ("counts", "background", "error")}}
+            area = area * share * raw["fraction"]
+            sets.append(_with_area(thinned, area, False, flags | Flag.DEFAULT_RESPONSE))
         return sets
 
     def _scale(self, weighted):
@@ -265,20 +270,30 @@ class CSC(Mission):
                 areas.append(ratio * self._scale(weighted)[k])
         return np.stack(areas, axis=1)
 
-    def _default_area(self, cols):
-        """Area x exposure from the shipped curves, by year, chip and off-axis angle."""
-        chip = cols.number("chip_id")
-        back = np.isin(chip, [5, 7]) | ~np.isfinite(chip)
+    def _default_area(self, cols, net):
+        """
+        Area x exposure from the shipped curves, by year, chip and off-axis angle.
+
+        Past the curves' end the area is extrapolated: the rows are flagged, and
+        `share_within_error` of their net counts is what its error leaves.
+        """
+        chip = cols.number("chip_id", default=np.nan)
+        curves = np.array([acis_curve(c) for c in np.where(np.isfinite(chip), chip, DEFAULT_CHIP)], "U16")
         year = 2000.0 + (cols.number("gti_mjd_obs", default=np.nan) - 51544.5) / 365.25
-        year = np.clip(np.where(np.isfinite(year), np.round(year, 1), 2010.0), 1999.6, 2025.0)
-        theta = np.clip(np.nan_to_num(cols.number("theta", "arcmin")), 0.0, 25.0)
-        area = np.zeros((len(cols), len(self.bands)))
+        year = np.where(np.isfinite(year), np.maximum(year, FIRST_LIGHT), DEFAULT_YEAR)
+        theta = np.clip(np.nan_to_num(cols.number("theta", "arcmin")), 0.0, MAX_OFF_AXIS)
         bounds = [b[1:] for b in self.bands]
-        for key in {*zip(year.tolist(), back.tolist(), strict=True)}:
-            rows = (year == key[0]) & (back == key[1])
-            area[rows] = band_area("acis-s" if key[1] else "acis-i", bounds, year=key[0])
-        factor = 1.0 / (1.0 + (theta / load_curve("acis-i").vignetting[0]) ** 2)
-        return area * (factor * cols.number("livetime", "s"))[:, None]
+        area, share, flags = np.ones(net.shape), np.ones(net.shape), np.zeros((len(cols), 1), np.int64)
+        for name in np.unique(curves):
+            rows, curve = curves == name, load_curve(name)
+            # a tenth of a year and a quarter of an arcmin change the area by less than a percent
+            keys, back = np.unique(np.stack([year[rows].round(1), (4 * theta[rows]).round() / 4]), axis=1,
+                                   return_inverse=True)
+            area[rows] = band_area(name, bounds, *keys)[back.ravel()]
+            middle = np.array([0.5 * (lo + hi) for lo, hi in bounds])
+            share[rows] = share_within_error(net[rows], curve.area_error(middle, year[rows][:, None]))
+            flags[rows, 0] = np.where(curve.is_extrapolated(year[rows]), Flag.RESPONSE_EXTRAPOLATED, 0)
+        return area * cols.number("livetime", "s")[:, None], share, flags
 
     def product_names(self, table, kind="spectrum"):
         """
@@ -345,7 +360,7 @@ def _per_band(cols, bands, stem, unit=None, default=np.nan):
 def _with_area(raw, area, weighted, flag):
     """Raw counts with an area as a `BandSet`."""
     cause = np.where((raw["cause"] == 0) & ~(np.isfinite(area) & (area > 0)), 5, raw["cause"])
-    flags = np.full(cause.shape, flag, np.int64)
+    flags = np.broadcast_to(np.asarray(flag, np.int64), cause.shape)
     return BandSet("aperture counts", raw["counts"], area, cause, raw["background"], raw["error"],
                    energy_weighted=weighted, flags=flags)
 

@@ -9,72 +9,62 @@ and RMFs are always to be preferred.
 """
 
 import json
-from dataclasses import dataclass, field
-from functools import cache
+import re
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from astro_xlatent.core.errors import MissionError, ParameterError
+from astro_xlatent.missions.line_profile import profile_cdf
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
 
-__all__ = ["InstrumentCurve", "available_curves", "load_curve", "profile_cdf"]
+__all__ = ["ACIS_BACK_ILLUMINATED", "InstrumentCurve", "acis_curve", "available_curves", "load_curve",
+           "remember"]
 
 _FILE = Path(__file__).parent / "data" / "default_responses.npz"
-#: Width of the wings of the line profile in units of the core's sigma.
-WING = 2.2
-#: Measured energy in keV up to which debris reaches.
-DEBRIS_END = 0.3
-#: Silicon K edge and K alpha line in keV (X-ray Data Booklet, LBNL/PUB-490).
-SILICON_EDGE, SILICON_LINE = 1.839, 1.740
 #: Conversion of a Gaussian's sigma to its full width at half maximum.
 SIGMA_TO_FWHM = 2.3548200450309493
+#: Chips of ACIS that are back-illuminated (S1 and S3), and those of the imaging array (I0 to
+#: I3); the other six are the spectroscopic array (Chandra Proposers' Observatory Guide, chapter 6).
+ACIS_BACK_ILLUMINATED, ACIS_IMAGING = (5, 7), (0, 1, 2, 3)
+#: Decimal year before which Chandra had not seen the sky (launch 1999-07-23).
+FIRST_LIGHT = 1999.5
+#: Telescope modules of eROSITA with an on-chip filter (TM8 is all of them) and without (TM9):
+#: https://erosita.mpe.mpg.de/dr1/, file naming scheme; Predehl et al. 2021, A&A 647, A1.
+FILTERED_MODULES, OPEN_MODULES = "12346", "57"
+_MODULES = re.compile(r"erosita-tm([1-7]+)")
+#: Energy in keV at which ``theta_0`` of the vignetting holds, and the largest angle in arcmin.
+VIGNETTING_ENERGY, MAX_OFF_AXIS = 1.56, 25.0
+_CACHE, _CACHE_SIZE, _LOCK = OrderedDict(), 512, threading.RLock()
 
 
-def profile_cdf(energy, channel_edges, shift, sigma, wing, tail, slope, debris, escape, fluorescence):
+def remember(key, make):
     """
-    Cumulative distribution of measured energies of monochromatic photons.
-
-    A Gaussian core, a Gaussian `WING` times as wide with the same centre, and
-    four faint parts: a tail of partly collected charge piled up below the
-    peak, debris near zero energy, the silicon escape peak and the silicon
-    fluorescence line.
+    The one cache of curves, responses and matrices, safe for threads.
 
     Parameters
     ----------
-    energy : ndarray, shape (n_energy,)
-        Photon energies in keV.
-    channel_edges : ndarray, shape (n_channels + 1,)
-        Measured energies in keV at which to evaluate.
-    shift, sigma : ndarray, shape (n_energy,)
-        Displacement and Gaussian width of the core in keV.
-    wing : ndarray, shape (n_energy,)
-        Fraction of the peak in the wings.
-    tail, slope : ndarray, shape (n_energy,)
-        Fraction of all events in the tail, and the exponent of its cumulative
-        distribution as a power of measured over true energy (1 is flat).
-    debris, escape, fluorescence : ndarray, shape (n_energy,)
-        Fractions of all events in the other parts.
+    key : tuple
+        Hashable; the first entry says what it is.
+    make : callable
+        Called without arguments where the key is not known yet.
 
     Returns
     -------
-    cdf : ndarray, shape (n_channels + 1, n_energy)
+    value : object
+        Shared between callers: do not change it in place. The least recently
+        used of more than 512 are forgotten.
     """
-    from scipy.special import ndtr
-
-    x = np.asarray(channel_edges, float)[:, None]
-    u = (x - energy - shift) / sigma
-    ratio = np.clip(x / energy, 0.0, 1.0)
-    above_edge = energy > SILICON_EDGE
-    escape, fluorescence = escape * above_edge, fluorescence * above_edge
-    rest = 1.0 - tail - debris - escape - fluorescence
-    return (
-        rest * ((1.0 - wing) * ndtr(u) + wing * ndtr(u / WING))
-        + tail * ratio**slope
-        + debris * np.clip(x / DEBRIS_END, 0.0, 1.0)
-        + escape * ndtr((x - energy + SILICON_LINE) / sigma)
-        + fluorescence * ndtr((x - SILICON_LINE) / sigma)
-    )
+    with _LOCK:
+        if key not in _CACHE:
+            _CACHE[key] = make()
+            while len(_CACHE) > _CACHE_SIZE:
+                _CACHE.popitem(last=False)
+        _CACHE.move_to_end(key)
+        return _CACHE[key]
 
 
 @dataclass(frozen=True)
@@ -86,18 +76,24 @@ class InstrumentCurve:
     ----------
     name, telescope, instrument : str
         Our name (``"acis-s"``), and TELESCOP and INSTRUME of its spectra.
-    knots, log_area : ndarray
-        Energies in keV and natural logarithm of the on-axis area in cm2,
-        interpolated linearly in the logarithm of the area.
-    absorption : ndarray
-        Optical depth of contamination at the knots, per unit of ``depth``;
-        zero where an instrument has none.
-    years, depth : ndarray
-        Decimal years and the contamination at them (in units of the optical
-        depth at 0.7 keV), interpolated linearly and extrapolated up to three
-        years past the last.
+    knots, log_area : ndarray, shape (n_knots,)
+        Energies in keV and natural logarithm of the on-axis area in cm2 (of
+        ACIS in 2000), interpolated linearly in the logarithm of the area.
+    absorption : ndarray, shape (n_layers, n_knots)
+        Optical depth of each layer of contamination, one at 0.92 keV; without
+        contamination there is no layer. ACIS has two: carbon, and oxygen with
+        fluorine (Marshall et al. 2004, Proc. SPIE 5165, 497).
+    years : ndarray, shape (n_years,)
+        Decimal years, increasing.
+    depth : ndarray, shape (n_layers, n_years)
+        Growth of the layers since 2000, as optical depth at 0.92 keV:
+        interpolated linearly in between, with the last slope beyond.
     vignetting : tuple of float
-        ``(theta_0,)`` in arcmin; empty where unknown.
+        ``(theta_0, power, energy power)``, see `vignetting_factor`; empty
+        where unknown.
+    edge : tuple of float
+        ``(rate, first year, theta_e)``: how the contamination grows faster
+        towards the filter's edge, see `contamination`; empty without.
     profile : ndarray, shape (n, 9)
         Energy in keV and the eight parameters of `profile_cdf`.
     channel_edges : ndarray, shape (n_channels + 1,)
@@ -117,43 +113,118 @@ class InstrumentCurve:
     years: np.ndarray
     depth: np.ndarray
     vignetting: tuple
+    edge: tuple
     profile: np.ndarray
     channel_edges: np.ndarray
     first_channel: int
     provenance: dict = field(repr=False)
 
-    def contamination(self, year=None):
-        """Contamination in units of the optical depth at 0.7 keV; ``None`` means the middle year."""
-        if self.years.size == 0:
-            return 0.0
-        if year is None:
-            year = 0.5 * (self.years[0] + self.years[-1])
-        if not 1999.5 <= year <= self.years[-1] + 3.0:
-            msg = (f"year={year:g} is outside 1999.5 to {self.years[-1] + 3.0:g}, the range of the "
-                   f"contamination curve of {self.name}; pass a year inside it")
-            raise ParameterError(msg)
-        slope = np.diff(self.depth[[0, 1, -2, -1]])[::2] / np.diff(self.years[[0, 1, -2, -1]])[::2]
-        before = slope[0] * min(year - self.years[0], 0.0)
-        after = slope[1] * max(year - self.years[-1], 0.0)
-        return float(np.interp(year, self.years, self.depth) + before + after)
+    def is_extrapolated(self, year):
+        """True where a year lies past the last of the contamination curve; shape of ``year``."""
+        last = self.years[-1] if self.years.size else np.inf
+        return np.asarray(np.nan if year is None else year, float) > last
 
-    def vignetting_factor(self, off_axis):
+    def contamination(self, year=None, off_axis=0.0):
+        """
+        Optical depth of each layer of contamination at 0.92 keV since 2000.
+
+        Towards the edge of the filter it is ``rate * (year - first year)``
+        times ``x exp(1 - x)``, ``x = (off_axis / theta_e)**2``, more.
+
+        Parameters
+        ----------
+        year : array_like, optional
+            Decimal years; default the middle of the curve.
+        off_axis : array_like, optional
+            Off-axis angles in arcmin.
+
+        Returns
+        -------
+        depth : ndarray, shape (n_layers, ...)
+            With the broadcast shape of ``year`` and ``off_axis``.
+
+        Raises
+        ------
+        ParameterError
+            If a year lies before first light.
+        """
+        if self.years.size == 0:
+            return np.zeros((0, 1))
+        year = 0.5 * (self.years[0] + self.years[-1]) if year is None else year
+        year, off_axis = np.broadcast_arrays(np.asarray(year, float), np.asarray(off_axis, float))
+        if np.any(year < FIRST_LIGHT):
+            msg = (f"year={np.min(year):g} is before Chandra's first light; pass a decimal year of "
+                   f"{FIRST_LIGHT:g} or later")
+            raise ParameterError(msg)
+        rate = np.diff(self.depth[:, -2:])[:, 0] / np.diff(self.years[-2:])
+        depth = np.array([np.interp(year, self.years, d) + r * np.clip(year - self.years[-1], 0, None)
+                          for d, r in zip(self.depth, rate, strict=True)])
+        if not self.edge:
+            return depth
+        x = (off_axis / self.edge[2]) ** 2
+        extra = self.edge[0] * np.clip(year - self.edge[1], 0, None) * x * np.exp(1.0 - x)
+        return depth * (1.0 + extra / np.maximum(depth.sum(axis=0), 1e-6))
+
+    def area_error(self, energy=ENERGY_MID, year=None):
+        """
+        Relative error of the area from extrapolated contamination, 1 sigma.
+
+        The rate of growth has changed over the years; its standard deviation
+        between the stretches of the curve, times the years past the last, is
+        the error of the optical depth at 0.92 keV. Zero within the curve.
+
+        Parameters
+        ----------
+        energy : array_like, optional
+            In keV.
+        year : array_like, optional
+            Decimal year, broadcast against ``energy``.
+
+        Returns
+        -------
+        error : ndarray
+        """
+        energy = np.asarray(energy, float)
+        if year is None or self.years.size == 0:
+            return np.zeros(energy.shape)
+        beyond = np.clip(np.asarray(year, float) - self.years[-1], 0.0, None)
+        rates = np.diff(self.depth.sum(axis=0)) / np.diff(self.years)
+        growth = np.diff(self.depth[:, -2:])[:, 0]
+        shape = np.interp(energy, self.knots, growth @ self.absorption / growth.sum())
+        return beyond * np.std(rates) * shape
+
+    def vignetting_factor(self, off_axis, energy=VIGNETTING_ENERGY):
         """
         Area at an off-axis angle in arcmin over the on-axis area.
 
-        ``1 / (1 + (angle / theta_0)**2)``, without dependence on energy; for
-        Chandra theta_0 was measured from counts and fluxes of CSC detections
-        at 2-7 keV between 4 and 14 arcmin.
+        ``exp(-(angle / theta_0)**power * (energy / 1.56 keV)**(energy power))``,
+        fitted to counts over photon fluxes of CSC detections.
+
+        Parameters
+        ----------
+        off_axis, energy : array_like
+            In arcmin (0 to 25) and keV; broadcast.
+
+        Returns
+        -------
+        factor : ndarray
+
+        Raises
+        ------
+        ParameterError
+            If an angle is outside, or not zero where no vignetting is known.
         """
-        if off_axis == 0.0:
-            return 1.0
+        off_axis = np.asarray(off_axis, float)
+        if not np.any(off_axis):
+            return np.ones(np.broadcast_shapes(off_axis.shape, np.shape(energy)))
         if not self.vignetting:
-            msg = f"off_axis={off_axis:g}: no vignetting curve is shipped for {self.name}; use 0"
+            msg = f"off_axis={np.max(off_axis):g}: no vignetting curve is shipped for {self.name}; use 0"
             raise ParameterError(msg)
-        if not 0.0 <= off_axis <= 25.0:
-            msg = f"off_axis={off_axis:g} arcmin; allowed are 0 to 25"
+        if not np.all((off_axis >= 0.0) & (off_axis <= MAX_OFF_AXIS)):
+            msg = f"off_axis={np.max(np.abs(off_axis)):g} arcmin; allowed are 0 to {MAX_OFF_AXIS:g}"
             raise ParameterError(msg)
-        return 1.0 / (1.0 + (off_axis / self.vignetting[0]) ** 2)
+        theta, power, slope = self.vignetting
+        return np.exp(-((off_axis / theta) ** power) * (np.asarray(energy) / VIGNETTING_ENERGY) ** slope)
 
     def area(self, energy=ENERGY_MID, year=None, off_axis=0.0):
         """
@@ -163,22 +234,24 @@ class InstrumentCurve:
         ----------
         energy : array_like, optional
             In keV. Outside the fitted range the area is zero.
-        year : float, optional
+        year : array_like, optional
             Decimal year; only contaminated instruments depend on it. Default
-            the middle of the curve.
-        off_axis : float, optional
+            the middle of the curve. Past its end it is extrapolated, see
+            `is_extrapolated` and `area_error`.
+        off_axis : array_like, optional
             Off-axis angle in arcmin.
 
         Returns
         -------
         area : ndarray
-            In cm2.
+            In cm2, with the broadcast shape of the three.
         """
         energy = np.asarray(energy, float)
-        log_area = self.log_area - self.contamination(year) * self.absorption
-        area = np.exp(np.interp(energy, self.knots, log_area))
+        log_area = np.interp(energy, self.knots, self.log_area)
+        for depth, layer in zip(self.contamination(year, off_axis), self.absorption, strict=False):
+            log_area = log_area - depth * np.interp(energy, self.knots, layer)
         inside = (energy >= self.knots[0]) & (energy <= self.knots[-1])
-        return np.where(inside, area * self.vignetting_factor(off_axis), 0.0)
+        return np.where(inside, np.exp(log_area) * self.vignetting_factor(off_axis, energy), 0.0)
 
     def _profile_at(self, energy):
         log_e = np.log(np.clip(energy, 1e-3, None))
@@ -215,13 +288,15 @@ class InstrumentCurve:
 _ARRAYS = ("knots", "log_area", "absorption", "years", "depth", "profile", "channel_edges")
 
 
-@cache
-def _archive():
+def _read_archive():
     with np.load(_FILE, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 
-@cache
+def _archive():
+    return remember(("archive",), _read_archive)
+
+
 def available_curves():
     """
     Names of the instruments with a shipped curve.
@@ -229,13 +304,39 @@ def available_curves():
     Examples
     --------
     >>> from astro_xlatent.missions.curves import available_curves
-    >>> available_curves()
-    ('acis-i', 'acis-s', 'erosita-survey', 'erosita-tm0', 'xmm-mos', 'xmm-pn')
+    >>> available_curves()[:3]
+    ('acis-i', 'acis-s', 'acis-s-front')
     """
     return tuple(sorted({name.split("/")[0] for name in _archive()}))
 
 
-@cache
+def acis_curve(chip):
+    """
+    Name of the curve of a chip of ACIS.
+
+    Parameters
+    ----------
+    chip : int
+        0 to 9, as ``ccd_id`` counts them.
+
+    Returns
+    -------
+    name : str
+        ``"acis-s"`` for the back-illuminated chips, ``"acis-i"`` for those of
+        the imaging array, ``"acis-s-front"`` for the others: they lie under
+        the filter of the spectroscopic array.
+
+    Examples
+    --------
+    >>> from astro_xlatent.missions.curves import acis_curve
+    >>> acis_curve(7), acis_curve(3), acis_curve(6)
+    ('acis-s', 'acis-i', 'acis-s-front')
+    """
+    if chip in ACIS_BACK_ILLUMINATED:
+        return "acis-s"
+    return "acis-i" if chip in ACIS_IMAGING else "acis-s-front"
+
+
 def load_curve(name):
     """
     The fitted curve of one instrument.
@@ -243,7 +344,8 @@ def load_curve(name):
     Parameters
     ----------
     name : str
-        One of `available_curves`.
+        One of `available_curves`, or telescope modules of eROSITA such as
+        ``"erosita-tm1"`` and ``"erosita-tm12346"``.
 
     Returns
     -------
@@ -254,6 +356,12 @@ def load_curve(name):
     MissionError
         If there is no such curve.
 
+    Notes
+    -----
+    A module with an on-chip filter is taken as a fifth of TM8, one without as
+    half of TM9: the seven mirror modules are of one design (Predehl et al. 2021,
+    A&A 647, A1); that their areas are equal is our assumption.
+
     Examples
     --------
     >>> from astro_xlatent.missions.curves import load_curve
@@ -261,9 +369,14 @@ def load_curve(name):
     >>> bool(curve.area(0.7, year=2001.0) > 3 * curve.area(0.7, year=2020.0))
     True
     """
-    if name not in available_curves():
+    modules = _MODULES.fullmatch(name)
+    if name not in available_curves() and not modules:
         msg = f"no response curve {name!r} is shipped; available: {', '.join(available_curves())}"
         raise MissionError(msg)
+    return remember(("curve", name), lambda: _of_modules(name, modules[1]) if modules else _shipped(name))
+
+
+def _shipped(name):
     data = {k.split("/")[1]: v for k, v in _archive().items() if k.startswith(f"{name}/")}
     return InstrumentCurve(
         name=name,
@@ -271,6 +384,17 @@ def load_curve(name):
         instrument=str(data["instrument"]),
         **{k: data[k].astype(float) for k in _ARRAYS},
         vignetting=tuple(data["vignetting"].astype(float)),
+        edge=tuple(data["edge"].astype(float)),
         first_channel=int(data["first_channel"]),
         provenance=json.loads(str(data["provenance"])),
     )
+
+
+def _of_modules(name, digits):
+    """Equal shares of TM8 and TM9, which have the same knots."""
+    filtered, bare = load_curve("erosita-tm8"), load_curve("erosita-tm9")
+    shares = [(curve, len(set(digits) & set(modules)) / len(modules))
+              for curve, modules in ((filtered, FILTERED_MODULES), (bare, OPEN_MODULES))]
+    log_area = np.log(sum(share * np.exp(curve.log_area) for curve, share in shares))
+    instrument = f"TM{digits}" if len(digits) == 1 else "MERGED"
+    return replace(filtered, name=name, instrument=instrument, log_area=log_area)

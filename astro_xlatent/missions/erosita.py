@@ -19,6 +19,7 @@ Merloni et al. 2024, A&A 682, A34 (catalogues, Table D.1); Brunner et al.
 
 import re
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -56,6 +57,7 @@ _SPEC_NAME = re.compile(
     r"(?:[a-z]{2}\d{2}_(?P<tile>\d{6})_)?(?P<tm>\d)\d\d_sourcespec_(?P<source>\d{5})(?:_c\d{3})?"
     r"\.fits(?:\.gz)?"
 )
+_MODULE_DIGIT = re.compile(r"(?:^|_)(\d)[0-4]\d_sourcespec")
 _DETUID = re.compile(r"[a-z]{2}\d{2}_(?P<tile>\d{6})_\d{3}_ml(?P<source>\d{5})_\d{3}_c\d{3}")
 
 
@@ -260,8 +262,33 @@ class EROSITA(Mission):
                 keys.append((found["tile"], int(found["source"])) if found else (None, None))
         return keys
 
+    def instrument_of(self, spectrum):
+        """
+        Telescope modules of a spectrum: INSTRUME, or for merged ones INSTRUM1 to INSTRUM7.
+
+        Where the header lists none, the file name's digit (0 all, 8 and 9 with and
+        without on-chip filter, 1 to 7 single ones), else all seven.
+
+        References
+        ----------
+        File naming scheme and header keywords of DR1: https://erosita.mpe.mpg.de/dr1/
+        """
+        if spectrum.instrument != "MERGED":
+            return spectrum.instrument
+        listed = {str(spectrum.meta.get(f"instrum{k}", "")).strip().upper() for k in range(1, 8)}
+        digits = "".join(sorted(name[2:] for name in listed if re.fullmatch("TM[1-7]", name)))
+        if not digits:
+            found = _MODULE_DIGIT.search(Path(spectrum.path or "").name.lower())
+            digits = found[1] if found else "0"
+        return "TM0" if len(digits) == 7 else f"TM{digits}"
+
     def default_response(self, instrument=None, year=None):
-        """All seven modules on axis (TM0), or averaged over the scan (``"survey"``)."""
+        """
+        On axis: all seven modules (TM0), those with and without on-chip filter (TM8, TM9), or single ones.
+
+        ``"survey"`` is TM0 averaged over the scan. A single module is a share of
+        TM8 or TM9, see `~astro_xlatent.missions.curves.load_curve`.
+        """
         return default_response(self.name, instrument, year)
 
 

@@ -12,7 +12,7 @@ from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_WIDTH
 from astro_xlatent.spectra._regrid import overlap_matrix
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
 
-__all__ = ["FineResponse", "bins_from_spectra", "fine_response", "group_channels"]
+__all__ = ["FineResponse", "bins_from_spectra", "fine_response", "group_channels", "share_within_error"]
 
 #: Counts of prior per keV that an empty off-source region is given, so that
 #: nothing found is not taken as nothing there (one count in 10 keV).
@@ -194,6 +194,52 @@ def _fill_row(bins, matrices, row, spectrum):
         bins.background[row] = _add_channels(off * scale, groups)
         bins.background_error[row] = off_region_error(
             _add_channels(off, groups), _per_bin(scale, groups), width)
+    if spectrum.response.area_error is not None:
+        _widen(bins, matrices, row, spectrum, fine)
+
+
+def _widen(bins, matrices, row, spectrum, fine):
+    """Thin a row's counts and exposure by what the error of its response's area takes away."""
+    response, middle = spectrum.response, 0.5 * (ENERGY_EDGES[1:] + ENERGY_EDGES[:-1])
+    error = np.interp(middle, 0.5 * (response.e_lo + response.e_hi), response.area_error) * ENERGY_WIDTH
+    error = fine.matrix @ error / np.maximum(fine.matrix @ ENERGY_WIDTH, 1e-30)
+    share = share_within_error(bins.counts[row] - bins.background[row], error)
+    for name in ("counts", "background", "background_error", "area"):
+        getattr(bins, name)[row] *= share
+    matrices[row] *= share[:, None].astype(np.float32)
+
+
+def share_within_error(net, area_error):
+    """
+    Share of counts and exposure that is worth as much as all, given an error of the area.
+
+    ``net`` Poisson counts tell the flux to a relative variance of ``1 / net``; with
+    a relative error ``e`` of the area it is ``1 / net + e**2``, that of
+    ``net / (1 + net e**2)`` counts. The error is common to all bins of a row,
+    so their counts are added up, weighted by ``e**2``. Flux and colors keep
+    their values, for counts and exposure are thinned alike.
+
+    Parameters
+    ----------
+    net, area_error : ndarray, shape (..., bins)
+        Net counts (below zero: none; NaN: none), and the relative error of the area.
+
+    Returns
+    -------
+    share : ndarray, shape (..., bins)
+        Above 0, at most 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_xlatent.spectra.binning import share_within_error
+    >>> share_within_error(np.array([100.0, 50.0]), np.array([0.1, 0.0]))
+    array([0.5, 1. ])
+    """
+    variance = np.asarray(area_error, float) ** 2
+    information = np.sum(np.nan_to_num(np.clip(net, 0.0, None)) * variance, axis=-1, keepdims=True)
+    largest = np.max(variance, axis=-1, keepdims=True)
+    return 1.0 / (1.0 + information * variance / np.where(largest > 0, largest, 1.0))
 
 
 def _add_channels(values, groups):

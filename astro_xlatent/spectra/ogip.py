@@ -22,7 +22,7 @@ __all__ = ["is_ogip_spectrum", "read_pha"]
 
 _MAX_CHANNELS = 100_000
 _META = ("OBJECT", "OBS_ID", "DATE-OBS", "RA_TARG", "DEC_TARG", "CHANTYPE", "DETCHANS", "HDUCLAS2",
-         "HDUCLAS3", "HDUCLAS4", "FILTER", "DATAMODE")
+         "HDUCLAS3", "HDUCLAS4", "FILTER", "DATAMODE", *(f"INSTRUM{k}" for k in range(1, 8)))
 _KEYWORDS = {"arf": "ANCRFILE", "rmf": "RESPFILE", "background": "BACKFILE"}
 
 

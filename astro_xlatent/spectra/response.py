@@ -95,7 +95,11 @@ class Response:
     meta : dict
         Facts such as the file names and notes on what was assumed.
     flags : int
-        ``Flag.GRID_INTERPOLATED`` if ARF and RMF had different energy grids.
+        ``Flag.GRID_INTERPOLATED`` if ARF and RMF had different energy grids;
+        ``Flag.RESPONSE_EXTRAPOLATED``, see ``area_error``.
+    area_error : ndarray, shape (n_energy,), or None
+        Relative 1-sigma error of the area, the same at all energies at once,
+        where it must not be neglected: bins are widened by it.
     """
 
     redistribution: object
@@ -109,6 +113,7 @@ class Response:
     instrument: str = ""
     meta: dict = field(default_factory=dict)
     flags: int = 0
+    area_error: np.ndarray | None = None
 
     def __post_init__(self):
         for name in ("area", "e_lo", "e_hi", "channel_e_lo", "channel_e_hi"):
@@ -229,8 +234,11 @@ class Response:
             return result
         weights = overlap_matrix(edges[:-1], edges[1:], self.e_lo, self.e_hi)
         matrix = (self.matrix @ weights).tocsr()
+        error = self.area_error
+        if error is not None:
+            error = np.interp(0.5 * (edges[1:] + edges[:-1]), 0.5 * (self.e_lo + self.e_hi), error)
         result = replace(self, redistribution=matrix.astype(np.float32), area=np.ones(edges.size - 1),
-                         e_lo=edges[:-1], e_hi=edges[1:])
+                         e_lo=edges[:-1], e_hi=edges[1:], area_error=error)
         self._gridded = (edges.copy(), result)
         return result
 

@@ -363,7 +363,7 @@ def _with_default_response(spectrum):
         msg = (f"{name}: it has no response and TELESCOP {spectrum.telescope!r} has no default; "
                "name ARF and RMF in its header or read it with arf=... and rmf=...")
         raise ResponseError(msg)
-    response = mission.default_response(spectrum.instrument, _year(spectrum))
+    response = mission.default_response(mission.instrument_of(spectrum), _year(spectrum))
     if response.channel_e_lo.size != spectrum.counts.size:
         msg = (f"{name}: it has no response, and its {spectrum.counts.size} channels do not match "
                f"the {response.channel_e_lo.size} of the mission's default; give ARF and RMF")

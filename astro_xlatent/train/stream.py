@@ -43,7 +43,7 @@ CHUNK = 16
 GENERIC_SHARE = 0.15
 
 
-def training_batch(seed, counter, instruments, plan=PLAN):
+def training_batch(seed, counter, instruments, plan=PLAN, see=None):
     """
     Draw one batch.
 
@@ -55,6 +55,11 @@ def training_batch(seed, counter, instruments, plan=PLAN):
         Responses to draw from.
     plan : tuple of Part, optional
         What a batch holds.
+    see : callable, optional
+        ``see(spectra, instrument)`` gives the spectra that really fall on the
+        detector whose response the reader is told: the place of
+        `astro_xlatent.simulate.imperfections`. The targets stay those of the
+        sources.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def training_batch(seed, counter, instruments, plan=PLAN):
         ``(bins, sources)`` for every part of the plan.
     """
     rng = np.random.default_rng([seed, counter])
-    return [_draw_part(part, instruments, rng) for part in plan]
+    return [_draw_part(part, instruments, rng, see) for part in plan]
 
 
 def draw_training_sources(n, rng):
@@ -71,10 +76,10 @@ def draw_training_sources(n, rng):
     return draw_sources(np.where(rng.random(n) < GENERIC_SHARE, -1, index), rng)
 
 
-def _draw_part(part, instruments, rng):
+def _draw_part(part, instruments, rng, see):
     sources = draw_training_sources(part.rows, rng)
     chunks = [
-        _observe(part, sources.spectrum[start:start + CHUNK], instruments, rng)
+        _observe(part, sources.spectrum[start:start + CHUNK], instruments, rng, see)
         for start in range(0, part.rows, CHUNK)
     ]
     bins = type(chunks[0]).concatenate(chunks)
@@ -83,18 +88,24 @@ def _draw_part(part, instruments, rng):
     return bins, sources
 
 
-def _observe(part, spectra, instruments, rng):
+def _observe(part, spectra, instruments, rng, see):
     if part.mode == "spectra":
         mission = rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values()))
-        return observe_spectra(spectra, _draw_instrument(instruments, mission, rng), rng)[0]
+        instrument = _draw_instrument(instruments, mission, rng)
+        return observe_spectra(_seen(spectra, instrument, see), instrument, rng)[0]
     if part.mode == "csc bands":
         instrument = _draw_instrument(instruments, "csc", rng)
         recipe = CSC_RECIPES[rng.integers(len(CSC_RECIPES))]
-        return observe_csc_bands(spectra, instrument, rng, recipe)[0]
-    return observe_erosita_bands(spectra, _draw_instrument(instruments, "erosita", rng), rng)[0]
+        return observe_csc_bands(_seen(spectra, instrument, see), instrument, rng, recipe)[0]
+    instrument = _draw_instrument(instruments, "erosita", rng)
+    return observe_erosita_bands(_seen(spectra, instrument, see), instrument, rng)[0]
 
 
-def observe_full(mode, spectra, instruments, rng, folding=True):
+def _seen(spectra, instrument, see):
+    return spectra if see is None else see(spectra, instrument)
+
+
+def observe_full(mode, spectra, instruments, rng, folding=True, see=None):
     """
     Observe every source with an instrument of its own chunk, unmerged.
 
@@ -111,6 +122,8 @@ def observe_full(mode, spectra, instruments, rng, folding=True):
         Of everything.
     folding : bool, optional
         Make the folding matrices of spectra, 0.7 MB a row.
+    see : callable, optional
+        See `training_batch`.
 
     Returns
     -------
@@ -126,12 +139,12 @@ def observe_full(mode, spectra, instruments, rng, folding=True):
         if mode == "spectra":
             mission = rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values()))
             instrument = _draw_instrument(instruments, mission, rng)
-            bins, truth = observe_spectra(chunk, instrument, rng)
+            bins, truth = observe_spectra(_seen(chunk, instrument, see), instrument, rng)
             if folding:
                 matrices.append(instrument.matrix * truth["seconds"][:, None, None].astype(np.float32))
         else:
             mission = "csc" if rng.random() < 2 / 3 else "erosita"
-            bins = _observe(Part(f"{mission} bands", len(chunk)), chunk, instruments, rng)
+            bins = _observe(Part(f"{mission} bands", len(chunk)), chunk, instruments, rng, see)
         pieces.append(bins)
         missions += [str(mission)] * len(chunk)
     bins = type(pieces[0]).concatenate(pieces)

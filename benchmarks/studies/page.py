@@ -1,276 +1,154 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-The documentation pages of results: headlines, and everything.
+The page "How good is it": one figure and one table from files of results.
 
-``python -m benchmarks.studies.page labelled.json simulated.json -o docs/results.rst``
-writes the headlines to ``results.rst`` and all tables to ``results_tables.rst``.
+``python -m benchmarks.studies.page RESULTS.json ... -o docs/how_good.rst``
 """
 
 import argparse
-import re
+import math
 from pathlib import Path
 
-from astro_xlatent.evaluate.independence import ORIGINS
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.evaluate.results import Results, escaped
 
-__all__ = ["main", "pivot", "results_page", "tables_page"]
+__all__ = ["figure", "main", "page", "page_rows"]
 
-_INTRO = """Results
-=======
+_EIGHT = "8 classes, folds by sky field"
+_AGN = "AGN against LMXB, HMXB, CV, NS, folds by sky field"
+_FOREST = "energy-flux hardness, random forest"
+_BOOSTED = "hardness ratios + S/N, gradient boosting"
+#: Words, section, quantity, rows, the model's method, the baseline's method (empty: none).
+ROWS = (
+    ("Real rows, three bands: class of eight", _EIGHT, "balanced accuracy", "all", "model, zero-shot", _FOREST),
+    ("Real rows, three bands: AGN or compact", _AGN, "AUC", "all", "model, zero-shot", _FOREST),
+    *((f"Simulated {mode}, {low}-{high} counts: class of eight", f"simulated {mode}: 8 classes",
+       "balanced accuracy", f"{low}-{high} counts", "model", _BOOSTED)
+      for mode, low, high in (("bands", 100, 300), ("spectra", 100, 300), ("spectra", 300, 1000))),
+    *((f"Simulated {mode}, 300-1000 counts: error of log N_H above 1e21", f"simulated {mode}: N_H",
+       "median |error| of log N_H", "300-1000 counts, N_H > 1e21", "model", "")
+      for mode in ("bands", "spectra")),
+    *((f"Simulated {mode}, 300-1000 counts: N_H inside its 68 % interval", f"simulated {mode}: N_H",
+       "coverage 68 %", "300-1000 counts", "model", "") for mode in ("bands", "spectra")),
+    *((f"Simulated {mode}: error of class probabilities", f"simulated {mode}: class calibration",
+       "expected calibration error", "all", "model", "") for mode in ("bands", "spectra")),
+)
+_INTRO = """How good is it
+==============
 
-.. This page and results_tables.rst are written by a command; do not edit them:
-   python -m benchmarks.studies.page {files} -o docs/results.rst
+.. This page and its figure are written by a command; do not edit them:
+   python benchmarks/run_all.py DATA -o OUT
 
-How good the model is, beside what a catalogue gives without it. Intervals
-hold 90 % of bootstrap repeats: over sky fields for real rows, over sources for
-simulated ones. A claim counts only as the difference to a baseline on the same
-rows; differences are paired. ``JUDGE`` rows lie in sky fields that no tuning
-has seen. All other numbers, gradient boosting, clusters, recalls and macro F1
-among them, are in :doc:`results_tables`; what the latents mean is in
-:doc:`latents`.
+{model}, beside what the same rows give without it. Brackets and bars hold 90 % of
+bootstrap repeats, over sky fields for real rows, over sources for simulated
+ones. Real rows are 2,000 sources of the Chandra Source Catalog that the
+literature has classified; simulated ones are drawn fresh. What the numbers do
+not tell is in :doc:`limits`.
+
+.. image:: images/how_good.png
+   :width: 100%
+   :alt: Scores of the model and of baselines on the same rows, with error bars
+
+.. csv-table::
+   :header: "", "what", "n", "model", "baseline"
+
 """
 
-_TABLES_INTRO = """All tables of results
-=====================
 
-.. This page is written with results.rst by benchmarks.studies.page.
-
-See :doc:`results` for what matters most, and for what is compared.
-"""
-
-#: What is said before a section.
-_WORDS = {
-    "settings of the hardness baseline": """A random forest of hardness ratios whose folds keep sky fields
-together was found by others to score as in the last rows. Here one setting at a time is
-changed; the range is that of the seeds that deal the folds. With the averages over
-observations for fluxes, hardness ratios alone come out as others found; with one mean per
-source, which ``evaluate`` reads where it can, AGN stand out more. What others found with
-flux and ``nh_gal`` lies between folds by sky field and folds by source, as it may with
-smaller fields: this page joins all sources within 1 degree of one another, in steps, which
-is stricter. The size of leaves, the way of averaging and the seed move a score by about
-0.01 to 0.02.""",
-    "gap between heads and latents": """What a head, which sees the encoder's embedding, knows more than a
-regression of the latents alone (q(z)): negative differences of the error favour
-the head. Fluxes have no head: they come from decoded latents and the
-normalisation, which the latents alone do not hold. Regressions are trained on the very
-quantity, such as the catalogue's fits with their habits and limits; heads were trained on
-simulated truth and have never seen it. The gap of the class is among the differences of
-classification.""",
-    "mutual information, nats": """By nearest neighbours. Only what exceeds the quantile of permutations is
-more than chance; faint sources have latents near zero and cannot show variability,
-so that the significance is also held fixed where the table has it.""",
-}
-
-# For the first page.
-_HEADLINE_METHODS = re.compile(
-    r"^(model, zero-shot|random|majority|catalogue's own fits, random forest|"
-    r"model probabilities, logistic|(?!.*(cluster|boosting|k-NN)).*(latents|hardness|PCA).*)$"
-)
-_HEADLINE_SUBSETS = ("all", "JUDGE", "labels without X-rays")
-_CLASSIFICATION = re.compile(r"^(\d classes|AGN against .*), folds by (sky field|source)$")
-# What stays on the second page, whatever its length.
-_SECOND_PAGE = re.compile(
-    r"folds by source|recall|correlation of latents|formulas|regression|goodness of fit|variance explained"
-)
-_MOST_ROWS = 40
-
-
-def _cell(number):
-    if number is None or number.value != number.value:
-        return ""
-    if number.low != number.low:
-        return f"{number.value:.3f}"
-    return f"{number.value:.3f} ({number.low:.3f} to {number.high:.3f})"
-
-
-def pivot(numbers, most_columns=5):
+def page_rows(results):
     """
-    Numbers as a table that is as narrow and short as can be.
+    What the page tells.
 
     Parameters
     ----------
-    numbers : list of Number
-        Of one section.
-    most_columns : int, optional
-        Columns of values.
+    results : sequence of Results
 
     Returns
     -------
-    header : list of str
-    rows : list of list of str
-        Quantities or subsets side by side, whichever fit; n is told in the
-        column's name where it is the same for all of it.
+    rows : list of (str, Number, Number or None)
+        Words, the model's number, the baseline's.
     """
-    layouts = (
-        (("method",), ("quantity", "subset")),
-        (("method", "quantity"), ("subset",)),
-        (("method", "subset"), ("quantity",)),
-        (("quantity", "method", "subset"), ()),
-    )
-    best = None
-    for down, across in layouts:
-        columns = list(dict.fromkeys(tuple(getattr(n, a) for a in across) for n in numbers))
-        keys = list(dict.fromkeys(tuple(getattr(n, d) for d in down) for n in numbers))
-        if len(columns) <= most_columns and (best is None or len(keys) < len(best[3])):
-            best = (down, across, columns, keys)
-    down, across, columns, keys = best
-    cells = {(tuple(getattr(n, d) for d in down), tuple(getattr(n, a) for a in across)): n for n in numbers}
-    constant = [d for k, d in enumerate(down) if len({key[k] for key in keys}) == 1 and len(down) > 1]
-    shown = [k for k, d in enumerate(down) if d not in constant]
-    header = [{"method": "of", "subset": "rows"}.get(down[k], down[k]) for k in shown]
-    header += [_column_name(column, [cells.get((key, column)) for key in keys]) for column in columns]
-    rows = [[key[k] for k in shown] + [_cell(cells.get((key, c))) for c in columns] for key in keys]
-    return header, rows
+    rows = []
+    for words, section, quantity, subset, method, baseline in ROWS:
+        for result in results:
+            found = result.find(section, quantity, method, subset)
+            other = result.find(section, quantity, baseline, subset) if baseline else []
+            rows += [(words, number, other[0] if other else None) for number in found[:1]]
+    return rows
 
 
-def _column_name(column, cells):
-    sizes = {n.n for n in cells if n is not None}
-    name = ", ".join(part for part in column if part) or "value"
-    return f"{name} ({sizes.pop()} rows)" if len(sizes) == 1 else name
-
-
-def _rst_table(header, rows):
-    def line(cells):
-        return ", ".join('"' + escaped(cell).replace('"', '""') + '"' for cell in cells)
-
-    yield from (".. csv-table::", f"   :header: {line(header)}", "")
-    yield from (f"   {line(row)}" for row in rows)
-    yield ""
-
-
-def _section(title, numbers, mark):
-    name = title[0].upper() + title[1:]
-    yield from (name, mark * len(name), "")
-    if title in _WORDS:
-        yield from (_WORDS[title], "")
-    yield from _rst_table(*pivot(numbers))
-
-
-def _heading(result):
-    yield from (result.title, "-" * len(result.title), "")
-    yield from (f":{name}: {escaped(str(value))}" for name, value in result.facts.items())
-    yield ""
-
-
-def _classification(result):
-    """Headlines of all classification tasks side by side, folds by source last."""
-    sections = [s for s in dict.fromkeys(n.section for n in result.numbers) if _CLASSIFICATION.match(s)]
-    main = "sky field" if any(s.endswith("sky field") for s in sections) else "source"
-    numbers = []
-    for section in sections:
-        quantity = "AUC" if section.startswith("AGN") else "balanced accuracy"
-        subsets = _HEADLINE_SUBSETS[:2] if section.endswith(main) else ("all",)
-        numbers += [
-            n
-            for n in result.find(section, quantity)
-            if n.subset in subsets and _HEADLINE_METHODS.match(n.method)
-        ]
-    if not numbers:
-        return
-    title = f"Classification, folds by {main}"
-    short = {s: s.split(",")[0].replace("AGN against LMXB", "AGN against compact") for s in sections}
-    short |= {s: f"{short[s]}, folds by source" for s in sections if not s.endswith(main)}
-    keys = list(dict.fromkeys((n.section, n.quantity, n.subset) for n in numbers))
-    keys.sort(key=lambda key: not key[0].endswith(main))
-    cells = {(n.method, (n.section, n.quantity, n.subset)): n for n in numbers}
-    header = ["of"]
-    for section, quantity, subset in keys:
-        size = max(n.n for n in numbers if (n.section, n.subset) == (section, subset))
-        header.append(f"{short[section]}: {quantity}, {subset} ({size} rows)")
-    methods = dict.fromkeys(n.method for n in numbers)
-    yield from (title, "^" * len(title), "")
-    yield from _rst_table(header, [[m, *(_cell(cells.get((m, key))) for key in keys)] for m in methods])
-
-
-def _headlines(result):
-    """Yield sections of the first page, with their numbers."""
-    for section in dict.fromkeys(n.section for n in result.numbers):
-        numbers = result.find(section)
-        if section.endswith(": differences"):
-            numbers = [
-                n for n in numbers if n.subset in _HEADLINE_SUBSETS and not re.search("boosting", n.method)
-            ]
-        if section.startswith("simulated ") and section.endswith((": latents", ": N_H")):
-            numbers = [
-                n for n in numbers if "coverage" in n.quantity and n.method in ("mean of latents", "model")
-            ]
-        elif _CLASSIFICATION.match(section) or _SECOND_PAGE.search(section):
-            continue
-        if not numbers:
-            continue
-        if len(pivot(numbers)[1]) <= _MOST_ROWS:
-            yield section, numbers
-
-
-def _origins():
-    title = "Where labels and quantities come from"
-    words = (
-        "A score against what was computed from the very photons that the model sees tells less than one "
-        "against an independent label; rows whose label came from no X-ray catalogue are scored apart, as "
-        "*labels without X-rays*."
-    )
-    yield from (title, "-" * len(title), "", words, "")
-    yield from _rst_table(["column", "origin", "the same photons?"], ORIGINS)
-
-
-def results_page(results, files=()):
+def page(results):
     """
-    The page of headlines as reStructuredText.
+    Text of the page.
 
     Parameters
     ----------
-    results : list of Results
-    files : sequence of str, optional
-        Names of the files they came from.
+    results : sequence of Results
+        Of one model.
 
     Returns
     -------
     text : str
+
+    Raises
+    ------
+    ParameterError
+        If the results are of several models, or hold nothing the page tells.
     """
-    lines = [_INTRO.format(files=" ".join(files))]
-    for result in results:
-        lines += [*_heading(result), *_classification(result)]
-        for section, numbers in _headlines(result):
-            lines += _section(section, numbers, "^")
-        notes = [note for note in result.notes if "same photons:" not in note]
-        if notes:
-            lines += ["Notes", "^" * 5, "", *(f"* {escaped(note)}" for note in notes), ""]
-    return "\n".join([*lines, *_origins()])
+    models = sorted({result.facts.get("model", "?") for result in results})
+    rows = page_rows(results)
+    if len(models) != 1 or not rows:
+        msg = (f"results of the models {', '.join(models) or 'none'} with {len(rows)} of the page's numbers; "
+               "give files of one model: astro-xlatent evaluate ... -o OUT.json")
+        raise ParameterError(msg)
+    cells = [(words, n.quantity, str(n.n), n.text(), other.text() if other else "")
+             for words, n, other in rows]
+    lines = ["   " + ", ".join(f'"{escaped(cell)}"' for cell in row) for row in cells]
+    lines += ["", "Made by:", "", *(f"- ``{r.facts['command']}``" for r in results if "command" in r.facts)]
+    return _INTRO.format(model=models[0]) + "\n".join(lines) + "\n"
 
 
-def tables_page(results):
+def figure(rows, path):
     """
-    All tables as reStructuredText.
+    Draw the rows, the model beside the baseline.
 
     Parameters
     ----------
-    results : list of Results
-
-    Returns
-    -------
-    text : str
+    rows : list
+        Of `page_rows`.
+    path : path-like
+        Image to write.
     """
-    lines = [_TABLES_INTRO]
-    for result in results:
-        lines += _heading(result)
-        for section in dict.fromkeys(n.section for n in result.numbers):
-            lines += _section(section, result.find(section), "^")
-    return "\n".join(lines)
+    import matplotlib.pyplot as plt
+
+    drawn, axes = plt.subplots(figsize=(8, 0.42 * len(rows) + 1.2), layout="constrained")
+    for k, (name, color, marker) in enumerate((("model", "C0", "o"), ("baseline", "C1", "s"))):
+        numbers = [(place, row[k + 1]) for place, row in enumerate(rows) if row[k + 1] is not None]
+        value = [n.value for _, n in numbers]
+        error = [[0 if math.isnan(n.low) else max(n.value - n.low, 0) for _, n in numbers],
+                 [0 if math.isnan(n.high) else max(n.high - n.value, 0) for _, n in numbers]]
+        axes.errorbar(value, [place + 0.12 * k for place, _ in numbers], xerr=error, fmt=marker, color=color,
+                      label=name, capsize=2)
+    axes.set_yticks(range(len(rows)), [words for words, _, _ in rows], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(loc="lower right")
+    drawn.savefig(path, dpi=110)
+    plt.close(drawn)
 
 
 def main(argv=None):
-    """Read files of results and write both pages."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.studies.page", description="Write the documentation pages of results."
-    )
+    """Read files of results, write page and figure."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.page", description=__doc__.split("\n")[1])
     parser.add_argument("files", nargs="+", metavar="RESULTS.json")
-    parser.add_argument("-o", "--output", required=True, metavar="PAGE.rst",
-                        help="headlines; all tables go to PAGE_tables.rst beside it")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="PAGE.rst")
     args = parser.parse_args(argv)
-    results = [Results.read(f) for f in args.files]
-    path = Path(args.output)
-    path.write_text(results_page(results, [Path(f).name for f in args.files]), encoding="utf-8")
-    path.with_name(f"{path.stem}_tables.rst").write_text(tables_page(results), encoding="utf-8")
+    results = [Results.read(path) for path in args.files]
+    args.output.write_text(page(results), encoding="utf-8")
+    images = args.output.parent / "images"
+    images.mkdir(exist_ok=True)
+    figure(page_rows(results), images / "how_good.png")
     return 0
 
 

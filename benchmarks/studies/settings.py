@@ -159,7 +159,7 @@ def settings_results(path, *, column="class_label", minimum=(), seeds=3, trees=6
     if "xl_latent" not in table.colnames:
         # Latents are not looked at here; only the rows matter.
         table["xl_latent"] = np.zeros((len(table), 8))
-    rows, notes = prepare_rows(table, column, minimum=minimum, path=path)
+    rows, notes = prepare_rows(table, column, minimum=minimum)
     classes, left_out = usable_classes(rows.label, rows.field, N_FOLDS)
     bounds = "".join(f" --{name} {bound:g}" for name, bound in minimum)
     results = Results(

@@ -3,10 +3,8 @@
 
 import numpy as np
 import pytest
-from astropy.table import Table
 from evaluate.labelled import make_labelled
 
-from astro_xlatent.evaluate.independence import has_references, independence_notes
 from astro_xlatent.evaluate.results import Results
 from benchmarks.studies.settings import SETTINGS, cells, main
 
@@ -37,11 +35,3 @@ def test_every_setting_is_scored(tmp_path, monkeypatch):
     assert ours[0].low <= ours[0].value <= ours[0].high
     assert results.find(quantity="AUC, AGN against compact, mean of folds")
     assert any(n.method.startswith("what others found") for n in results.numbers)
-
-
-def test_only_references_tell_the_origin_of_labels():
-    """Names of objects do not, and simulated labels come from the simulator."""
-    assert has_references(Table({"label_reference": ["N/A", "2010A&A...523A..61K"]}))
-    assert not has_references(Table({"label_reference": ["2CXO_J174539.7-290", "N/A"]}))
-    assert not has_references(Table({"name": ["a"]}))
-    assert "simulation" in independence_notes(Table({"true_nh": [1e21]}))[0]

@@ -10,7 +10,6 @@ from astropy.table import Table
 
 from astro_xlatent.core.errors import ParameterError
 from benchmarks.studies.latents_page import main as latents_main
-from benchmarks.studies.page import main, pivot, results_page, tables_page
 from astro_xlatent.evaluate.results import Number, Results
 
 
@@ -71,41 +70,6 @@ def _check_rst(text):
     # Only Sphinx knows references to documents.
     text = re.sub(r":doc:`([^`]*)`", r"\1", text)
     core.publish_doctree(text, settings_overrides={"halt_level": 2, "report_level": 5})
-
-
-def test_pages_are_valid_rst(results, tmp_path):
-    """Docutils reads both without complaint; the second has every number."""
-    results.write(tmp_path / "a.json")
-    assert main([str(tmp_path / "a.json"), "-o", str(tmp_path / "page.rst")]) == 0
-    for name in ("page.rst", "page_tables.rst"):
-        text = (tmp_path / name).read_text(encoding="utf-8")
-        _check_rst(text)
-        assert "0.400 (0.300 to 0.500)" in text
-    assert "0.250" in text
-
-
-def test_headlines_leave_out_long_tables(tmp_path):
-    """Clusters and boosting are on the second page only; tasks stand side by side."""
-    tasks = ("8 classes, folds by sky field", "AGN against LMXB, folds by sky field")
-    methods = ("latents, random forest", "latents, gradient boosting", "k-means, 8 clusters, majority")
-    numbers = [Number(task, quantity, method, "all", 7, 0.4) for task in tasks for method in methods
-               for quantity in ("balanced accuracy", "AUC", "macro F1")]
-    result = [Results("Rows", numbers=numbers)]
-    first, second = results_page(result), tables_page(result)
-    _check_rst(first)
-    assert "k-means" not in first
-    assert "latents, gradient boosting" not in first
-    assert "8 classes: balanced accuracy, all (7 rows)" in first
-    assert "AGN against compact: AUC, all (7 rows)" in first
-    assert second.count("k-means") == 2
-
-
-def test_pivot_is_short():
-    """What varies least goes across; sizes that agree go into the header."""
-    numbers = [Number("s", "q", m, subset, 5, 0.1) for m in "abc" for subset in ("x", "y")]
-    header, rows = pivot(numbers)
-    assert header == ["of", "q, x (5 rows)", "q, y (5 rows)"]
-    assert rows[0] == ["a", "0.100", "0.100"]
 
 
 def test_page_of_latents(tmp_path):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn, QTable, Table, vstack
+from astropy.time import Time
 from numpy.testing import assert_allclose, assert_array_equal
 
 from astro_xlatent.core.errors import ParameterError, TableError
@@ -371,8 +372,39 @@ def test_aperture_counts_with_default_response():
     result = CSC().read_bands(table)
     assert np.all(result.flags & Flag.DEFAULT_RESPONSE)
     assert_allclose(result.bins.area[2], 2 * result.bins.area[0])
-    assert_allclose(result.bins.area[1] / result.bins.area[0], 0.78, atol=0.03)
+    assert_allclose(result.bins.area[1] / result.bins.area[0], 0.87, atol=0.03)
+    assert not np.any(result.flags & Flag.RESPONSE_EXTRAPOLATED)
     assert np.all((result.bins.area[0] > 2e6) & (result.bins.area[0] < 8e6))
+
+
+def test_rows_ten_years_ahead():
+    """A date past the curve's end is extrapolated: less soft area, a flag, and errors that hold the doubt."""
+    table = raw_table(np.random.default_rng(3), rows=2)
+    table.keep_columns([n for n in table.colnames if n.startswith(("cnts", "area", "psf"))])
+    table["livetime"], table["chip_id"] = [1e4, 1e4], [7, 3]
+    ahead = Time.now().mjd + 3652.5
+    results = []
+    for mjd in (53000.0, ahead):
+        table["gti_mjd_obs"] = mjd
+        results.append(CSC().read_bands(table))
+    before, after = results
+    assert np.all(after.flags & Flag.RESPONSE_EXTRAPOLATED)
+    assert not np.any(before.flags & Flag.RESPONSE_EXTRAPOLATED)
+    soft = (after.bins.area / after.bins.counts) / (before.bins.area / before.bins.counts)
+    assert np.all(soft[:, 0] < 0.3)
+    assert_allclose(soft[:, 2], 1.0, atol=0.15)
+    assert np.all(after.bins.counts[:, 0] < 0.5 * before.bins.counts[:, 0])
+    assert_allclose(after.bins.background / after.bins.counts, before.bins.background / before.bins.counts)
+
+
+def test_chips_of_both_kinds_have_their_areas():
+    """Front-illuminated chips have less soft area, each array its own contamination."""
+    table = raw_table(np.random.default_rng(3), rows=4)
+    table.keep_columns([n for n in table.colnames if n.startswith(("cnts", "area", "psf"))])
+    table["livetime"], table["chip_id"], table["gti_mjd_obs"] = 1e4, [7, 5, 3, 6], 54000.0
+    area = CSC().read_bands(table).bins.area[:, 0]
+    assert area[0] == area[1] > 1.4 * area[2]
+    assert 1.02 < area[3] / area[2] < 1.3
 
 
 def test_aperture_counts_without_areas_are_not_used():

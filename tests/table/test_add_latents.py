@@ -2,6 +2,7 @@
 """add_latents: rows in, rows out, whatever the table looks like."""
 
 import pickle
+from datetime import date
 
 import numpy as np
 import pytest
@@ -165,10 +166,20 @@ def test_missing_response_is_replaced_and_flagged(random_model, spectrum, tmp_pa
     result = add_latents(Table({"i": [0]}), [alone], model=random_model)
     assert "DEFAULT_RESPONSE" in decode_flags(result["xl_flag"][0])
     assert "default response" in result["xl_reason"][0]
+    assert "RESPONSE_EXTRAPOLATED" not in decode_flags(result["xl_flag"][0])
     unknown = XraySpectrum(**{**vars(alone), "telescope": "HITOMI"})
     result = add_latents(Table({"i": [0]}), [unknown], model=random_model)
     assert "HITOMI" in result["xl_reason"][0]
     assert result["xl_nh"].mask[0]
+
+
+def test_spectrum_ten_years_ahead(random_model, spectrum):
+    """A date past the measured contamination is answered and flagged."""
+    year = date.today().year + 10
+    alone = XraySpectrum(**{**vars(spectrum), "response": None, "meta": {"date_obs": f"{year}-07-01"}})
+    result = add_latents(Table({"i": [0]}), [alone], model=random_model)
+    assert {"DEFAULT_RESPONSE", "RESPONSE_EXTRAPOLATED"} <= set(decode_flags(result["xl_flag"][0]))
+    assert np.isfinite(result["xl_latent"]).all()
 
 
 def test_other_mission_is_flagged(random_model, spectrum):

@@ -6,7 +6,7 @@ Parameters of the populations: literature values, ranges, and what was tuned.
 range that the literature allows, its unit and the source. `TUNED` replaces
 at most six values per class, inside their ranges, by ones that match the
 simulated hardness of catalogue rows to real ones in the MATCH fields
-(`astro_xlatent.evaluate.split`). Columns are in 1/cm2, temperatures in keV.
+(``benchmarks/sky.py``). Columns are in 1/cm2, temperatures in keV.
 
 References
 ----------

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table
 
-from benchmarks.studies.discriminator import Rows
 from astro_xlatent.evaluate.labels import Labelled, load_sources
-from astro_xlatent.evaluate.split import SkySplit
+from benchmarks.sky import SkySplit, load_sky
+from benchmarks.studies.discriminator import Rows
 
-__all__ = ["Sample", "csc_instruments", "load_sample", "load_sky", "power_law_fits"]
+__all__ = ["Sample", "csc_instruments", "load_sample", "power_law_fits"]
 
 # The gratings' zeroth order, and one ARF that is anomalously low: not what the catalogue uses.
 _NOT_IMAGING = ("3c273", "obs2")
@@ -59,35 +58,9 @@ def load_sample(data):
     data = Path(data)
     sources = load_sources(data / "labels" / "csc2_labelled_sources.csv")
     sky = load_sky(data)
-    field, split = sky.assign(sources.column("ra"), sources.column("dec"))
+    position = sources.column("ra"), sources.column("dec")
+    field, split = sky.assign(*position), sky.side(*position)
     return Sample(sources, Rows.of_sources(sources), field, split, sky, csc_instruments(data))
-
-
-def load_sky(data):
-    """
-    The fields of all positions with real data: sources, detections, spectra.
-
-    Parameters
-    ----------
-    data : path-like
-        Folder with ``labels/`` and ``spectra/``.
-
-    Returns
-    -------
-    sky : SkySplit
-        Its ``assign(ra, dec)`` gives field and side of any real source.
-    """
-    data = Path(data)
-    files = (
-        data / "labels" / "csc2_labelled_sources.csv",
-        data / "labels" / "csc2_labelled_detections.csv.gz",
-        data / "spectra" / "inventory.csv",
-    )
-    # every row, also those whose labels are not used: nobody may see both sides of a field
-    parts = [Labelled(Table.read(path, format="ascii.csv")) for path in files]
-    ra, dec = (np.concatenate([part.column(name) for part in parts]) for name in ("ra", "dec"))
-    known = np.isfinite(ra) & np.isfinite(dec)
-    return SkySplit(ra[known], dec[known])
 
 
 def power_law_fits(labelled):

@@ -6,7 +6,14 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.evaluate.split import JUDGE, MATCH, SkySplit, assign_split
+from benchmarks.sky import JUDGE, MATCH, SkySplit
+
+
+def assign_split(ra, dec):
+    """Field and side of every position."""
+    sky = SkySplit(ra, dec)
+    return sky.field, sky.split
+
 
 FROZEN = ["MATCH", "MATCH", "JUDGE", "MATCH", "JUDGE"]
 
@@ -80,7 +87,7 @@ def test_order_does_not_matter(sky):
 def test_known_fields_take_in_neighbours():
     """A position within a degree of a known one joins its field, another belongs to none."""
     sky = SkySplit([50.0, 120.0], [0.0, -30.0])
-    field, split = sky.assign([50.6, 10.0], [0.0, 0.0])
+    field, split = sky.assign([50.6, 10.0], [0.0, 0.0]), sky.side([50.6, 10.0], [0.0, 0.0])
     assert field[0] == sky.field[0] and split[0] == sky.split[0]
     assert field[1] == -1 and split[1] == ""
 

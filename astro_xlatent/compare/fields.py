@@ -1,30 +1,22 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-One split of the sky for everything that uses real data.
+Fields of the sky: groups of positions that no split should part.
 
 Sources closer than one degree to one another belong to one field (friends of
-friends); each field goes as a whole to MATCH, which populations,
-hyperparameters and model selection may see, or to JUDGE, which only final
-numbers may. Detections of one source, sources of one cluster and spectra of
-one pointing thus never fall on both sides, provided all positions in use are
-joined in one call (`SkySplit`).
+friends). Detections of one source, sources of one cluster and spectra of one
+pointing are then on one side of every split by field, provided all positions
+in use are joined in one call.
 """
-
-import hashlib
 
 import numpy as np
 from astropy.coordinates import SkyCoord
 
 from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["JUDGE", "LINKING_LENGTH", "MATCH", "SkySplit", "assign_split"]
+__all__ = ["LINKING_LENGTH", "SkyFields"]
 
-#: Names of the two sides.
-MATCH, JUDGE = "MATCH", "JUDGE"
 #: Degrees within which two sources are friends.
 LINKING_LENGTH = 1.0
-# changing it would deal the fields anew and spoil every JUDGE number ever printed
-_SALT = "astro_xlatent sky split 1"
 
 
 def _unit_vectors(ra, dec):
@@ -63,19 +55,14 @@ def _field_name(points):
     return f"{ra[first]:07.3f}{dec[first] + 0.0:+07.3f}"
 
 
-def _side(name):
-    digest = hashlib.sha256(f"{_SALT} {name}".encode()).digest()
-    return MATCH if digest[0] % 2 == 0 else JUDGE
-
-
-class SkySplit:
+class SkyFields:
     """
-    Fields of a set of positions, and the side of each.
+    Fields of a set of positions.
 
     Parameters
     ----------
     ra, dec : array_like, shape (n,)
-        All positions that must not straddle the split, degrees (ICRS).
+        All positions in use, degrees (ICRS).
     linking_length : float, optional
         Degrees.
 
@@ -83,8 +70,6 @@ class SkySplit:
     ----------
     field : ndarray of int, shape (n,)
         Number of the field of every position, in order of the fields' names.
-    split : ndarray of str, shape (n,)
-        ``MATCH`` or ``JUDGE``.
     names : list of str
         Name of every field.
 
@@ -95,8 +80,8 @@ class SkySplit:
 
     Examples
     --------
-    >>> from astro_xlatent.evaluate.split import SkySplit
-    >>> sky = SkySplit([359.9, 0.3, 120.0], [0.0, 0.1, 40.0])
+    >>> from astro_xlatent.compare.fields import SkyFields
+    >>> sky = SkyFields([359.9, 0.3, 120.0], [0.0, 0.1, 40.0])
     >>> sky.field.tolist(), len(sky.names)
     ([1, 1, 0], 2)
     """
@@ -111,8 +96,6 @@ class SkySplit:
         rank[order] = np.arange(len(raw))
         self.names = [raw[k] for k in order]
         self.field = rank[label]
-        self._sides = np.array([_side(name) for name in self.names], dtype="<U5")
-        self.split = self._sides[self.field]
 
     def assign(self, ra, dec):
         """
@@ -127,40 +110,8 @@ class SkySplit:
         -------
         field : ndarray of int, shape (n,)
             Of the nearest known position within the linking length, else -1.
-        split : ndarray of str, shape (n,)
-            ``MATCH``, ``JUDGE``, or empty for field -1.
         """
         from scipy.spatial import cKDTree
 
         distance, nearest = cKDTree(self._points).query(_unit_vectors(ra, dec))
-        near = distance <= _chord(self.linking_length)
-        field = np.where(near, self.field[nearest], -1)
-        return field, np.where(near, self._sides[field], "")
-
-
-def assign_split(ra, dec, linking_length=LINKING_LENGTH):
-    """
-    Assign positions to fields and fields to MATCH or JUDGE.
-
-    Parameters
-    ----------
-    ra, dec : array_like, shape (n,)
-        All positions that must not straddle the split, degrees (ICRS).
-    linking_length : float, optional
-        Degrees.
-
-    Returns
-    -------
-    field : ndarray of int, shape (n,)
-    split : ndarray of str, shape (n,)
-        ``MATCH`` or ``JUDGE``.
-
-    Examples
-    --------
-    >>> from astro_xlatent.evaluate.split import assign_split
-    >>> field, split = assign_split([10.0, 10.5, 10.2], [89.9, -89.9, 89.8])
-    >>> field.tolist(), bool(split[0] == split[2])
-    ([0, 1, 0], True)
-    """
-    sky = SkySplit(ra, dec, linking_length)
-    return sky.field, sky.split
+        return np.where(distance <= _chord(self.linking_length), self.field[nearest], -1)
