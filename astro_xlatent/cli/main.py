@@ -56,6 +56,13 @@ def _check_output(path, overwrite):
         raise TableError(msg)
 
 
+def _read_evidence(text):
+    """Turn ``--evidence`` into what `add_latents` takes."""
+    if text in (None, "none"):
+        return None
+    return text.split(",") if "," in text else text
+
+
 def _read_prior(text):
     """Turn ``--prior`` into what `add_latents` takes."""
     if text in ("none", "survey"):
@@ -116,7 +123,7 @@ def _run_enrich(args):
 
         table = table[select_by_region(table, args.region)]
     result = add_latents(
-        table, _find_spectra(args.spectra, table), prior=prior, model=args.model,
+        table, _find_spectra(args.spectra, table), prior=prior, evidence=_read_evidence(args.evidence), model=args.model,
         mission=None if args.mission == "auto" else args.mission, group_by=args.group_by,
         progress=args.progress)
     write_table(result, out, overwrite=args.overwrite)
@@ -289,6 +296,8 @@ def _add_enrich(commands):
                          help="auto (default), csc, erosita, ...; see: astro-xlatent info")
     command.add_argument("--prior", default="none", metavar="none|survey|FILE.json",
                          help="class prior (default: none, all classes alike)")
+    command.add_argument("--evidence", metavar="none|xray|counterparts|all|NAME,...",
+                         help="what else than the spectrum counts for the class (default: none)")
     command.add_argument("--group-by", metavar="COLUMN", help="join latents and class of all rows with the "
                          "same value in this column, such as name: observations of one source")
     command.add_argument("--model", metavar="NAME", help="model (default: the newest shipped)")
