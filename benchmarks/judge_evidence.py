@@ -18,11 +18,15 @@ from astropy.coordinates import SkyCoord
 from astro_xlatent.cli.train_evidence import N_FOLDS, labelled_inputs
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.evidence import class_scores, cross_probability, evidence_scores
+from astro_xlatent.evaluate.evidence import (
+    class_scores,
+    cross_probability,
+    evidence_scores,
+)
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.model.evidence import PIECES, Group, Inputs
 from astro_xlatent.model.priors import survey_weights
-from astro_xlatent.table.evidence import galactic_column, galactic_latitude, row_inputs
+from astro_xlatent.table.evidence import galactic_column, galactic_position, row_inputs
 from astro_xlatent.table.files import read_table
 from astro_xlatent.train.evidence import train_evidence
 
@@ -94,7 +98,7 @@ def one_seed(table, inputs, label, field, spectrum, seed: int) -> tuple[dict, np
 
     largest = field == np.bincount(field).argmax()
     score("all, without the largest field", probability, ~largest)
-    score("all, |b| > 10 degrees", probability, np.abs(galactic_latitude(table)) > 10)
+    score("all, |b| > 10 degrees", probability, np.abs(galactic_position(table)[1]) > 10)
     tenth, every = rng.random(len(label)) < SHARE, np.ones(len(label), bool)
     for name, other in (("all, 10 % of the matches shuffled", shuffled(inputs, rng)),
                         ("all, 10 % of counterparts dropped, as none", dropped(inputs, tenth, True)),

@@ -51,8 +51,8 @@ def labelled_inputs(table, column, own=(), minimum=()):
     spectrum : ndarray, (n, classes)
         The spectrum's probabilities for equal priors; equal ones for classes other than ours.
     """
-    from astro_xlatent.core.numbers import plain_floats
     from astro_xlatent.compare.fields import SkyFields
+    from astro_xlatent.core.numbers import plain_floats
     from astro_xlatent.evaluate.rows import ALIASES
     from astro_xlatent.table.add_latents import add_latents
     from astro_xlatent.table.evidence import row_inputs
@@ -110,7 +110,7 @@ def run(args) -> int:
     scores = evidence_scores(model, cross.log_factors(inputs), spectrum, label, field, args.seed, fold)
     numbers = np.bincount(label, minlength=len(classes))
     model.card |= {
-        "rows": int(len(label)), "fields": int(field.max() + 1),
+        "rows": len(label), "fields": int(field.max() + 1),
         "rows by class": {c: int(n) for c, n in zip(classes, numbers, strict=True)},
         "table": Path(args.table).name, "spectrum model": str(table["xl_model"][0]),
         "minimum": [f"{n} > {bound:g}" for n, bound in args.minimum],

@@ -9,7 +9,12 @@ import numpy as np
 from astropy.table import Column
 
 from astro_xlatent.compare.observations import combine_groups, joint_columns
-from astro_xlatent.core.columns import COLUMNS, all_probabilities, class_columns, make_column
+from astro_xlatent.core.columns import (
+    COLUMNS,
+    all_probabilities,
+    class_columns,
+    make_column,
+)
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.model.density import density_below
 from astro_xlatent.model.network import LOG_NH_RANGE

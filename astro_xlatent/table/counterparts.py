@@ -138,7 +138,11 @@ class _Reader:
 
     def name(self, spellings):
         """The column that holds a quantity, or None; the bare name first."""
-        return self.columns.first(*(prefix + name for prefix in PREFIXES for name in spellings))
+        found = self.columns.first(*(prefix + name for prefix in PREFIXES for name in spellings))
+        # SDSS and Pan-STARRS call theirs gmag, beside rmag; Gaia's is Gmag.
+        if found == "gmag" and "rmag" in self.columns:
+            return self.columns.first(*(prefix + name for prefix in PREFIXES[1:] for name in spellings))
+        return found
 
     def unit(self, name):
         """The unit of a column, None where it has none."""

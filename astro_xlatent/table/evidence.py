@@ -19,11 +19,18 @@ from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ModelError, TableError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._columns import Columns
-from astro_xlatent.model.evidence import PIECES, EvidenceModel, Group, Inputs, load_evidence, pieces_of
+from astro_xlatent.model.evidence import (
+    PIECES,
+    EvidenceModel,
+    Group,
+    Inputs,
+    load_evidence,
+    pieces_of,
+)
 from astro_xlatent.table.counterparts import is_counterpart_column, read_counterparts
 
 __all__ = ["Evidence", "Weighed", "classify_rows", "evidence_inputs", "galactic_column",
-           "galactic_latitude", "row_inputs"]
+           "galactic_position", "row_inputs"]
 
 #: Share of the spectrum's probability that the classes hold which it does not speak against.
 NOT_AGAINST = 0.9
@@ -87,7 +94,8 @@ class Evidence:
             msg = (f"evidence model {self.model.name} knows the classes {', '.join(self.model.classes)}, not "
                    "those of xl_class_prob; use astro_xlatent.table.evidence.classify_rows")
             raise ModelError(msg)
-        read = {name: table[name] for name in table.colnames if _is_read(name.lower())}
+        read = {name: table[name] for name in table.colnames
+                if _is_read(name.lower()) or isinstance(table[name], SkyCoord)}
         # A table without columns would forget its rows.
         self.table = Table(read or {"none": np.zeros(len(table))}, copy=False)
 
@@ -169,7 +177,8 @@ def evidence_inputs(table, flux, nh) -> tuple[Inputs, np.ndarray]:
     """
     columns = Columns(table)
     bright = np.log10(np.where(flux > 0, flux, np.nan)) - _FLUX
-    latitude = np.log10(np.abs(galactic_latitude(table)) + 1)
+    position = galactic_position(table)
+    latitude = np.full(len(table), np.nan) if position is None else np.log10(np.abs(position[1]) + 1)
     radius = columns.number("err_ellipse_r0", u.arcsec, default=0.0)
     found = read_counterparts(table, np.clip(np.nan_to_num(radius), 0.0, 10.0))
     groups = {"flux": _group({"flux": bright, "flux^2": bright**2}, np.isfinite(bright)),
@@ -206,16 +215,34 @@ def _extent(columns):
     return _group({"extended": columns.boolean("extent_flag")}, given)
 
 
-def galactic_latitude(table) -> np.ndarray:
-    """Galactic latitude of every row in degrees from its position columns; NaN where unknown."""
+def galactic_position(table) -> tuple[np.ndarray, np.ndarray] | None:
+    """
+    Galactic coordinates of every row.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        With position columns, or one `~astropy.coordinates.SkyCoord` column.
+
+    Returns
+    -------
+    lon, lat : ndarray, (n,), or None
+        Degrees, NaN where unknown; None if the table has no positions.
+    """
     columns = Columns(table)
     names = position_names(columns)
-    if names is None:
-        return np.full(len(table), np.nan)
-    ra, dec = (columns.number(name, u.deg) for name in names)
+    coords = [name for name in table.colnames if isinstance(table[name], SkyCoord)]
+    if names is not None:
+        ra, dec = (columns.number(name, u.deg) for name in names)
+    elif len(coords) == 1:
+        position = table[coords[0]].icrs
+        ra, dec = (np.ma.filled(np.ma.asarray(getattr(a.deg, "unmasked", a.deg)), np.nan)
+                   for a in (position.ra, position.dec))
+    else:
+        return None
     known = np.isfinite(ra) & (np.abs(dec) <= 90)
-    sky = SkyCoord(np.where(known, ra, 0.0), np.where(known, dec, 0.0), unit="deg")
-    return np.where(known, sky.galactic.b.deg, np.nan)
+    sky = SkyCoord(np.where(known, ra, 0.0), np.where(known, dec, 0.0), unit="deg").galactic
+    return np.where(known, sky.l.deg, np.nan), np.where(known, sky.b.deg, np.nan)
 
 
 def galactic_column(table) -> np.ndarray:

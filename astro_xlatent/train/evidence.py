@@ -10,7 +10,14 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.model.evidence import PIECES, EvidenceModel, Inputs, Piece, design, guarded
+from astro_xlatent.model.evidence import (
+    PIECES,
+    EvidenceModel,
+    Inputs,
+    Piece,
+    design,
+    guarded,
+)
 
 __all__ = ["CrossFit", "cross_fit", "fit_exponents", "fit_piece", "train_evidence"]
 

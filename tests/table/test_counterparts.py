@@ -111,6 +111,13 @@ def test_two_candidates_and_match_probability():
     np.testing.assert_allclose(found.wrong, [0.4, 0.1])
 
 
+def test_optical_surveys_are_not_gaia():
+    """The gmag of SDSS stands beside an rmag."""
+    found = read_counterparts(Table({"gmag": [19.0], "rmag": [18.5]}))
+    assert not found.known["gaia"].any()
+    assert read_counterparts(Table({"gmag": [19.0], "rmag": [18.5], "gaia_Gmag": [17.0]})).values["G"][0] == 17
+
+
 def test_two_columns_that_differ_by_case():
     """Which one is meant is not guessed."""
     with pytest.raises(TableError, match="differ only by case"):

@@ -29,8 +29,8 @@ def rows():
               "Jmag": np.nan, "Hmag": np.nan, "Kmag": np.nan, "W1mag": 15.0, "W2mag": 13.9, "W3mag": 11.0}
     star = {"Gmag": 14.5, "BPmag": 15.8, "RPmag": 13.2, "Plx": 2.5, "e_Plx": 0.03, "PM": 2.0, "e_PM": 0.03,
             "Jmag": 11.5, "Hmag": 10.6, "Kmag": 10.1, "W1mag": 9.7, "W2mag": 9.3, "W3mag": 7.5}
-    for name in quasar:
-        table[name] = [quasar[name], star[name], *[np.nan] * (N - 2)]
+    for name, value in quasar.items():
+        table[name] = [value, star[name], *[np.nan] * (N - 2)]
     return table
 
 

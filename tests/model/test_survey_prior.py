@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from astro_xlatent.core.columns import CLASSES
-from astro_xlatent.model.priors import SURVEY_FLOOR, prior_weights, survey_weights
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.model.priors import SURVEY_FLOOR, prior_weights, survey_weights
 
 AGN = CLASSES.index("AGN")
 
