@@ -22,10 +22,10 @@ from astro_xlatent.model.evidence import (
 __all__ = ["CrossFit", "cross_fit", "fit_exponents", "fit_piece", "train_evidence"]
 
 #: Penalty on squared standardized coefficients, in units of one row's log loss.
-PENALTY = 10.0
+PENALTY = 20.0
 #: Power of the class frequencies by which rows are weighed down: 1 would let 20 X-ray binaries
 #: rule the fit, 0 the frequencies of the literature; the rest is divided out.
-BALANCE = 0.7
+BALANCE = 0.5
 #: The spectrum's exponent under which a piece is fitted, so that it adds to what that says; other
 #: pieces are fitted alone. Chosen by cross-validation on the fields of the labelled sources.
 SPECTRUM_EXPONENT = {"xray": 0.7}
