@@ -52,6 +52,10 @@ class Flag(IntFlag):
     PARTIAL_BANDS = 18, "some of the mission's bands are missing or unusable"
     LIMITS_MISSING = 19, "no flux limits: counts follow from symmetric errors"
     NO_BACKSCALE = 20, "no usable BACKSCAL: background taken at face value"
+    UNTRAINED_RECIPE = 21, ("read from columns on which the model was not trained as the catalogue defines them: "
+                            "class and N_H may be biased")
+    AREA_ASSUMED = 22, ("chip or date of the observation unknown: the area's slope is that of the default chip in "
+                        "a middle year")
     RESPONSE_EXTRAPOLATED = 25, ("the default response is of a year beyond the measured ones: its area is "
                                  "extrapolated, with the error that follows")
     AGAINST_SPECTRUM = 26, ("evidence beside the spectrum gives a class outside those that hold 90 % of the "
