@@ -29,8 +29,8 @@ BALANCE = 0.5
 #: The spectrum's exponent under which a piece is fitted, so that it adds to what that says; other
 #: pieces are fitted alone. Chosen by cross-validation on the fields of the labelled sources.
 SPECTRUM_EXPONENT = {"xray": 0.7}
-#: Folds over fields.
-N_FOLDS = 5
+#: Exponent to which all are drawn, and how strongly: a few rare rows would else decide.
+COMMON_EXPONENT, SHRINKAGE = 0.7, 0.3
 _MOST_STEPS = 400
 
 
@@ -165,8 +165,9 @@ def fit_exponents(spectrum: np.ndarray, factors: dict, label: np.ndarray) -> dic
     Returns
     -------
     exponents : dict of float
-        They minimize the mean of two log losses: that for equal frequencies
-        of the classes, and that for the rows' own.
+        They minimize the sum of two log losses, that for equal frequencies
+        of the classes and that for the rows' own, and a penalty on their
+        distance to `COMMON_EXPONENT`.
     """
     names = ["spectrum", *factors]
     logs = np.stack([np.log(np.maximum(spectrum, 1e-6)), *factors.values()])
@@ -177,12 +178,13 @@ def fit_exponents(spectrum: np.ndarray, factors: dict, label: np.ndarray) -> dic
     balanced = 1 / (present.sum() * number[label])
 
     def loss(powers):
-        """Mean of both log losses."""
+        """Both log losses and the penalty."""
         total = np.tensordot(powers, logs, axes=1)
         flat = -(balanced * log_softmax(total, axis=1)[rows, label]).sum()
-        return flat - log_softmax(total + frequency, axis=1)[rows, label].mean()
+        natural = -log_softmax(total + frequency, axis=1)[rows, label].mean()
+        return flat + natural + SHRINKAGE * ((powers - COMMON_EXPONENT) ** 2).sum()
 
-    found = minimize(loss, np.full(len(names), 0.7), bounds=[(0.05, 1.5)] * len(names)).x
+    found = minimize(loss, np.full(len(names), COMMON_EXPONENT), bounds=[(0.05, 1.5)] * len(names)).x
     return {name: round(float(value), 3) for name, value in zip(names, found, strict=True)}
 
 
