@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.classification import (
     Prediction,
     cluster_predictions,
@@ -121,9 +121,11 @@ def _with_evidence(rows, label, classes, probability, fold):
     """The model's class with other columns of the same rows, learned on the other folds."""
     from astro_xlatent.evaluate.evidence import cross_probability
     from astro_xlatent.model.evidence import PIECES
-    from astro_xlatent.table.evidence import row_inputs
+    from astro_xlatent.table.evidence import flat_prior, row_inputs
     from astro_xlatent.train.evidence import train_evidence
 
+    if not flat_prior(rows.table):
+        return []
     inputs, _ = row_inputs(rows.table)
     pieces = {name: groups for name, groups in PIECES.items()
               if any(inputs.groups[group].known.any() for group in groups)}

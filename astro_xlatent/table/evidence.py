@@ -29,7 +29,8 @@ from astro_xlatent.model.evidence import (
 )
 from astro_xlatent.table.counterparts import is_counterpart_column, read_counterparts
 
-__all__ = ["Evidence", "Weighed", "classify_rows", "evidence_inputs", "galactic_column",
+__all__ = ["Evidence", "Weighed", "classify_rows", "evidence_inputs", "flat_prior",
+           "galactic_column",
            "galactic_position", "row_inputs"]
 
 #: Share of the spectrum's probability that the classes hold which it does not speak against.
@@ -351,9 +352,18 @@ def spectrum_group(table) -> Group:
     if "xl_class_prob" not in table.colnames:
         msg = "the table has no xl_class_prob; enrich it first with add_latents"
         raise TableError(msg)
+    if not flat_prior(table):
+        msg = (f"the table's classes have the prior {table.meta['XLPRIOR']!r} in them (XLPRIOR in table.meta); "
+               "enrich it with neither prior nor evidence")
+        raise TableError(msg)
     given = np.ma.filled(np.ma.asarray(table["xl_class_prob"]).astype(float), np.nan)
     return _group({f"log p({name})": np.log(np.maximum(given[:, k], 1e-6)) for k, name in enumerate(CLASSES)},
                   np.isfinite(given).all(axis=1))
+
+
+def flat_prior(table) -> bool:
+    """Whether the classes of an enriched table are the spectrum's alone."""
+    return str(table.meta.get("XLPRIOR", "none")) == "none"
 
 
 def row_inputs(table, own=()) -> tuple[Inputs, np.ndarray]:

@@ -8,10 +8,15 @@ from astropy.table import Table
 
 from astro_xlatent import add_latents, decode_flags
 from astro_xlatent.core.columns import CLASSES
-from astro_xlatent.core.errors import ModelError, ParameterError
+from astro_xlatent.core.errors import ModelError, ParameterError, TableError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.model.evidence import load_evidence
-from astro_xlatent.table.evidence import Evidence, against_spectrum, galactic_column
+from astro_xlatent.table.evidence import (
+    Evidence,
+    against_spectrum,
+    galactic_column,
+    row_inputs,
+)
 
 N = 6
 
@@ -112,6 +117,14 @@ def test_survey_prior_replaces_flux_and_position(rows):
     lost["ra"][1] = np.nan
     flags = add_latents(lost, prior="survey")["xl_flag"]
     assert [bool(value & Flag.EVIDENCE_UNKNOWN) for value in flags][:3] == [False, True, False]
+
+
+def test_classes_with_evidence_are_no_spectrum(rows):
+    """What was made with evidence is not taken for what the spectrum says."""
+    with pytest.raises(TableError, match="evidence all"):
+        row_inputs(add_latents(rows, evidence="all"))
+    with pytest.raises(TableError, match="enrich it first"):
+        row_inputs(rows)
 
 
 def test_against_spectrum():
