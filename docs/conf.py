@@ -17,7 +17,7 @@ copyright = f"2026, {author}"
 release = package_version()
 version = release.split("+")[0]
 
-extensions += ["registries"]  # noqa: F405
+extensions += ["registries", "assumptions"]  # noqa: F405
 exclude_patterns += ["_ext"]  # noqa: F405
 html_title = f"astro_xlatent {version}"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.table import Column, Row, Table
 
-from astro_xlatent.core.columns import CLASSES, N_LATENT, all_probabilities, class_columns, make_column
+from astro_xlatent.core.columns import CLASSES, N_LATENT, all_probabilities, class_values, make_column
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.compare.likelihoods import MIN_INFORMATION, REPEATED, latent_gaussians, likelihoods, plain_column
 from astro_xlatent.model.priors import prior_weights
@@ -411,7 +411,7 @@ def joint_columns(found: Combined, missing: np.ndarray, rows: slice | np.ndarray
     values = {"xl_n_obs": found.n_obs, "xl_n_used": found.n_used, "xl_latent": found.latent,
               "xl_latent_err": np.sqrt(variance), "xl_latent_cov": found.latent_cov}
     if found.class_prob is not None:
-        values |= class_columns(found.class_prob)
+        values |= class_values(found.class_prob)
     values["xl_p_change"] = found.p_change
     unknown = {"xl_n_obs": None, "xl_n_used": None, "xl_p_change": ~np.isfinite(found.p_change)[rows]}
     return {name: make_column(name, value[rows], unknown.get(name, missing[rows]))

@@ -16,7 +16,7 @@ from astropy.table import Column, MaskedColumn
 from numpy.typing import ArrayLike
 
 __all__ = ["CLASSES", "COLUMNS", "GROUP_COLUMNS", "N_LATENT", "OTHER", "ColumnSpec", "all_probabilities",
-           "class_columns", "element_names", "make_column", "own_columns"]
+           "class_values", "element_names", "make_column", "own_columns"]
 
 #: The eight source classes, in the order of ``xl_class_prob``.
 CLASSES = ("AGN", "CV", "HM-STAR", "HMXB", "LM-STAR", "LMXB", "NS", "YSO")
@@ -108,7 +108,8 @@ COLUMNS = {
                    "posterior median", format="%.4g"),
         *_limits("xl_nh", 1 / u.cm**2, "phys.columnDensity", "xl_nh", "%.4g", optional90=True),
         ColumnSpec("xl_nh_ul90", np.float32, (), 1 / u.cm**2, "phys.columnDensity;stat.max",
-                   "one-sided 90 % upper limit of xl_nh; that of the prior where no source is detected", format="%.4g"),
+                   "one-sided 90 % upper limit of xl_nh; that of the prior where no source is detected",
+                   format="%.4g"),
         *_spectral("xl_photon_index", None, "spect.index",
                    "photon index, if the spectrum is a power law"),
         *_spectral("xl_kt", u.keV, "phys.temperature", "kT, if the spectrum is thermal"),
@@ -196,39 +197,42 @@ def own_columns(names: Sequence[str]) -> list[str]:
     return [name for name in names if name in known]
 
 
-def class_columns(probability: ArrayLike, classes: Sequence[str] = (*CLASSES, OTHER)) -> dict[str, np.ndarray]:
+def class_values(probability: ArrayLike,
+                 classes: Sequence[str] = (*CLASSES, OTHER)) -> dict[str, np.ndarray]:
     """
     Split the probabilities of all classes into the columns that hold them.
 
     Parameters
     ----------
     probability : array_like, shape (n, k)
-        Probabilities of all classes, "other" last; rows sum to one.
+        Probabilities of all classes, "other" last; rows sum to one, or are NaN
+        where nothing is known.
     classes : sequence of str, optional
         Names of the k classes.
 
     Returns
     -------
     values : dict of ndarray
-        ``xl_class``, the most probable of all, (n,); ``xl_class_prob``, given that it is
-        not "other", (n, k - 1); ``xl_class_other`` (n,).
+        ``xl_class``, the most probable of all, empty where nothing is known, (n,);
+        ``xl_class_prob``, given that it is not "other", (n, k - 1); ``xl_class_other`` (n,).
 
     Examples
     --------
-    >>> from astro_xlatent.core.columns import class_columns
-    >>> class_columns([[0.1, 0.3, 0.6]], ["AGN", "CV", "other"])["xl_class_prob"].tolist()
+    >>> from astro_xlatent.core.columns import class_values
+    >>> class_values([[0.1, 0.3, 0.6]], ["AGN", "CV", "other"])["xl_class_prob"].tolist()
     [[0.25, 0.75]]
     """
     probability = np.asarray(probability, float)
     other = probability[:, -1]
-    return {"xl_class": np.array(classes)[probability.argmax(axis=1)],
+    best = np.where(np.isfinite(probability).all(axis=1), np.nan_to_num(probability).argmax(axis=1), -1)
+    return {"xl_class": np.array([*classes, ""])[best],
             "xl_class_prob": probability[:, :-1] / np.maximum(1 - other, 1e-12)[:, None],
             "xl_class_other": other}
 
 
 def all_probabilities(given: ArrayLike, other: ArrayLike) -> np.ndarray:
     """
-    Probabilities of all classes from the columns that hold them, the inverse of `class_columns`.
+    Probabilities of all classes from the columns that hold them, the inverse of `class_values`.
 
     Parameters
     ----------

@@ -7,17 +7,20 @@ rows with their energy bins, the model makes posteriors of them,
 `~astro_xlatent.table.collect.EnrichedColumns` makes columns of these.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from astropy.table import Table
+from numpy.typing import ArrayLike
 
 from astro_xlatent.compare.observations import source_numbers
 from astro_xlatent.core.columns import COLUMNS, own_columns
 from astro_xlatent.core.errors import MissionError, TableError
 from astro_xlatent.core.provenance import provenance_meta
 from astro_xlatent.missions.base import Mission, get_mission, identify_mission
+from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.spectra.spectrum import XraySpectrum
 from astro_xlatent.table.collect import EnrichedColumns
@@ -29,10 +32,14 @@ from astro_xlatent.table.sources import measure
 __all__ = ["add_latents", "predict_spectra"]
 
 
-def add_latents(table, spectra=None, *, mission: str | Mission | type[Mission] | None = None, model=None,
-                prior=None, evidence: str | Sequence[str] | None = None,
-                include: str | Sequence[str] = (), group_by: str | None = None, replace: bool = False,
-                progress: bool = False):
+TableLike = TypeVar("TableLike")
+
+
+def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | None = None, *,
+                mission: str | Mission | type[Mission] | None = None, model: str | Path | Model | None = None,
+                prior: str | Mapping[str, float] | ArrayLike | None = None,
+                evidence: str | Sequence[str] | None = None, include: str | Sequence[str] = (),
+                group_by: str | None = None, replace: bool = False, progress: bool = False) -> TableLike:
     """
     Add latents, class, N_H, fluxes and quality to every row of a table.
 
@@ -144,7 +151,8 @@ def add_latents(table, spectra=None, *, mission: str | Mission | type[Mission] |
         prior=prior_name(prior, evidence), device=str(model.device)))
 
 
-def predict_spectra(paths: Sequence[str | Path | XraySpectrum], *, model=None, prior=None,
+def predict_spectra(paths: Sequence[str | Path | XraySpectrum], *, model: str | Path | Model | None = None,
+                    prior: str | Mapping[str, float] | ArrayLike | None = None,
                     progress: bool = False) -> Table:
     """
     Results for spectrum files, without a table.

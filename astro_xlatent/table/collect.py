@@ -9,12 +9,7 @@ import numpy as np
 from astropy.table import Column
 
 from astro_xlatent.compare.observations import combine_groups, joint_columns
-from astro_xlatent.core.columns import (
-    COLUMNS,
-    all_probabilities,
-    class_columns,
-    make_column,
-)
+from astro_xlatent.core.columns import COLUMNS, all_probabilities, class_values, make_column
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.model.density import density_below
 from astro_xlatent.model.network import LOG_NH_RANGE
@@ -135,8 +130,8 @@ class EnrichedColumns:
         seen, n_sources = self.measured & self.detected, int(source.max(initial=-1)) + 1
         classes = all_probabilities(self.values["xl_class_prob"], self.values["xl_class_other"])
         classes[~seen] = 1 / classes.shape[1]
-        found = combine_groups(self.values["xl_latent"].astype(float), self.values["xl_latent_cov"].astype(float),
-                               seen, classes, source, n_sources, self.weights)
+        mean, covariance = (self.values[name].astype(float) for name in ("xl_latent", "xl_latent_cov"))
+        found = combine_groups(mean, covariance, seen, classes, source, n_sources, self.weights)
         nothing = np.bincount(source, weights=seen, minlength=n_sources) == 0
         self.joined = joint_columns(found, nothing, source)
 
@@ -226,7 +221,7 @@ def posterior_values(posterior: Posterior, probability: np.ndarray, classes: Seq
     values : dict of array_like, (n, ...)
         By column name, those of ``wanted`` only.
     """
-    values = class_columns(probability, classes) | {
+    values = class_values(probability, classes) | {
         "xl_class_spectrum": np.array(classes)[posterior.class_prob.argmax(axis=1)],
         "xl_latent": posterior.latent,
         "xl_latent_err": np.sqrt(np.diagonal(posterior.latent_cov, axis1=1, axis2=2)),
@@ -238,7 +233,8 @@ def posterior_values(posterior: Posterior, probability: np.ndarray, classes: Seq
         values["xl_class_set"] = [",".join(classes[k] for k in row) for row in posterior.class_set]
     names = ("xl_nh", "xl_nh_lolim", "xl_nh_hilim", "xl_nh_lolim90", "xl_nh_hilim90", "xl_nh_ul90")
     values |= zip(names, posterior.nh_quantiles([0.5, 0.16, 0.84, 0.05, 0.95, 0.90]).T, strict=True)
-    for name, quantiles in (("xl_photon_index", posterior.index_quantiles), ("xl_kt", posterior.kt_quantiles)):
+    for name, quantiles in (("xl_photon_index", posterior.index_quantiles),
+                            ("xl_kt", posterior.kt_quantiles)):
         names = (name, f"{name}_lolim", f"{name}_hilim")
         if not set(names).isdisjoint(wanted):
             values |= zip(names, quantiles([0.5, 0.16, 0.84]).T, strict=True)

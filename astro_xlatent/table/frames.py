@@ -49,12 +49,15 @@ def open_table(data) -> tuple[Table, Callable]:
         data = Table(data)
     if isinstance(data, Table):
         return data, partial(_enriched, data)
-    if type(data).__module__.partition(".")[0] in _FRAMES and hasattr(data, "columns"):
-        frame = _narwhals().from_native(data, eager_only=True)
-        return Table([_column(frame[name]) for name in frame.columns]), partial(_enriched_frame, frame)
+    if type(data).__module__.partition(".")[0] in _FRAMES:
+        frame = _narwhals().from_native(data, eager_only=True, pass_through=True)
+        if isinstance(frame, _narwhals().DataFrame):
+            return Table([_column(frame[name]) for name in frame.columns]), partial(_enriched_frame, frame)
     msg = f"table is a {type(data).__name__}; an astropy Table, a Row or a data frame is needed"
     if isinstance(data, str | bytes) or hasattr(data, "__fspath__"):
         msg += f": read it first, astropy.table.Table.read({str(data)!r})"
+    elif hasattr(data, "collect"):
+        msg += ": call its collect() first"
     raise TypeError(msg)
 
 

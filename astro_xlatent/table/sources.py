@@ -221,8 +221,8 @@ def resolve_spectra(table: Table, spectra, mission: Mission | None) -> list:
     if isinstance(spectra, (str, Path)):
         return _from_folder(table, Path(spectra), mission)
     if isinstance(spectra, XraySpectrum) or not isinstance(spectra, Sequence | np.ndarray):
-        msg = (f"spectra is a {type(spectra).__name__}; give a column's name, a folder, a mapping from source "
-               "name or row number, or a list with one path, XraySpectrum or None a row")
+        msg = (f"spectra is a {type(spectra).__name__}; give a column's name, a folder, a mapping from "
+               "source name or row number, or a list with one path, XraySpectrum or None a row")
         raise TableError(msg)
     entries = [_entry(value) for value in spectra]
     if len(entries) != len(table):
@@ -260,7 +260,7 @@ def _from_mapping(table, spectra):
     unnamed = [k for k in numbers if str(k) not in rows_of]
     if unnamed and len(unnamed) < len(numbers):
         named = next(k for k in numbers if str(k) in rows_of)
-        msg = (f"spectra: the key {named} is a value of the column {column!r}, {unnamed[0]} is not: is {unnamed[0]} "
+        msg = (f"spectra: the key {named} is a value of the column {column!r}, {unnamed[0]} is not; is that "
                "a row number? Use names only, or a list with one entry a row")
         raise TableError(msg)
     entries, reached = [None] * len(table), {}
@@ -290,8 +290,8 @@ def _from_folder(table, folder, mission):
         raise MissionError(msg)
     paths = mission.find_spectra(table, folder)
     if len(table) and all(path is None for path in paths):
-        msg = (f"spectra={str(folder)!r} holds no spectrum of any of the {len(table)} rows. {_looked_for(table, mission)}. "
-               "Give another folder, or name the files in a column or a list")
+        msg = (f"spectra={str(folder)!r} holds no spectrum of any of the {len(table)} rows. "
+               f"{_looked_for(table, mission)}. Give another folder, or name the files in a column or a list")
         raise TableError(msg)
     return paths
 

@@ -17,18 +17,9 @@ from astro_xlatent.missions.base import get_mission
 from astro_xlatent.spectra.spectrum import XraySpectrum
 from astro_xlatent.table.add_latents import add_latents, predict_spectra
 
+from band_rows import csc_table
+
 DEFAULT_COLUMNS = [name for name, spec in COLUMNS.items() if not spec.optional]
-
-
-def csc_table(rows=5):
-    """Energy fluxes with limits, as in the Chandra Source Catalog."""
-    rng = np.random.default_rng(5)
-    table = Table({"name": [f"2CXO {i}" for i in range(rows)]})
-    for band in "smh":
-        flux = rng.uniform(1e-14, 1e-13, rows)
-        for suffix, factor in (("", 1.0), ("_lolim", 0.85), ("_hilim", 1.15)):
-            table[f"flux_aper{suffix}_{band}"] = flux * factor
-    return table
 
 
 @pytest.fixture(scope="module")
