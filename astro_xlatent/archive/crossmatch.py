@@ -149,8 +149,12 @@ def _candidates(survey, rows, ra, dec, folder):
 
 def _ask(survey, positions):
     """One request, sent again a few times if it fails."""
-    from astroquery.exceptions import InvalidQueryError
-    from astroquery.xmatch import XMatchClass
+    try:
+        from astroquery.exceptions import InvalidQueryError
+        from astroquery.xmatch import XMatchClass
+    except ImportError as error:
+        msg = 'cross-matching needs astroquery: pip install "astro_xlatent[archive]"'
+        raise ImportError(msg) from error
     from requests import RequestException
 
     service = XMatchClass()
