@@ -132,8 +132,7 @@ class Evidence:
         flags[against_spectrum(eight, joint)] |= Flag.AGAINST_SPECTRUM
         weights = np.ones_like(probability, dtype=float)
         weights[:, :-1] = joint * eight.sum(axis=1, keepdims=True) / eight
-        weights /= weights.sum(axis=1, keepdims=True)
-        return Weighed(weights, self._log_odds(factors, len(rows)), flags)
+        return Weighed(weights / weights.sum(axis=1, keepdims=True), self._log_odds(factors, len(rows)), flags)
 
     def _log_odds(self, factors, n_rows):
         log_odds = np.zeros((n_rows, len(PIECES), len(CLASSES)))
@@ -148,8 +147,8 @@ class Evidence:
 def _is_read(name):
     """Whether a column (lower case) is looked at."""
     positions = {position for pair in POSITION_COLUMNS for position in pair}
-    own = {*_GALACTIC, *sum(_VARIABILITY, ()), "extent_flag", "err_ellipse_r0"}
-    return name in own or name in positions or is_counterpart_column(name)
+    positions |= {*_GALACTIC, *sum(_VARIABILITY, ()), "extent_flag", "err_ellipse_r0"}
+    return name in positions or is_counterpart_column(name)
 
 
 def against_spectrum(spectrum: np.ndarray, joint: np.ndarray) -> np.ndarray:
@@ -189,8 +188,7 @@ def evidence_inputs(table, flux, nh) -> tuple[Inputs, np.ndarray]:
                                  np.isfinite(latitude)),
               "nh_gal": _nh_gal(table, bright, latitude, nh),
               "gaia": _gaia(found, bright), "2mass": _two_mass(found, bright), "wise": _wise(found, bright)}
-    anything = np.any([found.found[name] for name in found.found], axis=0)
-    return Inputs(groups, anything, found.wrong), found.flags
+    return Inputs(groups, np.any(list(found.found.values()), axis=0), found.wrong), found.flags
 
 
 def _group(features, known) -> Group:
@@ -252,8 +250,7 @@ def galactic_column(table) -> np.ndarray:
     name = columns.first(*_GALACTIC)
     if name is None:
         return np.full(len(table), np.nan)
-    unit = getattr(columns.raw(name), "unit", None)
-    given = columns.number(name)
+    unit, given = getattr(columns.raw(name), "unit", None), columns.number(name)
     with np.errstate(invalid="ignore"):
         if unit is not None and u.Unit(unit).is_equivalent(1 / u.cm**2):
             given = columns.number(name, 1 / u.cm**2)
@@ -264,7 +261,6 @@ def galactic_column(table) -> np.ndarray:
 
 
 def _nh_gal(table, bright, latitude, nh):
-    """The column through the Galaxy, and the spectrum's beside it."""
     galactic = np.log10(galactic_column(table)) - _COLUMN
     excess = np.clip(np.log10(np.where(nh > 0, nh, np.nan)) - _COLUMN - galactic, -2, 2)
     return _group({"nh": galactic, "nh^2": galactic**2, "nh log b": galactic * latitude,
@@ -316,7 +312,7 @@ def _wise(found, bright):
 
 def plain_group(table, names) -> Group:
     """
-    A user's own columns as features: value, square, and whether there is one.
+    A user's own columns as features: the value, and whether there is one.
 
     Parameters
     ----------
@@ -338,13 +334,10 @@ def plain_group(table, names) -> Group:
     if missing:
         msg = f"no column {', '.join(missing)}; the table has {', '.join(table.colnames[:20])}"
         raise TableError(msg)
-    values = {name: columns.number(name) for name in names}
-    # Standardized in the model; a square of what is not would hide in its mean.
-    features = {name: value for name, value in values.items()}
-    features |= {f"has {name}": np.isfinite(value) for name, value in values.items()}
-    stacked = np.stack(list(features.values()), axis=1).astype(float)
-    known = np.any([np.isfinite(value) for value in values.values()], axis=0)
-    return Group(tuple(features), np.where(np.isfinite(stacked), stacked, 0.0), known)
+    values = np.stack([columns.number(name) for name in names], axis=1)
+    there = np.isfinite(values)
+    features = np.concatenate([np.where(there, values, 0.0), there], axis=1)
+    return Group((*names, *(f"has {name}" for name in names)), features, there.any(axis=1))
 
 
 def spectrum_group(table) -> Group:
@@ -398,12 +391,9 @@ def classify_rows(table, model) -> Table:
     own = [name for piece in model.pieces.values() for name in piece.groups.get("own", ())
            if not name.startswith("has ")]
     inputs, _ = row_inputs(table, own)
-    factors = model.log_factors(inputs)
-    if tuple(model.classes) == CLASSES:
-        probability = model.combine(np.exp(inputs.groups["spectrum"].values), factors)
-    else:
-        uniform = np.full((len(table), len(model.classes)), 1 / len(model.classes))
-        probability = model.combine(uniform, factors)
+    ours = model.classes == CLASSES
+    spectrum = np.exp(inputs.groups["spectrum"].values) if ours else np.ones((len(table), len(model.classes)))
+    probability = model.combine(spectrum, model.log_factors(inputs))
     found = Table({"class": np.array(model.classes)[probability.argmax(axis=1)]})
     for k, name in enumerate(model.classes):
         found[f"prob_{name}"] = probability[:, k]
