@@ -102,10 +102,18 @@ def test_redshifted_screen_matches_a_direct_minimisation():
 
 def test_leaking_source_has_the_column_of_what_dominates():
     """Compton-thick nuclei whose scattered light dominates 2-7 keV have the Galactic column."""
-    sources = draw_sources(np.full(4000, CLASSES.index("AGN")), np.random.default_rng(11))
-    deep = (sources.truth["nh_int"] > 9e23) & (sources.truth["redshift"] < 0.2)
-    ratio = sources.truth["nh"][deep] / sources.truth["nh_gal"][deep]
-    assert np.any(ratio < 1.01) or np.all(ratio > 10)
+    little, much = (
+        draw_sources(np.full(3000, CLASSES.index("AGN")), np.random.default_rng(11),
+                     parameters={"AGN": {"scattered": share, "redshift": 0.4}}).truth
+        for share in (0.003, 0.05))
+    deep = (little["nh_int"] > 7e23) & (little["redshift"] < 0.2)
+    np.testing.assert_array_equal(little["nh_int"], much["nh_int"])
+    ratio = much["nh"][deep] / much["nh_gal"][deep]
+    # Same nuclei, same draws: only where much light is scattered the Galactic column is left.
+    assert np.all(little["nh"][deep] > 100 * little["nh_gal"][deep])
+    scattered = ratio < 1.01
+    assert 0 < scattered.sum() < deep.sum()
+    np.testing.assert_allclose(much["nh"][deep][~scattered], little["nh"][deep][~scattered], rtol=0.01)
 
 
 def test_generic_sources_belong_to_no_class():
