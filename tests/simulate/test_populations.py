@@ -163,7 +163,6 @@ def test_tuning_stays_in_the_literature():
         parameters.check_parameters(label, values)
     for label, rows in parameters.LITERATURE.items():
         parameters.check_parameters(label, {name: row[0] for name, row in rows.items()})
-    assert len(parameters.tuning_table().splitlines()) == 1 + sum(map(len, parameters.TUNED.values()))
 
 
 def test_power_law_fit_returns_what_was_put_in():
