@@ -149,9 +149,8 @@ def _numbers(raw, name, unit):
 def _add_flags(table, flags):
     """``conf|extent`` as one column for each flag."""
     for column, word in _FLAGS.items():
-        table[column] = np.array(
-            ["True" if word in text.split("|") else "False" for text in flags.tolist()], "U5"
-        )
+        table[column] = np.array(["True" if word in text.split("|") else "False" for text in flags.tolist()],
+                                 "U5")
 
 
 def _fill_nh(session, table, cache):

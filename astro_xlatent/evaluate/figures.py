@@ -56,15 +56,8 @@ def plot_confusion(matrix, classes, ax=None):
     share = matrix / np.maximum(total, 1)
     ax.imshow(share, vmin=0, vmax=1, cmap="Blues")
     for i, j in np.ndindex(matrix.shape):
-        ax.text(
-            j,
-            i,
-            f"{share[i, j]:.2f}",
-            ha="center",
-            va="center",
-            fontsize="small",
-            color="white" if share[i, j] > 0.55 else "black",
-        )
+        ax.text(j, i, f"{share[i, j]:.2f}", ha="center", va="center", fontsize="small",
+                color="white" if share[i, j] > 0.55 else "black")
     ax.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
     ax.set_yticks(range(len(classes)), [f"{c} ({n:.0f})" for c, n in zip(classes, total[:, 0], strict=True)])
     ax.set_xlabel("predicted")
@@ -90,14 +83,8 @@ def plot_reliability(curve, ax=None, label=None):
     stated, observed, number = np.asarray(curve, float).T
     ax = _axes(ax)
     ax.plot([0, 1], [0, 1], color="0.6", lw=1)
-    ax.errorbar(
-        stated,
-        observed,
-        np.sqrt(np.maximum(observed * (1 - observed), 0.25 / number) / number),
-        fmt="o",
-        ms=4,
-        label=label,
-    )
+    ax.errorbar(stated, observed, np.sqrt(np.maximum(observed * (1 - observed), 0.25 / number) / number),
+                fmt="o", ms=4, label=label)
     ax.set_xlabel("stated probability of the most probable class")
     ax.set_ylabel("fraction right")
     return ax

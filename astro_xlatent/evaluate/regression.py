@@ -144,9 +144,8 @@ def _leaks(name, label):
     return name.startswith("log flux") and "+ flux" in label
 
 
-def regression_numbers(
-    quantities, features, field, seed=0, quick=False, n_boot=200, answers=None, grouping="sky field"
-):
+def regression_numbers(quantities, features, field, seed=0, quick=False, n_boot=200, answers=None,
+                       grouping="sky field"):
     """
     R2, mean absolute error and Spearman correlation of predictions.
 
@@ -214,23 +213,10 @@ def _gap(name, answer, values, predicted, rows, field, seed, n_boot, section):
     errors = np.stack([np.abs(own - truth), np.abs(found[best] - truth)])
     repeats = weights @ (errors[0] - errors[1]) / weights.sum(axis=1)
     return _scores(section, name, method, truth, own, group, seed, n_boot) + [
-        Number.of(
-            "gap between heads and latents",
-            f"difference in mean |error| of {name}",
-            f"{method} - {best}",
-            "all",
-            truth.size,
-            (errors[0] - errors[1]).mean(),
-            interval(repeats),
-        ),
-        Number.of(
-            "gap between heads and latents",
-            f"difference in Spearman of {name}",
-            f"{method} - {best}",
-            "all",
-            truth.size,
-            spearman(truth, own) - spearman(truth, found[best]),
-        ),
+        Number.of("gap between heads and latents", f"difference in mean |error| of {name}",
+                  f"{method} - {best}", "all", truth.size, (errors[0] - errors[1]).mean(), interval(repeats)),
+        Number.of("gap between heads and latents", f"difference in Spearman of {name}", f"{method} - {best}",
+                  "all", truth.size, spearman(truth, own) - spearman(truth, found[best])),
     ]
 
 
@@ -291,14 +277,7 @@ def correlation_numbers(quantities, latent):
             half = 1.645 * np.sqrt(1.06 / (known.sum() - 3))
             limits = np.tanh(np.arctanh(np.clip(r, -0.999999, 0.999999)) + np.array([-half, half]))
             numbers.append(
-                Number.of(
-                    "correlation of latents with quantities",
-                    f"Spearman with {name}",
-                    f"latent {k}",
-                    "all",
-                    known.sum(),
-                    r,
-                    limits,
-                )
+                Number.of("correlation of latents with quantities", f"Spearman with {name}", f"latent {k}",
+                          "all", known.sum(), r, limits)
             )
     return numbers

@@ -63,15 +63,8 @@ class LabelledRows:
         return np.concatenate([self.features[name] for name in names], axis=1)
 
     def __getitem__(self, rows):
-        return LabelledRows(
-            self.table[rows],
-            self.label[rows],
-            self.field[rows],
-            self.source[rows],
-            {k: v[rows] for k, v in self.features.items()},
-            self.hardness,
-            self.grouping,
-        )
+        return LabelledRows(self.table[rows], self.label[rows], self.field[rows], self.source[rows],
+                            {k: v[rows] for k, v in self.features.items()}, self.hardness, self.grouping)
 
     def subsets(self):
         """Rows by name: all, and without the largest field."""
