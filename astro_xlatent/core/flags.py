@@ -53,6 +53,7 @@ FLAGS = tuple(
         (20, "NO_BACKSCALE", "no usable BACKSCAL: background taken at face value"),
         (25, "RESPONSE_EXTRAPOLATED", "the default response is of a year beyond the measured ones: its area is "
          "extrapolated, with the error that follows"),
+        (26, "UNMODELLED", "a check of the counts found what no decoded spectrum holds (see xl_reason)"),
     ]
 )
 

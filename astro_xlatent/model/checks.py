@@ -23,7 +23,7 @@ from astro_xlatent.model.profile import profile_normalisation
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
 from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
 
-__all__ = ["CHECKS", "LEVEL", "check_spectra", "name_unmodelled"]
+__all__ = ["CHECKS", "LEVEL", "check_spectra", "unmodelled"]
 
 #: What is looked for, in words.
 CHECKS = {"line": "a line near {energy:.2f} keV", "gain": "a shifted energy scale",
@@ -107,26 +107,31 @@ def check_spectra(decode: Callable, latent: np.ndarray, bins: EnergyBins,
     return found
 
 
-def name_unmodelled(checked: dict[str, np.ndarray]) -> np.ndarray:
+def unmodelled(model, posterior, bins: EnergyBins, matrices: np.ndarray) -> np.ndarray:
     """
     Say in words what a row's counts hold that no latents describe.
 
     Parameters
     ----------
-    checked : dict of ndarray, shape (rows,)
-        What `check_spectra` gives.
+    model : `~astro_xlatent.model.posterior.Model`
+    posterior : `~astro_xlatent.model.posterior.Posterior`
+        What ``model.infer`` gives for the rows.
+    bins, matrices
+        What it was given.
 
     Returns
     -------
     reasons : ndarray of str objects, shape (rows,)
         Empty where no check is significant at `LEVEL` over the number of checks.
     """
-    limit, reasons = LEVEL / len(CHECKS), []
+    best = model.best_fit(bins, posterior.latent, matrices)[0]
+    checked = check_spectra(model.decode, best, bins, matrices)
+    limit, reasons = LEVEL / len(CHECKS), np.full(len(bins), "", object)
     for row, energy in enumerate(checked["energy"]):
         words = [f"{text.format(energy=energy)} (p = {checked[name][row]:.2g})"
                  for name, text in CHECKS.items() if checked[name][row] <= limit]
-        reasons.append(f"not in the decoded spectrum: {', '.join(words)}" if words else "")
-    return np.array(reasons, object)
+        reasons[row] = f"not in the decoded spectrum: {', '.join(words)}" if words else ""
+    return reasons
 
 
 def _linearised(decode, latent, bins, matrices):

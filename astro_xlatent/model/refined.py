@@ -8,7 +8,7 @@ these latents, the photon index by the absorbed power law that fits their decode
 spectrum best, fluxes by their decoded spectra and normalisations.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from astro_xlatent.physics.bestfit import power_law_fit
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
 from astro_xlatent.spectra.bins import EnergyBins
 
-__all__ = ["column_density", "index_density", "likelihood_of_row", "refine_posterior"]
+__all__ = ["RefinedPosterior", "column_density", "index_density", "likelihood_of_row", "refine_posterior"]
 
 #: Proposals of the last round at first, effective draws that are aimed at (they bring the
 #: distribution function's error to about 0.02), and most proposals.
@@ -31,8 +31,23 @@ TOO_FEW = 20
 _SEED = 20261126
 
 
+@dataclass
+class RefinedPosterior(Posterior):
+    """
+    A posterior of weighted draws.
+
+    Attributes
+    ----------
+    ess : ndarray, shape (n,)
+        Effective number of draws. Where it is below `TOO_FEW` the row is the encoder's
+        answer; zero where no source was detected.
+    """
+
+    ess: np.ndarray = None
+
+
 def refine_posterior(model, posterior: Posterior, bins: EnergyBins,
-                     matrices: np.ndarray | None = None) -> tuple[Posterior, np.ndarray]:
+                     matrices: np.ndarray | None = None) -> RefinedPosterior:
     """
     Correct posteriors by the likelihood of their counts.
 
@@ -46,12 +61,9 @@ def refine_posterior(model, posterior: Posterior, bins: EnergyBins,
 
     Returns
     -------
-    refined : Posterior
+    refined : RefinedPosterior
         With latents, covariance, densities of N_H and photon index, and fluxes of the
         weighted draws; class, temperature and quality as they were.
-    ess : ndarray, shape (n,)
-        Effective number of draws. Where it is below `TOO_FEW` the row stays as it
-        was; zero where no source was detected.
     """
     values = {name: getattr(posterior, name).copy()
               for name in ("latent", "latent_cov", "nh_density", "index_density")}
@@ -68,7 +80,7 @@ def refine_posterior(model, posterior: Posterior, bins: EnergyBins,
             values[name][row] = value
         for band, limits in flux.items():
             limits[row] = _flux_limits(spectrum, draws, FLUX_BANDS[band])
-    return replace(posterior, **values, flux=flux), ess
+    return RefinedPosterior(**(vars(posterior) | values | {"flux": flux, "ess": ess}))
 
 
 def likelihood_of_row(bins: EnergyBins, row: int, matrices: np.ndarray | None) -> Likelihood:

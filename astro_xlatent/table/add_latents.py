@@ -19,10 +19,12 @@ from astro_xlatent.core.errors import (
 )
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions.base import MissingBandsError, get_mission, identify_mission
+from astro_xlatent.model.checks import unmodelled
 from astro_xlatent.model.density import density_below
 from astro_xlatent.model.network import LOG_NH_RANGE
 from astro_xlatent.model.posterior import FLUX_BANDS
 from astro_xlatent.model.pretrained import load_model
+from astro_xlatent.model.refined import refine_posterior
 from astro_xlatent.model.priors import GalacticPrior, apply_prior, prior_weights
 from astro_xlatent.compare.positions import position_names
 from astro_xlatent.core.provenance import provenance_meta
@@ -47,7 +49,7 @@ SPECTRA_CHUNK = 128
 
 
 def add_latents(table, spectra=None, *, mission=None, model=None, prior=None, include=(),
-                group_by=None, overwrite=False, progress=False):
+                group_by=None, refine=False, checks=False, overwrite=False, progress=False):
     """
     Add latents, class, N_H, fluxes and quality to every row of a table.
 
@@ -79,6 +81,14 @@ def add_latents(table, spectra=None, *, mission=None, model=None, prior=None, in
         as ``"name"`` in a table of detections. Latents and class are then
         joint: every row holds those of its source, the likelihoods of all
         its observations multiplied and the prior entered once. See the notes.
+    refine : bool, optional
+        Correct latents, N_H, photon index and fluxes by the exact likelihood of the
+        counts, and add ``xl_ess``, see `~astro_xlatent.model.refined`; takes
+        seconds a row.
+    checks : bool, optional
+        Look in spectra for lines, a shifted energy scale, scatter and soft
+        excesses that no latents describe, see `~astro_xlatent.model.checks`; named in
+        ``xl_reason`` and flagged ``UNMODELLED``.
     overwrite : bool, optional
         Replace ``xl_`` columns that the table already has.
     progress : bool, optional
@@ -134,7 +144,8 @@ def add_latents(table, spectra=None, *, mission=None, model=None, prior=None, in
     mission = _choose_mission(table, mission, spectra)
     entries = resolve_spectra(table, spectra, mission)
     wanted = include if group_by is None else (*include, "xl_latent_cov")
-    result = _Result(len(table), model, _class_prior(table, prior, model), wanted)
+    wanted = (*wanted, "xl_ess") if refine else wanted
+    result = _Result(len(table), model, _class_prior(table, prior, model), wanted, checks)
     with _progress_bar(len(table), progress) as bar:
         _fill_from_spectra(result, entries, bar)
         _fill_from_bands(result, table, mission, bar, needed=spectra is None)
@@ -315,8 +326,9 @@ def _fill_from_bands(result, table, mission, bar, needed=True):
 class _Result:
     """Column values, flags and reasons of all rows, filled piece by piece."""
 
-    def __init__(self, n_rows, model, prior, include):
+    def __init__(self, n_rows, model, prior, include, checks=False):
         self.model = model
+        self.checks = checks
         self.prior = prior
         self.weights = np.full((n_rows, len(model.classes)), 1 / len(model.classes))
         self.flags = np.zeros(n_rows, np.int32)
@@ -345,6 +357,11 @@ class _Result:
     def infer(self, rows, bins, matrices):
         """Run the model on some rows and flag what the counts tell."""
         posterior = self.model.infer(bins, matrices)
+        if "xl_ess" in self.values:
+            posterior = refine_posterior(self.model, posterior, bins, matrices)
+        if self.checks and matrices is not None:
+            for row, reason in zip(rows, unmodelled(self.model, posterior, bins, matrices), strict=True):
+                self.note(row, Flag.UNMODELLED if reason else 0, reason)
         self.done[rows] = True
         weights = self.prior
         if isinstance(weights, GalacticPrior):
@@ -409,6 +426,7 @@ def _posterior_values(posterior, weights, classes):
         "xl_class_set": [",".join(classes[k] for k in row) for row in posterior.class_set],
         "xl_class_other": other,
         "xl_gof": posterior.gof,
+        "xl_ess": getattr(posterior, "ess", np.full(len(other), np.nan)),
         "xl_outlier": posterior.outlier,
     }
     names = ("xl_nh", "xl_nh_lolim", "xl_nh_hilim", "xl_nh_lolim90", "xl_nh_hilim90", "xl_nh_ul90")
