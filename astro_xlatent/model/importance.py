@@ -2,14 +2,14 @@
 """
 Posterior draws that know the exact likelihood, by importance sampling.
 
-The encoder's posterior is the first proposal of a sampler whose target is
-exp(-C/2) times the density of simulated sources in latent space. A few rounds
-adapt the proposal; only the last one is used.
+The target is exp(-C/2) times the density of simulated sources in latent space, a
+mixture. The first proposal is that mixture times the likelihood as the encoder's
+posterior tells of it. A few rounds adapt the proposal; only the last one is used.
 
 References
 ----------
 Adaptive importance sampling as in Cappe et al. 2008, Stat. Comput. 18, 447,
-with one multivariate t component; weights are tempered as in Koblents &
+with a mixture of multivariate t densities; weights are tempered as in Koblents &
 Miguez 2015, Stat. Comput. 25, 407, until their effective number suffices.
 """
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.special import gammaln
+from scipy.special import gammaln, logsumexp, softmax
 
 from astro_xlatent.model.profile import profile_normalisation
 from astro_xlatent.spectra.bins import EnergyBins
@@ -33,6 +33,8 @@ DEGREES = 6
 MAX_ROUNDS = 12
 #: Proposals of the rounds before the last, and their effective share at which adaptation ends.
 ADAPTING, GOOD_SHARE = 1500, 0.1
+#: Least share of a component of the proposal.
+LEAST_SHARE = 1e-3
 _CHUNK = 1000
 
 
@@ -144,25 +146,87 @@ def importance_draws(model, likelihood: Likelihood, mean: np.ndarray, covariance
     draws : Draws
         Of the last round.
     """
-    settled = False
+    settled, proposal = False, _first_proposal(model, mean, covariance)
     for number in range(1, MAX_ROUNDS + 1):
-        draws = _propose(model, likelihood, mean, covariance, size if settled else ADAPTING, rng, decode)
+        draws = _propose(model, likelihood, proposal, size if settled else ADAPTING, rng, decode)
         draws.rounds = number
         if settled and draws.ess > min(enough, GOOD_SHARE * size):
             break
-        mean, covariance = _moments(draws)
+        proposal = proposal.adapted(draws)
         settled = settled or draws.ess > GOOD_SHARE * ADAPTING or number >= MAX_ROUNDS - 4
     return draws
 
 
-def _propose(model, likelihood, mean, covariance, size, rng, decode):
+@dataclass
+class _Proposal:
+    """A mixture of multivariate t densities: weights (k,), means (k, d), scale matrices (k, d, d)."""
+
+    weight: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+
+    def draw(self, size, rng):
+        """Latents, shape (size, d)."""
+        which = rng.choice(self.weight.size, size, p=self.weight)
+        stretch = np.sqrt(DEGREES / rng.chisquare(DEGREES, size))[:, None]
+        normal = rng.standard_normal((size, self.mean.shape[1], 1))
+        return self.mean[which] + stretch * (np.linalg.cholesky(self.scale)[which] @ normal)[..., 0]
+
+    def log_parts(self, latent):
+        """Log densities of the weighted components up to one constant, shape (n, k)."""
+        d = self.mean.shape[1]
+        offset = latent[:, None, :] - self.mean
+        distance = np.einsum("nki,kij,nkj->nk", offset, np.linalg.inv(self.scale), offset, optimize=True)
+        return (np.log(self.weight) - 0.5 * np.linalg.slogdet(self.scale)[1]
+                - 0.5 * (DEGREES + d) * np.log1p(distance / DEGREES))
+
+    def adapted(self, draws):
+        """The mixture nearer to weighted draws; components that few of them know of stay as they are."""
+        d = self.mean.shape[1]
+        power, weight = 1.0, draws.weight
+        while 1 / np.sum(weight**2) < 10 * d and power > 1e-4:
+            power *= 0.8
+            weight = np.exp(power * (draws.log_weight - draws.log_weight.max()))
+            weight /= weight.sum()
+        share = weight[:, None] * softmax(self.log_parts(draws.latent), axis=1)
+        alpha = share.sum(axis=0)
+        known = alpha**2 / np.sum(share**2, axis=0).clip(1e-300) > 4 * d
+        mean, scale = self.mean.copy(), self.scale.copy()
+        for k in np.flatnonzero(known):
+            mean[k] = share[:, k] @ draws.latent / alpha[k]
+            offset = draws.latent - mean[k]
+            scale[k] = 1.2 * (share[:, k, None] * offset).T @ offset / alpha[k] + 1e-8 * np.eye(d)
+        kept = alpha > LEAST_SHARE
+        return _Proposal(alpha[kept] / alpha[kept].sum(), mean[kept], scale[kept])
+
+
+def _first_proposal(model, mean, covariance):
+    """Every component of the smoothed prior times what the encoder's posterior tells of the likelihood."""
+    weight, centre, spread = (np.array(model.calibration.tables["mixture"][k])
+                              for k in ("weight", "mean", "covariance"))
+    d = mean.size
+    inner = np.linalg.inv(spread + SMOOTHING * np.eye(d))
+    # The encoder's prior is that of all simulated sources, of mean 0 and covariance 1.
+    value, axes = np.linalg.eigh(np.linalg.inv(covariance.astype(float)))
+    told = (axes * np.maximum(value - 1, 1e-3)) @ axes.T
+    pull = np.linalg.solve(covariance.astype(float), mean)
+    scale = np.linalg.inv(inner + told)
+    middle = np.einsum("kij,kj->ki", scale, np.einsum("kij,kj->ki", inner, centre) + pull)
+    log_weight = np.log(weight) + 0.5 * (
+        np.linalg.slogdet(scale)[1] + np.linalg.slogdet(inner)[1]
+        + np.einsum("ki,kij,kj->k", middle, inner + told, middle)
+        - np.einsum("ki,kij,kj->k", centre, inner, centre))
+    # Half of the proposals go where the encoder points whatever the prior says of it.
+    share = np.append(0.5 * softmax(log_weight), 0.5)
+    kept = share > LEAST_SHARE
+    return _Proposal(share[kept] / share[kept].sum(), np.vstack([middle, mean])[kept],
+                     np.concatenate([1.2 * scale, covariance[None]])[kept])
+
+
+def _propose(model, likelihood, proposal, size, rng, decode):
     """Draw latents and norms, and weigh them."""
-    chol = np.linalg.cholesky(covariance)
-    stretch = np.sqrt(DEGREES / rng.chisquare(DEGREES, size))
-    normal = rng.standard_normal((size, mean.size))
-    latent = mean + stretch[:, None] * normal @ chol.T
-    distance = (stretch**2) * (normal**2).sum(axis=1)
-    log_proposal = -0.5 * (DEGREES + mean.size) * np.log1p(distance / DEGREES)
+    latent = proposal.draw(size, rng)
+    log_proposal = logsumexp(proposal.log_parts(latent), axis=1)
     parts = [_weigh(likelihood, decode(latent[i:i + _CHUNK]), rng) for i in range(0, size, _CHUNK)]
     norm, statistic, log_norm_proposal = (np.concatenate(p) for p in zip(*parts, strict=True))
     log_weight = -0.5 * statistic + log_prior(model, latent) - log_proposal - log_norm_proposal
@@ -201,20 +265,6 @@ def log_prior(model, latent: np.ndarray) -> np.ndarray:
     kernel = np.broadcast_to(SMOOTHING * np.eye(latent.shape[1]), (*latent.shape, latent.shape[1]))
     # The evidence is taken relative to the width of the kernel, here the same for all.
     return model.calibration.evidence(latent, kernel)
-
-
-def _moments(draws):
-    """Mean and covariance under weights that are tempered until enough of them count."""
-    latent, enough = draws.latent, 10 * draws.latent.shape[1]
-    power, weight = 1.0, draws.weight
-    while 1 / np.sum(weight**2) < enough and power > 1e-4:
-        power *= 0.8
-        weight = np.exp(power * (draws.log_weight - draws.log_weight.max()))
-        weight /= weight.sum()
-    mean = weight @ latent
-    offset = latent - mean
-    covariance = (weight[:, None] * offset).T @ offset
-    return mean, 1.2 * covariance + 1e-8 * np.eye(mean.size)
 
 
 def systematic(weight: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
