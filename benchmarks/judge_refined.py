@@ -19,7 +19,12 @@ import numpy as np
 from astro_xlatent import load_model
 from astro_xlatent.core.errors import XlatentError
 from astro_xlatent.evaluate.results import Number, Results
-from astro_xlatent.model.refined import column_density, index_density, likelihood_of_row, refine_posterior
+from astro_xlatent.model.refined import (
+    column_density,
+    index_density,
+    likelihood_of_row,
+    refine_posterior,
+)
 from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.bins import EnergyBins
 from astro_xlatent.spectra.spectrum import XraySpectrum

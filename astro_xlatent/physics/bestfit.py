@@ -90,7 +90,7 @@ def equivalent_column(absorbed, unabsorbed, start):
     data, model = _merge(absorbed), _merge(unabsorbed)
     data /= np.maximum(data.sum(axis=1, keepdims=True), 1e-300)
     log_model = np.log(np.maximum(model, 1e-300))
-    column, tilt = _newton(data, log_model, np.asarray(start, float) / 1e22)
+    column, _ = _newton(data, log_model, np.asarray(start, float) / 1e22)
     return column * 1e22
 
 

@@ -7,7 +7,11 @@ import pytest
 from astro_xlatent import load_model
 from astro_xlatent.model import importance
 from astro_xlatent.model.importance import importance_draws
-from astro_xlatent.model.refined import index_density, likelihood_of_row, refine_posterior
+from astro_xlatent.model.refined import (
+    index_density,
+    likelihood_of_row,
+    refine_posterior,
+)
 from astro_xlatent.physics.absorption import bin_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
 from astro_xlatent.spectra.bins import EnergyBins
