@@ -122,6 +122,9 @@ COLUMNS = {
         ColumnSpec("xl_outlier", np.float32, (), None, "stat.probability",
                    "p-value against simulated sources of like counts; small is odd",
                    format="%.3g"),
+        ColumnSpec("xl_ess", np.float32, (), None, "stat.value",
+                   "effective number of posterior draws with refine=True; below 100 distrust tails, "
+                   "below 20 the encoder's answer was kept", True, "%.0f"),
         ColumnSpec("xl_flag", np.int64, (), None, "meta.code.qual",
                    "bit mask, see astro_xlatent.decode_flags"),
         ColumnSpec("xl_reason", str, (), None, "meta.note",

@@ -70,6 +70,7 @@ class Flag(IntFlag):
     COUNTERPART_AMBIGUOUS = 30, "a counterpart is one of several, or far away but explained by its motion"
     COUNTERPART_ASSUMED_NONE = 31, "counterpart columns are empty: taken as searched and none found"
     EVIDENCE_UNKNOWN = 32, "evidence or prior asked for, but not in this row: it says nothing about the class"
+    UNMODELLED = 33, "a check of the counts found what no decoded spectrum holds (see xl_reason)"
 
     @property
     def bit(self) -> int:

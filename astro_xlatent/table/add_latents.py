@@ -18,10 +18,13 @@ from numpy.typing import ArrayLike
 from astro_xlatent.compare.observations import source_numbers
 from astro_xlatent.core.columns import COLUMNS, own_columns
 from astro_xlatent.core.errors import MissionError, TableError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.core.provenance import provenance_meta
 from astro_xlatent.missions.base import Mission, get_mission, identify_mission
+from astro_xlatent.model.checks import unmodelled
 from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.pretrained import load_model
+from astro_xlatent.model.refined import refine_posterior
 from astro_xlatent.spectra.spectrum import XraySpectrum
 from astro_xlatent.table.collect import EnrichedColumns
 from astro_xlatent.table.evidence import Evidence
@@ -39,7 +42,8 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
                 mission: str | Mission | type[Mission] | None = None, model: str | Path | Model | None = None,
                 prior: str | Mapping[str, float] | ArrayLike | None = None,
                 evidence: str | Sequence[str] | None = None, include: str | Sequence[str] = (),
-                group_by: str | None = None, replace: bool = False, progress: bool = False) -> TableLike:
+                group_by: str | None = None, refine: bool = False, checks: bool = False, replace: bool = False,
+                progress: bool = False) -> TableLike:
     """
     Add latents, class, N_H, fluxes and quality to every row of a table.
 
@@ -82,6 +86,14 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
         its observations multiplied and the prior entered once. See the notes.
     replace : bool, optional
         Replace the columns that an earlier run has added to the table.
+    refine : bool, optional
+        Correct latents, N_H, photon index and fluxes by the exact likelihood of the
+        counts, and add ``xl_ess``, see `~astro_xlatent.model.refined`; takes
+        seconds a row.
+    checks : bool, optional
+        Look in spectra for lines, a shifted energy scale, scatter and soft
+        excesses that no latents describe, see `~astro_xlatent.model.checks`; named in
+        ``xl_reason`` and flagged ``UNMODELLED``.
     progress : bool, optional
         Show a progress bar.
 
@@ -133,6 +145,7 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
     """
     table, hand_back = open_table(table)
     include = _check_columns(table, include, replace)
+    include = (*include, "xl_ess") if refine else include
     source = None if group_by is None else source_numbers(table, group_by)[1]
     model = load_model(model)
     mission = _choose_mission(table, mission, spectra)
@@ -141,7 +154,12 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
                               evidence=None if evidence is None else Evidence(table, evidence, prior))
     with _progress_bar(len(table), progress) as bar:
         for chunk in measure(table, spectra, mission):
-            columns.take(chunk, model.infer(chunk.bins, chunk.matrices) if len(chunk.bins) else None)
+            posterior = model.infer(chunk.bins, chunk.matrices) if len(chunk.bins) else None
+            if refine and posterior is not None:
+                posterior = refine_posterior(model, posterior, chunk.bins, chunk.matrices)
+            columns.take(chunk, posterior)
+            if checks and chunk.matrices is not None:
+                columns.note(chunk, Flag.UNMODELLED, unmodelled(model, posterior, chunk.bins, chunk.matrices))
             bar.update(len(chunk.rows))
     columns.flags |= prior_flags(table, prior)
     if source is not None:

@@ -107,6 +107,23 @@ class EnrichedColumns:
         for name, values in posterior_values(posterior, probability, self.model.classes, self.values).items():
             self.values[name][rows] = values
 
+    def note(self, chunk: Chunk, flag: Flag, reasons: Sequence[str]) -> None:
+        """
+        Flag the measured rows of a chunk for which there is a reason, and say it.
+
+        Parameters
+        ----------
+        chunk : `~astro_xlatent.table.sources.Chunk`
+            Taken before.
+        flag : Flag
+        reasons : sequence of str
+            One a measured row; empty for none.
+        """
+        for row, reason in zip(chunk.rows[chunk.measured], reasons, strict=True):
+            if reason:
+                self.flags[row] |= int(flag)
+                self.reasons[row] = "; ".join(filter(None, (self.reasons[row], reason)))
+
     def _weigh(self, rows, posterior):
         """What evidence makes of the classes' weights; flags and columns of it are noted."""
         if self.evidence is None:
@@ -226,6 +243,7 @@ def posterior_values(posterior: Posterior, probability: np.ndarray, classes: Seq
         "xl_latent_err": np.sqrt(np.diagonal(posterior.latent_cov, axis1=1, axis2=2)),
         "xl_latent_cov": posterior.latent_cov,
         "xl_gof": posterior.gof,
+        "xl_ess": getattr(posterior, "ess", np.full(len(posterior), np.nan)),
         "xl_outlier": posterior.outlier,
     }
     if "xl_class_set" in wanted:
