@@ -286,6 +286,11 @@ def _classify(results, rows, classes, grouping, seed, quick, log):
         _binary_task(results, rows, compact, grouping, seed, quick)
 
 
+def _usual(features):
+    """Columns known in half of the rows or more: of two kinds of flux, those of the more frequent one."""
+    return features[:, np.isfinite(features).mean(axis=0) >= 0.5]
+
+
 def _regression_features(rows):
     """Latents, and what is set against them."""
     features = {}
@@ -297,14 +302,15 @@ def _regression_features(rows):
         ):
             joined = rows.joined(first, *extra)
             if joined is not None:
-                features[f"{name}{suffix}"] = joined
+                features[f"{name}{suffix}"] = _usual(joined)
     return features
 
 
 def _describe(results, rows, information, seed, quick):
     """What the latents know of other columns, and how they are made of hardness ratios."""
     latent, hardness = rows.features["latents"], rows.features.get("hardness")
-    quantities = quantities_of(rows.table, rows.features, rows.hardness)
+    hardness = None if hardness is None else _usual(hardness)
+    quantities = quantities_of(rows.table, hardness, rows.hardness)
     numbers, notes = regression_numbers(quantities, _regression_features(rows), rows.field, seed, quick,
                                         answers=head_answers(rows.table, quantities), grouping=rows.grouping)
     correlations = correlation_numbers(quantities, latent)

@@ -52,15 +52,15 @@ MIN_ROWS = 60
 _NH_FLOOR = 20.0
 
 
-def quantities_of(table, features, kind=""):
+def quantities_of(table, hardness=None, kind=""):
     """
     Quantities of a table that a regression may predict.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-    features : dict of ndarray
-        With ``"hardness"`` where there are band columns.
+    hardness : ndarray, shape (n, k), optional
+        Hardness ratios, where there are band columns.
     kind : str, optional
         Of the hardness ratios.
 
@@ -81,7 +81,6 @@ def quantities_of(table, features, kind=""):
             if present[0].startswith("powlaw_nh"):
                 # In this package's convention, as the model's own answer is.
                 found[name] = catalogue_fits(table)[0]
-    hardness = features.get("hardness")
     if hardness is not None:
         for k in range(hardness.shape[1]):
             found[f"{kind}hardness ratio HR{k + 1}"] = hardness[:, k]
