@@ -30,7 +30,6 @@ __all__ = ["COUNTS_RANGES", "classification_numbers", "evaluate_simulated", "sim
 #: Ranges of net counts in which everything is scored.
 COUNTS_RANGES = ((30, 100), (100, 300), (300, 1000), (1000, 10000))
 VARIANCE_RANGES = ((30, 100), (300, 1000))
-# Training draws use the run's small seeds, calibration those plus 1,000,003.
 BATCH = 256
 _LATENTS = "latents alone, random forest"
 LIMITS = (0.16, 0.5, 0.84)

@@ -13,11 +13,11 @@ from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.simulate.chunks import (
     CHUNK,
-    MISSION_SHARE,
     check_arguments,
     class_weights,
     observed_chunks,
 )
+from astro_xlatent.simulate.conditions import MISSION_SHARE
 from astro_xlatent.simulate.rows import make_table, truth_columns
 from astro_xlatent.simulate.rows_csc import csc_columns
 from astro_xlatent.simulate.rows_erosita import erosita_columns

@@ -26,10 +26,13 @@ import numpy as np
 from astro_xlatent.core.errors import MissionError
 from astro_xlatent.simulate.ranges import read_ranges
 
-__all__ = ["CONDITIONS", "LITERATURE", "Conditions", "condition", "draw_geometry", "log_uniform"]
+__all__ = ["CONDITIONS", "LITERATURE", "MISSION_SHARE", "Conditions", "condition", "draw_geometry",
+           "log_uniform"]
 
 #: mission or mode -> parameter -> (value, low, high, unit, reference).
 LITERATURE = read_ranges("observations")[0]
+#: Share of each mission where none is asked for.
+MISSION_SHARE = {"csc": 0.5, "erosita": 0.25, "xmm": 0.25}
 #: Lower and upper ends of the energy ranges that analysts choose, keV; half of the rows keep everything.
 ENERGY_STARTS, ENERGY_STOPS = (0.0, 0.0, 0.3, 0.4, 0.5), (99.0, 99.0, 8.0, 7.0, 5.0)
 #: Share of bands s, m, h without any event whose energy flux the CSC leaves out [A].
