@@ -24,12 +24,18 @@ class Browser:
     def __init__(self, folder, width=1280, height=860):
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-        # The pipe's ends are 3 and 4 in the browser; a shell puts them there.
+
+        def pipe_ends():
+            # The browser reads from 3 and writes to 4; these may themselves be in the way.
+            ends = os.dup(to_browser), os.dup(from_browser)
+            os.dup2(ends[0], 3)
+            os.dup2(ends[1], 4)
+
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", find_chromium(), "--headless=new",
-             "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars",
-             f"--user-data-dir={folder}/profile", f"--window-size={width},{height}", "--remote-debugging-pipe"],
-            pass_fds=(to_browser, from_browser), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [find_chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+             "--no-first-run", "--hide-scrollbars", f"--user-data-dir={folder}/profile",
+             f"--window-size={width},{height}", "--remote-debugging-pipe"],
+            preexec_fn=pipe_ends, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True)
         os.close(to_browser)
         os.close(from_browser)
@@ -70,7 +76,10 @@ class Browser:
         while b"\0" not in self._buffer:
             if not select.select([self._read], [], [], timeout)[0]:
                 raise TimeoutError("the browser does not answer")
-            self._buffer += os.read(self._read, 1 << 20)
+            text = os.read(self._read, 1 << 20)
+            if not text:
+                raise RuntimeError("the browser has ended")
+            self._buffer += text
         text, self._buffer = self._buffer.split(b"\0", 1)
         message = json.loads(text)
         self._note(message.get("method"), message.get("params", {}))

@@ -35,12 +35,11 @@ def send(table, name="astro_xlatent", *, timeout=60):
     `~astro_xlatent.core.errors.TableError`
         If no hub runs, no program takes tables, or one of them refuses.
     """
-    from astropy.samp import SAMPHubError, SAMPIntegratedClient
-
-    client = SAMPIntegratedClient(name="astro_xlatent", description="latents of X-ray sources")
+    samp = samp_package()
+    client = samp.SAMPIntegratedClient(name="astro_xlatent", description="latents of X-ray sources")
     try:
         client.connect()
-    except SAMPHubError as error:
+    except samp.SAMPHubError as error:
         msg = "no SAMP hub is running; start TOPCAT or Aladin, and send again"
         raise TableError(msg) from error
     try:
@@ -52,9 +51,23 @@ def send(table, name="astro_xlatent", *, timeout=60):
             path = Path(folder) / "table.vot"
             _write(table, path)
             message = {"samp.mtype": _LOAD, "samp.params": {"url": path.as_uri(), "name": name, "table-id": name}}
-            return [_deliver(client, receiver, message, timeout) for receiver in receivers]
+            return [_deliver(samp, client, receiver, message, timeout) for receiver in receivers]
     finally:
         client.disconnect()
+
+
+def samp_package():
+    """Give `pyvo.samp` where it has the client, else `astropy.samp`, from which it comes."""
+    try:
+        from pyvo import samp
+    except ImportError:
+        samp = None
+    if not hasattr(samp, "SAMPIntegratedClient"):
+        with warnings.catch_warnings():
+            # Deprecated since astropy 8 in favor of pyvo, which need not be there.
+            warnings.simplefilter("ignore")
+            from astropy import samp
+    return samp
 
 
 def _write(table, path):
@@ -69,14 +82,12 @@ def _write(table, path):
         from_table(table).to_xml(str(path))
 
 
-def _deliver(client, receiver, message, timeout):
+def _deliver(samp, client, receiver, message, timeout):
     """Send to one program and wait until it has read the file; gives its name."""
-    from astropy.samp import SAMPProxyError
-
     label = client.get_metadata(receiver).get("samp.name", receiver)
     try:
         answer = client.call_and_wait(receiver, message, str(int(timeout)))
-    except SAMPProxyError as error:
+    except samp.SAMPProxyError as error:
         msg = f"{label} did not answer within {timeout} s; look at its window, and send again"
         raise TableError(msg) from error
     if answer.get("samp.status") != "samp.ok":

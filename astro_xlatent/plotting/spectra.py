@@ -78,10 +78,9 @@ def plot_spectrum(spectrum, model=None, *, quantity="counts", min_counts=10, axe
                     color=COUNTS_COLOR)
     bottom.axhline(0, color=MODEL_COLOR)
     bottom.set_ylabel(r"$(n - m)/\sqrt{m}$")
-    energy_axis(bottom, low[0], high[-1])
     top.set_xscale("log")
     top.set_yscale("log")
-    top.tick_params(labelbottom=bottom.get_figure() is not top.get_figure())
+    energy_axis(bottom, low[0], high[-1])
     top.legend(fontsize="small")
     return top, bottom
 
