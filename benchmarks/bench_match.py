@@ -22,12 +22,12 @@ from astropy.coordinates import SkyCoord, search_around_sky
 from astropy.table import Table, vstack
 
 from astro_xlatent import load_model
-from astro_xlatent.core.columns import N_LATENT, make_column
-from astro_xlatent.compare.observations import combine
-from astro_xlatent.compare.neighbors import neighbors, outliers
 from astro_xlatent.compare.match import match_catalogs
+from astro_xlatent.compare.neighbors import neighbors, outliers
+from astro_xlatent.compare.observations import combine
+from astro_xlatent.core.columns import N_LATENT, make_column
 from astro_xlatent.simulate.instruments import default_instruments
-from astro_xlatent.simulate.observe import observe_csc_bands, observe_erosita_bands
+from astro_xlatent.simulate.observe import observe_bands
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 
 FLUXES = ("05_2", "2_7", "02_23")
@@ -113,10 +113,10 @@ def twins(rng, n, model):
     scatter = 10 ** rng.normal(0, 0.1, n)[:, None]
     tables = []
     latents = true_latents(model, first)
-    for spectra, see in ((first, lambda s: observe_csc_bands(s, instruments["csc"], rng, "photon flux")),
-                         (later, lambda s: observe_erosita_bands(s, instruments["erosita"], rng))):
+    for spectra, mission, recipe in ((first, "csc", "energy flux"), (later, "erosita", "aperture counts")):
         spectra = spectra / spectra.sum(axis=1, keepdims=True) * scale
-        tables.append(enrich(model, see(spectra * (scatter if len(tables) else 1.0))[0]))
+        tables.append(enrich(model, observe_bands(
+            spectra * (scatter if len(tables) else 1.0), instruments[mission], rng, recipe)[0]))
     return tables, changed, latents, classes
 
 

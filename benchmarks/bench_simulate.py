@@ -14,9 +14,10 @@ import numpy as np
 
 from astro_xlatent.simulate import batch
 from astro_xlatent.simulate.instruments import default_instruments
-from astro_xlatent.simulate.observe import observe_csc_bands, observe_erosita_bands, observe_spectra
+from astro_xlatent.simulate.observe import observe_bands, observe_spectra
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.simulate.products import write_catalog
+from astro_xlatent.train.stream import PLAN, training_batch
 
 
 def rate(label, n, function):
@@ -38,9 +39,12 @@ def main(n):
     for mission in ("csc", "erosita", "xmm"):
         item = instruments[mission]
         rate(f"observed as spectra, {mission}", n, lambda item=item: observe_spectra(spectra, item, rng))
-    csc, erosita = instruments["csc"], instruments["erosita"]
-    rate("observed in bands, csc", n, lambda: observe_csc_bands(spectra, csc, rng, "photon flux"))
-    rate("observed in bands, erosita", n, lambda: observe_erosita_bands(spectra, erosita, rng))
+    for mission in ("csc", "erosita"):
+        item = instruments[mission]
+        rate(f"observed in bands, {mission}", n, lambda item=item: observe_bands(spectra, item, rng))
+    batches = list(instruments.values())
+    rate("training batches", 10 * sum(part.rows for part in PLAN),
+         lambda: [training_batch(1, counter, batches) for counter in range(10)])
     for mission, mode in (("csc", "bands"), ("csc", "spectra"), ("erosita", "bands"), ("erosita", "spectra"),
                           ("xmm", "spectra")):
         rate(f"batch, drawn and observed, {mission} {mode}", n,

@@ -18,6 +18,7 @@ from astro_xlatent.core.errors import ParameterError, TableError, XlatentError
 from astro_xlatent.cli.extract import add_extract
 from astro_xlatent.cli.match import add_match_parser
 from astro_xlatent.cli.fetch import add_fetch
+from astro_xlatent.cli.train import add_train
 from astro_xlatent.core.provenance import package_version
 
 __all__ = ["main", "make_parser"]
@@ -235,19 +236,6 @@ def _run_evaluate(args):
     return run_evaluate(args, lambda line: print(f"astro-xlatent: {line}", file=sys.stderr, flush=True))
 
 
-def _run_train(args):
-    """Train a model, and put it into a checkout if asked."""
-    from astro_xlatent.train.export import bundle
-    from astro_xlatent.train.run import Settings, train
-
-    settings = Settings.read(args.config) if args.config else Settings()
-    folder = train(args.data, args.output, settings, resume=args.resume, threads=args.threads)
-    print(f"{folder}: use it with model={str(folder)!r}")
-    if args.bundle:
-        print(f"{args.bundle}: bundled as {bundle(folder, args.bundle)}")
-    return 0
-
-
 def _run_match(args):
     """Match two enriched tables."""
     from astro_xlatent.cli.match import run_match
@@ -376,25 +364,6 @@ def _add_evaluate(commands):
     command.set_defaults(run=_run_evaluate)
 
 
-def _add_train(commands):
-    command = commands.add_parser(
-        "train", help="train a model on simulated sources",
-        description="Train teacher and encoder, calibrate, and write a model folder. A run that was "
-        "cut goes on with --resume. Needs the extra [train].")
-    command.add_argument("--config", metavar="FILE",
-                         help="JSON with settings (default: those of the release)")
-    command.add_argument("--data", metavar="DIR",
-                         help="folder of ARF and RMF files to observe through, beside the shipped curves, "
-                         "and of labels/ for the galactic prior")
-    command.add_argument("-o", "--output", metavar="DIR", required=True,
-                         help="folder of the run: log, checkpoints, model")
-    command.add_argument("--resume", action="store_true", help="go on with the run in DIR")
-    command.add_argument("--threads", type=int, metavar="N", help="CPU threads")
-    command.add_argument("--bundle", metavar="PACKAGE", help="copy the model into this source folder of "
-                         "astro_xlatent and make it the default")
-    command.set_defaults(run=_run_train)
-
-
 def _add_simulate(commands):
     command = commands.add_parser(
         "simulate", help="write a simulated catalogue, with spectra",
@@ -429,7 +398,7 @@ def make_parser():
     parser.add_argument("--version", action="version", version=f"astro-xlatent {package_version()}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_add_enrich, _add_predict, add_extract, add_fetch, _add_evaluate, _add_train,
+    for add in (_add_enrich, _add_predict, add_extract, add_fetch, _add_evaluate, add_train,
                 _add_small, _add_simulate):
         add(commands)
     add_match_parser(commands, _run_match)

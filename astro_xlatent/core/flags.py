@@ -51,6 +51,10 @@ FLAGS = tuple(
         (18, "PARTIAL_BANDS", "some of the mission's bands are missing or unusable"),
         (19, "LIMITS_MISSING", "no flux limits: counts follow from symmetric errors"),
         (20, "NO_BACKSCALE", "no usable BACKSCAL: background taken at face value"),
+        (21, "UNTRAINED_RECIPE", "read from columns on which the model was not trained as the catalogue defines "
+                                 "them: class and N_H may be biased"),
+        (22, "AREA_ASSUMED", "chip or date of the observation unknown: the area's slope is that of the default "
+                             "chip in a middle year"),
         (25, "RESPONSE_EXTRAPOLATED", "the default response is of a year beyond the measured ones: its area is "
          "extrapolated, with the error that follows"),
     ]

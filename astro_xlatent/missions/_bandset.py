@@ -27,14 +27,16 @@ CAUSES = (
     "no exposure or area",
     "counts that overflowed 16 bits",
     "implausible value",
+    "no aperture areas, nor net counts that tell them",
 )
 #: Most counts, and range of area x exposure in cm2 s, that any telescope can have in a
 #: row; beyond them single precision downstream would overflow.
 MAX_COUNTS, AREA_RANGE = 1e10, (1e-3, 1e14)
-#: (F / sigma)**2 per count, sigma being half the 68 % interval: sigma = 1.17 sqrt(N),
-#: the median for CSC detections with more than 10 net counts.
-COUNT_VARIANCE = 0.73
-#: Counts to which the upper 68 % limit of zero detected counts corresponds.
+#: (F / sigma)**2 per count, sigma being half the 68 % interval: the catalogue's intervals are
+#: 1.12 times as wide as the Poisson noise of aperture and background (median of the bands of
+#: CSC 2 detections with a known aperture; their net values are corrected for the aperture).
+COUNT_VARIANCE = 1.12**-2
+#: Counts to which the upper 68 % limit of zero detected counts corresponds: -ln(1 - 0.68).
 ZERO_COUNTS_HILIM = 1.14
 #: Mean and standard deviation of a half-normal distribution of unit scale.
 _HALF_NORMAL = (np.sqrt(2 / np.pi), np.sqrt(1 - 2 / np.pi))
@@ -114,7 +116,7 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
     Returns
     -------
     counts, area : ndarray
-        N = (F / sigma)**2 / 0.73 and N / F; for F = 0: 0 and 1.14 / hilim.
+        N = (1.12 F / sigma)**2 and N / F; for F = 0: 0 and 1.14 / hilim.
     cause : ndarray of int
         0 or index into `CAUSES`.
     approximate : ndarray of bool
@@ -124,14 +126,14 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
     -----
     Aperture photometry of the CSC gives net values whose intervals contain
     the background's noise: N is the number of background-free counts with
-    the same relative uncertainty, 1.17 / sqrt(N) (measured on detections).
+    the same relative uncertainty, 1.12 / sqrt(N) (measured on detections).
 
     Examples
     --------
     >>> import numpy as np
     >>> from astro_xlatent.missions._bandset import counts_from_flux
     >>> one = np.array([1e-5])
-    >>> n, area, _, _ = counts_from_flux(one, 0.883 * one, 1.117 * one)
+    >>> n, area, _, _ = counts_from_flux(one, 0.888 * one, 1.112 * one)
     >>> n.round(), (area * 1e-5).round()
     (array([100.]), array([100.]))
     """

@@ -10,25 +10,48 @@ photon fluxes are not known to this module.
 
 References
 ----------
-Column descriptions: https://cxc.cfa.harvard.edu/csc/columns/ ; Evans et al.
-2024, ApJS 274, 22.
+Column descriptions: https://cxc.cfa.harvard.edu/csc/columns/ (fluxes.html, ebands.html);
+Evans et al. 2024, ApJS 274, 22; Evans et al. 2010, ApJS 189, 37.
 """
 
 import re
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._bandset import BandSet, assemble, counts_from_flux
-from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX, Columns, name_columns
-from astro_xlatent.missions.base import MissingBandsError, Mission, list_files, product_kind
-from astro_xlatent.missions.curves import FIRST_LIGHT, MAX_OFF_AXIS, acis_curve, load_curve
-from astro_xlatent.missions.responses import band_area, default_response
+from astro_xlatent.missions._bandset import (
+    BandSet,
+    assemble,
+    counts_from_flux,
+)
+from astro_xlatent.missions._columns import (
+    ENERGY_FLUX,
+    PHOTON_FLUX,
+    Columns,
+    name_columns,
+)
+from astro_xlatent.missions._csc_areas import (
+    EFFECTIVE_ENERGY,
+    FRACTION_OF_BAND,
+    default_area,
+    mean_over_effective,
+    solve_apertures,
+)
+from astro_xlatent.missions.base import (
+    MissingBandsError,
+    Mission,
+    list_files,
+    product_kind,
+)
+from astro_xlatent.missions.curves import load_curve
+from astro_xlatent.missions.responses import default_response
 from astro_xlatent.physics.grid import KEV_TO_ERG
-from astro_xlatent.spectra.binning import off_region_error, share_within_error
+from astro_xlatent.spectra.binning import off_region_error
 
-__all__ = ["CSC"]
+__all__ = ["CSC", "EFFECTIVE_ENERGY", "FRACTION_OF_BAND", "RICHEST_FIRST", "TRAINED_RECIPES"]
 
 ULTRASOFT = ("u", 0.2, 0.5)
 #: Column families of fluxes in order of preference: value, lower and upper 68 % limit.
@@ -52,11 +75,11 @@ _VIZIER_FLAGS = (("fs", Flag.SATURATED), ("fst", Flag.SATURATED), ("fp", Flag.PI
                  ("fe", Flag.EXTENDED))
 #: What the products are called in file names.
 PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "events": "regevt3", "regions": "reg3"}
-#: Fraction of the point-spread function in the aperture where no column says it.
-PSF_FRACTION = 0.9
-#: Chip and year of the default area where no column tells them: the most frequent chip, and
-#: the middle of the release.
-DEFAULT_CHIP, DEFAULT_YEAR = 7, 2010.0
+#: What a row may be read from, the most informative first.
+RICHEST_FIRST = ("aperture counts", "photon flux", "energy flux")
+#: Of these, what the bundled model was trained on as the catalogue defines it: goes before the
+#: others, which get a flag. All of `RICHEST_FIRST` once such a model is bundled.
+TRAINED_RECIPES = ("energy flux",)
 _WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "w_flux_ap", "src_cnts_aper_w", "fluxw")
 _FLAG_COLUMNS = (
     ("sat_src_flag", Flag.SATURATED), ("streak_src_flag", Flag.SATURATED),
@@ -81,26 +104,30 @@ class CSC(Mission):
     ----------
     ultrasoft : bool, optional
         Also read band u (0.2-0.5 keV). Its flux-to-count ratio is unreliable.
+    recipes : sequence of str, optional
+        What to read, of `RICHEST_FIRST`; by default everything.
 
     Notes
     -----
-    In order of preference, for each row the first with most usable bands:
+    Each row is read in the way with most usable bands; of equals, in the order of
+    `RICHEST_FIRST`, those in `TRAINED_RECIPES` before the others:
 
-    1. aperture counts and background (``cnts_aper_*``, ``cnts_aperbkg_*`` with
-       ``area_aper``, ``area_aperbkg``); area x exposure is the published
-       ``src_cnts_aper_*`` over the photon (else energy) flux, times
-       ``psf_frac_aper_*`` (0.9 where absent);
-    2. photon fluxes with limits, 3. energy fluxes with limits (or symmetric
-       errors ``e_...``): see `counts_from_flux`;
-    4. aperture counts with the default response, ``livetime`` and ``theta``;
-       last, because it does not know the chip unless ``chip_id`` is there.
+    - aperture counts and background (``cnts_aper_*``, ``cnts_aperbkg_*``); the ratio of the
+      apertures' areas is ``area_aper`` over ``area_aperbkg``, or follows from the net counts
+      ``src_cnts_aper_*`` = (counts - ratio x background) / fraction of all bands; area x
+      exposure is the published net counts over the photon (else energy) flux, times the
+      fraction of the PSF;
+    - photon fluxes with limits; counts over flux is exposure times the area at
+      `EFFECTIVE_ENERGY`, which the shipped curve of chip and year turns into the mean area;
+    - energy fluxes with limits (or symmetric errors ``e_...``): see `counts_from_flux`;
+    - last, aperture counts with the default response, ``livetime`` and ``theta``.
 
     Examples
     --------
     >>> from astropy.table import Table
     >>> from astro_xlatent.missions.csc import CSC
     >>> t = Table({f"{k}_{b}": [v] for b in "smh" for k, v in [("photflux_aper", 1e-5),
-    ...            ("photflux_aper_lolim", 0.883e-5), ("photflux_aper_hilim", 1.117e-5)]})
+    ...            ("photflux_aper_lolim", 0.888e-5), ("photflux_aper_hilim", 1.112e-5)]})
     >>> CSC().read_bands(t).bins.counts.round()
     array([[100., 100., 100.]])
     """
@@ -111,7 +138,12 @@ class CSC(Mission):
     instruments = ("ACIS",)
     bands = (("s", 0.5, 1.2), ("m", 1.2, 2.0), ("h", 2.0, 7.0))
 
-    def __init__(self, ultrasoft=False):
+    def __init__(self, ultrasoft=False, recipes=RICHEST_FIRST):
+        unknown = [name for name in recipes if name not in RICHEST_FIRST]
+        if unknown:
+            msg = f"recipes names {', '.join(map(repr, unknown))}; allowed: {', '.join(RICHEST_FIRST)}"
+            raise ParameterError(msg)
+        self.recipes = tuple(recipes)
         if ultrasoft:
             self.bands = (ULTRASOFT, *self.bands)
 
@@ -182,23 +214,53 @@ class CSC(Mission):
 
     def _ways(self, cols):
         """All `BandSet` that the columns allow, best first."""
-        photon = self._flux_sets(cols, "photflux", PHOTON_FLUX, [])
-        more = [_HEASARC, *([_VIZIER] if cols.first(*_VIZIER_NAMES) else [])]
-        energy = self._flux_sets(cols, "flux", ENERGY_FLUX, more)
-        raw = self._raw_counts(cols)
+        makers = {"aperture counts": self._count_sets, "photon flux": self._photon_sets,
+                  "energy flux": self._energy_sets}
+        order = sorted(RICHEST_FIRST, key=lambda name: name not in TRAINED_RECIPES)
         sets = []
-        if raw is not None:
-            for quantity, unit, weighted in (("photflux", PHOTON_FLUX, False), ("flux", ENERGY_FLUX, True)):
-                area = self._area_from_counts(cols, quantity, unit, weighted)
-                if area is not None:
-                    sets.append(_with_area(raw, area * raw["fraction"], weighted, 0))
-        sets += photon + energy
-        if raw is not None and "livetime" in cols:
-            area, share, flags = self._default_area(cols, raw["counts"] - raw["background"])
-            thinned = {**raw, **{key: raw[key] * share for key in ("counts", "background", "error")}}
-            area = area * share * raw["fraction"]
-            sets.append(_with_area(thinned, area, False, flags | Flag.DEFAULT_RESPONSE))
+        for name in order:
+            if name not in self.recipes:
+                continue
+            made = makers[name](cols)
+            if name not in TRAINED_RECIPES:
+                made = [replace(one, flags=one.flags | Flag.UNTRAINED_RECIPE) for one in made]
+            sets += made
+        if "aperture counts" in self.recipes:
+            sets += self._default_sets(cols)
         return sets
+
+    def _count_sets(self, cols):
+        raw = self._raw_counts(cols)
+        if raw is None:
+            return []
+        sets = []
+        for quantity, unit, weighted in (("photflux", PHOTON_FLUX, False), ("flux", ENERGY_FLUX, True)):
+            area = self._area_from_counts(cols, quantity, unit, weighted)
+            if area is None:
+                continue
+            ratio, flags = (1.0, 0) if weighted else mean_over_effective(cols, self.bands)
+            sets.append(_with_area(raw, area * ratio * raw["fraction"], weighted, flags))
+        return sets
+
+    def _default_sets(self, cols):
+        raw = self._raw_counts(cols)
+        if raw is None or "livetime" not in cols:
+            return []
+        area, share, flags = default_area(cols, self.bands, raw["counts"] - raw["background"])
+        thinned = {**raw, **{key: raw[key] * share for key in ("counts", "background", "error")}}
+        area = area * share * raw["fraction"]
+        return [_with_area(thinned, area, False, flags | Flag.DEFAULT_RESPONSE)]
+
+    def _photon_sets(self, cols):
+        sets = self._flux_sets(cols, "photflux", PHOTON_FLUX, [])
+        if not sets:
+            return []
+        ratio, flags = mean_over_effective(cols, self.bands)
+        return [replace(one, area=one.area * ratio, flags=one.flags | flags) for one in sets]
+
+    def _energy_sets(self, cols):
+        more = [_HEASARC, *([_VIZIER] if cols.first(*_VIZIER_NAMES) else [])]
+        return self._flux_sets(cols, "flux", ENERGY_FLUX, more)
 
     def _scale(self, weighted):
         """Reference energies in erg where the flux is one of energy, else one."""
@@ -236,20 +298,21 @@ class CSC(Mission):
             if not any(n in cols for n in names):
                 continue
             get = partial(_per_band, cols, self.bands)
-            if not any(cols.first(f"area_{ap}bkg_{b}", f"area_{ap}bkg") for b, _, _ in self.bands):
-                continue
-            on, off = get(f"area_{ap}", "arcsec2"), get(f"area_{ap}bkg", "arcsec2")
-            width = np.array([hi - lo for _, lo, hi in self.bands])
-            counts, off_counts = get(f"cnts_{ap}"), get(f"cnts_{ap}bkg")
+            on, off_area = get(f"area_{ap}", "arcsec2"), get(f"area_{ap}bkg", "arcsec2")
+            counts, off = get(f"cnts_{ap}"), get(f"cnts_{ap}bkg")
+            fraction = get(f"psf_frac_{ap}")
+            bands = np.array([FRACTION_OF_BAND[b] for b, _, _ in self.bands])
+            solved, share = solve_apertures(counts, off, get(f"src_cnts_{ap}") * bands)
             with np.errstate(all="ignore"):
-                scale = on / off
-                background = off_counts * scale
-                error = off_region_error(off_counts, scale, width)
-            fraction = get(f"psf_frac_{ap}", default=PSF_FRACTION)
-            fraction = np.where((fraction > 0) & (fraction <= 1), fraction, PSF_FRACTION)
+                scale = on / off_area
+                unknown = ~(np.isfinite(on) & np.isfinite(off_area))
+                scale = np.where(unknown, solved[:, None], scale)
+                fraction = np.where((fraction > 0) & (fraction <= 1), fraction, share[:, None] * bands)
+                width = np.array([hi - lo for _, lo, hi in self.bands])
+                background, error = off * scale, off_region_error(off, scale, width)
             cause = np.select(
-                [~np.isfinite(counts) | ~np.isfinite(off_counts), (counts < 0) | (off_counts < 0),
-                 ~(scale > 0) | ~np.isfinite(scale)], [1, 2, 5], 0)
+                [~np.isfinite(counts) | ~np.isfinite(off), (counts < 0) | (off < 0),
+                 unknown & ~np.isfinite(scale), ~(scale > 0) | ~np.isfinite(scale)], [1, 2, 8, 5], 0)
             return {"counts": counts, "background": background, "error": error,
                     "cause": cause, "fraction": fraction}
         return None
@@ -269,31 +332,6 @@ class CSC(Mission):
             with np.errstate(over="ignore"):
                 areas.append(ratio * self._scale(weighted)[k])
         return np.stack(areas, axis=1)
-
-    def _default_area(self, cols, net):
-        """
-        Area x exposure from the shipped curves, by year, chip and off-axis angle.
-
-        Past the curves' end the area is extrapolated: the rows are flagged, and
-        `share_within_error` of their net counts is what its error leaves.
-        """
-        chip = cols.number("chip_id", default=np.nan)
-        curves = np.array([acis_curve(c) for c in np.where(np.isfinite(chip), chip, DEFAULT_CHIP)], "U16")
-        year = 2000.0 + (cols.number("gti_mjd_obs", default=np.nan) - 51544.5) / 365.25
-        year = np.where(np.isfinite(year), np.maximum(year, FIRST_LIGHT), DEFAULT_YEAR)
-        theta = np.clip(np.nan_to_num(cols.number("theta", "arcmin")), 0.0, MAX_OFF_AXIS)
-        bounds = [b[1:] for b in self.bands]
-        area, share, flags = np.ones(net.shape), np.ones(net.shape), np.zeros((len(cols), 1), np.int64)
-        for name in np.unique(curves):
-            rows, curve = curves == name, load_curve(name)
-            # a tenth of a year and a quarter of an arcmin change the area by less than a percent
-            keys, back = np.unique(np.stack([year[rows].round(1), (4 * theta[rows]).round() / 4]), axis=1,
-                                   return_inverse=True)
-            area[rows] = band_area(name, bounds, *keys)[back.ravel()]
-            middle = np.array([0.5 * (lo + hi) for lo, hi in bounds])
-            share[rows] = share_within_error(net[rows], curve.area_error(middle, year[rows][:, None]))
-            flags[rows, 0] = np.where(curve.is_extrapolated(year[rows]), Flag.RESPONSE_EXTRAPOLATED, 0)
-        return area * cols.number("livetime", "s")[:, None], share, flags
 
     def product_names(self, table, kind="spectrum"):
         """

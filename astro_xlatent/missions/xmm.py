@@ -1,61 +1,128 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-XMM-Newton EPIC: spectra, and 4XMM tables recognised.
+XMM-Newton EPIC: spectra, and the bands of the 4XMM catalogues.
 
-The catalogues publish count rates by band, camera and filter; turning them
-into energy bins needs responses by filter, which are not shipped. Spectra of
-EPIC pn and MOS are read like any other.
+Bands 1 to 5 (0.2-0.5, 0.5-1, 1-2, 2-4.5, 4.5-12 keV) of detections
+(``EP_1_FLUX``, ``PN_1_RATE``, ...) and of unique sources (``SC_EP_1_FLUX``), in
+any case and with the leading underscore of some services. Fluxes of the
+catalogue are count rates over the energy conversion factor of an absorbed power
+law, rates are corrected for vignetting and for the whole point-spread function.
+
+References
+----------
+Watson et al. 2009, A&A 493, 339 (bands, Table 1: conversion factors); Webb et
+al. 2020, A&A 641, A136 (4XMM).
 """
 
 import re
+from functools import cache
 
 import numpy as np
 
-from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._columns import Columns
-from astro_xlatent.missions.base import Mission, list_files
-from astro_xlatent.missions.responses import default_response
+from astro_xlatent.missions._bandset import ZERO_COUNTS_HILIM, BandSet, assemble
+from astro_xlatent.missions._columns import ENERGY_FLUX, Columns, name_columns
+from astro_xlatent.missions.base import MissingBandsError, Mission, list_files
+from astro_xlatent.missions.curves import load_curve
+from astro_xlatent.missions.responses import band_area, band_matrix, default_response
+from astro_xlatent.physics.absorption import transmission
+from astro_xlatent.physics.emission import powerlaw
+from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG
 
-__all__ = ["XMM"]
+__all__ = ["CAMERAS", "ECF", "XMM", "reference_spectrum"]
 
+#: Cameras as the catalogue's columns begin.
+CAMERAS = ("pn", "m1", "m2")
+#: Counts cm2 per 1e11 erg in bands 1 to 5, by optical filter and camera (Watson et al. 2009, Table 1).
+ECF = {
+    "thin": {"pn": (9.056, 8.253, 5.878, 1.950, 0.555), "m1": (1.725, 1.807, 2.028, 0.747, 0.144),
+             "m2": (1.738, 1.810, 2.034, 0.751, 0.151)},
+    "medium": {"pn": (7.880, 7.995, 5.779, 1.927, 0.554), "m1": (1.514, 1.756, 1.993, 0.738, 0.143),
+               "m2": (1.521, 1.759, 1.999, 0.742, 0.151)},
+    "thick": {"pn": (4.699, 6.138, 4.999, 1.827, 0.548), "m1": (0.985, 1.426, 1.775, 0.708, 0.141),
+              "m2": (0.983, 1.428, 1.781, 0.712, 0.149)},
+}
+#: Photon index and column in 1/cm2 of the catalogue's conversion factors (same table).
+REFERENCE_INDEX, REFERENCE_NH = 1.7, 3e20
 #: Source spectra of the pipeline: P, observation, camera, exposure, source number in hexadecimal.
 _SPEC_NAME = re.compile(
     r"p(?P<obs>\d{10})(?P<camera>pn|m1|m2)[su]\d{3}srspec(?P<source>[0-9a-f]{4})\.(?:ftz|fits|fits\.gz)"
 )
+_TELL_TALE = re.compile(r"_?(sc_)?(ep|pn|m1|m2)_[1-9]_(rate|flux|rate_err|flux_err|det_ml)")
+
+
+def reference_spectrum():
+    """
+    The spectrum of the catalogue's conversion factors.
+
+    Returns
+    -------
+    photons : ndarray, shape (n_energy,)
+        Photons/cm2/s per bin of the package's grid.
+    """
+    return powerlaw(REFERENCE_INDEX) * transmission(REFERENCE_NH)
+
+
+@cache
+def _area_per_ecf():
+    """Mean band area over the conversion factor, in cm2 / (counts cm2 / erg), shape (5,); of EPIC pn."""
+    bounds = [b[1:] for b in XMM.bands]
+    photons = reference_spectrum()
+    flux = [np.sum((photons * ENERGY_MID)[(ENERGY_MID > lo) & (ENERGY_MID < hi)]) for lo, hi in bounds]
+    rate = band_matrix("xmm", bounds, "EPN") @ photons
+    return band_area("xmm-pn", bounds) * np.array(flux) * KEV_TO_ERG / rate
 
 
 class XMM(Mission):
     """
-    XMM-Newton EPIC (spectra only).
+    XMM-Newton EPIC, and 4XMM.
+
+    Notes
+    -----
+    For each band a value F with error sigma stands for (F / sigma)**2 counts;
+    a value of zero for no counts, and 1.14 counts at sigma. In order:
+
+    1. ``EP_1_FLUX``, all cameras together: needs no filter, for the flux has
+       been divided by its conversion factor;
+    2. rates ``PN_1_RATE``, ``M1_...``, ``M2_...``, with the conversion factors of
+       the camera's filter (medium where ``PN_FILTER`` is not there: flagged),
+       counts and area x exposure of the cameras added up, as their bands are
+       the same;
+    3. fluxes of a single camera; 4. ``SC_EP_1_FLUX``, the mean over the
+       observations of a unique source.
 
     Examples
     --------
+    >>> from astropy.table import Table
     >>> from astro_xlatent.missions.xmm import XMM
-    >>> XMM().default_response("MOS1").instrument
-    'EMOS1'
+    >>> t = Table({f"EP_{b}_FLUX{e}": [v] for b in range(1, 6) for e, v in (("", 1e-14), ("_ERR", 1e-15))})
+    >>> XMM().read_bands(t).bins.counts.round()
+    array([[100., 100., 100., 100., 100.]])
     """
 
     name = "xmm"
     title = "XMM-Newton EPIC"
     telescopes = ("XMM", "XMM-NEWTON")
     instruments = ("EPN", "EMOS1", "EMOS2")
-    bands = ()
+    bands = (("1", 0.2, 0.5), ("2", 0.5, 1.0), ("3", 1.0, 2.0), ("4", 2.0, 4.5), ("5", 4.5, 12.0))
 
     def matches(self, table):
         """Number of 4XMM rate and flux columns such as ``EP_1_RATE`` and ``PN_8_FLUX``."""
-        tell_tale = re.compile(r"(ep|pn|m1|m2)_[1-9]_(rate|flux|rate_err|flux_err|det_ml)")
-        return sum(bool(tell_tale.fullmatch(name)) for name in Columns(table))
+        return sum(bool(_TELL_TALE.fullmatch(name)) for name in Columns(table))
 
     def expected_columns(self):
         """Columns looked for, in words."""
-        return "none (spectra only); 4XMM tables are recognised by EP_1_RATE, EP_1_FLUX and the like"
+        return ("EP_1_FLUX, EP_1_FLUX_ERR (or PN_1_RATE, PN_1_RATE_ERR, M1_..., M2_..., or SC_EP_1_FLUX) and "
+                "the same for bands 2 to 5")
 
     def catalog_flags(self, table):
-        """Bits for extent (EP_EXTENT > 0) and confusion (CONFUSED)."""
+        """Bits for extent (EP_EXTENT or SC_EXTENT > 0) and confusion (CONFUSED)."""
         cols = Columns(table)
-        flags = np.where(cols.number("ep_extent") > 0, Flag.EXTENDED, 0).astype(np.int64)
-        return flags | np.where(cols.boolean("confused"), Flag.CONFUSED, 0)
+        flags = np.zeros(len(cols), np.int64)
+        for name in ("ep_extent", "sc_extent"):
+            flags |= np.where(_number(cols, name) > 0, Flag.EXTENDED, 0)
+        confused = cols.first("confused", "_confused") or "confused"
+        return flags | np.where(cols.boolean(confused), Flag.CONFUSED, 0)
 
     def find_spectra(self, table, folder):
         """
@@ -69,18 +136,100 @@ class XMM(Mission):
             found = _SPEC_NAME.fullmatch(path.name.lower())
             if found:
                 key = int(found["obs"]), int(found["source"], 16)
-                rank = ("pn", "m1", "m2").index(found["camera"]), path.name
+                rank = CAMERAS.index(found["camera"]), path.name
                 if key not in files or rank < files[key][0]:
                     files[key] = rank, path
-        keys = zip(cols.number("obs_id").tolist(), cols.number("src_num").tolist(), strict=True)
+        keys = zip(_number(cols, "obs_id").tolist(), _number(cols, "src_num").tolist(), strict=True)
         return [files.get(key, (None, None))[1] for key in keys]
 
     def read_bands(self, table):
-        """Always fails: band rates of 4XMM are not read."""
-        msg = ("band columns of XMM-Newton catalogues are not read; give spectra= (a column of paths, a "
-               "mapping or a list) for this table")
-        raise TableError(msg)
+        """
+        Energy bins from the table's band columns.
+
+        Parameters
+        ----------
+        table : `~astropy.table.Table`
+            Not changed. Columns without a unit are taken to have the
+            catalogue's (counts/s, erg/s/cm2).
+
+        Returns
+        -------
+        measurement : BandMeasurement
+
+        Raises
+        ------
+        MissingBandsError, TableError
+            If no band column is there, or one has a wrong unit.
+        """
+        cols = Columns(table)
+        sets = [s for s in (self._fluxes(cols, "ep"), self._rates(cols),
+                            *(self._fluxes(cols, camera) for camera in CAMERAS), self._fluxes(cols, "sc_ep"))
+                if s is not None]
+        if not sets:
+            msg = (f"table has no band columns of 4XMM that can be read (it has "
+                   f"{name_columns(table, _TELL_TALE.fullmatch)}); expected {self.expected_columns()}")
+            raise MissingBandsError(msg)
+        middle = np.sqrt([lo * hi for _, lo, hi in self.bands])
+        return assemble(self.bands, load_curve("xmm-pn").fwhm(middle), sets, self.catalog_flags(table))
+
+    def _fluxes(self, cols, prefix):
+        """Fluxes of one camera or of all, as a `BandSet`, or None without the columns."""
+        value, error = (np.stack([_number(cols, f"{prefix}_{b}_flux{end}", ENERGY_FLUX)
+                                  for b, _, _ in self.bands], axis=1) for end in ("", "_err"))
+        if not np.any(np.isfinite(value)) and not _has(cols, f"{prefix}_1_flux"):
+            return None
+        counts, area, cause = _equivalent(value, error)
+        return BandSet(f"{prefix} flux", counts, area * _area_per_ecf(), cause)
+
+    def _rates(self, cols):
+        """Rates of all cameras, counts and areas added up, as a `BandSet`, or None without the columns."""
+        shape = len(cols), len(self.bands)
+        counts, area, cause = np.zeros(shape), np.zeros(shape), np.ones(shape, int)
+        flags, found = np.zeros((shape[0], 1), np.int64), False
+        for camera in CAMERAS:
+            if not _has(cols, f"{camera}_1_rate"):
+                continue
+            found = True
+            value, error = (np.stack([_number(cols, f"{camera}_{b}_rate{end}") for b, _, _ in self.bands], axis=1)
+                            for end in ("", "_err"))
+            n, exposure, why = _equivalent(value, error)
+            factor, assumed = _conversion(cols, camera)
+            good = why == 0
+            counts += np.where(good, n, 0.0)
+            area += np.where(good, exposure * factor * _area_per_ecf(), 0.0)
+            cause = np.where(good, 0, np.where(cause == 1, why, cause))
+            flags |= np.where(assumed[:, None] & good.any(axis=1, keepdims=True), Flag.DEFAULT_RESPONSE, 0)
+        return BandSet("camera rates", counts, area, cause, flags=flags) if found else None
 
     def default_response(self, instrument=None, year=None):
         """EPIC pn, or MOS with ``instrument="MOS"``."""
         return default_response(self.name, instrument, year)
+
+
+def _has(cols, name):
+    return cols.first(name, f"_{name}") is not None
+
+
+def _number(cols, name, unit=None):
+    """A column, with or without the underscore that some services put before it."""
+    return cols.number(cols.first(name, f"_{name}") or name, unit)
+
+
+def _equivalent(value, error):
+    """Counts of the same relative error, their ratio to the value, and why not."""
+    with np.errstate(all="ignore"):
+        counts = np.where(value > 0, (value / error) ** 2, 0.0)
+        ratio = np.where(value > 0, counts / value, ZERO_COUNTS_HILIM / error)
+    cause = np.select([~np.isfinite(value), value < 0, ~(error > 0) | ~np.isfinite(error)], [1, 2, 3], 0)
+    return counts, np.where(cause == 0, ratio, 0.0), cause
+
+
+def _conversion(cols, camera):
+    """Conversion factors in counts cm2 / erg, shape (rows, 5), and where the filter is an assumption."""
+    name = cols.first(f"{camera}_filter", f"_{camera}_filter") or f"{camera}_filter"
+    text = cols.text(name)
+    known = {kind: np.char.startswith(text.astype(str), kind) for kind in ECF}
+    factor = np.select([w[:, None] for w in known.values()],
+                       [1e11 * np.array(table[camera]) for table in ECF.values()],
+                       1e11 * np.array(ECF["medium"][camera]))
+    return factor, ~np.any(list(known.values()), axis=0)

@@ -4,11 +4,10 @@
 """
 
 import numpy as np
-import torch
 
 from astro_xlatent.spectra.bins import FINE_EDGES
 
-__all__ = ["REFERENCE_INDEX", "merge_steps", "merged_edges", "to_tensors"]
+__all__ = ["REFERENCE_INDEX", "merge_steps", "merged_edges", "to_tensors", "token_arrays"]
 
 #: Photon index of the reference power law, typical of unabsorbed AGN
 #: (Nandra & Pounds 1994, MNRAS 268, 405).
@@ -41,9 +40,44 @@ def merged_edges(step):
     return np.append(FINE_EDGES[:-1:step], FINE_EDGES[-1])
 
 
+def token_arrays(bins):
+    """
+    Arrays of one batch, with the counts a reference power law would give.
+
+    Parameters
+    ----------
+    bins : `~astro_xlatent.spectra.bins.EnergyBins`
+        Any rows and bins.
+
+    Returns
+    -------
+    arrays : dict of ndarray
+        What `~astro_xlatent.model.network.token_features` wants, and
+        ``reference``, zero in invalid bins; shape (rows, bins), float32, but
+        for ``valid`` and, of shape (rows,), ``energy_weighted``, both bool.
+    """
+    valid = bins.valid
+    e_lo = np.where(valid, bins.e_lo, 1.0)
+    e_hi = np.where(valid, bins.e_hi, 2.0)
+    reference = np.where(valid, bins.area, 0.0) * _reference_flux(e_lo, e_hi, bins.energy_weighted)
+    # Only its shape matters, and float32 wants moderate numbers.
+    reference /= np.maximum(reference.sum(axis=1, keepdims=True), 1e-300)
+    arrays = {
+        "log_e": 0.5 * np.log(e_lo * e_hi),
+        "log_width": np.log(e_hi - e_lo),
+        "log_resolution": np.log(np.where(valid, bins.resolution, 0.1).clip(0.01)),
+        "counts": np.where(valid, bins.counts, 0.0),
+        "background": np.where(valid, bins.background, 0.0),
+        "background_error": np.where(valid, bins.background_error, 0.0),
+        "reference": reference,
+    }
+    return {k: v.astype(np.float32) for k, v in arrays.items()} | {
+        "valid": valid, "energy_weighted": bins.energy_weighted}
+
+
 def to_tensors(bins, device="cpu"):
     """
-    Tensors of one batch, with the counts a reference power law would give.
+    `token_arrays` as tensors.
 
     Parameters
     ----------
@@ -55,28 +89,12 @@ def to_tensors(bins, device="cpu"):
     Returns
     -------
     tensors : dict of Tensor
-        As `~astro_xlatent.model.network.token_features` wants them, float32.
     reference : Tensor of float32, shape (rows, bins)
-        Zero in invalid bins.
     """
-    valid = bins.valid
-    e_lo = np.where(valid, bins.e_lo, 1.0)
-    e_hi = np.where(valid, bins.e_hi, 2.0)
-    arrays = {
-        "log_e": 0.5 * np.log(e_lo * e_hi),
-        "log_width": np.log(e_hi - e_lo),
-        "log_resolution": np.log(np.where(valid, bins.resolution, 0.1).clip(0.01)),
-        "counts": np.where(valid, bins.counts, 0.0),
-        "background": np.where(valid, bins.background, 0.0),
-        "background_error": np.where(valid, bins.background_error, 0.0),
-    }
-    tensors = {k: torch.as_tensor(v, dtype=torch.float32, device=device) for k, v in arrays.items()}
-    tensors["valid"] = torch.as_tensor(valid, device=device)
-    tensors["energy_weighted"] = torch.as_tensor(bins.energy_weighted, device=device)
-    reference = np.where(valid, bins.area, 0.0) * _reference_flux(e_lo, e_hi, bins.energy_weighted)
-    # Only its shape matters, and float32 wants moderate numbers.
-    reference /= np.maximum(reference.sum(axis=1, keepdims=True), 1e-300)
-    return tensors, torch.as_tensor(reference, dtype=torch.float32, device=device)
+    import torch
+
+    tensors = {k: torch.as_tensor(v, device=device) for k, v in token_arrays(bins).items()}
+    return tensors, tensors.pop("reference")
 
 
 def _reference_flux(e_lo, e_hi, energy_weighted):

@@ -5,6 +5,8 @@ Simulated catalogues in memory: batches of bins, and tables.
 See `astro_xlatent.simulate.chunks` for how rows are numbered and drawn.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
@@ -20,7 +22,7 @@ from astro_xlatent.simulate.rows import make_table, truth_columns
 from astro_xlatent.simulate.rows_csc import csc_columns
 from astro_xlatent.simulate.rows_erosita import erosita_columns
 from astro_xlatent.simulate.rows_xmm import xmm_columns
-from astro_xlatent.spectra.binning import off_region_error
+from astro_xlatent.spectra.binning import observed_fields
 from astro_xlatent.spectra.bins import N_FINE, EnergyBins
 
 __all__ = ["MODES", "batch", "catalog_part", "fine_bins", "simulate_catalog"]
@@ -165,14 +167,11 @@ def fine_bins(observed):
         spectra on disk.
     """
     detector, p = observed.detector, observed.pointings
-    unit, scale = detector.unit, p.scale[:, None]
-    off = detector.into_fine(observed.off_counts)
-    every = {name: np.broadcast_to(getattr(unit, name), off.shape)
-             for name in ("e_lo", "e_hi", "resolution", "valid")}
-    return EnergyBins(
-        counts=detector.into_fine(observed.counts), background=off * scale,
-        background_error=off_region_error(off, scale, unit.e_hi - unit.e_lo),
-        area=detector.fine_area(observed.area) * p.exposure[:, None], **every)
+    seconds = p.exposure[:, None]
+    fine = replace(detector.unit, area=1.0)  # one square centimeter; the rows' areas differ
+    counts, off = detector.into_fine(observed.counts), detector.into_fine(observed.off_counts)
+    fields = observed_fields(fine, counts, detector.fine_area(observed.area) * seconds, off, p.scale[:, None])
+    return EnergyBins(**fields)
 
 
 def _band_bins(observed):

@@ -10,7 +10,7 @@ numbers describe the same observations: bands are sums over the channels.
 
 Only detections are in a catalogue: expected counts come from a power law
 N(>N) and are drawn anew, with their noise, until a row stands out of its
-background (see `pointings.CONDITIONS`), which reproduces the upward bias of
+background (see `conditions.CONDITIONS`), which reproduces the upward bias of
 faint catalogue sources. Training uses `astro_xlatent.train.stream` instead,
 with counts log-uniform.
 """
@@ -22,8 +22,9 @@ import numpy as np
 
 from astro_xlatent.core.errors import MissionError, ParameterError
 from astro_xlatent.simulate.background import background_shape
+from astro_xlatent.simulate.conditions import CONDITIONS
 from astro_xlatent.simulate.detectors import Detector, load_detector
-from astro_xlatent.simulate.pointings import CONDITIONS, Pointings, arf_area, draw_pointings
+from astro_xlatent.simulate.pointings import Pointings, arf_area, draw_pointings
 from astro_xlatent.simulate.populations import CLASSES, Sources, draw_sources
 
 __all__ = ["CHUNK", "Observed", "check_arguments", "class_weights", "observed_chunks"]
@@ -60,8 +61,8 @@ class Observed:
         Expected background per channel, sum 1 in the detection band.
     expected, background : ndarray
         Expected source and background counts in the detection band.
-    noise : ndarray, shape (rows, n_sub)
-        Standard normal numbers, for what a catalogue models instead of counting.
+    dice : int
+        Seed of what a catalogue adds (limits by Monte Carlo, errors of maps).
     likelihood : ndarray
         -ln of the probability that background alone gives as many counts.
     """
@@ -77,11 +78,15 @@ class Observed:
     background_shape: np.ndarray
     expected: np.ndarray
     background: np.ndarray
-    noise: np.ndarray
+    dice: int
     likelihood: np.ndarray
 
     def __len__(self):
         return len(self.row)
+
+    def generator(self):
+        """A generator of `dice`, the same at every call."""
+        return np.random.default_rng(self.dice)
 
 
 def check_arguments(seed, n, start, mission, *, needed=False):
@@ -202,10 +207,10 @@ def _observe(mission, row, sources, pointings, rng):
     counts = _scatter(rate, expected, source, band, rng) + _scatter(
         np.broadcast_to(shape, rate.shape), pointings.background, background, band, rng)
     off = rng.poisson(shape * (pointings.background / pointings.scale)[:, None])
-    noise = rng.standard_normal((len(row), detector.unit.band_edges.size - 1))
+    dice = int(rng.integers(2**63))
     sources = _normalise(sources, area, detector, band, expected, pointings)
     return Observed(row, mission, detector, pointings, sources, area, counts, off.astype(float), shape,
-                    expected, pointings.background, noise, likelihood)
+                    expected, pointings.background, dice, likelihood)
 
 
 def _background(detector, area, band, rng):

@@ -8,28 +8,39 @@ epochs. Both give `Instrument`, the dense matrices that a fast simulation
 needs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from astropy.time import Time
 
 from astro_xlatent.core.errors import MissionError, XlatentError
+from astro_xlatent.missions.csc import EFFECTIVE_ENERGY
 from astro_xlatent.physics.grid import ENERGY_WIDTH
 from astro_xlatent.spectra.binning import fine_response
 from astro_xlatent.spectra.bins import FINE_EDGES
 from astro_xlatent.spectra.response import Response
 
-__all__ = ["Instrument", "default_instruments", "load_instruments", "prepare"]
+__all__ = ["MONO_ENERGIES", "Instrument", "default_instruments", "draw_instrument", "load_instruments",
+           "prepare"]
 
 MISSION_OF = {"CHANDRA": "csc", "EROSITA": "erosita", "XMM": "xmm"}
+#: Chips that the shipped curves of ACIS stand for.
+CHIPS = {"ACIS-I": "ACIS-3", "ACIS-S": "ACIS-7", "ACIS-S-front": "ACIS-6"}
+#: Epochs in years within which the responses of a chip are blended: contamination is nearly linear in time.
+BLEND_YEARS = 4.0
 # Bins inside which the catalogues' bands lie exactly, keV.
 BAND_EDGES = {
     "csc": np.r_[0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6, 1.8, 2.0, 2.3, 2.6, 3.0,
                  3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 6.5, 7.0],
     "erosita": np.array([0.2, 0.5, 1.0, 2.0, 5.0, 8.0]),
-    "xmm": np.array([0.2, 0.5, 1.0, 2.0, 4.5, 12.0]),
+    "xmm": np.array([0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.7, 3.5, 4.5, 6.0, 8.0, 12.0]),
 }
+
+
+#: Energies in keV at which the CSC takes the area of its bands s, m, h and b.
+MONO_ENERGIES = np.array([EFFECTIVE_ENERGY[band] for band in "smhb"])
 
 
 @dataclass
@@ -49,6 +60,12 @@ class Instrument:
         The same for the sub-bands of the mission's catalogue.
     band_edges : ndarray, shape (n_sub + 1,)
         Edges of the sub-bands in keV.
+    mono : ndarray, shape (4,), optional
+        Area in cm2 at `MONO_ENERGIES`.
+    epoch : float, optional
+        Decimal year; NaN: unknown.
+    detector : str, optional
+        Chips as catalogues write them (``"ACIS-7"``); empty: unknown.
     """
 
     name: str
@@ -61,13 +78,16 @@ class Instrument:
     valid: np.ndarray
     band_matrix: np.ndarray
     band_edges: np.ndarray
+    mono: np.ndarray = None
+    epoch: float = np.nan
+    detector: str = ""
 
     def band_area(self):
         """Effective area in the sub-bands, cm2, shape (n_sub,)."""
         return self.band_matrix @ ENERGY_WIDTH / np.diff(self.band_edges)
 
 
-def prepare(name, mission, response):
+def prepare(name, mission, response, epoch=np.nan, detector=""):
     """
     Make an `Instrument` of a response.
 
@@ -79,6 +99,10 @@ def prepare(name, mission, response):
         Whose background and catalogue.
     response : `~astro_xlatent.spectra.response.Response`
         ARF times RMF.
+    epoch : float, optional
+        Decimal year.
+    detector : str, optional
+        Chips as catalogues write them.
 
     Returns
     -------
@@ -89,8 +113,9 @@ def prepare(name, mission, response):
         raise MissionError(msg)
     edges = BAND_EDGES[mission]
     bands = fine_response(response, edges)
-    return Instrument(name, mission, band_matrix=bands.matrix, band_edges=edges,
-                      **vars(fine_response(response, FINE_EDGES)))
+    mono = np.interp(MONO_ENERGIES, 0.5 * (response.e_lo + response.e_hi), response.area)
+    return Instrument(name, mission, band_matrix=bands.matrix, band_edges=edges, mono=mono, epoch=epoch,
+                      detector=detector, **vars(fine_response(response, FINE_EDGES)))
 
 
 def default_instruments(years=range(2000, 2026, 3)):
@@ -108,13 +133,13 @@ def default_instruments(years=range(2000, 2026, 3)):
     """
     from astro_xlatent.missions.responses import default_response
 
-    wanted = [("csc", chip, year) for year in years for chip in ("ACIS-I", "ACIS-S")]
+    wanted = [("csc", chip, year) for year in years for chip in CHIPS]
     # half of the eROSITA responses are averaged over the survey's scans
     wanted += [("erosita", "TM0", None), ("erosita", "survey", None)] * 2
     wanted += [("xmm", "EPN", None), ("xmm", "EMOS1", None)]
     return [
-        prepare(f"{instrument} {year or ''}".strip(), mission,
-                default_response(mission, instrument, year))
+        prepare(f"{instrument} {year or ''}".strip(), mission, default_response(mission, instrument, year),
+                np.nan if year is None else float(year), CHIPS.get(instrument, ""))
         for mission, instrument, year in wanted
     ]
 
@@ -197,6 +222,48 @@ def _first_match(arf, mission, candidates, log):
         except XlatentError:
             continue
         if response.flags == 0:
-            return prepare(f"{arf.parent.name}/{arf.name}", mission, response)
+            return prepare(f"{arf.parent.name}/{arf.name}", mission, response, *_epoch_and_chips(arf))
     log(f"{arf}: no RMF of the same mission and energy grid; left out")
     return None
+
+
+def _epoch_and_chips(arf):
+    """Decimal year and chips from an ARF's header; NaN and empty where it tells none."""
+    with fits.open(arf, memmap=False) as hdus:
+        header = next(hdu.header for hdu in hdus[1:] if hdu.name.upper() == "SPECRESP")
+    detector = str(header.get("DETNAM", "")).strip()
+    try:
+        epoch = float(Time(str(header.get("DATE-OBS", "")).strip()).decimalyear)
+    except ValueError:
+        epoch = np.nan
+    return epoch, detector if detector.startswith("ACIS-") else ""
+
+
+def draw_instrument(instruments, mission, rng):
+    """
+    One instrument of a mission, or a blend of two with the same bins, chips and about the same epoch.
+
+    Parameters
+    ----------
+    instruments : list of Instrument
+    mission : str
+    rng : `numpy.random.Generator`
+
+    Returns
+    -------
+    instrument : Instrument
+    """
+    own = [i for i in instruments if i.mission == mission]
+    first, second = (own[rng.integers(len(own))] for _ in range(2))
+    unlike = not np.array_equal(first.e_lo, second.e_lo) or first.detector != second.detector
+    apart = abs(first.epoch - second.epoch) > BLEND_YEARS or np.isnan(first.epoch) != np.isnan(second.epoch)
+    if rng.random() < 0.5 or unlike or apart:
+        return first
+    weight = rng.random()
+
+    def blend(name):
+        one, other = (np.asarray(getattr(i, name)) for i in (first, second))
+        return (weight * one + (1 - weight) * other).astype(one.dtype)
+
+    blended = {name: blend(name) for name in ("matrix", "area", "resolution", "band_matrix", "mono")}
+    return replace(first, epoch=weight * first.epoch + (1 - weight) * second.epoch, **blended)

@@ -7,19 +7,6 @@ exposure and background level are shared as in a real catalogue. Positions,
 observation numbers and names are made up; they follow no real pointing and
 know nothing of the Galaxy (a source's Galactic column is drawn with its
 class, not looked up at its position).
-
-Choices and their origin
-------------------------
-Chandra: exposures log-normal around 30 ks (the release's 245 Ms over 10,382
-observations, weighted with the sources found), off-axis angles Beta(1.6, 2.4)
-of 14 arcmin; apertures of 90 % encircled energy with the radius
-``1" + 10" (theta / 10')**2`` (Hickox & Markevitch 2006, ApJ 645, 95); particle
-rates of 0.3 and 0.8 counts/s per front- and back-illuminated chip in 0.3-10
-keV (Biller & Plucinsky 2001, Two Years of Science with Chandra), two thirds
-of it in 0.5-7 keV. eROSITA: one survey of 340 s, vignetted about 150 s in
-0.2-2.3 keV (Merloni et al. 2024, A&A 682, A34), 75 % apertures of 30", a
-background of about half a count. XMM: 15 ks, apertures of 25", background of
-Carter & Read 2007 (A&A 464, 1155) to a factor of two.
 """
 
 from dataclasses import dataclass
@@ -30,66 +17,13 @@ import numpy as np
 from astro_xlatent.core.errors import MissionError
 from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.physics.grid import ENERGY_MID
+from astro_xlatent.simulate.conditions import CONDITIONS, draw_geometry
 
-__all__ = ["CONDITIONS", "ROWS_PER_OBSERVATION", "Pointings", "arf_area", "draw_pointings"]
+__all__ = ["ROWS_PER_OBSERVATION", "Pointings", "arf_area", "draw_pointings"]
 
 ROWS_PER_OBSERVATION = 32
 #: Off-axis angles in arcmin for which ACIS areas are computed; sources take the nearest.
 THETA_STEP = 3.0
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """
-    Observing conditions of a mission.
-
-    Attributes
-    ----------
-    cameras : tuple of (str, float, float)
-        Curve, its share, and background in counts/s/arcsec2 in ``band``.
-    epochs : tuple of float
-        First and last decimal year.
-    exposure, exposure_dex : float
-        Median in s, and scatter in dex.
-    aperture_fraction : float
-        Share of the point-spread function in the source aperture.
-    radius : float
-        Aperture radius in arcsec (on axis).
-    band : tuple of float
-        Detection band in keV, in which counts are quoted.
-    field : float
-        Largest distance of a source from the pointing, arcmin.
-    slope, faintest : float
-        Expected counts N follow N(>N) ~ N**-slope above ``faintest``.
-    likelihood : float
-        Rows are detections: -ln P(background alone gives as many counts)
-        exceeds this.
-    """
-
-    cameras: tuple
-    epochs: tuple
-    exposure: float
-    exposure_dex: float
-    aperture_fraction: float
-    radius: float
-    band: tuple
-    field: float
-    slope: float
-    faintest: float
-    likelihood: float
-
-
-CONDITIONS = {
-    "csc": Conditions(
-        (("acis-i", 0.5, 8e-7), ("acis-s", 0.5, 2e-6)), (2000.0, 2025.0), 30e3, 0.35, 0.9, 1.0,
-        (0.5, 7.0), 14.0, 1.1, 2.0, 10.0),
-    "erosita": Conditions(
-        (("erosita-survey", 1.0, 4e-7),), (2019.95, 2020.44), 340.0, 0.25, 0.75, 30.0,
-        (0.2, 2.3), 90.0, 1.4, 2.0, 6.0),
-    "xmm": Conditions(
-        (("xmm-pn", 0.6, 6e-7), ("xmm-mos", 0.4, 2e-7)), (2000.2, 2025.0), 15e3, 0.3, 0.8, 25.0,
-        (0.2, 12.0), 14.0, 1.1, 3.0, 6.0),
-}
 
 
 @dataclass
@@ -107,8 +41,9 @@ class Pointings:
         Decimal year, s, arcmin.
     ra, dec, field_ra, field_dec : ndarray
         Position of the source and of the pointing, degrees.
-    aperture, scale : ndarray
-        Area of the aperture in arcsec2, and over that of the background region.
+    aperture, scale, fraction : ndarray
+        Area of the aperture in arcsec2, over that of the background region, and
+        the share of the point-spread function that the catalogue takes it to hold.
     background : ndarray
         Expected background counts in the aperture, in the detection band.
     arf : ndarray of str
@@ -126,6 +61,7 @@ class Pointings:
     field_dec: np.ndarray
     aperture: np.ndarray
     scale: np.ndarray
+    fraction: np.ndarray
     background: np.ndarray
     arf: np.ndarray
 
@@ -171,12 +107,15 @@ def draw_pointings(mission, rows, rng):
     aperture = np.pi * (c.radius + 10.0 * (off_axis / 10.0) ** 2) ** 2
     ra, dec = _offset(field_ra[back], field_dec[back], distance / 60.0, angle)
     rate = np.array([rate for _, _, rate in c.cameras])[camera] * level
+    background = rate[back] * aperture * exposure[back]
+    # Counts are not drawn yet; most sources have few.
+    ratio, fraction = draw_geometry(mission, np.full(n, 20.0), background, rng)
     curve = np.array([name for name, _, _ in c.cameras])[camera[back]]
     return Pointings(
         observation=numbers[back], curve=curve, epoch=epoch[back], exposure=exposure[back],
         off_axis=off_axis, ra=ra, dec=dec, field_ra=field_ra[back], field_dec=field_dec[back],
-        aperture=aperture, scale=1.0 / rng.uniform(8.0, 30.0, n),
-        background=rate[back] * aperture * exposure[back],
+        aperture=aperture, scale=ratio, fraction=fraction,
+        background=background,
         arf=np.array([_arf_label(name, year, angle)
                       for name, year, angle in zip(curve, epoch[back], off_axis, strict=True)], str),
     )

@@ -19,9 +19,14 @@ from astropy.time import Time
 
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.simulate.catalog import catalog_part
-from astro_xlatent.simulate.chunks import check_arguments, class_weights, observed_chunks
+from astro_xlatent.simulate.chunks import (
+    check_arguments,
+    class_weights,
+    observed_chunks,
+)
+from astro_xlatent.simulate.conditions import CONDITIONS
 from astro_xlatent.simulate.pha_files import SpectrumFiles
-from astro_xlatent.simulate.pointings import CONDITIONS, ROWS_PER_OBSERVATION, arf_area
+from astro_xlatent.simulate.pointings import ROWS_PER_OBSERVATION, arf_area
 from astro_xlatent.simulate.rows import make_table, truth_columns
 from astro_xlatent.simulate.rows_csc import FIRST_OBSID
 from astro_xlatent.simulate.rows_erosita import source_numbers, tiles

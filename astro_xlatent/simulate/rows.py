@@ -11,10 +11,12 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from astropy.time import Time
 
+from astro_xlatent.physics.grid import ENERGY_MID
+from astro_xlatent.simulate.apertures import Apertures
+from astro_xlatent.simulate.instruments import MONO_ENERGIES
 from astro_xlatent.simulate.populations import CLASSES, FAMILIES
-from astro_xlatent.spectra.binning import off_region_error
 
-__all__ = ["make_table", "position", "start_time", "sub_bands", "truth_columns"]
+__all__ = ["apertures_of", "make_table", "position", "start_time", "truth_columns"]
 
 _COUNTS, _PER_AREA, _FLUX = u.ct, u.cm**-2, u.erg / u.s / u.cm**2
 # name -> (unit, description)
@@ -104,10 +106,24 @@ def start_time(observed):
     return Time(observed.pointings.epoch, format="decimalyear", scale="utc")
 
 
-def sub_bands(observed):
-    """Counts, background, its error and area x exposure in the sub-bands, each (rows, n_sub)."""
+def apertures_of(observed):
+    """
+    Source and background apertures of observed rows.
+
+    Parameters
+    ----------
+    observed : `~astro_xlatent.simulate.chunks.Observed`
+
+    Returns
+    -------
+    apertures : Apertures
+    """
     detector, p = observed.detector, observed.pointings
-    width = np.diff(detector.unit.band_edges)
-    off, scale = detector.into_bands(observed.off_counts), p.scale[:, None]
-    area = detector.band_area(observed.area) * p.exposure[:, None]
-    return detector.into_bands(observed.counts), off * scale, off_region_error(off, scale, width), area
+    seconds = p.exposure[:, None]
+    shape = detector.into_bands(observed.background_shape[None])
+    mono = np.stack([np.interp(MONO_ENERGIES, ENERGY_MID, area) for area in observed.area])
+    return Apertures(
+        observed.mission, detector.unit.band_edges, detector.into_bands(observed.counts),
+        detector.into_bands(observed.off_counts), observed.background[:, None] * shape, p.scale,
+        detector.band_area(observed.area) * seconds, mono * seconds,
+        p.fraction, p.exposure, p.off_axis, p.epoch, np.where(p.curve == "acis-s", "ACIS-7", "ACIS-3"))

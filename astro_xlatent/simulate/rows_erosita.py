@@ -9,17 +9,18 @@ is 5 % uncertain, vignetted exposure), and fitted counts derived from it.
 import numpy as np
 from astropy import units as u
 
-from astro_xlatent.missions.erosita import APERTURE_FRACTION
+from astro_xlatent.missions.erosita import APERTURE_FRACTION, BACKGROUND_ERROR
 from astro_xlatent.missions.responses import band_area
-from astro_xlatent.simulate.rows import position, start_time, sub_bands
+from astro_xlatent.simulate.conditions import condition
+from astro_xlatent.simulate.rows import apertures_of, position, start_time
 
-__all__ = ["erosita_columns", "source_numbers", "tiles"]
+__all__ = ["erosita_band_columns", "erosita_columns", "source_numbers", "tiles"]
 
 _COUNTS, _FLUX = u.ct, u.erg / u.s / u.cm**2
 #: Energy conversion factors of eRASS1, cm2/erg: tbabs(3e20) x power law of index 2 (Merloni et al. 2024).
 ECF = {"P1": 9.22e11, "P2": 1.359e12, "P3": 1.014e12, "P4": 1.613e11, "P5": 2.776e10}
-#: Relative error of the modelled background maps (our assumption, as in the reader).
-MAP_ERROR = 0.05
+#: Area of the catalogue's apertures (radius 30 arcsec).
+SQUARE_ARCMIN = np.pi * 0.5**2
 
 
 def tiles(observed):
@@ -47,10 +48,8 @@ def erosita_columns(observed):
     columns : dict
         Name to ``(values, unit, description)``.
     """
-    p = observed.pointings
     name, ra, dec = position(observed)
     tile, number = tiles(observed), source_numbers(observed)
-    counts, background, _, area = sub_bands(observed)
     columns = {
         "IAUNAME": (name, None, "made-up source name"),
         "DETUID": (np.array([f"em01_{t}_020_ML{k:05d}_002_c010" for t, k in zip(tile, number, strict=True)],
@@ -62,19 +61,34 @@ def erosita_columns(observed):
         "EXT": (np.zeros(len(observed)), u.arcsec, "extent"),
         "DET_LIKE_0": (observed.likelihood, None, "detection likelihood, 0.2-2.3 keV"),
     }
-    edges = observed.detector.unit.band_edges
-    on_axis = band_area("erosita-tm0", list(zip(edges[:-1], edges[1:], strict=True)))
-    exposure = area / (APERTURE_FRACTION * on_axis)
-    level = observed.background[:, None] * _map_shape(observed)
-    mapped = level * (1.0 + MAP_ERROR * observed.noise).clip(0.5)
+    return columns | erosita_band_columns(apertures_of(observed), observed.generator())
+
+
+def erosita_band_columns(seen, rng):
+    """
+    Band columns of the eRASS1 main catalogue.
+
+    Parameters
+    ----------
+    seen : `~astro_xlatent.simulate.apertures.Apertures`
+    rng : `numpy.random.Generator`
+        Of the errors of background and exposure maps.
+
+    Returns
+    -------
+    columns : dict
+        Name to ``(values, unit, description)``.
+    """
+    on_axis = band_area("erosita-tm0", list(zip(seen.edges[:-1], seen.edges[1:], strict=True)))
+    # Aperture fraction and vignetting per band are known to a few per cent.
+    exposed, mapped = rng.standard_normal((2, *seen.counts.shape))
+    known = (1.0 + condition("erosita", "exposure_scatter") * exposed).clip(0.8)
+    exposure = seen.area * known / (APERTURE_FRACTION * on_axis)
+    mapped = seen.background * (1.0 + BACKGROUND_ERROR * mapped).clip(0.5)
+    columns = {}
     for k, band in enumerate(ECF):
-        columns |= _erosita_band(band, counts[:, k], mapped[:, k], exposure[:, k], p.aperture / 3600.0)
+        columns |= _erosita_band(band, seen.counts[:, k], mapped[:, k], exposure[:, k], SQUARE_ARCMIN)
     return columns
-
-
-def _map_shape(observed):
-    """Expected background in the sub-bands over that in the detection band."""
-    return observed.detector.into_bands(observed.background_shape[None])[0]
 
 
 def _erosita_band(band, counts, mapped, exposure, square_arcmin):

@@ -2,19 +2,21 @@
 """
 Simulated rows in the manner of the 4XMM catalogue.
 
-One EPIC camera per row stands for all three. The package reads no bands from
-such tables; they go with spectra.
+One EPIC camera per row stands for all three.
 """
 
 import numpy as np
 from astropy import units as u
 
-from astro_xlatent.simulate.pointings import CONDITIONS, ROWS_PER_OBSERVATION
-from astro_xlatent.simulate.rows import position, start_time, sub_bands
+from astro_xlatent.missions.xmm import XMM, reference_spectrum
+from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG
+from astro_xlatent.simulate.conditions import condition
+from astro_xlatent.simulate.pointings import ROWS_PER_OBSERVATION
+from astro_xlatent.simulate.rows import apertures_of, position, start_time
 
-__all__ = ["xmm_columns"]
+__all__ = ["xmm_band_columns", "xmm_columns"]
 
-_COUNTS = u.ct
+_COUNTS, _FLUX = u.ct, u.erg / u.s / u.cm**2
 #: Added to the number of the observation; no real one begins so.
 FIRST_OBS_ID = 9900000001
 
@@ -34,10 +36,6 @@ def xmm_columns(observed):
     """
     p = observed.pointings
     name, ra, dec = position(observed)
-    fraction = CONDITIONS["xmm"].aperture_fraction
-    counts, background, error, _ = sub_bands(observed)
-    net, sigma = (counts - background) / fraction, np.sqrt(np.maximum(counts, 1.0) + error**2) / fraction
-    seconds = p.exposure[:, None]
     columns = {
         "IAUNAME": (name, None, "made-up source name"),
         "OBS_ID": (np.array([f"{k:010d}" for k in FIRST_OBS_ID + p.observation], "U10"), None,
@@ -47,12 +45,49 @@ def xmm_columns(observed):
         "MJD_START": (start_time(observed).mjd, u.d, "start of the observation"),
         "CAMERA": (np.where(p.curve == "xmm-pn", "PN", "M1"), None, "the camera that the EP columns are of"),
         "ONTIME": (p.exposure, u.s, "exposure"),
-        "EP_8_CTS": (net.sum(axis=1), _COUNTS, "source counts, 0.2-12 keV"),
-        "EP_8_CTS_ERR": (np.sqrt((sigma**2).sum(axis=1)), _COUNTS, "error of the counts"),
         "EP_8_DET_ML": (observed.likelihood, None, "detection likelihood, 0.2-12 keV"),
     }
-    for k in range(5):
-        for end, values, text in (("", net, "rate"), ("_ERR", sigma, "error of the rate")):
-            name = f"EP_{k + 1}_RATE{end}"
-            columns[name] = ((values / seconds)[:, k], u.ct / u.s, f"{text} in band {k + 1}")
+    return columns | xmm_band_columns(apertures_of(observed), observed.generator())
+
+
+def xmm_band_columns(seen, rng):
+    """
+    Band columns of 4XMM, of one EPIC camera per row.
+
+    Parameters
+    ----------
+    seen : `~astro_xlatent.simulate.apertures.Apertures`
+    rng : `numpy.random.Generator`
+        Of the errors of the conversion factors.
+
+    Returns
+    -------
+    columns : dict
+        Name to ``(values, unit, description)``: counts of all bands, and in
+        each band the flux, which is the rate over the conversion factor of
+        `~astro_xlatent.missions.xmm.reference_spectrum`.
+    """
+    member = seen.member(XMM.bands)
+    scale = seen.scale[:, None]
+    net = np.maximum((seen.counts - seen.off * scale) @ member, 0.0) / seen.fraction[:, None]
+    sigma = np.sqrt(np.maximum(seen.counts @ member, 1.0) + (seen.off * scale**2) @ member)
+    sigma = sigma / seen.fraction[:, None]
+    known = 1.0 + condition("xmm", "exposure_scatter") * rng.standard_normal(net.shape)
+    per_flux = _conversion(seen, member) / seen.fraction[:, None] * known.clip(0.8)
+    columns = {
+        "EP_8_CTS": (net.sum(axis=1), _COUNTS, "source counts, 0.2-12 keV"),
+        "EP_8_CTS_ERR": (np.sqrt((sigma**2).sum(axis=1)), _COUNTS, "error of the counts"),
+    }
+    for k, (band, _, _) in enumerate(XMM.bands):
+        for end, values, text in (("", net, "flux"), ("_ERR", sigma, "error of the flux")):
+            columns[f"EP_{band}_FLUX{end}"] = (values[:, k] / per_flux[:, k], _FLUX, f"{text} in band {band}")
     return columns
+
+
+def _conversion(seen, member):
+    """Counts per erg/cm2 of the reference spectrum in the aperture, shape (rows, 5)."""
+    photons = reference_spectrum()
+    inside = [(ENERGY_MID > lo) & (ENERGY_MID < hi) for lo, hi in zip(seen.edges[:-1], seen.edges[1:], strict=True)]
+    number = np.array([photons[k].sum() for k in inside])
+    energy = np.array([(photons * ENERGY_MID)[k].sum() for k in inside]) @ member * KEV_TO_ERG
+    return (seen.area * number) @ member / energy

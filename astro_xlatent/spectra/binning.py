@@ -12,7 +12,8 @@ from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_WIDTH
 from astro_xlatent.spectra._regrid import overlap_matrix
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
 
-__all__ = ["FineResponse", "bins_from_spectra", "fine_response", "group_channels", "share_within_error"]
+__all__ = ["FineResponse", "bins_from_spectra", "fine_response", "group_channels", "observed_fields",
+           "share_within_error"]
 
 #: Counts of prior per keV that an empty off-source region is given, so that
 #: nothing found is not taken as nothing there (one count in 10 keV).
@@ -182,20 +183,50 @@ def bins_from_spectra(spectra):
 def _fill_row(bins, matrices, row, spectrum):
     groups = spectrum.fine_groups()
     fine = _cached_fine_response(spectrum.response, groups)
-    for name in ("e_lo", "e_hi", "resolution", "valid"):
-        getattr(bins, name)[row] = getattr(fine, name)
     seconds = spectrum.exposure * _per_bin(spectrum.areascale, groups)
-    bins.area[row] = fine.area * seconds
-    bins.counts[row] = _add_channels(spectrum.counts, groups)
-    matrices[row] = fine.matrix * np.float32(seconds[:, None])
+    counts, off, scale, background = _add_channels(spectrum.counts, groups), None, None, None
     if spectrum.background is not None:
-        off, scale = spectrum.background.counts, spectrum.background_scale
-        width = fine.e_hi - fine.e_lo
-        bins.background[row] = _add_channels(off * scale, groups)
-        bins.background_error[row] = off_region_error(
-            _add_channels(off, groups), _per_bin(scale, groups), width)
+        off = _add_channels(spectrum.background.counts, groups)
+        scale = _per_bin(spectrum.background_scale, groups)
+        background = _add_channels(spectrum.background.counts * spectrum.background_scale, groups)
+    for name, values in observed_fields(fine, counts, seconds, off, scale, background).items():
+        getattr(bins, name)[row] = values
+    matrices[row] = fine.matrix * np.float32(seconds[:, None])
     if spectrum.response.area_error is not None:
         _widen(bins, matrices, row, spectrum, fine)
+
+
+def observed_fields(fine, counts, seconds, off=None, scale=None, background=None):
+    """
+    Fields of `EnergyBins` of observations through one response.
+
+    Parameters
+    ----------
+    fine : FineResponse
+        Or anything with its attributes.
+    counts : ndarray, shape (..., bins)
+        In the source aperture.
+    seconds : ndarray, shape (..., bins) or (..., 1)
+        What the areas are multiplied by.
+    off : ndarray, shape (..., bins), optional
+        Counts in the background region; zero background if not given.
+    scale : ndarray, shape (..., bins) or (..., 1), optional
+        Expected aperture background per count of ``off``.
+    background : ndarray, shape (..., bins), optional
+        Expected background, if not ``off * scale`` (scales that differ between channels).
+
+    Returns
+    -------
+    fields : dict of ndarray, shape (..., bins)
+    """
+    fields = {name: np.broadcast_to(getattr(fine, name), counts.shape)
+              for name in ("e_lo", "e_hi", "resolution", "valid")}
+    zero = np.zeros(counts.shape)
+    fields |= {"counts": counts, "area": fine.area * seconds, "background": zero, "background_error": zero}
+    if off is not None:
+        fields["background"] = off * scale if background is None else background
+        fields["background_error"] = off_region_error(off, scale, fine.e_hi - fine.e_lo)
+    return fields
 
 
 def _widen(bins, matrices, row, spectrum, fine):

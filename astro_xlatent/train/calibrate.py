@@ -3,19 +3,29 @@
 Fitting the calibration of a trained encoder, on fresh simulations only.
 """
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
 
+from astro_xlatent.model.build import load_modules
 from astro_xlatent.model.calibration import Calibration, joint_score
 from astro_xlatent.model.density import probability_below_truth
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
 from astro_xlatent.model.posterior import FLUX_BANDS, Model, covariance_of
+from astro_xlatent.simulate.imperfections import misjudge_background
+from astro_xlatent.simulate.prepared import load_prepared
+from astro_xlatent.train.batches import draw_faults
+from astro_xlatent.train.pool import in_order
 from astro_xlatent.train.reference import teacher_input
 from astro_xlatent.train.stream import draw_training_sources, observe_full
 from astro_xlatent.train.targets import density_target
 
-__all__ = ["calibrate", "simulate_outputs"]
+__all__ = ["NETWORKS", "calibrate", "simulate_outputs"]
+
+#: File of a run with the trained networks.
+NETWORKS = "networks.safetensors"
 
 NODES = (0.7, 1.2, 1.6, 2.0, 2.4, 2.8, 3.2, 3.6, 4.0, 4.3)
 LEVELS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
@@ -33,22 +43,25 @@ FLUX_LEVEL = 0.84
 COVERAGE = 0.6827
 # Share of sources whose conformal set of classes holds the true one.
 SET_COVERAGE = 0.9
+# Sources of the prior and of the mixture of latents.
+POOL = 20000
 # Far from the training's own counter-based draws.
 SEED_OFFSET = 1_000_003
 
 
-def calibrate(encoder, decoder, teacher, instruments, settings, log=print):
+def calibrate(folder, recipe, settings, log=print):
     """
     Fit all corrections of `~astro_xlatent.model.calibration.Calibration`.
 
     Parameters
     ----------
-    encoder, decoder, teacher : torch.nn.Module
-        Trained networks.
-    instruments : list of Instrument
-        Responses to observe through.
-    settings : `~astro_xlatent.train.run.Settings`
-        ``calibration_batches`` batches of 256 rows are drawn for each mode.
+    folder : path-like
+        Of the run, with the trained networks in `NETWORKS`.
+    recipe : `~astro_xlatent.train.batches.Recipe`
+        Instruments, seed and imperfections: those of the training.
+    settings : `~astro_xlatent.train.settings.Settings`
+        ``calibration_batches`` batches of 256 rows are drawn for each mode, by
+        ``workers`` processes.
     log : callable, optional
         Receives progress lines.
 
@@ -57,14 +70,21 @@ def calibrate(encoder, decoder, teacher, instruments, settings, log=print):
     tables : dict
         What `Calibration` takes; plain lists.
     """
-    pool = draw_training_sources(20000, np.random.default_rng([settings.seed, SEED_OFFSET]))
+    config = settings.network()
+    teacher = load_modules(config, Path(folder) / NETWORKS, ("teacher",))[0]
+    pool = draw_training_sources(POOL, np.random.default_rng([settings.seed, SEED_OFFSET]))
     tables = {"nodes": list(NODES), "levels": list(LEVELS), "mixture": _mixture(teacher, pool),
-              "prior": _prior(pool, encoder.config)}
-    info = {"name": "", "version": "", "latent_space": "", "classes": (), "missions": ()}
-    bare = Model(info, encoder, decoder, teacher, Calibration.identity(encoder.config))
-    for mode in ("bands", "spectra"):
-        rows = simulate_outputs(bare, instruments, mode, settings.calibration_batches,
-                                settings.seed + SEED_OFFSET)
+              "prior": _prior(pool, config)}
+    modes = ("bands", "spectra")
+    items = [(mode, counter) for mode in modes for counter in range(settings.calibration_batches)]
+    pieces = {mode: [] for mode in modes}
+    outputs = in_order(_outputs, items, settings.n_workers, _bare_model, (str(folder), recipe, config))
+    for (mode, counter), piece in zip(items, outputs, strict=True):
+        pieces[mode].append(piece)
+        if (counter + 1) % 20 == 0:
+            log(f"calibration {mode}: batch {counter + 1} of {settings.calibration_batches}")
+    for mode in modes:
+        rows = {k: np.concatenate([p[k] for p in pieces[mode]]) for k in pieces[mode][0]}
         tables[mode] = _fit_mode(rows, mode, tables)
         log(f"calibration {mode}: latent scale {_short(tables[mode]['latent_scale'])}, class temperature "
             f"{_short(tables[mode]['class_temperature'])}, N_H {_short(tables[mode]['nh_temperature'])}")
@@ -75,7 +95,22 @@ def _short(values):
     return " ".join(f"{v:.2f}" for v in values)
 
 
-def simulate_outputs(model, instruments, mode, n_batches, seed, batch=256):
+def _bare_model(folder, recipe, config):
+    """State of a worker: recipe, instruments, and the networks without any calibration."""
+    torch.set_num_threads(1)
+    info = {"name": "", "version": "", "latent_space": "", "classes": (), "missions": ()}
+    networks = load_modules(config, Path(folder) / NETWORKS, ("encoder", "decoder", "teacher"))
+    return recipe, load_prepared(recipe.instruments), Model(info, *networks, Calibration.identity(config))
+
+
+def _outputs(state, item):
+    """`simulate_outputs` of one batch, by a worker."""
+    (recipe, instruments, model), (mode, counter) = state, item
+    return simulate_outputs(model, instruments, mode, (recipe.seed + SEED_OFFSET, mode == "bands", counter),
+                            imperfections=recipe.imperfections)
+
+
+def simulate_outputs(model, instruments, mode, seed, rows=256, imperfections=()):
     """
     Encoder outputs for fresh simulated observations, with the truth.
 
@@ -87,37 +122,39 @@ def simulate_outputs(model, instruments, mode, n_batches, seed, batch=256):
         To draw from.
     mode : {'bands', 'spectra'}
         What is observed.
-    n_batches, batch : int
-        How much.
-    seed : int
+    seed : sequence of int
         Of sources and noise.
+    rows : int, optional
+        How many sources.
+    imperfections : tuple of str, optional
+        See `astro_xlatent.simulate.imperfections`.
 
     Returns
     -------
-    rows : dict of ndarray
-        Encoder outputs, ``net``, ``target`` (z*), ``class_index``, limits of
-        the fluxes, for spectra ``gof``, ``run`` and ``distance`` (NaN without a
-        measured background), and the truth columns, rows first.
+    outputs : dict of ndarray
+        Of the rows that are detected: encoder outputs, ``net``, ``target``
+        (z*), ``class_index``, limits of the fluxes, for spectra ``gof``,
+        ``run`` and ``distance`` (NaN without a measured background), and the
+        truth columns, rows first.
     """
-    pieces = []
-    for counter in range(n_batches):
-        rng = np.random.default_rng([seed, mode == "bands", counter])
-        sources = draw_training_sources(batch, rng)
-        bins, matrices, _ = observe_full(mode, sources.spectrum, instruments, rng)
-        out = model.encode(bins, coarsen=mode == "spectra")
-        with torch.no_grad():
-            out["target"] = model.teacher(torch.as_tensor(teacher_input(sources.spectrum))).numpy()
-            fluxes = model.fluxes(bins, matrices, out["mean"], covariance_of(out["precision_chol"]))
-        if matrices is not None:
-            fit = model.fit_parts(*model.best_fit(bins, out["mean"], matrices))
-            out |= {name: np.where(bins.background_known, value, np.nan) for name, value in fit.items()}
-        # The truth has columns of the same names.
-        out |= {f"{name}_logits": out.pop(name) for name in HEADS}
-        out |= {f"flux_{name}_limits": limits for name, limits in fluxes.items()}
-        keep = out["detected"]
-        out |= {"net": bins.net_counts, "class_index": sources.class_index, **sources.truth}
-        pieces.append({k: np.asarray(v)[keep] for k, v in out.items() if k != "pooled"})
-    return {k: np.concatenate([p[k] for p in pieces]) for k in pieces[0]}
+    rng = np.random.default_rng(seed)
+    sources = draw_training_sources(rows, rng)
+    faults, see = draw_faults(seed, imperfections)
+    bins, matrices, _ = observe_full(mode, sources.spectrum, instruments, rng, see=see)
+    bins.background = misjudge_background(bins.background, faults, imperfections)
+    out = model.encode(bins, coarsen=mode == "spectra")
+    with torch.no_grad():
+        out["target"] = model.teacher(torch.as_tensor(teacher_input(sources.spectrum))).numpy()
+        fluxes = model.fluxes(bins, matrices, out["mean"], covariance_of(out["precision_chol"]))
+    if matrices is not None:
+        fit = model.fit_parts(*model.best_fit(bins, out["mean"], matrices))
+        out |= {name: np.where(bins.background_known, value, np.nan) for name, value in fit.items()}
+    # The truth has columns of the same names.
+    out |= {f"{name}_logits": out.pop(name) for name in HEADS}
+    out |= {f"flux_{name}_limits": limits for name, limits in fluxes.items()}
+    keep = out["detected"]
+    out |= {"net": bins.net_counts, "class_index": sources.class_index, **sources.truth}
+    return {k: np.asarray(v)[keep] for k, v in out.items() if k != "pooled"}
 
 
 def _mixture(teacher, pool, n_components=24):

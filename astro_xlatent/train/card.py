@@ -3,6 +3,8 @@
 The model card: what a model is, what it was trained on, what it cannot do.
 """
 
+from astro_xlatent.simulate.imperfections import PIECES
+
 __all__ = ["model_card"]
 
 _TEMPLATE = """\
@@ -23,9 +25,9 @@ sources seen by {missions}. It is no replacement for a spectral fit of a bright 
 parameters from the literature, some of them adjusted within the literature's range to the hardness
 of real Chandra sources in one half of the sky (the MATCH fields), and a share of generic mixtures,
 observed through {instruments} responses (real ARF and RMF files and the curves shipped with the
-package) with simulated background and Poisson noise. No real spectrum and no real catalogue row was
-trained on. The galactic class prior alone was fitted on literature classes (Yang et al. 2022, ApJ
-941, 104), in MATCH fields.
+package) with simulated background and Poisson noise, {imperfections}.
+No real spectrum and no real catalogue row was trained on. The galactic class prior alone was fitted
+on literature classes (Yang et al. 2022, ApJ 941, 104), in MATCH fields.
 
 **Training.** {teacher_steps} steps of the teacher, {encoder_steps} steps of the encoder of
 {rows} observations each; seed {seed}. Calibration: {calibration} simulated observations of each
@@ -56,6 +58,11 @@ mode that took no part in training.
 """
 
 
+def _imperfections(without):
+    used = [piece for piece in PIECES if piece not in without]
+    return f"made imperfect in {', '.join(used)}" if used else "without errors of calibration"
+
+
 def model_card(info, n_parameters, plan, notes=""):
     """
     Text of a model card in reStructuredText.
@@ -82,7 +89,8 @@ def model_card(info, n_parameters, plan, notes=""):
         title=title, line="=" * len(title), latent_space=info["latent_space"],
         parameters=f"{n_parameters:,}", instruments=training["instruments"],
         missions=", ".join(names.get(m, m) for m in info["missions"]),
-        teacher_steps=training["teacher_steps"], encoder_steps=training["encoder_steps"],
-        rows=sum(part.rows for part in plan), seed=training["seed"],
+        teacher_steps=training["teacher_steps"], encoder_steps=training["encoder_steps_done"],
+        rows=training["batches_per_step"] * sum(part.rows for part in plan), seed=training["seed"],
         calibration=256 * training["calibration_batches"],
+        imperfections=_imperfections(training["without"]),
         notes=f"**This run.** {notes}\n\n" if notes else "")

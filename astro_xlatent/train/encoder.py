@@ -4,8 +4,10 @@ Training of the encoder on simulated observations.
 """
 
 import math
-import os
+import signal
+import threading
 import time
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import torch
@@ -13,22 +15,27 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
+from astro_xlatent.core.errors import ModelError
 from astro_xlatent.model.network import (
     LOG_KT_RANGE,
     LOG_NH_RANGE,
     PHOTON_INDEX_RANGE,
     Encoder,
 )
-from astro_xlatent.train.reference import teacher_input
-from astro_xlatent.model.tokens import to_tensors
-from astro_xlatent.train.stream import training_batch
+from astro_xlatent.model.pretrained import replace_file
+from astro_xlatent.train.batches import observation_arrays, steps
 from astro_xlatent.train.targets import density_target
 
-__all__ = ["LOSS_WEIGHTS", "encoder_losses", "train_encoder"]
+__all__ = ["LOSS_WEIGHTS", "encoder_losses", "stop_requests", "train_encoder"]
 
 #: Weight of every term beside the log score of the latents.
 LOSS_WEIGHTS = {"latent": 1.0, "classes": 1.0, "nh": 0.5, "index": 0.2, "kt": 0.2}
 AVERAGING = 0.999
+# Heads of densities: name, column of the truth, range, whether it is logarithmic.
+_HEADS = (("nh", "nh", LOG_NH_RANGE, True), ("index", "photon_index", PHOTON_INDEX_RANGE, False),
+          ("kt", "kt", LOG_KT_RANGE, True))
+# Steps in a row whose gradient may be infinite or NaN before the run is given up.
+_PATIENCE = 20
 
 
 def encoder_losses(encoder, teacher, bins, sources):
@@ -39,85 +46,203 @@ def encoder_losses(encoder, teacher, bins, sources):
     constant; the others are cross entropies of the heads. Rows without a
     class (-1), photon index or temperature (NaN) add nothing to theirs.
     """
-    config = encoder.config
-    out = encoder(*to_tensors(bins))
+    return _losses(encoder, teacher, _on_device(observation_arrays(bins, sources), "cpu"))
+
+
+def _on_device(arrays, device):
+    return {name: torch.as_tensor(values).to(device) for name, values in arrays.items()}
+
+
+def _losses(encoder, teacher, tensors, half=False):
+    """`encoder_losses` of tensors; ``half`` runs the encoder in brain floats where that is harmless."""
+    with torch.autocast(tensors["nh"].device.type, torch.bfloat16, enabled=half):
+        out = encoder(tensors, tensors["reference"])
+    out = {name: values.float() for name, values in out.items()}
     with torch.no_grad():
-        target = teacher(torch.as_tensor(teacher_input(sources.spectrum)))
+        target = teacher(tensors["teacher_input"])
     whitened = torch.einsum("bij,bi->bj", out["precision_chol"], target - out["mean"])
     log_det = torch.diagonal(out["precision_chol"], dim1=1, dim2=2).log().sum(1)
+    label = tensors["class_index"]
+    # -1 is equal to none. No indexing: its gradient is not deterministic on every device.
+    is_class = (label[:, None] == torch.arange(out["classes"].shape[1], device=label.device)).float()
     losses = {
         "latent": (0.5 * whitened.square().sum(1).clamp(max=400) - log_det).mean(),
-        "classes": functional.cross_entropy(
-            out["classes"], torch.as_tensor(sources.class_index), ignore_index=-1),
+        "classes": -(is_class * functional.log_softmax(out["classes"], 1)).sum() / is_class.sum(),
     }
-    truth = sources.truth
-    for name, values, limits, cells, logarithmic in (
-        ("nh", truth["nh"], LOG_NH_RANGE, config.n_nh, True),
-        ("index", truth["photon_index"], PHOTON_INDEX_RANGE, config.n_index, False),
-        ("kt", truth["kt"], LOG_KT_RANGE, config.n_kt, True),
-    ):
-        wanted = density_target(values, limits, cells, logarithmic)
+    for name, column, limits, logarithmic in _HEADS:
+        wanted = density_target(tensors[column], limits, out[name].shape[1], logarithmic)
         losses[name] = functional.cross_entropy(out[name], wanted)
     return losses
 
 
-def train_encoder(config, teacher, instruments, folder, n_steps, *, seed=0, rate=1e-3,
-                  log=print, save_every=200, resume=False, initial=None):
+def train_encoder(settings, teacher, recipe, folder, *, device="cpu", initial=None, log=print,
+                  deadline=math.inf):
     """
-    Train the encoder, with atomic checkpoints.
+    Train the encoder, or go on from the checkpoint in a folder.
 
     Parameters
     ----------
-    config : `~astro_xlatent.model.network.Config`
-        Sizes.
+    settings : `~astro_xlatent.train.settings.Settings`
+        Sizes, number of steps, learning rate.
     teacher : Teacher
         Frozen; gives the targets.
-    instruments : list of Instrument
-        Responses to observe through.
+    recipe : `~astro_xlatent.train.batches.Recipe`
+        Of the observations.
     folder : path-like
         Where ``encoder.safetensors`` (state of the run) is kept.
-    n_steps : int
-        Stop after this step.
-    seed : int, optional
-        Of initial weights and all batches.
-    rate : float, optional
-        Largest learning rate.
-    log : callable, optional
-        Receives progress lines.
-    save_every : int, optional
-        Steps between checkpoints.
-    resume : bool, optional
-        Continue from the checkpoint in ``folder`` if there is one.
+    device : str, optional
+        Where the networks are.
     initial : dict of Tensor, optional
         Weights to begin with, by name; the rest are random.
+    log : callable, optional
+        Receives progress lines.
+    deadline : float, optional
+        Value of `time.monotonic` after which to stop with a checkpoint.
 
     Returns
     -------
     encoder : Encoder
-        With the running average of the weights.
+        With the running average of the weights, on the CPU.
+    step : int
+        Steps done, ``settings.encoder_steps`` unless the deadline or an
+        interrupt (SIGINT, SIGTERM) came first.
     """
-    torch.manual_seed(seed)
-    encoder = Encoder(config)
+    torch.manual_seed(settings.seed)
+    encoder = Encoder(settings.network())
     encoder.load_state_dict(encoder.state_dict() | (initial or {}))
-    optimiser = torch.optim.AdamW(encoder.parameters(), lr=rate, weight_decay=1e-2)
-    average = {k: v.clone() for k, v in encoder.state_dict().items()}
-    path = Path(folder) / "encoder.safetensors"
-    start = _restore(path, encoder, optimiser, average) if resume and path.exists() else 0
-    began, running = time.monotonic(), {}
-    for step in range(start, n_steps):
-        for group in optimiser.param_groups:
-            group["lr"] = rate * _schedule(step, n_steps)
-        losses = _step(encoder, teacher, optimiser, training_batch(seed, step, instruments))
-        _update_average(average, encoder, step)
+    encoder, teacher = encoder.to(device), teacher.to(device)
+    run = _Run(encoder, torch.optim.AdamW(encoder.parameters(), lr=settings.learning_rate, weight_decay=1e-2),
+               Path(folder) / "encoder.safetensors")
+    if run.path.exists():
+        run.restore()
+        log(f"encoder goes on at step {run.step} of {settings.encoder_steps}")
+    progress = _Progress(log, settings.encoder_steps)
+    numbers = range(run.step, settings.encoder_steps if time.monotonic() < deadline else run.step)
+    workers = settings.n_workers if numbers else 0
+    with stop_requests() as stop, closing(steps(recipe, numbers, workers)) as feed:
+        for groups in feed:
+            run.advance(settings, teacher, groups, progress)
+            stopping = stop() or time.monotonic() > deadline
+            if run.step % settings.save_every == 0 or run.step == settings.encoder_steps or stopping:
+                run.save()
+            if stopping:
+                break
+    encoder.load_state_dict(run.average)
+    teacher.to("cpu")
+    return encoder.to("cpu"), run.step
+
+
+class _Run:
+    """The state of a training run: what a checkpoint holds."""
+
+    def __init__(self, encoder, optimiser, path):
+        self.encoder, self.optimiser, self.path = encoder, optimiser, path
+        self.average = {k: v.clone() for k, v in encoder.state_dict().items()}
+        self.step, self.failed = 0, 0
+
+    def advance(self, settings, teacher, groups, progress):
+        """One step of the optimizer over all groups of rows."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = settings.learning_rate * _schedule(self.step, settings.encoder_steps)
+        self.optimiser.zero_grad()
+        rows, report = sum(len(g["class_index"]) for g in groups), {}
+        device = next(self.encoder.parameters()).device
+        for arrays in groups:
+            share = len(arrays["class_index"]) / rows
+            losses = _losses(self.encoder, teacher, _on_device(arrays, device),
+                             settings.precision == "bfloat16")
+            (share * sum(LOSS_WEIGHTS[k] * v for k, v in losses.items())).backward()
+            for name, value in losses.items():
+                report[name] = report.get(name, 0.0) + share * value.detach()
+        norm = torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 2.0)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+            _update_average(self.average, self.encoder, self.step)
+            progress(self.step, rows, {k: v.item() for k, v in report.items()})
+            self.failed = 0
+        else:
+            progress.log(f"encoder step {self.step}: the gradient is not finite; step left out")
+            self.failed += 1
+        self.step += 1
+        if self.failed >= _PATIENCE:
+            msg = (f"the gradient was not finite in {_PATIENCE} steps to {self.step}; go on from the last "
+                   "checkpoint of another folder, with a smaller learning_rate or precision float32")
+            raise ModelError(msg)
+
+    def save(self):
+        """Write the state of the run whole or not at all."""
+        tensors = {f"encoder.{k}": v for k, v in self.encoder.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        for index, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{k}": v for k, v in state.items()}
+        tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        replace_file(self.path, lambda path: save_file(tensors, path, metadata={"step": str(self.step)}))
+
+    def restore(self):
+        """Load the state of the run."""
+        device = next(self.encoder.parameters()).device
+        tensors = load_file(self.path)
+        self.encoder.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("encoder.")})
+        self.average = {k[8:]: v.to(device) for k, v in tensors.items() if k.startswith("average.")}
+        state = {}
+        for key, value in tensors.items():
+            if key.startswith("optimiser."):
+                _, index, name = key.split(".")
+                state.setdefault(int(index), {})[name] = value
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+        with safe_open(self.path, "pt") as file:
+            self.step = int(file.metadata()["step"])
+
+
+class _Progress:
+    """Running means of the losses, told every 50 steps with the speed."""
+
+    def __init__(self, log, n_steps):
+        self.log, self.n_steps = log, n_steps
+        self.running, self.rows, self.began = {}, 0, None
+
+    def __call__(self, step, rows, losses):
         for name, value in losses.items():
-            running[name] = 0.98 * running.get(name, value) + 0.02 * value
-        if step % 50 == 0:
-            text = "  ".join(f"{k} {v:.4f}" for k, v in running.items())
-            log(f"encoder step {step}: {text}  [{time.monotonic() - began:.0f} s]")
-        if (step + 1) % save_every == 0 or step + 1 == n_steps:
-            _save(path, encoder, optimiser, average, step + 1)
-    encoder.load_state_dict(average)
-    return encoder
+            self.running[name] = 0.98 * self.running.get(name, value) + 0.02 * value
+        if self.began is None:
+            # What it takes to start all processes says nothing of the speed.
+            self.began, rows = time.monotonic(), 0
+        self.rows += rows
+        if step % 50 == 0 or step + 1 == self.n_steps:
+            text = "  ".join(f"{k} {v:.4f}" for k, v in self.running.items())
+            seconds = time.monotonic() - self.began
+            self.log(f"encoder step {step} of {self.n_steps}: {text}  "
+                     f"[{seconds:.0f} s, {self.rows / max(seconds, 1e-9):.0f} observations/s]")
+
+
+@contextmanager
+def stop_requests():
+    """
+    Turn the first interrupt into a request to stop; the second one interrupts as ever.
+
+    Yields
+    ------
+    stop : callable
+        Tells whether a stop was requested. Always False outside the main thread.
+    """
+    seen = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+
+    def remember(number, frame):
+        seen.append(number)
+        signal.signal(number, before[number])
+
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, remember)
+    try:
+        yield lambda: bool(seen)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _schedule(step, n_steps, warm_up=200):
@@ -128,53 +253,9 @@ def _schedule(step, n_steps, warm_up=200):
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
-def _step(encoder, teacher, optimiser, parts):
-    """One optimiser step over all parts of a batch; mean losses by name."""
-    optimiser.zero_grad()
-    rows = sum(len(bins) for bins, _ in parts)
-    report = {}
-    for bins, sources in parts:
-        losses = encoder_losses(encoder, teacher, bins, sources)
-        share = len(bins) / rows
-        (share * sum(LOSS_WEIGHTS[k] * v for k, v in losses.items())).backward()
-        for name, value in losses.items():
-            report[name] = report.get(name, 0.0) + share * value.item()
-    torch.nn.utils.clip_grad_norm_(encoder.parameters(), 2.0)
-    optimiser.step()
-    return report
-
-
 @torch.no_grad()
 def _update_average(average, encoder, step):
     decay = min(AVERAGING, (1 + step) / (10 + step))
     for name, value in encoder.state_dict().items():
         if value.dtype.is_floating_point:
             average[name].lerp_(value, 1 - decay)
-
-
-def _save(path, encoder, optimiser, average, step):
-    """Write the state of the run whole or not at all."""
-    tensors = {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in average.items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{k}": v for k, v in state.items()}
-    temporary = path.with_suffix(".tmp")
-    contiguous = {k: v.contiguous().clone() for k, v in tensors.items()}
-    save_file(contiguous, temporary, metadata={"step": str(step)})
-    os.replace(temporary, path)
-
-
-def _restore(path, encoder, optimiser, average):
-    """Load the state of a run; the step to go on with."""
-    tensors = load_file(path)
-    encoder.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("encoder.")})
-    average.update({k[8:]: v for k, v in tensors.items() if k.startswith("average.")})
-    state = {}
-    for key, value in tensors.items():
-        if key.startswith("optimiser."):
-            _, index, name = key.split(".")
-            state.setdefault(int(index), {})[name] = value
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": state, "param_groups": groups})
-    with safe_open(path, "pt") as file:
-        return int(file.metadata()["step"])

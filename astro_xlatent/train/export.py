@@ -20,7 +20,7 @@ from astro_xlatent.train.stream import PLAN
 __all__ = ["bundle", "export_model"]
 
 
-def export_model(folder, settings, encoder, decoder, teacher, tables, instruments, log=print):
+def export_model(folder, settings, step, modules, tables, instruments, log=print):
     """
     Write a model folder that `~astro_xlatent.load_model` reads.
 
@@ -28,10 +28,12 @@ def export_model(folder, settings, encoder, decoder, teacher, tables, instrument
     ----------
     folder : path-like
         Made anew; an older one of the same run is replaced.
-    settings : `~astro_xlatent.train.run.Settings`
+    settings : `~astro_xlatent.train.settings.Settings`
         Name, version, latent space and numbers of the run.
-    encoder, decoder, teacher : torch.nn.Module
-        Trained networks.
+    step : int
+        Steps that the encoder was trained.
+    modules : dict of torch.nn.Module
+        Trained networks ``encoder``, ``decoder`` and ``teacher``.
     tables : dict
         Calibration.
     instruments : list of Instrument
@@ -54,10 +56,12 @@ def export_model(folder, settings, encoder, decoder, teacher, tables, instrument
         "latent_space": settings.latent_space,
         "classes": list(CLASSES),
         "missions": sorted({i.mission for i in instruments}),
-        "network": encoder.config.to_dict(),
-        "training": vars(settings) | {"instruments": len(instruments)},
+        "network": modules["encoder"].config.to_dict(),
+        "training": vars(settings) | {
+            "encoder_steps_done": step, "instruments": len(instruments),
+            # Where it lay says nothing elsewhere.
+            "start_from": Path(settings.start_from).name},
     }
-    modules = {"encoder": encoder, "decoder": decoder, "teacher": teacher}
     save_tensors(temporary / "weights.safetensors", modules)
     _write_json(temporary / "calibration.json", tables)
     _write_json(temporary / "config.json", info)

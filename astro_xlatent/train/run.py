@@ -4,8 +4,11 @@ The training command: teacher, encoder, calibration, model folder.
 """
 
 import hashlib
-import json
-from dataclasses import dataclass, fields, replace
+import math
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,58 +17,23 @@ import torch
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.model.build import load_modules
-from astro_xlatent.model.network import Config
 from astro_xlatent.model.pretrained import load_model, replace_file, save_tensors
 from astro_xlatent.simulate.instruments import default_instruments, load_instruments
-from astro_xlatent.train.calibrate import calibrate
+from astro_xlatent.simulate.prepared import file_digest, load_prepared, save_prepared
+from astro_xlatent.train.batches import Recipe
+from astro_xlatent.train.calibrate import NETWORKS, calibrate
 from astro_xlatent.train.encoder import train_encoder
 from astro_xlatent.train.export import export_model
-from astro_xlatent.train.galactic import match_prior
+from astro_xlatent.train.settings import keep_settings, stored_settings
 from astro_xlatent.train.stream import draw_training_sources
 from astro_xlatent.train.teacher import train_teacher
 
-__all__ = ["Settings", "train"]
+__all__ = ["prepare_instruments", "train"]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a training run is made of; read from and written to JSON."""
-
-    name: str = "xlatent"
-    version: str = "0.1"
-    #: "" makes a name from the teacher's weights: each teacher defines a space of its own.
-    latent_space: str = ""
-    seed: int = 1
-    pool: int = 60000
-    teacher_steps: int = 6000
-    encoder_steps: int = 5000
-    learning_rate: float = 1e-3
-    calibration_batches: int = 60
-    width: int = 96
-    n_layers: int = 4
-    #: Model, by name or folder, whose encoder is the starting point; "" for random weights.
-    start_from: str = ""
-    notes: str = ""
-
-    @classmethod
-    def read(cls, path):
-        """Read a JSON file; unknown names are an error."""
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-        known = {f.name for f in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            msg = f"{path}: unknown settings {unknown}; allowed: {sorted(known)}"
-            raise ParameterError(msg)
-        return cls(**values)
-
-    def network(self):
-        """Sizes of the networks."""
-        return Config(width=self.width, n_layers=self.n_layers)
-
-
-def train(data, output, settings=None, *, resume=False, threads=None):
+def train(data, output, settings=None, *, instruments=None, resume=False, finish=False, threads=None):
     """
-    Train a model from scratch, or go on with a run that was cut.
+    Train a model, or go on with a run that was cut.
 
     Parameters
     ----------
@@ -74,52 +42,116 @@ def train(data, output, settings=None, *, resume=False, threads=None):
         ``labels/`` for the galactic prior. The shipped response curves are
         used besides; if None, alone, and there is no galactic prior.
     output : path-like
-        Folder of the run: log, checkpoints and, at the end, ``model/``.
-    settings : Settings, optional
-        Sizes and numbers of steps.
+        Folder of the run: settings, log, checkpoints and, at the end, ``model/``.
+    settings : `~astro_xlatent.train.settings.Settings`, optional
+        Sizes and numbers of steps; by default those of the run that goes on.
+    instruments : path-like, optional
+        File of `prepare_instruments`, instead of the responses of ``data``.
     resume : bool, optional
         Use what an earlier run left in ``output``. The same device, number
         of threads and torch version go on bit for bit.
+    finish : bool, optional
+        Train no further: calibrate and export what the run has reached.
     threads : int, optional
         CPU threads of torch.
 
     Returns
     -------
-    model_folder : Path
-        As `~astro_xlatent.load_model` reads it.
+    model_folder : Path or None
+        As `~astro_xlatent.load_model` reads it. None if time or an interrupt
+        ended the run, or no calibration is wanted.
 
     Raises
     ------
     ParameterError
-        If ``output`` holds a run and ``resume`` is False.
+        If ``output`` holds a run and ``resume`` is False, or one of other settings.
     """
-    settings = settings or Settings()
-    output = Path(output)
+    began, output = time.monotonic(), Path(output)
+    settings = settings or stored_settings(output)
     if (output / "train.log").exists() and not resume:
         msg = f"output {output} holds a run already; give resume=True (--resume) or another folder"
+        raise ParameterError(msg)
+    if finish and not (output / "encoder.safetensors").exists():
+        msg = f"finish: output {output} holds no checkpoint to finish; train first"
         raise ParameterError(msg)
     output.mkdir(parents=True, exist_ok=True)
     if threads:
         torch.set_num_threads(threads)
     log = _Log(output / "train.log")
-    log(f"settings {settings}, torch {torch.__version__}, {torch.get_num_threads()} threads")
-    instruments = default_instruments()
-    if data is not None:
-        instruments = load_instruments(data, log) + instruments
-    log(f"{len(instruments)} instruments")
-    config = settings.network()
-    teacher, decoder = _teacher(config, settings, instruments, output, log)
-    if not settings.latent_space:
-        digest = hashlib.sha256((output / "teacher.safetensors").read_bytes()).hexdigest()
-        settings = replace(settings, latent_space=f"xl{config.n_latent}-{digest[:8]}")
-    encoder = train_encoder(config, teacher, instruments, output, settings.encoder_steps,
-                            seed=settings.seed, rate=settings.learning_rate, log=log, resume=resume,
-                            initial=_initial_weights(settings))
-    tables = calibrate(encoder, decoder, teacher, instruments, settings, log)
-    if data is not None and (Path(data) / "labels").is_dir():
-        tables["galactic_prior"] = match_prior(data)
-    return export_model(output / "model", settings, encoder, decoder, teacher, tables,
-                        instruments, log)
+    begins = not (output / "encoder.safetensors").exists()
+    start = load_model(settings.start_from, device="cpu") if begins and settings.start_from else None
+    settings = _same_space(settings, start) if start else settings
+    file = Path(instruments) if instruments else output / "instruments.npz"
+    if not file.exists():
+        prepare_instruments(file, data, log)
+    prepared = load_prepared(file)
+    settings = keep_settings(output, settings, file_digest(file))
+    device = settings.chosen_device()
+    log(f"settings {settings}, torch {torch.__version__} on {device}, {torch.get_num_threads()} threads, "
+        f"{settings.n_workers} workers")
+    teacher, decoder = _teacher(settings, start, prepared, output, log)
+    recipe = Recipe(str(file), settings.seed, settings.batches_per_step, settings.imperfections)
+    deadline = began + (settings.max_seconds or math.inf) if not finish else -math.inf
+    with _arithmetic(settings, device):
+        encoder, step = train_encoder(
+            settings, teacher, recipe, output, device=device, log=log, deadline=deadline,
+            initial=start.encoder.state_dict() if start else None)
+    if step < settings.encoder_steps and not finish:
+        log(f"stopped after {step} of {settings.encoder_steps} steps; go on with resume=True (--resume)")
+        return None
+    if not settings.calibration_batches:
+        log("trained; calibration_batches is 0: give a number and resume=True (--resume) to make the model")
+        return None
+    return _make_model(settings, step, (encoder, decoder, teacher), recipe, prepared, data, output, log)
+
+
+def prepare_instruments(path, data=None, log=print):
+    """
+    Prepare all instruments of a training and save them to one file.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write, for ``instruments`` of `train`.
+    data : path-like, optional
+        Folder with real ARF and RMF files, beside the shipped curves.
+    log : callable, optional
+        Receives what is left out, and a summary.
+    """
+    instruments = [] if data is None else load_instruments(data, log)
+    instruments += default_instruments()
+    replace_file(path, lambda p: save_prepared(p, instruments))
+    log(f"{len(instruments)} instruments in {path}, {Path(path).stat().st_size / 2**20:.1f} MiB")
+
+
+def _same_space(settings, start):
+    """Settings with the latent space of the model to start from."""
+    for name, has, wanted in (("network", start.encoder.config, settings.network()),
+                              ("latent_space", start.latent_space, settings.latent_space)):
+        if wanted not in ("", has):
+            msg = (f"start_from {settings.start_from} has the {name} {has}, the settings {wanted}; its "
+                   "teacher is kept: give the same, or start from nothing")
+            raise ParameterError(msg)
+    return replace(settings, latent_space=start.latent_space)
+
+
+@contextmanager
+def _arithmetic(settings, device):
+    """The precision and repeatability that the settings want of a GPU."""
+    if device == "cpu":
+        yield
+        return
+    # Read when cuBLAS is first used; without it, it refuses to be deterministic.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision()
+    torch.use_deterministic_algorithms(settings.deterministic)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.set_float32_matmul_precision("highest" if settings.precision == "float32" else "high")
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.set_float32_matmul_precision(before[1])
 
 
 class _Log:
@@ -135,24 +167,31 @@ class _Log:
         print(line, flush=True)
 
 
-def _teacher(config, settings, instruments, output, log):
-    """The teacher and decoder of this run, trained unless it was before."""
-    path = output / "teacher.safetensors"
+def _teacher(settings, start, instruments, output, log):
+    """The teacher and decoder of this run: those of the start, or trained unless they were before."""
+    path, config = output / "teacher.safetensors", settings.network()
     if not path.exists():
-        pool = draw_training_sources(settings.pool, np.random.default_rng([settings.seed, 2**31]))
-        matrices = [i.matrix for i in instruments]
-        teacher, decoder = train_teacher(config, pool, matrices, settings.teacher_steps, log,
-                                         settings.seed)
+        if start:
+            teacher, decoder = start.teacher, start.decoder
+        else:
+            pool = draw_training_sources(settings.pool, np.random.default_rng([settings.seed, 2**31]))
+            matrices = [i.matrix for i in instruments]
+            teacher, decoder = train_teacher(config, pool, matrices, settings.teacher_steps, log,
+                                             settings.seed)
         replace_file(path, lambda p: save_tensors(p, {"teacher": teacher, "decoder": decoder}))
     return load_modules(config, path, ("teacher", "decoder"))
 
 
-def _initial_weights(settings):
-    """Weights of an earlier encoder; the latents' own head only in the same latent space."""
-    if not settings.start_from:
-        return None
-    model = load_model(settings.start_from)
-    state = model.encoder.state_dict()
-    if model.latent_space == settings.latent_space:
-        return state
-    return {name: value for name, value in state.items() if not name.startswith("latent.")}
+def _make_model(settings, step, networks, recipe, instruments, data, output, log):
+    """Calibrate and export."""
+    if not settings.latent_space:
+        digest = hashlib.sha256((output / "teacher.safetensors").read_bytes()).hexdigest()
+        settings = replace(settings, latent_space=f"xl{settings.network().n_latent}-{digest[:8]}")
+    modules = dict(zip(("encoder", "decoder", "teacher"), networks, strict=True))
+    replace_file(output / NETWORKS, lambda p: save_tensors(p, modules))
+    tables = calibrate(output, recipe, settings, log)
+    if data is not None and (Path(data) / "labels").is_dir():
+        from astro_xlatent.train.galactic import match_prior
+
+        tables["galactic_prior"] = match_prior(data)
+    return export_model(output / "model", settings, step, modules, tables, instruments, log)

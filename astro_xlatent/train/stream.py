@@ -3,17 +3,20 @@
 Endless batches of simulated observations, deterministic by counter.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from astro_xlatent.simulate.apertures import Apertures
+from astro_xlatent.simulate.instruments import draw_instrument
 from astro_xlatent.simulate.observe import (
+    draw_apertures,
     merge_randomly,
-    observe_csc_bands,
-    observe_erosita_bands,
     observe_spectra,
 )
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
+from astro_xlatent.simulate.published import draw_recipes, read_published
+from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["PLAN", "Part", "draw_training_sources", "observe_full", "training_batch"]
 
@@ -31,19 +34,21 @@ class Part:
 PLAN = (
     Part("csc bands", 96, 3),
     Part("erosita bands", 48, 5),
+    Part("xmm bands", 48, 5),
     Part("spectra", 96, 32),
     Part("spectra", 32, 146),
 )
 # How often each mission is drawn where the mode leaves it open.
 MISSION_SHARE = {"csc": 0.5, "erosita": 0.25, "xmm": 0.25}
-CSC_RECIPES = ("energy flux", "energy flux", "photon flux", "aperture counts")
+#: The same for bands; a mission whose reader reads bands joins here.
+BAND_SHARE = {"csc": 0.5, "erosita": 0.25, "xmm": 0.25}
 # Rows that share one response, so that folding is one matrix product.
-CHUNK = 16
+CHUNK = 32
 # Sources of no class, spread widely over all emission models.
 GENERIC_SHARE = 0.15
 
 
-def training_batch(seed, counter, instruments, plan=PLAN):
+def training_batch(seed, counter, instruments, plan=PLAN, see=None):
     """
     Draw one batch.
 
@@ -55,6 +60,11 @@ def training_batch(seed, counter, instruments, plan=PLAN):
         Responses to draw from.
     plan : tuple of Part, optional
         What a batch holds.
+    see : callable, optional
+        ``see(spectra, instrument)`` gives the spectra that really fall on the
+        detector whose response the reader is told: the place of
+        `astro_xlatent.simulate.imperfections`. The targets stay those of the
+        sources.
 
     Returns
     -------
@@ -62,7 +72,7 @@ def training_batch(seed, counter, instruments, plan=PLAN):
         ``(bins, sources)`` for every part of the plan.
     """
     rng = np.random.default_rng([seed, counter])
-    return [_draw_part(part, instruments, rng) for part in plan]
+    return [_draw_part(part, instruments, rng, see) for part in plan]
 
 
 def draw_training_sources(n, rng):
@@ -71,38 +81,24 @@ def draw_training_sources(n, rng):
     return draw_sources(np.where(rng.random(n) < GENERIC_SHARE, -1, index), rng)
 
 
-def _draw_part(part, instruments, rng):
+def _draw_part(part, instruments, rng, see):
     sources = draw_training_sources(part.rows, rng)
-    chunks = [
-        _observe(part, sources.spectrum[start:start + CHUNK], instruments, rng)
-        for start in range(0, part.rows, CHUNK)
-    ]
-    bins = type(chunks[0]).concatenate(chunks)
-    if part.mode == "spectra":
+    mission, mode = (None, "spectra") if part.mode == "spectra" else part.mode.split()
+    bins = observe_full(mode, sources.spectrum, instruments, rng, folding=False, see=see, mission=mission)[0]
+    if mode == "spectra":
         bins = merge_randomly(bins, rng, part.max_tokens)
     return bins, sources
 
 
-def _observe(part, spectra, instruments, rng):
-    if part.mode == "spectra":
-        mission = rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values()))
-        return observe_spectra(spectra, _draw_instrument(instruments, mission, rng), rng)[0]
-    if part.mode == "csc bands":
-        instrument = _draw_instrument(instruments, "csc", rng)
-        recipe = CSC_RECIPES[rng.integers(len(CSC_RECIPES))]
-        return observe_csc_bands(spectra, instrument, rng, recipe)[0]
-    return observe_erosita_bands(spectra, _draw_instrument(instruments, "erosita", rng), rng)[0]
-
-
-def observe_full(mode, spectra, instruments, rng, folding=True):
+def observe_full(mode, spectra, instruments, rng, folding=True, see=None, mission=None):
     """
     Observe every source with an instrument of its own chunk, unmerged.
 
     Parameters
     ----------
     mode : {'bands', 'spectra'}
-        Catalogue bands of Chandra (two of three chunks) and eROSITA, or
-        spectra of all missions on the fine grid.
+        Catalogue bands (by default of Chandra in every other chunk, else of
+        eROSITA or XMM-Newton), or spectra of all missions on the fine grid.
     spectra : ndarray, shape (rows, n_energy)
         Incident spectra.
     instruments : list of Instrument
@@ -111,6 +107,10 @@ def observe_full(mode, spectra, instruments, rng, folding=True):
         Of everything.
     folding : bool, optional
         Make the folding matrices of spectra, 0.7 MB a row.
+    see : callable, optional
+        See `training_batch`.
+    mission : str, optional
+        Of all rows.
 
     Returns
     -------
@@ -120,34 +120,30 @@ def observe_full(mode, spectra, instruments, rng, folding=True):
     missions : list of str
         Mission of every row.
     """
+    share = MISSION_SHARE if mode == "spectra" else BAND_SHARE
     pieces, matrices, missions = [], [], []
     for start in range(0, len(spectra), CHUNK):
-        chunk = spectra[start:start + CHUNK]
+        drawn = str(rng.choice(list(share), p=list(share.values()))) if mission is None else mission
+        instrument = draw_instrument(instruments, drawn, rng)
+        seen = spectra[start:start + CHUNK]
+        seen = seen if see is None else see(seen, instrument)
         if mode == "spectra":
-            mission = rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values()))
-            instrument = _draw_instrument(instruments, mission, rng)
-            bins, truth = observe_spectra(chunk, instrument, rng)
+            bins, truth = observe_spectra(seen, instrument, rng)
             if folding:
                 matrices.append(instrument.matrix * truth["seconds"][:, None, None].astype(np.float32))
+            pieces.append(bins)
         else:
-            mission = "csc" if rng.random() < 2 / 3 else "erosita"
-            bins = _observe(Part(f"{mission} bands", len(chunk)), chunk, instruments, rng)
-        pieces.append(bins)
-        missions += [str(mission)] * len(chunk)
-    bins = type(pieces[0]).concatenate(pieces)
+            pieces.append(draw_apertures(seen, instrument, rng))
+        missions += [drawn] * len(seen)
+    bins = EnergyBins.concatenate(pieces) if mode == "spectra" else _read(pieces, missions, rng)
     return bins, np.concatenate(matrices) if matrices else None, missions
 
 
-def _draw_instrument(instruments, mission, rng):
-    """One instrument of the mission, or a blend of two with the same bins."""
-    own = [i for i in instruments if i.mission == mission]
-    first, second = (own[rng.integers(len(own))] for _ in range(2))
-    if rng.random() < 0.5 or not np.array_equal(first.e_lo, second.e_lo):
-        return first
-    weight = rng.random()
-
-    def blend(name):
-        return (weight * getattr(first, name) + (1 - weight) * getattr(second, name)).astype(
-            getattr(first, name).dtype)
-
-    return replace(first, **{n: blend(n) for n in ("matrix", "area", "resolution", "band_matrix")})
+def _read(pieces, missions, rng):
+    """Read the bands of several chunks, one table a mission."""
+    bins, order = [], []
+    for mission in sorted(set(missions)):
+        apertures = Apertures.concatenate([piece for piece in pieces if piece.mission == mission])
+        bins.append(read_published(apertures, draw_recipes(mission, len(apertures), rng), rng))
+        order.append(np.flatnonzero(np.array(missions) == mission))
+    return EnergyBins.concatenate(bins)[np.argsort(np.concatenate(order))]

@@ -3,7 +3,6 @@
 Training targets of the density heads.
 """
 
-import numpy as np
 import torch
 
 __all__ = ["density_target"]
@@ -15,7 +14,7 @@ def density_target(values, log_range, n_cells, logarithmic=True):
 
     Parameters
     ----------
-    values : ndarray, shape (B,)
+    values : ndarray or Tensor, shape (B,)
         Physical values. NaN gives a row of zeros, which adds nothing to a
         cross entropy; values outside the range go to its border.
     log_range : tuple of float
@@ -27,7 +26,7 @@ def density_target(values, log_range, n_cells, logarithmic=True):
 
     Returns
     -------
-    target : Tensor of float32, shape (B, n_cells)
+    target : Tensor of float32, shape (B, n_cells), where the values are
         Weights that sum to one and have their mean at the value.
 
     Examples
@@ -36,16 +35,11 @@ def density_target(values, log_range, n_cells, logarithmic=True):
     >>> density_target(np.array([10.0]), (0.0, 4.0), 5)
     tensor([[0., 1., 0., 0., 0.]])
     """
-    values = np.asarray(values, float)
-    known = np.isfinite(values)
-    safe = np.where(known, values, 1.0)
-    x = np.log10(np.maximum(safe, 1e-99)) if logarithmic else safe
+    values = torch.as_tensor(values, dtype=torch.float64)
+    known = torch.isfinite(values)
+    safe = torch.where(known, values, 1.0)
+    x = torch.log10(safe.clamp(min=1e-99)) if logarithmic else safe
     x = (x - log_range[0]) / (log_range[1] - log_range[0]) * (n_cells - 1)
-    x = x.clip(0, n_cells - 1)
-    lower = np.minimum(np.floor(x).astype(int), n_cells - 2)
-    target = np.zeros((len(values), n_cells), np.float32)
-    rows = np.arange(len(values))
-    target[rows, lower] = lower + 1 - x
-    target[rows, lower + 1] = x - lower
-    target[~known] = 0
-    return torch.as_tensor(target)
+    cells = torch.arange(n_cells, dtype=torch.float64, device=values.device)
+    target = (1 - (x.clamp(0, n_cells - 1)[:, None] - cells).abs()).clamp(min=0)
+    return torch.where(known[:, None], target, 0.0).float()

@@ -13,15 +13,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from astro_xlatent.simulate.observe import (
-    CSC_RECIPES,
     merge_randomly,
-    observe_csc_bands,
-    observe_erosita_bands,
+    observe_bands,
     observe_spectra,
 )
 from astro_xlatent.simulate.populations import Sources
 from astro_xlatent.spectra.bins import EnergyBins
-from astro_xlatent.train.stream import CHUNK, MISSION_SHARE, draw_training_sources
+from astro_xlatent.train.stream import (
+    BAND_SHARE,
+    CHUNK,
+    MISSION_SHARE,
+    draw_training_sources,
+)
 
 __all__ = ["MODES", "TRAIN_ROWS", "Observation", "draw_observation", "flat_area", "merged_rows", "observe"]
 
@@ -31,8 +34,6 @@ MODES = tuple(TRAIN_ROWS)
 # Of the spectra, those that may have as many tokens as the fine grid has bins.
 _FINE_ROWS = 4
 _MOST_TOKENS = {"coarse": 32, "fine": 146}
-_OBSERVE_BANDS = {"csc": observe_csc_bands, "erosita": observe_erosita_bands}
-_BAND_SHARE = {"csc": 2 / 3, "erosita": 1 / 3}
 
 
 @dataclass
@@ -112,7 +113,7 @@ def observe(mode, sources, instruments, seed, counts_range=None):
     observation : Observation
     """
     choices, noise = (np.random.default_rng([*seed, k]) for k in (1, 2))
-    share = MISSION_SHARE if mode == "spectra" else _BAND_SHARE
+    share = MISSION_SHARE if mode == "spectra" else BAND_SHARE
     counted = {} if counts_range is None else {"counts_range": counts_range}
     used, pieces, truths = [], [], []
     for start in range(0, len(sources), CHUNK):
@@ -120,14 +121,12 @@ def observe(mode, sources, instruments, seed, counts_range=None):
         mission = str(choices.choice(list(share), p=list(share.values())))
         own = [i for i in instruments if i.mission == mission]
         used.append(own[choices.integers(len(own))])
-        recipe = CSC_RECIPES[choices.integers(len(CSC_RECIPES))]
         if mode == "spectra":
             bins, truth = observe_spectra(spectra, used[-1], noise, **counted)
+            truths.append(truth)
         else:
-            extra = [recipe] if mission == "csc" else []
-            bins, truth = _OBSERVE_BANDS[mission](spectra, used[-1], noise, *extra, **counted)
+            bins = observe_bands(spectra, used[-1], noise, **counted)[0]
         pieces.append(bins)
-        truths.append(truth)
     bins = EnergyBins.concatenate(pieces)
     full = mode == "spectra"
     return Observation(

@@ -17,8 +17,8 @@ from astro_xlatent.simulate.populations import CLASSES, draw_sources
 
 __all__ = ["Rows", "compare_classes", "discriminate", "fluxes_like", "hardness_features", "simulate_like"]
 
-#: Expected counts are about 1.37 times the squared significance: (1.17 sqrt(N) / N)^-2.
-_COUNTS_PER_S2 = 1.37
+#: Expected counts are about 1.25 times the squared significance: (1.12 sqrt(N) / N)^-2.
+_COUNTS_PER_S2 = 1.25
 _QUANTILES = np.linspace(0.0, 1.0, 41)
 _BOOSTING = {
     "max_iter": 80,

@@ -2,9 +2,8 @@
 """
 Simulated rows of the classified CSC sample, by the recipe of its authors.
 
-Per observation the CSC publishes a band's energy flux (net events weighted
-with E / A(E)) with 68 % limits whose half-width is 1.17 sqrt(N) counts and,
-for a flux of zero, an upper limit near 1.2 counts. The authors of the sample
+Per observation rows are published as everywhere in the simulator
+(`astro_xlatent.simulate.rows_csc`). The authors of the sample
 (Yang et al. 2022, ApJ 941, 104) turn mode and limits into mean and standard
 deviation of a two-piece normal [1]_, which makes 0.80 and 0.60 of the upper
 limit out of a zero, put a tiny placeholder where a limit is missing. The
@@ -19,14 +18,15 @@ References
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.missions.csc import CSC
+from astro_xlatent.physics.grid import KEV_TO_ERG
+from astro_xlatent.simulate.observe import draw_apertures
+from astro_xlatent.simulate.rows_csc import csc_band_columns
 
 __all__ = ["half_normal", "mock_rows", "two_piece_mean"]
 
-_BAND_EDGES = np.array([0.5, 1.2, 2.0, 7.0])
-# half-width of the 68 % interval in units of sqrt(N), and upper limit at zero, in counts
-_HALF_WIDTH, _ZERO_LIMIT = 1.17, 1.2
-# share of bands without events that lack a limit too, and what stands for them relative to the source
-_MISSING, _PLACEHOLDER = 0.65, 3e-3
+# What stands for a band without events whose flux is not published, relative to the source.
+_PLACEHOLDER = 3e-3
 half_normal = (np.sqrt(2 / np.pi), np.sqrt(1 - 2 / np.pi))
 
 
@@ -91,47 +91,31 @@ def mock_rows(spectra, counts, instruments, rng, averaged=True):
     flux, error, seen = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3), bool)
     for number, item in enumerate(instruments):
         rows = np.flatnonzero(which == number)
-        rate = np.asarray(spectra[rows] @ item.band_matrix.T, float)
-        flux[rows], error[rows], seen[rows] = _observation(rate, item, counts[rows], rng, averaged)
+        if rows.size:
+            flux[rows], error[rows], seen[rows] = _observation(spectra[rows], item, counts[rows], rng, averaged)
+    return (flux, error) if not averaged else _placeholders(flux, error, seen)
+
+
+def _observation(spectra, item, expected, rng, averaged):
+    """One exposure: flux, its error and whether it is published, per band."""
+    apertures = draw_apertures(spectra, item, rng, (expected, expected * (1 + 1e-9)))
+    columns = csc_band_columns(apertures, rng)
+
+    def bands(name):
+        return np.stack([columns[name + band][0] for band in "smh"], axis=1)
+
+    value, low, high = (bands(f"flux_aper_{part}") for part in ("", "lolim_", "hilim_"))
+    published = np.isfinite(value)
+    middle = np.sqrt([lo * hi for _, lo, hi in CSC.bands]) * KEV_TO_ERG
+    high = np.where(published, high, bands("photflux_aper_hilim_") * middle)
+    value, low = np.nan_to_num(value), np.nan_to_num(low)
     if not averaged:
-        return flux, error
-    return _placeholders(flux, error, seen, rng)
+        return value, 0.5 * (high - low), published
+    return *two_piece_mean(value, value - low, high - value), published
 
 
-def _observation(rate, item, expected, rng, averaged):
-    """One exposure: flux, its error and whether there are events, per band."""
-    seconds = expected / np.maximum(rate.sum(axis=1), 1e-300)
-    low, high = item.band_edges[:-1], item.band_edges[1:]
-    centre = 0.5 * (low + high)
-    per_count = centre * 1.602176634e-9 / item.band_area() / seconds[:, None]
-    background = _background(expected, high - low, rng)
-    events = rng.poisson(rate * seconds[:, None] + background)
-    band = np.searchsorted(_BAND_EDGES, centre) - 1
-    member = (band[:, None] == np.arange(3)).astype(float)
-    n, b = events @ member, background @ member
-    # without events the mean over the band stands in for the events' mean
-    weight = np.where(n > 0, (events * per_count) @ member, per_count @ member)
-    weight /= np.where(n > 0, n, member.sum(axis=0))
-    net = np.maximum(n - b, 0.0)
-    width = _HALF_WIDTH * np.sqrt(n)
-    above = np.where(net > 0, width, _ZERO_LIMIT + _HALF_WIDTH * np.sqrt(n))
-    below = np.minimum(width, net)
-    if not averaged:
-        return net * weight, 0.5 * (below + above) * weight, n > 0
-    mean, sd = two_piece_mean(net * weight, below * weight, above * weight)
-    return mean, sd, n > 0
-
-
-def _background(expected, width, rng):
-    """Background counts in the sub-bands: flat, log-normal around 0.4 (0.1 on axis to 10 far off)."""
-    total = 0.4 * 10 ** (0.8 * rng.standard_normal(expected.size))
-    total = np.minimum(total, 0.7 * expected + 0.1)
-    return total[:, None] * width / width.sum()
-
-
-def _placeholders(flux, error, seen, rng):
-    """Most of the bands without any event lose their limit."""
-    missing = ~seen & (rng.random(flux.shape) < _MISSING)
+def _placeholders(flux, error, published):
+    """Bands without a published flux get something tiny."""
     tiny = _PLACEHOLDER * flux.max(axis=1, keepdims=True)
-    flux = np.where(missing, half_normal[0] * tiny, flux)
-    return flux, np.where(missing, half_normal[1] * tiny, error)
+    return (np.where(published, flux, half_normal[0] * tiny),
+            np.where(published, error, half_normal[1] * tiny))

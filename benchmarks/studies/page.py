@@ -17,13 +17,13 @@ __all__ = ["figure", "main", "page", "page_rows"]
 _EIGHT = "8 classes, folds by sky field"
 _AGN = "AGN against LMXB, HMXB, CV, NS, folds by sky field"
 _FOREST = "energy-flux hardness, random forest"
-_FITS = "N_H against the catalogue's fits, averaged sources"
+_BOOSTED = "hardness ratios + S/N, gradient boosting"
 #: Words, section, quantity, rows, the model's method, the baseline's method (empty: none).
 ROWS = (
     ("Real rows, three bands: class of eight", _EIGHT, "balanced accuracy", "all", "model, zero-shot", _FOREST),
     ("Real rows, three bands: AGN or compact", _AGN, "AUC", "all", "model, zero-shot", _FOREST),
     *((f"Simulated {mode}, {low}-{high} counts: class of eight", f"simulated {mode}: 8 classes",
-       "balanced accuracy", f"{low}-{high} counts", "model", "best baseline")
+       "balanced accuracy", f"{low}-{high} counts", "model", _BOOSTED)
       for mode, low, high in (("bands", 100, 300), ("spectra", 100, 300), ("spectra", 300, 1000))),
     *((f"Simulated {mode}, 300-1000 counts: error of log N_H above 1e21", f"simulated {mode}: N_H",
        "median |error| of log N_H", "300-1000 counts, N_H > 1e21", "model", "")

@@ -19,7 +19,6 @@ MIN_COUNTS = 20.0
 LEVELS = (0.1, 0.01, 0.001)
 SEED_OFFSET = 11_000_003
 CHUNK = 16
-CHIPS = ("ACIS-S", "ACIS-I")
 # Years between the epochs of the shipped response that simulated repeats are observed with.
 EPOCH_STEP = 3
 
@@ -80,14 +79,14 @@ def disjoint_pairs(names, usable):
 def _simulated(bins, pairs, labels, years, recipe, seed):
     """Bins of both members of simulated pairs: one spectrum, counts and epochs of the real ones."""
     from astro_xlatent.missions.responses import default_response
-    from astro_xlatent.simulate.instruments import prepare
-    from astro_xlatent.simulate.observe import observe_csc_bands
+    from astro_xlatent.simulate.instruments import CHIPS, prepare
+    from astro_xlatent.simulate.observe import observe_bands
     from astro_xlatent.simulate.populations import CLASSES, draw_sources
     from astro_xlatent.spectra.bins import EnergyBins
 
     rng = np.random.default_rng([seed, SEED_OFFSET])
     epoch = (EPOCH_STEP * np.round(years / EPOCH_STEP)).astype(int)
-    instruments = {year: [prepare(chip, "csc", default_response("csc", chip, year)) for chip in CHIPS]
+    instruments = {year: [prepare(chip, "csc", default_response("csc", chip, year), year, CHIPS[chip]) for chip in CHIPS]
                    for year in np.unique(epoch[pairs]).tolist()}
     spectra = draw_sources([CLASSES.index(name) for name in labels[pairs[:, 0]]], rng).spectrum
     members = []
@@ -98,7 +97,7 @@ def _simulated(bins, pairs, labels, years, recipe, seed):
             for start in range(0, len(mine), CHUNK):
                 some = mine[start:start + CHUNK]
                 counts = bins.net_counts[rows[some]]
-                parts.append(observe_csc_bands(spectra[some], chips[rng.integers(len(chips))], rng, recipe,
+                parts.append(observe_bands(spectra[some], chips[rng.integers(len(chips))], rng, recipe,
                                                (counts, counts * (1 + 1e-9)))[0])
                 order.append(some)
         members.append(EnergyBins.concatenate(parts)[np.argsort(np.concatenate(order))])

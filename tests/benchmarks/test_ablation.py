@@ -12,6 +12,7 @@ from astro_xlatent.missions.base import get_mission
 from astro_xlatent.model.network import Config
 from astro_xlatent.model.tokens import to_tensors
 from astro_xlatent.simulate.instruments import prepare
+from astro_xlatent.train.stream import CHUNK
 from astro_xlatent.spectra.bins import FINE_EDGES
 from benchmarks.ablation import variants as ablation
 from benchmarks.ablation.run import ablation_results, ablation_text
@@ -63,7 +64,7 @@ def test_folded_truth_is_the_expectation(instruments, spectra):
     """Folded by hand, row by row, the true spectrum gives the same shape."""
     shape = folded(torch.as_tensor(spectra.sources.spectrum), spectra).numpy()
     for row in (0, 17, 39):
-        counts = spectra.instruments[row // 16].matrix @ spectra.sources.spectrum[row]
+        counts = spectra.instruments[row // CHUNK].matrix @ spectra.sources.spectrum[row]
         counts = np.where(spectra.bins.valid[row], counts, 0)
         np.testing.assert_allclose(shape[row], counts / counts.sum(), rtol=2e-3, atol=1e-7)
 

@@ -17,9 +17,9 @@ pytest.importorskip("sklearn", reason="evaluation needs scikit-learn")
 
 @pytest.fixture(scope="module")
 def sky(tmp_path_factory):
-    """Rows of three classes in four pointings, with their spectra."""
+    """Rows of three classes in eight pointings, with their spectra."""
     folder = tmp_path_factory.mktemp("simulated") / "sky"
-    write_catalog(folder, 110, "csc", seed=3, classes=["AGN", "LMXB", "YSO"])
+    write_catalog(folder, 256, "csc", seed=3, classes=["AGN", "LMXB", "YSO"])
     return folder
 
 
@@ -38,7 +38,7 @@ def test_truth_is_joined(sky):
 def test_truth_of_other_rows_is_refused(sky):
     """A cut table does not match."""
     table = Table.read(sky / "catalog.fits")[:5]
-    with pytest.raises(TableError, match="has 110 rows, catalog.fits has 5"):
+    with pytest.raises(TableError, match="has 256 rows, catalog.fits has 5"):
         join_truth(table, sky / "catalog.fits", "class")
 
 
@@ -49,7 +49,7 @@ def test_catalogue_with_spectra_is_evaluated(sky, monkeypatch):
     results = evaluate_file(sky / "catalog.fits", "class", spectra=str(sky), quick=True)
     text = "\n".join(results.notes)
     assert "1 rows without a usable spectrum (no spectrum found): left out" in text
-    assert "only 4 sky fields, fewer than 10: folds and intervals are over sources" in text
+    assert "only 8 sky fields, fewer than 10: folds and intervals are over sources" in text
     assert results.title == "Simulated catalogue"
     methods = {n.method for n in results.numbers}
     assert {"PCA-8 of the spectrum, random forest", "PCA-8 of the spectrum, ridge"} <= methods

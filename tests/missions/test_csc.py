@@ -10,10 +10,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions.csc import CSC
+from astro_xlatent.missions.csc import CSC, RICHEST_FIRST, TRAINED_RECIPES
+from astro_xlatent.missions.curves import load_curve
+from astro_xlatent.missions.responses import band_area
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, KEV_TO_ERG
 from astro_xlatent.spectra.bins import EnergyBins
 
+COUNTS = ("aperture counts",)
 BANDS = {"s": (0.5, 1.2), "m": (1.2, 2.0), "h": (2.0, 7.0)}
 
 
@@ -25,6 +28,11 @@ def detections(shared_data):
 def numbers(table, name):
     """A column as float with NaN for masked, independent of the package."""
     return np.ma.filled(np.ma.asarray(table[name], dtype=float), np.nan)
+
+
+def mean_over_effective(curve="acis-s", year=2010.0):
+    """Mean area of bands s, m, h over that at 0.92, 1.56 and 3.8 keV."""
+    return band_area(curve, list(BANDS.values()), year) / load_curve(curve).area([0.92, 1.56, 3.8], year)
 
 
 def fluxes(rows=1, kind="photflux_aper", value=1e-5, width=0.117, bands="smh"):
@@ -131,33 +139,53 @@ def test_mean_before_average():
                for kind, value in (("ave", 9e-14), ("mean", 1e-14)) for e in ("", "e_")}
     for b in "smh":
         columns[f"e_flux_aper90_ave_{b}"], columns[f"e_flux_aper90_mean_{b}"] = [1e-15], [1e-15]
-    assert_allclose(CSC().read_bands(Table(columns)).bins.counts, 100 / 0.73)
+    assert_allclose(CSC().read_bands(Table(columns)).bins.counts, 100 * 1.12**2)
     for b in "smh":
         del columns[f"flux_aper90_mean_{b}"]
-    assert_allclose(CSC().read_bands(Table(columns)).bins.counts, 8100 / 0.73)
+    assert_allclose(CSC().read_bands(Table(columns)).bins.counts, 8100 * 1.12**2)
 
 
 def test_photon_flux_recipe():
-    """Counts are (F / sigma)**2 / 0.73, area x exposure is counts over flux, no background."""
+    """Counts are (1.12 F / sigma)**2; counts over flux is an area at one energy per band; no background."""
     bins = CSC().read_bands(fluxes()).bins
-    assert_allclose(bins.counts, 1 / 0.117**2 / 0.73)
-    assert_allclose(bins.area * 1e-5, bins.counts)
+    assert_allclose(bins.counts, 1 / 0.117**2 * 1.12**2)
+    assert_allclose(bins.area * 1e-5, bins.counts * mean_over_effective())
     assert_allclose(bins.background, 0)
     assert not bins.energy_weighted[0]
     assert_array_equal(bins.e_lo[0], [0.5, 1.2, 2.0])
     assert np.all((bins.resolution > 0.05) & (bins.resolution < 0.3))
 
 
-def test_photon_flux_is_preferred_to_energy_flux():
-    """With both in the table the photon flux is used; a row without it takes the other."""
+def test_what_the_model_was_trained_on_goes_first():
+    """Energy flux goes first until a model is trained on the others, which get a flag."""
     table = fluxes(2)
     for name, column in fluxes(2, "flux_aper", 1e-14).items():
         table[name] = column
     for b in "smh":
-        table[f"photflux_aper_{b}"][1] = np.nan
+        table[f"flux_aper_{b}"][1] = np.nan
     result = CSC().read_bands(table)
-    assert result.recipe.tolist() == ["photon flux", "energy flux"]
-    assert result.bins.energy_weighted.tolist() == [False, True]
+    first = RICHEST_FIRST[1] if "photon flux" in TRAINED_RECIPES else "energy flux"
+    assert result.recipe.tolist() == [first, "photon flux"]
+    flagged = [recipe not in TRAINED_RECIPES for recipe in result.recipe]
+    assert ((result.flags & Flag.UNTRAINED_RECIPE) > 0).tolist() == flagged
+    assert CSC(recipes=("photon flux",)).read_bands(table).recipe.tolist() == ["photon flux"] * 2
+    with pytest.raises(ParameterError, match="recipes names 'guess'; allowed: aperture counts"):
+        CSC(recipes=("guess",))
+
+
+def test_chip_and_date_turn_the_area():
+    """The curve of chip and year; where a row tells neither, the default with a flag."""
+    table = fluxes(5)
+    table["detector"] = ["ACIS-7", "ACIS-3", "ACIS-67", "", "ACIS-3"]
+    table["gti_mjd_obs"] = [51544.5, 51544.5, 55197.0, 51544.5, np.nan]
+    table["gti_obs"] = ["", "", "", "", "2012-07-01T00:00:00"]
+    result = CSC().read_bands(table)
+    keys = [("acis-s", 2000.0), ("acis-i", 2000.0), ("acis-s", 2010.0), ("acis-s", 2000.0),
+            ("acis-i", 2012.5)]
+    for row, key in enumerate(keys):
+        expected = mean_over_effective(*key)
+        assert_allclose(result.bins.area[row] * 1e-5 / result.bins.counts[row], expected, rtol=1e-3)
+    assert ((result.flags & Flag.AREA_ASSUMED) > 0).tolist() == [False, False, False, True, False]
 
 
 def test_row_takes_the_way_with_more_bands():
@@ -177,7 +205,7 @@ def test_zero_flux():
     table["photflux_aper_s"], table["photflux_aper_lolim_s"], table["photflux_aper_hilim_s"] = 0.0, 0.0, 2e-6
     bins = CSC().read_bands(table).bins
     assert bins.counts[0, 0] == 0
-    assert_allclose(bins.area[0, 0], 1.14 / 2e-6)
+    assert_allclose(bins.area[0, 0], 1.14 / 2e-6 * mean_over_effective()[0])
 
 
 @pytest.mark.parametrize(("family", "kind"), [
@@ -188,7 +216,7 @@ def test_other_families(family, kind):
     """The 90 % apertures and averages are read alike."""
     result = CSC().read_bands(fluxes(kind=family, value=1e-13 if kind == "energy flux" else 1e-5))
     assert result.recipe[0] == kind
-    assert_allclose(result.bins.counts, 1 / 0.117**2 / 0.73)
+    assert_allclose(result.bins.counts, 1 / 0.117**2 * 1.12**2)
 
 
 def test_heasarc_names():
@@ -312,11 +340,11 @@ def test_missing_limits_use_net_counts():
     table = Table({f"photflux_aper_{b}": [1e-5, 1e-5, 1e-5] for b in "smh"})
     for b in "smh":
         table[f"src_cnts_aper_{b}"] = [100.0, 100.0, np.nan]
-        table[f"src_cnts_aper_lolim_{b}"] = [88.3, np.nan, np.nan]
-        table[f"src_cnts_aper_hilim_{b}"] = [111.7, np.nan, np.nan]
+        table[f"src_cnts_aper_lolim_{b}"] = [88.8, np.nan, np.nan]
+        table[f"src_cnts_aper_hilim_{b}"] = [111.2, np.nan, np.nan]
     result = CSC().read_bands(table)
     assert_allclose(result.bins.counts[:2], 100, rtol=0.01)
-    assert_allclose(result.bins.area[:2], 1e7, rtol=0.01)
+    assert_allclose(result.bins.area[:2] / mean_over_effective(), 1e7, rtol=0.01)
     assert np.all(result.flags[:2] & Flag.LIMITS_MISSING)
     assert result.flags[2] & Flag.NO_DATA
     assert "no uncertainty" in result.reason[2]
@@ -339,14 +367,15 @@ def raw_table(rng, rows=400, rate_area=3e6, flux=2e-5):
 def test_aperture_counts_recipe():
     """Raw counts come through as they are, with background, its error and the true area."""
     table = raw_table(np.random.default_rng(1))
-    result = CSC().read_bands(table)
+    result = CSC(recipes=COUNTS).read_bands(table)
     assert set(result.recipe.tolist()) == {"aperture counts"}
     bins = result.bins
     assert_array_equal(bins.counts[:, 0], table["cnts_aper_s"])
     assert_allclose(bins.background[:, 1], 0.1 * table["cnts_aperbkg_m"])
-    assert_allclose(bins.area, 0.9 * 3e6)
+    area = bins.area / mean_over_effective()
+    assert_allclose(area, 0.9 * 3e6)
     assert_allclose(np.std(bins.background[:, 2]), np.mean(bins.background_error[:, 2]), rtol=0.15)
-    assert_allclose(np.mean((bins.counts - bins.background) / bins.area), 2e-5, rtol=0.02)
+    assert_allclose(np.mean((bins.counts - bins.background) / area), 2e-5, rtol=0.02)
 
 
 def test_aperture_counts_with_energy_flux_only():
@@ -355,7 +384,7 @@ def test_aperture_counts_with_energy_flux_only():
     for b in "smh":
         for part in ("", "lolim_", "hilim_"):
             table[f"flux_aper_{part}{b}"] = table.columns.pop(f"photflux_aper_{part}{b}") * 2e-9
-    result = CSC().read_bands(table)
+    result = CSC(recipes=COUNTS).read_bands(table)
     assert result.recipe[0] == "aperture counts"
     assert result.bins.energy_weighted.all()
     e_ref = np.array([np.sqrt(lo * hi) for lo, hi in BANDS.values()]) * KEV_TO_ERG
@@ -407,11 +436,24 @@ def test_chips_of_both_kinds_have_their_areas():
     assert 1.02 < area[3] / area[2] < 1.3
 
 
-def test_aperture_counts_without_areas_are_not_used():
-    """Background counts that cannot be scaled do not become a background."""
-    table = raw_table(np.random.default_rng(4), rows=2)
-    table.remove_columns(["area_aper", "area_aperbkg"])
-    assert CSC().read_bands(table).recipe.tolist() == ["photon flux"] * 2
+def test_aperture_counts_without_areas_follow_from_net_counts():
+    """Published net counts tell how the background is scaled; without them the reason says what lacks."""
+    table = raw_table(np.random.default_rng(4), rows=200)
+    table.remove_columns(["area_aper", "area_aperbkg", *(f"psf_frac_aper_{b}" for b in "smh")])
+    for b in "smh":  # backgrounds that differ between bands tell ratio and fraction apart
+        table[f"cnts_aperbkg_{b}"] = table[f"cnts_aperbkg_{b}"] * {"s": 1.0, "m": 0.5, "h": 4.0}[b]
+        net = (table[f"cnts_aper_{b}"] - 0.06 * table[f"cnts_aperbkg_{b}"]) / 0.93
+        table[f"src_cnts_aper_{b}"] = net
+        table[f"photflux_aper_{b}"] = net / 3e6
+    bins = CSC(recipes=COUNTS).read_bands(table).bins
+    assert bins.valid.all()
+    ratio = bins.background.sum(axis=1) / sum(table[f"cnts_aperbkg_{b}"] for b in "smh")
+    assert_allclose(np.median(ratio), 0.06, atol=0.015)
+    for b in "smh":
+        table[f"src_cnts_aper_{b}"] = np.nan
+    table["livetime"] = 1e4
+    empty = CSC(recipes=COUNTS).read_bands(table)
+    assert all("no aperture areas, nor net counts that tell them" in reason for reason in empty.reason)
 
 
 def test_ultrasoft_band_on_request():

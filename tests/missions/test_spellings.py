@@ -74,7 +74,7 @@ def test_vizier_limits_are_told_by_case():
     result = CSC().read_bands(table)
     assert np.all(result.flags & Flag.LIMITS_MISSING)
     # One-sided: the half-width is that of the lower limit.
-    assert_allclose(result.bins.counts, 1 / 0.1**2 / 0.73, rtol=1e-6)
+    assert_allclose(result.bins.counts, 1 / 0.1**2 * 1.12**2, rtol=1e-6)
 
 
 def test_vizier_flags():

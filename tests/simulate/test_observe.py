@@ -1,24 +1,27 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Observations: expectations, recipes, and merging."""
+"""Observations: what is published, what the reader makes of it, expectations and merging."""
 
 import numpy as np
 import pytest
+from astropy.table import Table
 
-from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.missions.base import get_mission
+from astro_xlatent.missions.csc import CSC
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
+from astro_xlatent.simulate.conditions import CONDITIONS, LITERATURE
 from astro_xlatent.simulate.instruments import default_instruments
 from astro_xlatent.simulate.observe import (
-    CSC_RECIPES,
-    csc_bins,
+    draw_apertures,
     merge_randomly,
-    observe_csc_bands,
-    observe_erosita_bands,
+    observe_bands,
     observe_spectra,
 )
-from astro_xlatent.simulate.photometry import csc_photometry, hardness
+from astro_xlatent.simulate.published import BAND_COLUMNS, RECIPES, read_published
+from astro_xlatent.simulate.rows_csc import csc_band_columns, hardness
+from astro_xlatent.train.stream import CHUNK, training_batch
 
-EDGES = np.array([0.5, 1.2, 2.0, 7.0])
 SPECTRUM = (ENERGY_MID**-1.7 * ENERGY_WIDTH * 1e-5).astype(np.float32)
+FIELDS = ("e_lo", "e_hi", "counts", "background", "background_error", "area", "resolution", "valid")
 
 
 @pytest.fixture(scope="module")
@@ -26,99 +29,141 @@ def instruments():
     return {i.mission: i for i in default_instruments(years=[2010])}
 
 
-def _photometry(counts, background=0.0, area=1e7):
-    counts = np.atleast_2d(np.asarray(counts, float))
-    zero = np.zeros_like(counts)
-    return csc_photometry(counts, zero + background, zero, zero + area, EDGES)
+def rows(instruments, mission, n, counts, seed=0):
+    """Apertures of n rows of one power law."""
+    spectra = np.repeat(SPECTRUM[None], n, axis=0)
+    rng = np.random.default_rng(seed)
+    return draw_apertures(spectra, instruments[mission], rng, (counts, counts * 1.001))
 
 
-@pytest.mark.parametrize("n", [20, 100, 1000])
-def test_half_width_is_1_17_sqrt_n(n):
-    """The 68 % half-width of net counts and of both fluxes is 1.17 sqrt(N)."""
-    found = _photometry([n, n, n])
-    for kind in ("net", "photon", "energy"):
-        relative = 0.5 * (found[f"{kind}_hi"] - found[f"{kind}_lo"])[:, :3] / found[kind][:, :3]
-        np.testing.assert_allclose(relative * np.sqrt(n), 1.17, rtol=1e-12)
+def values(columns, stem):
+    """A column of the bands s, m and h, shape (rows, 3)."""
+    return np.stack([columns[stem + band][0] for band in "smh"], axis=1)
 
 
-def test_zero_has_the_limit_of_a_poisson_mean():
-    """Without counts or background the upper limit is that of zero counts at 68 %, about 1.2 corrected."""
-    found = _photometry([0, 0, 0])
-    assert np.all(found["net"][:, :3] == 0) and np.all(found["photon_lo"] == 0)
-    expected = -np.log(1 - 0.68)
-    np.testing.assert_allclose(found["net_hi"][:, :3], expected, rtol=0.01)
-    np.testing.assert_allclose(found["photon_hi"][:, :3] * 1e7, expected, rtol=0.01)
+@pytest.mark.parametrize(("mission", "recipe"), [(m, r) for m in ("csc", "erosita") for r in RECIPES[m]])
+def test_reader_and_trainer_make_the_same_bins(instruments, mission, recipe):
+    """2,000 rows written as a catalogue with units and read again are the bins that training takes."""
+    seen = rows(instruments, mission, 2000, 40.0)
+    trained = read_published(seen, recipe, np.random.default_rng(3))
+    rng = np.random.default_rng(3)
+    columns = BAND_COLUMNS[mission](seen, rng)
+    if mission == "csc":  # the same rows come without areas
+        bare = rng.random(len(seen)) < LITERATURE["csc"]["no_areas"][0]
+        for name in ("area_aper", "psf_frac_aper_s", "psf_frac_aper_m", "psf_frac_aper_h"):
+            columns[name] = (np.where(bare, np.nan, columns[name][0]), *columns[name][1:])
+    table = Table({name: column[0] for name, column in columns.items()},
+                  units={name: column[1] for name, column in columns.items()})
+    if recipe == "PSF-fitted counts":
+        table.remove_columns([name for name in table.colnames if name.startswith("APE_")])
+    reader = CSC(recipes=(recipe,)) if mission == "csc" else get_mission(mission)
+    read = reader.read_bands(table)
+    assert recipe in set(read.recipe)
+    for name in FIELDS:
+        np.testing.assert_allclose(getattr(trained, name), getattr(read.bins, name), rtol=1e-12, err_msg=name)
 
 
-def test_limits_enclose_and_do_not_fall_below_zero():
-    """Faint bands under background keep 0 <= lower limit <= value < upper limit."""
-    rng = np.random.default_rng(1)
-    found = _photometry(rng.poisson(3.0, (500, 3)), background=2.0)
-    for kind in ("net", "photon", "energy"):
-        assert np.all(found[f"{kind}_lo"] >= 0)
-        assert np.all(found[f"{kind}_lo"] <= found[kind])
-        assert np.all(found[f"{kind}_hi"] > found[kind])
+def test_limits_hold_aperture_and_background_once(instruments):
+    """Half-widths are 1.12 sqrt(counts + scaled background noise), over the fraction for net counts."""
+    seen = rows(instruments, "csc", 2000, 1000.0)
+    columns = csc_band_columns(seen, np.random.default_rng(1))
+    counts, off = values(columns, "cnts_aper_"), values(columns, "cnts_aperbkg_")
+    noise = np.sqrt(counts + seen.scale[:, None] ** 2 * off) / values(columns, "psf_frac_aper_")
+    half = 0.5 * (values(columns, "src_cnts_aper_hilim_") - values(columns, "src_cnts_aper_lolim_"))
+    assert np.median(half / noise) == pytest.approx(1.12, abs=0.01)
+    for stem in ("src_cnts", "photflux", "flux"):
+        low, value, high = (values(columns, f"{stem}_aper_{part}") for part in ("lolim_", "", "hilim_"))
+        seen_flux = np.isfinite(value)
+        assert np.all((low <= value * (1 + 1e-12)) & (value < high) & (low >= 0), where=seen_flux)
 
 
-def test_fluxes_in_closed_form():
-    """With one area for all, fluxes are counts over area, and counts times mean energy over area."""
-    found = _photometry([100, 50, 25])
-    np.testing.assert_allclose(found["photon"][0], np.array([100, 50, 25, 175]) / 1e7)
-    energy = (np.array([0.85, 1.6, 4.5]) * [100, 50, 25]) / 1e7
-    np.testing.assert_allclose(found["energy"][0], [*energy, energy.sum()])
-    ratio, low, high = hardness(found, "h", "s")
-    assert ratio[0] == pytest.approx((25 - 100) / 125)
+def test_photon_flux_is_an_area_at_one_energy(instruments):
+    """Net counts over photon flux do not depend on the spectrum; energy flux over photon flux does."""
+    rng = np.random.default_rng(2)
+    item, ratios, energies = instruments["csc"], [], []
+    for slope in (-1.0, -3.0):
+        spectra = np.repeat((ENERGY_MID**slope * ENERGY_WIDTH)[None], 300, axis=0).astype(np.float32)
+        seen = draw_apertures(spectra, item, rng, (3e3, 3.01e3))
+        columns = csc_band_columns(seen, rng)
+        net = values(columns, "src_cnts_aper_") * values(columns, "psf_frac_aper_")
+        ratios.append(np.nanmedian(net / values(columns, "photflux_aper_") / seen.exposure[:, None], axis=0))
+        energy = values(columns, "flux_aper_") / values(columns, "photflux_aper_")
+        energies.append(np.nanmedian(energy, axis=0))
+    np.testing.assert_allclose(ratios[0], item.mono[:3], rtol=1e-6)
+    np.testing.assert_allclose(ratios[1], item.mono[:3], rtol=1e-6)
+    assert energies[0][2] > 1.1 * energies[1][2]
+
+
+def test_zero_has_the_limit_of_an_exponential(instruments):
+    """Without counts or background the upper limit is that of zero counts at 68 %."""
+    seen = rows(instruments, "csc", 3000, 4.0)
+    columns = csc_band_columns(seen, np.random.default_rng(1))
+    background = seen.scale[:, None] * values(columns, "cnts_aperbkg_")
+    empty = (values(columns, "cnts_aper_") == 0) & (background < 0.01)
+    limit = values(columns, "src_cnts_aper_hilim_") * values(columns, "psf_frac_aper_")
+    assert empty.sum() > 200
+    assert np.median(limit[empty]) == pytest.approx(-np.log(1 - 0.68), rel=0.02)
+
+
+def test_hardness_of_photon_fluxes():
+    """Hardness ratios of simple numbers, with limits that enclose them."""
+    columns = {f"photflux_aper_{part}{b}": (np.array([v + d]),) for b, v in (("h", 1.0), ("s", 4.0))
+               for part, d in (("", 0.0), ("lolim_", -0.1), ("hilim_", 0.1))}
+    ratio, low, high = hardness(columns, "h", "s")
+    assert ratio[0] == pytest.approx(-0.6)
     assert -1 <= low[0] < ratio[0] < high[0] <= 1
 
 
-@pytest.mark.parametrize("recipe", CSC_RECIPES)
-def test_recipes_give_back_what_was_there(recipe):
-    """Bright rows without background come back with their counts, and with the area of their flux."""
-    bins = csc_bins(_photometry([400, 900, 100]), recipe)
-    np.testing.assert_allclose(bins.counts[0], [400, 900, 100], rtol=0.002)
-    reference = np.sqrt(bins.e_lo * bins.e_hi) / [0.85, 1.6, 4.5] if recipe == "energy flux" else 1.0
-    np.testing.assert_allclose(bins.area[0], np.ravel(1e7 * reference * np.ones(3)), rtol=0.002)
-    assert bool(bins.energy_weighted[0]) is (recipe == "energy flux")
-
-
-def test_undetected_bands_have_no_counts_but_an_area():
-    """A flux of zero is zero counts on the area that its limit implies."""
-    bins = csc_bins(_photometry([0, 10, 0]), "photon flux")
-    np.testing.assert_array_equal(bins.counts[0, [0, 2]], 0)
-    np.testing.assert_allclose(bins.area[0, [0, 2]], 1e7, rtol=1e-12)
-
-
-def test_unknown_recipe_is_refused():
-    """The message lists the recipes."""
-    with pytest.raises(ParameterError, match="aperture counts, photon flux, energy flux"):
-        csc_bins(_photometry([1, 1, 1]), "guess")
-
-
-@pytest.mark.parametrize("recipe", CSC_RECIPES)
-def test_csc_bands_expect_what_folding_says(instruments, recipe):
-    """Mean counts of bright rows agree with area times incident flux, after background."""
-    spectra = np.repeat(SPECTRUM[None], 400, axis=0)
-    bins, truth = observe_csc_bands(spectra, instruments["csc"], np.random.default_rng(0), recipe, (3e4, 3e4))
-    rate = instruments["csc"].band_matrix @ SPECTRUM
-    centre = 0.5 * (instruments["csc"].band_edges[1:] + instruments["csc"].band_edges[:-1])
-    band = np.searchsorted(EDGES, centre) - 1
-    share = np.array([rate[band == k].sum() for k in range(3)]) / rate.sum()
-    predicted = (bins.unfolded_weights() @ SPECTRUM) / (truth["counts"] / rate.sum())[:, None]
-    # area times flux, redistribution left out
-    np.testing.assert_allclose(np.median(predicted, axis=0), share * rate.sum(), rtol=0.15)
-    if recipe == "aperture counts":
-        net = (bins.counts - bins.background).mean(axis=0) / 3e4
-        np.testing.assert_allclose(net, share, atol=0.01)
+@pytest.mark.parametrize("recipe", RECIPES["csc"])
+def test_bright_rows_come_back(instruments, recipe):
+    """Areas read out of bright rows are the band's mean area; energy fluxes those of the spectrum."""
+    item = instruments["csc"]
+    bins, seen = observe_bands(np.repeat(SPECTRUM[None], 400, axis=0), item, np.random.default_rng(0), recipe,
+                               (3e4, 3.001e4))
+    assert bins.valid.all() and bins.energy_weighted.all() == (recipe == "energy flux")
+    if recipe == "energy flux":
+        found = (bins.counts - bins.background) / (bins.unfolded_weights() @ SPECTRUM)
+        # redistribution left out
+        np.testing.assert_allclose(np.median(found, axis=0), 1.0, rtol=0.13)
+        return
+    member = seen.member(CSC.bands)
+    width = np.diff(item.band_edges)
+    mean = (item.band_area() * width) @ member / (width @ member)
+    np.testing.assert_allclose(np.median(bins.area / seen.exposure[:, None], axis=0), mean, rtol=0.03)
 
 
 def test_erosita_bands(instruments):
     """Five bands, whole counts, the mean as folded."""
-    spectra = np.repeat(SPECTRUM[None], 300, axis=0)
-    bins, _ = observe_erosita_bands(spectra, instruments["erosita"], np.random.default_rng(0), (3e3, 3e3))
+    seen = rows(instruments, "erosita", 300, 3e3)
+    bins = read_published(seen, "aperture counts", np.random.default_rng(1))
     rate = instruments["erosita"].band_matrix @ SPECTRUM
     assert np.all(bins.counts == np.round(bins.counts))
     net = (bins.counts - bins.background).mean(axis=0)
-    np.testing.assert_allclose(net, 3e3 * rate / rate.sum(), rtol=0.05, atol=30)
+    np.testing.assert_allclose(net, 3e3 * rate / rate.sum(), rtol=0.05, atol=40)
+
+
+def test_batches_depend_on_their_counter_alone(instruments):
+    """The same counter gives the same batch, another one another; seeing changes bins, not sources."""
+    items = list(instruments.values())
+    first, again, other = (training_batch(5, counter, items) for counter in (3, 3, 4))
+    for (bins, sources), (same, _), (unlike, _) in zip(first, again, other, strict=True):
+        for name in FIELDS:
+            np.testing.assert_array_equal(getattr(bins, name), getattr(same, name))
+        assert np.any(bins.counts != unlike.counts)
+        assert np.isfinite(sources.truth["nh"]).all()
+    seen = training_batch(5, 3, items, see=lambda spectra, item: spectra * (ENERGY_MID > 2.0))
+    np.testing.assert_array_equal(seen[0][1].spectrum, first[0][1].spectrum)
+    assert np.median(seen[0][0].counts[:, 0]) < np.median(first[0][0].counts[:, 0])
+    assert CHUNK >= 16
+
+
+def test_conditions_are_within_their_ranges():
+    """Every value lies in its range and names a reference; apertures of mock catalogues are the same."""
+    for parameters in LITERATURE.values():
+        for name, (value, low, high, _, reference) in parameters.items():
+            assert low <= value <= high, name
+            assert reference in "ABCDE"
+    assert CONDITIONS["csc"].aperture_fraction == LITERATURE["csc"]["fraction"][0]
 
 
 def test_spectra_are_poisson(instruments):

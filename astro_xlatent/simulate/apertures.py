@@ -1,0 +1,83 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Source and background apertures of simulated rows: what photometry starts from.
+
+A mission's maker of columns turns them into what its catalogue publishes (see
+`astro_xlatent.simulate.published`).
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+__all__ = ["Apertures"]
+
+
+@dataclass
+class Apertures:
+    """
+    Rows in the sub-bands of their mission's catalogue.
+
+    Attributes
+    ----------
+    mission : str
+    edges : ndarray, shape (n_sub + 1,)
+        Of the sub-bands in keV.
+    counts, off, background : ndarray, shape (rows, n_sub)
+        Counts in the source aperture and in the background region; expected
+        background in the source aperture.
+    scale : ndarray, shape (rows,)
+        Area of the source aperture over that of the background region.
+    area : ndarray, shape (rows, n_sub)
+        Exposure times mean area in cm2 s, aperture fraction included, as the
+        observatory believes it to be.
+    mono : ndarray, shape (rows, 4)
+        The same at the effective energies of the CSC's bands s, m, h, b.
+    fraction, exposure, off_axis, epoch : ndarray, shape (rows,)
+        Share of the point-spread function in the aperture, s, arcmin, decimal
+        year (NaN: unknown).
+    detector : ndarray of str, shape (rows,)
+        As catalogues write it (``"ACIS-7"``); empty: unknown.
+    """
+
+    mission: str
+    edges: np.ndarray
+    counts: np.ndarray
+    off: np.ndarray
+    background: np.ndarray
+    scale: np.ndarray
+    area: np.ndarray
+    mono: np.ndarray
+    fraction: np.ndarray
+    exposure: np.ndarray
+    off_axis: np.ndarray
+    epoch: np.ndarray
+    detector: np.ndarray
+
+    def __len__(self):
+        return len(self.counts)
+
+    @classmethod
+    def _row_fields(cls):
+        return [f.name for f in fields(cls) if f.name not in ("mission", "edges")]
+
+    def __getitem__(self, rows):
+        """Select rows."""
+        parts = {name: getattr(self, name)[rows] for name in self._row_fields()}
+        return Apertures(self.mission, self.edges, **parts)
+
+    @classmethod
+    def concatenate(cls, parts):
+        """Rows of several parts of one mission."""
+        stacked = {n: np.concatenate([getattr(p, n) for p in parts]) for n in cls._row_fields()}
+        return cls(parts[0].mission, parts[0].edges, **stacked)
+
+    @property
+    def centre(self):
+        """Middles of the sub-bands in keV."""
+        return 0.5 * (self.edges[:-1] + self.edges[1:])
+
+    def member(self, bands):
+        """Which sub-bands are in bands ``(name, low, high)``, 0 or 1, shape (n_sub, bands)."""
+        inside = [(self.centre > low) & (self.centre < high) for _, low, high in bands]
+        return np.stack(inside, axis=1).astype(float)

@@ -1,0 +1,194 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Under which conditions sources are observed: the population of observations.
+
+`LITERATURE` gives what training draws, as `families.parameters` does for sources:
+value, range, unit and reference of every parameter. `CONDITIONS` gives how a
+simulated catalogue sees its fields.
+
+References
+----------
+.. [A] Chandra Source Catalog 2, rows of the MATCH fields, at most two a source:
+   net counts = (aperture counts - ratio x background counts) / fraction holds
+   for all bands of a row and gives ratio and fraction; limits, zeros and missing
+   fluxes are counted (``benchmarks/judge_rows.py`` compares the outcome)
+.. [B] Evans et al. 2024, ApJS 274, 22, and the catalogue's pages on columns,
+   fluxes, and aperture photometry values and errors (cxc.cfa.harvard.edu/csc)
+.. [C] Merloni et al. 2024, A&A 682, A34; Brunner et al. 2022, A&A 661, A1 (eROSITA)
+.. [D] Webb et al. 2020, A&A 641, A136 (4XMM); Carter & Read 2007, A&A 464, 1155
+.. [E] our choice: wider than archives, so that no user's spectrum lies outside
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from astro_xlatent.core.errors import MissionError
+
+__all__ = ["CONDITIONS", "LITERATURE", "Conditions", "condition", "draw_geometry", "log_uniform"]
+
+#: mission or mode -> parameter -> (value, low, high, unit, reference).
+LITERATURE = {
+    "csc": {
+        "counts_low": (4.0, 2.0, 10.0, "counts", "E"),
+        "counts_high": (5000.0, 1e3, 1e5, "counts", "E"),
+        # expected background counts in 0.5-7 keV: level x N**slope, log-normal
+        "background_level": (1.6, 1.0, 4.0, "counts", "A"),
+        "background_slope": (0.42, 0.2, 0.7, "", "A"),
+        "background_scatter": (2.2, 1.2, 2.5, "e-folds", "A"),
+        "significance": (2.0, 1.5, 3.0, "sigma", "B"),
+        # aperture over background region, log-normal
+        "ratio": (0.042, 0.02, 0.1, "", "A"),
+        "ratio_scatter": (0.4, 0.2, 0.8, "e-folds", "A"),
+        "fraction": (0.94, 0.85, 0.97, "", "A"),
+        # apertures of bright sources are larger
+        "fraction_of_counts": (0.025, 0.01, 0.04, "per dex above 60 counts", "A"),
+        "fraction_of_background": (0.01, 0.005, 0.02, "per dex above 10 counts", "A"),
+        "fraction_scatter": (0.012, 0.01, 0.04, "", "A"),
+        "fraction_between_bands": (0.008, 0.004, 0.015, "", "A"),
+        # crowded or extended sources: smaller fractions and larger ratios, log-uniform up to these
+        "odd_apertures": (0.08, 0.05, 0.2, "share of rows", "A"),
+        "odd_fraction": (0.72, 0.6, 0.8, "", "A"),
+        "odd_ratio": (0.5, 0.2, 1.0, "", "A"),
+        "limit_width": (1.12, 1.05, 1.15, "sigma", "A"),
+        "limit_scatter": (0.02, 0.01, 0.06, "", "A"),
+        "energy_limit_scatter": (0.02, 0.01, 0.05, "", "A"),
+        "no_areas": (0.5, 0.3, 0.7, "share of rows", "E"),
+    },
+    "erosita": {
+        "counts_low": (4.0, 2.0, 10.0, "counts", "C"),
+        "counts_high": (5000.0, 1e3, 1e5, "counts", "C"),
+        "background_low": (3e-3, 1e-3, 1e-2, "of source counts", "C"),
+        "background_high": (1.0, 0.5, 2.0, "of source counts", "C"),
+        "exposure_scatter": (0.03, 0.01, 0.05, "", "C"),
+        "fitted": (0.3, 0.1, 0.5, "share of rows", "E"),
+    },
+    "xmm": {
+        "counts_low": (6.0, 3.0, 15.0, "counts", "D"),
+        "counts_high": (5000.0, 1e3, 1e5, "counts", "D"),
+        "background_low": (3e-2, 1e-2, 1e-1, "of source counts", "D"),
+        "background_high": (3.0, 1.0, 5.0, "of source counts", "D"),
+        "exposure_scatter": (0.03, 0.01, 0.05, "", "D"),
+        "fraction": (0.8, 0.7, 0.9, "", "D"),
+    },
+    "spectra": {
+        "counts_low": (5.0, 3.0, 20.0, "counts", "E"),
+        "counts_high": (20000.0, 1e4, 1e5, "counts", "E"),
+        "background_low": (1e-3, 1e-4, 1e-2, "of source counts", "E"),
+        "background_high": (3.0, 1.0, 5.0, "of source counts", "E"),
+        "ratio_low": (0.01, 0.005, 0.02, "", "E"),
+        "ratio_high": (0.5, 0.3, 1.0, "", "E"),
+        "unknown_background": (0.08, 0.05, 0.2, "share of rows", "E"),
+    },
+}
+#: Lower and upper ends of the energy ranges that analysts choose, keV; half of the rows keep everything.
+ENERGY_STARTS, ENERGY_STOPS = (0.0, 0.0, 0.3, 0.4, 0.5), (99.0, 99.0, 8.0, 7.0, 5.0)
+#: Share of bands s, m, h without any event whose energy flux the CSC leaves out [A].
+NO_ENERGY_FLUX = (0.77, 0.78, 0.85)
+
+
+def condition(mission: str, name: str) -> float:
+    """
+    Value of a parameter of the observations.
+
+    Examples
+    --------
+    >>> from astro_xlatent.simulate.conditions import condition
+    >>> condition("csc", "ratio")
+    0.042
+    """
+    if mission not in LITERATURE:
+        msg = f"mission is {mission!r}; conditions are known for {', '.join(LITERATURE)}"
+        raise MissionError(msg)
+    return LITERATURE[mission][name][0]
+
+
+def draw_geometry(mission: str, counts: np.ndarray, background: np.ndarray,
+                  rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Draw apertures by expected counts of source and background.
+
+    Background regions of Chandra stand for all missions.
+
+    Returns
+    -------
+    ratio, fraction : ndarray, shape (n,)
+        Area of the source aperture over that of the background region, and share of
+        the point-spread function in the source aperture (1 where no catalogue corrects for it).
+    """
+    c, n = {name: value[0] for name, value in LITERATURE["csc"].items()}, len(counts)
+    ratio = c["ratio"] * np.exp(c["ratio_scatter"] * rng.standard_normal(n))
+    if mission != "csc":
+        value = LITERATURE[mission].get("fraction", (1.0,))[0]
+        return ratio, np.full(n, value)
+    typical = c["fraction"] + c["fraction_of_counts"] * np.log10(counts / 60.0)
+    typical = typical + c["fraction_of_background"] * np.log10(np.maximum(background, 0.1) / 10.0)
+    fraction = np.clip(typical + c["fraction_scatter"] * rng.standard_normal(n), 0.5, 0.99)
+    odd, odd_ratio = rng.random((2, n)) < c["odd_apertures"]
+    ratio = np.where(odd_ratio, log_uniform(rng, c["ratio"], c["odd_ratio"], n), ratio)
+    return ratio, np.where(odd, rng.uniform(c["odd_fraction"], c["fraction"], n), fraction)
+
+
+def log_uniform(rng, low, high, size=None):
+    """Draw log-uniform numbers."""
+    return np.exp(rng.uniform(np.log(low), np.log(high), size))
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """
+    How a mission's simulated catalogue sees its fields.
+
+    Attributes
+    ----------
+    cameras : tuple of (str, float, float)
+        Curve, its share, and background in counts/s/arcsec2 in ``band``.
+    epochs : tuple of float
+        First and last decimal year.
+    exposure, exposure_dex : float
+        Median in s, and scatter in dex.
+    aperture_fraction : float
+        Share of the point-spread function in the source aperture.
+    radius : float
+        Aperture radius in arcsec (on axis).
+    band : tuple of float
+        Detection band in keV, in which counts are quoted.
+    field : float
+        Largest distance of a source from the pointing, arcmin.
+    slope, faintest : float
+        Expected counts N follow N(>N) ~ N**-slope above ``faintest``.
+    likelihood : float
+        Rows are detections: -ln P(background alone gives as many counts)
+        exceeds this.
+    """
+
+    cameras: tuple
+    epochs: tuple
+    exposure: float
+    exposure_dex: float
+    aperture_fraction: float
+    radius: float
+    band: tuple
+    field: float
+    slope: float
+    faintest: float
+    likelihood: float
+
+
+#: Chandra: exposures log-normal around 30 ks (the release's 245 Ms over 10,382
+#: observations, weighted with the sources found); apertures of radius
+#: 1" + 10" (theta / 10')**2 (Hickox & Markevitch 2006, ApJ 645, 95); background so that
+#: apertures between 4' and 14' hold what those of [A] hold. eROSITA: one survey of 340 s,
+#: vignetted about 150 s in 0.2-2.3 keV [C], 75 % apertures of 30", a background of about
+#: half a count. XMM: 15 ks, apertures of 25", background of [D] to a factor of two.
+CONDITIONS = {
+    "csc": Conditions(
+        (("acis-i", 0.5, 1.4e-6), ("acis-s", 0.5, 3.4e-6)), (2000.0, 2025.0), 30e3, 0.35,
+        condition("csc", "fraction"), 1.0, (0.5, 7.0), 14.0, 1.1, 2.0, 10.0),
+    "erosita": Conditions(
+        (("erosita-survey", 1.0, 4e-7),), (2019.95, 2020.44), 340.0, 0.25, 0.75, 30.0,
+        (0.2, 2.3), 90.0, 1.4, 2.0, 6.0),
+    "xmm": Conditions(
+        (("xmm-pn", 0.6, 6e-7), ("xmm-mos", 0.4, 2e-7)), (2000.2, 2025.0), 15e3, 0.3,
+        condition("xmm", "fraction"), 25.0, (0.2, 12.0), 14.0, 1.1, 3.0, 6.0),
+}

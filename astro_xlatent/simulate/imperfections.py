@@ -1,0 +1,329 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+What real observations have and ideal ones lack: errors of calibration, and spectra unlike their family.
+
+The counts of an imperfect observation are drawn from what really arrives
+and is really recorded; the reader is told the nominal response, and the
+latents to find stay those of the family's own spectrum. A model trained so
+learns which details of a spectrum not to trust.
+
+Everything that acts before counts are drawn is written as a factor on the
+incident spectrum, so that any simulation that folds spectra through the
+nominal response can use it: R (f A) s = R A (f s).
+
+Amplitudes are standard deviations unless they are called a range.
+
+References
+----------
+Drake et al. 2006, SPIE 6270, 62701I, and Lee et al. 2011, ApJ 731, 126:
+curves of the effective area drawn within the limits of its calibration,
+smooth between edges and with steps at them. Gain of ACIS: Chandra
+Calibration Status Summary (Chandra X-ray Center). Background: Bartalucci
+et al. 2014, A&A 566, A25. Pile-up: Davis 2001, ApJ 562, 575.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.physics.absorption import absorption_cross_section
+from astro_xlatent.physics.grid import ENERGY_MID
+from astro_xlatent.physics.plasma import plasma
+
+__all__ = ["PIECES", "add_soft_gas", "area_factor", "check_pieces", "deviate", "gain_shift", "imperfect",
+           "misjudge_background", "pile_up"]
+
+#: Smooth error of the effective area: a few per cent in Drake et al. (2006), 10 %
+#: between front- and back-illuminated chips of ACIS.
+AREA_SMOOTH = 0.05
+#: Step of the area at every edge.
+AREA_STEP = 0.015
+#: K edges of oxygen (filters, contamination) and silicon (detector), M5 edge of the
+#: mirrors' iridium, keV (X-ray Data Booklet, LBNL 2009).
+AREA_EDGES = (0.543, 1.839, 2.040)
+#: Relative error of the energy scale. The Chandra X-ray Center states 0.3 % before and 0.5 %
+#: after 2022 for whole chips; single positions and the other missions are known less well.
+GAIN = 0.008
+#: Share of sources that are just what their family says.
+TRUE_TO_FAMILY = 1 / 3
+#: Range, log-uniform, of the deviation of the other sources' spectra. No survey has
+#: measured it; the residuals of single-component fits to bright sources are of this size.
+DEVIATION_RANGE = (0.02, 0.25)
+#: Share of sources with gas of their host or field in the aperture.
+GAS_SHARE = 0.2
+#: Range of its temperature in keV: hot gas of galaxies and star-forming regions
+#: (Mineo, Gilfanov & Sunyaev 2012, MNRAS 426, 1870: 0.24 and 0.71 keV).
+GAS_KT_RANGE = (0.15, 0.9)
+#: Range, log-uniform, of its photons relative to the source's, 0.5 to 2 keV.
+GAS_FLUX_RANGE = (0.01, 0.5)
+#: Range, log-uniform, of the column before it, 1/cm2: that of our Galaxy out of its plane.
+GAS_NH_RANGE = (1e20, 2e21)
+#: Error of the background's normalisation, of every source: 2 % in the continuum, 5 % in lines.
+BACKGROUND = 0.03
+#: Share of Chandra's sources with some pile-up. It depends on the rate, not on the counts:
+#: in faint sources it is there, too, and lost in the noise.
+PILE_UP_SHARE = 0.1
+#: Range, log-uniform, of the share of photons that meet another in their frame.
+PILE_UP_RANGE = (0.005, 0.08)
+#: Share of pairs that survive grade selection (Davis 2001 fits values of 0.5 to 0.9).
+PILE_UP_GRADE = 0.6
+# ln(energy) between the knots of smooth curves, and the width of their kernel: a curve
+# has about six independent values between 0.3 and 10 keV.
+_KNOT_STEP, _KERNEL = 0.4, 0.55
+# Below this share of the largest area, no counts of a shifted or piled spectrum are followed.
+_LITTLE_AREA = 1e-3
+
+#: Names of the pieces, each of which can be left out.
+PIECES = ("area", "gain", "deviation", "soft gas", "background", "pile-up")
+
+
+def check_pieces(pieces):
+    """
+    Check names of pieces.
+
+    Parameters
+    ----------
+    pieces : iterable of str
+
+    Returns
+    -------
+    pieces : tuple of str
+
+    Raises
+    ------
+    ParameterError
+        If one is not of `PIECES`.
+    """
+    pieces = tuple(pieces)
+    unknown = sorted(set(pieces) - set(PIECES))
+    if unknown:
+        msg = f"imperfections are {unknown}; allowed: {', '.join(PIECES)}"
+        raise ParameterError(msg)
+    return pieces
+
+
+def _log_uniform(rng, low, high, size):
+    return np.exp(rng.uniform(np.log(low), np.log(high), size))
+
+
+@lru_cache(maxsize=4)
+def _kernels(energy):
+    x = np.log(np.frombuffer(energy))
+    knots = np.arange(x[0] - 2 * _KERNEL, x[-1] + 2 * _KERNEL, _KNOT_STEP)
+    kernels = np.exp(-0.5 * ((x - knots[:, None]) / _KERNEL) ** 2)
+    return kernels / np.sqrt(np.sum(kernels**2, axis=0))
+
+
+def _smooth(energy, rng, n):
+    """Smooth Gaussian curves of unit variance at every energy, shape (n, energies)."""
+    kernels = _kernels(np.ascontiguousarray(energy, float).tobytes())
+    return rng.standard_normal((n, len(kernels))) @ kernels
+
+
+def area_factor(energy, rng, n):
+    """
+    Draw errors of an effective area.
+
+    Parameters
+    ----------
+    energy : ndarray, shape (energies,)
+        keV, increasing.
+    rng : `numpy.random.Generator`
+    n : int
+        Number of curves.
+
+    Returns
+    -------
+    factor : ndarray, shape (n, energies)
+        True over nominal area.
+    """
+    log_factor = AREA_SMOOTH * _smooth(energy, rng, n)
+    for edge in AREA_EDGES:
+        log_factor += AREA_STEP * rng.standard_normal((n, 1)) * (energy > edge)
+    return np.exp(log_factor)
+
+
+def deviate(spectra, rng, energy=ENERGY_MID):
+    """
+    Bend spectra smoothly away from their family, but for a third of them.
+
+    Parameters
+    ----------
+    spectra : ndarray, shape (rows, n_energy)
+        Incident photons per bin.
+    rng : `numpy.random.Generator`
+    energy : ndarray, shape (n_energy,), optional
+        keV.
+
+    Returns
+    -------
+    spectra : ndarray, shape (rows, n_energy)
+    """
+    rows = len(spectra)
+    size = _log_uniform(rng, *DEVIATION_RANGE, rows) * (rng.random(rows) > TRUE_TO_FAMILY)
+    factor = np.exp(size[:, None] * _smooth(energy, rng, rows))
+    return spectra * factor.astype(spectra.dtype)
+
+
+@lru_cache(maxsize=1)
+def _gas():
+    """Plasma of 16 temperatures with a photon between 0.5 and 2 keV, and what 1e20/cm2 absorbs."""
+    spectra = plasma(np.geomspace(*GAS_KT_RANGE, 16))
+    soft = (ENERGY_MID > 0.5) & (ENERGY_MID < 2.0)
+    spectra = spectra / spectra[:, soft].sum(axis=1, keepdims=True)
+    return spectra.astype(np.float32), 1e20 * absorption_cross_section(ENERGY_MID), soft
+
+
+def add_soft_gas(spectra, rng):
+    """
+    Add hot gas of a host or field to a fifth of the spectra.
+
+    Parameters
+    ----------
+    spectra : ndarray, shape (rows, N_ENERGY)
+        Incident photons per bin of `~astro_xlatent.physics.grid`.
+    rng : `numpy.random.Generator`
+
+    Returns
+    -------
+    spectra : ndarray, shape (rows, N_ENERGY)
+    """
+    templates, depth, soft = _gas()
+    chosen = np.flatnonzero(rng.random(len(spectra)) < GAS_SHARE)
+    gas = templates[rng.integers(len(templates), size=chosen.size)]
+    column = _log_uniform(rng, *GAS_NH_RANGE, chosen.size)[:, None] / 1e20
+    gas = gas * np.exp(-column * depth).astype(np.float32)
+    gas /= gas[:, soft].sum(axis=1, keepdims=True)
+    share = _log_uniform(rng, *GAS_FLUX_RANGE, chosen.size) * spectra[chosen][:, soft].sum(axis=1)
+    result = spectra.copy()
+    result[chosen] += (share[:, None] * gas).astype(spectra.dtype)
+    return result
+
+
+def gain_shift(spectra, area, gain, energy=ENERGY_MID):
+    """
+    Spectra that give through the nominal response what a wrong energy scale records.
+
+    Parameters
+    ----------
+    spectra : ndarray, shape (rows, n_energy)
+        Incident photons per bin of an even grid.
+    area : ndarray, shape (n_energy,)
+        Effective area; its edges move with the scale.
+    gain : float
+        Photons of energy E are recorded as of (1 + gain) E.
+    energy : ndarray, shape (n_energy,), optional
+        Middles of the bins, keV.
+
+    Returns
+    -------
+    spectra : ndarray, shape (rows, n_energy)
+        Unchanged where the area is below a thousandth of its largest.
+    """
+    step = energy[1] - energy[0]
+    position = (energy / (1 + gain) - energy[0]) / step
+    lower = np.clip(np.floor(position).astype(int), 0, len(energy) - 2)
+    weight = (position - lower).clip(0, 1).astype(spectra.dtype)
+    counts = spectra * area.astype(spectra.dtype)
+    moved = (counts[:, lower] * (1 - weight) + counts[:, lower + 1] * weight) / (1 + gain)
+    return _over_area(moved, spectra, area)
+
+
+def _over_area(counts, spectra, area):
+    """Counts over area; where there is hardly any area, the spectra as they were."""
+    seen = area > _LITTLE_AREA * area.max()
+    result = spectra.copy()
+    result[:, seen] = counts[:, seen] / area[seen]
+    return result
+
+
+def pile_up(spectra, area, fraction, energy=ENERGY_MID):
+    """
+    Spectra that give through the nominal response what a piled-up detector records.
+
+    Parameters
+    ----------
+    spectra : ndarray, shape (rows, n_energy)
+        Incident photons per bin of an even grid.
+    area : ndarray, shape (n_energy,)
+        Effective area.
+    fraction : ndarray, shape (rows,)
+        Share of photons that meet another one. Two of them are recorded as one
+        of the sum of their energies, or not at all.
+    energy : ndarray, shape (n_energy,), optional
+        Middles of the bins, keV.
+
+    Returns
+    -------
+    spectra : ndarray, shape (rows, n_energy)
+        The first order of Davis (2001). Pairs where there is hardly any area are lost.
+    """
+    counts = spectra * area
+    n = counts.shape[1]
+    transformed = np.fft.rfft(counts, 2 * n, axis=1)
+    # Bins i and j add up to energy i + j + offset in units of the bin, half a bin aside at most.
+    offset = int(energy[0] / (energy[1] - energy[0]))
+    pairs = np.fft.irfft(transformed**2, 2 * n, axis=1)[:, :n - offset].clip(min=0)
+    pairs /= np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
+    piled = (1 - fraction[:, None]) * counts
+    piled[:, offset:] += 0.5 * PILE_UP_GRADE * fraction[:, None] * pairs
+    return _over_area(piled.astype(spectra.dtype), spectra, area)
+
+
+def imperfect(spectra, instrument, rng, pieces=PIECES):
+    """
+    Incident spectra as an imperfectly known instrument sees them, for one pointing.
+
+    Parameters
+    ----------
+    spectra : ndarray, shape (rows, N_ENERGY)
+        Of the families, incident photons per bin of `~astro_xlatent.physics.grid`.
+    instrument : `~astro_xlatent.simulate.instruments.Instrument`
+        Errors of its area and gain are drawn once for all rows; only Chandra's
+        have pile-up.
+    rng : `numpy.random.Generator`
+    pieces : sequence of str, optional
+        Which of `PIECES`; without any, nothing is drawn.
+
+    Returns
+    -------
+    spectra : ndarray, shape (rows, N_ENERGY)
+        To be folded through the nominal response.
+    """
+    area = instrument.matrix.sum(axis=0)
+    if "deviation" in pieces:
+        spectra = deviate(spectra, rng)
+    if "soft gas" in pieces:
+        spectra = add_soft_gas(spectra, rng)
+    if "area" in pieces:
+        spectra = spectra * area_factor(ENERGY_MID, rng, 1).astype(spectra.dtype)
+    if "pile-up" in pieces and instrument.mission == "csc":
+        chosen = np.flatnonzero(rng.random(len(spectra)) < PILE_UP_SHARE)
+        if chosen.size:
+            spectra = spectra.copy()
+            spectra[chosen] = pile_up(spectra[chosen], area, _log_uniform(rng, *PILE_UP_RANGE, chosen.size))
+    if "gain" in pieces:
+        spectra = gain_shift(spectra, area, GAIN * rng.standard_normal())
+    return spectra
+
+
+def misjudge_background(background, rng, pieces=PIECES):
+    """
+    Estimates of the background that are wrong by a few per cent, the same in all bins of a row.
+
+    Parameters
+    ----------
+    background : ndarray, shape (rows, bins)
+        What a perfect reader would be told.
+    rng : `numpy.random.Generator`
+    pieces : sequence of str, optional
+        Without ``background``, nothing is drawn or changed.
+
+    Returns
+    -------
+    background : ndarray, shape (rows, bins)
+    """
+    if "background" not in pieces:
+        return background
+    return background * np.exp(BACKGROUND * rng.standard_normal((len(background), 1)))

@@ -1,0 +1,165 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The settings of a training run, and that a run which goes on has the same ones.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.model.network import Config
+from astro_xlatent.model.pretrained import replace_file
+from astro_xlatent.simulate.imperfections import PIECES, check_pieces
+
+__all__ = ["PRECISIONS", "Settings", "keep_settings", "stored_settings"]
+
+#: Arithmetic of matrix products: IEEE; with 10-bit mantissae on a GPU; brain floats where harmless.
+PRECISIONS = ("float32", "tf32", "bfloat16")
+_FILE = "settings.json"
+# What may differ when a run goes on: it changes neither batches nor steps.
+_FREE = ("name", "version", "notes", "device", "workers", "max_seconds", "deterministic", "save_every",
+         "calibration_batches")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training run is made of; read from and written to JSON."""
+
+    name: str = "xlatent"
+    version: str = "0.1"
+    #: "" makes a name from the teacher's weights: each teacher defines a space of its own.
+    latent_space: str = ""
+    seed: int = 1
+    pool: int = 60000
+    teacher_steps: int = 6000
+    encoder_steps: int = 5000
+    #: Simulated batches that are joined into one step of the encoder.
+    batches_per_step: int = 1
+    learning_rate: float = 1e-3
+    #: Of the encoder on a GPU, one of `PRECISIONS`.
+    precision: str = "float32"
+    #: Imperfections of observations that are left out, of `astro_xlatent.simulate.imperfections.PIECES`.
+    without: tuple = ()
+    #: Of 256 observations, for each mode; 0 stops when the encoder is trained.
+    calibration_batches: int = 60
+    width: int = 96
+    n_layers: int = 4
+    #: Model, by name or folder, whose teacher, decoder and latent space are kept and whose
+    #: encoder is the starting point; "" for random weights and a teacher of one's own.
+    start_from: str = ""
+    notes: str = ""
+    #: "auto" takes a GPU if there is one.
+    device: str = "auto"
+    #: Processes that simulate; -1 leaves one core to the training, 0 simulates in its process.
+    workers: int = -1
+    #: Stop with a checkpoint after this time; 0 for none.
+    max_seconds: float = 0.0
+    #: On a GPU, the same numbers every time, a little slower.
+    deterministic: bool = True
+    #: Steps between checkpoints.
+    save_every: int = 200
+
+    def __post_init__(self):
+        object.__setattr__(self, "without", check_pieces(self.without))
+        if self.precision not in PRECISIONS:
+            msg = f"precision is {self.precision!r}; allowed: {', '.join(PRECISIONS)}"
+            raise ParameterError(msg)
+        for name, least in (("batches_per_step", 1), ("save_every", 1), ("workers", -1), ("max_seconds", 0)):
+            if getattr(self, name) < least:
+                msg = f"{name} is {getattr(self, name)}; it must be {least} or more"
+                raise ParameterError(msg)
+
+    @classmethod
+    def read(cls, path):
+        """Read a JSON file; unknown names are an error."""
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            msg = f"{path}: unknown settings {unknown}; allowed: {sorted(known)}"
+            raise ParameterError(msg)
+        return cls(**values)
+
+    @property
+    def imperfections(self):
+        """Names of the imperfections that are left."""
+        return tuple(piece for piece in PIECES if piece not in self.without)
+
+    @property
+    def n_workers(self):
+        """Number of worker processes on this machine."""
+        return self.workers if self.workers >= 0 else (os.cpu_count() or 1) - 1
+
+    def chosen_device(self):
+        """Name of the device of torch; refused if torch cannot use it."""
+        import torch
+
+        name = self.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            torch.zeros(1, device=name)
+        except (RuntimeError, AssertionError) as error:
+            msg = (f"device is {name!r}, which torch cannot use ({error}); allowed: auto, cpu, "
+                   "cuda where there is a GPU")
+            raise ParameterError(msg) from error
+        return name
+
+    def network(self):
+        """Sizes of the networks."""
+        return Config(width=self.width, n_layers=self.n_layers)
+
+
+def stored_settings(folder):
+    """Settings of the run in a folder, or the defaults if there is none."""
+    stored = _stored(folder)
+    return Settings() if stored is None else stored[0]
+
+
+def _stored(folder):
+    """Settings and digest of the instruments of the run in a folder, or None."""
+    path = Path(folder) / _FILE
+    if not path.exists():
+        return None
+    values = json.loads(path.read_text(encoding="utf-8"))
+    instruments = values.pop("instruments")
+    return Settings(**values), instruments
+
+
+def keep_settings(folder, settings, instruments):
+    """
+    Write the settings of a run into its folder, or compare them with those there.
+
+    Parameters
+    ----------
+    folder : path-like
+        Of the run; holds ``settings.json`` if it has begun.
+    settings : Settings
+    instruments : str
+        Digest of the file of instruments.
+
+    Returns
+    -------
+    settings : Settings
+
+    Raises
+    ------
+    ParameterError
+        If one differs that the steps so far depend on.
+    """
+    stored = _stored(folder)
+    if stored is not None:
+        old, digest = stored
+        # Left open it is that of the run, known since.
+        settings = replace(settings, latent_space=settings.latent_space or old.latent_space)
+        new = asdict(settings) | {"instruments": instruments}
+        for name, value in (asdict(old) | {"instruments": digest}).items():
+            if name not in _FREE and new[name] != value:
+                msg = (f"{name} is {new[name]!r}, the run in {folder} began with {value!r}; give that, or "
+                       f"another folder (what may change: {', '.join(_FREE)})")
+                raise ParameterError(msg)
+    text = json.dumps(asdict(settings) | {"instruments": instruments}, indent=1) + "\n"
+    replace_file(Path(folder) / _FILE, lambda p: p.write_text(text, encoding="utf-8"))
+    return settings

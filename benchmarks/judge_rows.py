@@ -1,0 +1,189 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Can simulated rows of the Chandra Source Catalog be told from real ones?
+
+Run ``python -m benchmarks.judge_rows DATA [rows]``, DATA being the folder with
+``csc20/``. Real ACIS rows with a unique match, at most two a source, are read by
+the package from energy fluxes, from photon fluxes and from aperture counts.
+Simulated rows have their chips, epochs and significances (summed over the bands
+s, m, h) and a mixture of classes that is fitted to the hardness of each side's energy
+fluxes, for what a field holds is not the simulator's. Prints,
+for every recipe and side of the sky, medians of what is published beside each other,
+and the area under the ROC curve of a discriminator above a significance of 8: of
+hardness, widths of limits, zeros and background, then also of counts ratios, which with the
+hardness tell the area; 0.5 is "cannot be told".
+"""
+
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from benchmarks.sky import SkySplit
+from astropy.table import Table
+
+from astro_xlatent.missions._columns import Columns
+from astro_xlatent.missions._csc_areas import chip_of, year_of
+from astro_xlatent.missions.csc import CSC, RICHEST_FIRST
+from astro_xlatent.missions.curves import acis_curve
+from astro_xlatent.missions.responses import default_response
+from astro_xlatent.simulate.apertures import Apertures
+from astro_xlatent.simulate.instruments import CHIPS, prepare
+from astro_xlatent.simulate.observe import draw_apertures
+from astro_xlatent.simulate.populations import CLASSES, draw_sources
+from astro_xlatent.simulate.rows_csc import csc_band_columns
+
+SIDES, BANDS = ("MATCH", "JUDGE"), "smh"
+LEAST_SIGNIFICANCE = 8.0
+# Columns of one table: those that the recipes read, and the net counts' limits.
+STEMS = ("cnts_aper_", "cnts_aperbkg_", *(f"{q}_aper_{e}" for q in ("src_cnts", "photflux", "flux")
+                                          for e in ("", "lolim_", "hilim_")))
+NAMES = [stem + b for stem in STEMS for b in BANDS] + ["detector", "gti_mjd_obs"]
+COUNTS = (8.0, 30000.0)
+_NAMES = {"acis-i": "ACIS-I", "acis-s": "ACIS-S", "acis-s-front": "ACIS-S-front"}
+
+
+def load_rows(data, rng):
+    """Real rows, names and sides."""
+    table = Table.read(Path(data) / "csc20" / "csc20_detections.csv.gz", format="ascii.csv")
+    side = SkySplit(table["ra"], table["dec"]).split
+    good = (np.ma.filled(table["instrument"], "") == "ACIS") & (np.ma.filled(table["match_type"], "") == "u")
+    order = rng.permutation(np.flatnonzero(good))
+    _, group = np.unique(np.asarray(table["name"])[order], return_inverse=True)
+    nth = np.zeros(order.size, int)
+    seen = {}
+    for k, g in enumerate(group.tolist()):
+        nth[k] = seen[g] = seen.get(g, -1) + 1
+    keep = np.sort(order[nth < 2])
+    return table[NAMES][keep], side[keep]
+
+
+def values(table, stem):
+    """Three bands of a column, shape (rows, 3)."""
+    cols = Columns(table)
+    return np.stack([cols.number(stem + b) for b in BANDS], axis=1)
+
+
+def significance(table):
+    """Net counts over their 68 % half-widths, added in quadrature."""
+    half = 0.5 * (values(table, "src_cnts_aper_hilim_") - values(table, "src_cnts_aper_lolim_"))
+    with np.errstate(all="ignore"):
+        return np.sqrt(np.nansum((values(table, "src_cnts_aper_") / half) ** 2, axis=1))
+
+
+def simulate(epochs, chips, per_class, rng):
+    """Rows of every class with the chips and epochs of real ones; the table and the class."""
+    parts, classes = [], []
+    years = (2 * np.round(epochs / 2)).astype(int)
+    kinds = np.array([_NAMES[acis_curve(chip)] for chip in chips.tolist()])
+    keys, number = np.unique(np.stack([kinds, years.astype("U4")], axis=1), axis=0, return_counts=True)
+    for (name, year), n in zip(keys.tolist(), number.tolist(), strict=True):
+        year = float(max(int(year), 2000))
+        item = prepare(name, "csc", default_response("csc", name, year), year, CHIPS[name])
+        index = np.repeat(np.arange(len(CLASSES)), max(1, round(per_class * n / len(epochs))))
+        spectra = draw_sources(index, rng).spectrum
+        for start in range(0, len(index), 16):
+            parts.append(draw_apertures(spectra[start:start + 16], item, rng, COUNTS))
+        classes.append(index)
+    made = csc_band_columns(Apertures.concatenate(parts), rng)
+    return Table({name: made[name][0] for name in NAMES}), np.concatenate(classes)
+
+
+def features(table, recipe):
+    """What a discriminator sees of rows, and the rows that the recipe can read."""
+    result = CSC(recipes=(recipe,)).read_bands(table)
+    bins, rows = result.bins, (result.recipe == recipe) & result.bins.valid.any(axis=1)
+    with np.errstate(all="ignore"):
+        net = np.where(bins.valid, np.maximum(bins.counts - bins.background, 0.0), np.nan)
+        flux = net / bins.area
+        shares = net / np.nansum(net, axis=1, keepdims=True)
+        hard = [(flux[:, j] - flux[:, i]) / (flux[:, j] + flux[:, i]) for i, j in ((0, 1), (1, 2), (0, 2))]
+        half = 0.5 * (values(table, "src_cnts_aper_hilim_") - values(table, "src_cnts_aper_lolim_"))
+        width = half / np.sqrt(np.maximum(values(table, "cnts_aper_"), 1.0))
+        columns = [*shares.T, *hard, *(net == 0).astype(float).T, *(~bins.valid).astype(float).T,
+                   np.log10(1.0 + np.nansum(net, axis=1))]
+        if recipe == "aperture counts":
+            columns += [*width.T, np.nansum(bins.background, axis=1) / np.nansum(bins.counts, axis=1)]
+    return np.stack(columns, axis=1), rows
+
+
+def mixture(real, made, classes, steps=200):
+    """Weights of the classes that reproduce the hardness of real rows, by expectation maximization."""
+    edges = np.linspace(-1.001, 1.001, 11)
+
+    def cell(h):
+        return np.digitize(np.nan_to_num(h[:, 0]), edges) * 12 + np.digitize(np.nan_to_num(h[:, 1]), edges)
+
+    real, made = cell(real), cell(made)
+    density = np.stack([np.bincount(made[classes == k], minlength=150) + 0.05 for k in range(len(CLASSES))])
+    density = density / density.sum(axis=1, keepdims=True)
+    weights = np.full(len(CLASSES), 1 / len(CLASSES))
+    for _ in range(steps):
+        share = weights[:, None] * density[:, real]
+        weights = (share / share.sum(axis=0)).mean(axis=1)
+    return weights
+
+
+def alike(target, offered, weight, n, rng):
+    """Rows with the significances ``target`` by weighted draws in narrow bins; n indices."""
+    edges = np.quantile(np.log(target), np.linspace(0, 1, 13))
+    edges[0], edges[-1] = edges[0] - 1e-9, edges[-1] + 1e-9
+    chosen = []
+    for low, high in pairwise(edges):
+        inside = np.flatnonzero((np.log(offered) > low) & (np.log(offered) <= high))
+        p = weight[inside] / weight[inside].sum()
+        chosen.append(rng.choice(inside, n // 12, p=p))
+    return np.concatenate(chosen)
+
+
+def auc(real, made, seed=0):
+    """Cross-validated area under the ROC curve, real against simulated."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    x, y = np.concatenate([real, made]), np.repeat([1, 0], [len(real), len(made)])
+    model = HistGradientBoostingClassifier(max_iter=80, learning_rate=0.08, max_leaf_nodes=8,
+                                           min_samples_leaf=15, l2_regularization=1.0, random_state=seed)
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    score = cross_val_predict(model, x, y, cv=folds, method="predict_proba")[:, 1]
+    return roc_auc_score(y, score)
+
+
+def _medians(name, x, recipe):
+    with np.errstate(all="ignore"):
+        shares, zero, missing = np.nanmean(x[:, :3], axis=0), x[:, 6:9].mean(axis=0), x[:, 9:12].mean(axis=0)
+        text = (f"   {name:9s} shares {shares.round(3)} hardness {np.nanmedian(x[:, 3:6], axis=0).round(3)} "
+                f"zeros {zero.round(3)} missing {missing.round(3)}")
+        if recipe == "aperture counts":
+            text += f" widths {np.nanmedian(x[:, 13:16], axis=0).round(3)}"
+            text += f" background {np.median(x[:, 16]):.3f}"
+    print(text)
+
+
+def main(data, per_class="1500"):
+    """Print medians and areas under the curve."""
+    rng = np.random.default_rng(1)
+    table, side = load_rows(data, rng)
+    cols = Columns(table)
+    made, classes = simulate(year_of(cols), chip_of(cols)[0], int(per_class), rng)
+    s_real, s_made = significance(table), significance(made)
+    weights = {}
+    for recipe in sorted(RICHEST_FIRST, key=lambda name: name != "energy flux"):
+        (real, ok), (fake, ok_fake) = features(table, recipe), features(made, recipe)
+        for name in SIDES:
+            mine = ok & (side == name) & (s_real > LEAST_SIGNIFICANCE)
+            theirs = np.flatnonzero(ok_fake & (s_made > LEAST_SIGNIFICANCE))
+            if name not in weights:
+                weights[name] = mixture(real[mine][:, 3:5], fake[theirs][:, 3:5], classes[theirs])
+                print(f"classes, {name}", dict(zip(CLASSES, weights[name].round(2).tolist(), strict=True)))
+            n = 12 * max(2 * mine.sum() // 12, 1)
+            chosen = theirs[alike(s_real[mine], s_made[theirs], weights[name][classes[theirs]], n, rng)]
+            both = [auc(real[mine][:, start:], fake[chosen][:, start:]) for start in (3, 0)]
+            print(f"{recipe}, {name}: {mine.sum()} real rows, AUC {both[0]:.3f}, with areas {both[1]:.3f}")
+            _medians("real", real[mine], recipe)
+            _medians("simulated", fake[chosen], recipe)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
