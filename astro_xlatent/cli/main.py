@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError, TableError, XlatentError
+from astro_xlatent.cli import demo, report
 from astro_xlatent.cli.extract import add_extract
 from astro_xlatent.cli.match import add_match_parser
 from astro_xlatent.cli.fetch import add_fetch
@@ -151,7 +152,7 @@ def _run_predict(args):
     out = Path(args.output) if args.output else None
     if out is not None:
         _check_output(out, args.overwrite)
-    from astro_xlatent.cli.words import aligned
+    from astro_xlatent.core.text import aligned
     from astro_xlatent.table.add_latents import predict_spectra
     from astro_xlatent.table.files import write_table
 
@@ -187,7 +188,7 @@ def _versions():
 def _run_info(args):
     """Print versions, models, missions, transforms and settings."""
     from astro_xlatent.core.config import conf
-    from astro_xlatent.cli.words import aligned
+    from astro_xlatent.core.text import aligned
     from astro_xlatent.core.plugins import available_transforms
     from astro_xlatent.missions.base import available_missions
     from astro_xlatent.model.pretrained import available_models
@@ -220,13 +221,6 @@ def _run_selftest(args):
         print(f"{name}: largest deviation {deviation:.1e}, allowed {SELFTEST_TOLERANCE:.0e}: "
               f"{'ok' if good else 'FAILED'}")
     return 0 if passed else 1
-
-
-def _run_demo(args):
-    """Enrich simulated sources, and real ones where they are at hand."""
-    from astro_xlatent.cli.demo import run_demo
-
-    return run_demo(Path(args.output), args.data)
 
 
 def _run_evaluate(args):
@@ -314,12 +308,8 @@ def _add_small(commands):
     command = commands.add_parser("selftest", help="check that the models reproduce their release")
     command.add_argument("--model", metavar="NAME", help="only this model")
     command.set_defaults(run=_run_selftest)
-    command = commands.add_parser("demo", help="enrich some real and simulated sources")
-    command.add_argument("-o", "--output", metavar="DIR", default="demo_output",
-                         help="folder for table and plot (default: demo_output)")
-    command.add_argument("--data", metavar="DIR", help="folder with real spectra and labels "
-                         "(default: ../shared/data beside the current folder, where present)")
-    command.set_defaults(run=_run_demo)
+    for module in (demo, report):
+        module.add_parser(commands).set_defaults(run=module.run)
 
 
 def _minimum(text):
@@ -440,6 +430,6 @@ def main(argv=None):
         if args.debug:
             raise
         _say("error", str(error) or type(error).__name__)
-        return 2 if isinstance(error, UsageError) else 1
+        return 2 if isinstance(error, (UsageError, ParameterError)) else 1
     finally:
         _flush_or_drop()

@@ -1,11 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Rows of an enriched table in words, for terminals."""
 
+import functools
+import operator
+
 import numpy as np
 
 from astro_xlatent.core.flags import Flag, decode_flags
 
-__all__ = ["aligned", "class_text", "flag_text", "nh_text", "number_text"]
+__all__ = ["class_text", "flag_legend", "flag_text", "nh_text", "number_text"]
 
 
 def number_text(value, form):
@@ -45,7 +48,7 @@ def nh_text(row):
     Returns
     -------
     text : str
-        In 1/cm2.
+        In cm-2.
     """
     if row["xl_flag"] & Flag.NH_UPPER_LIMIT:
         return f"< {number_text(row['xl_nh_ul90'], '.2g')} (90%)"
@@ -55,7 +58,7 @@ def nh_text(row):
 
 def class_text(row):
     """
-    Write the most probable class, its probability, and that of "other".
+    Write the most probable class and its probability among all nine, and that of "other".
 
     Parameters
     ----------
@@ -66,9 +69,12 @@ def class_text(row):
     -------
     text : str
     """
-    best = number_text(np.ma.max(row["xl_class_prob"]), ".2f")
-    label = "-" if best == "-" else f"{row['xl_class']} {best}"
-    return f"{label}, other {number_text(row['xl_class_other'], '.2f')}"
+    other = number_text(row["xl_class_other"], ".2f")
+    # The column holds the probabilities of the eight, given that it is one of them.
+    best = number_text(np.ma.max(row["xl_class_prob"]) * (1 - row["xl_class_other"]), ".2f")
+    if best == "-" or np.ma.is_masked(row["xl_class"]):
+        return f"-, other {other}"
+    return f"other {other}" if row["xl_class"] == "other" else f"{row['xl_class']} {best}, other {other}"
 
 
 def flag_text(row):
@@ -87,28 +93,19 @@ def flag_text(row):
     return ",".join(decode_flags(int(row["xl_flag"]))) or "-"
 
 
-def aligned(rows):
+def flag_legend(flags):
     """
-    Lay rows of words out in columns.
+    Say once what each of the flags means that occur in some rows.
 
     Parameters
     ----------
-    rows : list of sequence of str
-        All of one length.
+    flags : iterable of int
 
     Returns
     -------
-    text : str
-        One line for each row.
-
-    Examples
-    --------
-    >>> from astro_xlatent.cli.words import aligned
-    >>> print(aligned([("name", "class"), ("M31 X-1", "LMXB")]))
-    name     class
-    M31 X-1  LMXB
+    lines : list of str
+        Such as ``"# FEW_COUNTS: fewer than ..."``.
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True))
-             for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    raised = functools.reduce(operator.or_, map(int, flags), 0)
+    words = zip(decode_flags(raised), decode_flags(raised, text=True), strict=True)
+    return [f"# {name}: {text}" for name, text in words]

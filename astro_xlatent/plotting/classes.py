@@ -105,8 +105,9 @@ def plot_evidence(table, row=0, *, ax=None):
                           for name, p in zip(CLASSES, share, strict=True)])
     ax.invert_yaxis()
     ax.axvline(0, color="0.6", lw=0.8, zorder=0)
-    ax.set_xlabel("speaks against  <  ln(probability / mean)  >  speaks for")
-    ax.legend(fontsize="small")
+    ax.set_xlabel("ln(probability / mean)")
+    if len(pieces) > 1:
+        ax.legend(fontsize="small")
     return ax
 
 
@@ -140,8 +141,7 @@ def plot_nh(source, row=0, *, truth=None, ax=None):
     """
     ax = new_axes(ax, height=3.2)
     if hasattr(source, "nh_density"):
-        levels = np.linspace(0.005, 0.995, 100)
-        quantiles = np.log10(source.nh_quantiles(levels)[row])
+        levels, quantiles = _posterior_cells(source, row)
     else:
         levels, quantiles = _table_quantiles(source, check_row(source, row))
     if np.isfinite(quantiles).all():
@@ -157,6 +157,16 @@ def plot_nh(source, row=0, *, truth=None, ax=None):
     ax.set_ylabel("density [1/dex]")
     ax.set_ylim(bottom=0)
     return ax
+
+
+def _posterior_cells(posterior, row):
+    """Cumulative probabilities at the borders of the posterior's cells, and these in log10 N_H."""
+    from astro_xlatent.model.network import LOG_NH_RANGE
+
+    density = np.asarray(posterior.nh_density[row], float)
+    step = (LOG_NH_RANGE[1] - LOG_NH_RANGE[0]) / (density.size - 1)
+    borders = LOG_NH_RANGE[0] + step * (np.arange(density.size + 1) - 0.5)
+    return np.append(0.0, np.cumsum(density) / density.sum()), borders
 
 
 def _table_quantiles(table, row):

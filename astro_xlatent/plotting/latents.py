@@ -109,12 +109,14 @@ def plot_latents(table, *, axes=(0, 1), color="class", directions=False, backgro
 
 def _draw_directions(ax, directions, axes):
     """Arrows from the middle; a direction that leads out of the plane has a short one."""
+    room = min(*map(abs, (*ax.get_xlim(), *ax.get_ylim())), 2.2)
     for name, vector in directions.items():
-        tip = 2.2 * vector[list(axes)]
-        ax.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": "0.15", "lw": 1.4})
+        tip = 0.9 * room * vector[list(axes)]
+        ax.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": "0.15", "lw": 1.4},
+                    annotation_clip=False)
         ax.annotate(name, tip, xytext=(np.sign(tip[0]) * 4, np.sign(tip[1]) * 4), textcoords="offset points",
                     ha="left" if tip[0] > 0 else "right", va="bottom" if tip[1] > 0 else "top",
-                    fontsize="small", bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 0.5})
+                    annotation_clip=False, fontsize="small", bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 0.5})
 
 
 def plot_pairs(table, *, latents=(0, 1, 2, 3), axes=None):

@@ -3,8 +3,9 @@
 
 from enriched import make_enriched
 
+from astro_xlatent.cli.words import class_text, flag_legend, flag_text, nh_text, number_text
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.cli.words import aligned, class_text, flag_text, nh_text, number_text
+from astro_xlatent.core.text import aligned
 
 
 def test_interval_or_limit():
@@ -27,7 +28,19 @@ def test_class_has_its_probability():
     """The most probable class stands with its own probability."""
     row = make_enriched(3)[1]
     best = row["xl_class_prob"].max()
-    assert class_text(row).startswith(f"{row['xl_class']} {best:.2f}, other ")
+    assert class_text(row).startswith(f"{row['xl_class']} {best * (1 - row['xl_class_other']):.2f}, other ")
+
+
+def test_other_has_its_own_probability():
+    """Where the source is none of the eight, no probability of one of the eight stands beside the word."""
+    row = {"xl_class": "other", "xl_class_other": 0.83, "xl_class_prob": [0.88, 0.12]}
+    assert class_text(row) == "other 0.83"
+
+
+def test_flags_are_explained_once():
+    """Each flag of some rows has one line."""
+    lines = flag_legend([0, Flag.FEW_COUNTS, Flag.FEW_COUNTS | Flag.BANDS_ONLY])
+    assert [line.split(":")[0] for line in lines] == ["# FEW_COUNTS", "# BANDS_ONLY"]
 
 
 def test_columns_are_aligned():

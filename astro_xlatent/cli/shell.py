@@ -1,0 +1,126 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""What all subcommands share: lines on the terminal, options, checks of the output."""
+
+import re
+import sys
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+from astro_xlatent.core.errors import TableError, XlatentWarning
+from astro_xlatent.core.text import printable
+
+__all__ = ["add_model", "add_overwrite", "add_progress", "file_output", "say", "shell_words",
+           "table_output", "tell", "warnings_said"]
+
+
+def tell(text):
+    """Write a result to standard output."""
+    print(printable(text), flush=True)
+
+
+def say(kind, text=None):
+    """Write a line to standard error as ``program: kind: text``, or ``program: kind``."""
+    line = kind if text is None else f"{kind}: {text}"
+    print(f"astro-xlatent: {printable(line)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def warnings_said():
+    """Write the package's warnings as lines; yields the list of their texts so far."""
+    said = []
+
+    def show(message, category, *where, **more):
+        if issubclass(category, XlatentWarning):
+            said.append(str(message))
+            say("warning", message)
+        else:
+            usual(message, category, *where, **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", XlatentWarning)
+        usual, warnings.showwarning = warnings.showwarning, show
+        yield said
+
+
+def shell_words(text, args):
+    """
+    Name options where a message for Python names arguments.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``"pass overwrite=True"``, which becomes ``"pass --overwrite"``.
+    args : `~argparse.Namespace`
+        Its names are the arguments. ``words``, a mapping, tells those whose
+        options are called otherwise.
+
+    Returns
+    -------
+    text : str
+    """
+    options = {name: f"--{name.replace('_', '-')}" for name in vars(args)} | getattr(args, "words", {})
+
+    def option(found):
+        return options[found["name"]] + (" " if found["value"] is not None else "")
+
+    names = "|".join(sorted(options, key=len, reverse=True))
+    return re.sub(rf"\b(?P<name>{names})=(?:True\b|(?P<value>(?=[\w'\"{{\[(/])))?", option, text)
+
+
+def add_overwrite(command, what="OUT"):
+    """Add ``--overwrite``."""
+    command.add_argument("--overwrite", action="store_true", help=f"replace {what} if it exists")
+
+
+def add_progress(command):
+    """Add ``--no-progress``; a bar is shown on terminals only."""
+    command.add_argument("--no-progress", dest="progress", action="store_false",
+                         default=sys.stderr.isatty(), help="show no progress bar")
+
+
+def add_model(command):
+    """Add ``--model``."""
+    command.add_argument("--model", metavar="NAME", help="model (default: the newest shipped)")
+
+
+def file_output(text, overwrite=None, error=TableError):
+    """
+    Refuse the name of a file to write before any work is done.
+
+    Parameters
+    ----------
+    text : str
+        The option's value.
+    overwrite : bool, optional
+        That of ``--overwrite``; None if the command has no such option.
+    error : type, optional
+        Class of the exception.
+
+    Returns
+    -------
+    path : `~pathlib.Path`
+    """
+    from astro_xlatent.core.files import check_output
+
+    remedy = "move it away" if overwrite is None else "give --overwrite"
+    return check_output(Path(text), bool(overwrite), error=error, remedy=remedy)
+
+
+def table_output(text, overwrite=None):
+    """
+    Refuse the name of a table to write before any work is done; see `file_output`.
+
+    Returns
+    -------
+    path : `~pathlib.Path`
+
+    Raises
+    ------
+    ParameterError, TableError
+        If the suffix says no format, or the file cannot be written there.
+    """
+    from astro_xlatent.table.files import table_format
+
+    table_format(text, writing=True)
+    return file_output(text, overwrite)

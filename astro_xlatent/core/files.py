@@ -1,0 +1,165 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Files and folders that appear whole or not at all, and what may be read or replaced.
+
+Temporary names hold host and process, so that what a killed run left behind
+is known as such and removed by the next run.
+"""
+
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from astro_xlatent.core.errors import XlatentError
+
+__all__ = ["building_folder", "check_input", "check_output", "replacing"]
+
+_HOST = re.sub(r"\W", "_", platform.node())
+
+
+def check_input(path, *, error: type[Exception] = XlatentError) -> Path:
+    """
+    Refuse what is no file with something in it before it is opened.
+
+    Folders, pipes and devices are refused, and what ``/proc`` holds, whose
+    files say that they are empty: reading these can block for ever.
+
+    Parameters
+    ----------
+    path : str or path-like
+    error : type, optional
+        Class of the exception.
+
+    Returns
+    -------
+    path : `~pathlib.Path`
+    """
+    path = Path(path)
+    if path.is_file() and path.stat().st_size:
+        return path
+    if not path.exists():
+        msg = f"{path}: no such file"
+    elif path.is_file():
+        msg = f"{path}: the file is empty"
+    else:
+        msg = f"{path}: is no file, but a folder, a pipe or a device"
+    raise error(msg)
+
+
+def check_output(path, overwrite: bool = False, *, error: type[Exception] = XlatentError,
+                 remedy: str = "pass overwrite=True") -> Path:
+    """
+    Refuse the name of an output file before any work is done.
+
+    Parameters
+    ----------
+    path : str or path-like
+    overwrite : bool, optional
+        Whether an existing file may be replaced; never anything but a file.
+    error : type, optional
+        Class of the exception.
+    remedy : str, optional
+        What to do, beside choosing another name, where a file exists.
+
+    Returns
+    -------
+    path : `~pathlib.Path`
+
+    Raises
+    ------
+    error
+        If the folder is missing, a folder, pipe or device has the name, or a
+        file has it that must not be replaced.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        msg = f"{path.parent}: no such folder; make it first"
+    elif path.exists() and not path.is_file():
+        msg = f"{path}: is no file, but a folder, a pipe or a device; choose another name"
+    elif path.exists() and not overwrite:
+        msg = f"{path}: the file exists; {remedy} or choose another name"
+    else:
+        return path
+    raise error(msg)
+
+
+@contextmanager
+def replacing(path) -> Iterator[Path]:
+    """
+    Give a temporary name; what was written there takes the file's place at the end.
+
+    A link is followed: the file that it points at is replaced. An existing
+    file keeps its mode, a new one gets that of the umask, whatever the writer
+    gave it. After an exception all is as before.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Of the file to write. Folders, pipes and devices are refused.
+
+    Yields
+    ------
+    temporary : `~pathlib.Path`
+        In the same folder, with the same suffixes; nothing is there.
+    """
+    target = check_output(path, overwrite=True).resolve()
+    _remove_leftovers(target.parent, f".*-{target.name}")
+    temporary = target.with_name(f".{_HOST}-{os.getpid()}-{target.name}")
+    # Made and removed again, because the umask itself cannot be read without setting it.
+    temporary.touch()
+    mode = (target if target.exists() else temporary).stat().st_mode & 0o7777
+    temporary.unlink()
+    try:
+        yield temporary
+        temporary.chmod(mode)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def building_folder(parent) -> Iterator[Path]:
+    """
+    Give an empty folder to build something in; it is removed at the end.
+
+    Parameters
+    ----------
+    parent : path-like
+        Where it lies, so that files can be moved out of it at no cost.
+
+    Yields
+    ------
+    folder : `~pathlib.Path`
+    """
+    _remove_leftovers(Path(parent), ".*-building-*")
+    folder = Path(tempfile.mkdtemp(prefix=f".{_HOST}-{os.getpid()}-building-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_leftovers(folder, pattern):
+    """Remove what processes of this host left that run no more."""
+    for path in folder.glob(pattern):
+        found = re.match(rf"\.{re.escape(_HOST)}-(\d+)-", path.name)
+        if found and not _runs(int(found[1])):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _runs(process):
+    """Whether a process runs; where it cannot be asked without harm, yes."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
