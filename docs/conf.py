@@ -17,7 +17,7 @@ copyright = f"2026, {author}"
 release = package_version()
 version = release.split("+")[0]
 
-extensions += ["registries", "sphinx_gallery.gen_gallery"]  # noqa: F405
+extensions += ["executed", "registries", "sphinx_gallery.gen_gallery"]  # noqa: F405
 exclude_patterns += ["_ext", "tutorials", "gallery/*.ipynb", "gallery/*.py"]  # noqa: F405
 # Options are shown as they are typed: two hyphens are no dash.
 smartquotes_action = "qe"
@@ -28,6 +28,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     # A tutorial that fails, fails the build.
     "abort_on_example_error": True,
+    "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,
     "min_reported_time": 1e9,
