@@ -17,7 +17,7 @@ copyright = f"2026, {author}"
 release = package_version()
 version = release.split("+")[0]
 
-extensions += ["executed", "registries", "sphinx_gallery.gen_gallery"]  # noqa: F405
+extensions += ["assumptions", "executed", "registries", "sphinx_gallery.gen_gallery"]  # noqa: F405
 exclude_patterns += ["_ext", "tutorials", "gallery/*.ipynb", "gallery/*.py"]  # noqa: F405
 # Options are shown as they are typed: two hyphens are no dash.
 smartquotes_action = "qe"

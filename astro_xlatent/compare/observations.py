@@ -10,16 +10,16 @@ likelihoods multiply, and the prior enters once.
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.table import Row, Table
+from astropy.table import Column, Row, Table
 
-from astro_xlatent.core.columns import CLASSES, N_LATENT, make_column
+from astro_xlatent.core.columns import CLASSES, N_LATENT, all_probabilities, class_values, make_column
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.compare.likelihoods import MIN_INFORMATION, REPEATED, latent_gaussians, likelihoods, plain_column
 from astro_xlatent.model.priors import prior_weights
 from astro_xlatent.core.provenance import check_latent_space
 
-__all__ = ["CLASS_GAIN", "MIN_INFORMATION", "Combined", "combine", "group_latents", "latent_gaussians",
-           "likelihoods", "share_latents", "source_numbers"]
+__all__ = ["CLASS_GAIN", "MIN_INFORMATION", "Combined", "combine", "combine_groups", "group_latents",
+           "joint_columns", "latent_gaussians", "likelihoods", "share_latents", "source_numbers"]
 
 #: What any number of further observations of one source can add to the
 #: evidence on its class, relative to the first. Chosen by the log score of
@@ -123,7 +123,7 @@ def combine(observations, *, class_weights=None):
     """
     mean, covariance, usable, classes, group = _stack(observations)
     n_groups = int(group.max()) + 1
-    return _combine_groups(mean, covariance, usable, classes, group, n_groups, class_weights)
+    return combine_groups(mean, covariance, usable, classes, group, n_groups, class_weights)
 
 
 def _stack(observations):
@@ -169,12 +169,12 @@ def _class_probabilities(table):
         return None
     eight, masked = plain_column(table, "xl_class_prob", slice(None), (len(CLASSES),))
     other, also = plain_column(table, "xl_class_other", slice(None), ())
-    nine = np.concatenate([eight * (1 - other)[:, None], other[:, None]], axis=1)
+    nine = all_probabilities(eight, other)
     known = ~(masked | also) & np.isfinite(nine).all(axis=1)
     return np.where(known[:, None], nine, 1 / nine.shape[1])
 
 
-def _combine_groups(mean, covariance, usable, classes, group, n_groups, class_weights=None):
+def combine_groups(mean, covariance, usable, classes, group, n_groups, class_weights=None) -> Combined:
     """The work of `combine`: observations with the same number in ``group`` are of one source."""
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], np.arange(n_groups))
@@ -289,7 +289,7 @@ def group_latents(table, by="name", *, class_weights=None):
     """
     names, group, found, missing = _join(table, by, class_weights)
     sources = Table({by: names}, meta={k: v for k, v in table.meta.items() if k.startswith("XL")})
-    for name, column in _columns(found, missing, slice(None)).items():
+    for name, column in joint_columns(found, missing, slice(None)).items():
         sources[name] = column
     return sources
 
@@ -326,7 +326,7 @@ def share_latents(table, by="name", *, class_weights=None):
     """
     _, group, found, missing = _join(table, by, class_weights)
     shared = table.copy()
-    for name, column in _columns(found, missing, group).items():
+    for name, column in joint_columns(found, missing, group).items():
         shared[name] = column
     return shared
 
@@ -342,7 +342,7 @@ def _join(table, by, class_weights):
     mean, covariance, usable = latent_gaussians(table)
     known_prior = table.meta.get("XLPRIOR", "none") == "none" or class_weights is not None
     classes = _class_probabilities(table) if known_prior else None
-    found = _combine_groups(mean, covariance, usable, classes, group, len(names), class_weights)
+    found = combine_groups(mean, covariance, usable, classes, group, len(names), class_weights)
     return names, group, found, np.bincount(group, weights=usable, minlength=len(names)) == 0
 
 
@@ -389,16 +389,29 @@ def source_numbers(table, by):
     return column[np.sort(first)], rank[inverse]
 
 
-def _columns(found, missing, rows):
-    """Output columns, with the sources in the order ``rows``."""
+def joint_columns(found: Combined, missing: np.ndarray, rows: slice | np.ndarray) -> dict[str, Column]:
+    """
+    Output columns of what observations say together.
+
+    Parameters
+    ----------
+    found : Combined
+        Of n sources.
+    missing : ndarray of bool, (n,)
+        Sources of which no observation could be used; their latents and class are masked.
+    rows : slice or ndarray of int
+        The source of every row of the columns.
+
+    Returns
+    -------
+    columns : dict of `~astropy.table.Column`
+        By name.
+    """
     variance = np.diagonal(found.latent_cov, axis1=1, axis2=2)
     values = {"xl_n_obs": found.n_obs, "xl_n_used": found.n_used, "xl_latent": found.latent,
               "xl_latent_err": np.sqrt(variance), "xl_latent_cov": found.latent_cov}
     if found.class_prob is not None:
-        other = found.class_prob[:, -1]
-        values |= {"xl_class": np.array([*CLASSES, "other"])[found.class_prob.argmax(axis=1)],
-                   "xl_class_prob": found.class_prob[:, :-1] / np.maximum(1 - other, 1e-12)[:, None],
-                   "xl_class_other": other}
+        values |= class_values(found.class_prob)
     values["xl_p_change"] = found.p_change
     unknown = {"xl_n_obs": None, "xl_n_used": None, "xl_p_change": ~np.isfinite(found.p_change)[rows]}
     return {name: make_column(name, value[rows], unknown.get(name, missing[rows]))

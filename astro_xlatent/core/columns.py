@@ -7,16 +7,21 @@ description; the table code, the documentation and the tests read it. Names
 never change once released.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from astropy import units as u
 from astropy.table import Column, MaskedColumn
+from numpy.typing import ArrayLike
 
-__all__ = ["CLASSES", "COLUMNS", "GROUP_COLUMNS", "N_LATENT", "ColumnSpec", "make_column"]
+__all__ = ["CLASSES", "COLUMNS", "GROUP_COLUMNS", "N_LATENT", "OTHER", "ColumnSpec", "all_probabilities",
+           "class_values", "element_names", "make_column", "own_columns"]
 
 #: The eight source classes, in the order of ``xl_class_prob``.
 CLASSES = ("AGN", "CV", "HM-STAR", "HMXB", "LM-STAR", "LMXB", "NS", "YSO")
+#: Name of the ninth class: none of the eight.
+OTHER = "other"
 #: Number of latent dimensions.
 N_LATENT = 8
 
@@ -97,7 +102,8 @@ COLUMNS = {
                    "posterior median", format="%.4g"),
         *_limits("xl_nh", 1 / u.cm**2, "phys.columnDensity", "xl_nh", "%.4g", optional90=True),
         ColumnSpec("xl_nh_ul90", np.float32, (), 1 / u.cm**2, "phys.columnDensity;stat.max",
-                   "one-sided 90 % upper limit of xl_nh", format="%.4g"),
+                   "one-sided 90 % upper limit of xl_nh; that of the prior where no source is detected",
+                   format="%.4g"),
         *_spectral("xl_photon_index", None, "spect.index",
                    "photon index, if the spectrum is a power law"),
         *_spectral("xl_kt", u.keV, "phys.temperature", "kT, if the spectrum is thermal"),
@@ -133,7 +139,112 @@ GROUP_COLUMNS = {
 }
 
 
-def make_column(name, values, mask=None):
+def element_names(name: str, shape: tuple[int, ...]) -> list[str]:
+    """
+    Names under which the elements of a vector column stand where there are no vectors.
+
+    Parameters
+    ----------
+    name : str
+        Of the column.
+    shape : tuple of int
+        Of one row; empty for a scalar, whose name remains.
+
+    Returns
+    -------
+    names : list of str
+        Numbers are appended, for ``xl_class_prob`` the classes, with an underscore for a hyphen.
+
+    Examples
+    --------
+    >>> from astro_xlatent.core.columns import element_names
+    >>> element_names("v", (2,))
+    ['v_0', 'v_1']
+    """
+    if name == "xl_class_prob" and shape == (len(CLASSES),):
+        return [f"{name}_{label.replace('-', '_')}" for label in CLASSES]
+    return ["_".join([name, *map(str, index)]) for index in np.ndindex(*shape)]
+
+
+def own_columns(names: Sequence[str]) -> list[str]:
+    """
+    Which columns of a table an earlier run has added, split vectors included.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Column names.
+
+    Returns
+    -------
+    own : list of str
+        Those of them in the registries, in the order of ``names``.
+
+    Examples
+    --------
+    >>> from astro_xlatent.core.columns import own_columns
+    >>> own_columns(["ra", "xl_nh", "xl_latent_0", "xl_mine"])
+    ['xl_nh', 'xl_latent_0']
+    """
+    known = COLUMNS | GROUP_COLUMNS
+    known = {*known, *(n for name, spec in known.items() for n in element_names(name, spec.shape))}
+    return [name for name in names if name in known]
+
+
+def class_values(probability: ArrayLike,
+                 classes: Sequence[str] = (*CLASSES, OTHER)) -> dict[str, np.ndarray]:
+    """
+    Split the probabilities of all classes into the columns that hold them.
+
+    Parameters
+    ----------
+    probability : array_like, shape (n, k)
+        Probabilities of all classes, "other" last; rows sum to one, or are NaN
+        where nothing is known.
+    classes : sequence of str, optional
+        Names of the k classes.
+
+    Returns
+    -------
+    values : dict of ndarray
+        ``xl_class``, the most probable of all, empty where nothing is known, (n,);
+        ``xl_class_prob``, given that it is not "other", (n, k - 1); ``xl_class_other`` (n,).
+
+    Examples
+    --------
+    >>> from astro_xlatent.core.columns import class_values
+    >>> class_values([[0.1, 0.3, 0.6]], ["AGN", "CV", "other"])["xl_class_prob"].tolist()
+    [[0.25, 0.75]]
+    """
+    probability = np.asarray(probability, float)
+    other = probability[:, -1]
+    best = np.where(np.isfinite(probability).all(axis=1), np.nan_to_num(probability).argmax(axis=1), -1)
+    return {"xl_class": np.array([*classes, ""])[best],
+            "xl_class_prob": probability[:, :-1] / np.maximum(1 - other, 1e-12)[:, None],
+            "xl_class_other": other}
+
+
+def all_probabilities(given: ArrayLike, other: ArrayLike) -> np.ndarray:
+    """
+    Probabilities of all classes from the columns that hold them, the inverse of `class_values`.
+
+    Parameters
+    ----------
+    given : array_like, shape (n, k - 1)
+        ``xl_class_prob``.
+    other : array_like, shape (n,)
+        ``xl_class_other``.
+
+    Returns
+    -------
+    probability : ndarray, shape (n, k)
+        "other" comes last.
+    """
+    given, other = np.asarray(given, float), np.asarray(other, float)
+    return np.concatenate([given * (1 - other)[:, None], other[:, None]], axis=1)
+
+
+def make_column(name: str, values: ArrayLike, mask: ArrayLike | None = None) -> Column:
     """
     Make an output column with unit, UCD, description and format.
 

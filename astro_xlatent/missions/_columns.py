@@ -88,11 +88,13 @@ class Columns:
     def raw(self, name):
         """The column itself; TableError if two differ only by case."""
         found = self._names[name.lower()]
-        if len(found) > 1 and name not in found:
+        # Spelled with capitals the name is meant as it is: VizieR has b_Fluxs and B_Fluxs.
+        exact = name in found and name != name.lower()
+        if len(found) > 1 and not exact:
             msg = (f"columns {', '.join(found)} differ only by case or spelling and all mean "
                    f"{name.lower()!r}: rename or remove all but one")
             raise TableError(msg)
-        column = self.table[name if name in found else found[0]]
+        column = self.table[name if exact else found[0]]
         if getattr(column, "ndim", 1) != 1:
             msg = f"column {found[0]!r} has shape {column.shape}; one number a row is expected"
             raise TableError(msg)

@@ -201,7 +201,7 @@ def get_mission(name):
 
     Parameters
     ----------
-    name : str or Mission
+    name : str, Mission or its class
         One of `available_missions`; a `Mission` is returned as it is.
 
     Returns
@@ -221,7 +221,8 @@ def get_mission(name):
     """
     if isinstance(name, Mission):
         return name
-    found = _registry().get(str(name).lower()) if isinstance(name, str) else None
+    is_class = isinstance(name, type) and issubclass(name, Mission)
+    found = name if is_class else _registry().get(str(name).lower()) if isinstance(name, str) else None
     if found is None:
         msg = f"unknown mission {name!r}; available: {', '.join(available_missions())}"
         raise MissionError(msg)

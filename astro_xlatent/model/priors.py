@@ -8,13 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import softmax
 
-from astro_xlatent.core.columns import CLASSES
+from astro_xlatent.core.columns import CLASSES, OTHER
 from astro_xlatent.core.errors import ParameterError
 
 __all__ = ["OTHER", "GalacticPrior", "apply_prior", "galactic_features", "prior_weights"]
 
-#: Name of the ninth class.
-OTHER = "other"
 #: Every one of the eight classes keeps at least this probability.
 FLOOR = 0.02
 # Energy flux in erg/cm2/s that counts as zero in its logarithm.

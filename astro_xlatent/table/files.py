@@ -15,9 +15,10 @@ from astropy.io.fits.verify import VerifyWarning
 from astropy.table import Table
 from astropy.units import UnitsWarning
 
-from astro_xlatent.core.columns import CLASSES
+from astro_xlatent.core.columns import element_names
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.provenance import PROVENANCE_KEYS
+from astro_xlatent.table.storage import fill_empty, mend_columns, storable_columns
 
 __all__ = ["SUFFIXES", "flatten_vectors", "read_table", "table_format", "write_table"]
 
@@ -31,7 +32,7 @@ SUFFIXES = {
 }
 
 
-def table_format(path, *, writing=False):
+def table_format(path: str | Path, *, writing: bool = False) -> str:
     """
     Tell the format of a table file from its suffix.
 
@@ -80,9 +81,11 @@ def _ignore_harmless():
     # slightly irregular VOTables; long keys of meta become HIERARCH cards.
     for category in (UnitsWarning, VOWarning, VerifyWarning):
         warnings.simplefilter("ignore", category)
+    # Undefined logicals are masked once the table is read.
+    warnings.filterwarnings("ignore", message=".*contains NULL")
 
 
-def read_table(path):
+def read_table(path: str | Path) -> Table:
     """
     Read a table; the suffix tells the format.
 
@@ -94,7 +97,8 @@ def read_table(path):
     Returns
     -------
     table : `~astropy.table.Table`
-        Text columns hold str, also from FITS.
+        Text columns hold str, also from FITS. Empty text is masked but for Parquet, NaN
+        in FITS and VOTable; digits with leading zeros in CSV stay text.
 
     Raises
     ------
@@ -113,9 +117,12 @@ def read_table(path):
             _ignore_harmless()
             # The IDs of CSCview's fields are col0, col1, ...; their names tell.
             names = {"use_names_over_ids": True} if form == "votable" else {}
-            table = Table.read(path, format=form, **names)
+            source = fill_empty(path) if form == "ascii.ecsv" else None
+            table = Table.read(path if source is None else source, format=form, **names)
+            table = table if source is None else table[:0]
             if form == "votable":
                 table.meta.update(_votable_infos(path))
+            mend_columns(table, path, form)
     except ImportError as error:
         msg = f'{path}: {error}; install it with: pip install "astro_xlatent[parquet]"'
         raise TableError(msg) from error
@@ -123,7 +130,6 @@ def read_table(path):
         # The readers raise whatever their parsers meet in a damaged file.
         msg = f"{path}: cannot be read as a {form} table: {_first_line(error)}"
         raise TableError(msg) from error
-    table.convert_bytestring_to_unicode()
     return table
 
 
@@ -150,14 +156,7 @@ def _first_line(error):
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def _element_names(name, shape):
-    """Column names of the elements of a vector column."""
-    if name == "xl_class_prob" and shape == (len(CLASSES),):
-        return [f"{name}_{label.replace('-', '_')}" for label in CLASSES]
-    return ["_".join([name, *map(str, index)]) for index in np.ndindex(*shape)]
-
-
-def flatten_vectors(table):
+def flatten_vectors(table: Table) -> Table:
     """
     Split vector columns into one column for each element.
 
@@ -191,7 +190,7 @@ def flatten_vectors(table):
     for name in table.colnames:
         column = table[name]
         shape = column.shape[1:]
-        for index, element in zip(np.ndindex(*shape), _element_names(name, shape), strict=True):
+        for index, element in zip(np.ndindex(*shape), element_names(name, shape), strict=True):
             if element in flat.colnames or (shape and element in table.colnames):
                 msg = f"column {element!r} exists already; rename it, or write ECSV, which holds vectors"
                 raise TableError(msg)
@@ -213,7 +212,7 @@ def _write_votable(table, path):
     votable.to_xml(str(path))
 
 
-def write_table(table, path, *, overwrite=False):
+def write_table(table: Table, path: str | Path, *, overwrite: bool = False) -> None:
     """
     Write a table; the suffix tells the format.
 
@@ -223,8 +222,10 @@ def write_table(table, path, *, overwrite=False):
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Any table. In CSV, vector columns are split (see `flatten_vectors`) and
-        units and descriptions are lost; VOTable keeps scalar metadata as INFO.
+        Any table; it is not changed. In CSV, vector columns are split (see
+        `flatten_vectors`) and units and descriptions are lost; VOTable keeps
+        scalar metadata as INFO. Read again, values, types and masks are as before
+        (see `~astro_xlatent.table.storage` for what formats cannot tell apart).
     path : str or `~pathlib.Path`
         File to write.
     overwrite : bool, optional
@@ -247,6 +248,7 @@ def write_table(table, path, *, overwrite=False):
     try:
         with warnings.catch_warnings():
             _ignore_harmless()
+            table = storable_columns(table, form)
             if form == "votable":
                 _write_votable(table, temporary)
             elif form == "ascii.csv":

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from astropy import units as u
 from astropy.table import Row
+from numpy.typing import ArrayLike
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ModelError, ParameterError
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
+from astro_xlatent.spectra.response import Response
 
 __all__ = ["PredictedCounts", "conversion_factor", "predict_counts"]
 
@@ -42,7 +44,7 @@ class PredictedCounts:
     e_hi: np.ndarray
     exposure: float
 
-    def in_band(self, e_lo, e_hi):
+    def in_band(self, e_lo: float, e_hi: float) -> tuple[float, float, float]:
         """
         Expected counts in a band.
 
@@ -64,8 +66,10 @@ def _band_sum(predicted, e_lo, e_hi):
     return predicted.counts[:, (centre >= e_lo) & (centre < e_hi)].sum(axis=1)
 
 
-def predict_counts(source, response, exposure, *, flux=None, band=(0.5, 2.0), model=None,
-                   n_draws=200, seed=0):
+def predict_counts(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], response: Response | str,
+                   exposure: float | u.Quantity, *, flux: u.Quantity | None = None,
+                   band: tuple[float, float] = (0.5, 2.0), model=None, n_draws: int = 200,
+                   seed: int = 0) -> PredictedCounts:
     """
     Counts that a telescope would collect from a source.
 
@@ -130,7 +134,9 @@ def predict_counts(source, response, exposure, *, flux=None, band=(0.5, 2.0), mo
     return PredictedCounts(counts, response.channel_e_lo, response.channel_e_hi, seconds)
 
 
-def conversion_factor(source, response, counts_band, flux_band, *, model=None, n_draws=200, seed=0):
+def conversion_factor(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], response: Response | str,
+                      counts_band: tuple[float, float], flux_band: tuple[float, float], *, model=None,
+                      n_draws: int = 200, seed: int = 0) -> tuple[u.Quantity, u.Quantity, u.Quantity]:
     """
     Count rate per energy flux for a source's spectral shape.
 

@@ -3,6 +3,7 @@
 
 import numpy as np
 from astropy import units as u
+from astropy.table import Table
 
 from astro_xlatent.compare.positions import read_positions
 from astro_xlatent.events.regions import read_region
@@ -13,7 +14,7 @@ __all__ = ["select_by_region"]
 __doctest_requires__ = {"select_by_region": ["regions"]}
 
 
-def select_by_region(table, region):
+def select_by_region(table: Table, region) -> np.ndarray:
     """
     Which rows of a catalogue lie in a region.
 

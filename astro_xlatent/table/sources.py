@@ -1,29 +1,185 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Where the spectrum of each table row is, and reading it.
+From table rows to energy bins: `measure` gives them chunk by chunk.
 
 `resolve_spectra` turns what a user may give as ``spectra`` into one entry per
 row; `open_spectrum` reads one entry and never raises for a bad file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from astropy.table import Table
 
+from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import MissionError, ResponseError, TableError, XlatentError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions.base import available_missions, get_mission
+from astro_xlatent.missions._columns import Columns
+from astro_xlatent.missions.base import MissingBandsError, Mission, available_missions, get_mission
+from astro_xlatent.spectra.binning import bins_from_spectra
+from astro_xlatent.spectra.bins import EnergyBins
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
-__all__ = ["mission_of_spectrum", "open_spectrum", "resolve_spectra"]
+__all__ = ["Chunk", "measure", "mission_of_spectrum", "open_spectrum", "resolve_spectra"]
 
 #: Columns by which the keys of a mapping are looked up, in this order.
 NAME_COLUMNS = ("name", "IAUNAME", "DETUID", "source_name")
+#: Rows whose spectra, with their folding matrices, are in memory at once.
+SPECTRA_CHUNK = 128
+
+_NOTHING = "no spectrum, and no band columns in the table"
 
 
-def resolve_spectra(table, spectra, mission):
+@dataclass
+class Chunk:
+    """
+    Some rows of a table and what is measured of them.
+
+    Attributes
+    ----------
+    rows : ndarray of int, (n,)
+        Row numbers in the table.
+    flags : ndarray of int64, (n,)
+        Bits of `~astro_xlatent.core.flags.FLAGS` from reading; ``NO_DATA`` where
+        nothing is measured.
+    reasons : ndarray of str objects, (n,)
+        What is missing or was assumed, in words; mostly empty.
+    missions : ndarray of str, (m,)
+        Names of the missions of the m measured rows; empty for an unknown
+        telescope or an instrument of it that no mission knows.
+    bins : `~astro_xlatent.spectra.bins.EnergyBins`
+        Of the m measured rows.
+    matrices : ndarray of float32, (m, bins, n_energy), or None
+        Their folding matrices in cm2 s; None for bands.
+    """
+
+    rows: np.ndarray
+    flags: np.ndarray
+    reasons: np.ndarray
+    missions: np.ndarray
+    bins: EnergyBins
+    matrices: np.ndarray | None = None
+
+    @property
+    def measured(self) -> np.ndarray:
+        """Which rows have bins, bool (n,)."""
+        return (self.flags & int(Flag.NO_DATA)) == 0
+
+
+def measure(table: Table, spectra=None, mission: Mission | None = None) -> Iterator[Chunk]:
+    """
+    Energy bins of a table's rows: first from spectra, then from bands.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The rows. It is not changed.
+    spectra : str, path-like, mapping or sequence, optional
+        As for `~astro_xlatent.add_latents`.
+    mission : Mission, optional
+        Whose band columns and file names to look for.
+
+    Yields
+    ------
+    chunk : Chunk
+        Every row is in one chunk, rows of one chunk come from spectra or
+        from bands alike. A row whose spectrum cannot be used comes with the bands
+        and keeps the flag and the reason.
+
+    Raises
+    ------
+    TableError
+        If ``spectra`` does not fit the table, or if no spectra are given and the
+        table has no band columns.
+    """
+    entries = resolve_spectra(table, spectra, mission)
+    refused, done = {}, np.zeros(len(table), bool)
+    if _is_folder(table, spectra):
+        refused = {row: (0, f"no spectrum of this row in {spectra}")
+                   for row, entry in enumerate(entries) if entry is None}
+    for chunk in _from_spectra(entries, refused):
+        done[chunk.rows] = True
+        yield chunk
+    rows = np.flatnonzero(~done)
+    for start in range(0, len(rows), conf.batch_size):
+        chunk = rows[start:start + conf.batch_size]
+        yield _from_bands(table, chunk, mission, refused, needed=spectra is None)
+
+
+def _from_spectra(entries, refused):
+    """Chunks of all rows with a usable spectrum; flags and reason of the others go to ``refused``."""
+    rows = [row for row, entry in enumerate(entries) if entry is not None]
+    for start in range(0, len(rows), SPECTRA_CHUNK):
+        found = []
+        for row in rows[start:start + SPECTRA_CHUNK]:
+            spectrum, flags, reason = open_spectrum(entries[row])
+            binned, problem = (None, "") if spectrum is None else _bin(spectrum)
+            if binned is None:
+                reason = "; ".join(filter(None, (reason, problem)))
+                refused[row] = (int(flags) | int(Flag.SPECTRUM_UNREADABLE), reason)
+            else:
+                found.append((row, flags, reason, _mission_name(spectrum), *binned))
+        if found:
+            used, flags, reasons, missions, bins, matrices = zip(*found, strict=True)
+            yield Chunk(np.array(used), np.array(flags, np.int64), np.array(reasons, object),
+                        np.array(missions), EnergyBins.concatenate(bins), np.concatenate(matrices))
+
+
+def _bin(spectrum):
+    """Bins and matrices of one spectrum, or None, and why it cannot be put into bins."""
+    try:
+        bins, matrices = bins_from_spectra([spectrum])
+    except XlatentError as error:
+        return None, str(error)
+    if not np.any(bins.valid & (bins.area > 0)):
+        return None, f"{spectrum.path or 'spectrum'}: no effective area between 0.3 and 10 keV"
+    return (bins, matrices), ""
+
+
+def _mission_name(spectrum):
+    """Name of the mission that knows a spectrum's telescope and instrument, or an empty string."""
+    mission, instrument = mission_of_spectrum(spectrum), spectrum.instrument.upper()
+    if mission is None or (instrument and mission.instruments
+                           and not instrument.startswith(tuple(mission.instruments))):
+        return ""
+    return mission.name
+
+
+def _from_bands(table, rows, mission, refused, needed):
+    """A chunk of rows without a usable spectrum; band columns must be there only if ``needed``."""
+    flags = np.array([refused.get(row, (0, ""))[0] for row in rows.tolist()], np.int64)
+    reasons = np.array([refused.get(row, (0, ""))[1] for row in rows.tolist()], object)
+    measured = _read_bands(table, rows, mission, needed)
+    if measured is None:
+        reasons[reasons == ""] = _NOTHING
+        return Chunk(rows, flags | int(Flag.NO_DATA), reasons, np.zeros(0, "U1"), EnergyBins.empty(0, 1))
+    usable = measured.bins.valid.any(axis=1)
+    flags |= np.where(usable, int(Flag.BANDS_ONLY), int(Flag.NO_DATA))
+    flags |= np.asarray(measured.flags, np.int64) & ~int(Flag.NO_DATA)
+    reasons = np.array(["; ".join(filter(None, pair)) for pair in zip(reasons, measured.reason, strict=True)],
+                       object)
+    return Chunk(rows, flags, reasons, np.full(usable.sum(), mission.name), measured.bins[usable])
+
+
+def _read_bands(table, rows, mission, needed):
+    """What the bands of some rows say, or None without band columns."""
+    if mission is None or not mission.bands:
+        return None
+    # A run of rows is seen in place; picking rows would copy every column.
+    run = rows.size == 0 or rows[-1] - rows[0] + 1 == rows.size
+    part = table[rows[0]:rows[-1] + 1] if run else table[rows]
+    try:
+        return mission.read_bands(part)
+    except MissingBandsError:
+        if needed:
+            raise
+        return None
+
+
+def resolve_spectra(table: Table, spectra, mission: Mission | None) -> list:
     """
     One spectrum, path or None for every row.
 
@@ -33,7 +189,7 @@ def resolve_spectra(table, spectra, mission):
         The rows.
     spectra : None, str, path-like, mapping or sequence
         A column name of paths; a folder, searched by the mission's file
-        names; a mapping from row number or source name; or one entry per
+        names; a mapping from source name or row number; or one entry per
         row. Entries are `XraySpectrum`, paths, or None.
     mission : `~astro_xlatent.missions.base.Mission` or None
         Whose file names to look for in a folder.
@@ -47,7 +203,14 @@ def resolve_spectra(table, spectra, mission):
     ------
     TableError
         If ``spectra`` is no column, folder, mapping or sequence of the
-        table's length.
+        table's length, or holds nothing for any row.
+
+    Notes
+    -----
+    A key of a mapping is a source's name if the first of `NAME_COLUMNS` that the
+    table has holds it (numbers compare as text), and else, if it is an integer,
+    a row number. Integer keys of which only some are names, and keys that reach
+    one row twice, are refused.
     """
     if spectra is None:
         return [None] * len(table)
@@ -57,11 +220,20 @@ def resolve_spectra(table, spectra, mission):
         return [_entry(value) for value in table[spectra]]
     if isinstance(spectra, (str, Path)):
         return _from_folder(table, Path(spectra), mission)
+    if isinstance(spectra, XraySpectrum) or not isinstance(spectra, Sequence | np.ndarray):
+        msg = (f"spectra is a {type(spectra).__name__}; give a column's name, a folder, a mapping from "
+               "source name or row number, or a list with one path, XraySpectrum or None a row")
+        raise TableError(msg)
     entries = [_entry(value) for value in spectra]
     if len(entries) != len(table):
         msg = f"spectra has {len(entries)} entries, the table {len(table)} rows; they must match"
         raise TableError(msg)
     return entries
+
+
+def _is_folder(table, spectra):
+    """Whether ``spectra`` names a folder, once it has been resolved."""
+    return isinstance(spectra, (str, Path)) and not (isinstance(spectra, str) and spectra in table.colnames)
 
 
 def _entry(value):
@@ -77,10 +249,29 @@ def _entry(value):
 
 
 def _from_mapping(table, spectra):
-    column = next((name for name in NAME_COLUMNS if name in table.colnames), None)
-    names = [None] * len(table) if column is None else [str(v).strip() for v in table[column]]
-    entries = [_entry(spectra.get(row, spectra.get(name))) for row, name in enumerate(names)]
-    if spectra and len(table) and not any(e is not None for e in entries):
+    """Entries by name and by row number, see the notes of `resolve_spectra`."""
+    columns = Columns(table)
+    column = columns.first(*NAME_COLUMNS)
+    rows_of = {}
+    for row, name in enumerate(columns.text_exact(column).tolist() if column else []):
+        if name:
+            rows_of.setdefault(name, []).append(row)
+    numbers = [k for k in spectra if isinstance(k, (int, np.integer)) and not isinstance(k, bool)]
+    unnamed = [k for k in numbers if str(k) not in rows_of]
+    if unnamed and len(unnamed) < len(numbers):
+        named = next(k for k in numbers if str(k) in rows_of)
+        msg = (f"spectra: the key {named} is a value of the column {column!r}, {unnamed[0]} is not; is that "
+               "a row number? Use names only, or a list with one entry a row")
+        raise TableError(msg)
+    entries, reached = [None] * len(table), {}
+    for key, value in spectra.items():
+        by_row = [int(key)] if key in unnamed and 0 <= key < len(table) else []
+        for row in rows_of.get(key.decode() if isinstance(key, bytes) else str(key).strip(), by_row):
+            if row in reached:
+                msg = f"spectra: the keys {reached[row]!r} and {key!r} both mean row {row}; leave out one"
+                raise TableError(msg)
+            entries[row], reached[row] = _entry(value), key
+    if spectra and len(table) and not reached:
         msg = (f"spectra: none of its {len(spectra)} keys is a row number or a value of the column "
                f"{column or ' or '.join(NAME_COLUMNS)}")
         raise TableError(msg)
@@ -88,6 +279,7 @@ def _from_mapping(table, spectra):
 
 
 def _from_folder(table, folder, mission):
+    """What a mission finds in a folder; nothing at all is an error."""
     if not folder.is_dir():
         msg = (f"spectra={str(folder)!r} is neither a column of the table nor a folder; columns: "
                f"{', '.join(table.colnames[:12])}{', ...' if len(table.colnames) > 12 else ''}")
@@ -96,10 +288,23 @@ def _from_folder(table, folder, mission):
         msg = (f"spectra={str(folder)!r} is a folder, and the table's columns do not tell whose file "
                f"names to look for; give mission= one of {', '.join(available_missions())}")
         raise MissionError(msg)
-    return mission.find_spectra(table, folder)
+    paths = mission.find_spectra(table, folder)
+    if len(table) and all(path is None for path in paths):
+        msg = (f"spectra={str(folder)!r} holds no spectrum of any of the {len(table)} rows. "
+               f"{_looked_for(table, mission)}. Give another folder, or name the files in a column or a list")
+        raise TableError(msg)
+    return paths
 
 
-def mission_of_spectrum(spectrum):
+def _looked_for(table, mission):
+    """Say which file names a folder was searched for."""
+    names = [name for name in mission.product_names(table) if name is not None]
+    if not names:
+        return f"The table's columns do not tell the file names of mission {mission.name}"
+    return f"Looked for {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
+
+
+def mission_of_spectrum(spectrum: XraySpectrum) -> Mission | None:
     """
     The mission whose TELESCOP a spectrum carries, or None.
 
@@ -118,7 +323,7 @@ def mission_of_spectrum(spectrum):
     return None
 
 
-def open_spectrum(entry):
+def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None, int, str]:
     """
     Read one entry, with the mission's default response if it has none.
 

@@ -126,9 +126,9 @@ def test_galactic_prior_gives_classes(detections):
 
 def test_overwrite_leaves_nothing_stale(joint, random_model):
     """Enriched again without grouping, the joint columns are gone."""
-    with pytest.raises(TableError, match="overwrite"):
+    with pytest.raises(TableError, match="replace=True"):
         add_latents(joint, model=random_model)
-    again = add_latents(joint, model=random_model, overwrite=True)
+    again = add_latents(joint, model=random_model, replace=True)
     assert not set(GROUP_COLUMNS) & set(again.colnames)
 
 

@@ -17,18 +17,9 @@ from astro_xlatent.missions.base import get_mission
 from astro_xlatent.spectra.spectrum import XraySpectrum
 from astro_xlatent.table.add_latents import add_latents, predict_spectra
 
+from band_rows import csc_table
+
 DEFAULT_COLUMNS = [name for name, spec in COLUMNS.items() if not spec.optional]
-
-
-def csc_table(rows=5):
-    """Energy fluxes with limits, as in the Chandra Source Catalog."""
-    rng = np.random.default_rng(5)
-    table = Table({"name": [f"2CXO {i}" for i in range(rows)]})
-    for band in "smh":
-        flux = rng.uniform(1e-14, 1e-13, rows)
-        for suffix, factor in (("", 1.0), ("_lolim", 0.85), ("_hilim", 1.15)):
-            table[f"flux_aper{suffix}_{band}"] = flux * factor
-    return table
 
 
 @pytest.fixture(scope="module")
@@ -222,9 +213,9 @@ def test_table_without_usable_columns(random_model):
 def test_own_columns_are_not_overwritten(random_model):
     """Enriching twice needs a word from the user."""
     once = add_latents(csc_table(), model=random_model)
-    with pytest.raises(TableError, match="overwrite=True"):
+    with pytest.raises(TableError, match="replace=True"):
         add_latents(once, model=random_model)
-    twice = add_latents(once, model=random_model, overwrite=True)
+    twice = add_latents(once, model=random_model, replace=True)
     np.testing.assert_allclose(twice["xl_latent"], once["xl_latent"], atol=1e-6)
 
 

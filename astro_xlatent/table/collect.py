@@ -1,0 +1,225 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+`EnrichedColumns`: takes posteriors chunk by chunk and makes the output columns.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from astropy.table import Column
+
+from astro_xlatent.compare.observations import combine_groups, joint_columns
+from astro_xlatent.core.columns import COLUMNS, all_probabilities, class_values, make_column
+from astro_xlatent.core.flags import Flag
+from astro_xlatent.model.density import density_below
+from astro_xlatent.model.network import LOG_NH_RANGE
+from astro_xlatent.model.posterior import FLUX_BANDS, Posterior
+from astro_xlatent.model.priors import apply_prior
+from astro_xlatent.spectra.bins import EnergyBins
+from astro_xlatent.table.sources import Chunk
+
+__all__ = ["EnrichedColumns"]
+
+# Net counts below which a row is called faint, and the range of the training.
+FEW_COUNTS = 10
+TRAINED_COUNTS = (3, 30000)
+# Bounds in keV of the range that the bins of a row should cover, and the share of it in log energy.
+COVERED_RANGE = (0.5, 7.0)
+MIN_COVERAGE = 0.6
+#: p-value below which a row counts as unlike the training.
+OUTLIER_LEVEL = 0.01
+#: log10 N_H in 1/cm2, and the probability of less, from which only an upper limit should be quoted.
+LOW_LOG_NH, LOW_NH_PROBABILITY = 20.0, 0.05
+# Columns that are made from flags, reasons and the model alone.
+_OWN_COLUMNS = ("xl_flag", "xl_reason", "xl_model")
+#: What stands where no source was seen: upper limits.
+LIMITS = ("xl_nh_ul90", *(f"xl_flux_{band}_hilim" for band in FLUX_BANDS))
+
+
+class EnrichedColumns:
+    """
+    The output columns of some rows, filled in chunk by chunk in any order.
+
+    Memory is that of the finished columns; a table in pieces takes one of these a piece.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows.
+    model : `~astro_xlatent.model.posterior.Model`
+        Whose name, classes, missions and calibration are used.
+    prior : callable
+        See `~astro_xlatent.table.prior.class_prior`.
+    include : sequence of str, optional
+        Optional columns.
+    joint : bool, optional
+        Keep what `join` needs.
+    """
+
+    def __init__(self, n_rows: int, model, prior: Callable, include: Sequence[str] = (), joint: bool = False):
+        self.model = model
+        self.prior = prior
+        self.flags = np.full(n_rows, int(Flag.NO_DATA), np.int64)
+        self.reasons = np.full(n_rows, "", object)
+        self.measured = np.zeros(n_rows, bool)
+        self.detected = np.zeros(n_rows, bool)
+        self.weights = np.full((n_rows, len(model.classes)), 1 / len(model.classes)) if joint else None
+        self.wanted = [name for name, spec in COLUMNS.items()
+                       if name not in _OWN_COLUMNS and (name in include or not spec.optional)]
+        kept = [*self.wanted, "xl_latent_cov"] if joint else self.wanted
+        # numpy sizes strings beforehand: the longest class, and all of them joined by commas.
+        strings = {"xl_class": f"U{max(map(len, model.classes))}",
+                   "xl_class_set": f"U{len(','.join(model.classes))}"}
+        self.values = {name: np.zeros((n_rows, *COLUMNS[name].shape), strings.get(name, COLUMNS[name].dtype))
+                       for name in dict.fromkeys(kept)}
+        self.joined = {}
+
+    def take(self, chunk: Chunk, posterior: Posterior | None) -> None:
+        """
+        Note what a chunk's rows hold.
+
+        Parameters
+        ----------
+        chunk : `~astro_xlatent.table.sources.Chunk`
+            Rows with their bins.
+        posterior : `~astro_xlatent.model.posterior.Posterior` or None
+            Of its measured rows; None if there are none.
+        """
+        self.flags[chunk.rows] = chunk.flags
+        self.reasons[chunk.rows] = chunk.reasons
+        if posterior is None:
+            return
+        rows = chunk.rows[chunk.measured]
+        self.measured[rows] = True
+        self.detected[rows] = posterior.detected
+        self.flags[rows] |= quality_flags(chunk, posterior, self.model)
+        weights = self.prior(rows, posterior.flux["05_2"][:, 1] + posterior.flux["2_7"][:, 1])
+        if self.weights is not None:
+            self.weights[rows] = weights
+        probability = apply_prior(posterior.class_prob, weights)
+        for name, values in posterior_values(posterior, probability, self.model.classes, self.values).items():
+            self.values[name][rows] = values
+
+    def join(self, source: np.ndarray) -> None:
+        """
+        Let every row hold what all observations of its source say together.
+
+        Parameters
+        ----------
+        source : ndarray of int, (n_rows,)
+            Number of the source of which a row is an observation.
+        """
+        seen, n_sources = self.measured & self.detected, int(source.max(initial=-1)) + 1
+        classes = all_probabilities(self.values["xl_class_prob"], self.values["xl_class_other"])
+        classes[~seen] = 1 / classes.shape[1]
+        mean, covariance = (self.values[name].astype(float) for name in ("xl_latent", "xl_latent_cov"))
+        found = combine_groups(mean, covariance, seen, classes, source, n_sources, self.weights)
+        nothing = np.bincount(source, weights=seen, minlength=n_sources) == 0
+        self.joined = joint_columns(found, nothing, source)
+
+    def columns(self) -> dict[str, Column]:
+        """
+        All output columns by name.
+
+        Returns
+        -------
+        columns : dict of `~astropy.table.Column`
+            Masked where nothing was measured, where a scalar is not finite, and,
+            but for `LIMITS`, where no source was detected.
+        """
+        columns = {}
+        for name in self.wanted:
+            values = self.values[name]
+            missing = ~self.measured if name in LIMITS else ~(self.measured & self.detected)
+            if values.dtype.kind == "f" and values.ndim == 1:
+                missing = missing | ~np.isfinite(values)
+            columns[name] = make_column(name, values, missing)
+        label = f"{self.model.name}-{self.model.version}"
+        columns["xl_flag"] = make_column("xl_flag", self.flags)
+        columns["xl_reason"] = make_column("xl_reason", self.reasons.astype(str))
+        columns["xl_model"] = make_column("xl_model", np.full(len(self.flags), label))
+        joined = {n: c for n, c in self.joined.items() if n != "xl_latent_cov" or n in self.wanted}
+        return columns | joined
+
+
+def quality_flags(chunk: Chunk, posterior: Posterior, model) -> np.ndarray:
+    """
+    What counts, energies and posterior tell of the quality of every measured row.
+
+    Parameters
+    ----------
+    chunk, posterior, model
+        As for `EnrichedColumns`.
+
+    Returns
+    -------
+    flags : ndarray of int64, (m,)
+        Bits of `~astro_xlatent.core.flags.FLAGS`.
+    """
+    net = chunk.bins.net_counts
+    low_nh = density_below(posterior.nh_density, LOG_NH_RANGE, LOW_LOG_NH) > LOW_NH_PROBABILITY
+    where = [
+        (Flag.OUTSIDE_MISSION, ~np.isin(chunk.missions, model.missions)),
+        (Flag.FEW_COUNTS, net < FEW_COUNTS),
+        (Flag.OUTSIDE_COUNTS, (net < TRAINED_COUNTS[0]) | (net > TRAINED_COUNTS[1])),
+        (Flag.OUTSIDE_ENERGY, _coverage(chunk.bins) < MIN_COVERAGE),
+        (Flag.NO_SOURCE, ~posterior.detected),
+        (Flag.NH_UPPER_LIMIT, low_nh),
+        (Flag.OUTLIER, posterior.outlier < OUTLIER_LEVEL),
+    ]
+    if chunk.matrices is not None:
+        where.append((Flag.POOR_FIT, model.calibration.poor_fit(net, posterior.gof, OUTLIER_LEVEL)))
+    flags = np.zeros(len(net), np.int64)
+    for flag, rows in where:
+        flags |= np.where(rows, int(flag), 0)
+    return flags
+
+
+def _coverage(bins: EnergyBins) -> np.ndarray:
+    """Share of the logarithm of `COVERED_RANGE` that the valid bins of every row cover."""
+    low, high = np.clip(bins.e_lo, *COVERED_RANGE), np.clip(bins.e_hi, *COVERED_RANGE)
+    width = np.where(bins.valid, np.log(high / low), 0.0)
+    return width.sum(axis=1) / np.log(COVERED_RANGE[1] / COVERED_RANGE[0])
+
+
+def posterior_values(posterior: Posterior, probability: np.ndarray, classes: Sequence[str],
+                     wanted: Sequence[str]) -> dict[str, np.ndarray]:
+    """
+    Values of the columns that a posterior fills.
+
+    Parameters
+    ----------
+    posterior : `~astro_xlatent.model.posterior.Posterior`
+        Of n rows.
+    probability : ndarray, (n, k)
+        Probabilities of all classes with the prior.
+    classes : sequence of str
+        Their names.
+    wanted : container of str
+        Names of the columns.
+
+    Returns
+    -------
+    values : dict of array_like, (n, ...)
+        By column name, those of ``wanted`` only.
+    """
+    values = class_values(probability, classes) | {
+        "xl_latent": posterior.latent,
+        "xl_latent_err": np.sqrt(np.diagonal(posterior.latent_cov, axis1=1, axis2=2)),
+        "xl_latent_cov": posterior.latent_cov,
+        "xl_gof": posterior.gof,
+        "xl_outlier": posterior.outlier,
+    }
+    if "xl_class_set" in wanted:
+        values["xl_class_set"] = [",".join(classes[k] for k in row) for row in posterior.class_set]
+    names = ("xl_nh", "xl_nh_lolim", "xl_nh_hilim", "xl_nh_lolim90", "xl_nh_hilim90", "xl_nh_ul90")
+    values |= zip(names, posterior.nh_quantiles([0.5, 0.16, 0.84, 0.05, 0.95, 0.90]).T, strict=True)
+    for name, quantiles in (("xl_photon_index", posterior.index_quantiles),
+                            ("xl_kt", posterior.kt_quantiles)):
+        names = (name, f"{name}_lolim", f"{name}_hilim")
+        if not set(names).isdisjoint(wanted):
+            values |= zip(names, quantiles([0.5, 0.16, 0.84]).T, strict=True)
+    for band in FLUX_BANDS:
+        names = (f"xl_flux_{band}_lolim", f"xl_flux_{band}", f"xl_flux_{band}_hilim")
+        values |= zip(names, posterior.flux[band].T, strict=True)
+    return {name: value for name, value in values.items() if name in wanted}
