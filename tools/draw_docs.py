@@ -11,8 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from astro_xlatent.cli.main import main
 from browser import Browser
+
+from astro_xlatent.cli.main import main
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
@@ -22,7 +23,9 @@ def shoot(folder):
     with Browser(folder, 1280, 800) as page:
         page.open(folder / "out" / "report.html")
         left, top, width, height = page.run(
-            "(r => [r.left, r.top, r.width, r.height])(document.querySelector('#plane').getBoundingClientRect())")
+            "(r => [r.left, r.top, r.width, r.height])"
+            "(document.querySelector('#plane').getBoundingClientRect())"
+        )
         page.run("document.documentElement.dataset.theme = 'light'; recolor(); update()")
         page.drag(left + 0.05 * width, top + 0.2 * height, left + 0.4 * width, top + 0.9 * height)
         x, y = page.run("(i => [maps[0].px[i], maps[0].py[i]])(shown[Math.floor(shown.length / 2)])")

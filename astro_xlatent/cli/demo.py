@@ -24,9 +24,10 @@ _BRIGHT = {"csc": 300.0, "erosita": 30.0}
 def add_parser(commands):
     """Add the subcommand; gives its parser."""
     command = commands.add_parser(
-        "demo", help="see what is found in simulated sources of known nature",
-        description="Simulate sources of known class and N_H, see each with Chandra's bands, a Chandra spectrum and "
-        "eROSITA's bands, and write a table, a figure and an interactive report.")
+        "demo",
+        help="see what is found in simulated sources of known nature",
+        description="Simulate sources of known class and N_H, see each with Chandra's bands, a Chandra "
+        "spectrum and eROSITA's bands, and write a table, a figure and an interactive report.")
     command.add_argument("-o", "--output", metavar="DIR", default="demo_output",
                          help="folder to write to (default: demo_output)")
     return command

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.core.columns import CLASSES
 from astro_xlatent import plotting
+from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.plotting.axes import draw_classes, new_axes
 

@@ -1,11 +1,23 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Class probabilities, what each evidence adds to them, and the posterior of the column density."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.plotting.axes import CLASS_STYLE, COLORS, MODEL_COLOR, check_row, columns, new_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+
+    from astro_xlatent.model.posterior import Posterior
 
 __all__ = ["plot_evidence", "plot_nh", "plot_probabilities"]
 
@@ -13,7 +25,7 @@ __all__ = ["plot_evidence", "plot_nh", "plot_probabilities"]
 EVIDENCE_NAMES = ("X-ray columns", "counterparts")
 
 
-def plot_probabilities(table, *, names=None, ax=None):
+def plot_probabilities(table: Table, *, names: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
     """
     Draw the class probabilities of each row as a stacked bar.
 
@@ -59,7 +71,7 @@ def plot_probabilities(table, *, names=None, ax=None):
     return ax
 
 
-def plot_evidence(table, row=0, *, ax=None):
+def plot_evidence(table: Table, row: int = 0, *, ax: Axes | None = None) -> Axes:
     """
     Draw what the spectrum and each evidence beside it say about one row's class.
 
@@ -111,7 +123,9 @@ def plot_evidence(table, row=0, *, ax=None):
     return ax
 
 
-def plot_nh(source, row=0, *, truth=None, ax=None):
+def plot_nh(
+    source: Posterior | Table, row: int = 0, *, truth: float | None = None, ax: Axes | None = None
+) -> Axes:
     """
     Draw the posterior of the column density.
 

@@ -1,18 +1,24 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Enriched tables to the programs on the desktop, TOPCAT or Aladin, by SAMP."""
 
+from __future__ import annotations
+
 import tempfile
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from astro_xlatent.core.errors import TableError
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["send"]
 
 _LOAD = "table.load.votable"
 
 
-def send(table, name="astro_xlatent", *, timeout=60):
+def send(table: Table, name: str = "astro_xlatent", *, timeout: float = 60) -> list[str]:
     """
     Send a table to every program that listens by SAMP and takes tables.
 
@@ -50,7 +56,10 @@ def send(table, name="astro_xlatent", *, timeout=60):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "table.vot"
             _write(table, path)
-            message = {"samp.mtype": _LOAD, "samp.params": {"url": path.as_uri(), "name": name, "table-id": name}}
+            message = {
+                "samp.mtype": _LOAD,
+                "samp.params": {"url": path.as_uri(), "name": name, "table-id": name},
+            }
             return [_deliver(samp, client, receiver, message, timeout) for receiver in receivers]
     finally:
         client.disconnect()

@@ -1,15 +1,25 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Whether stated probabilities and intervals come true."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.plotting.axes import COLORS, new_axes
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
 __all__ = ["plot_coverage", "plot_reliability"]
 
 
-def plot_reliability(curve, *, label=None, ax=None):
+def plot_reliability(curve: ArrayLike, *, label: str | None = None, ax: Axes | None = None) -> Axes:
     """
     Draw how often stated probabilities come true.
 
@@ -38,15 +48,29 @@ def plot_reliability(curve, *, label=None, ax=None):
     stated, right, number = curve[curve[:, 2] > 0].T
     ax = new_axes(ax, 5.0, 4.2)
     ax.plot([0, 1], [0, 1], color="0.6", lw=1)
-    ax.errorbar(stated, right, np.sqrt(np.maximum(right * (1 - right), 0.25 / number) / number), fmt="o", ms=4,
-                label=label)
+    ax.errorbar(
+        stated,
+        right,
+        np.sqrt(np.maximum(right * (1 - right), 0.25 / number) / number),
+        fmt="o",
+        ms=4,
+        label=label,
+    )
     ax.set(xlabel="stated probability of the most probable class", ylabel="fraction right")
     if label is not None:
         ax.legend(fontsize="small")
     return ax
 
 
-def plot_coverage(names, level, measured, low, high, *, ax=None):
+def plot_coverage(
+    names: Sequence[str],
+    level: ArrayLike,
+    measured: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    *,
+    ax: Axes | None = None,
+) -> Axes:
     """
     Draw measured coverages of intervals beside what they state.
 

@@ -1,12 +1,24 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """The latent space: a map with named directions, pairs, and what moving along a latent does."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.grid import ENERGY_MID, band_weights
 from astro_xlatent.plotting.axes import CLASS_STYLE, columns, draw_classes, energy_axis, new_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+
+    from astro_xlatent.model.posterior import Model
 
 __all__ = ["latent_directions", "plot_latents", "plot_pairs", "plot_traversal"]
 
@@ -16,7 +28,7 @@ STEPS = (-2, -1, 0, 1, 2)
 _STEP_COLORS = ("#08306b", "#4292c6", "#7f7f7f", "#f16913", "#7f2704")
 
 
-def latent_directions(table):
+def latent_directions(table: Table) -> dict[str, np.ndarray]:
     """
     Directions in latent space that go with quantities an astronomer knows.
 
@@ -52,7 +64,15 @@ def _check_axes(axes):
         raise ParameterError(msg)
 
 
-def plot_latents(table, *, axes=(0, 1), color="class", directions=False, background=None, ax=None):
+def plot_latents(
+    table: Table,
+    *,
+    axes: tuple[int, int] = (0, 1),
+    color: str = "class",
+    directions: bool = False,
+    background: Table | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """
     Draw the sources of an enriched table in two latent dimensions.
 
@@ -94,7 +114,7 @@ def plot_latents(table, *, axes=(0, 1), color="class", directions=False, backgro
     if background is not None:
         below, below_label = columns(background, "xl_latent", "xl_class")
         shades = [CLASS_STYLE.get(name, CLASS_STYLE["other"])[0] for name in below_label]
-        ax.scatter(*below[:, list(axes)].T, s=4, c=shades, alpha=0.25, lw=0)
+        ax.scatter(below[:, axes[0]], below[:, axes[1]], s=4, c=shades, alpha=0.25, lw=0)
     if color == "class":
         draw_classes(ax, x, y, label)
     else:
@@ -114,12 +134,20 @@ def _draw_directions(ax, directions, axes):
         tip = 0.9 * room * vector[list(axes)]
         ax.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": "0.15", "lw": 1.4},
                     annotation_clip=False)
-        ax.annotate(name, tip, xytext=(np.sign(tip[0]) * 4, np.sign(tip[1]) * 4), textcoords="offset points",
-                    ha="left" if tip[0] > 0 else "right", va="bottom" if tip[1] > 0 else "top",
-                    annotation_clip=False, fontsize="small", bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 0.5})
+        ax.annotate(
+            name,
+            tip,
+            xytext=(np.sign(tip[0]) * 4, np.sign(tip[1]) * 4),
+            textcoords="offset points",
+            ha="left" if tip[0] > 0 else "right",
+            va="bottom" if tip[1] > 0 else "top",
+            annotation_clip=False,
+            fontsize="small",
+            bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 0.5},
+        )
 
 
-def plot_pairs(table, *, latents=(0, 1, 2, 3), axes=None):
+def plot_pairs(table: Table, *, latents: Sequence[int] = (0, 1, 2, 3), axes: Any = None) -> Any:
     """
     Draw each pair of some latents, colored by class.
 
@@ -166,7 +194,9 @@ def plot_pairs(table, *, latents=(0, 1, 2, 3), axes=None):
     return axes
 
 
-def plot_traversal(model, latent=0, *, steps=STEPS, ax=None):
+def plot_traversal(
+    model: Model, latent: int = 0, *, steps: Sequence[float] = STEPS, ax: Axes | None = None
+) -> Axes:
     """
     Draw the decoded spectrum along one latent, all others at zero.
 
@@ -204,7 +234,9 @@ def plot_traversal(model, latent=0, *, steps=STEPS, ax=None):
     shown = (spectrum * ENERGY_MID**2) @ band_weights(edges[:-1], edges[1:]).T / np.diff(edges)
     ax = new_axes(ax, height=3.6)
     for row, step, color in zip(shown, steps, _STEP_COLORS, strict=False):
-        ax.plot(np.sqrt(edges[:-1] * edges[1:]), row, color=color, lw=1.4, label=f"{step:+g}" if step else "0")
+        ax.plot(
+            np.sqrt(edges[:-1] * edges[1:]), row, color=color, lw=1.4, label=f"{step:+g}" if step else "0"
+        )
     ax.set_yscale("log")
     top = np.quantile(shown, 0.99)
     ax.set_ylim(2e-3 * top, 2 * top)

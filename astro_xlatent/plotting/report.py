@@ -6,12 +6,15 @@ The page is ``data/report.html``, plain JavaScript without any library;
 this module fills in the data. Nothing is fetched when it is looked at.
 """
 
+from __future__ import annotations
+
 import base64
 import json
 import os
 import warnings
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +23,13 @@ from astro_xlatent.core.errors import ModelError, ParameterError, TableError
 from astro_xlatent.core.flags import FLAGS
 from astro_xlatent.plotting.axes import columns as plain_columns
 from astro_xlatent.plotting.sky import sky_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from astropy.table import Table
+
+    from astro_xlatent.model.posterior import Model
 
 __all__ = ["MAX_COLUMNS", "MAX_ROWS", "write_report"]
 
@@ -35,7 +45,16 @@ _CATEGORIES = 250
 _NAMES = ("name", "iauname", "source", "source_name", "object", "detuid", "file", "id")
 
 
-def write_report(table, path, *, title=None, columns=None, model=None, max_rows=MAX_ROWS, overwrite=False):
+def write_report(
+    table: Table,
+    path: str | os.PathLike,
+    *,
+    title: str | None = None,
+    columns: Sequence[str] | None = None,
+    model: str | Model | None = None,
+    max_rows: int = MAX_ROWS,
+    overwrite: bool = False,
+) -> list[str]:
     """
     Write an enriched table as one interactive HTML file.
 
@@ -142,7 +161,11 @@ def _column(table, name, rows):
     """What the page holds of one column; a vector becomes a column for each element."""
     column = table[name]
     meta = getattr(column, "meta", None) or getattr(column.info, "meta", None) or {}
-    info = {"unit": _unit_text(getattr(column, "unit", None)), "ucd": str(meta.get("ucd", "")), "description": str(column.info.description or "")}
+    info = {
+        "unit": _unit_text(getattr(column, "unit", None)),
+        "ucd": str(meta.get("ucd", "")),
+        "description": str(column.info.description or ""),
+    }
     part = table[name][rows]
     if column.ndim == 1:
         return [{"name": name, **info, **_encode(_values(part))}]
@@ -176,7 +199,9 @@ def _values(column):
     mask = np.asarray(getattr(column, "mask", False))
     plain = np.asarray(getattr(column, "unmasked", column))
     if plain.dtype.kind in "US":
-        return np.where(mask, "", np.char.decode(plain, "utf-8", "replace") if plain.dtype.kind == "S" else plain)
+        return np.where(
+            mask, "", np.char.decode(plain, "utf-8", "replace") if plain.dtype.kind == "S" else plain
+        )
     if mask.any() and plain.dtype.kind != "f":
         plain = plain.astype(float)
     if plain.dtype.kind in "iu" and plain.size and np.abs(plain.astype(float)).max() > 2**53:
@@ -218,7 +243,9 @@ def _decoded(table, rows, model, notes):
         return None
     space = table.meta.get("XLSPACE", model.latent_space)
     if space != model.latent_space:
-        notes.append(f"no decoded spectra: the table's latents are of {space}, the model's of {model.latent_space}")
+        notes.append(
+            f"no decoded spectra: the table's latents are of {space}, the model's of {model.latent_space}"
+        )
         return None
     (latent,) = plain_columns(_one("xl_latent", table["xl_latent"][rows]), "xl_latent")
     good = np.flatnonzero(np.isfinite(latent).all(axis=1))

@@ -1,11 +1,21 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Where sources lie: on the sky and in the planes of hardness ratios; and whether one has changed."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError, TableError
-from astro_xlatent.plotting.axes import COLORS, CLASS_STYLE, columns, draw_classes, new_axes
+from astro_xlatent.plotting.axes import CLASS_STYLE, COLORS, columns, draw_classes, new_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from astropy.table import Table
+    from matplotlib.axes import Axes
 
 __all__ = ["plot_change", "plot_hardness", "plot_sky", "sky_columns"]
 
@@ -13,7 +23,7 @@ __all__ = ["plot_change", "plot_hardness", "plot_sky", "sky_columns"]
 FIELD = 20.0
 
 
-def sky_columns(table):
+def sky_columns(table: Table) -> tuple[str, str] | None:
     """
     Names of a table's position columns as it spells them, or None.
 
@@ -41,7 +51,7 @@ def _degrees(table, name):
     return value if unit is None else value * u.Unit(unit).to(u.deg)
 
 
-def plot_sky(table, *, ax=None):
+def plot_sky(table: Table, *, ax: Axes | None = None) -> Axes:
     """
     Draw the sources of an enriched table on the sky, colored by class.
 
@@ -88,11 +98,15 @@ def plot_sky(table, *, ax=None):
         draw_classes(ax, x, dec, label)
         ax.invert_xaxis()
         ax.set_aspect("equal", adjustable="datalim")
-        ax.set(xlabel=f"right ascension - {middle % 360:.4f}° [degrees on the sky]", ylabel="declination [deg]")
+        ax.set(
+            xlabel=f"right ascension - {middle % 360:.4f}° [degrees on the sky]", ylabel="declination [deg]"
+        )
     return ax
 
 
-def plot_hardness(table, *, mission=None, tracks=True, ax=None):
+def plot_hardness(
+    table: Table, *, mission: str | None = None, tracks: bool = True, ax: Axes | None = None
+) -> Axes:
     """
     Draw rows in the plane of two photon-flux hardness ratios.
 
@@ -126,14 +140,15 @@ def plot_hardness(table, *, mission=None, tracks=True, ax=None):
     pick = [np.take_along_axis(v, order, axis=1) for v in
             (bins.counts - bins.background, bins.area, bins.e_lo, bins.e_hi, bins.valid)]
     net, area, low, high, valid = pick
-    # Area is per keV of bin: photons in the band take its width.
+    # The area is a mean over the bin: counts over it are photons in the band.
     flux = np.where(valid & (area > 0), net / np.where(area > 0, area, 1), np.nan)
     x, y = _ratio(flux[:, 1], flux[:, 0]), _ratio(flux[:, 2], flux[:, 1])
     ax = new_axes(ax)
     label = columns(table, "xl_class")[0] if "xl_class" in table.colnames else np.full(len(table), "other")
     draw_classes(ax, x, y, label)
-    if "xl_class" not in table.colnames and ax.get_legend() is not None:
-        ax.get_legend().remove()
+    legend = ax.get_legend()
+    if "xl_class" not in table.colnames and legend is not None:
+        legend.remove()
     if not valid.all(axis=1).any():
         return ax
     first = int(np.argmax(valid.all(axis=1)))
@@ -169,7 +184,8 @@ def _draw_tracks(ax, low, high):
     ax.legend(fontsize="small")
 
 
-def plot_change(table, rows=None, *, names=None, ax=None):
+def plot_change(table: Table, rows: Sequence[int] | None = None, *, names: Sequence[str] | None = None,
+                ax: Axes | None = None) -> Axes:
     """
     Draw the latents of several observations of one source, and whether they differ.
 
@@ -202,7 +218,7 @@ def plot_change(table, rows=None, *, names=None, ax=None):
     chosen = table if rows is None else table[list(rows)]
     names = [f"observation {i + 1}" for i in range(len(chosen))] if names is None else list(names)
     if len(chosen) < 2 or len(names) != len(chosen):
-        msg = f"two observations or more with one name each are needed, got {len(chosen)} and {len(names)} names"
+        msg = f"two observations or more with one name each are needed, got {len(chosen)}, {len(names)} names"
         raise ParameterError(msg)
     latent, error = columns(chosen, "xl_latent", "xl_latent_err")
     joint = combine(chosen)

@@ -1,13 +1,22 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """A spectrum with what its latents mean: decoded, folded, with uncertainty and residuals."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError, SpectrumError
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH, KEV_TO_ERG, band_weights
 from astro_xlatent.plotting.axes import COUNTS_COLOR, MODEL_COLOR, energy_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from astro_xlatent.model.posterior import Model
+    from astro_xlatent.spectra.spectrum import XraySpectrum
 
 __all__ = ["plot_spectrum"]
 
@@ -29,7 +38,8 @@ class _Reconstruction:
     flux: np.ndarray
 
 
-def plot_spectrum(spectrum, model=None, *, quantity="counts", min_counts=10, axes=None):
+def plot_spectrum(spectrum: XraySpectrum, model: str | Model | None = None, *, quantity: str = "counts",
+                  min_counts: float = 10, axes: tuple[Axes, Axes] | None = None) -> tuple[Axes, Axes]:
     """
     Draw a spectrum with the reconstruction from its latents, and the residuals.
 
@@ -110,8 +120,16 @@ def _draw_flux(top, found, low, high, n, b, source):
     scale = mean / np.maximum(source[0], 1e-30)
     # Groups in which little is expected unfold to anything.
     good = source[0] > 0.01 * source[0].max()
-    top.errorbar(((low + high) / 2)[good], ((n - b) * scale)[good], (np.sqrt(n) * scale)[good],
-                 ((high - low) / 2)[good], fmt=".", color=COUNTS_COLOR, label="net counts, unfolded", zorder=3)
+    top.errorbar(
+        ((low + high) / 2)[good],
+        ((n - b) * scale)[good],
+        (np.sqrt(n) * scale)[good],
+        ((high - low) / 2)[good],
+        fmt=".",
+        color=COUNTS_COLOR,
+        label="net counts, unfolded",
+        zorder=3,
+    )
     peak = found.flux[0][shown].max()
     top.set_ylim(3e-3 * peak, 3 * peak)
     top.set_ylabel(r"$E\,F(E)$ [erg cm$^{-2}$ s$^{-1}$]")
@@ -139,7 +157,9 @@ def _reconstruct(spectrum, model):
     model = load_model(model) if model is None or isinstance(model, str) else model
     bins, matrices = bins_from_spectra([spectrum])
     posterior = model.infer(bins, matrices)
-    draws = np.random.default_rng(0).multivariate_normal(posterior.latent[0], posterior.latent_cov[0], _N_DRAWS)
+    draws = np.random.default_rng(0).multivariate_normal(
+        posterior.latent[0], posterior.latent_cov[0], _N_DRAWS
+    )
     incident = model.decode(np.vstack([posterior.latent[:1], draws])).astype(float)
     valid = bins.valid[0]
     folded = incident @ np.asarray(matrices[0], float).T[:, valid]

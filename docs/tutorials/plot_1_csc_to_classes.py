@@ -58,12 +58,22 @@ for name, rows in (("probability of 0.6 or more", share >= 0.6), ("less", share 
 limit = np.array(["NH_UPPER_LIMIT" in names for names in decode_flags(enriched["xl_flag"])])
 print(f"{limit.sum()} upper limits, {(~limit).sum()} intervals")
 fig, ax = plt.subplots(layout="constrained")
-ax.errorbar(truth["nh"][~limit], enriched["xl_nh"][~limit],
-            [(enriched["xl_nh"] - enriched["xl_nh_lolim"])[~limit],
-             (enriched["xl_nh_hilim"] - enriched["xl_nh"])[~limit]], fmt=".", alpha=0.4, label="68 % intervals")
+ax.errorbar(
+    truth["nh"][~limit],
+    enriched["xl_nh"][~limit],
+    [
+        (enriched["xl_nh"] - enriched["xl_nh_lolim"])[~limit],
+        (enriched["xl_nh_hilim"] - enriched["xl_nh"])[~limit],
+    ],
+    fmt=".",
+    alpha=0.4,
+    label="68 % intervals",
+)
 ax.plot(truth["nh"][limit], enriched["xl_nh_ul90"][limit], "v", ms=4, alpha=0.5, label="90 % upper limits")
 ax.plot([1e20, 1e24], [1e20, 1e24], color="0.5")
-ax.set(xscale="log", yscale="log", xlabel="true N$_H$ [cm$^{-2}$]", ylabel="found [cm$^{-2}$]", xlim=(1e19, 1e24))
+ax.set(
+    xscale="log", yscale="log", xlabel="true N$_H$ [cm$^{-2}$]", ylabel="found [cm$^{-2}$]", xlim=(1e19, 1e24)
+)
 ax.legend()
 
 # %%

@@ -2,11 +2,10 @@
 """The report from the command line."""
 
 import pytest
+from enriched import make_enriched
 
 from astro_xlatent.cli.main import main
 from astro_xlatent.table.files import write_table
-
-from enriched import make_enriched
 
 
 @pytest.fixture

@@ -11,11 +11,10 @@ from types import SimpleNamespace
 
 import numpy as np
 from astropy.table import Table
+from enriched import make_enriched
 
 from astro_xlatent import plotting
 from astro_xlatent.physics.grid import ENERGY_MID, N_ENERGY
-
-from enriched import make_enriched
 
 BASELINE = Path(__file__).parent / "baseline"
 
@@ -45,8 +44,14 @@ def make_spectrum():
     from astro_xlatent.spectra.spectrum import XraySpectrum
 
     low, high = ENERGY_EDGES[:-1], ENERGY_EDGES[1:]
-    response = Response(redistribution=sparse.csr_array(np.eye(N_ENERGY, dtype=np.float32)),
-                        area=np.full(N_ENERGY, 100.0), e_lo=low, e_hi=high, channel_e_lo=low, channel_e_hi=high)
+    response = Response(
+        redistribution=sparse.csr_array(np.eye(N_ENERGY, dtype=np.float32)),
+        area=np.full(N_ENERGY, 100.0),
+        e_lo=low,
+        e_hi=high,
+        channel_e_lo=low,
+        channel_e_hi=high,
+    )
     counts = np.random.default_rng(2).poisson(6 * ENERGY_MID**-2.0)
     return XraySpectrum(counts=counts.astype(float), exposure=1000.0, response=response)
 
@@ -89,9 +94,12 @@ PICTURES = {
     "sky": lambda: plotting.plot_sky(make_sky()),
     "field": lambda: plotting.plot_sky(make_sky(spread=0.1)),
     "change": lambda: plotting.plot_change(make_sky(), [0, 1]),
-    "reliability": lambda: plotting.plot_reliability([[0.2, 0.25, 100], [0.8, 0.7, 50], [0.5, 0, 0]], label="x"),
-    "coverage": lambda: plotting.plot_coverage(["all", "all", "faint"], [0.68, 0.9, 0.68], [0.7, 0.88, 0.6],
-                                               [0.65, 0.85, 0.5], [0.75, 0.91, 0.7]),
+    "reliability": lambda: plotting.plot_reliability(
+        [[0.2, 0.25, 100], [0.8, 0.7, 50], [0.5, 0, 0]], label="x"
+    ),
+    "coverage": lambda: plotting.plot_coverage(
+        ["all", "all", "faint"], [0.68, 0.9, 0.68], [0.7, 0.88, 0.6], [0.65, 0.85, 0.5], [0.75, 0.91, 0.7]
+    ),
 }
 
 

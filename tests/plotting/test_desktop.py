@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 from astropy.io.votable import parse_single_table
 from astropy.table import Table
+from enriched import make_enriched
 
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.plotting import send
 from astro_xlatent.plotting.desktop import samp_package
-
-from enriched import make_enriched
 
 # astropy's hub and its clients leave sockets of their threads to the garbage collector.
 pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -61,7 +60,11 @@ def test_table_arrives_whole(receiver):
 
 def test_refusal_is_told(receiver):
     """What the program says against the table reaches the user."""
-    receiver["answer"] = {"samp.status": "samp.error", "samp.result": {}, "samp.error": {"samp.errortxt": "full"}}
+    receiver["answer"] = {
+        "samp.status": "samp.error",
+        "samp.result": {},
+        "samp.error": {"samp.errortxt": "full"},
+    }
     with pytest.raises(TableError, match="a table program refused the table: full"):
         send(make_enriched())
 

@@ -117,9 +117,13 @@ def test_tracks_meet_in_the_corner():
 
 
 DRAW = {
-    "probabilities": plotting.plot_probabilities, "evidence": plotting.plot_evidence, "nh": plotting.plot_nh,
-    "latents": plotting.plot_latents, "colored": lambda t: plotting.plot_latents(t, color="nh", directions=True),
-    "pairs": plotting.plot_pairs, "sky": plotting.plot_sky,
+    "probabilities": plotting.plot_probabilities,
+    "evidence": plotting.plot_evidence,
+    "nh": plotting.plot_nh,
+    "latents": plotting.plot_latents,
+    "colored": lambda t: plotting.plot_latents(t, color="nh", directions=True),
+    "pairs": plotting.plot_pairs,
+    "sky": plotting.plot_sky,
     "change": lambda t: plotting.plot_change(t, [0, 1]),
 }
 
@@ -128,29 +132,48 @@ DRAW = {
 def test_masked_rows_and_quantities(name):
     """A table whose rows are all masked draws nothing and fails nowhere; a QTable is like a Table."""
     table = pictures.make_sky(3)
-    for column in ("xl_latent", "xl_nh", "xl_nh_lolim", "xl_nh_hilim", "xl_nh_ul90", "xl_class", "xl_class_prob",
-                   "xl_class_other", "xl_latent_err"):
+    for column in (
+        "xl_latent",
+        "xl_nh",
+        "xl_nh_lolim",
+        "xl_nh_hilim",
+        "xl_nh_ul90",
+        "xl_class",
+        "xl_class_prob",
+        "xl_class_other",
+        "xl_latent_err",
+    ):
         table[column].mask = True
     DRAW[name](table)
     whole = pictures.make_sky(30)
     DRAW[name](QTable(whole))
 
 
-@pytest.mark.parametrize(("draw", "error", "match"), [
-    (lambda t: plotting.plot_latents(t, axes=(0, 8)), ParameterError, "two of 0 to 7"),
-    (lambda t: plotting.plot_latents(t, color="red"), ParameterError, "must be 'class' or 'nh'"),
-    (lambda t: plotting.plot_pairs(t, latents=(1,)), ParameterError, "two or more of 0 to 7"),
-    (lambda t: plotting.plot_probabilities(t, names=["a"]), ParameterError, "each of 6 rows, got 1"),
-    (lambda t: plotting.plot_evidence(t, 6), ParameterError, "table of 6 rows, got 6"),
-    (lambda t: plotting.plot_change(t, [0]), ParameterError, "two observations or more"),
-    (lambda t: plotting.plot_traversal(pictures.Slopes(), 8), ParameterError, "latent must be one of 0 to 7"),
-    (lambda t: plotting.plot_reliability([1, 2]), ParameterError, "three columns"),
-    (lambda t: plotting.plot_coverage(["a"], [], [], [], []), ParameterError, "one length"),
-    (lambda t: plotting.plot_spectrum(pictures.make_spectrum(), pictures.Slopes(), quantity="x"), ParameterError,
-     "'counts' or 'flux'"),
-    (lambda t: plotting.plot_sky(t["name", "xl_class"]), TableError, "ra and dec"),
-    (lambda t: plotting.plot_latents(Table({"a": [1]})), TableError, "add_latents"),
-])
+@pytest.mark.parametrize(
+    ("draw", "error", "match"),
+    [
+        (lambda t: plotting.plot_latents(t, axes=(0, 8)), ParameterError, "two of 0 to 7"),
+        (lambda t: plotting.plot_latents(t, color="red"), ParameterError, "must be 'class' or 'nh'"),
+        (lambda t: plotting.plot_pairs(t, latents=(1,)), ParameterError, "two or more of 0 to 7"),
+        (lambda t: plotting.plot_probabilities(t, names=["a"]), ParameterError, "each of 6 rows, got 1"),
+        (lambda t: plotting.plot_evidence(t, 6), ParameterError, "table of 6 rows, got 6"),
+        (lambda t: plotting.plot_change(t, [0]), ParameterError, "two observations or more"),
+        (
+            lambda t: plotting.plot_traversal(pictures.Slopes(), 8),
+            ParameterError,
+            "latent must be one of 0 to 7",
+        ),
+        (lambda t: plotting.plot_reliability([1, 2]), ParameterError, "three columns"),
+        (lambda t: plotting.plot_coverage(["a"], [], [], [], []), ParameterError, "one length"),
+        (
+            lambda t: plotting.plot_spectrum(pictures.make_spectrum(), pictures.Slopes(), quantity="x"),
+            ParameterError,
+            "'counts' or 'flux'",
+        ),
+        (lambda t: plotting.plot_sky(t["name", "xl_class"]), TableError, "ra and dec"),
+        (lambda t: plotting.plot_latents(Table({"a": [1]})), TableError, "add_latents"),
+    ],
+)
 def test_wrong_input(draw, error, match):
     """What cannot be drawn is refused with the remedy."""
     with pytest.raises(error, match=match):

@@ -8,12 +8,11 @@ import time
 import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
+from browser import Browser, find_chromium
+from enriched import make_enriched
 
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.plotting import write_report
-
-from browser import Browser, find_chromium
-from enriched import make_enriched
 
 
 class Flat:
@@ -39,7 +38,9 @@ def make_table(rows=300):
 
 def payload(path):
     """The data in a page."""
-    found = re.search(r'<script id="data" type="application/json">(.*?)</script>', path.read_text("utf-8"), re.S)
+    found = re.search(
+        r'<script id="data" type="application/json">(.*?)</script>', path.read_text("utf-8"), re.S
+    )
     return json.loads(found[1])
 
 
@@ -134,7 +135,9 @@ def test_search_filters(opened, text, rows):
 def test_table_sorts_and_keyboard_walks(opened):
     """A click sorts, missing values last; arrows move through the rows and show the card."""
     page, table = opened
-    page.run("[...document.querySelectorAll('#head button')].find(b => b.textContent.startsWith('xl_nh ')).click()")
+    page.run(
+        "[...document.querySelectorAll('#head button')].find(b => b.textContent.startsWith('xl_nh ')).click()"
+    )
     order = np.argsort(np.ma.filled(table["xl_nh"], np.inf), kind="stable")
     assert page.run("+document.querySelector('.row').dataset.row") == order[0]
     assert page.run("document.querySelectorAll('.row').length") < 60
