@@ -22,6 +22,7 @@ from astro_xlatent.cli import (
     info,
     match,
     predict,
+    report,
     selftest,
     simulate,
     train,
@@ -33,8 +34,8 @@ from astro_xlatent.core.provenance import package_version
 
 __all__ = ["main", "make_parser"]
 
-COMMANDS = (enrich, predict, extract, fetch, counterparts, match, evaluate, simulate, train, train_evidence, demo,
-            info, selftest)
+COMMANDS = (enrich, predict, report, extract, fetch, counterparts, match, evaluate, simulate, train,
+            train_evidence, demo, info, selftest)
 
 
 def make_parser() -> argparse.ArgumentParser:
