@@ -9,7 +9,7 @@ from astro_xlatent.physics.absorption import absorption_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH, N_ENERGY
 from astro_xlatent.simulate.families import parameters
 from astro_xlatent.physics.bestfit import equivalent_column, power_law_fit
-from astro_xlatent.simulate.populations import CLASSES, FAMILIES, draw_generic, draw_sources
+from astro_xlatent.simulate.populations import CLASSES, FAMILIES, draw_sources
 from astro_xlatent.simulate.truth import absorb
 
 EVERY = np.repeat(np.arange(-1, len(CLASSES)), 40)
@@ -114,7 +114,7 @@ def test_leaking_source_has_the_column_of_what_dominates():
 
 def test_generic_sources_belong_to_no_class():
     """Generic draws carry class -1 and cover columns over four decades."""
-    sources = draw_generic(400, np.random.default_rng(0))
+    sources = draw_sources(np.full(400, -1), np.random.default_rng(0))
     assert np.all(sources.class_index == -1)
     assert np.ptp(np.log10(sources.truth["nh"])) > 3
 
