@@ -54,34 +54,6 @@ def plot_confusion(matrix, classes, ax=None):
     return ax
 
 
-<<<<<<< HEAD
-def plot_reliability(curve, ax=None, label=None):
-    """
-    Draw how often stated probabilities come true.
-
-    Parameters
-    ----------
-    curve : array_like, shape (n, 3)
-        Stated, observed, number; see `~astro_xlatent.evaluate.scores.calibration_error`.
-    ax : `~matplotlib.axes.Axes`, optional
-    label : str, optional
-
-    Returns
-    -------
-    ax : `~matplotlib.axes.Axes`
-    """
-    stated, observed, number = np.asarray(curve, float).T
-    ax = _axes(ax)
-    ax.plot([0, 1], [0, 1], color="0.6", lw=1)
-    ax.errorbar(stated, observed, np.sqrt(np.maximum(observed * (1 - observed), 0.25 / number) / number),
-                fmt="o", ms=4, label=label)
-    ax.set_xlabel("stated probability of the most probable class")
-    ax.set_ylabel("fraction right")
-    return ax
-
-
-=======
->>>>>>> int
 def plot_coverage(numbers, ax=None):
     """
     Draw measured coverages with their intervals.

@@ -212,7 +212,7 @@ def prepare_rows(table, column, *, model=None, minimum=(), spectra=None, log=Non
 
         log(f"enriching {len(table)} rows")
         table = add_latents(table, spectra, model=model, include=_HEAD_COLUMNS)
-    latent = np.ma.filled(np.ma.asarray(table["xl_latent"]).astype(float), np.nan)
+    latent = plain_floats(table["xl_latent"])
     usable = np.isfinite(latent).all(axis=1)
     if np.any(~usable):
         notes.append(f"{np.sum(~usable)} rows without latents (no usable data): left out")
