@@ -28,7 +28,8 @@ def read_ranges(name: str) -> tuple[dict[str, dict[str, tuple]], dict[str, dict[
     with (files("astro_xlatent.simulate") / "data" / f"{name}.csv").open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             numbers = (float(row[key]) for key in ("value", "low", "high"))
-            literature.setdefault(row["group"], {})[row["parameter"]] = (*numbers, row["unit"], row["reference"])
+            entry = (*numbers, row["unit"], row["reference"])
+            literature.setdefault(row["group"], {})[row["parameter"]] = entry
             if row.get("tuned"):
                 tuned.setdefault(row["group"], {})[row["parameter"]] = float(row["tuned"])
     return literature, tuned

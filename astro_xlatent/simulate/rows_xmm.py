@@ -87,7 +87,8 @@ def xmm_band_columns(seen, rng):
 def _conversion(seen, member):
     """Counts per erg/cm2 of the reference spectrum in the aperture, shape (rows, 5)."""
     photons = reference_spectrum()
-    inside = [(ENERGY_MID > lo) & (ENERGY_MID < hi) for lo, hi in zip(seen.edges[:-1], seen.edges[1:], strict=True)]
+    inside = [(ENERGY_MID > lo) & (ENERGY_MID < hi)
+              for lo, hi in zip(seen.edges[:-1], seen.edges[1:], strict=True)]
     number = np.array([photons[k].sum() for k in inside])
     energy = np.array([(photons * ENERGY_MID)[k].sum() for k in inside]) @ member * KEV_TO_ERG
     return (seen.area * number) @ member / energy

@@ -119,7 +119,7 @@ def observe_full(mode, spectra, instruments, rng, folding=True, see=None, missio
     """
     pieces, matrices, missions = [], [], []
     for start in range(0, len(spectra), CHUNK):
-        drawn = str(rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values()))) if mission is None else mission
+        drawn = mission or str(rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values())))
         instrument = draw_instrument(instruments, drawn, rng)
         seen = spectra[start:start + CHUNK]
         seen = seen if see is None else see(seen, instrument)

@@ -79,7 +79,8 @@ def test_flux_limits_get_their_level():
     """Limits of a third of the right width are stretched to hold 84 % on either side."""
     truth = np.exp(rng().normal(0, 0.3, 20000))
     median = np.ones(20000)
-    rows = {"flux_05_2": truth, "flux_05_2_limits": np.stack([0.9 * median, median, 1.1 * median], axis=1)}
+    limits = np.stack([0.9 * median, median, 1.1 * median], axis=1)
+    rows = {"flux_05_2": truth, "flux_05_2_limits": limits}
     below, above = _flux_scale(rows, "05_2", np.ones(20000, bool))
     assert np.mean(truth > 1 - 0.1 * below) == pytest.approx(FLUX_LEVEL, abs=0.01)
     assert np.mean(truth < 1 + 0.1 * above) == pytest.approx(FLUX_LEVEL, abs=0.01)
@@ -92,7 +93,7 @@ def test_flux_limits_never_vanish():
 
 
 def test_level_of_truth():
-    """The probability of all classes at least as probable as the true one, that of the best alone for the best."""
+    """The probability of all classes at least as probable as the true one."""
     probability = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.4, 0.4, 0.2]])
     np.testing.assert_allclose(_level_of_truth(probability, np.array([0, 1, 2, 1])), [0.5, 0.8, 1.0, 0.8])
 

@@ -64,13 +64,14 @@ def test_a_mission_may_be_asked_for(mode, mission, sources, instruments):
         assert matrices is None and bins.n_bins <= 5
     else:
         assert matrices.shape == (len(sources), N_FINE, N_ENERGY) and matrices.dtype == np.float32
-        assert observe_full(mode, sources.spectrum, instruments, np.random.default_rng(0), folding=False)[1] is None
+        unfolded = observe_full(mode, sources.spectrum, instruments, np.random.default_rng(0), folding=False)
+        assert unfolded[1] is None
 
 
 def test_matrices_give_the_area(sources, instruments):
     """A folding matrix is exposure times response: its flat-spectrum counts are area times width."""
-    bins, matrices, _ = observe_full("spectra", sources.spectrum[:CHUNK], instruments, np.random.default_rng(3),
-                                     mission="csc")
+    bins, matrices, _ = observe_full("spectra", sources.spectrum[:CHUNK], instruments,
+                                     np.random.default_rng(3), mission="csc")
     from astro_xlatent.physics.grid import ENERGY_WIDTH
 
     width = np.where(bins.valid, bins.e_hi - bins.e_lo, 1.0)
@@ -95,10 +96,8 @@ def test_what_falls_on_the_detector_may_differ(sources, instruments):
         seen.append((len(spectra), instrument.mission))
         return spectra * np.where(np.arange(N_ENERGY) < 200, 1.0, 1e-6).astype(np.float32)
 
-    soft, _, _ = observe_full("spectra", sources.spectrum, instruments, np.random.default_rng(6), folding=False,
-                              see=dark, mission="csc")
-    plain, _, _ = observe_full("spectra", sources.spectrum, instruments, np.random.default_rng(6), folding=False,
-                               mission="csc")
+    soft, plain = (observe_full("spectra", sources.spectrum, instruments, np.random.default_rng(6),
+                                folding=False, see=see, mission="csc")[0] for see in (dark, None))
     assert seen == [(CHUNK, "csc")] * 4
     hard = (soft.e_lo > 3.5) & soft.valid & plain.valid
     assert (soft.counts - soft.background)[hard].sum() < 0.2 * (plain.counts - plain.background)[hard].sum()
