@@ -116,7 +116,9 @@ def what_latents_add(table, label, inputs, field, spectrum, seed: int) -> list[f
     """Balanced accuracy of a forest on all evidence with the latents, less that with hardness ratios alone."""
     from sklearn.ensemble import RandomForestClassifier
 
-    evidence = np.concatenate([inputs.groups[name].values for group in PIECES.values() for name in group], axis=1)
+    evidence = np.concatenate(
+        [inputs.groups[name].values for group in PIECES.values() for name in group], axis=1
+    )
     fluxes = np.stack([plain_floats(table[f"flux_aper90_ave_{band}"]) for band in "smh"], axis=1)
     hardness = (fluxes[:, 1:] - fluxes[:, :-1]) / (fluxes[:, 1:] + fluxes[:, :-1])
     hardness = np.nan_to_num(np.concatenate([hardness, ((fluxes[:, 2] - fluxes[:, 0]) /
@@ -166,21 +168,28 @@ def judge_survey(table, label, field, spectrum) -> None:
     where = f"largest field, l = {np.median(sky.l.deg[largest]):.0f}"
     for name, rows in (("|b| > 50 degrees", np.abs(sky.b.deg) > 50), ("bulge, < 10 degrees", apart < 10),
                        (where, largest)):
-        shares = zip(weights[rows].mean(axis=0), np.bincount(label[rows], minlength=len(CLASSES)) / rows.sum(),
-                     strict=True)
+        shares = zip(
+            weights[rows].mean(axis=0),
+            np.bincount(label[rows], minlength=len(CLASSES)) / rows.sum(),
+            strict=True,
+        )
         print(f"{name:22s}{rows.sum():5d}  " + " ".join(f"{a:6.3f} {b:6.3f}" for a, b in shares))
     rng, agn, plane = np.random.default_rng(1), label == CLASSES.index("AGN"), np.abs(sky.b.deg) < 5
     place = sky.l.deg[plane], sky.b.deg[plane]
     best = (spectrum * weights).argmax(axis=1)
-    print(f"recall of AGN at |b| < 5 degrees with the survey prior: real ones moved there "
-          f"{moved_agn(spectrum[agn], flux[agn], place, rng):.2f}, simulated ones moved there "
-          f"{moved_agn(*simulated_agn(load_model()), place, rng):.2f}, the {np.sum(agn & plane)} that are there "
-          f"{np.mean(best[agn & plane] == CLASSES.index('AGN')):.2f}")
+    print(
+        f"recall of AGN at |b| < 5 degrees with the survey prior: real ones moved there "
+        f"{moved_agn(spectrum[agn], flux[agn], place, rng):.2f}, simulated ones moved there "
+        f"{moved_agn(*simulated_agn(load_model()), place, rng):.2f}, the {np.sum(agn & plane)} that are there "
+        f"{np.mean(best[agn & plane] == CLASSES.index('AGN')):.2f}"
+    )
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("table")
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
@@ -200,12 +209,16 @@ def main() -> None:
     print("class       rows  recall  precision   recall of the peer and ours on its rows")
     for k, name in enumerate(CLASSES):
         ours = np.mean([np.mean(b[(peer >= 0) & (label == k)] == k) for b in best])
-        print(f"{name:10s} {np.sum(label == k):5d}    {np.mean([np.mean(b[label == k] == k) for b in best]):.2f}"
-              f"     {np.mean([np.mean(label[b == k] == k) for b in best]):.2f}        {theirs[k]:.2f}  {ours:.2f}")
+        print(
+            f"{name:10s} {np.sum(label == k):5d}    {np.mean([np.mean(b[label == k] == k) for b in best]):.2f}"
+            f"     {np.mean([np.mean(label[b == k] == k) for b in best]):.2f}        {theirs[k]:.2f}  {ours:.2f}"
+        )
     gain = np.array([what_latents_add(table, label, inputs, field, spectrum, seed) for seed in seeds])
     without, with_ = gain.mean(axis=0)
-    print(f"forest on all evidence and three hardness ratios: {without:.3f}; with the latents, too: {with_:.3f} "
-          f"(difference {with_ - without:+.3f}, scatter of dealings {np.std(gain[:, 1] - gain[:, 0]):.3f})")
+    print(
+        f"forest on all evidence and three hardness ratios: {without:.3f}; with the latents, too: {with_:.3f} "
+        f"(difference {with_ - without:+.3f}, scatter of dealings {np.std(gain[:, 1] - gain[:, 0]):.3f})"
+    )
     judge_survey(table, label, field, spectrum)
 
 

@@ -35,7 +35,10 @@ REPEATS = 300
 def read_rows(data, most):
     """Unambiguous ACIS detections above the significance, at most two of a source, and their sky fields."""
     table = Table.read(data / "csc20" / "csc20_detections.csv.gz", format="ascii.csv")
-    text = {name: np.ma.filled(np.ma.asarray(table[name]).astype(str), "") for name in ("instrument", "match_type")}
+    text = {
+        name: np.ma.filled(np.ma.asarray(table[name]).astype(str), "")
+        for name in ("instrument", "match_type")
+    }
     bright = np.nan_to_num(plain_floats(table["significance"])) > BRIGHT
     table = table[(text["instrument"] == "ACIS") & (text["match_type"] == "u") & bright]
     sources = np.asarray(table["name"]).astype(str)
@@ -66,14 +69,22 @@ def columns_of(found, table):
     fit = convert_nh(np.where(fit > 0, fit, np.nan), "phabs/angr", "tbabs/wilm")
     low, high = (convert_nh(np.maximum(plain_floats(table[f"powlaw_nh_{end}"]) * 1e20, 1e17), "phabs/angr",
                             "tbabs/wilm") for end in ("lolim", "hilim"))
-    nh, nh_low, nh_high = (np.log10(plain_floats(found[name])) for name in ("xl_nh", "xl_nh_lolim", "xl_nh_hilim"))
+    nh, nh_low, nh_high = (
+        np.log10(plain_floats(found[name])) for name in ("xl_nh", "xl_nh_lolim", "xl_nh_hilim")
+    )
     with np.errstate(all="ignore"):
         log_fit = np.log10(fit)
         error = np.hypot(0.5 * (nh_high - nh_low), 0.5 * (np.log10(high) - np.log10(low)))
         flux = np.log10(plain_floats(found["xl_flux_2_7"]) / plain_floats(table["flux_aper_h"]))
-    return {"fit": fit, "small fit": (fit < LEAST_COLUMN) & np.isfinite(nh),
-            "large fit": (fit >= LEAST_COLUMN) & np.isfinite(nh + error), "nh": nh, "difference": nh - log_fit,
-            "inside": np.abs(nh - log_fit) < error, "flux": flux}
+    return {
+        "fit": fit,
+        "small fit": (fit < LEAST_COLUMN) & np.isfinite(nh),
+        "large fit": (fit >= LEAST_COLUMN) & np.isfinite(nh + error),
+        "nh": nh,
+        "difference": nh - log_fit,
+        "inside": np.abs(nh - log_fit) < error,
+        "flux": flux,
+    }
 
 
 def recipe_lines(name, got, field, side, rng):
@@ -99,14 +110,18 @@ def pair_lines(first, second, found, field, side, rng):
     a, b = found[first], found[second]
     both = side & ~np.ma.getmaskarray(a["xl_nh"]) & ~np.ma.getmaskarray(b["xl_nh"])
     same = np.asarray(a["xl_class"]).astype(str) == np.asarray(b["xl_class"]).astype(str)
-    latent, error = (np.ma.filled(np.ma.asarray(a[n]).astype(float), np.nan) for n in ("xl_latent", "xl_latent_err"))
+    latent, error = (
+        np.ma.filled(np.ma.asarray(a[n]).astype(float), np.nan) for n in ("xl_latent", "xl_latent_err")
+    )
     distance = (np.ma.filled(np.ma.asarray(b["xl_latent"]).astype(float), np.nan) - latent) / error
     words = f"{first} - {second}"
-    return [f"{words:32s} {'same class':30s} {bootstrap(lambda k: np.mean(same[k]), field, both, rng)}  n {both.sum()}",
-            f"{words:32s} {'latents within 1 sigma':30s} "
-            f"{bootstrap(lambda k: np.mean(np.abs(distance[k]) < 1), field, both, rng)}",
-            f"{words:32s} {'largest mean shift of a latent':30s} "
-            f"{bootstrap(lambda k: np.abs(np.mean(distance[k], axis=0)).max(), field, both, rng)}"]
+    return [
+        f"{words:32s} {'same class':30s} {bootstrap(lambda k: np.mean(same[k]), field, both, rng)}  n {both.sum()}",
+        f"{words:32s} {'latents within 1 sigma':30s} "
+        f"{bootstrap(lambda k: np.mean(np.abs(distance[k]) < 1), field, both, rng)}",
+        f"{words:32s} {'largest mean shift of a latent':30s} "
+        f"{bootstrap(lambda k: np.abs(np.mean(distance[k], axis=0)).max(), field, both, rng)}",
+    ]
 
 
 def main():

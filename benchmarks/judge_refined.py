@@ -84,15 +84,22 @@ def compare(name, model, bins, matrices, args):
     numbers = []
     section = "distribution functions against nested sampling"
     told = refined.ess > ENOUGH
-    numbers.append(Number.of(section, f"share with xl_ess > {ENOUGH}", "refined", name, len(told), told.mean()))
+    numbers.append(
+        Number.of(section, f"share with xl_ess > {ENOUGH}", "refined", name, len(told), told.mean())
+    )
     for head, attribute in HEADS.items():
         for method, found in (("encoder", posterior), ("refined", refined)):
             density = getattr(found, attribute)[told]
             density = density / density.sum(axis=1, keepdims=True)
             off = np.abs(np.cumsum(density - truth[attribute][told], axis=1)).max(axis=1)
-            numbers += [Number.of(section, f"{head}, {text}", method, name, len(off), value) for text, value in (
-                ("largest difference, median", np.median(off)), ("largest difference, 90 %", np.quantile(off, 0.9)),
-                (f"share <= {GOOD}", np.mean(off <= GOOD)))]
+            numbers += [
+                Number.of(section, f"{head}, {text}", method, name, len(off), value)
+                for text, value in (
+                    ("largest difference, median", np.median(off)),
+                    ("largest difference, 90 %", np.quantile(off, 0.9)),
+                    (f"share <= {GOOD}", np.mean(off <= GOOD)),
+                )
+            ]
     return numbers
 
 

@@ -14,7 +14,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES, DETECTIONS = "{data}/labels/csc2_labelled_sources.csv", "{data}/labels/csc2_labelled_detections.csv.gz"
+SOURCES, DETECTIONS = (
+    "{data}/labels/csc2_labelled_sources.csv",
+    "{data}/labels/csc2_labelled_detections.csv.gz",
+)
 _EVALUATE = ("-m", "astro_xlatent", "evaluate")
 #: Name of the file in OUT, and what python is called with; OUT/NAME is the output.
 STEPS = {
@@ -71,7 +74,9 @@ def main(argv=None):
 
         page.main([*scores, "-o", str(ROOT / "docs" / "how_good.rst")])
         model = load_model()
-        card_metrics.main([*scores, "--card", str(model_folder(f"{model.name}-{model.version}") / "MODEL_CARD.rst")])
+        card_metrics.main(
+            [*scores, "--card", str(model_folder(f"{model.name}-{model.version}") / "MODEL_CARD.rst")]
+        )
     return 1 if failed else 0
 
 

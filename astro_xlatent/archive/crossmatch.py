@@ -54,15 +54,33 @@ class Survey:
 
 #: VizieR's tables; names of columns are VizieR's.
 SURVEYS = (
-    Survey("gaia", "vizier:I/355/gaiadr3", "Gmag", 0.001, ("Source", "Gmag", "BPmag", "RPmag", "Plx", "e_Plx", "PM",
-                                                           "pmRA", "e_pmRA", "pmDE", "e_pmDE")),
-    Survey("tmass", "vizier:II/246/out", "Jmag", 0.1, ("2MASS", "Jmag", "e_Jmag", "Hmag", "e_Hmag", "Kmag", "e_Kmag")),
-    Survey("allwise", "vizier:II/328/allwise", "W1mag", 0.2,
-           ("AllWISE", "W1mag", "e_W1mag", "W2mag", "e_W2mag", "W3mag", "e_W3mag")),
+    Survey(
+        "gaia",
+        "vizier:I/355/gaiadr3",
+        "Gmag",
+        0.001,
+        ("Source", "Gmag", "BPmag", "RPmag", "Plx", "e_Plx", "PM", "pmRA", "e_pmRA", "pmDE", "e_pmDE"),
+    ),
+    Survey(
+        "tmass",
+        "vizier:II/246/out",
+        "Jmag",
+        0.1,
+        ("2MASS", "Jmag", "e_Jmag", "Hmag", "e_Hmag", "Kmag", "e_Kmag"),
+    ),
+    Survey(
+        "allwise",
+        "vizier:II/328/allwise",
+        "W1mag",
+        0.2,
+        ("AllWISE", "W1mag", "e_W1mag", "W2mag", "e_W2mag", "W3mag", "e_W3mag"),
+    ),
 )
 
 
-def counterparts(table: Table, *, surveys: tuple = SURVEYS, cache: Path | str | None = None, log=None) -> Table:
+def counterparts(
+    table: Table, *, surveys: tuple = SURVEYS, cache: Path | str | None = None, log=None
+) -> Table:
     """
     Add the likeliest counterpart in each survey to every row.
 
@@ -130,7 +148,9 @@ def _sigma(columns):
 
 def _candidates(survey, rows, ra, dec, folder):
     """All objects of a survey around some positions, from the cache or the service."""
-    key = hashlib.sha256(f"{survey.address} {RADIUS}".encode() + rows.tobytes() + ra.tobytes() + dec.tobytes())
+    key = hashlib.sha256(
+        f"{survey.address} {RADIUS}".encode() + rows.tobytes() + ra.tobytes() + dec.tobytes()
+    )
     path = folder / f"{survey.name}-{key.hexdigest()[:24]}.fits"
     if path.is_file():
         return Table.read(path)
@@ -169,8 +189,10 @@ def _ask(survey, positions):
                 return Table.read(BytesIO(answer.content), format="votable", use_names_over_ids=True)
         except (RequestException, InvalidQueryError, OSError, ValueError, IndexError) as error:
             if trial == conf.archive_retries:
-                msg = (f"{conf.xmatch_url}: {survey.address}: {type(error).__name__}: {str(error)[:200]}; try again "
-                       "later: what came so far is kept, and only the rest is asked for")
+                msg = (
+                    f"{conf.xmatch_url}: {survey.address}: {type(error).__name__}: {str(error)[:200]}; try again "
+                    "later: what came so far is kept, and only the rest is asked for"
+                )
                 raise ArchiveError(msg) from error
         finally:
             service._session.close()
@@ -238,7 +260,10 @@ def _choose(found, survey, rows, sigma):
 
 def _magnitude_ratio(magnitude, apart):
     """Ratio of the densities of magnitudes near sources and away from them; 1 where there are too few."""
-    near, away = magnitude[(apart < 1) & np.isfinite(magnitude)], magnitude[(apart > INNER) & np.isfinite(magnitude)]
+    near, away = (
+        magnitude[(apart < 1) & np.isfinite(magnitude)],
+        magnitude[(apart > INNER) & np.isfinite(magnitude)],
+    )
     if min(len(near), len(away)) < _FEWEST:
         return np.ones(len(magnitude))
     edges = np.quantile(np.concatenate([near, away]), np.linspace(0, 1, _MAGNITUDE_BINS + 1))

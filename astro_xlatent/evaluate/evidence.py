@@ -113,4 +113,6 @@ def evidence_scores(model, factors, spectrum, label, field, seed=1, fold=None) -
         probability = (model.combine(spectrum, some) if fold is None else
                        cross_probability(model, spectrum, some, label, fold))
         found[choice] = class_scores(probability, label, field, model.classes, seed)
-    return {choice: {key: round(value, 4) for key, value in values.items()} for choice, values in found.items()}
+    return {
+        choice: {key: round(value, 4) for key, value in values.items()} for choice, values in found.items()
+    }

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
@@ -109,7 +109,7 @@ def check_place(events: EventFile, tallies: list, occupancy: Occupancy, field: A
             warn(f"{tally.aperture.name}: no event in the {tally.purpose} region")
 
 
-def check_overlap(source: object, background: object) -> None:
+def check_overlap(source: Any, background: Any) -> None:
     """Refuse a background within the source region; warn where they overlap."""
     x, y, weight = source.aperture.points()
     share = np.sum(weight[background.aperture.contains(x, y)]) / np.sum(weight)

@@ -2,6 +2,8 @@
 """What is remembered of responses: one cache for files read and for what is made of them."""
 
 import threading
+from typing import Any
+
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
@@ -17,7 +19,7 @@ class _Cache:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable) -> object:
+    def get(self, key: Hashable) -> Any:
         """What is kept under a key, or None."""
         with self._lock:
             if key not in self._items:
@@ -25,7 +27,7 @@ class _Cache:
             self._items.move_to_end(key)
             return self._items[key][0]
 
-    def put(self, key: Hashable, value: object, size: int) -> object:
+    def put(self, key: Hashable, value: Any, size: int) -> Any:
         """Keep a value of so many bytes, and give it back; what another thread has put before stays."""
         with self._lock:
             if key in self._items:
@@ -37,7 +39,7 @@ class _Cache:
                 self._bytes -= self._items.popitem(last=False)[1][1]
             return value
 
-    def of(self, owners: tuple, key: Hashable, make: Callable, size: Callable) -> object:
+    def of(self, owners: tuple, key: Hashable, make: Callable, size: Callable) -> Any:
         """What ``make()`` gives for these objects, which must not change; they live as long as it is kept."""
         key = (*map(id, owners), key)
         kept = self.get(key)
@@ -58,6 +60,6 @@ class _Cache:
 CACHE = _Cache(256 * 1024**2)
 
 
-def size_of_matrix(matrix: object) -> int:
+def size_of_matrix(matrix: Any) -> int:
     """Bytes of a sparse matrix."""
     return matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes

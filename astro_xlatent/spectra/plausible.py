@@ -13,7 +13,7 @@ et al. 2005, SSRv 120, 165 (Swift XRT), Harrison et al. 2013, ApJ 770, 103
 (NuSTAR), Tanaka et al. 1994, PASJ 46, L37 (ASCA).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,7 +55,7 @@ _FINE, _MANY = 100, 50
 _RATE = 600.0
 
 
-def assume(thing: object, flag: int, text: str) -> None:
+def assume(thing: Any, flag: int, text: str) -> None:
     """
     Set a flag of a spectrum or response and keep the reason.
 
@@ -70,7 +70,7 @@ def assume(thing: object, flag: int, text: str) -> None:
     thing.meta["assumptions"] = (*thing.meta.get("assumptions", ()), text)
 
 
-def assumptions(spectrum: object) -> tuple[int, list[str]]:
+def assumptions(spectrum: Any) -> tuple[int, list[str]]:
     """
     All that was assumed of a spectrum, its response and background, and what is implausible now.
 
@@ -96,7 +96,7 @@ def assumptions(spectrum: object) -> tuple[int, list[str]]:
     return flags | (Flag.IMPLAUSIBLE if odd else 0), list(dict.fromkeys([*texts, *odd]))
 
 
-def implausible(spectrum: object) -> list[str]:
+def implausible(spectrum: Any) -> list[str]:
     """
     What lies beyond the limits of the instrument.
 

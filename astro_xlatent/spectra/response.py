@@ -12,7 +12,7 @@ import hashlib
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
@@ -70,7 +70,7 @@ class Response:
         where it must not be neglected: bins are widened by it.
     """
 
-    redistribution: object
+    redistribution: Any
     area: np.ndarray
     e_lo: np.ndarray
     e_hi: np.ndarray

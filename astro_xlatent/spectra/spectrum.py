@@ -8,6 +8,7 @@ registers the formats.
 
 from dataclasses import dataclass, field
 from os import PathLike
+from typing import Any
 
 import numpy as np
 from astropy.io import registry
@@ -128,10 +129,10 @@ class XraySpectrum:
     counts: np.ndarray
     exposure: float
     channel: np.ndarray | None = None
-    backscale: object = 1.0
-    areascale: object = 1.0
-    background: object = None
-    response: object = None
+    backscale: Any = 1.0
+    areascale: Any = 1.0
+    background: Any = None
+    response: Any = None
     quality: np.ndarray | None = None
     grouping: np.ndarray | None = None
     telescope: str = ""

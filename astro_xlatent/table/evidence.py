@@ -133,7 +133,9 @@ class Evidence:
         flags[against_spectrum(eight, joint)] |= Flag.AGAINST_SPECTRUM
         weights = np.ones_like(probability, dtype=float)
         weights[:, :-1] = joint * eight.sum(axis=1, keepdims=True) / eight
-        return Weighed(weights / weights.sum(axis=1, keepdims=True), self._log_odds(factors, len(rows)), flags)
+        return Weighed(
+            weights / weights.sum(axis=1, keepdims=True), self._log_odds(factors, len(rows)), flags
+        )
 
     def _log_odds(self, factors, n_rows):
         log_odds = np.zeros((n_rows, len(PIECES), len(CLASSES)))
@@ -347,8 +349,10 @@ def spectrum_group(table) -> Group:
         msg = "the table has no xl_class_prob; enrich it first with add_latents"
         raise TableError(msg)
     if not flat_prior(table):
-        msg = (f"the table's classes have the prior {table.meta['XLPRIOR']!r} in them (XLPRIOR in table.meta); "
-               "enrich it with neither prior nor evidence")
+        msg = (
+            f"the table's classes have the prior {table.meta['XLPRIOR']!r} in them (XLPRIOR in table.meta); "
+            "enrich it with neither prior nor evidence"
+        )
         raise TableError(msg)
     given = plain_floats(table["xl_class_prob"])
     return _group({f"log p({name})": np.log(np.maximum(given[:, k], 1e-6)) for k, name in enumerate(CLASSES)},

@@ -147,8 +147,10 @@ def cross_fit(inputs: Inputs, label: np.ndarray, fold: np.ndarray, spectrum: np.
 
 def _fit_pieces(inputs, label, spectrum, pieces):
     log_p = np.log(np.maximum(spectrum, 1e-6))
-    return {name: fit_piece(inputs, groups, label, spectrum.shape[1], SPECTRUM_EXPONENT.get(name, 0.0) * log_p)
-            for name, groups in pieces.items()}
+    return {
+        name: fit_piece(inputs, groups, label, spectrum.shape[1], SPECTRUM_EXPONENT.get(name, 0.0) * log_p)
+        for name, groups in pieces.items()
+    }
 
 
 def fit_exponents(spectrum: np.ndarray, factors: dict, label: np.ndarray) -> dict:

@@ -211,9 +211,18 @@ def uniformity_numbers(p_values, subset):
     """Kolmogorov and Smirnov's p-values of the checks of ordinary rows against a uniform distribution."""
     from scipy.stats import kstest
 
-    return [Number.of("guard rails: are p-values uniform on ordinary simulations (KS p)", statistic, statistic,
-                      subset, len(p), kstest(p, "uniform").pvalue)
-            for statistic, p in p_values.items() if statistic.startswith(("check", "xl_outlier"))]
+    return [
+        Number.of(
+            "guard rails: are p-values uniform on ordinary simulations (KS p)",
+            statistic,
+            statistic,
+            subset,
+            len(p),
+            kstest(p, "uniform").pvalue,
+        )
+        for statistic, p in p_values.items()
+        if statistic.startswith(("check", "xl_outlier"))
+    ]
 
 
 def _range_name(counts_range):
@@ -337,9 +346,20 @@ def evaluate_guard_rails(model, instruments, n=250, seed=1, *, tuning=False, dat
             bins, matrices, expected = observe_oddity(oddity, n, instruments, rng, counts_range)
             p_values = _statistics(model, bins, matrices)
             results.add(detection_numbers(name, subset, p_values, thresholds))
-            results.add([Number.of("guard rails: separation from ordinary rows (AUC)", name, statistic, subset,
-                                   len(p), _separation(p, ordinary[statistic]))
-                         for statistic, p in p_values.items() if not statistic.startswith("its part")])
+            results.add(
+                [
+                    Number.of(
+                        "guard rails: separation from ordinary rows (AUC)",
+                        name,
+                        statistic,
+                        subset,
+                        len(p),
+                        _separation(p, ordinary[statistic]),
+                    )
+                    for statistic, p in p_values.items()
+                    if not statistic.startswith("its part")
+                ]
+            )
             detected.setdefault(name, []).append(p_values["xl_outlier"] <= thresholds["xl_outlier"])
             if oddity.oracle:
                 power = optimal_power(expected, bins.valid)

@@ -92,7 +92,9 @@ def mock_rows(spectra, counts, instruments, rng, averaged=True):
     for number, item in enumerate(instruments):
         rows = np.flatnonzero(which == number)
         if rows.size:
-            flux[rows], error[rows], seen[rows] = _observation(spectra[rows], item, counts[rows], rng, averaged)
+            flux[rows], error[rows], seen[rows] = _observation(
+                spectra[rows], item, counts[rows], rng, averaged
+            )
     return (flux, error) if not averaged else _placeholders(flux, error, seen)
 
 

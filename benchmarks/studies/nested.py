@@ -101,7 +101,9 @@ def nested_draws(model, likelihoods, n_live=500, seed=0, device="cpu"):
         live = torch.gather(live, 1, order[..., None].expand_as(live))
         dead.append(live[:, :k].cpu())
         edges = log_volume + torch.cat([shrink.new_zeros(1), shrink])
-        log_weights.append((value[:, :k] + edges[:-1] + torch.log(-torch.expm1(edges[1:] - edges[:-1]))).cpu())
+        log_weights.append(
+            (value[:, :k] + edges[:-1] + torch.log(-torch.expm1(edges[1:] - edges[:-1]))).cpu()
+        )
         log_volume = float(edges[-1])
         live, value = _replace(target, live, value, k)
         left = value.logsumexp(1).cpu() - np.log(n_live) + log_volume

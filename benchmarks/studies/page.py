@@ -21,18 +21,59 @@ _FOREST = "energy-flux hardness, random forest"
 _BOOSTED = "hardness ratios + S/N, gradient boosting"
 #: Words, section, quantity, rows, the model's method, the baseline's method (empty: none).
 ROWS = (
-    ("Real rows, three bands: class of eight", _EIGHT, "balanced accuracy", "all", "model, zero-shot", _FOREST),
+    (
+        "Real rows, three bands: class of eight",
+        _EIGHT,
+        "balanced accuracy",
+        "all",
+        "model, zero-shot",
+        _FOREST,
+    ),
     ("Real rows, three bands: AGN or compact", _AGN, "AUC", "all", "model, zero-shot", _FOREST),
-    *((f"Simulated {mode}, {low}-{high} counts: class of eight", f"simulated {mode}: 8 classes",
-       "balanced accuracy", f"{low}-{high} counts", "model", _BOOSTED)
-      for mode, low, high in (("bands", 100, 300), ("spectra", 100, 300), ("spectra", 300, 1000))),
-    *((f"Simulated {mode}, 300-1000 counts: error of log N_H above 1e21", f"simulated {mode}: N_H",
-       "median |error| of log N_H", "300-1000 counts, N_H > 1e21", "model", "")
-      for mode in ("bands", "spectra")),
-    *((f"Simulated {mode}, 300-1000 counts: N_H inside its 68 % interval", f"simulated {mode}: N_H",
-       "coverage 68 %", "300-1000 counts", "model", "") for mode in ("bands", "spectra")),
-    *((f"Simulated {mode}: error of class probabilities", f"simulated {mode}: class calibration",
-       "expected calibration error", "all", "model", "") for mode in ("bands", "spectra")),
+    *(
+        (
+            f"Simulated {mode}, {low}-{high} counts: class of eight",
+            f"simulated {mode}: 8 classes",
+            "balanced accuracy",
+            f"{low}-{high} counts",
+            "model",
+            _BOOSTED,
+        )
+        for mode, low, high in (("bands", 100, 300), ("spectra", 100, 300), ("spectra", 300, 1000))
+    ),
+    *(
+        (
+            f"Simulated {mode}, 300-1000 counts: error of log N_H above 1e21",
+            f"simulated {mode}: N_H",
+            "median |error| of log N_H",
+            "300-1000 counts, N_H > 1e21",
+            "model",
+            "",
+        )
+        for mode in ("bands", "spectra")
+    ),
+    *(
+        (
+            f"Simulated {mode}, 300-1000 counts: N_H inside its 68 % interval",
+            f"simulated {mode}: N_H",
+            "coverage 68 %",
+            "300-1000 counts",
+            "model",
+            "",
+        )
+        for mode in ("bands", "spectra")
+    ),
+    *(
+        (
+            f"Simulated {mode}: error of class probabilities",
+            f"simulated {mode}: class calibration",
+            "expected calibration error",
+            "all",
+            "model",
+            "",
+        )
+        for mode in ("bands", "spectra")
+    ),
 )
 _INTRO = """How good is it
 ==============
@@ -141,7 +182,9 @@ def figure(rows, path):
 
 def main(argv=None):
     """Read files of results, write page and figure."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.page", description=__doc__.split("\n")[1])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.studies.page", description=__doc__.split("\n")[1]
+    )
     parser.add_argument("files", nargs="+", metavar="RESULTS.json")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="PAGE.rst")
     args = parser.parse_args(argv)

@@ -86,8 +86,10 @@ def _simulated(bins, pairs, labels, years, recipe, seed):
 
     rng = random_stream(seed, "repeats")
     epoch = (EPOCH_STEP * np.round(years / EPOCH_STEP)).astype(int)
-    instruments = {year: [prepare(chip, "csc", default_response("csc", chip, year), year, CHIPS[chip]) for chip in CHIPS]
-                   for year in np.unique(epoch[pairs]).tolist()}
+    instruments = {
+        year: [prepare(chip, "csc", default_response("csc", chip, year), year, CHIPS[chip]) for chip in CHIPS]
+        for year in np.unique(epoch[pairs]).tolist()
+    }
     spectra = draw_sources([CLASSES.index(name) for name in labels[pairs[:, 0]]], rng).spectrum
     members = []
     for rows in pairs.T:

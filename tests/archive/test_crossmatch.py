@@ -18,14 +18,29 @@ ARCSEC = 1 / 3600
 @pytest.fixture
 def sky(archive):
     """Four sources: a sure counterpart, two candidates, only a far one, and none; a fifth without position."""
-    table = Table({"name": list("abcde"), "ra": [10.0, 20.0, 30.0, 40.0, np.nan], "dec": [0.0, 0.0, 0.0, 0.0, 0.0],
-                   "err_ellipse_r0": [0.8] * 5 * u.arcsec})
+    table = Table(
+        {
+            "name": list("abcde"),
+            "ra": [10.0, 20.0, 30.0, 40.0, np.nan],
+            "dec": [0.0, 0.0, 0.0, 0.0, 0.0],
+            "err_ellipse_r0": [0.8] * 5 * u.arcsec,
+        }
+    )
     ra = np.array([10.0, 20.0, 20.0, 30.0]) + np.array([0.1, 0.2, 0.9, 6.0]) * ARCSEC
     place = {"ra": ra, "dec": np.zeros(4)}
-    archive.tables["vizier:I/355/gaiadr3"] = Table(place | {
-        "Source": [1, 2, 3, 4], "Gmag": [15.0, 16.0, 17.0, 18.0] * u.mag, "Plx": [2.0, -0.1, 0.0, 1.0] * u.mas,
-        "e_Plx": [0.1, 0.1, 0.1, 0.1] * u.mas, "PM": [5.0, 1.0, 1.0, 1.0] * u.mas / u.yr})
-    archive.tables["vizier:II/246/out"] = Table(place | {"2MASS": list("wxyz"), "Jmag": [13.0, 14.0, 15.0, 16.0]})
+    archive.tables["vizier:I/355/gaiadr3"] = Table(
+        place
+        | {
+            "Source": [1, 2, 3, 4],
+            "Gmag": [15.0, 16.0, 17.0, 18.0] * u.mag,
+            "Plx": [2.0, -0.1, 0.0, 1.0] * u.mas,
+            "e_Plx": [0.1, 0.1, 0.1, 0.1] * u.mas,
+            "PM": [5.0, 1.0, 1.0, 1.0] * u.mas / u.yr,
+        }
+    )
+    archive.tables["vizier:II/246/out"] = Table(
+        place | {"2MASS": list("wxyz"), "Jmag": [13.0, 14.0, 15.0, 16.0]}
+    )
     archive.tables["vizier:II/328/allwise"] = Table(place | {"AllWISE": list("wxyz"),
                                                             "W1mag": [12.0, 13.0, 14.0, 15.0]})
     return table

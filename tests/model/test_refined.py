@@ -21,9 +21,16 @@ def bands(counts):
     """Rows of three bands without background."""
     counts = np.atleast_2d(np.asarray(counts, float))
     full = np.ones_like(counts)
-    return EnergyBins(e_lo=np.array([0.5, 1.2, 2.0]) * full, e_hi=np.array([1.2, 2.0, 7.0]) * full, counts=counts,
-                      background=0 * full, background_error=0 * full, area=3e6 * full, resolution=0.1 * full,
-                      valid=full > 0)
+    return EnergyBins(
+        e_lo=np.array([0.5, 1.2, 2.0]) * full,
+        e_hi=np.array([1.2, 2.0, 7.0]) * full,
+        counts=counts,
+        background=0 * full,
+        background_error=0 * full,
+        area=3e6 * full,
+        resolution=0.1 * full,
+        valid=full > 0,
+    )
 
 
 def test_weights_do_not_depend_on_the_first_guess():
@@ -55,7 +62,9 @@ def test_refined_rows():
 
 def test_index_of_power_laws():
     """Two weighted power laws, whatever absorbs them."""
-    spectra = np.stack([ENERGY_MID**-g * ENERGY_WIDTH * np.exp(-3e21 * bin_cross_section()) for g in (1.5, 2.5)])
+    spectra = np.stack(
+        [ENERGY_MID**-g * ENERGY_WIDTH * np.exp(-3e21 * bin_cross_section()) for g in (1.5, 2.5)]
+    )
     density = index_density(spectra, np.array([0.25, 0.75]), 46)
     assert density[15] == pytest.approx(0.25) and density[25] == pytest.approx(0.75)
 

@@ -28,7 +28,9 @@ def test_plane_and_bulge():
     """The Galaxy's sources take over, AGN are not forgotten, and the bulge is old."""
     plane, bulge = weights(30, 0.2, 1e-14), weights(1, -2, 1e-13)
     assert 0.1 < plane[AGN] < 0.8
-    assert bulge[CLASSES.index("CV")] > plane[CLASSES.index("CV")] > weights(30, 60, 1e-14)[CLASSES.index("CV")]
+    assert (
+        bulge[CLASSES.index("CV")] > plane[CLASSES.index("CV")] > weights(30, 60, 1e-14)[CLASSES.index("CV")]
+    )
     assert plane[CLASSES.index("YSO")] > weights(30, 20, 1e-14)[CLASSES.index("YSO")]
 
 

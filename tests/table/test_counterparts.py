@@ -29,7 +29,9 @@ def test_spellings(name):
 def test_three_states():
     """Found, searched and none, unknown; what is assumed of empty columns has a flag."""
     number = MaskedColumn([1, 0, 0], mask=[False, False, True])
-    found = read_counterparts(Table({"Gmag": [15.0, np.nan, np.nan], "gaia_n": number, "Jmag": [13.0, np.nan, 14]}))
+    found = read_counterparts(
+        Table({"Gmag": [15.0, np.nan, np.nan], "gaia_n": number, "Jmag": [13.0, np.nan, 14]})
+    )
     assert found.known["gaia"].tolist() == [True, True, False]
     assert found.found["gaia"].tolist() == [True, False, False]
     assert not found.known["wise"].any()
@@ -115,7 +117,9 @@ def test_optical_surveys_are_not_gaia():
     """The gmag of SDSS stands beside an rmag."""
     found = read_counterparts(Table({"gmag": [19.0], "rmag": [18.5]}))
     assert not found.known["gaia"].any()
-    assert read_counterparts(Table({"gmag": [19.0], "rmag": [18.5], "gaia_Gmag": [17.0]})).values["G"][0] == 17
+    assert (
+        read_counterparts(Table({"gmag": [19.0], "rmag": [18.5], "gaia_Gmag": [17.0]})).values["G"][0] == 17
+    )
 
 
 def test_two_columns_that_differ_by_case():

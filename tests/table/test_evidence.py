@@ -134,7 +134,9 @@ def test_against_spectrum():
     assert against_spectrum(spectrum, joint).tolist() == [False, True, True]
 
 
-@pytest.mark.parametrize(("values", "unit"), [([2.0, 0.0], None), ([2e20, -1.0], None), ([2.0, 0.0], 1e20 / u.cm**2)])
+@pytest.mark.parametrize(
+    ("values", "unit"), [([2.0, 0.0], None), ([2e20, -1.0], None), ([2.0, 0.0], 1e20 / u.cm**2)]
+)
 def test_galactic_column_units(values, unit):
     """In 1e20/cm2 or 1/cm2; what no line of sight has is unknown."""
     table = Table({"nh_gal": values})

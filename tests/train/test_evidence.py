@@ -83,7 +83,9 @@ def survey(tmp_path):
 def test_own_classes_and_columns(survey, tmp_path, capsys):
     """The command learns them, says scores, and the model classifies other rows."""
     model = tmp_path / "own.json"
-    assert main(["train-evidence", str(survey), "--label", "kind", "--columns", "radio", "-o", str(model)]) == 0
+    assert (
+        main(["train-evidence", str(survey), "--label", "kind", "--columns", "radio", "-o", str(model)]) == 0
+    )
     assert "balanced accuracy" in capsys.readouterr().out
     from astro_xlatent import add_latents
 
