@@ -78,7 +78,7 @@ class Aperture:
         x_lo, x_hi, y_lo, y_hi = _box(self._components[0])
         return 0.5 * (x_lo + x_hi), 0.5 * (y_lo + y_hi)
 
-    def contains(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
+    def contains(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """
         Which points lie inside.
 
@@ -120,7 +120,7 @@ class Aperture:
             total, exact = total + part, exact and part_exact
         return float(total), "exact" if exact else "counted"
 
-    def points(self, n: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def points(self, n: int = 300) -> tuple[np.ndarray, ...]:
         """
         A regular grid of points inside, about ``n`` squared in the box of each component.
 
@@ -147,7 +147,7 @@ class _Shape:
         # From indices of pixels that begin at 0 to outer edges of pixels that begin at 1.
         self.box = (box.ixmin + 0.5, box.ixmax + 0.5, box.iymin + 0.5, box.iymax + 0.5)
 
-    def contains(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
+    def contains(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         from regions import PixCoord
 
         inside = np.zeros(x.shape, bool)

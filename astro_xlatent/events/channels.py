@@ -78,7 +78,7 @@ class Channels:
         if not low < high:
             msg = f"energy_range is {energy_range!r}; give lowest and highest energy in keV, such as (0.5, 7)"
             raise ParameterError(msg)
-        if self.e_lo is None:
+        if self.e_lo is None or self.e_hi is None:
             msg = "energy_range needs the energies of the channels; give rmf=..."
             raise ResponseError(msg)
         inside = (self.e_lo >= low - 1e-6) & (self.e_hi <= high + 1e-6)

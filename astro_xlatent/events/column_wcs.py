@@ -9,7 +9,7 @@ FITS standard 4.0, table 22 (keywords of pixel lists).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -25,7 +25,7 @@ __all__ = ["column_limits", "column_number", "column_wcs"]
 _FIRST, _SECOND = ("RA--", "GLON", "ELON"), ("DEC-", "GLAT", "ELAT")
 
 
-def column_number(header: Header, name: str) -> int:
+def column_number(header: Header, name: str) -> int | None:
     """Number of the column of this name in any case, or None."""
     for i in range(1, header.get("TFIELDS", 0) + 1):
         if header.text(f"TTYPE{i}").upper() == name.upper():
@@ -49,7 +49,7 @@ def column_limits(header: Header, name: str) -> tuple[float, float] | None:
     return (low - half, high + half) if low < high else None
 
 
-def column_wcs(header: Header, x_name: str, y_name: str, fail: Callable) -> WCS | None:
+def column_wcs(header: Header, x_name: str, y_name: str, fail: Callable[[str], NoReturn]) -> WCS | None:
     """
     World coordinates of two columns.
 

@@ -78,6 +78,7 @@ class EventFile:
     notes: list = field(default_factory=list)
     _begin: int = 0
     _row_bytes: int = 1
+    columns: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> EventFile:
@@ -217,7 +218,7 @@ class EventFile:
             chosen = detector == number
             times = self.good_times.get(int(number), self.good_times.get(None))
             if times is None:
-                name = self.detector_column()
+                name = self.detector_column() or "the detector"
                 known = ", ".join(str(n) for n in self.good_times)
                 self.fail(f"{chosen.sum()} events have {name} {number}, of which there are no good time "
                           f"intervals (only of {known}); fetch the file again, or leave them out with "

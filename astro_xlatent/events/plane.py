@@ -54,7 +54,7 @@ class Plane:
     def limits(self, events: EventFile) -> tuple[float, float, float, float]:
         """Range of the plane's coordinates: what the header says, else what the events cover."""
         limits = [None if self.projected else events.limits(name) for name in self.columns]
-        if None not in limits:
+        if limits[0] is not None and limits[1] is not None:
             return (*limits[0], *limits[1])
         found = [np.array([np.inf, -np.inf]) for _ in range(2)]
         for piece in events.pieces(self.columns):

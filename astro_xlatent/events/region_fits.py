@@ -79,7 +79,7 @@ def read_fits_region(data: bytes, path: Path, extension: str | None,
         table.fail("no shape; the region is empty")
     arrays = {name: _vectors(table, name) for name in (x_name, y_name, "R", "ROTANG")}
     component = _vectors(table, "COMPONENT")
-    groups = {}
+    groups: dict = {}
     for row, kind in enumerate(table.text("SHAPE")):
         values = [arrays[name][row] for name in (x_name, y_name, "R", "ROTANG")]
         number = component[row][0] if len(component[row]) else row

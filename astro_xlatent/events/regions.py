@@ -11,6 +11,8 @@ import warnings
 from dataclasses import dataclass
 from os import PathLike
 
+from typing import Any
+
 import numpy as np
 
 from astro_xlatent.core.errors import RegionError, XlatentWarning
@@ -49,7 +51,7 @@ class RegionSet:
 
     components: list
     name: str
-    wcs: object = None
+    wcs: Any = None
 
     @property
     def shapes(self) -> list:
@@ -57,7 +59,7 @@ class RegionSet:
         return [shape for component in self.components for shape, _ in component]
 
 
-def read_region(region: object, purpose: str = "source") -> RegionSet:
+def read_region(region: Any, purpose: str = "source") -> RegionSet:
     """
     Read a region from a file, or take one of the ``regions`` package.
 
@@ -91,7 +93,8 @@ def read_region(region: object, purpose: str = "source") -> RegionSet:
             result = RegionSet(*read_fits_region(data, path, extension or None, purpose))
             _check_shapes(result.shapes, result.name)
             return result
-        return _from_shapes(*_read_text(data, path), str(path))
+        shapes, components = _read_text(data, path)
+        return _from_shapes(shapes, components, str(path))
     shapes = [region] if isinstance(region, regions.Region) else region
     try:
         shapes = list(shapes)

@@ -38,7 +38,8 @@ FILTERED_MODULES, OPEN_MODULES = "12346", "57"
 _MODULES = re.compile(r"erosita-tm([1-7]+)")
 #: Energy in keV at which ``theta_0`` of the vignetting holds, and the largest angle in arcmin.
 VIGNETTING_ENERGY, MAX_OFF_AXIS = 1.56, 25.0
-_CACHE, _CACHE_SIZE, _LOCK = OrderedDict(), 512, threading.RLock()
+_CACHE: OrderedDict = OrderedDict()
+_CACHE_SIZE, _LOCK = 512, threading.RLock()
 
 
 def remember(key, make):

@@ -64,7 +64,7 @@ def build_model(folder: Path, device: str) -> Model:
     return Model(info, encoder, decoder, teacher, Calibration(tables), device)
 
 
-def load_modules(config: Config, path: Path, names: Sequence[str]) -> list[nn.Module]:
+def load_modules(config: Config, path: Path, names: Sequence[str]) -> list[Any]:
     """Networks with the tensors of a safetensors file, frozen."""
     try:
         tensors = load_file(path)

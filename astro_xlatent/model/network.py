@@ -65,6 +65,11 @@ class Decoder(nn.Module):
     section, times one plus non-negative line features.
     """
 
+    interpolation: torch.Tensor
+    sigma: torch.Tensor
+    rotation: torch.Tensor
+    offset: torch.Tensor
+
     def __init__(self, config: Config, energy: torch.Tensor, cross_section: torch.Tensor):
         super().__init__()
         knots = torch.linspace(math.log(energy[0]), math.log(energy[-1]), config.n_knots)

@@ -43,7 +43,7 @@ class RefinedPosterior(Posterior):
         answer; zero where no source was detected.
     """
 
-    ess: np.ndarray = None
+    ess: np.ndarray | None = None
 
 
 def refine_posterior(model, posterior: Posterior, bins: EnergyBins,
@@ -68,7 +68,7 @@ def refine_posterior(model, posterior: Posterior, bins: EnergyBins,
     values = {name: getattr(posterior, name).copy()
               for name in ("latent", "latent_cov", "nh_density", "index_density")}
     flux, ess = {band: limits.copy() for band, limits in posterior.flux.items()}, np.zeros(len(bins))
-    for row in np.flatnonzero(posterior.detected):
+    for row in np.flatnonzero(posterior.detected).tolist():
         draws = _draw(model, likelihood_of_row(bins, row, matrices), posterior.latent[row],
                       posterior.latent_cov[row])
         ess[row] = draws.ess

@@ -12,6 +12,7 @@ parameters that the prediction does not give.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
@@ -119,7 +120,7 @@ class Candidate:
         return np.log(max(self.weight, 1e-9)) - 0.5 * self.statistic
 
 
-def best_candidates(posterior: Any, classes: list[str], class_prob: np.ndarray, bins: EnergyBins,
+def best_candidates(posterior: Any, classes: Sequence[str], class_prob: np.ndarray, bins: EnergyBins,
                     matrix: np.ndarray, abundances: str = "wilm") -> list:
     """
     The best parameters of every family, best family first.

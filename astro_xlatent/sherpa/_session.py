@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
@@ -27,7 +27,7 @@ UNUSABLE_QUALITY = (1, 5)
 CHI2_COUNTS = 10
 
 
-def resolve_session(session: object = None) -> Session:
+def resolve_session(session: Any = None) -> Session:
     """
     The session to work in.
 
@@ -46,7 +46,9 @@ def resolve_session(session: object = None) -> Session:
         If it is something else.
     """
     if session is None:
-        from sherpa.astro import ui as session
+        from sherpa.astro import ui
+
+        session = ui
     session = getattr(session, "_session", session)
     if not hasattr(session, "get_default_id") or not hasattr(session, "load_pha"):
         msg = (f"session is {type(session).__name__}; give a sherpa.astro.ui.utils.Session, or leave it out "

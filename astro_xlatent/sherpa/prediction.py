@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Column
@@ -21,7 +21,7 @@ __all__ = ["predict"]
 
 
 def predict(id: object = None, session: Session | None = None, *, model: Model | str | None = None,
-            prior: object = None) -> Table:
+            prior: Any = None) -> Table:
     """
     Latents, class, N_H, fluxes and quality of loaded spectra.
 

@@ -75,7 +75,7 @@ class Samples:
     model: object = None
 
     @property
-    def pars(self) -> list:
+    def pars(self) -> np.ndarray:
         """Parameters of `LatentSpectrum` in its order, shape (n, 9)."""
         return np.column_stack([self.latent, self.norm])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
@@ -85,7 +85,7 @@ class Guess:
 
 
 def guess(id: int | str | None = None, session: Session | None = None, *, model: Model | str | None = None,
-          prior: object = None) -> Guess:
+          prior: Any = None) -> Guess:
     """
     Set a source model with starting values and limits from the prediction.
 

@@ -78,7 +78,7 @@ class Instrument:
     valid: np.ndarray
     band_matrix: np.ndarray
     band_edges: np.ndarray
-    mono: np.ndarray = None
+    mono: np.ndarray | None = None
     epoch: float = np.nan
     detector: str = ""
 

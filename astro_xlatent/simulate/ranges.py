@@ -24,7 +24,8 @@ def read_ranges(name: str) -> tuple[dict[str, dict[str, tuple]], dict[str, dict[
     tuned : dict of dict of float
         Group -> parameter -> what replaces the initial value.
     """
-    literature, tuned = {}, {}
+    literature: dict[str, dict[str, tuple]] = {}
+    tuned: dict[str, dict[str, float]] = {}
     with (files("astro_xlatent.simulate") / "data" / f"{name}.csv").open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             numbers = (float(row[key]) for key in ("value", "low", "high"))

@@ -15,7 +15,7 @@ class _Cache:
 
     def __init__(self, max_bytes: int):
         self._max_bytes = max_bytes
-        self._items = OrderedDict()
+        self._items: OrderedDict = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 

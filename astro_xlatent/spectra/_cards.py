@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Header:
     def __contains__(self, key):
         return key in self._cards
 
-    def get(self, key: str, default: object = None) -> object:
+    def get(self, key: str, default: Any = None) -> Any:
         """Value as bool, int, float or str (stripped); ``default`` if absent or undefined."""
         if key not in self._values:
             card = self._cards.get(key)
@@ -87,7 +87,7 @@ def _string(text):
     return "".join(parts).strip() if parts else text[1:].strip()
 
 
-def read_header(data: bytes, start: int, fail: Callable) -> tuple[Header, int]:
+def read_header(data: bytes, start: int, fail: Callable[[str], NoReturn]) -> tuple[Header, int]:
     """Cards by keyword and where the data of the HDU begin."""
     cards, key = {}, ""
     stop = min(len(data), start + MAX_CARDS * CARD)
@@ -117,11 +117,11 @@ class Column:
     element: str
     scale: float
     zero: float
-    minimum: object
+    minimum: Any
     unit: str
 
 
-def integer(header: Header, key: str, fail: Callable, default: int | None = None, top: int = 2**40) -> int:
+def integer(header: Header, key: str, fail: Callable[[str], NoReturn], default: int | None = None, top: int = 2**40) -> int:
     value = header.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
         fail(f"header keyword {key} is {value!r}; a whole number from 0 to {top} is needed, "
@@ -129,7 +129,7 @@ def integer(header: Header, key: str, fail: Callable, default: int | None = None
     return value
 
 
-def data_size(header: Header, pos: int, fail: Callable) -> int:
+def data_size(header: Header, pos: int, fail: Callable[[str], NoReturn]) -> int:
     """Bytes of data of an HDU, without padding (section 4.4.1)."""
     bitpix = header.get("BITPIX")
     if bitpix not in (8, 16, 32, 64, -32, -64):
@@ -144,14 +144,15 @@ def data_size(header: Header, pos: int, fail: Callable) -> int:
     return abs(bitpix) // 8 * integer(header, "GCOUNT", fail, 1) * (extra + size)
 
 
-def table_columns(header: Header, width: int, fail: Callable) -> dict[str, Column]:
-    columns, offset = {}, 0
+def table_columns(header: Header, width: int, fail: Callable[[str], NoReturn]) -> dict[str, Column]:
+    columns: dict[str, Column] = {}
+    offset = 0
     for i in range(1, integer(header, "TFIELDS", fail, top=999) + 1):
         form = _FORM.match(header.text(f"TFORM{i}"))
         if form is None or len(form[1]) > 12:
             fail(f"header keyword TFORM{i} is {header.get(f'TFORM{i}')!r}, not a column format")
         repeat, code = int(form[1] or 1), form[2]
-        size = int(np.ceil(repeat * _SIZES[code])) if code == "X" else repeat * _SIZES[code]
+        size = int(np.ceil(repeat * _SIZES[code]))
         if offset + size > width:
             fail(f"columns up to number {i} need {offset + size} bytes a row, the rows have {width}")
         if repeat or code in "PQ":

@@ -276,7 +276,7 @@ class Table:
         return _scaled(values, col), lengths
 
 
-def sum_of_words(data: bytes, start: int = 0) -> int:
+def sum_of_words(data: bytes | memoryview, start: int = 0) -> int:
     """Ones' complement sum of big-endian 32-bit words (FITS standard, appendix J), zeros filled up."""
     whole = len(data) // 4 * 4
     total = start + int(np.frombuffer(data, ">u4", whole // 4).sum(dtype=np.uint64))

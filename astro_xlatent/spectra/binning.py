@@ -112,7 +112,7 @@ def _of_redistribution(response, groups, e_lo, e_hi):
                     lambda made: made[0].nbytes)
 
 
-def off_region_error(off_counts: ArrayLike, scale: ArrayLike, width: ArrayLike) -> np.ndarray:
+def off_region_error(off_counts: np.ndarray, scale: np.ndarray | float, width: np.ndarray) -> np.ndarray:
     """
     Uncertainty of the background expected in the aperture.
 

@@ -11,7 +11,7 @@ code below it knows physics and the network.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
@@ -164,7 +164,7 @@ class EnergyBins:
     area: np.ndarray
     resolution: np.ndarray
     valid: np.ndarray
-    energy_weighted: np.ndarray | None = None
+    energy_weighted: np.ndarray | Any = None
 
     def __post_init__(self):
         for name in ("e_lo", "e_hi", "counts", "background", "background_error", "area", "resolution"):

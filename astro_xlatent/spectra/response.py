@@ -292,7 +292,8 @@ class Response:
                 msg = (f"{rmf} already holds the effective area (an RSP file), {arf} would count it twice; "
                        "give arf=None with this matrix, or a pure RMF with the ARF")
                 raise ResponseError(msg)
-            made = cls.from_tables(None if arf is None else parse_arf(arf_data(), arf), parsed, arf, rmf)
+            made = cls.from_tables(None if arf is None or arf_data is None else parse_arf(arf_data(), arf),
+                                   parsed, str(arf), str(rmf))
             shared = made.redistribution is parsed.matrix
             size = 3 * made.area.nbytes + (0 if shared else size_of_matrix(made.redistribution))
             found = CACHE.put((arf_key, rmf_key), made, size)

@@ -128,13 +128,13 @@ class XraySpectrum:
 
     counts: np.ndarray
     exposure: float
-    channel: np.ndarray | None = None
+    channel: np.ndarray | Any = None
     backscale: Any = 1.0
     areascale: Any = 1.0
     background: Any = None
     response: Any = None
-    quality: np.ndarray | None = None
-    grouping: np.ndarray | None = None
+    quality: np.ndarray | Any = None
+    grouping: np.ndarray | Any = None
     telescope: str = ""
     instrument: str = ""
     meta: dict = field(default_factory=dict)

@@ -3,7 +3,7 @@
 `EnrichedColumns`: takes posteriors chunk by chunk and makes the output columns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Callable, Sequence
 
 import numpy as np
 from astropy.table import Column
@@ -78,7 +78,7 @@ class EnrichedColumns:
                    "xl_class_set": f"U{len(','.join(model.classes))}"}
         self.values = {name: np.zeros((n_rows, *COLUMNS[name].shape), strings.get(name, COLUMNS[name].dtype))
                        for name in dict.fromkeys(kept)}
-        self.joined = {}
+        self.joined: dict = {}
 
     def take(self, chunk: Chunk, posterior: Posterior | None) -> None:
         """
@@ -107,7 +107,7 @@ class EnrichedColumns:
         for name, values in posterior_values(posterior, probability, self.model.classes, self.values).items():
             self.values[name][rows] = values
 
-    def note(self, chunk: Chunk, flag: Flag, reasons: Sequence[str]) -> None:
+    def note(self, chunk: Chunk, flag: Flag, reasons: Sequence[str] | np.ndarray) -> None:
         """
         Flag the measured rows of a chunk for which there is a reason, and say it.
 
@@ -217,7 +217,7 @@ def _coverage(bins: EnergyBins) -> np.ndarray:
 
 
 def posterior_values(posterior: Posterior, probability: np.ndarray, classes: Sequence[str],
-                     wanted: Sequence[str]) -> dict[str, np.ndarray]:
+                     wanted: Iterable[str]) -> dict[str, np.ndarray]:
     """
     Values of the columns that a posterior fills.
 

@@ -20,14 +20,14 @@ from astro_xlatent.model.evidence import WRONG_MATCH
 __all__ = ["NAMES", "PREFIXES", "Counterparts", "is_counterpart_column", "read_counterparts"]
 
 #: Spellings of each quantity: VizieR's (I/355, II/246, II/328, II/365), then the archives' own.
-NAMES = {
+NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "gaia": {"G": ("gmag", "phot_g_mean_mag"), "BP": ("bpmag", "phot_bp_mean_mag"),
              "RP": ("rpmag", "phot_rp_mean_mag")},
     "2mass": {"J": ("jmag", "j_m"), "H": ("hmag", "h_m"), "K": ("kmag", "ksmag", "k_m")},
     "wise": {"W1": ("w1mag", "w1mpro", "w1mpropm"), "W2": ("w2mag", "w2mpro", "w2mpropm"),
              "W3": ("w3mag", "w3mpro")},
 }
-_ASTROMETRY = {"Plx": ("plx", "parallax"), "e_Plx": ("e_plx", "parallax_error"),
+_ASTROMETRY: dict[str, tuple[str, ...]] = {"Plx": ("plx", "parallax"), "e_Plx": ("e_plx", "parallax_error"),
                "PM": ("pm",), "e_PM": ("e_pm", "pm_error"), "PMRA": ("pmra",), "PMDE": ("pmde", "pmdec"),
                "e_PMRA": ("e_pmra", "pmra_error"), "e_PMDE": ("e_pmde", "pmdec_error")}
 #: What may stand before a name; ``mw_`` is of the MUWCLASS tables.

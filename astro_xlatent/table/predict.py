@@ -58,7 +58,8 @@ class PredictedCounts:
         lower, median, upper : float
             Of the 68 % interval.
         """
-        return tuple(float(q) for q in np.quantile(_band_sum(self, e_lo, e_hi), _QUANTILES))
+        low, median, high = np.quantile(_band_sum(self, e_lo, e_hi), _QUANTILES)
+        return float(low), float(median), float(high)
 
 
 def _band_sum(predicted, e_lo, e_hi):

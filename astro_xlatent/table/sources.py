@@ -343,9 +343,8 @@ def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None
         Why it cannot be used, or what was assumed; else empty.
     """
     try:
-        spectrum = entry
-        if not isinstance(entry, XraySpectrum):
-            spectrum = XraySpectrum.read(entry, missing_response="ignore")
+        spectrum = (entry if isinstance(entry, XraySpectrum)
+                    else XraySpectrum.read(entry, missing_response="ignore"))
         flags, reasons = 0, []
         if spectrum.response is None:
             spectrum, reason = _with_default_response(spectrum)

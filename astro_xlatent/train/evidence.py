@@ -108,7 +108,7 @@ class CrossFit:
 
     def log_factors(self, inputs: Inputs) -> dict:
         """Factors of the rows (the same, whatever was done to their inputs) from pieces that never saw them."""
-        found = {}
+        found: dict = {}
         for number, pieces in enumerate(self.pieces):
             rows = self.fold == number
             for name, piece in pieces.items():
