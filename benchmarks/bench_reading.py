@@ -20,8 +20,8 @@ from astropy.io import fits
 
 from astro_xlatent import XraySpectrum
 from astro_xlatent.core.errors import XlatentError
-from astro_xlatent.spectra.ogip import is_ogip_spectrum
 from astro_xlatent.spectra._cache import CACHE
+from astro_xlatent.spectra.ogip import is_ogip_spectrum
 
 ROUNDS = 5
 

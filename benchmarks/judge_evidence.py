@@ -113,7 +113,7 @@ def one_seed(table, inputs, label, field, spectrum, seed: int) -> tuple[dict, np
 
 
 def what_latents_add(table, label, inputs, field, spectrum, seed: int) -> list[float]:
-    """Balanced accuracy of a forest on all evidence with the latents, less that with hardness ratios alone."""
+    """Balanced accuracy of a forest on all evidence with the latents, less that with hardness alone."""
     from sklearn.ensemble import RandomForestClassifier
 
     evidence = np.concatenate(
@@ -180,7 +180,7 @@ def judge_survey(table, label, field, spectrum) -> None:
     print(
         f"recall of AGN at |b| < 5 degrees with the survey prior: real ones moved there "
         f"{moved_agn(spectrum[agn], flux[agn], place, rng):.2f}, simulated ones moved there "
-        f"{moved_agn(*simulated_agn(load_model()), place, rng):.2f}, the {np.sum(agn & plane)} that are there "
+        f"{moved_agn(*simulated_agn(load_model()), place, rng):.2f}, the {np.sum(agn & plane)} there "
         f"{np.mean(best[agn & plane] == CLASSES.index('AGN')):.2f}"
     )
 
@@ -209,14 +209,17 @@ def main() -> None:
     print("class       rows  recall  precision   recall of the peer and ours on its rows")
     for k, name in enumerate(CLASSES):
         ours = np.mean([np.mean(b[(peer >= 0) & (label == k)] == k) for b in best])
+        recall = np.mean([np.mean(b[label == k] == k) for b in best])
+        precision = np.mean([np.mean(label[b == k] == k) for b in best])
         print(
-            f"{name:10s} {np.sum(label == k):5d}    {np.mean([np.mean(b[label == k] == k) for b in best]):.2f}"
-            f"     {np.mean([np.mean(label[b == k] == k) for b in best]):.2f}        {theirs[k]:.2f}  {ours:.2f}"
+            f"{name:10s} {np.sum(label == k):5d}    {recall:.2f}     {precision:.2f}        "
+            f"{theirs[k]:.2f}  {ours:.2f}"
         )
     gain = np.array([what_latents_add(table, label, inputs, field, spectrum, seed) for seed in seeds])
     without, with_ = gain.mean(axis=0)
     print(
-        f"forest on all evidence and three hardness ratios: {without:.3f}; with the latents, too: {with_:.3f} "
+        f"forest on all evidence and three hardness ratios: {without:.3f}; with the latents, too: "
+        f"{with_:.3f} "
         f"(difference {with_ - without:+.3f}, scatter of dealings {np.std(gain[:, 1] - gain[:, 0]):.3f})"
     )
     judge_survey(table, label, field, spectrum)

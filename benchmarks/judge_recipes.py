@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
-from benchmarks.sky import SkySplit
 
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.missions.csc import CSC, RICHEST_FIRST
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.physics.absorption import convert_nh
 from astro_xlatent.table.add_latents import add_latents
+from benchmarks.sky import SkySplit
 
 SIDES = ("MATCH", "JUDGE")
 #: cm-2; fits below are mostly limits.
@@ -116,7 +116,8 @@ def pair_lines(first, second, found, field, side, rng):
     distance = (np.ma.filled(np.ma.asarray(b["xl_latent"]).astype(float), np.nan) - latent) / error
     words = f"{first} - {second}"
     return [
-        f"{words:32s} {'same class':30s} {bootstrap(lambda k: np.mean(same[k]), field, both, rng)}  n {both.sum()}",
+        f"{words:32s} {'same class':30s} "
+        f"{bootstrap(lambda k: np.mean(same[k]), field, both, rng)}  n {both.sum()}",
         f"{words:32s} {'latents within 1 sigma':30s} "
         f"{bootstrap(lambda k: np.mean(np.abs(distance[k]) < 1), field, both, rng)}",
         f"{words:32s} {'largest mean shift of a latent':30s} "

@@ -19,7 +19,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from benchmarks.sky import SkySplit
 from astropy.table import Table
 
 from astro_xlatent.missions._columns import Columns
@@ -32,6 +31,7 @@ from astro_xlatent.simulate.instruments import CHIPS, prepare
 from astro_xlatent.simulate.observe import draw_apertures
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.simulate.rows_csc import csc_band_columns
+from benchmarks.sky import SkySplit
 
 SIDES, BANDS = ("MATCH", "JUDGE"), "smh"
 LEAST_SIGNIFICANCE = 8.0

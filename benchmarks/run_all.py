@@ -68,9 +68,8 @@ def main(argv=None):
               and not run_step(name, folder, data=args.data.resolve(), seed=args.seed)]
     scores = [str(folder / name) for name in SCORES if (folder / name).exists()]
     if len(scores) == len(SCORES):
-        from benchmarks.studies import card_metrics, page
-
         from astro_xlatent.model.pretrained import load_model, model_folder
+        from benchmarks.studies import card_metrics, page
 
         page.main([*scores, "-o", str(ROOT / "docs" / "how_good.rst")])
         model = load_model()

@@ -28,10 +28,10 @@ import numpy as np
 from check_default_areas import BAND_ENERGY, read_rows
 from scipy.optimize import least_squares, nnls
 
-from benchmarks.sky import MATCH
 from astro_xlatent.missions.curves import InstrumentCurve
 from astro_xlatent.missions.line_profile import profile_cdf
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
+from benchmarks.sky import MATCH
 
 CSC = "spectra/chandra"
 TEST = "responses/chandra/sherpa__sherpa-test-data"

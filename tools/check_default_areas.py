@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.sky import JUDGE, MATCH, SkySplit, load_sky
 from astro_xlatent.missions.curves import acis_curve, load_curve
+from benchmarks.sky import JUDGE, MATCH, SkySplit, load_sky
 
 #: Energies in keV for which the catalogue's exposure maps of the ACIS bands were
 #: made: https://cxc.cfa.harvard.edu/csc/columns/ebands.html

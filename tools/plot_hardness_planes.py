@@ -15,9 +15,9 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
+from astro_xlatent.simulate.populations import CLASSES
 from benchmarks.studies.discriminator import hardness_features, simulate_like
 from benchmarks.studies.sample import load_sample
-from astro_xlatent.simulate.populations import CLASSES
 
 BINS = np.linspace(-1, 1, 26)
 REAL, MOCK = "#c2410c", "#1d4ed8"

@@ -21,11 +21,11 @@ import sys
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from benchmarks.studies.discriminator import hardness_features, simulate_like
-from benchmarks.studies.sample import load_sample, power_law_fits
+from astro_xlatent.physics.bestfit import power_law_fit
 from astro_xlatent.simulate.families.parameters import LITERATURE
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
-from astro_xlatent.physics.bestfit import power_law_fit
+from benchmarks.studies.discriminator import hardness_features, simulate_like
+from benchmarks.studies.sample import load_sample, power_law_fits
 
 CHOSEN = {
     "AGN": ("gamma_mean", "gamma_sd", "obscured", "soft_excess", "soft_fraction", "scattered"),

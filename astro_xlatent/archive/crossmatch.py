@@ -190,8 +190,8 @@ def _ask(survey, positions):
         except (RequestException, InvalidQueryError, OSError, ValueError, IndexError) as error:
             if trial == conf.archive_retries:
                 msg = (
-                    f"{conf.xmatch_url}: {survey.address}: {type(error).__name__}: {str(error)[:200]}; try again "
-                    "later: what came so far is kept, and only the rest is asked for"
+                    f"{conf.xmatch_url}: {survey.address}: {type(error).__name__}: {str(error)[:200]}; "
+                    "try again later: what came so far is kept, and only the rest is asked for"
                 )
                 raise ArchiveError(msg) from error
         finally:

@@ -14,8 +14,8 @@ __all__ = ["add_parser", "labelled_inputs", "run"]
 N_FOLDS = 5
 _CREDIT = {
     "labels": "Yang et al. 2022, ApJ 941, 104 (MUWCLASS; VizieR J/ApJ/941/104)",
-    "flux, variability, extent, position, nh_gal": "Chandra Source Catalog 2 (Evans et al. 2010, ApJS 189, 37; "
-    "2024, ApJS 274, 22), public, no license of its own",
+    "flux, variability, extent, position, nh_gal": "Chandra Source Catalog 2 (Evans et al. 2010, ApJS 189, "
+    "37; 2024, ApJS 274, 22), public, no license of its own",
     "G, BP, RP, parallax, proper motion": "Gaia (Gaia Collaboration 2023, A&A 674, A1), ESA/Gaia/DPAC, "
     "CC BY-SA 3.0 IGO",
     "J, H, K": "2MASS (Skrutskie et al. 2006, AJ 131, 1163), public, acknowledgment asked for",

@@ -184,8 +184,8 @@ def traversal_summary(model, values=STEPS):
         1.2-2 and 2-7 keV.
     """
     from astro_xlatent.evaluate.hardness import CSC_EDGES, hardness_ratios
-    from astro_xlatent.physics.grid import ENERGY_MID, band_weights
     from astro_xlatent.physics.bestfit import power_law_fit
+    from astro_xlatent.physics.grid import ENERGY_MID, band_weights
 
     decoded = traversals(model, values)
     shape = decoded.shape[:2]

@@ -13,8 +13,8 @@ from astropy.coordinates import angular_separation
 from astropy.table import Table
 
 from astro_xlatent.core.columns import CLASSES
-from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.numbers import plain_floats
 
 __all__ = ["SOURCE_CLASSES", "Labelled", "clean_detections"]
 

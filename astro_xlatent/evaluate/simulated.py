@@ -10,8 +10,8 @@ rows of the same kind.
 
 import numpy as np
 
-from astro_xlatent.core.numbers import random_stream, stream_seed
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.core.numbers import random_stream, stream_seed
 from astro_xlatent.evaluate.coverage import coverage_numbers
 from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra, hardness_ratios
 from astro_xlatent.evaluate.results import Number, Results

@@ -17,7 +17,7 @@ from astro_xlatent.events.regions import read_region
 from astro_xlatent.events.sky_regions import to_frame
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    pass
 
 __all__ = ["Aperture"]
 

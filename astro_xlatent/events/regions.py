@@ -10,7 +10,6 @@ import re
 import warnings
 from dataclasses import dataclass
 from os import PathLike
-
 from typing import Any
 
 import numpy as np

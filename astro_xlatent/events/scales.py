@@ -89,7 +89,8 @@ def backscale(events: EventFile, wcs: WCS | None, area: float) -> tuple[float, s
         return area * abs(float(np.prod(wcs.wcs.cdelt))), "square degrees"
     if None in limits:
         return area, "pixels of X and Y"
-    return area / float(np.prod([limit[1] - limit[0] for limit in limits if limit is not None])), "share of the range of X and Y"
+    ranges = [limit[1] - limit[0] for limit in limits if limit is not None]
+    return area / float(np.prod(ranges)), "share of the range of X and Y"
 
 
 class Occupancy:

@@ -110,7 +110,8 @@ def default_area(cols, bands, net):
     bounds = [b[1:] for b in bands]
     middle = np.array([0.5 * (low + high) for low, high in bounds])
     area, flags = _by_curve(cols, bands, lambda name, year, theta: band_area(name, bounds, year, theta))
-    error, _ = _by_curve(cols, bands, lambda name, year, _: load_curve(name).area_error(middle, year[:, None]))
+    error, _ = _by_curve(cols, bands, lambda name, year, _: load_curve(name).area_error(
+        middle, year[:, None]))
     return area * cols.number("livetime", "s")[:, None], share_within_error(net, error), flags
 
 
@@ -125,7 +126,7 @@ def chip_of(cols):
 
 
 def _main_chip(chips):
-    """One of the chips that a source dithers over: of the kind that half of them are, back-illuminated first."""
+    """One of the chips that a source dithers over: of the kind of half of them, back-illuminated first."""
     if not chips.isdigit():
         return DEFAULT_CHIP
     numbers = [int(c) for c in chips]

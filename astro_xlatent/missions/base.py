@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from astro_xlatent.core.errors import MissionError, TableError, XlatentWarning
-from astro_xlatent.missions._columns import name_columns
 from astro_xlatent.core.plugins import load_plugins
+from astro_xlatent.missions._columns import name_columns
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["BandMeasurement", "MissingBandsError", "Mission", "available_missions", "get_mission",

@@ -190,8 +190,8 @@ class XMM(Mission):
             if not _has(cols, f"{camera}_1_rate"):
                 continue
             found = True
-            value, error = (np.stack([_number(cols, f"{camera}_{b}_rate{end}") for b, _, _ in self.bands], axis=1)
-                            for end in ("", "_err"))
+            value, error = (np.stack([_number(cols, f"{camera}_{b}_rate{end}") for b, _, _ in self.bands],
+                                     axis=1) for end in ("", "_err"))
             n, exposure, why = _equivalent(value, error)
             factor, assumed = _conversion(cols, camera)
             good = why == 0

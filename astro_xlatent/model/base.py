@@ -39,6 +39,9 @@ class LatentModel(Protocol):
     missions: tuple[str, ...]
     device: Any
 
+    def __hash__(self) -> int:
+        """By identity: what is made of a model is remembered."""
+
     def infer(self, bins: "EnergyBins", matrices: np.ndarray | None = None) -> "Posterior":
         """Posterior of every row, none included; with folding matrices the rows are spectra."""
 

@@ -126,7 +126,8 @@ def column_density(model, latent: np.ndarray) -> np.ndarray:
     """
     z = torch.as_tensor(latent, dtype=torch.float32, device=model.device)
     raw = z @ model.decoder.rotation.T + model.decoder.offset
-    return torch.softmax(model.teacher.head(raw)[:, model.config.n_classes:], dim=-1).cpu().numpy().astype(float)
+    logits = model.teacher.head(raw)[:, model.config.n_classes:]
+    return torch.softmax(logits, dim=-1).cpu().numpy().astype(float)
 
 
 def index_density(spectrum: np.ndarray, weight: np.ndarray, n_cells: int) -> np.ndarray:

@@ -81,7 +81,8 @@ class LatentSpectrum(RegriddableModel1D):
         return self._model
 
     @modelCacher1d
-    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args, **kwargs) -> np.ndarray:
+    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
+             **kwargs) -> np.ndarray:
         """Photons/cm2/s per bin; p holds the latents and the normalisation."""
         grid = SherpaGrid(x, xhi)
         return p[-1] * grid.sums(np.diff(np.interp(grid.edges, ENERGY_EDGES, self._cumulative(p[:-1]))))

@@ -101,7 +101,8 @@ class XLTbabs(_Absorption):
         super().__init__(name, self.nH)
 
     @modelCacher1d
-    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args, **kwargs) -> np.ndarray:
+    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
+             **kwargs) -> np.ndarray:
         """Transmission per bin; p holds nH."""
         return _transmission(p[0], 0.0, SherpaGrid(x, xhi), self._convention)
 
@@ -124,7 +125,8 @@ class XLzTbabs(_Absorption):
         super().__init__(name, self.nH, self.redshift)
 
     @modelCacher1d
-    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args, **kwargs) -> np.ndarray:
+    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
+             **kwargs) -> np.ndarray:
         """Transmission per bin; p holds nH and redshift."""
         return _transmission(p[0], p[1], SherpaGrid(x, xhi), self._convention)
 
@@ -156,7 +158,8 @@ class _Additive(RegriddableModel1D):
         super().__init__(name, (*pars, self.norm))
 
     @modelCacher1d
-    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args, **kwargs) -> np.ndarray:
+    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
+             **kwargs) -> np.ndarray:
         """Photons/cm2/s per bin."""
         grid = SherpaGrid(x, xhi)
         edges = np.clip(grid.edges, *self._limits)

@@ -192,8 +192,8 @@ def sample(id: int | str | None = None, n: int = 1000, session: Session | None =
     draws = importance_draws(model, likelihood, posterior.latent[0], posterior.latent_cov[0], size, rng,
                              decode=double_decoder(model), enough=ENOUGH)
     if draws.ess < TOO_FEW:
-        msg = (f"only {draws.ess:.0f} of {size} draws count after {draws.rounds} rounds: errors and tails are "
-               "not to be trusted; raise n_proposed, or fit a LatentSpectrum")
+        msg = (f"only {draws.ess:.0f} of {size} draws count after {draws.rounds} rounds: errors and tails "
+               "are not to be trusted; raise n_proposed, or fit a LatentSpectrum")
         warnings.warn(msg, XlatentWarning, stacklevel=2)
     chosen = systematic(draws.weight, n, rng)
     latent = draws.latent[chosen]

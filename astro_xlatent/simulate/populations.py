@@ -25,11 +25,11 @@ import numpy as np
 
 from astro_xlatent.core import columns
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.physics.bestfit import equivalent_column
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, N_ENERGY
 from astro_xlatent.simulate.families import binaries, compact, extragalactic, stars
 from astro_xlatent.simulate.families.generic import generic
 from astro_xlatent.simulate.families.parameters import check_parameters, class_parameters
-from astro_xlatent.physics.bestfit import equivalent_column
 from astro_xlatent.simulate.truth import absorb, band_fluxes
 
 __all__ = ["CLASSES", "FAMILIES", "Sources", "draw_sources"]

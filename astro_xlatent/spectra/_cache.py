@@ -2,10 +2,9 @@
 """What is remembered of responses: one cache for files read and for what is made of them."""
 
 import threading
-from typing import Any
-
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from typing import Any
 
 __all__ = ["CACHE", "size_of_matrix"]
 

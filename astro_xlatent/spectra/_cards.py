@@ -121,7 +121,8 @@ class Column:
     unit: str
 
 
-def integer(header: Header, key: str, fail: Callable[[str], NoReturn], default: int | None = None, top: int = 2**40) -> int:
+def integer(header: Header, key: str, fail: Callable[[str], NoReturn], default: int | None = None,
+            top: int = 2**40) -> int:
     value = header.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
         fail(f"header keyword {key} is {value!r}; a whole number from 0 to {top} is needed, "

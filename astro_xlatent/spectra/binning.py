@@ -17,7 +17,6 @@ from astro_xlatent.spectra._regrid import overlap_matrix
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins, group_channels
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
     from astro_xlatent.spectra.response import Response
     from astro_xlatent.spectra.spectrum import XraySpectrum

@@ -11,7 +11,7 @@ code below it knows physics and the network.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 

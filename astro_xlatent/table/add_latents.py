@@ -42,8 +42,8 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
                 mission: str | Mission | type[Mission] | None = None, model: str | Path | Model | None = None,
                 prior: str | Mapping[str, float] | ArrayLike | None = None,
                 evidence: str | Sequence[str] | None = None, include: str | Sequence[str] = (),
-                group_by: str | None = None, refine: bool = False, checks: bool = False, replace: bool = False,
-                progress: bool = False) -> TableLike:
+                group_by: str | None = None, refine: bool = False, checks: bool = False,
+                replace: bool = False, progress: bool = False) -> TableLike:
     """
     Add latents, class, N_H, fluxes and quality to every row of a table.
 

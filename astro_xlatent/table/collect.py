@@ -3,7 +3,7 @@
 `EnrichedColumns`: takes posteriors chunk by chunk and makes the output columns.
 """
 
-from collections.abc import Iterable, Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from astropy.table import Column

@@ -17,7 +17,7 @@ __all__ = ["class_prior", "prior_flags", "prior_name"]
 
 
 def prior_name(prior, evidence=None) -> str | None:
-    """The class prior in words, for the provenance; with evidence, which differs from row to row as priors do."""
+    """The class prior in words, for the provenance; with evidence, which differs by row as priors do."""
     name = prior if prior is None or isinstance(prior, str) else "given by the user"
     if evidence is None:
         return name

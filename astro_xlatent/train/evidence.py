@@ -107,7 +107,7 @@ class CrossFit:
     pieces: list
 
     def log_factors(self, inputs: Inputs) -> dict:
-        """Factors of the rows (the same, whatever was done to their inputs) from pieces that never saw them."""
+        """Factors of the rows (the same, whatever their inputs are now) from pieces that never saw them."""
         found: dict = {}
         for number, pieces in enumerate(self.pieces):
             rows = self.fold == number

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.core.files import replacing
+from astro_xlatent.core.numbers import random_stream
 from astro_xlatent.evaluate.variance import regressors
 from astro_xlatent.model.build import load_modules
 from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.network import Config, Encoder, Teacher
 from astro_xlatent.model.posterior import Model
-from astro_xlatent.core.files import replacing
-from astro_xlatent.core.numbers import random_stream
 from astro_xlatent.model.pretrained import save_tensors
 from astro_xlatent.physics.grid import N_ENERGY
 from astro_xlatent.simulate.instruments import default_instruments, load_instruments

@@ -12,9 +12,9 @@ import re
 from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.core.files import replacing
 from astro_xlatent.evaluate.results import Results
 from benchmarks.studies.rst import escaped
-from astro_xlatent.core.files import replacing
 
 __all__ = ["insert_metrics", "main", "metric_numbers", "metrics_table"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
-from benchmarks.studies.mock import mock_rows
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
+from benchmarks.studies.mock import mock_rows
 
 __all__ = ["Rows", "compare_classes", "discriminate", "fluxes_like", "hardness_features", "simulate_like"]
 

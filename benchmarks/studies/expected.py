@@ -20,10 +20,10 @@ from astropy.table import Table
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.numbers import plain_floats
-from benchmarks.studies.discriminator import fluxes_like, hardness_features
-from benchmarks.studies.real_tests import COMPACT, compact_score, probabilities
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import auc, bootstrap_weights, interval
+from benchmarks.studies.discriminator import fluxes_like, hardness_features
+from benchmarks.studies.real_tests import COMPACT, compact_score, probabilities
 
 __all__ = ["Scored", "band_table", "compare", "expected_classes", "table_fluxes"]
 

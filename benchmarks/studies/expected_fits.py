@@ -17,11 +17,11 @@ from astropy.table import vstack
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.numbers import plain_floats
-from benchmarks.studies.expected import band_table
 from astro_xlatent.evaluate.fits import FIT_CLASSES, NH_MIN, catalogue_fits, fit_numbers, residual_numbers
+from astro_xlatent.physics.absorption import convert_nh
+from benchmarks.studies.expected import band_table
 from benchmarks.studies.mock import two_piece_mean
 from benchmarks.studies.reference import MODELS, OnOff, fit_reference
-from astro_xlatent.physics.absorption import convert_nh
 
 __all__ = ["as_averages", "as_detections", "expected_fits", "similar_rows", "simulate_fits"]
 

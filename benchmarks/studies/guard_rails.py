@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from astro_xlatent.core.numbers import random_stream
 from astro_xlatent.core.errors import ParameterError
-from benchmarks.studies.oddities import TESTED, TUNING, Oddity, shift_gain
+from astro_xlatent.core.numbers import random_stream
 from astro_xlatent.evaluate.results import Number, Results
 from astro_xlatent.model.checks import CHECKS, check_spectra
 from astro_xlatent.spectra.bins import EnergyBins
+from benchmarks.studies.oddities import TESTED, TUNING, Oddity, shift_gain
 
 __all__ = ["detection_numbers", "evaluate_guard_rails", "gain_numbers", "observe_oddity", "optimal_power",
            "real_hrc_numbers", "share_of"]

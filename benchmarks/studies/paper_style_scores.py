@@ -39,8 +39,8 @@ def train_paper_model(instruments, n_steps, seed=1, log=None, counts_range=(30.0
 
     from astro_xlatent.model.network import Config
     from astro_xlatent.simulate.observe import observe_spectra
-    from benchmarks.ablation.paper_style import PaperAutoencoder, paper_input, paper_scale
     from astro_xlatent.train.stream import draw_training_sources
+    from benchmarks.ablation.paper_style import PaperAutoencoder, paper_input, paper_scale
 
     torch.manual_seed(seed)
     network = PaperAutoencoder(Config(width=WIDTH, n_layers=LAYERS))

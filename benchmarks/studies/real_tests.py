@@ -24,9 +24,9 @@ from astro_xlatent.evaluate.classification import (
 )
 from astro_xlatent.evaluate.fits import fit_numbers
 from astro_xlatent.evaluate.folds import grouped_folds
-from benchmarks.studies.real_calibration import cross_fitted, reliability_numbers, with_frequencies
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import auc, bootstrap_weights, interval
+from benchmarks.studies.real_calibration import cross_fitted, reliability_numbers, with_frequencies
 
 __all__ = [
     "COLUMN_SETS",

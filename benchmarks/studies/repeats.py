@@ -10,9 +10,9 @@ counts, the same epochs and the same recipe of the catalogue.
 
 import numpy as np
 
-from benchmarks.studies.guard_rails import share_of
 from astro_xlatent.core.numbers import random_stream
 from astro_xlatent.evaluate.results import Number, Results
+from benchmarks.studies.guard_rails import share_of
 
 __all__ = ["change_p_values", "disjoint_pairs", "evaluate_repeats", "p_against", "repeat_numbers"]
 
@@ -188,8 +188,8 @@ def evaluate_repeats(model, path, seed=1, log=None):
     """
     from astropy.time import Time
 
-    from benchmarks.labels import load_detections
     from astro_xlatent.missions.base import get_mission
+    from benchmarks.labels import load_detections
 
     log = log or (lambda line: None)
     table = load_detections(path).table

@@ -17,7 +17,7 @@ ARCSEC = 1 / 3600
 
 @pytest.fixture
 def sky(archive):
-    """Four sources: a sure counterpart, two candidates, only a far one, and none; a fifth without position."""
+    """Four sources: a sure counterpart, two candidates, only a far one, and none; one without position."""
     table = Table(
         {
             "name": list("abcde"),

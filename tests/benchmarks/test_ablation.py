@@ -12,8 +12,8 @@ from astro_xlatent.missions.base import get_mission
 from astro_xlatent.model.network import Config
 from astro_xlatent.model.tokens import to_tensors
 from astro_xlatent.simulate.instruments import prepare
-from astro_xlatent.train.stream import CHUNK
 from astro_xlatent.spectra.bins import FINE_EDGES
+from astro_xlatent.train.stream import CHUNK
 from benchmarks.ablation import variants as ablation
 from benchmarks.ablation.data import draw_observation, flat_area, observe
 from benchmarks.ablation.paper_style import PAPER_EDGES, PaperAutoencoder, paper_input, to_fine_grid

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH, N_ENERGY
 from benchmarks.studies.discriminator import Rows, discriminate, hardness_features, simulate_like
 from benchmarks.studies.mock import mock_rows, two_piece_mean
 from benchmarks.studies.transfer import balanced_accuracy, transfer
-from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH, N_ENERGY
 
 EDGES = np.round(np.r_[np.arange(0.5, 2.0, 0.1), np.arange(2.0, 7.01, 0.5)], 2)
 

@@ -9,6 +9,15 @@ from astropy.table import Table
 from evaluate.labelled import make_labelled
 
 from astro_xlatent.core.columns import CLASSES
+from astro_xlatent.evaluate.fits import catalogue_fits
+from astro_xlatent.evaluate.rows import prepare_rows
+from astro_xlatent.missions.base import get_mission
+from astro_xlatent.physics.absorption import transmission
+from astro_xlatent.physics.bestfit import power_law_fit
+from astro_xlatent.physics.emission import powerlaw
+from astro_xlatent.simulate.chunks import class_weights, observed_chunks
+from astro_xlatent.spectra.binning import bins_from_spectra
+from astro_xlatent.spectra.spectrum import XraySpectrum
 from benchmarks.studies.expected import Scored, band_table, compare, expected_classes, table_fluxes
 from benchmarks.studies.expected_fits import (
     as_averages,
@@ -17,16 +26,7 @@ from benchmarks.studies.expected_fits import (
     similar_rows,
     simulate_fits,
 )
-from astro_xlatent.evaluate.fits import catalogue_fits
 from benchmarks.studies.reference import MODELS, OnOff, fit_reference
-from astro_xlatent.evaluate.rows import prepare_rows
-from astro_xlatent.missions.base import get_mission
-from astro_xlatent.physics.absorption import transmission
-from astro_xlatent.physics.emission import powerlaw
-from astro_xlatent.simulate.chunks import class_weights, observed_chunks
-from astro_xlatent.physics.bestfit import power_law_fit
-from astro_xlatent.spectra.binning import bins_from_spectra
-from astro_xlatent.spectra.spectrum import XraySpectrum
 
 
 def _scored(recall, each, rng, significance=30.0):
@@ -89,9 +89,9 @@ def test_fluxes_are_those_that_are_read():
 
 def test_a_simulated_sky_scores_as_expected():
     """Rows of the simulated sky itself score within chance of what is expected."""
-    from benchmarks.studies.discriminator import fluxes_like
     from astro_xlatent.simulate.instruments import default_instruments
     from astro_xlatent.table.add_latents import add_latents
+    from benchmarks.studies.discriminator import fluxes_like
 
     instruments = [i for i in default_instruments(years=[2005]) if i.mission == "csc"]
     rng = np.random.default_rng(7)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, vstack
 
-from astro_xlatent.core.columns import COLUMNS, GROUP_COLUMNS
 from astro_xlatent.compare.observations import group_latents, share_latents
+from astro_xlatent.core.columns import COLUMNS, GROUP_COLUMNS
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.simulate.catalog import simulate_catalog

@@ -9,8 +9,8 @@ import pytest
 from astropy.table import Table
 
 from astro_xlatent.core.errors import ParameterError
-from benchmarks.studies.latents_page import main as latents_main
 from astro_xlatent.evaluate.results import Number, Results
+from benchmarks.studies.latents_page import main as latents_main
 
 
 @pytest.fixture

@@ -57,13 +57,13 @@ def test_against_a_general_minimiser(observed):
         b = np.maximum(b, 0.3 * error) + 1e-5
         folding = merge_bins(matrices[row:row + 1], bins.valid[row:row + 1])[0]
 
-        def objective(parameters):
+        def objective(parameters, folding=folding, used=used, b=b, n=n):
             z, norm = parameters[:8], np.exp(parameters[8])
             shape = folding @ model.decode(z[None])[0].astype(float)
             expected = (norm * shape / shape[used].sum() + b)[used]
             return float((expected - n[used] * np.log(expected)).sum() + 0.5 * (z @ z))
 
-        def profiled(z):
+        def profiled(z, objective=objective, used=used, b=b, n=n):
             norms = np.log((n - b)[used].sum()) + np.linspace(-0.3, 0.3, 121)
             return min((objective(np.r_[z, norm]), norm) for norm in norms)
 

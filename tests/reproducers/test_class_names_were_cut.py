@@ -2,11 +2,10 @@
 """Class names of a model were cut to the seven letters of the longest one of the shipped model."""
 
 import numpy as np
+from band_rows import csc_table
 
 from astro_xlatent.model.posterior import Model
 from astro_xlatent.table.add_latents import add_latents
-
-from band_rows import csc_table
 
 
 def test_long_names(random_model):

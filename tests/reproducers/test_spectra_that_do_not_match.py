@@ -3,13 +3,12 @@
 
 import pytest
 from astropy.table import Table
+from band_rows import csc_table
 
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.table.add_latents import add_latents
 from astro_xlatent.table.sources import resolve_spectra
-
-from band_rows import csc_table
 
 
 def detections():

@@ -6,13 +6,12 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, MaskedColumn, QTable, Row, Table
+from band_rows import csc_table
 
 from astro_xlatent.core.errors import TableError
-from astro_xlatent.missions.csc import CSC
 from astro_xlatent.missions.base import get_mission
+from astro_xlatent.missions.csc import CSC
 from astro_xlatent.table.add_latents import add_latents
-
-from band_rows import csc_table
 
 
 @pytest.mark.parametrize("table", [None, "csc.fits", 3, [1, 2]])

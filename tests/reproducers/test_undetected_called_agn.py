@@ -3,11 +3,10 @@
 
 import numpy as np
 import pytest
+from band_rows import csc_table
 
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.table.add_latents import add_latents
-
-from band_rows import csc_table
 
 STANDS = {"xl_nh_ul90", "xl_flux_05_2_hilim", "xl_flux_2_7_hilim", "xl_flux_02_23_hilim",
           "xl_flag", "xl_reason", "xl_model"}

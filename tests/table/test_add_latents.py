@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn, QTable, Table
+from band_rows import csc_table
 
 from astro_xlatent import decode_flags
 from astro_xlatent.core.columns import CLASSES, COLUMNS
@@ -16,8 +17,6 @@ from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.spectra.spectrum import XraySpectrum
 from astro_xlatent.table.add_latents import add_latents, predict_spectra
-
-from band_rows import csc_table
 
 DEFAULT_COLUMNS = [name for name, spec in COLUMNS.items() if not spec.optional]
 

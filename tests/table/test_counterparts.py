@@ -96,7 +96,7 @@ def test_proper_motion_from_components():
 
 
 def test_far_counterparts():
-    """Beyond the errors they are left out, unless sixteen years of proper motion explain it; both are said."""
+    """Beyond the errors they are left out, unless 16 years of proper motion explain it; both are said."""
     table = Table({"Gmag": [15.0] * 4, "mw_r_gaia": [0.5, 4.0, 4.0, 4.0], "PM": [1.0, 1.0, 400.0, 1.0],
                    "e_PM": [0.1] * 4})
     found = read_counterparts(table, error=np.array([0.5, 0.5, 0.5, 5.0]))

@@ -60,7 +60,7 @@ def test_temperature_of_no_rows():
 
 
 def test_window_takes_rows_near_a_node():
-    """Within a quarter of a decade where there are many; else the nearest ones, at least as many as wanted."""
+    """Within a quarter of a decade where there are many; else the nearest ones, as many as wanted."""
     net = 10 ** np.linspace(0, 4, 4001)
     inside = _window(net, 2.0)
     assert np.abs(np.log10(net[inside]) - 2.0).max() <= 0.25 + 1e-9

@@ -26,7 +26,7 @@ def made(n=900, seed=0):
 
 
 def test_product_is_better_and_calibrated():
-    """Rows that were not seen are classified better than by the spectrum, and probabilities mean what they say."""
+    """Rows that were not seen are classified better than by the spectrum, and probabilities hold."""
     inputs, label, spectrum, field = made()
     model, cross = train_evidence(inputs, label, ("a", "b", "c"), field % 5, spectrum, {"own": ("own",)})
     factors = cross.log_factors(inputs)
