@@ -349,7 +349,7 @@ def spectrum_group(table) -> Group:
         msg = (f"the table's classes have the prior {table.meta['XLPRIOR']!r} in them (XLPRIOR in table.meta); "
                "enrich it with neither prior nor evidence")
         raise TableError(msg)
-    given = np.ma.filled(np.ma.asarray(table["xl_class_prob"]).astype(float), np.nan)
+    given = plain_floats(table["xl_class_prob"])
     return _group({f"log p({name})": np.log(np.maximum(given[:, k], 1e-6)) for k, name in enumerate(CLASSES)},
                   np.isfinite(given).all(axis=1))
 
