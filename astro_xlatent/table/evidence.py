@@ -18,6 +18,7 @@ from astro_xlatent.compare.positions import POSITION_COLUMNS, position_names
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ModelError, TableError
 from astro_xlatent.core.flags import Flag
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.missions._columns import Columns
 from astro_xlatent.model.evidence import (
     PIECES,
