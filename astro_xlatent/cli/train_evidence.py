@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
 
 __all__ = ["add_parser", "labelled_inputs", "run"]
@@ -52,6 +51,7 @@ def labelled_inputs(table, column, own=(), minimum=()):
         The spectrum's probabilities for equal priors; equal ones for classes other than ours.
     """
     from astro_xlatent.compare.fields import SkyFields
+    from astro_xlatent.core.columns import CLASSES
     from astro_xlatent.core.numbers import plain_floats
     from astro_xlatent.evaluate.rows import ALIASES
     from astro_xlatent.table.add_latents import add_latents
@@ -87,6 +87,7 @@ def labelled_inputs(table, column, own=(), minimum=()):
 
 def run(args) -> int:
     """Train, write, and say how well fields that were not seen are classified."""
+    from astro_xlatent.core.columns import CLASSES
     from astro_xlatent.evaluate.evidence import evidence_scores
     from astro_xlatent.evaluate.folds import grouped_folds
     from astro_xlatent.model.evidence import BUNDLED_EVIDENCE, PIECES

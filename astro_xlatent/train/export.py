@@ -126,7 +126,8 @@ def bundle(model_folder, package_folder):
     if target.exists():
         shutil.rmtree(target)
     shutil.copytree(model_folder, target)
-    digests = BUNDLED | {name: folder_digest(target)}
+    # The default first, as `available_models` lists them.
+    digests = {name: ""} | BUNDLED | {name: folder_digest(target)}
     digests = {k: v for k, v in digests.items() if (target.parent / k).is_dir()}
     lines = "".join(f'    "{key}": "{value}",\n' for key, value in digests.items())
     path = package_folder / "model" / "bundled.py"

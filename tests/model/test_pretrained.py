@@ -189,7 +189,6 @@ CALIBRATION = {
     "prior": (lambda t: t["prior"]["nh"].__setitem__(0, 0.9), "prior nh does not sum to one"),
     "no mode": (lambda t: t.pop("bands") and None, "'bands' is missing"),
     "huge": (lambda t: t | {"levels": [0, 10**400]}, "levels holds something that is no number"),
-    "galactic": (lambda t: t["galactic_prior"].update(scale=[0]), "galactic_prior scale has shape"),
 }
 
 
