@@ -56,8 +56,8 @@ def check_amount(path: Path, form: str) -> None:
         stream = _Counted(gzip.open(plain) if packed else plain, limit)
         if measure(stream, path) <= limit and (not packed or stream.drain()):
             return
-    msg = (f"{path}: takes more than {limit / 1e6:.6g} MB of memory, from a file of {size / 1e6:.3g} MB; if that "
-           "is meant, raise conf.table_max_mb of astro_xlatent")
+    msg = (f"{path}: takes more than {limit / 1e6:.6g} MB of memory, from a file of {size / 1e6:.3g} MB; "
+           "if that is meant, raise conf.table_max_mb of astro_xlatent")
     raise TableError(msg)
 
 

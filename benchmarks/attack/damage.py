@@ -14,10 +14,12 @@ __all__ = ["HOSTILE", "damaged"]
 
 _BLOCK = 2880
 #: What a number or a word of a header is replaced by.
-HOSTILE = ("-1", "0", "1", "2", "7", "300", "99999", "2000000000", "9223372036854775808", "1e300", "-1e-300", "1e999",
-           "NaN", "inf", "", "x", "T", "'", '"', "''", "*", "&a [*a]", "\\x1b[2J", "=cmd|' /C calc'!A0", "\xe9",
-           "1000000000D", "PJ(99999999)", "QD", "0J", "100000000A", "m**99999999999", "10**-999999999 m", "keV keV keV",
-           "!!python/object/apply:os.system ['true']", "[" * 400, "%s%n", "2999-99-99", "float64", "string", "object")
+HOSTILE = (
+    "-1", "0", "1", "2", "7", "300", "99999", "2000000000", "9223372036854775808", "1e300", "-1e-300", "1e999",
+    "NaN", "inf", "", "x", "T", "'", '"', "''", "*", "&a [*a]", "\x1b[2J", "=cmd|' /C calc'!A0", "\xe9",
+    "1000000000D", "PJ(99999999)", "QD", "0J", "100000000A", "m**99999999999", "10**-999999999 m",
+    "keV keV keV", "!!python/object/apply:os.system ['true']", "[" * 400, "%s%n", "2999-99-99", "float64",
+    "string", "object")
 _WORD = re.compile(rb"[\w.+-]+")
 
 

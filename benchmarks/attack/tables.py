@@ -23,8 +23,8 @@ def _table():
     """Rows of a catalogue with all kinds of columns."""
     rng = np.random.default_rng(1)
     n = 12
-    table = Table({"name": [f"2CXO J{i:06d}" for i in range(n)], "obsid": np.arange(n), "good": np.arange(n) % 2 == 0,
-                   "vector": rng.normal(size=(n, 3))})
+    table = Table({"name": [f"2CXO J{i:06d}" for i in range(n)], "obsid": np.arange(n),
+                   "good": np.arange(n) % 2 == 0, "vector": rng.normal(size=(n, 3))})
     for band in "smh":
         flux = 10 ** rng.uniform(-15, -13, n)
         table[f"flux_aper_{band}"] = MaskedColumn(flux, mask=np.arange(n) == 3, unit="erg/(s cm2)")

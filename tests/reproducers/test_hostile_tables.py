@@ -48,9 +48,11 @@ HOSTILE = {
     "alias.ecsv": (ecsv(ALIASES), "aliases in its header stand for more than 100000"),
     "merge.ecsv": (ecsv(MERGED), "aliases in its header stand for more than 100000"),
     "loop.ecsv": (ecsv(["meta: !!omap", "- a: &a [*a]"]), "aliases in its header"),
-    "shape.ecsv": (ecsv([], "datatype: string, subtype: 'float64[100000,100000]'", ""), "takes more than 500 MB"),
+    "shape.ecsv": (ecsv([], "datatype: string, subtype: 'float64[100000,100000]'", ""),
+                   "takes more than 500 MB"),
     "cell.csv": ("a,b\n" + "1,2\n" * 5000 + "x" * 100_000 + ",1\n", "takes more than 500 MB"),
-    "padded.csv": (",".join(f"c{k}" for k in range(20_000)) + "\n" + "1\n" * 20_000, "takes more than 500 MB"),
+    "padded.csv": (",".join(f"c{k}" for k in range(20_000)) + "\n" + "1\n" * 20_000,
+                   "takes more than 500 MB"),
 }
 
 
