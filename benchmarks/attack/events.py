@@ -1,8 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Damaged event lists and regions, from which spectra are extracted."""
 
-from functools import partial
-
 import numpy as np
 from astropy.io import fits
 
@@ -15,7 +13,8 @@ _N, _PIXEL = 2500, 0.492 / 3600
 _TEXTS = {
     "ds9.reg": "# Region file format: DS9 version 4.1\nglobal color=green\nphysical\n"
                "circle(4096.5,4096.5,120)\n-ellipse(4100,4050,20,10,30)\n",
-    "sky.reg": 'icrs\npolygon(150.02,19.98,149.98,19.98,149.98,20.02,150.02,20.02)\n-box(10:00:00.0,20:00:00,9",9",0)\n',
+    "sky.reg": "icrs\npolygon(150.02,19.98,149.98,19.98,149.98,20.02,150.02,20.02)\n"
+               '-box(10:00:00.0,20:00:00,9",9",0)\n',
     "ciao.reg": "# comment\nrotbox(4096.5,4096.5,250,120,45)-circle(4090,4090,12)\n",
     "one.crtf": "#CRTFv0\ncircle[[150.0deg, 20.0deg], 60arcsec], coord=ICRS\n",
 }
