@@ -21,6 +21,8 @@ __all__ = ["RegionSet", "read_region"]
 
 _MAX_TEXT = 8 * 1024**2
 _MAX_SHAPES = 20_000
+# Pixels, arcseconds or degrees.
+_LARGEST = 1e9
 _FRAME = re.compile(r"(^|;)([ \t]*)physical\b", re.IGNORECASE | re.MULTILINE)
 _ROTATED = re.compile(r"^([ \t]*[+-]?)rotbox\b", re.IGNORECASE | re.MULTILINE)
 _NO_ANGLE = re.compile(r"(\bbox\s*\([^(),]+(?:,[^(),]+){3})\)", re.IGNORECASE)
@@ -144,8 +146,8 @@ def _check_shapes(shapes, name):
         numbers = [getattr(shape, key) for key in shape._params if key not in ("center", "vertices")]
         place = getattr(shape, "vertices", None) if hasattr(shape, "vertices") else shape.center
         xy = (place.x, place.y) if hasattr(place, "x") else (place.spherical.lon.deg, place.spherical.lat.deg)
-        if not all(np.all(np.isfinite(np.asarray(value))) for value in (*numbers, *xy)):
-            msg = f"{name}: {kind} has values that are NaN or infinite: {shape!r:.200}"
+        if not all(np.all(np.abs(np.asarray(value)) < _LARGEST) for value in (*numbers, *xy)):
+            msg = f"{name}: {kind} has values that are NaN, infinite or beyond {_LARGEST:g}: {shape!r:.200}"
             raise RegionError(msg)
 
 

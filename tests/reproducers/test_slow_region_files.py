@@ -27,3 +27,13 @@ def test_long_runs(tmp_path, start, run):
     except RegionError as error:
         assert "r.reg" in str(error)
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("shape", ["circle(1,2,1e300)", "circle(-1e300,2,9)", "box(1,2,1e200,1e200,0)",
+                                   "circle(1,2,nan)"])
+def test_numbers_beyond_any_field(tmp_path, shape):
+    """Areas that overflow are refused where the shape is read."""
+    path = tmp_path / "r.reg"
+    path.write_text(f"physical\n{shape}\n")
+    with pytest.raises(RegionError, match=r"r\.reg.*(beyond 1e\+09|cannot be read|not all of it)"):
+        read_region(path)
