@@ -39,7 +39,8 @@ def _die_at(at):
 
     def hook(event, arguments):
         # The flags of open tell about writing also where the mode is not given.
-        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        flags = arguments[2] if event == "open" and isinstance(arguments[2], int) else 0
+        writes = flags & (os.O_WRONLY | os.O_RDWR)
         if (writes or event in _TOUCHING) and next(steps) == at:
             os._exit(KILLED)
 

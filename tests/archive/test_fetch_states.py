@@ -101,21 +101,42 @@ class Fetches(RuleBasedStateMachine):
         self.home.cleanup()
 
 
-@needs_fork
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_fetch_states(archive):
-    """Sequences of up to eight steps."""
+@pytest.fixture
+def contents(archive):
+    """What the server has of all products, by file name."""
     contents = {}
     for number, key in enumerate(KEYS):
+        table = fits.BinTableHDU.from_columns([fits.Column("x", "J", array=np.full(300, number))])
+        with tempfile.TemporaryDirectory() as folder:
+            fits.HDUList([fits.PrimaryHDU(), table]).writeto(Path(folder) / "a.fits")
+            data = gzip.compress((Path(folder) / "a.fits").read_bytes())
+        label = ".".join(map(str, key))
         for product in KINDS:
-            table = fits.BinTableHDU.from_columns([fits.Column("x", "J", array=np.full(300, number))])
-            with tempfile.TemporaryDirectory() as folder:
-                fits.HDUList([fits.PrimaryHDU(), table]).writeto(Path(folder) / "a.fits")
-                data = gzip.compress((Path(folder) / "a.fits").read_bytes())
-            label = ".".join(map(str, key))
             contents[file_name(key, product)] = data
             archive.packages[f"{label}/{product}"] = (f"{label}/{file_name(key, product)}", data)
+    return contents
+
+
+pytestmark = [needs_fork, pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")]
+
+
+def test_fetch_states(archive, contents):
+    """Sequences of up to ten steps."""
     run_state_machine_as_test(
         lambda: Fetches(archive, contents),
-        settings=settings(max_examples=8, stateful_step_count=8, deadline=None, derandomize=True,
+        settings=settings(max_examples=8, stateful_step_count=10, deadline=None, derandomize=True,
                           suppress_health_check=list(HealthCheck)))
+
+
+def test_every_moment(archive, contents):
+    """Killed at each of its changes of a file, one after the other; the next fetch leaves nothing of it."""
+    died, at = True, 0
+    while died:
+        at += 1
+        machine = Fetches(archive, contents)
+        died = run_killed(lambda fetches=machine: fetches._fetch(KEYS[:1]), at)
+        machine.whole()
+        machine.fetch(KEYS[:1])
+        machine.whole()
+        machine.teardown()
+    assert at > 10

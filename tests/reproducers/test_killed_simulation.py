@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""``simulate`` killed anywhere: no former catalogue beside new spectra, and nothing of the run stays behind."""
+"""``simulate`` killed anywhere: no former catalogue beside new spectra, no leftovers of the run."""
 
 import pytest
 from astropy.io import fits
