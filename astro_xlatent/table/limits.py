@@ -21,8 +21,8 @@ __all__ = ["check_amount"]
 _GROWTH = 50
 #: Entries of a header's YAML with all aliases written out.
 _MAX_NODES = 100_000
-_PIECE = 1 << 20
 _MAX_HDUS = 5000
+_PIECE = 1 << 20
 _WORD, _CHARACTER = 8, 4
 _BEGIN, _END = (f"--{word}-ASTROPY-SERIALIZED-COLUMNS--" for word in ("BEGIN", "END"))
 _SHAPE = re.compile(rb"subtype:[^\[\n]*\[([\d, ]+)\]")
@@ -67,13 +67,9 @@ class _Counted:
     def __init__(self, stream, limit):
         self.stream, self.left = stream, limit
 
-    def read(self, size=_PIECE):
-        data = self.stream.read(size) if self.left >= 0 else b""
-        self.left -= len(data)
-        return data
-
-    def readline(self):
-        data = self.stream.readline(_PIECE) if self.left >= 0 else b""
+    def read(self, line=False):
+        """A piece, or a line of at most a piece."""
+        data = (self.stream.readline if line else self.stream.read)(_PIECE) if self.left >= 0 else b""
         self.left -= len(data)
         return data
 
@@ -87,23 +83,23 @@ class _Counted:
 def _of_text(stream, path):
     """Rows times the longest, for a column is as wide as its longest cell."""
     rows = longest = columns = length = quotes = 0
-    header = []
-    while line := stream.readline():
+    header = b""
+    while line := stream.read(line=True):
         if line.startswith(b"#") and not rows:
-            header.append(line[2:])
+            header += line[2:]
             continue
         length += len(line)
         quotes += line.count(b'"')
         if line.endswith(b"\n") and quotes % 2 == 0:
             rows, longest, length = rows + 1, max(longest, length), 0
         columns = max(columns, line.count(b",") + 1, line.count(b" ") + 1)
-    text = b"".join(header)
-    check_yaml(text, path)
-    cells = max((math.prod(map(int, shape.split(b","))) for shape in _SHAPE.findall(text)), default=0)
+    _check_yaml(header, path)
+    cells = max((math.prod(map(int, shape.split(b","))) for shape in _SHAPE.findall(header)), default=0)
     return (rows + 1) * (_CHARACTER * max(longest, length) + _WORD * (columns + cells))
 
 
 def _of_fits(stream, path):
+    """Rows times the width of the first table; bits become bytes."""
     from astropy.io import fits
 
     needed = 0
@@ -115,7 +111,7 @@ def _of_fits(stream, path):
                 raise TableError(msg)
             if not needed and isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
                 lines = "\n".join(map(str, hdu.header.get("COMMENT", []))).replace("\\\n", "")
-                check_yaml(lines.partition(_BEGIN)[2].partition(_END)[0].encode(), path)
+                _check_yaml(lines.partition(_BEGIN)[2].partition(_END)[0].encode(), path)
                 bits = sum(int(c.format.partition("X")[0] or 1) for c in hdu.columns if "X" in c.format)
                 needed = hdu.header["NAXIS2"] * (max(hdu.header["NAXIS1"], _WORD) + bits)
     return needed
@@ -155,29 +151,26 @@ def _of_parquet(stream, path):
     from pyarrow import parquet
 
     metadata = parquet.read_metadata(path)
-    check_yaml((metadata.metadata or {}).get(b"table_meta_yaml", b""), path)
+    _check_yaml((metadata.metadata or {}).get(b"table_meta_yaml", b""), path)
     groups = sum(metadata.row_group(k).total_byte_size for k in range(metadata.num_row_groups))
     return max(groups, metadata.num_rows * metadata.num_columns * _WORD)
 
 
-def check_yaml(text: bytes, path: Path) -> None:
-    """Refuse YAML whose aliases multiply to more than `_MAX_NODES` entries."""
+def _check_yaml(text, path):
+    """Refuse YAML whose aliases multiply."""
     import yaml
 
-    if b"&" not in text:
-        return
     sizes = {}
 
     def size(node):
-        # An alias of what holds it never ends.
         if id(node) not in sizes:
-            sizes[id(node)] = math.inf
+            sizes[id(node)] = math.inf  # an alias of what holds it never ends
             inner = node.value if isinstance(node, yaml.CollectionNode) else ()
-            pairs = isinstance(node, yaml.MappingNode)
-            sizes[id(node)] = 1 + sum(sum(map(size, item)) if pairs else size(item) for item in inner)
+            parts = (part for item in inner for part in (item if isinstance(item, tuple) else (item,)))
+            sizes[id(node)] = 1 + sum(map(size, parts))
         return sizes[id(node)]
 
-    if size(yaml.compose(text.decode("utf-8", "replace"), yaml.SafeLoader)) > _MAX_NODES:
+    if b"&" in text and size(yaml.compose(text.decode("utf-8", "replace"), yaml.SafeLoader)) > _MAX_NODES:
         msg = (f"{path}: aliases in its header stand for more than {_MAX_NODES} entries; write them out or "
                "remove them")
         raise TableError(msg)
