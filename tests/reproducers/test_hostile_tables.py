@@ -164,3 +164,12 @@ def test_aliases_in_other_headers(tmp_path):
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "t.fits")
     with pytest.raises(TableError, match="aliases in its header"):
         read_table(tmp_path / "t.fits")
+
+
+def test_runs_in_parquet(tmp_path):
+    """A million equal numbers are a few kilobytes in Parquet."""
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "t.parquet"
+    Table({"a": np.zeros(1_000_000, int)}).write(path)
+    with conf.set_temp("table_max_mb", 1.0), pytest.raises(TableError, match="takes more than 1 MB"):
+        read_table(path)
