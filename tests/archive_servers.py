@@ -27,7 +27,7 @@ from astropy.io.votable.tree import Info
 from astropy.table import Table, hstack
 from astropy.units import UnitsWarning
 
-from astro_xlatent.archive.verify import quiet
+from astro_xlatent.core.silence import quiet
 
 _CIRCLE = re.compile(r"CONTAINS\(POINT\('ICRS', (\S+), (\S+)\),\s+CIRCLE\('ICRS', (\S+), (\S+), (\S+)\)\)")
 _BETWEEN = re.compile(r"([\w.]+) BETWEEN (\S+) AND ([^\s)]+)")

@@ -8,7 +8,7 @@ is a row, too, with the reason.
 
 import threading
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from astropy.table import Table
 
@@ -31,6 +31,15 @@ _COLUMNS = {
     "status": "U10",
     "reason": "U500",
 }
+
+
+def _checked(column, value):
+    """A value of a row; a ValueError for the name of a file that cannot lie in the folder."""
+    path = PurePosixPath(str(value))
+    if column == "file" and (path.is_absolute() or ".." in path.parts or len(str(path)) > 200):
+        msg = f"{str(path)[:80]!r} is no file of this folder"
+        raise ValueError(msg)
+    return value
 
 
 class Manifest:
@@ -59,7 +68,7 @@ class Manifest:
             return []
         try:
             table = Table.read(self.path, format="ascii.ecsv", fill_values=None)
-            return [{name: row[name] for name in _COLUMNS} for row in table]
+            return [{name: _checked(name, row[name]) for name in _COLUMNS} for row in table]
         except Exception as error:
             said = (str(error).splitlines() or [type(error).__name__])[0]
             msg = f"{self.path}: cannot be read as a manifest ({said}); move it away, the files there stay"

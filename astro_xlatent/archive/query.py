@@ -17,9 +17,9 @@ from astropy.utils.exceptions import AstropyWarning
 from urllib3.exceptions import HTTPError
 
 from astro_xlatent.archive.adql import number
-from astro_xlatent.archive.verify import quiet
 from astro_xlatent.archive.web import broken, read_answer, shown
 from astro_xlatent.core.errors import ArchiveError
+from astro_xlatent.core.silence import quiet
 
 __all__ = ["Answer", "run_scs", "run_tap"]
 

@@ -12,6 +12,7 @@ from astro_xlatent.archive.manifest import FAILED, MISSING, Manifest
 from astro_xlatent.archive.web import open_session
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ParameterError, TableError
+from astro_xlatent.core.files import remove_leftovers
 from astro_xlatent.missions._columns import Columns
 
 __all__ = ["default_folder", "fetch_spectra"]
@@ -86,6 +87,7 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
         msg = f"{folder} is a file; give the name of a folder"
         raise ParameterError(msg)
     folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
     manifest = Manifest(folder)
     for name, reason in bad.items():
         for product in products:

@@ -3,10 +3,7 @@
 
 import gzip
 import hashlib
-import threading
-import warnings
 import zlib
-from contextlib import contextmanager
 from pathlib import Path
 
 from astropy.io import fits
@@ -15,27 +12,11 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ArchiveError
+from astro_xlatent.core.silence import quiet
 
-__all__ = ["check_fits", "file_digest", "quiet"]
+__all__ = ["check_fits", "file_digest"]
 
 _CHUNK = 1 << 20
-_FILTERS = threading.RLock()
-
-
-@contextmanager
-def quiet(*categories):
-    """
-    Silence warnings, in one thread at a time, for filters belong to the process.
-
-    Parameters
-    ----------
-    *categories : type
-        Classes of warnings.
-    """
-    with _FILTERS, warnings.catch_warnings():
-        for category in categories:
-            warnings.simplefilter("ignore", category)
-        yield
 
 
 def file_digest(path):

@@ -30,6 +30,10 @@ class Conf(ConfigNamespace):
         0, "Threads torch may use on the CPU; 0: as torch was told by its environment.",
         cfgtype="integer(min=0)")
 
+    table_max_mb = ConfigItem(
+        500.0, "Memory in MB that a table's file may take although it is more than fiftyfold smaller.",
+        cfgtype="float(min=0)")
+
     csc_tap_url = ConfigItem(
         "https://cda.cfa.harvard.edu/csc21tap", "TAP service of the Chandra Source Catalog 2.1.",
         cfgtype="string")

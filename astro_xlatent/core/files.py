@@ -17,7 +17,7 @@ from pathlib import Path
 
 from astro_xlatent.core.errors import XlatentError
 
-__all__ = ["building_folder", "check_input", "check_output", "replacing"]
+__all__ = ["building_folder", "check_input", "check_output", "remove_leftovers", "replacing"]
 
 _HOST = re.sub(r"\W", "_", platform.node())
 
@@ -108,7 +108,7 @@ def replacing(path) -> Iterator[Path]:
         In the same folder, with the same suffixes; nothing is there.
     """
     target = check_output(path, overwrite=True).resolve()
-    _remove_leftovers(target.parent, f".*-{target.name}")
+    remove_leftovers(target.parent, f".*-{target.name}")
     temporary = target.with_name(f".{_HOST}-{os.getpid()}-{target.name}")
     # Made and removed again, because the umask itself cannot be read without setting it.
     temporary.touch()
@@ -136,7 +136,7 @@ def building_folder(parent) -> Iterator[Path]:
     ------
     folder : `~pathlib.Path`
     """
-    _remove_leftovers(Path(parent), ".*-building-*")
+    remove_leftovers(parent)
     folder = Path(tempfile.mkdtemp(prefix=f".{_HOST}-{os.getpid()}-building-", dir=parent))
     try:
         yield folder
@@ -144,9 +144,17 @@ def building_folder(parent) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove_leftovers(folder, pattern):
-    """Remove what processes of this host left that run no more."""
-    for path in folder.glob(pattern):
+def remove_leftovers(folder, pattern: str = ".*-building-*") -> None:
+    """
+    Remove what processes of this host left that run no more.
+
+    Parameters
+    ----------
+    folder : path-like
+    pattern : str, optional
+        Of names; by default of what `building_folder` makes.
+    """
+    for path in Path(folder).glob(pattern):
         found = re.match(rf"\.{re.escape(_HOST)}-(\d+)-", path.name)
         if found and not _runs(int(found[1])):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

@@ -35,7 +35,7 @@ def plain_floats(column, unit=None) -> np.ndarray:
     Returns
     -------
     values : ndarray of float64
-        NaN where masked, blank or not a number; infinities stay.
+        NaN where masked, blank or no (real) number; infinities stay.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def plain_floats(column, unit=None) -> np.ndarray:
     if masked is not None and not isinstance(masked, bool | np.bool_):
         mask = mask | np.asarray(masked)
     data = np.ma.getdata(array)
-    if data.dtype.kind in "USO":
+    if data.dtype.kind in "USOc":
         data = np.array([_parse(value) for value in data.ravel().tolist()], float).reshape(data.shape)
     own = getattr(column, "unit", None)
     if unit is not None and own is not None:

@@ -22,15 +22,18 @@ __all__ = ["RegionSet", "read_region"]
 
 _MAX_TEXT = 8 * 1024**2
 _MAX_SHAPES = 20_000
+# Pixels, arcseconds or degrees.
+_LARGEST = 1e9
 _FRAME = re.compile(r"(^|;)([ \t]*)physical\b", re.IGNORECASE | re.MULTILINE)
 _ROTATED = re.compile(r"^([ \t]*[+-]?)rotbox\b", re.IGNORECASE | re.MULTILINE)
 _NO_ANGLE = re.compile(r"(\bbox\s*\([^(),]+(?:,[^(),]+){3})\)", re.IGNORECASE)
-_ANY_FRAME = re.compile(r"(^|;)\s*(image|physical|icrs|fk[45]|[jb](?:2000|1950)|galactic|ecliptic|wcs\w?|"
+# Runs of blanks are taken whole: a damaged file may be one line of them.
+_ANY_FRAME = re.compile(r"(^|;)[ \t]*+(image|physical|icrs|fk[45]|[jb](?:2000|1950)|galactic|ecliptic|wcs\w?|"
                         r"linear|amplifier|detector|tile)\b", re.IGNORECASE | re.MULTILINE)
-_SHAPE = re.compile(r"([&*+|-]?)\s*(!?)\s*([a-z]+[ \t]*\([^()]*\))", re.IGNORECASE)
+_SHAPE = re.compile(r"(?:([&*+|-])\s*+)?(?:(!)\s*+)?((?<![a-z])[a-z]++[ \t]*+\([^()]*\))", re.IGNORECASE)
 # Hours and degrees, 0:40:00 or 10.2d.
 _ON_SKY = re.compile(r"\([^()]*?(?:\d:\d|\dd\b)", re.IGNORECASE)
-_JOINED = re.compile(r"\)[ \t]*[&*!+|-][ \t]*!?[ \t]*[a-z]+[ \t]*\(", re.IGNORECASE)
+_JOINED = re.compile(r"\)[ \t]*+[&*!+|-][ \t]*+!?[ \t]*+[a-z]++[ \t]*+\(", re.IGNORECASE)
 
 
 @dataclass
@@ -145,8 +148,8 @@ def _check_shapes(shapes, name):
         numbers = [getattr(shape, key) for key in shape._params if key not in ("center", "vertices")]
         place = getattr(shape, "vertices", None) if hasattr(shape, "vertices") else shape.center
         xy = (place.x, place.y) if hasattr(place, "x") else (place.spherical.lon.deg, place.spherical.lat.deg)
-        if not all(np.all(np.isfinite(np.asarray(value))) for value in (*numbers, *xy)):
-            msg = f"{name}: {kind} has values that are NaN or infinite: {shape!r:.200}"
+        if not all(np.all(np.abs(np.asarray(value)) < _LARGEST) for value in (*numbers, *xy)):
+            msg = f"{name}: {kind} has values that are NaN, infinite or beyond {_LARGEST:g}: {shape!r:.200}"
             raise RegionError(msg)
 
 
@@ -163,15 +166,15 @@ def _read_text(data, path):
     if text.lstrip().upper().startswith("#CRTF"):
         return _parse(text, "crtf", path), []
     text = _NO_ANGLE.sub(r"\1,0)", _ROTATED.sub(r"\1box", text.replace("''", '"')))
-    bare = re.sub(r"\{[^}]*\}", "", re.sub(r"(?m)#.*$", "", text))
-    if re.search(r"(^|;)\s*image\b", bare, re.IGNORECASE | re.MULTILINE):
+    bare = re.sub(r"\{[^{}]*\}", "", re.sub(r"(?m)#.*$", "", text))
+    if re.search(r"(^|;)[ \t]*+image\b", bare, re.IGNORECASE | re.MULTILINE):
         warnings.warn(f"{path}: image coordinates are taken for the event list's own X and Y, which is wrong "
                       "for a binned or cut image; save the region in physical or sky coordinates",
                       XlatentWarning, stacklevel=4)
     framed = bool(_ANY_FRAME.search(bare))
     alone, joined, frame = [], [], "image"
-    for line in text.splitlines():
-        code = re.sub(r"\{[^}]*\}", "", line.partition("#")[0])
+    for line in filter(str.strip, text.splitlines()):
+        code = re.sub(r"\{[^{}]*\}", "", line.partition("#")[0])
         words = _ANY_FRAME.findall(code)
         frame = words[-1][1] if words else frame
         if _JOINED.search(code):
@@ -218,7 +221,7 @@ def _components(code, frame, framed, path):
     """
     pieces = list(_SHAPE.finditer(code))
     rest = _SHAPE.sub("", code).strip()
-    signs = [(piece[1] or " ") + piece[2] for piece in pieces]
+    signs = [(piece[1] or " ") + (piece[2] or "") for piece in pieces]
     united = {sign[0] in "+|" for sign in signs[1:]}
     if rest or len(united) != 1 or signs[0] not in (" ", "+") or {"+!", "|!"} & set(signs):
         msg = (f"{path}: the line {code.strip()[:80]!r} joins shapes in a way that not all readers "

@@ -8,13 +8,13 @@ plain float64 (NaN: missing), bool or str arrays.
 """
 
 import re
-import warnings
 
 import numpy as np
 from astropy import units as u
 
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.numbers import plain_floats
+from astro_xlatent.core.silence import quiet
 
 __all__ = ["PHOTON_FLUX", "ENERGY_FLUX", "Columns", "name_columns"]
 
@@ -194,7 +194,6 @@ def _parse_unit(unit):
     text = unit.to_string().lower()
     for pattern, short in _SPELLINGS:
         text = re.sub(pattern, short, text)
-    with warnings.catch_warnings():
-        # Several slashes, as in photons/s/cm2, are the habit of catalogues.
-        warnings.simplefilter("ignore", u.UnitsWarning)
+    # Several slashes, as in photons/s/cm2, are the habit of catalogues.
+    with quiet(u.UnitsWarning):
         return u.Unit(text)

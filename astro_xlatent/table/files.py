@@ -6,7 +6,6 @@ The suffix decides and is never guessed: FITS, VOTable, ECSV, CSV and Parquet.
 A file appears under its name only when it is complete.
 """
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,8 @@ from astro_xlatent.core.columns import element_names
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.files import check_input, check_output, replacing
 from astro_xlatent.core.provenance import PROVENANCE_KEYS
+from astro_xlatent.core.silence import quiet
+from astro_xlatent.table.limits import check_amount
 from astro_xlatent.table.storage import fill_empty, mend_columns, storable_columns
 
 __all__ = ["SUFFIXES", "flatten_vectors", "read_table", "table_format", "write_table"]
@@ -73,16 +74,14 @@ def table_format(path: str | Path, *, writing: bool = False) -> str:
     return form
 
 
-def _ignore_harmless():
+def _harmless():
     """Silence what a user of these files can do nothing about."""
     from astropy.io.votable.exceptions import VOWarning
 
     # Archives use unit strings outside the standard (kept as they are) and
     # slightly irregular VOTables; long keys of meta become HIERARCH cards.
-    for category in (UnitsWarning, VOWarning, VerifyWarning):
-        warnings.simplefilter("ignore", category)
     # Undefined logicals are masked once the table is read.
-    warnings.filterwarnings("ignore", message=".*contains NULL")
+    return quiet(UnitsWarning, VOWarning, VerifyWarning, ".*contains NULL")
 
 
 def read_table(path: str | Path) -> Table:
@@ -105,13 +104,14 @@ def read_table(path: str | Path) -> Table:
     `~astro_xlatent.core.errors.ParameterError`
         If the suffix says no table format.
     `~astro_xlatent.core.errors.TableError`
-        If the file is missing or cannot be read as that format.
+        If the file is missing, cannot be read as that format, or would take far more memory
+        than it has bytes (see ``conf.table_max_mb``).
     """
     form = table_format(path)
     path = check_input(path, error=TableError)
     try:
-        with warnings.catch_warnings():
-            _ignore_harmless()
+        with _harmless():
+            check_amount(path, form)
             # The IDs of CSCview's fields are col0, col1, ...; their names tell.
             names = {"use_names_over_ids": True} if form == "votable" else {}
             source = fill_empty(path) if form == "ascii.ecsv" else None
@@ -120,6 +120,8 @@ def read_table(path: str | Path) -> Table:
             if form == "votable":
                 table.meta.update(_votable_infos(path))
             mend_columns(table, path, form)
+    except TableError:
+        raise
     except ImportError as error:
         msg = f'{path}: {error}; install it with: pip install "astro_xlatent[parquet]"'
         raise TableError(msg) from error
@@ -246,8 +248,7 @@ def write_table(table: Table, path: str | Path, *, overwrite: bool = False) -> N
     form = table_format(path, writing=True)
     path = check_output(path, overwrite, error=TableError)
     try:
-        with replacing(path) as temporary, warnings.catch_warnings():
-            _ignore_harmless()
+        with replacing(path) as temporary, _harmless():
             table = storable_columns(table, form)
             if form == "votable":
                 _write_votable(table, temporary)

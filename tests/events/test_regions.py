@@ -68,7 +68,7 @@ def test_image_coordinates_are_warned_of(tmp_path):
     ("hello world\n", "not all of it can be read"),
     ("physical\ncircle(1,2)\n", "cannot be read as a DS9"),
     ("physical\ncircle(4096,4096,-5)\n", "cannot be read as a DS9"),
-    ("physical\ncircle(4096,4096,nan)\n", "NaN or infinite"),
+    ("physical\ncircle(4096,4096,nan)\n", "NaN, infinite or beyond"),
     ("physical\npie(4096,4096,1,2,0,90)\n", "not all of it can be read"),
     ("detector\ncircle(4096,4096,5)\n", "not all of it can be read"),
     ("physical\ncircle(4096,4096,20)+circle(4100,4096,20)-circle(4096,4096,3)\n", "one kind of sign a line"),
@@ -187,7 +187,7 @@ def test_ambiguous_extension(tmp_path):
     (("pie", [1], [1], [1, 2], [0, 90], 1), "'pie' is not supported"),
     (("circle", [1], [1], [], [0], 1), "cannot be made"),
     (("circle", [1], [1], [-4], [0], 1), "cannot be made"),
-    (("circle", [np.nan], [1], [4], [0], 1), "NaN or infinite"),
+    (("circle", [np.nan], [1], [4], [0], 1), "NaN, infinite or beyond"),
     (("polygon", [1, 2], [1, 2], [], [], 1), "three corners"),
     (("!circle", [1], [1], [4], [], 1), "only excluded shapes"),
 ])
