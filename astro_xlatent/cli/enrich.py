@@ -33,8 +33,8 @@ def add_parser(commands):
     add_overwrite(command)
     command.add_argument("--replace", action="store_true", help="replace xl_ columns that TABLE has already")
     add_progress(command)
-    # What add_latents calls overwrite are columns; the option of this name is about the file.
-    command.set_defaults(words={"overwrite": "--replace"})
+    command.add_argument("--relative-error", type=float, metavar="R", help="relative error, such as 0.2, of "
+                         "fluxes for which TABLE has neither an error nor counts or a significance")
     return command
 
 
@@ -100,7 +100,7 @@ def run(args):
     result = add_latents(
         table, _find_spectra(args.spectra, table), prior=prior, model=args.model,
         mission=None if args.mission == "auto" else args.mission, group_by=args.group_by,
-        overwrite=args.replace, progress=args.progress)
+        replace=args.replace, relative_error=args.relative_error, progress=args.progress)
     write_table(result, out, overwrite=args.overwrite)
     done, lines = _summary(result)
     tell("\n".join([

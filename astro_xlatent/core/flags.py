@@ -63,6 +63,9 @@ class Flag(IntFlag):
     RESPONSE_GUESSED = 25, "ARF, RMF or background not named by the header but found by a rule of names"
     FILE_MENDED = 26, "a file departs from its standard or its checksum: read by an assumption"
     IMPLAUSIBLE = 27, "area, exposure, energies, channels or rate beyond what the instrument can have"
+    ERRORS_ASSUMED = 28, ("the catalogue gives no error for a band: its counts follow from those of other "
+                          "columns of the row, or from the relative error that was granted")
+    FROM_HARDNESS = 29, "no band is published: they follow from hardness ratios and a broad flux or exposure"
 
     @property
     def bit(self) -> int:

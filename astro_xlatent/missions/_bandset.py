@@ -22,13 +22,17 @@ CAUSES = (
     "",
     "missing",
     "negative",
-    "no uncertainty",
+    "no uncertainty",  # `_describe` says the ways out
     "limits that do not enclose the value",
     "no exposure or area",
     "counts that overflowed 16 bits",
     "implausible value",
     "no aperture areas, nor net counts that tell them",
+    "hardness ratios, but no broad flux or exposure that gives them a scale",
 )
+#: Ways out of missing uncertainties.
+_NO_UNCERTAINTY = ("; give limits or errors, a column of counts, significance or likelihood, or "
+                   "relative_error (in a shell --relative-error)")
 #: Most counts, and range of area x exposure in cm2 s, that any telescope can have in a
 #: row; beyond them single precision downstream would overflow.
 MAX_COUNTS, AREA_RANGE = 1e10, (1e-3, 1e14)
@@ -166,7 +170,7 @@ def _describe(names, causes):
     """Text for one combination of causes."""
     bad = [f"{n}: {CAUSES[c]}" for n, c in zip(names, causes, strict=True) if c]
     if len(bad) == len(names):
-        return f"no usable band ({', '.join(bad)})"
+        return f"no usable band ({', '.join(bad)})" + (_NO_UNCERTAINTY if 3 in causes else "")
     return f"band {', '.join(bad)}" if bad else ""
 
 

@@ -21,6 +21,8 @@ __all__ = ["PHOTON_FLUX", "ENERGY_FLUX", "Columns", "name_columns"]
 ENERGY_FLUX = u.erg / (u.s * u.cm**2)
 PHOTON_FLUX = u.ph / (u.s * u.cm**2)
 _TRUE = {"true", "t", "1", "1.0", "y", "yes"}
+#: Every column ends so where a VOTable is read by its fields' IDs.
+_NUMBERED = re.compile(r"(.+)_(\d+)")
 #: Spellings that astropy does not parse, as found in published tables.
 _SPELLINGS = [(r"\bphotons?\b", "ph"), (r"\bcounts?\b|\bcts?\b", "ct"), (r"\bergs\b", "erg"),
               (r"\bsec(onds?)?\b", "s"), (r"\barcseconds?\b", "arcsec"),
@@ -68,9 +70,24 @@ class Columns:
 
     def __init__(self, table):
         self.table = table
-        self._names = {}
-        for name in table.colnames:
-            self._names.setdefault(name.lower(), []).append(name)
+        exact, meant = {}, {}
+        numbered = [_NUMBERED.fullmatch(name) for name in table.colnames]
+        by_id = all(numbered) and all(len({m[k] for m in numbered}) == len(numbered) > 1 for k in (1, 2))
+        for name, found in zip(table.colnames, numbered, strict=True):
+            exact.setdefault(name.lower(), []).append(name)
+            bare = found[1] if by_id else name
+            meant.setdefault(self.canonical(bare.lstrip("_")), []).append(name)
+        # A column of exactly the asked name goes before those that only mean the same.
+        self._names = meant | exact
+
+    def canonical(self, name):
+        """
+        The catalogue's own spelling of a column name, in lower case; missions know their services'.
+
+        The underscore that some services put before names, and the numbers of a
+        VOTable whose columns are read by their IDs (``name_46``), are gone by then.
+        """
+        return name.lower()
 
     def __len__(self):
         return len(self.table)
@@ -89,13 +106,11 @@ class Columns:
     def raw(self, name):
         """The column itself; TableError if two differ only by case."""
         found = self._names[name.lower()]
-        # Spelled with capitals the name is meant as it is: VizieR has b_Fluxs and B_Fluxs.
-        exact = name in found and name != name.lower()
-        if len(found) > 1 and not exact:
+        if len(found) > 1:
             msg = (f"columns {', '.join(found)} differ only by case or spelling and all mean "
                    f"{name.lower()!r}: rename or remove all but one")
             raise TableError(msg)
-        column = self.table[name if exact else found[0]]
+        column = self.table[found[0]]
         if getattr(column, "ndim", 1) != 1:
             msg = f"column {found[0]!r} has shape {column.shape}; one number a row is expected"
             raise TableError(msg)

@@ -8,6 +8,7 @@ rows with their energy bins, the model makes posteriors of them,
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from astro_xlatent.compare.observations import source_numbers
 from astro_xlatent.core.columns import COLUMNS, own_columns
-from astro_xlatent.core.errors import MissionError, TableError
+from astro_xlatent.core.errors import MissionError, ParameterError, TableError
 from astro_xlatent.core.provenance import provenance_meta
 from astro_xlatent.missions.base import Mission, get_mission, identify_mission
 from astro_xlatent.model.posterior import Model
@@ -37,7 +38,8 @@ TableLike = TypeVar("TableLike")
 def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | None = None, *,
                 mission: str | Mission | type[Mission] | None = None, model: str | Path | Model | None = None,
                 prior: str | Mapping[str, float] | ArrayLike | None = None, include: str | Sequence[str] = (),
-                group_by: str | None = None, replace: bool = False, progress: bool = False) -> TableLike:
+                group_by: str | None = None, replace: bool = False, relative_error: float | None = None,
+                progress: bool = False) -> TableLike:
     """
     Add latents, class, N_H, fluxes and quality to every row of a table.
 
@@ -73,6 +75,10 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
         its observations multiplied and the prior entered once. See the notes.
     replace : bool, optional
         Replace the columns that an earlier run has added to the table.
+    relative_error : float, optional
+        Relative 1-sigma error, between 0 and 1, of fluxes for which the table gives neither an error
+        nor counts, significance or likelihood to take it from. Rows that need it are flagged
+        ``ERRORS_ASSUMED``; without it they stay masked.
     progress : bool, optional
         Show a progress bar.
 
@@ -126,7 +132,7 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
     include = _check_columns(table, include, replace)
     source = None if group_by is None else source_numbers(table, group_by)[1]
     model = load_model(model)
-    mission = _choose_mission(table, mission, spectra)
+    mission = _grant(_choose_mission(table, mission, spectra), relative_error)
     weights = class_prior(table, prior, model)
     columns = EnrichedColumns(len(table), model, weights, include, joint=source is not None)
     with _progress_bar(len(table), progress) as bar:
@@ -189,6 +195,18 @@ def _choose_mission(table, mission, spectra):
         if spectra is None and len(table.colnames):
             raise
         return None
+
+
+def _grant(mission, relative_error):
+    """The mission, or a copy of it that knows what error fluxes without one are granted."""
+    if relative_error is None or mission is None:
+        return mission
+    if not 0 < relative_error < 1:
+        msg = f"relative_error must lie between 0 and 1, such as 0.2, got {relative_error!r}"
+        raise ParameterError(msg)
+    mission = copy(mission)
+    mission.relative_error = float(relative_error)
+    return mission
 
 
 def _progress_bar(total, show):
