@@ -89,7 +89,10 @@ def real_rows(data, n):
 
 def simulated_rows(n):
     """Simulated rows with all columns."""
-    return simulate_catalog(1, n, "csc")[0]
+    table = simulate_catalog(1, n, "csc")[0]
+    low, value, high = (table[f"src_cnts_aper{part}_b"] for part in ("_lolim", "", "_hilim"))
+    table["flux_significance_b"] = 2 * value / (high - low)
+    return table
 
 
 def main(data, n=3000):

@@ -10,7 +10,7 @@ import numpy as np
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._bandset import BandSet, counts_from_flux
 from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX
-from astro_xlatent.missions._csc_areas import EFFECTIVE_ENERGY, effective_area, mean_over_effective
+from astro_xlatent.missions._csc_areas import effective_area, mean_over_effective
 from astro_xlatent.missions._one_exposure import (
     complete,
     counts_of_significance,
@@ -38,6 +38,9 @@ _FAMILIES = (
 #: Detection likelihood per count of detections of the CSC (median of likelihood_b over the
 #: equivalent counts of the bands s, m and h; 16 to 84 % are 1.3 to 5.1).
 LIKELIHOOD_PER_COUNT = 3.0
+#: Mean energies in keV of what the bands detect: median of energy over photon flux of detections of
+#: the CSC (16 to 84 % are 0.82 to 1.35, 1.34 to 1.68, 3.0 to 5.7); u and b are guesses between edges.
+MEAN_ENERGY = {"u": 0.4, "s": 1.02, "m": 1.53, "h": 4.09, "b": 2.3}
 _RATIOS = ("hm", "hs", "ms")
 
 
@@ -141,7 +144,7 @@ def _completed(cols, bands, one, value, scale, relative_error):
         return one
     conversion, curve_flags = effective_area(cols, bands)
     if one.energy_weighted:
-        conversion = conversion / (np.array([EFFECTIVE_ENERGY[b] for b, _, _ in bands]) * KEV_TO_ERG)
+        conversion = conversion / (np.array([MEAN_ENERGY[b] for b, _, _ in bands]) * KEV_TO_ERG)
     pairs, _, width = _ratios(cols, [b for b in bands if b[0] in "smh"])
     with np.errstate(all="ignore"):
         unit = np.where(value > 0, value * conversion, 0.0)
@@ -170,7 +173,7 @@ def hardness_sets(cols, bands):
     pairs, ratios, width = _ratios(cols, bands3)
     shape = shape_of_ratios(pairs, ratios, len(bands3))
     conversion, flags = effective_area(cols, bands3)
-    energy = np.array([EFFECTIVE_ENERGY[b] for b, _, _ in bands3]) * KEV_TO_ERG
+    energy = np.array([MEAN_ENERGY[b] for b, _, _ in bands3]) * KEV_TO_ERG
     filled = np.nan_to_num(shape)
     with np.errstate(all="ignore"):
         unit = (filled * conversion).sum(axis=1)  # counts per exposure and photon flux of the three bands
