@@ -25,6 +25,7 @@ ALWAYS = ("detector", "chip_id", "gti_mjd_obs", "livetime", "theta", "obsid")
 #: Beginnings of the columns that each recipe leaves.
 _FLUX = tuple(f"flux_aper_{part}{b}" for b in "smh" for part in ("", "lolim_", "hilim_"))
 _VALUES = tuple(f"flux_aper_{b}" for b in "smh")
+_BROAD = ("flux_aper_b", "flux_aper_lolim_b", "flux_aper_hilim_b")
 _RATIOS = tuple(f"hard_{r}" for r in ("hm", "hs", "ms"))
 RECIPES = {
     "aperture counts": tuple(f"{q}_{b}" for b in "smh" for q in (
@@ -34,15 +35,16 @@ RECIPES = {
     "energy flux": _FLUX,
     "hardness, limits, broad flux": (*_RATIOS, *(f"{r}_{e}" for r in _RATIOS for e in ("lolim", "hilim")),
                                      "flux_aper_b"),
-    "hardness, broad flux with limits": (*_RATIOS, "flux_aper_b", "flux_aper_lolim_b", "flux_aper_hilim_b"),
+    "hardness, broad flux with limits": (*_RATIOS, *_BROAD),
     "hardness, counts, exposure": (*_RATIOS, "src_cnts_aper_b", "src_cnts_aper_lolim_b",
                                    "src_cnts_aper_hilim_b"),
     "energy flux, net counts": (*_VALUES, *(f"src_cnts_aper_{b}" for b in "smh")),
-    "energy flux, broad flux with limits": (*_VALUES, "flux_aper_b", "flux_aper_lolim_b", "flux_aper_hilim_b"),
+    "energy flux, broad flux with limits": (*_VALUES, *_BROAD),
     "energy flux, broad significance": (*_VALUES, "flux_significance_b"),
 }
 #: What is compared: the better recipe, and the other.
-PAIRS = (("aperture counts", "photon flux"), ("aperture counts", "energy flux"), ("photon flux", "energy flux"),
+PAIRS = (("aperture counts", "photon flux"), ("aperture counts", "energy flux"),
+         ("photon flux", "energy flux"),
          *(("photon flux", name) for name in RECIPES if name.startswith("hardness")),
          *(("energy flux", name) for name in RECIPES if name.startswith("energy flux,")))
 

@@ -16,16 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.core.flags import Flag, decode_flags
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._csc_names import CscColumns
 from astro_xlatent.missions.base import identify_mission
 from astro_xlatent.missions.erosita import ErositaColumns
 from astro_xlatent.missions.xmm import XmmColumns
 from astro_xlatent.table.files import read_table
 
-#: What tells a detection, by mission: the columns of bands and of the broad band.
+#: What tells a detection, by mission: the columns of bands and the broad band.
 _COLUMNS = {
-    "csc": (CscColumns, re.compile(r"(phot)?flux_aper(90)?(_avg|_mean|_ave|mean|avg|ave)?_[smhb]|src_cnts_aper_[smhb]|hard_.{2}")),
+    "csc": (CscColumns, re.compile(
+        r"(phot)?flux_aper(90)?(_?mean|_?avg|_?ave)?_[smhb]|src_cnts_aper_[smhb]|hard_.{2}")),
     "xmm": (XmmColumns, re.compile(r"(sc_)?(ep|pn|m1|m2)_[12345]_(flux|rate)|(ep|sc)_hr\d")),
     "erosita": (ErositaColumns, re.compile(r"(ml|ape)_(cts|rate|flux)_p\d")),
 }
@@ -43,7 +44,7 @@ other camera, HRC, has no energy resolution and is left out. Flags say what had 
 assumed (:doc:`flags`).
 
 .. csv-table::
-   :header: "table", "mission", "rows", "detections", "of these used", "recipes", "flagged", "refused, and why"
+   :header: "table", "mission", "rows", "detections", "used", "recipes", "flagged", "refused, and why"
 
 """
 
@@ -54,7 +55,7 @@ def detections(table, mission):
     cols = kind(table)
     found = np.zeros(len(table), bool)
     for name in cols:
-        if pattern.fullmatch(name) and not cols.table[cols._names[name][0]].dtype.kind == "b":
+        if pattern.fullmatch(name):
             values = cols.number(name)
             found |= np.isfinite(values) if "hard" in name or "_hr" in name else values > 0
     return found & ~np.char.startswith(cols.text("instrument"), "hrc")
@@ -67,7 +68,7 @@ def describe(path):
     result = mission.read_bands(table)
     used, seen = result.bins.valid.any(axis=1), detections(table, mission)
     recipes = Counter(result.recipe[used].tolist()).most_common()
-    flagged = [(int(np.sum((result.flags[used] & flag) != 0)), decode_flags(int(flag))[0]) for flag in _ASSUMED]
+    flagged = [(int(np.sum((result.flags[used] & flag) != 0)), flag.name) for flag in _ASSUMED]
     refused = Counter(reason.partition(";")[0] for reason, keep in zip(result.reason, used, strict=True)
                       if not keep).most_common(1)
     why = f"{int(np.sum(~used))}: {refused[0][0]}" if refused else "0"

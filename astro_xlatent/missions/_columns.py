@@ -12,15 +12,19 @@ import warnings
 
 import numpy as np
 from astropy import units as u
+from astropy.coordinates import Angle
 
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.numbers import plain_floats
 
-__all__ = ["PHOTON_FLUX", "ENERGY_FLUX", "Columns", "name_columns"]
+__all__ = ["COUNT_RATE", "ENERGY_FLUX", "PHOTON_FLUX", "Columns", "name_columns"]
 
 ENERGY_FLUX = u.erg / (u.s * u.cm**2)
+COUNT_RATE = u.ct / u.s
 PHOTON_FLUX = u.ph / (u.s * u.cm**2)
 _TRUE = {"true", "t", "1", "1.0", "y", "yes"}
+#: Angles as hours or degrees, minutes and seconds.
+_SEXAGESIMAL = re.compile(r"[+-]?\d{1,3}[ :hd]\s*[0-5]?\d(?:[ :m]\s*[0-5]?\d(?:\.\d*)?s?)?")
 #: Every column ends so where a VOTable is read by its fields' IDs.
 _NUMBERED = re.compile(r"(.+)_(\d+)")
 #: Spellings that astropy does not parse, as found in published tables.
@@ -125,7 +129,8 @@ class Columns:
         name : str
             Column name in any case.
         unit : `~astropy.units.Unit`, optional
-            Unit of the result. A column without a unit is taken to be in it.
+            Unit of the result. A column without a unit is taken to be in it. Text of sexagesimal
+            angles is read where degrees are wanted, with hours where the name begins with ``ra``.
         default : float, optional
             Value where the table has no such column.
 
@@ -143,6 +148,8 @@ class Columns:
             return np.full(len(self), default)
         column = self.raw(name)
         values = plain_floats(column)
+        if unit is not None and np.ma.asarray(column).dtype.kind in "USO" and u.Unit(unit) == u.deg:
+            return _angles(self.text(name), values, hours=name.lower().lstrip("_").startswith("ra"))
         if unit is not None and getattr(column, "unit", None) is not None:
             values = values * _factor(column.unit, unit, name)
         return np.where(np.isfinite(values), values, np.nan)
@@ -183,6 +190,14 @@ def _to_text(array, lower=True):
         for value, missing in zip(np.ma.getdata(array).tolist(), mask.tolist())
     ]
     return np.array([v.lower() for v in values] if lower else values, dtype=str).reshape(mask.shape)
+
+
+def _angles(texts, values, hours):
+    """Degrees of texts such as ``09 57 46.18`` and ``+01:57:12.7``; plain numbers as they are."""
+    rows = [k for k, text in enumerate(texts.tolist()) if _SEXAGESIMAL.fullmatch(text)]
+    if rows:
+        values[rows] = Angle(texts[rows], unit=u.hourangle if hours else u.deg).deg
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _bare(unit):

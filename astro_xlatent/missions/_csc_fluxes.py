@@ -180,10 +180,10 @@ def hardness_sets(cols, bands):
         broad_area = effective_area(cols, (("b", 0.5, 7.0),))[0][:, 0]
         time = exposure_of_ratios(pairs, width, shape, conversion)
         total = first_finite(_broad_counts(cols), time * unit, _last_resort(cols))
-        photons = first_finite(*(cols.number(f[0].format(q="photflux", b="b"), PHOTON_FLUX) * broad_area / unit
-                                 for f in _FAMILIES),
-                               *(cols.number(f[0].format(q="flux", b="b"), ENERGY_FLUX)
-                                 / (filled * energy).sum(axis=1) for f in _FAMILIES),
+        photon, energies = ([cols.number(f[0].format(q=q, b="b"), flux_unit) for f in _FAMILIES]
+                            for q, flux_unit in (("photflux", PHOTON_FLUX), ("flux", ENERGY_FLUX)))
+        photons = first_finite(*(flux * broad_area / unit for flux in photon),
+                               *(flux / (filled * energy).sum(axis=1) for flux in energies),
                                total / unit / cols.number("livetime", "s"))
         total = first_finite(total, photons * unit * cols.number("livetime", "s"))
         time = (total / unit / photons)[:, None]

@@ -66,7 +66,7 @@ def complete(value, counts, area, cause, *, conversion, scale, net=None, total=N
     net = np.full(np.shape(value), np.nan) if net is None else net
     known, wanted, valued = (cause == 0) & (counts > 0), cause == 3, (cause == 1) & (net >= 0)
     with np.errstate(all="ignore"):
-        unit = np.where(np.isfinite(value) & (value > 0), value * conversion, 0.0)
+        unit = np.where(np.isin(cause, (0, 3)) & (value > 0), value * conversion, 0.0)
 
         def exposure(rows, amount, per_exposure=unit):
             return np.where(rows, amount, 0.0).sum(axis=1) / np.where(rows, per_exposure, 0.0).sum(axis=1)

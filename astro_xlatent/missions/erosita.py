@@ -25,8 +25,8 @@ import numpy as np
 
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._bandset import BandSet, assemble
-from astro_xlatent.missions._columns import ENERGY_FLUX, name_columns
+from astro_xlatent.missions._bandset import MAX_FLUX, BandSet, assemble
+from astro_xlatent.missions._columns import COUNT_RATE, ENERGY_FLUX, name_columns
 from astro_xlatent.missions._erosita_names import ErositaColumns, canonical_name
 from astro_xlatent.missions._one_exposure import complete, first_finite
 from astro_xlatent.missions.base import MissingBandsError, Mission, list_files, product_kind
@@ -189,7 +189,7 @@ class EROSITA(Mission):
         fitted, error, exposure = get("ml_cts"), get("ml_cts_err"), get("ml_exp", "s")
         with np.errstate(all="ignore"):
             # Where counts are left out, as at HEASARC, the vignetting-corrected rate holds them.
-            fitted, error = (np.where(np.isfinite(v), v, get(f"ml_rate{end}") * exposure)
+            fitted, error = (np.where(np.isfinite(v), v, get(f"ml_rate{end}", COUNT_RATE) * exposure)
                              for v, end in ((fitted, ""), (error, "_err")))
             counts = np.where(fitted == 0, 0.0, (fitted / error) ** 2)
             share = np.where(fitted == 0, np.minimum(ZERO_COUNTS_ERROR / error, 1.0), counts / fitted)
@@ -205,7 +205,8 @@ class EROSITA(Mission):
         with np.errstate(all="ignore"):
             counts = np.where(flux > 0, (flux / error) ** 2, 0.0)
             ratio = np.where(flux > 0, counts / flux, ZERO_COUNTS_ERROR / error)
-        cause = np.select([~np.isfinite(flux), flux < 0, ~(error > 0)], [1, 2, 3], 0)
+        absurd = flux > MAX_FLUX * KEV_TO_ERG
+        cause = np.select([~np.isfinite(flux), flux < 0, absurd, ~(error > 0)], [1, 2, 7, 3], 0)
         factor = _conversion_factor(bands)
         counts, ratio, cause, flags = complete(
             flux, counts, np.where(cause == 0, ratio, 0.0), cause, conversion=factor, scale=1.0,

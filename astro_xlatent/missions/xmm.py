@@ -21,8 +21,8 @@ from functools import cache
 import numpy as np
 
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._bandset import COUNT_VARIANCE, ZERO_COUNTS_HILIM, BandSet, assemble
-from astro_xlatent.missions._columns import ENERGY_FLUX, Columns, name_columns
+from astro_xlatent.missions._bandset import COUNT_VARIANCE, MAX_FLUX, ZERO_COUNTS_HILIM, BandSet, assemble
+from astro_xlatent.missions._columns import COUNT_RATE, ENERGY_FLUX, Columns, name_columns
 from astro_xlatent.missions._one_exposure import complete, exposure_of_ratios, first_finite, shape_of_ratios
 from astro_xlatent.missions.base import MissingBandsError, Mission, list_files
 from astro_xlatent.missions.curves import load_curve
@@ -214,6 +214,7 @@ class XMM(Mission):
         if not any(f"{prefix}_{b}_flux" in cols for b, _, _ in self.bands):
             return None
         counts, area, cause = _equivalent(value, error)
+        cause = np.where(value > MAX_FLUX * KEV_TO_ERG, 7, cause)
         counts, area, cause, flags = complete(value, counts, area, cause, conversion=_medium_ecf(), scale=1.0,
                                               total=_total(cols), relative_error=self.relative_error)
         return BandSet(f"{prefix} flux", counts, area * _area_per_ecf(), cause, flags=flags)
@@ -247,8 +248,8 @@ class XMM(Mission):
             if f"{camera}_1_rate" not in cols:
                 continue
             found = True
-            value, error = (np.stack([cols.number(f"{camera}_{b}_rate{end}") for b, _, _ in self.bands],
-                                     axis=1) for end in ("", "_err"))
+            value, error = (np.stack([cols.number(f"{camera}_{b}_rate{end}", COUNT_RATE)
+                                      for b, _, _ in self.bands], axis=1) for end in ("", "_err"))
             n, exposure, why = _equivalent(value, error)
             factor, assumed = _conversion(cols, camera)
             good = why == 0
