@@ -15,9 +15,10 @@ def add_parser(commands):
     command = commands.add_parser(
         "enrich", help="add latents, classes and N_H to a table",
         description="Add latents, classes and column densities to a table of X-ray sources. "
-        "Suffixes: .fits .vot .ecsv .csv .parquet. CSV loses units and splits vectors "
+        "Suffixes: .fits .vot .ecsv .csv .tsv .parquet. CSV and TSV lose units and split vectors "
         "(xl_latent_0 ... xl_latent_7); the others keep both.")
-    command.add_argument("table", metavar="TABLE", help="table to read")
+    command.add_argument("table", metavar="TABLE", help="table to read, or FILE[NAME] for one of several")
+    command.add_argument("--hdu", metavar="NAME", help="name or number of the table in FITS or VOTable")
     command.add_argument("-o", "--output", metavar="OUT", required=True, help="table to write")
     command.add_argument("--spectra", metavar="DIR|COLUMN",
                          help="folder of spectra, or column with their paths")
@@ -92,7 +93,7 @@ def run(args):
     from astro_xlatent.table.add_latents import add_latents
     from astro_xlatent.table.files import read_table, write_table
 
-    table = read_table(args.table)
+    table = read_table(args.table, args.hdu)
     if args.region is not None:
         from astro_xlatent.table.select import select_by_region
 
