@@ -2,7 +2,7 @@
 """
 Do all ways to read a row of the Chandra Source Catalog say the same?
 
-``python -m benchmarks.recipes DATA [rows]`` reads real ACIS rows of DATA/csc20 (a random
+``python -m benchmarks.recipes DATA [rows [model]]`` reads real ACIS rows of DATA/csc20 (a random
 subsample, unique matches) and as many simulated ones, takes columns away until only one recipe
 is left, and compares the latents with those of the better recipe: the share within one
 sigma of the two recipes' mean sigma, and the mean difference in sigma of every latent
@@ -97,9 +97,9 @@ def simulated_rows(n):
     return table
 
 
-def main(data, n=3000):
+def main(data, n=3000, model=None):
     """Print both tables of comparisons."""
-    model = load_model()
+    model = load_model(model)
     for name, table in (("real", real_rows(data, n)), ("simulated", simulated_rows(n))):
         print(f"{name} rows, {model.name}-{model.version}")
         print(f"  {'better recipe':18} {'other':36} {'rows':>5} {'within':>6} {'bias':>6} {'errors':>6}")
@@ -108,4 +108,4 @@ def main(data, n=3000):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:3]))
+    main(sys.argv[1], *map(int, sys.argv[2:3]), *sys.argv[3:4])

@@ -81,6 +81,7 @@ def _summary(table):
     raised = ", ".join(f"{name} {count}" for count, name in counts if count)
     return int(done.sum()), [
         f"{int(done.sum()) - bands} rows from spectra, {bands} from bands, {int(np.sum(~done))} without data",
+        f"read from: {table.meta.get('XLRECIPE', '?')}",
         f"flags: {raised or 'none'}"]
 
 

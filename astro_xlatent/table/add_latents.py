@@ -7,6 +7,7 @@ rows with their energy bins, the model makes posteriors of them,
 `~astro_xlatent.table.collect.EnrichedColumns` makes columns of these.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import copy
 from pathlib import Path
@@ -134,16 +135,19 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
     model = load_model(model)
     mission = _grant(_choose_mission(table, mission, spectra), relative_error)
     weights = class_prior(table, prior, model)
+    recipes = Counter()
     columns = EnrichedColumns(len(table), model, weights, include, joint=source is not None)
     with _progress_bar(len(table), progress) as bar:
         for chunk in measure(table, spectra, mission):
             columns.take(chunk, model.infer(chunk.bins, chunk.matrices) if len(chunk.bins) else None)
+            recipes.update(chunk.recipes.tolist())
             bar.update(len(chunk.rows))
     if source is not None:
         columns.join(source)
     return hand_back(columns.columns(), provenance_meta(
         f"{model.name}-{model.version}", model.sha256, latent_space=model.latent_space,
-        prior=prior_name(prior), device=str(model.device)))
+        prior=prior_name(prior), device=str(model.device))
+        | {"XLRECIPE": ", ".join(f"{name} {n}" for name, n in recipes.most_common()) or "none"})
 
 
 def predict_spectra(paths: Sequence[str | Path | XraySpectrum], *, model: str | Path | Model | None = None,
