@@ -39,7 +39,7 @@ _FAMILIES = (
 #: equivalent counts of the bands s, m and h; 16 to 84 % are 1.3 to 5.1).
 LIKELIHOOD_PER_COUNT = 3.0
 #: Mean energies in keV of what the bands detect: median of energy over photon flux of detections of
-#: the CSC (16 to 84 % are 0.82 to 1.35, 1.34 to 1.68, 3.0 to 5.7); of u and b, not measured, the effective energies.
+#: the CSC (16 to 84 % are 0.82 to 1.35, 1.34 to 1.68, 3.0 to 5.7); of u and b the effective energies.
 MEAN_ENERGY = {"u": 0.4, "s": 1.02, "m": 1.53, "h": 4.09, "b": 2.3}
 _RATIOS = ("hm", "hs", "ms")
 
