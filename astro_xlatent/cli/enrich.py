@@ -26,26 +26,36 @@ def add_parser(commands):
                          help="only rows within this DS9, CRTF or FITS region on the sky")
     command.add_argument("--mission", default="auto", metavar="NAME",
                          help="auto (default), csc, erosita, ...; see: astro-xlatent info")
-    command.add_argument("--prior", default="none", metavar="none|galactic|FILE.json",
+    command.add_argument("--prior", default="none", metavar="none|survey|FILE.json",
                          help="class prior (default: none, all classes alike)")
+    command.add_argument("--evidence", metavar="none|xray|counterparts|all|NAME,...",
+                         help="what else than the spectrum counts for the class (default: none)")
     command.add_argument("--group-by", metavar="COLUMN", help="join latents and class of all rows with the "
                          "same value in this column, such as name: observations of one source")
     add_model(command)
     add_overwrite(command)
     command.add_argument("--replace", action="store_true", help="replace xl_ columns that TABLE has already")
+    command.add_argument("--samp", action="store_true", help="send the result to TOPCAT, Aladin, ... by SAMP")
     add_progress(command)
     command.add_argument("--relative-error", type=float, metavar="R", help="relative error, such as 0.2, of "
                          "fluxes for which TABLE has neither an error nor counts or a significance")
     return command
 
 
+def _read_evidence(text):
+    """Turn ``--evidence`` into what `add_latents` takes."""
+    if text in (None, "none"):
+        return None
+    return text.split(",") if "," in text else text
+
+
 def _read_prior(text):
     """Turn ``--prior`` into what `add_latents` takes."""
-    if text in ("none", "galactic"):
+    if text in ("none", "survey"):
         return None if text == "none" else text
     path = Path(text)
     if path.suffix.lower() != ".json":
-        msg = f"--prior must be none, galactic or a .json file of class: probability, got {text!r}"
+        msg = f"--prior must be none, survey or a .json file of class: probability, got {text!r}"
         raise ParameterError(msg)
     try:
         prior = json.loads(path.read_text(encoding="utf-8"))
@@ -100,13 +110,18 @@ def run(args):
 
         table = table[select_by_region(table, args.region)]
     result = add_latents(
-        table, _find_spectra(args.spectra, table), prior=prior, model=args.model,
+        table, _find_spectra(args.spectra, table), prior=prior,
+        evidence=_read_evidence(args.evidence), model=args.model,
         mission=None if args.mission == "auto" else args.mission, group_by=args.group_by,
         replace=args.replace, relative_error=args.relative_error, progress=args.progress)
     write_table(result, out, overwrite=args.overwrite)
     done, lines = _summary(result)
     tell("\n".join([
         f"{out}: {len(result)} rows, {done} with results, model {result.meta.get('XLMODEL', '?')}", *lines]))
+    if args.samp:
+        from astro_xlatent.plotting.desktop import send
+
+        tell("sent to " + ", ".join(send(result, out.stem)))
     if len(result) and not done:
         say("error", f"no row could be used; the first says: {result['xl_reason'][0]}")
         return 1

@@ -29,9 +29,10 @@ from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, N_ENERGY
 from astro_xlatent.simulate.families import binaries, compact, extragalactic, stars
 from astro_xlatent.simulate.families.generic import generic
 from astro_xlatent.simulate.families.parameters import check_parameters, class_parameters
-from astro_xlatent.simulate.truth import absorb, band_fluxes, equivalent_column
+from astro_xlatent.physics.bestfit import equivalent_column
+from astro_xlatent.simulate.truth import absorb, band_fluxes
 
-__all__ = ["CLASSES", "FAMILIES", "Sources", "draw_generic", "draw_sources"]
+__all__ = ["CLASSES", "FAMILIES", "Sources", "draw_sources"]
 
 #: Classes in the order of the probability columns; "other" is last.
 CLASSES = (*columns.CLASSES, columns.OTHER)
@@ -83,7 +84,7 @@ class Sources:
     class_index : ndarray of int64, shape (n,)
         Index into `CLASSES`, -1 for generic sources.
     truth : dict of ndarray, shape (n,)
-        ``nh`` (z = 0 equivalent, see `astro_xlatent.simulate.truth`),
+        ``nh`` (z = 0 equivalent, see `astro_xlatent.physics.bestfit`),
         ``nh_gal``, ``nh_int`` in 1/cm2, ``redshift``, ``photon_index``
         and ``kt`` (keV; NaN where there is none), ``family`` (index into
         `FAMILIES`), absorbed ``flux_*`` in erg/cm2/s for this normalisation.
@@ -138,24 +139,6 @@ def draw_sources(class_index, rng, *, tuned=True, parameters=None):
         for start in range(0, rows.size, _CHUNK):
             _draw_class(sources, rows[start : start + _CHUNK], int(label), rng, values)
     return sources
-
-
-def draw_generic(n, rng):
-    """
-    Draw sources that belong to no class, for training the latent space.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    sources : Sources
-        With ``class_index`` -1.
-    """
-    return draw_sources(np.full(n, -1), rng)
 
 
 def _checked_classes(class_index):

@@ -114,7 +114,7 @@ def test_sexagesimal_coordinates(shared_data):
     assert_allclose(cols.number("ra", "deg"), [149.442417, 150.32125, 150.2, np.nan], rtol=1e-6)
     assert_allclose(cols.number("dec", "deg"), [1.953539, -2.881944, 2.5, np.nan], rtol=1e-6)
     real = read_table(shared_data / "csc20" / "csc20_master_agn.csv.gz")[:50]
-    flat, sky = (add_latents(real, prior=prior) for prior in (None, "galactic"))
+    flat, sky = (add_latents(real, prior=prior) for prior in (None, "survey"))
     assert np.abs(np.asarray(flat["xl_class_prob"]) - np.asarray(sky["xl_class_prob"])).max() > 0.01
 
 
