@@ -38,6 +38,7 @@ RECIPES = {
     "hardness, broad flux with limits": (*_RATIOS, *_BROAD),
     "hardness, counts, exposure": (*_RATIOS, "src_cnts_aper_b", "src_cnts_aper_lolim_b",
                                    "src_cnts_aper_hilim_b"),
+    "photon flux, broad flux with limits": (*("phot" + name for name in _VALUES), *_BROAD),
     "energy flux, net counts": (*_VALUES, *(f"src_cnts_aper_{b}" for b in "smh")),
     "energy flux, broad flux with limits": (*_VALUES, *_BROAD),
     "energy flux, broad significance": (*_VALUES, "flux_significance_b"),
@@ -46,6 +47,7 @@ RECIPES = {
 PAIRS = (("aperture counts", "photon flux"), ("aperture counts", "energy flux"),
          ("photon flux", "energy flux"),
          *(("photon flux", name) for name in RECIPES if name.startswith("hardness")),
+         ("photon flux", "photon flux, broad flux with limits"),
          *(("energy flux", name) for name in RECIPES if name.startswith("energy flux,")))
 
 
