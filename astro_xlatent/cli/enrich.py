@@ -15,9 +15,10 @@ def add_parser(commands):
     command = commands.add_parser(
         "enrich", help="add latents, classes and N_H to a table",
         description="Add latents, classes and column densities to a table of X-ray sources. "
-        "Suffixes: .fits .vot .ecsv .csv .parquet. CSV loses units and splits vectors "
+        "Suffixes: .fits .vot .ecsv .csv .tsv .parquet. CSV and TSV lose units and split vectors "
         "(xl_latent_0 ... xl_latent_7); the others keep both.")
-    command.add_argument("table", metavar="TABLE", help="table to read")
+    command.add_argument("table", metavar="TABLE", help="table to read, or FILE[NAME] for one of several")
+    command.add_argument("--hdu", metavar="NAME", help="name or number of the table in FITS or VOTable")
     command.add_argument("-o", "--output", metavar="OUT", required=True, help="table to write")
     command.add_argument("--spectra", metavar="DIR|COLUMN",
                          help="folder of spectra, or column with their paths")
@@ -36,6 +37,8 @@ def add_parser(commands):
     command.add_argument("--replace", action="store_true", help="replace xl_ columns that TABLE has already")
     command.add_argument("--samp", action="store_true", help="send the result to TOPCAT, Aladin, ... by SAMP")
     add_progress(command)
+    command.add_argument("--relative-error", type=float, metavar="R", help="relative error, such as 0.2, of "
+                         "fluxes for which TABLE has neither an error nor counts or a significance")
     return command
 
 
@@ -88,6 +91,7 @@ def _summary(table):
     raised = ", ".join(f"{name} {count}" for count, name in counts if count)
     return int(done.sum()), [
         f"{int(done.sum()) - bands} rows from spectra, {bands} from bands, {int(np.sum(~done))} without data",
+        f"read from: {table.meta.get('XLRECIPE', '?')}",
         f"flags: {raised or 'none'}"]
 
 
@@ -100,7 +104,7 @@ def run(args):
     from astro_xlatent.table.add_latents import add_latents
     from astro_xlatent.table.files import read_table, write_table
 
-    table = read_table(args.table)
+    table = read_table(args.table, args.hdu)
     if args.region is not None:
         from astro_xlatent.table.select import select_by_region
 
@@ -109,7 +113,7 @@ def run(args):
         table, _find_spectra(args.spectra, table), prior=prior,
         evidence=_read_evidence(args.evidence), model=args.model,
         mission=None if args.mission == "auto" else args.mission, group_by=args.group_by,
-        replace=args.replace, progress=args.progress)
+        replace=args.replace, relative_error=args.relative_error, progress=args.progress)
     write_table(result, out, overwrite=args.overwrite)
     done, lines = _summary(result)
     tell("\n".join([

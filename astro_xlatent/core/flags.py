@@ -71,6 +71,9 @@ class Flag(IntFlag):
     COUNTERPART_ASSUMED_NONE = 31, "counterpart columns are empty: taken as searched and none found"
     EVIDENCE_UNKNOWN = 32, "evidence or prior asked for, but not in this row: it says nothing about the class"
     UNMODELLED = 33, "a check of the counts found what no decoded spectrum holds (see xl_reason)"
+    ERRORS_ASSUMED = 34, ("the catalogue gives no error for a band: its counts follow from those of other "
+                          "columns of the row, or from the relative error that was granted")
+    FROM_HARDNESS = 35, "no band is published: they follow from hardness ratios and a broad flux or exposure"
 
     @property
     def bit(self) -> int:

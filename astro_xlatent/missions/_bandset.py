@@ -15,7 +15,8 @@ from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions.base import BandMeasurement
 from astro_xlatent.spectra.bins import EnergyBins
 
-__all__ = ["CAUSES", "COUNT_VARIANCE", "ZERO_COUNTS_HILIM", "BandSet", "assemble", "counts_from_flux"]
+__all__ = ["CAUSES", "COUNT_VARIANCE", "MAX_FLUX", "ZERO_COUNTS_HILIM", "BandSet", "assemble",
+           "counts_from_flux"]
 
 #: Why a band cannot be used; the index is what `BandSet.cause` holds.
 CAUSES = (
@@ -28,7 +29,17 @@ CAUSES = (
     "counts that overflowed 16 bits",
     "implausible value",
     "no aperture areas, nor net counts that tell them",
+    "hardness ratios, but no broad flux or exposure that gives them a scale",
 )
+#: Ways out, where one is known, by the cause.
+_REMEDIES = {
+    2: "a negative number is no limit: write 0 with the upper limit in its column, or mask it",
+    3: "give limits or errors, a column of counts, significance or likelihood, or relative_error "
+       "(in a shell --relative-error)",
+    7: "check the columns' units, and mask numbers that stand for missing values",
+}
+#: Flux in photons/s/cm2 that no source in the sky has: five times that of Scorpius X-1.
+MAX_FLUX = 500.0
 #: Most counts, and range of area x exposure in cm2 s, that any telescope can have in a
 #: row; beyond them single precision downstream would overflow.
 MAX_COUNTS, AREA_RANGE = 1e10, (1e-3, 1e14)
@@ -158,7 +169,8 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
         area = np.where(zero, ZERO_COUNTS_HILIM / top, counts / flux) * scale
     enclosed = ~(hilim < 0.99 * flux) & ~(lolim > 1.01 * flux)
     usable = np.isfinite(counts) & np.isfinite(area) & (area > 0)
-    cause = np.select([~np.isfinite(flux), flux < 0, ~enclosed, ~usable], [1, 2, 4, 3], 0)
+    absurd = flux > MAX_FLUX * scale
+    cause = np.select([~np.isfinite(flux), flux < 0, absurd, ~enclosed, ~usable], [1, 2, 7, 4, 3], 0)
     return counts, area, cause, approximate & (cause == 0)
 
 
@@ -166,7 +178,8 @@ def _describe(names, causes):
     """Text for one combination of causes."""
     bad = [f"{n}: {CAUSES[c]}" for n, c in zip(names, causes, strict=True) if c]
     if len(bad) == len(names):
-        return f"no usable band ({', '.join(bad)})"
+        return f"no usable band ({', '.join(bad)})" + "".join(
+            f"; {text}" for cause, text in _REMEDIES.items() if cause in causes)
     return f"band {', '.join(bad)}" if bad else ""
 
 

@@ -11,16 +11,22 @@ import re
 
 import numpy as np
 from astropy import units as u
+from astropy.coordinates import Angle
 
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.core.silence import quiet
 
-__all__ = ["PHOTON_FLUX", "ENERGY_FLUX", "Columns", "name_columns"]
+__all__ = ["COUNT_RATE", "ENERGY_FLUX", "PHOTON_FLUX", "Columns", "name_columns"]
 
 ENERGY_FLUX = u.erg / (u.s * u.cm**2)
+COUNT_RATE = u.ct / u.s
 PHOTON_FLUX = u.ph / (u.s * u.cm**2)
 _TRUE = {"true", "t", "1", "1.0", "y", "yes"}
+#: Angles as hours or degrees, minutes and seconds.
+_SEXAGESIMAL = re.compile(r"[+-]?\d{1,3}[ :hd]\s*[0-5]?\d(?:[ :m]\s*[0-5]?\d(?:\.\d*)?s?)?")
+#: Every column ends so where a VOTable is read by its fields' IDs.
+_NUMBERED = re.compile(r"(.+)_(\d+)")
 #: Spellings that astropy does not parse, as found in published tables.
 _SPELLINGS = [(r"\bphotons?\b", "ph"), (r"\bcounts?\b|\bcts?\b", "ct"), (r"\bergs\b", "erg"),
               (r"\bsec(onds?)?\b", "s"), (r"\barcseconds?\b", "arcsec"),
@@ -68,9 +74,24 @@ class Columns:
 
     def __init__(self, table):
         self.table = table
-        self._names = {}
-        for name in table.colnames:
-            self._names.setdefault(name.lower(), []).append(name)
+        exact, meant = {}, {}
+        numbered = [_NUMBERED.fullmatch(name) for name in table.colnames]
+        by_id = all(numbered) and all(len({m[k] for m in numbered}) == len(numbered) > 1 for k in (1, 2))
+        for name, found in zip(table.colnames, numbered, strict=True):
+            exact.setdefault(name.lower(), []).append(name)
+            bare = found[1] if by_id else name
+            meant.setdefault(self.canonical(bare.lstrip("_")), []).append(name)
+        # A column of exactly the asked name goes before those that only mean the same.
+        self._names = meant | exact
+
+    def canonical(self, name):
+        """
+        The catalogue's own spelling of a column name, in lower case; missions know their services'.
+
+        The underscore that some services put before names, and the numbers of a
+        VOTable whose columns are read by their IDs (``name_46``), are gone by then.
+        """
+        return name.lower()
 
     def __len__(self):
         return len(self.table)
@@ -89,13 +110,11 @@ class Columns:
     def raw(self, name):
         """The column itself; TableError if two differ only by case."""
         found = self._names[name.lower()]
-        # Spelled with capitals the name is meant as it is: VizieR has b_Fluxs and B_Fluxs.
-        exact = name in found and name != name.lower()
-        if len(found) > 1 and not exact:
+        if len(found) > 1:
             msg = (f"columns {', '.join(found)} differ only by case or spelling and all mean "
                    f"{name.lower()!r}: rename or remove all but one")
             raise TableError(msg)
-        column = self.table[name if exact else found[0]]
+        column = self.table[found[0]]
         if getattr(column, "ndim", 1) != 1:
             msg = f"column {found[0]!r} has shape {column.shape}; one number a row is expected"
             raise TableError(msg)
@@ -110,7 +129,8 @@ class Columns:
         name : str
             Column name in any case.
         unit : `~astropy.units.Unit`, optional
-            Unit of the result. A column without a unit is taken to be in it.
+            Unit of the result. A column without a unit is taken to be in it. Text of sexagesimal
+            angles is read where degrees are wanted, with hours where the name begins with ``ra``.
         default : float, optional
             Value where the table has no such column.
 
@@ -128,6 +148,8 @@ class Columns:
             return np.full(len(self), default)
         column = self.raw(name)
         values = plain_floats(column)
+        if unit is not None and np.ma.asarray(column).dtype.kind in "USO" and u.Unit(unit) == u.deg:
+            return _angles(self.text(name), values, hours=name.lower().lstrip("_").startswith("ra"))
         if unit is not None and getattr(column, "unit", None) is not None:
             values = values * _factor(column.unit, unit, name)
         return np.where(np.isfinite(values), values, np.nan)
@@ -168,6 +190,14 @@ def _to_text(array, lower=True):
         for value, missing in zip(np.ma.getdata(array).tolist(), mask.tolist())
     ]
     return np.array([v.lower() for v in values] if lower else values, dtype=str).reshape(mask.shape)
+
+
+def _angles(texts, values, hours):
+    """Degrees of texts such as ``09 57 46.18`` and ``+01:57:12.7``; plain numbers as they are."""
+    rows = [k for k, text in enumerate(texts.tolist()) if _SEXAGESIMAL.fullmatch(text)]
+    if rows:
+        values[rows] = Angle(texts[rows], unit=u.hourangle if hours else u.deg).deg
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _bare(unit):

@@ -4,6 +4,7 @@ Areas and apertures of CSC rows: what the columns say, and what shipped curves m
 """
 
 import re
+from functools import partial
 
 import numpy as np
 
@@ -20,8 +21,8 @@ from astro_xlatent.missions.curves import (
 from astro_xlatent.missions.responses import band_area
 from astro_xlatent.spectra.binning import share_within_error
 
-__all__ = ["EFFECTIVE_ENERGY", "FRACTION_OF_BAND", "chip_of", "default_area", "mean_over_effective",
-           "solve_apertures", "year_of"]
+__all__ = ["EFFECTIVE_ENERGY", "FRACTION_OF_BAND", "chip_of", "default_area", "effective_area",
+           "mean_over_effective", "solve_apertures", "year_of"]
 
 #: Fraction of the point-spread function in the aperture where no column says it: median
 #: and scatter of CSC 2 detections whose bands tell it.
@@ -79,13 +80,16 @@ def mean_over_effective(cols, bands):
     ratio : ndarray, shape (rows, bands)
     flags : ndarray of int64, shape (rows, 1)
     """
-    energy, bounds = np.array([EFFECTIVE_ENERGY[b] for b, _, _ in bands]), [b[1:] for b in bands]
+    bounds = [b[1:] for b in bands]
+    mean, flags = _by_curve(cols, bands, partial(_mean_area, bounds))
+    return mean / effective_area(cols, bands)[0], flags
 
-    def ratio(name, year, theta):
-        return band_area(name, bounds, year, theta) / load_curve(name).area(
-            energy, year[:, None], theta[:, None])
 
-    return _by_curve(cols, bands, ratio)
+def effective_area(cols, bands):
+    """Area in cm2 at the catalogue's energy of each band; arguments and flags as `mean_over_effective`."""
+    energy = np.array([EFFECTIVE_ENERGY[b] for b, _, _ in bands])
+    return _by_curve(cols, bands, lambda name, year, theta: load_curve(name).area(
+        energy, year[:, None], theta[:, None]))
 
 
 def default_area(cols, bands, net):
@@ -109,10 +113,14 @@ def default_area(cols, bands, net):
     """
     bounds = [b[1:] for b in bands]
     middle = np.array([0.5 * (low + high) for low, high in bounds])
-    area, flags = _by_curve(cols, bands, lambda name, year, theta: band_area(name, bounds, year, theta))
-    error, _ = _by_curve(cols, bands, lambda name, year, _: load_curve(name).area_error(
-        middle, year[:, None]))
+    area, flags = _by_curve(cols, bands, partial(_mean_area, bounds))
+    error, _ = _by_curve(cols, bands,
+                         lambda name, year, _: load_curve(name).area_error(middle, year[:, None]))
     return area * cols.number("livetime", "s")[:, None], share_within_error(net, error), flags
+
+
+def _mean_area(bounds, name, year, theta):
+    return band_area(name, bounds, year, theta)
 
 
 def chip_of(cols):

@@ -86,10 +86,6 @@ class ErositaColumns(Columns):
         In any of the known spellings; is not changed.
     """
 
-    def __init__(self, table):
-        super().__init__(table)
-        others = {}
-        for name, found in self._names.items():
-            others.setdefault(canonical_name(name), []).extend(found)
-        # A column of exactly the asked name goes before those that only mean the same.
-        self._names = others | self._names
+    def canonical(self, name):
+        """See `canonical_name`."""
+        return canonical_name(name)

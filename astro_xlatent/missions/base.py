@@ -83,6 +83,8 @@ class Mission(ABC):
     bands : tuple of (str, float, float)
         Name and bounds in keV of the bands that are read, without overlap;
         empty if no band columns are read.
+    relative_error : float or None
+        What a user grants fluxes for which the table has no error; None: nothing.
     """
 
     name = ""
@@ -90,6 +92,7 @@ class Mission(ABC):
     telescopes: tuple[str, ...] = ()
     instruments: tuple[str, ...] = ()
     bands: tuple[tuple[str, float, float], ...] = ()
+    relative_error: float | None = None
 
     @abstractmethod
     def matches(self, table):

@@ -3,10 +3,10 @@
 Chandra Source Catalog, releases 2.0 and 2.1.
 
 Tables of master sources, stacks and single observations, with the column
-names of CSCview and TAP (``flux_aper_lolim_s``) or of HEASARC (``s_flux_ap``,
-``s_flux_ap_lo``, ``s_flux_ap_hi``), in any case, or of VizieR's master table IX/57
-(``Fluxs``, ``b_Fluxs``, ``B_Fluxs``, known by its column ``2CXO``). HEASARC's names of
-photon fluxes are not known to this module.
+names of CSCview and TAP (``flux_aper_lolim_s``, ``o.flux_aper_s``), of HEASARC
+(``s_flux_ap``), or of VizieR's master table IX/57 (``Fluxs``, known by its column
+``2CXO``): see `~astro_xlatent.missions._csc_names`. HEASARC's names of photon fluxes are
+not known.
 
 References
 ----------
@@ -22,17 +22,8 @@ import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._bandset import (
-    BandSet,
-    assemble,
-    counts_from_flux,
-)
-from astro_xlatent.missions._columns import (
-    ENERGY_FLUX,
-    PHOTON_FLUX,
-    Columns,
-    name_columns,
-)
+from astro_xlatent.missions._bandset import BandSet, assemble
+from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX, name_columns
 from astro_xlatent.missions._csc_areas import (
     EFFECTIVE_ENERGY,
     FRACTION_OF_BAND,
@@ -40,6 +31,8 @@ from astro_xlatent.missions._csc_areas import (
     mean_over_effective,
     solve_apertures,
 )
+from astro_xlatent.missions._csc_fluxes import energy_sets, hardness_sets, photon_sets, reference_energy
+from astro_xlatent.missions._csc_names import CscColumns
 from astro_xlatent.missions.base import (
     MissingBandsError,
     Mission,
@@ -48,31 +41,11 @@ from astro_xlatent.missions.base import (
 )
 from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.missions.responses import default_response
-from astro_xlatent.physics.grid import KEV_TO_ERG
 from astro_xlatent.spectra.binning import off_region_error
 
 __all__ = ["CSC", "EFFECTIVE_ENERGY", "FRACTION_OF_BAND", "RICHEST_FIRST", "TRAINED_RECIPES"]
 
 ULTRASOFT = ("u", 0.2, 0.5)
-#: Column families of fluxes in order of preference: value, lower and upper 68 % limit.
-_PLAIN = ("{q}_aper_{b}", "{q}_aper_lolim_{b}", "{q}_aper_hilim_{b}")
-#: "mean" (of the labelled samples) before averages over observations: those weigh the
-#: observations of a variable source differently in every band, which bends its colours.
-_FAMILIES = (
-    _PLAIN,
-    tuple(t.replace("_aper_", "_aper90_") for t in _PLAIN),
-    *(
-        tuple(t.replace("_aper_", f"{aperture}{mean}_") for t in _PLAIN)
-        for aperture in ("_aper_", "_aper90_")
-        for mean in ("mean", "avg", "ave")
-    ),
-)
-_HEASARC = ("{b}_flux_ap", "{b}_flux_ap_lo", "{b}_flux_ap_hi")
-#: VizieR's limits differ by case alone.
-_VIZIER = ("Flux{b}", "b_Flux{b}", "B_Flux{b}")
-_VIZIER_NAMES = ("2cxo", "_2cxo")
-_VIZIER_FLAGS = (("fs", Flag.SATURATED), ("fst", Flag.SATURATED), ("fp", Flag.PILEUP), ("fc", Flag.CONFUSED),
-                 ("fe", Flag.EXTENDED))
 #: What the products are called in file names.
 PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "events": "regevt3", "regions": "reg3"}
 #: What a row may be read from, the most informative first.
@@ -80,16 +53,14 @@ RICHEST_FIRST = ("aperture counts", "photon flux", "energy flux")
 #: Of these, what the bundled model was trained on as the catalogue defines it: goes before the
 #: others, which get a flag. All of `RICHEST_FIRST` once such a model is bundled.
 TRAINED_RECIPES = RICHEST_FIRST
-_WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "w_flux_ap", "src_cnts_aper_w", "fluxw")
+_WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "src_cnts_aper_w")
 _FLAG_COLUMNS = (
     ("sat_src_flag", Flag.SATURATED), ("streak_src_flag", Flag.SATURATED),
     ("pileup_flag", Flag.PILEUP), ("conf_flag", Flag.CONFUSED), ("conf_code", Flag.CONFUSED),
     ("extent_flag", Flag.EXTENDED), ("extent_code", Flag.EXTENDED),
 )
 _TELL_TALE = re.compile(
-    r"(photflux|flux|src_cnts|cnts)_aper(90)?(bkg)?_(\w+_)?[usmhbw]|[usmhbw]_flux_ap(_lo|_hi)?"
-)
-_VIZIER_TELL_TALE = re.compile(r"(b_)?flux[usmhbw]")
+    r"(photflux|flux|src_cnts|cnts)_aper(90)?(bkg)?_(\w+_)?[usmhbw]|hard_(hm|hs|ms)(_\w+)?")
 _PHA_NAME = re.compile(
     r"(?P<instrument>acis|hrc)[a-z](?P<obsid>\d{5,6})_(?P<obi>\d{3})n(?P<version>\d{3})"
     r"(?:_(?P<cycle>[a-z]\d))?_r(?P<region>\d{4,5})_pha3\.fits(?:\.gz)?"
@@ -119,8 +90,14 @@ class CSC(Mission):
       fraction of the PSF;
     - photon fluxes with limits; counts over flux is exposure times the area at
       `EFFECTIVE_ENERGY`, which the shipped curve of chip and year turns into the mean area;
-    - energy fluxes with limits (or symmetric errors ``e_...``): see `counts_from_flux`;
-    - last, aperture counts with the default response, ``livetime`` and ``theta``.
+    - energy fluxes with limits (or symmetric errors ``e_...``): see
+      `~astro_xlatent.missions._bandset.counts_from_flux`;
+    - aperture counts with the default response, ``livetime`` and ``theta``;
+    - last, hardness ratios ``hard_hm``, ``hard_hs``, ``hard_ms`` with a broad flux or an exposure.
+
+    Fluxes without an error, and bands without a flux in which nothing was detected, get their
+    counts from the other bands, the broad band, the widths of the hardness ratios' limits or the
+    significance, see `~astro_xlatent.missions._one_exposure.complete`.
 
     Examples
     --------
@@ -149,10 +126,8 @@ class CSC(Mission):
 
     def matches(self, table):
         """Number of CSC band columns, and one for ``obsid`` with ``region_id``."""
-        cols = Columns(table)
+        cols = CscColumns(table)
         found = sum(bool(_TELL_TALE.fullmatch(name)) for name in cols)
-        if cols.first(*_VIZIER_NAMES):
-            found += sum(bool(_VIZIER_TELL_TALE.fullmatch(name)) for name in cols)
         return found + ("obsid" in cols and "region_id" in cols)
 
     def expected_columns(self):
@@ -162,10 +137,9 @@ class CSC(Mission):
 
     def catalog_flags(self, table):
         """Bits for saturation and streaks, pile-up, confusion and extent."""
-        cols = Columns(table)
+        cols = CscColumns(table)
         flags = np.zeros(len(table), np.int64)
-        columns = _FLAG_COLUMNS + (_VIZIER_FLAGS if cols.first(*_VIZIER_NAMES) else ())
-        for name, bit in columns:
+        for name, bit in _FLAG_COLUMNS:
             flags |= np.where(cols.boolean(name), bit, 0)
         return flags
 
@@ -188,7 +162,7 @@ class CSC(Mission):
         MissingBandsError, TableError
             If no band column is there, or one has a wrong unit.
         """
-        cols = Columns(table)
+        cols = CscColumns(table)
         sets = self._ways(cols)
         # Decided by columns alone, so that a chunk of rows is treated like the whole table.
         if not sets and not any(name in cols for name in _WIDE_BAND):
@@ -214,8 +188,9 @@ class CSC(Mission):
 
     def _ways(self, cols):
         """All `BandSet` that the columns allow, best first."""
-        makers = {"aperture counts": self._count_sets, "photon flux": self._photon_sets,
-                  "energy flux": self._energy_sets}
+        makers = {"aperture counts": self._count_sets,
+                  "photon flux": lambda cols: photon_sets(cols, self.bands, self.relative_error),
+                  "energy flux": lambda cols: energy_sets(cols, self.bands, self.relative_error)}
         order = sorted(RICHEST_FIRST, key=lambda name: name not in TRAINED_RECIPES)
         sets = []
         for name in order:
@@ -227,7 +202,10 @@ class CSC(Mission):
             sets += made
         if "aperture counts" in self.recipes:
             sets += self._default_sets(cols)
-        return sets
+        usable = np.any([np.zeros(len(cols), bool), *(one.valid.any(axis=1) for one in sets)], axis=0)
+        # Ratios know less than any band: only for rows that have nothing else.
+        return sets + [replace(one, cause=np.where(usable[:, None], 1, one.cause), flags=one.flags
+                               | Flag.UNTRAINED_RECIPE) for one in hardness_sets(cols, self.bands)]
 
     def _count_sets(self, cols):
         raw = self._raw_counts(cols)
@@ -250,46 +228,6 @@ class CSC(Mission):
         thinned = {**raw, **{key: raw[key] * share for key in ("counts", "background", "error")}}
         area = area * share * raw["fraction"]
         return [_with_area(thinned, area, False, flags | Flag.DEFAULT_RESPONSE)]
-
-    def _photon_sets(self, cols):
-        sets = self._flux_sets(cols, "photflux", PHOTON_FLUX, [])
-        if not sets:
-            return []
-        ratio, flags = mean_over_effective(cols, self.bands)
-        return [replace(one, area=one.area * ratio, flags=one.flags | flags) for one in sets]
-
-    def _energy_sets(self, cols):
-        more = [_HEASARC, *([_VIZIER] if cols.first(*_VIZIER_NAMES) else [])]
-        return self._flux_sets(cols, "flux", ENERGY_FLUX, more)
-
-    def _scale(self, weighted):
-        """Reference energies in erg where the flux is one of energy, else one."""
-        e_ref = np.array([np.sqrt(lo * hi) for _, lo, hi in self.bands]) * KEV_TO_ERG
-        return e_ref if weighted else np.ones(len(self.bands))
-
-    def _flux_sets(self, cols, quantity, unit, more):
-        weighted = quantity == "flux"
-        scale = self._scale(weighted)
-        sets = []
-        for family in (*_FAMILIES, *more):
-            names = [[t.format(q=quantity, b=b) for t in family] for b, _, _ in self.bands]
-            if family is _VIZIER:
-                names = [[n if n in cols.table.colnames else "" for n in row] for row in names]
-            if not any(n[0] in cols for n in names):
-                continue
-            parts = []
-            for k, (value, lolim, hilim) in enumerate(names):
-                band = self.bands[k][0]
-                error = cols.first(f"e_{value}", f"{value}_err") or f"e_{value}"
-                aperture = "aper90" if "aper90" in value else "aper"
-                net = [cols.number(f"src_cnts_{aperture}_{part}{band}") for part in ("", "lolim_", "hilim_")]
-                flux = [cols.number(name, unit) for name in (value, lolim, hilim, error)]
-                parts.append(counts_from_flux(*flux[:3], error=flux[3], net=net, scale=scale[k]))
-            counts, area, cause, approximate = (np.stack(p, axis=1) for p in zip(*parts, strict=True))
-            label = "energy flux" if weighted else "photon flux"
-            sets.append(BandSet(label, counts, area, cause, energy_weighted=weighted,
-                                flags=np.where(approximate, Flag.LIMITS_MISSING, 0)))
-        return sets
 
     def _raw_counts(self, cols):
         """Aperture counts, expected background and its error, or None without the columns."""
@@ -330,7 +268,7 @@ class CSC(Mission):
                 with np.errstate(all="ignore"):
                     ratio = np.where(np.isfinite(ratio) & (ratio > 0), ratio, net / flux)
             with np.errstate(over="ignore"):
-                areas.append(ratio * self._scale(weighted)[k])
+                areas.append(ratio * (reference_energy(self.bands)[k] if weighted else 1.0))
         return np.stack(areas, axis=1)
 
     def product_names(self, table, kind="spectrum"):
@@ -349,7 +287,7 @@ class CSC(Mission):
         ['acisf04487_001N*_r0009_pha3.fits*']
         """
         ending = product_kind(kind, PRODUCTS)
-        cols = Columns(table)
+        cols = CscColumns(table)
         detector = np.where(np.char.startswith(cols.text("instrument"), "hrc"), "hrc", "acis")
         keys = zip(*(cols.number(k).tolist() for k in ("obsid", "obi", "region_id")), strict=True)
         return [f"{name}f{int(obsid):05d}_{'*' if np.isnan(obi) else f'{int(obi):03d}'}N*_r{int(region):04d}"
@@ -365,7 +303,7 @@ class CSC(Mission):
         whatever the versions of its ARF and RMF; of alternating exposures the
         first cycle. Rows of master tables cannot be matched by name: None.
         """
-        cols = Columns(table)
+        cols = CscColumns(table)
         if "obsid" not in cols or "region_id" not in cols:
             return [None] * len(table)
         files = {}

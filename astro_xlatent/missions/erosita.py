@@ -25,12 +25,16 @@ import numpy as np
 
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._bandset import BandSet, assemble
-from astro_xlatent.missions._columns import name_columns
+from astro_xlatent.missions._bandset import MAX_FLUX, BandSet, assemble
+from astro_xlatent.missions._columns import COUNT_RATE, ENERGY_FLUX, name_columns
 from astro_xlatent.missions._erosita_names import ErositaColumns, canonical_name
+from astro_xlatent.missions._one_exposure import complete, first_finite
 from astro_xlatent.missions.base import MissingBandsError, Mission, list_files, product_kind
 from astro_xlatent.missions.curves import load_curve
-from astro_xlatent.missions.responses import band_area, default_response
+from astro_xlatent.missions.responses import band_area, band_matrix, default_response
+from astro_xlatent.physics.absorption import transmission
+from astro_xlatent.physics.emission import powerlaw
+from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG
 
 __all__ = ["EROSITA"]
 
@@ -71,7 +75,8 @@ class EROSITA(Mission):
     ``APE_BKG_P*`` (5 % uncertain) and 0.75 x on-axis area x ``APE_EXP_P*``.
     Where these are missing or have overflowed: (``ML_CTS`` / ``ML_CTS_ERR``)**2
     equivalent counts without background, and the on-axis area x ``ML_EXP`` in
-    proportion; ``ML_RATE`` x ``ML_EXP`` where counts are left out. Both exposures
+    proportion; ``ML_RATE`` x ``ML_EXP`` where counts are left out; last ``ML_FLUX`` by the
+    catalogues' conversion factors, without errors by ``DET_LIKE`` as counts. Both exposures
     are vignetted, so the area is that on axis.
     ``ML_BKG`` is counts per square arcminute and is not used; nor are the
     ``_UPERR`` columns, which in the three-pass catalogue hold rate errors.
@@ -116,7 +121,7 @@ class EROSITA(Mission):
         """Bands that the table has; the numbered ones only if the catalogue is certain."""
         def present(bands):
             return any(f"{kind}_{b[0].lower()}" in cols for b in bands
-                       for kind in ("ape_cts", "ml_cts", "ml_rate"))
+                       for kind in ("ape_cts", "ml_cts", "ml_rate", "ml_flux"))
 
         for bands in (_P_BANDS, _EFEDS_BANDS):
             if present(bands):
@@ -159,7 +164,8 @@ class EROSITA(Mission):
         aperture = self._aperture(cols, bands, area)
         fitted = self._fitted(cols, bands, area)
         middle = np.sqrt([lo * hi for _, lo, hi in bands])
-        notes, mixed = self._notes(cols, bands, aperture), _merge(aperture, fitted)
+        mixed = _merge(_merge(aperture, fitted), self._fluxes(cols, bands, area))
+        notes = self._notes(cols, bands, aperture)
         return assemble(bands, curve.fwhm(middle), [mixed], self.catalog_flags(table), notes)
 
     @staticmethod
@@ -183,7 +189,7 @@ class EROSITA(Mission):
         fitted, error, exposure = get("ml_cts"), get("ml_cts_err"), get("ml_exp", "s")
         with np.errstate(all="ignore"):
             # Where counts are left out, as at HEASARC, the vignetting-corrected rate holds them.
-            fitted, error = (np.where(np.isfinite(v), v, get(f"ml_rate{end}") * exposure)
+            fitted, error = (np.where(np.isfinite(v), v, get(f"ml_rate{end}", COUNT_RATE) * exposure)
                              for v, end in ((fitted, ""), (error, "_err")))
             counts = np.where(fitted == 0, 0.0, (fitted / error) ** 2)
             share = np.where(fitted == 0, np.minimum(ZERO_COUNTS_ERROR / error, 1.0), counts / fitted)
@@ -191,6 +197,22 @@ class EROSITA(Mission):
         cause = np.select(
             [~np.isfinite(fitted), fitted < 0, ~(error > 0), ~(exposure > 0)], [1, 2, 3, 5], 0)
         return BandSet("PSF-fitted counts", counts, effective, cause)
+
+    def _fluxes(self, cols, bands, area):
+        """Fluxes: counts of the same relative error, by the catalogue's conversion factors."""
+        get = partial(_per_band, cols, bands)
+        flux, error = get("ml_flux", ENERGY_FLUX), get("ml_flux_err", ENERGY_FLUX)
+        with np.errstate(all="ignore"):
+            counts = np.where(flux > 0, (flux / error) ** 2, 0.0)
+            ratio = np.where(flux > 0, counts / flux, ZERO_COUNTS_ERROR / error)
+        absurd = flux > MAX_FLUX * KEV_TO_ERG
+        cause = np.select([~np.isfinite(flux), flux < 0, absurd, ~(error > 0)], [1, 2, 7, 3], 0)
+        factor = _conversion_factor(bands)
+        counts, ratio, cause, flags = complete(
+            flux, counts, np.where(cause == 0, ratio, 0.0), cause, conversion=factor, scale=1.0,
+            total=first_finite(*(cols.number(f"det_like_{b}") for b in ("0", "1"))),
+            relative_error=self.relative_error)
+        return BandSet("band fluxes", counts, ratio * area / factor, cause, flags=flags)
 
     @staticmethod
     def _notes(cols, bands, aperture):
@@ -292,6 +314,14 @@ class EROSITA(Mission):
         return default_response(self.name, instrument, year)
 
 
+def _conversion_factor(bands):
+    """Counts cm2 / erg of an absorbed power law of index 2 and 3e20 / cm2, as in the catalogues."""
+    photons = powerlaw(2.0) * transmission(3e20)
+    bounds = [b[1:] for b in bands]
+    flux = [np.sum((photons * ENERGY_MID)[(ENERGY_MID > lo) & (ENERGY_MID < hi)]) for lo, hi in bounds]
+    return band_matrix("erosita", bounds) @ photons / (np.array(flux) * KEV_TO_ERG)
+
+
 def _is_band(name):
     return bool(_TELL_TALE.fullmatch(canonical_name(name)))
 
@@ -308,7 +338,8 @@ def _tile_of_folder(name):
 def _merge(first, second):
     """Cell by cell the first set where valid, else the second."""
     use = first.valid | ~second.valid
-    label = np.where(use.all(axis=1), first.label, f"{first.label}, {second.label}")
+    both = np.char.add(np.char.add(np.asarray(first.label, "U48"), ", "), second.label)
+    label = np.where(use.all(axis=1), first.label, both)
     label = np.where(~first.valid.any(axis=1), second.label, label)
 
     def pick(name):
@@ -316,6 +347,6 @@ def _merge(first, second):
 
     cause = np.where(use, first.cause, second.cause)
     # If neither works, say why the fitted counts do not, unless they are absent altogether.
-    both = ~first.valid & ~second.valid & (second.cause > 1) & (first.cause == 1)
-    return BandSet(label, pick("counts"), pick("area"), np.where(both, second.cause, cause),
-                   pick("background"), pick("background_error"))
+    neither = ~first.valid & ~second.valid & (second.cause > 1) & (first.cause == 1)
+    return BandSet(label, pick("counts"), pick("area"), np.where(neither, second.cause, cause),
+                   pick("background"), pick("background_error"), flags=pick("flags"))

@@ -4,7 +4,8 @@ XMM-Newton EPIC: spectra, and the bands of the 4XMM catalogues.
 
 Bands 1 to 5 (0.2-0.5, 0.5-1, 1-2, 2-4.5, 4.5-12 keV) of detections
 (``EP_1_FLUX``, ``PN_1_RATE``, ...) and of unique sources (``SC_EP_1_FLUX``), in
-any case and with the leading underscore of some services. Fluxes of the
+any case and with the leading underscore of some services; VizieR's ``Flux1``,
+``e_Flux1``, ``HR1`` beside a column such as ``4XMM``, HEASARC's ``_error`` for ``_ERR``. Fluxes of the
 catalogue are count rates over the energy conversion factor of an absorbed power
 law, rates are corrected for vignetting and for the whole point-spread function.
 
@@ -20,8 +21,9 @@ from functools import cache
 import numpy as np
 
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._bandset import ZERO_COUNTS_HILIM, BandSet, assemble
-from astro_xlatent.missions._columns import ENERGY_FLUX, Columns, name_columns
+from astro_xlatent.missions._bandset import COUNT_VARIANCE, MAX_FLUX, ZERO_COUNTS_HILIM, BandSet, assemble
+from astro_xlatent.missions._columns import COUNT_RATE, ENERGY_FLUX, Columns, name_columns
+from astro_xlatent.missions._one_exposure import complete, exposure_of_ratios, first_finite, shape_of_ratios
 from astro_xlatent.missions.base import MissingBandsError, Mission, list_files
 from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.missions.responses import band_area, band_matrix, default_response
@@ -48,7 +50,30 @@ REFERENCE_INDEX, REFERENCE_NH = 1.7, 3e20
 _SPEC_NAME = re.compile(
     r"p(?P<obs>\d{10})(?P<camera>pn|m1|m2)[su]\d{3}srspec(?P<source>[0-9a-f]{4})\.(?:ftz|fits|fits\.gz)"
 )
-_TELL_TALE = re.compile(r"_?(sc_)?(ep|pn|m1|m2)_[1-9]_(rate|flux|rate_err|flux_err|det_ml)")
+_TELL_TALE = re.compile(
+    r"(sc_)?(ep|pn|m1|m2)_[1-9]_(rate|flux|rate_err|flux_err|det_ml)|(sc|ep|pn|m1|m2)_hr[1-4]")
+_VIZIER = re.compile(r"(e_)?(?:F(?:lux)?([1-589])|HR([1-4]))")
+#: Columns beside which VizieR's short names are those of an XMM-Newton catalogue.
+_OF_XMM = {"3xmm", "4xmm", "5xmm", "sc_det_ml"}
+#: Detection likelihood per count: 0.4 to 1.5 in detections of 8 to 140; an order of magnitude for
+#: rows that say nothing else.
+LIKELIHOOD_PER_COUNT = 1.0
+
+
+class XmmColumns(Columns):
+    """Columns of a 4XMM table by the catalogue's own names."""
+
+    def __init__(self, table):
+        self._of_xmm = bool(_OF_XMM & {name.lower().lstrip("_") for name in table.colnames})
+        super().__init__(table)
+
+    def canonical(self, name):
+        """VizieR's and HEASARC's spellings as the catalogue's."""
+        found = _VIZIER.fullmatch(name) if self._of_xmm else None
+        if found:
+            what = f"ep_{found[2]}_flux" if found[2] else f"ep_hr{found[3]}"
+            return what + ("_err" if found[1] else "")
+        return re.sub(r"_(?:count_)?(rate|flux)(_err)?(?:or)?$", r"_\1\2", name.lower())
 
 
 def reference_spectrum():
@@ -89,7 +114,12 @@ class XMM(Mission):
        counts and area x exposure of the cameras added up, as their bands are
        the same;
     3. fluxes of a single camera; 4. ``SC_EP_1_FLUX``, the mean over the
-       observations of a unique source.
+       observations of a unique source;
+    5. where a row has none of these, hardness ratios ``EP_HR1`` to ``EP_HR4`` (``SC_``, ``PN_``, ...)
+       of neighboring bands' rates with a broad flux, all cameras with the medium filter.
+
+    Fluxes without errors get their counts from broad-band counts, rates or the detection
+    likelihood, see `~astro_xlatent.missions._one_exposure.complete`.
 
     Examples
     --------
@@ -108,21 +138,20 @@ class XMM(Mission):
 
     def matches(self, table):
         """Number of 4XMM rate and flux columns such as ``EP_1_RATE`` and ``PN_8_FLUX``."""
-        return sum(bool(_TELL_TALE.fullmatch(name)) for name in Columns(table))
+        return sum(bool(_TELL_TALE.fullmatch(name)) for name in XmmColumns(table))
 
     def expected_columns(self):
         """Columns looked for, in words."""
         return ("EP_1_FLUX, EP_1_FLUX_ERR (or PN_1_RATE, PN_1_RATE_ERR, M1_..., M2_..., or SC_EP_1_FLUX) and "
-                "the same for bands 2 to 5")
+                "the same for bands 2 to 5, or EP_HR1 to EP_HR4 with EP_8_FLUX")
 
     def catalog_flags(self, table):
         """Bits for extent (EP_EXTENT or SC_EXTENT > 0) and confusion (CONFUSED)."""
-        cols = Columns(table)
+        cols = XmmColumns(table)
         flags = np.zeros(len(cols), np.int64)
         for name in ("ep_extent", "sc_extent"):
-            flags |= np.where(_number(cols, name) > 0, Flag.EXTENDED, 0)
-        confused = cols.first("confused", "_confused") or "confused"
-        return flags | np.where(cols.boolean(confused), Flag.CONFUSED, 0)
+            flags |= np.where(cols.number(name) > 0, Flag.EXTENDED, 0)
+        return flags | np.where(cols.boolean("confused"), Flag.CONFUSED, 0)
 
     def find_spectra(self, table, folder):
         """
@@ -131,7 +160,7 @@ class XMM(Mission):
         Needs the columns ``OBS_ID`` and ``SRC_NUM`` of 4XMM; pn is preferred
         to MOS1, MOS1 to MOS2.
         """
-        cols, files = Columns(table), {}
+        cols, files = XmmColumns(table), {}
         for path in list_files(folder, (".ftz", ".fits", ".fits.gz")):
             found = _SPEC_NAME.fullmatch(path.name.lower())
             if found:
@@ -139,7 +168,7 @@ class XMM(Mission):
                 rank = CAMERAS.index(found["camera"]), path.name
                 if key not in files or rank < files[key][0]:
                     files[key] = rank, path
-        keys = zip(_number(cols, "obs_id").tolist(), _number(cols, "src_num").tolist(), strict=True)
+        keys = zip(cols.number("obs_id").tolist(), cols.number("src_num").tolist(), strict=True)
         return [files.get(key, (None, None))[1] for key in keys]
 
     def read_bands(self, table):
@@ -161,25 +190,54 @@ class XMM(Mission):
         MissingBandsError, TableError
             If no band column is there, or one has a wrong unit.
         """
-        cols = Columns(table)
+        cols = XmmColumns(table)
         sets = [s for s in (self._fluxes(cols, "ep"), self._rates(cols),
                             *(self._fluxes(cols, camera) for camera in CAMERAS), self._fluxes(cols, "sc_ep"))
                 if s is not None]
-        if not sets:
+        ratios = [self._ratios(cols, prefix) for prefix in ("ep", "sc", *CAMERAS)]
+        ratios = [one for one in ratios if one is not None]
+        if not sets + ratios:
             msg = (f"table has no band columns of 4XMM that can be read (it has "
                    f"{name_columns(table, _TELL_TALE.fullmatch)}); expected {self.expected_columns()}")
             raise MissingBandsError(msg)
+        usable = np.any([np.zeros(len(cols), bool), *(one.valid.any(axis=1) for one in sets)], axis=0)
+        for one in ratios:  # they know less than any band: only for rows that have nothing else
+            one.cause = np.where(usable[:, None], 1, one.cause)
         middle = np.sqrt([lo * hi for _, lo, hi in self.bands])
-        return assemble(self.bands, load_curve("xmm-pn").fwhm(middle), sets, self.catalog_flags(table))
+        width = load_curve("xmm-pn").fwhm(middle)
+        return assemble(self.bands, width, sets + ratios, self.catalog_flags(table))
 
     def _fluxes(self, cols, prefix):
         """Fluxes of one camera or of all, as a `BandSet`, or None without the columns."""
-        value, error = (np.stack([_number(cols, f"{prefix}_{b}_flux{end}", ENERGY_FLUX)
+        value, error = (np.stack([cols.number(f"{prefix}_{b}_flux{end}", ENERGY_FLUX)
                                   for b, _, _ in self.bands], axis=1) for end in ("", "_err"))
-        if not np.any(np.isfinite(value)) and not _has(cols, f"{prefix}_1_flux"):
+        if not any(f"{prefix}_{b}_flux" in cols for b, _, _ in self.bands):
             return None
         counts, area, cause = _equivalent(value, error)
-        return BandSet(f"{prefix} flux", counts, area * _area_per_ecf(), cause)
+        cause = np.where(value > MAX_FLUX * KEV_TO_ERG, 7, cause)
+        counts, area, cause, flags = complete(value, counts, area, cause, conversion=_medium_ecf(), scale=1.0,
+                                              total=_total(cols), relative_error=self.relative_error)
+        return BandSet(f"{prefix} flux", counts, area * _area_per_ecf(), cause, flags=flags)
+
+    def _ratios(self, cols, prefix):
+        """Hardness ratios of neighboring bands' rates with a broad flux, or None without the columns."""
+        names = [f"{prefix}_hr{k}" for k in range(1, 5)]
+        if not any(name in cols for name in names):
+            return None
+        pairs = [(k + 1, k) for k in range(4)]
+        ratios, errors = (np.stack([cols.number(name + end) for name in names], axis=1)
+                          for end in ("", "_err"))
+        shape = shape_of_ratios(pairs, ratios, 5)
+        rates = np.nan_to_num(shape)
+        broad = first_finite(*(cols.number(f"{p}_8_flux", ENERGY_FLUX) for p in (prefix, "sc_ep", "ep")))
+        with np.errstate(all="ignore"):
+            per_rate = broad / (rates / _medium_ecf()).sum(axis=1)  # flux over ECF-weighted shape
+            time = exposure_of_ratios(pairs, errors, shape, np.ones_like(shape)) * COUNT_VARIANCE
+            time = first_finite(_total(cols), time)
+            area = (time / per_rate)[:, None] * _medium_ecf() * _area_per_ecf()
+        cause = np.select([~np.isfinite(shape), np.isnan(per_rate)[:, None] | (rates < 0),
+                           np.isnan(time)[:, None] | (rates < 0)], [1, 9, 3], 0)
+        return BandSet("hardness ratios", rates * time[:, None], area, cause, flags=int(Flag.FROM_HARDNESS))
 
     def _rates(self, cols):
         """Rates of all cameras, counts and areas added up, as a `BandSet`, or None without the columns."""
@@ -187,11 +245,11 @@ class XMM(Mission):
         counts, area, cause = np.zeros(shape), np.zeros(shape), np.ones(shape, int)
         flags, found = np.zeros((shape[0], 1), np.int64), False
         for camera in CAMERAS:
-            if not _has(cols, f"{camera}_1_rate"):
+            if f"{camera}_1_rate" not in cols:
                 continue
             found = True
-            value, error = (np.stack([_number(cols, f"{camera}_{b}_rate{end}") for b, _, _ in self.bands],
-                                     axis=1) for end in ("", "_err"))
+            value, error = (np.stack([cols.number(f"{camera}_{b}_rate{end}", COUNT_RATE)
+                                      for b, _, _ in self.bands], axis=1) for end in ("", "_err"))
             n, exposure, why = _equivalent(value, error)
             factor, assumed = _conversion(cols, camera)
             good = why == 0
@@ -206,13 +264,19 @@ class XMM(Mission):
         return default_response(self.name, instrument, year)
 
 
-def _has(cols, name):
-    return cols.first(name, f"_{name}") is not None
+def _medium_ecf():
+    """Conversion factors of all cameras with the medium filter in counts cm2 / erg, shape (5,)."""
+    return 1e11 * np.sum(list(ECF["medium"].values()), axis=0)
 
 
-def _number(cols, name, unit=None):
-    """A column, with or without the underscore that some services put before it."""
-    return cols.number(cols.first(name, f"_{name}") or name, unit)
+def _total(cols):
+    """Counts of all bands that broad-band counts, rates or the likelihood stand for, shape (rows,)."""
+    found = []
+    with np.errstate(all="ignore"):
+        for stem in ("ep_8_cts", "ep_8_rate", "pn_8_cts", "pn_8_rate", "ep_8_flux", "sc_ep_8_flux"):
+            found.append((cols.number(stem) / cols.number(f"{stem}_err")) ** 2)
+    return first_finite(*found, *(cols.number(name) / LIKELIHOOD_PER_COUNT
+                                  for name in ("ep_8_det_ml", "sc_det_ml", "pn_8_det_ml")))
 
 
 def _equivalent(value, error):
@@ -226,8 +290,7 @@ def _equivalent(value, error):
 
 def _conversion(cols, camera):
     """Conversion factors in counts cm2 / erg, shape (rows, 5), and where the filter is an assumption."""
-    name = cols.first(f"{camera}_filter", f"_{camera}_filter") or f"{camera}_filter"
-    text = cols.text(name)
+    text = cols.text(f"{camera}_filter")
     known = {kind: np.char.startswith(text.astype(str), kind) for kind in ECF}
     factor = np.select([w[:, None] for w in known.values()],
                        [1e11 * np.array(table[camera]) for table in ECF.values()],

@@ -7,7 +7,9 @@ rows with their energy bins, the model makes posteriors of them,
 `~astro_xlatent.table.collect.EnrichedColumns` makes columns of these.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from astro_xlatent.compare.observations import source_numbers
 from astro_xlatent.core.columns import COLUMNS, own_columns
-from astro_xlatent.core.errors import MissionError, TableError
+from astro_xlatent.core.errors import MissionError, ParameterError, TableError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.core.provenance import provenance_meta
 from astro_xlatent.missions.base import Mission, get_mission, identify_mission
@@ -43,7 +45,8 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
                 prior: str | Mapping[str, float] | ArrayLike | None = None,
                 evidence: str | Sequence[str] | None = None, include: str | Sequence[str] = (),
                 group_by: str | None = None, refine: bool = False, checks: bool = False,
-                replace: bool = False, progress: bool = False) -> TableLike:
+                replace: bool = False, relative_error: float | None = None,
+                progress: bool = False) -> TableLike:
     """
     Add latents, class, N_H, fluxes and quality to every row of a table.
 
@@ -86,6 +89,10 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
         its observations multiplied and the prior entered once. See the notes.
     replace : bool, optional
         Replace the columns that an earlier run has added to the table.
+    relative_error : float, optional
+        Relative 1-sigma error, between 0 and 1, of fluxes for which the table gives neither an error
+        nor counts, significance or likelihood to take it from. Rows that need it are flagged
+        ``ERRORS_ASSUMED``; without it they stay masked.
     refine : bool, optional
         Correct latents, N_H, photon index and fluxes by the exact likelihood of the
         counts, and add ``xl_ess``, see `~astro_xlatent.model.refined`; takes
@@ -148,8 +155,9 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
     include = (*include, "xl_ess") if refine else include
     source = None if group_by is None else source_numbers(table, group_by)[1]
     model = load_model(model)
-    mission = _choose_mission(table, mission, spectra)
+    mission = _grant(_choose_mission(table, mission, spectra), relative_error)
     weights = class_prior(table, prior)
+    recipes = Counter()
     columns = EnrichedColumns(len(table), model, weights, include, joint=source is not None,
                               evidence=None if evidence is None else Evidence(table, evidence, prior))
     with _progress_bar(len(table), progress) as bar:
@@ -160,13 +168,15 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
             columns.take(chunk, posterior)
             if checks and chunk.matrices is not None:
                 columns.note(chunk, Flag.UNMODELLED, unmodelled(model, posterior, chunk.bins, chunk.matrices))
+            recipes.update(chunk.recipes.tolist())
             bar.update(len(chunk.rows))
     columns.flags |= prior_flags(table, prior)
     if source is not None:
         columns.join(source)
     return hand_back(columns.columns(), provenance_meta(
         f"{model.name}-{model.version}", model.sha256, latent_space=model.latent_space,
-        prior=prior_name(prior, evidence), device=str(model.device)))
+        prior=prior_name(prior, evidence), device=str(model.device))
+        | {"XLRECIPE": ", ".join(f"{name} {n}" for name, n in recipes.most_common()) or "none"})
 
 
 def predict_spectra(paths: Sequence[str | Path | XraySpectrum], *, model: str | Path | Model | None = None,
@@ -218,6 +228,18 @@ def _choose_mission(table, mission, spectra):
         if spectra is None and len(table.colnames):
             raise
         return None
+
+
+def _grant(mission, relative_error):
+    """The mission, or a copy of it that knows what error fluxes without one are granted."""
+    if relative_error is None or mission is None:
+        return mission
+    if not 0 < relative_error < 1:
+        msg = f"relative_error must lie between 0 and 1, such as 0.2, got {relative_error!r}"
+        raise ParameterError(msg)
+    mission = copy(mission)
+    mission.relative_error = float(relative_error)
+    return mission
 
 
 def _progress_bar(total, show):

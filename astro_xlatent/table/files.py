@@ -2,15 +2,17 @@
 """
 Tables from and to files, by suffix.
 
-The suffix decides and is never guessed: FITS, VOTable, ECSV, CSV and Parquet.
+The suffix decides and is never guessed: FITS, VOTable, ECSV, CSV, TSV and Parquet. Folders are
+read where they are a HATS catalog.
 A file appears under its name only when it is complete.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
 from astropy.io.fits.verify import VerifyWarning
-from astropy.table import Table
+from astropy.table import Table, vstack
 from astropy.units import UnitsWarning
 
 from astro_xlatent.core.columns import element_names
@@ -28,7 +30,7 @@ SUFFIXES = {
     ".fits": "fits", ".fit": "fits", ".fts": "fits",
     ".vot": "votable", ".votable": "votable", ".xml": "votable",
     ".ecsv": "ascii.ecsv",
-    ".csv": "ascii.csv",
+    ".csv": "ascii.csv", ".tsv": "ascii.tab",
     ".parquet": "parquet", ".pq": "parquet",
 }
 
@@ -84,14 +86,18 @@ def _harmless():
     return quiet(UnitsWarning, VOWarning, VerifyWarning, ".*contains NULL")
 
 
-def read_table(path: str | Path) -> Table:
+def read_table(path: str | Path, hdu: str | int | None = None) -> Table:
     """
     Read a table; the suffix tells the format.
 
     Parameters
     ----------
     path : str or `~pathlib.Path`
-        A FITS (first table in the file), VOTable, ECSV, CSV or Parquet file.
+        A FITS, VOTable, ECSV, CSV, TSV or Parquet file, or a folder in the HATS format.
+        ``FILE[NAME]`` names one of several tables in a file.
+    hdu : str or int, optional
+        Which table: name or number of the HDU in FITS (default the first table), name, ID
+        or number from 0 of the table in VOTable.
 
     Returns
     -------
@@ -107,19 +113,18 @@ def read_table(path: str | Path) -> Table:
         If the file is missing, cannot be read as that format, or would take far more memory
         than it has bytes (see ``conf.table_max_mb``).
     """
-    form = table_format(path)
-    path = check_input(path, error=TableError)
+    path, hdu = _split_name(path, hdu)
+    form = "parquet" if _is_hats(path) else table_format(path)
+    path = path if _is_hats(path) else check_input(path, error=TableError)
+    if hdu is not None and form not in ("fits", "votable"):
+        msg = f"{path}: only FITS and VOTable files hold several tables; leave out the name {hdu!r}"
+        raise ParameterError(msg)
     try:
         with _harmless():
-            check_amount(path, form)
-            # The IDs of CSCview's fields are col0, col1, ...; their names tell.
-            names = {"use_names_over_ids": True} if form == "votable" else {}
-            source = fill_empty(path) if form == "ascii.ecsv" else None
-            table = Table.read(path if source is None else source, format=form, **names)
-            table = table if source is None else table[:0]
-            if form == "votable":
-                table.meta.update(_votable_infos(path))
-            mend_columns(table, path, form)
+            if path.is_file():
+                check_amount(path, form)
+            table = _read(path, form, hdu)
+            mend_columns(table, path, form, hdu)
     except TableError:
         raise
     except ImportError as error:
@@ -129,6 +134,45 @@ def read_table(path: str | Path) -> Table:
         # The readers raise whatever their parsers meet in a damaged file.
         msg = f"{path}: cannot be read as a {form} table: {_first_line(error)}"
         raise TableError(msg) from error
+    return table
+
+
+def _split_name(path, hdu):
+    """Path and name of the table in ``FILE[NAME]``; a number becomes an int."""
+    found = re.fullmatch(r"(.+)\[([^\[\]]+)\]", str(path))
+    if found and hdu is None and not Path(path).exists():
+        path, hdu = found.groups()
+    return Path(path), int(hdu) if isinstance(hdu, str) and hdu.isdigit() else hdu
+
+
+def _is_hats(path):
+    return path.is_dir() and any((path / name).is_file() for name in ("hats.properties", "properties"))
+
+
+def _read(path, form, hdu):
+    if path.is_dir():
+        parts = sorted((path / "dataset").rglob("*.parquet"))
+        return vstack([Table.read(part, format="parquet") for part in parts], metadata_conflicts="silent")
+    if form == "votable":
+        return _read_votable(path, hdu)
+    source = fill_empty(path) if form == "ascii.ecsv" else None
+    if source is not None:
+        return Table.read(source, format=form)[:0]
+    return Table.read(path, format=form, **({} if hdu is None else {"hdu": hdu}))
+
+
+def _read_votable(path, name):
+    """One of the tables in a VOTable; the IDs of CSCview's fields are col0, col1, ...: their names tell."""
+    from astropy.io.votable import parse
+
+    tables = [t for t in parse(str(path)).iter_tables() if t.fields]
+    chosen = [t for k, t in enumerate(tables) if name is None or name in (k, t.name, t.ID)]
+    if len(chosen) != 1:
+        listed = ", ".join(f"{k}: {t.name or t.ID}" for k, t in enumerate(tables))
+        msg = f"{path}: give FILE[NAME] or hdu= with the name or number of one table; there are {listed}"
+        raise TableError(msg)
+    table = chosen[0].to_table(use_names_over_ids=True)
+    table.meta.update(_votable_infos(path))
     return table
 
 
@@ -180,7 +224,7 @@ def flatten_vectors(table: Table) -> Table:
 
     Examples
     --------
-    >>> from astropy.table import Table
+    >>> from astropy.table import Table, vstack
     >>> from astro_xlatent.table.files import flatten_vectors
     >>> flatten_vectors(Table({"v": [[1, 2], [3, 4]]})).colnames
     ['v_0', 'v_1']
@@ -252,7 +296,7 @@ def write_table(table: Table, path: str | Path, *, overwrite: bool = False) -> N
             table = storable_columns(table, form)
             if form == "votable":
                 _write_votable(table, temporary)
-            elif form == "ascii.csv":
+            elif form in ("ascii.csv", "ascii.tab"):
                 _without_formulas(flatten_vectors(table)).write(temporary, format=form)
             else:
                 table.write(temporary, format=form)

@@ -7,7 +7,7 @@ row; `open_spectrum` reads one entry and never raises for a bad file.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -55,6 +55,8 @@ class Chunk:
         Of the m measured rows.
     matrices : ndarray of float32, (m, bins, n_energy), or None
         Their folding matrices in cm2 s; None for bands.
+    recipes : ndarray of str, (m,)
+        From what the measured rows were read: "spectrum" or `BandMeasurement.recipe`.
     """
 
     rows: np.ndarray
@@ -63,6 +65,7 @@ class Chunk:
     missions: np.ndarray
     bins: EnergyBins
     matrices: np.ndarray | None = None
+    recipes: np.ndarray = field(default_factory=lambda: np.zeros(0, "U1"))
 
     @property
     def measured(self) -> np.ndarray:
@@ -126,7 +129,8 @@ def _from_spectra(entries, refused):
         if found:
             used, flags, reasons, missions, bins, matrices = zip(*found, strict=True)
             yield Chunk(np.array(used), np.array(flags, np.int64), np.array(reasons, object),
-                        np.array(missions), EnergyBins.concatenate(bins), np.concatenate(matrices))
+                        np.array(missions), EnergyBins.concatenate(bins), np.concatenate(matrices),
+                        np.full(len(used), "spectrum"))
 
 
 def _bin(spectrum):
@@ -162,7 +166,8 @@ def _from_bands(table, rows, mission, refused, needed):
     flags |= np.asarray(measured.flags, np.int64) & ~int(Flag.NO_DATA)
     reasons = np.array(["; ".join(filter(None, pair)) for pair in zip(reasons, measured.reason, strict=True)],
                        object)
-    return Chunk(rows, flags, reasons, np.full(usable.sum(), mission.name), measured.bins[usable])
+    return Chunk(rows, flags, reasons, np.full(usable.sum(), mission.name), measured.bins[usable],
+                 recipes=np.asarray(measured.recipe)[usable])
 
 
 def _read_bands(table, rows, mission, needed):

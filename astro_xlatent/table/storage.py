@@ -23,7 +23,7 @@ __all__ = ["fill_empty", "mend_columns", "storable_columns"]
 
 # An integer that is written with leading zeros, as a field of its own: a name, not a number.
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
-_LEADING_ZERO_FIELD = re.compile(rb'(^|,)"?[+-]?0\d+"?\s*(,|$)', re.MULTILINE)
+_LEADING_ZERO_FIELD = re.compile(rb'(^|[,\t])"?[+-]?0\d+"?\s*([,\t]|$)', re.MULTILINE)
 
 
 def storable_columns(table: Table, form: str) -> Table:
@@ -48,7 +48,7 @@ def storable_columns(table: Table, form: str) -> Table:
         If a column cannot be written in that format.
     """
     storable = table.copy(copy_data=False)
-    if form in ("votable", "ascii.csv"):
+    if form in ("votable", "ascii.csv", "ascii.tab"):
         # Coordinates and times as columns of numbers, such as position.ra.
         storable = represent_mixins_as_columns(storable, exclude_classes=(Quantity,))
         storable.meta.pop("__serialized_columns__", None)
@@ -62,7 +62,7 @@ def storable_columns(table: Table, form: str) -> Table:
             column = _for_fits(column)
         elif form == "votable":
             column = _for_votable(column)
-        elif form == "ascii.csv" and column.dtype.kind == "S":
+        elif form in ("ascii.csv", "ascii.tab") and column.dtype.kind == "S":
             column = _like(column, np.strings.decode(np.ma.getdata(column), "utf-8"))
         if column is not storable[name]:
             storable.replace_column(name, column)
@@ -141,7 +141,7 @@ def _for_votable(column):
     return column
 
 
-def mend_columns(table: Table, path: Path, form: str) -> None:
+def mend_columns(table: Table, path: Path, form: str, hdu: str | int | None = None) -> None:
     """
     Undo in place what a format's reader has changed.
 
@@ -153,6 +153,8 @@ def mend_columns(table: Table, path: Path, form: str) -> None:
         Of the file.
     form : str
         Its format.
+    hdu : str or int, optional
+        Of the table in a FITS file.
     """
     for name in _columns(table, "S"):
         values = np.ma.getdata(table[name])
@@ -162,14 +164,14 @@ def mend_columns(table: Table, path: Path, form: str) -> None:
             text = np.strings.decode(values, "latin-1")  # what older programs write for accents
         table[name] = _like(table[name], text)
     if form == "fits":
-        _mask_null_logicals(table, path)
+        _mask_null_logicals(table, path, hdu)
     elif form == "votable":
         for name in _columns(table, "U"):
             empty = np.ma.getdata(table[name]) == ""
             if empty.any():
                 table[name] = MaskedColumn(table[name], mask=empty)
-    elif form == "ascii.csv":
-        _retype_csv(table, path)
+    elif form in ("ascii.csv", "ascii.tab"):
+        _retype_csv(table, path, form)
 
 
 def _columns(table, kinds):
@@ -177,20 +179,21 @@ def _columns(table, kinds):
     return [n for n in table.colnames if isinstance(table[n], Column) and table[n].dtype.kind in kinds]
 
 
-def _mask_null_logicals(table, path):
+def _mask_null_logicals(table, path, hdu):
     """Mask the logical columns' NULL, a zero byte, which astropy reads as False."""
     names = _columns(table, "b")
     if not names or not len(table):
         return
     with fits.open(path) as hdus:
-        hdu = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
+        first = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
+        hdu = first if hdu is None else hdus[hdu]
         raw = None if hdu is None else hdu.data.view(np.ndarray)
         for name in names if raw is not None else []:
             if name in raw.dtype.names and raw[name].dtype == np.int8 and np.any(raw[name] == 0):
                 table[name] = MaskedColumn(table[name], mask=raw[name] == 0)
 
 
-def _retype_csv(table, path):
+def _retype_csv(table, path, form):
     """Make True and False booleans again, and numbers with leading zeros text."""
     from astropy.io.ascii import convert_numpy
     from astropy.utils.data import get_readable_fileobj
@@ -203,7 +206,7 @@ def _retype_csv(table, path):
     with get_readable_fileobj(str(path), encoding="binary") as file:
         if not numbers or not any(_LEADING_ZERO_FIELD.search(line) for line in file):
             return
-    texts = Table.read(path, format="ascii.csv", converters={n: [convert_numpy(str)] for n in numbers})
+    texts = Table.read(path, format=form, converters={n: [convert_numpy(str)] for n in numbers})
     for name in numbers:
         if any(map(_LEADING_ZERO.fullmatch, np.ma.compressed(np.ma.asarray(texts[name])).tolist())):
             table[name] = texts[name]

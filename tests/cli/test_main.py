@@ -77,7 +77,7 @@ def test_enrich_hands_options_on(calls, table, tmp_path):
     assert run(*base, "--spectra", "pha", "--model", "m-1", "--prior", "survey") == 0
     assert run(*base, "--group-by", "pha") == 0
     common = {"mission": None, "model": None, "prior": None, "progress": False, "group_by": None,
-              "evidence": None, "replace": False}
+              "evidence": None, "replace": False, "relative_error": None}
     assert calls == [
         (None, common),
         (tmp_path, {**common, "mission": "csc", "prior": {"AGN": 1.0}}),

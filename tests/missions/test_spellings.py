@@ -241,7 +241,7 @@ def test_two_spellings_of_one_column():
 
 
 @pytest.mark.parametrize(("mission", "names"), [
-    ("erosita", ["DETUID", *(f"X{k}" for k in range(40)), "ML_FLUX_P1", "ML_FLUX_P2"]),
+    ("erosita", ["DETUID", *(f"X{k}" for k in range(40)), "ML_CTS_P6", "ML_FLUX_P8"]),
     ("csc", ["obsid", "region_id", *(f"x{k}" for k in range(40)), "flux_bb_aper_s"]),
 ])
 def test_catalogue_version_never_seen(mission, names):

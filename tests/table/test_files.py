@@ -6,6 +6,9 @@ import gzip
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.io import fits
+from astropy.io.votable import from_table
+from astropy.io.votable.tree import Resource, VOTableFile
 from astropy.table import QTable, Table
 from enriched import make_enriched
 
@@ -147,3 +150,64 @@ def test_failed_write_leaves_nothing(tmp_path):
         write_table(table, path, overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["t.fits"]
     assert path.read_text() == "mine"
+
+
+def _two_tables():
+    return Table({"a": [1, 2], "name": ["x", "y"]}), Table({"flux_aper_s": [1e-14], "ok": [True]})
+
+
+@pytest.mark.parametrize("name", ["DETECTIONS", "2", 2])
+def test_one_of_several_tables_of_a_fits_file(tmp_path, name):
+    """By name or number, in brackets or apart."""
+    path = tmp_path / "t.fits"
+    first, second = (fits.table_to_hdu(t) for t in _two_tables())
+    first.name, second.name = "SOURCES", "DETECTIONS"
+    fits.HDUList([fits.PrimaryHDU(), first, second]).writeto(path)
+    assert read_table(path, name).colnames == ["flux_aper_s", "ok"]
+    assert read_table(f"{path}[{name}]").colnames == ["flux_aper_s", "ok"]
+    with pytest.raises(TableError, match="NOTHING"):
+        read_table(f"{path}[NOTHING]")
+
+
+@pytest.mark.parametrize("name", ["detections", "1"])
+def test_one_of_several_tables_of_a_votable(tmp_path, name):
+    """Without a name the tables are listed."""
+    votable, path = VOTableFile(), tmp_path / "t.vot"
+    resource = Resource()
+    votable.resources.append(resource)
+    for table, title in zip(_two_tables(), ("sources", "detections"), strict=True):
+        part = from_table(table).get_first_table()
+        part.name, part.ID = title, f"id_{title}"
+        resource.tables.append(part)
+    votable.to_xml(str(path))
+    assert read_table(f"{path}[{name}]").colnames == ["flux_aper_s", "ok"]
+    with pytest.raises(TableError, match=r"FILE\[NAME\].*0: sources, 1: detections"):
+        read_table(path)
+    write_table(_two_tables()[0], tmp_path / "t.csv")
+    with pytest.raises(ParameterError, match="only FITS and VOTable"):
+        read_table(f"{tmp_path}/t.csv[1]")
+
+
+def test_tsv_as_cscview_saves_it(tmp_path):
+    """Comment lines, a blank between the digits of an angle, empty cells."""
+    path = tmp_path / "csc.tsv"
+    path.write_text("# Chandra Source Catalog\n#\nname\tra\tflux_aper_s\tsat_src_flag\n"
+                    "2CXO J1\t09 57 46.18\t1e-14\tFALSE\n2CXO J2\t10 01 17.12\t\tTRUE\n")
+    table = read_table(path)
+    assert table["ra"].tolist() == ["09 57 46.18", "10 01 17.12"]
+    assert np.ma.getmaskarray(table["flux_aper_s"]).tolist() == [False, True]
+    write_table(table, tmp_path / "out.tsv")
+    assert "\t" in (tmp_path / "out.tsv").read_text()
+
+
+def test_hats_folder(tmp_path):
+    """All parts of a HATS catalog, one below the other."""
+    _skip_without_parquet("parquet")
+    for k, table in enumerate((Table({"a": [1, 2]}), Table({"a": [3]}))):
+        part = tmp_path / "cat" / "dataset" / "Norder=0" / "Dir=0" / f"Npix={k}.parquet"
+        part.parent.mkdir(parents=True, exist_ok=True)
+        write_table(table, part)
+    (tmp_path / "cat" / "hats.properties").write_text("dataproduct_type=object\n")
+    assert read_table(tmp_path / "cat")["a"].tolist() == [1, 2, 3]
+    with pytest.raises(ParameterError, match="suffix"):
+        read_table(tmp_path)
