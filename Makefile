@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 #
-#   make demo    set up .venv, enrich some sources, say where table and plot lie
+#   make demo    set up .venv, enrich simulated sources, say where table, figure and report lie
 #   make test    set up what the tests need, run lint, types and the tests
 #   make lint    check style and likely mistakes (ruff)
 #   make types   check type annotations (mypy)
@@ -47,7 +47,7 @@ docs: $(VENV)/.stamp-test
 	@echo "docs/_build/html/index.html"
 
 clean:
-	rm -rf $(VENV) build dist demo_output docs/_build docs/api *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) build dist demo_output docs/_build docs/api docs/gallery *.egg-info .pytest_cache .ruff_cache .mypy_cache
 
 # --- the environment ---------------------------------------------------------
 

@@ -27,7 +27,7 @@ from benchmarks.studies.sample import load_sample, power_law_fits
 from benchmarks.studies.transfer import transfer
 from astro_xlatent.simulate.families.parameters import tuning_table
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
-from astro_xlatent.simulate.truth import power_law_fit
+from astro_xlatent.physics.bestfit import power_law_fit
 
 
 def print_auc(tables):

@@ -12,7 +12,7 @@ spectra: class, N_H and fit of every open spectrum beside reference fits.
 classes: the eight classes and AGN against compact objects, beside classifiers
 given the same columns; calibration on real labels; reliability.
 columns: N_H beside the catalogue's fits, averaged sources and detections.
-priors: the galactic class prior. sets: conformal sets of classes.
+sets: conformal sets of classes.
 expected: classes and N_H of simulated rows like the real ones, which is what
 the model would score if the simulated sky were the real one.
 """

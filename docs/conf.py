@@ -17,8 +17,23 @@ copyright = f"2026, {author}"
 release = package_version()
 version = release.split("+")[0]
 
-extensions += ["registries", "assumptions"]  # noqa: F405
-exclude_patterns += ["_ext"]  # noqa: F405
+extensions += ["assumptions", "executed", "registries", "sphinx_gallery.gen_gallery"]  # noqa: F405
+exclude_patterns += ["_ext", "tutorials", "gallery/*.ipynb", "gallery/*.py"]  # noqa: F405
+# Options are shown as they are typed: two hyphens are no dash.
+smartquotes_action = "qe"
+html_static_path = ["_static"]
+html_css_files = ["cards.css"]
+sphinx_gallery_conf = {
+    "examples_dirs": "tutorials",
+    "gallery_dirs": "gallery",
+    # A tutorial that fails, fails the build.
+    "abort_on_example_error": True,
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "min_reported_time": 1e9,
+    "remove_config_comments": True,
+}
 html_title = f"astro_xlatent {version}"
 
 # The inventories of other packages come through the network; a build on a

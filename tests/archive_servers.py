@@ -19,10 +19,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io.votable import from_table
 from astropy.io.votable.exceptions import VOWarning
 from astropy.io.votable.tree import Info
+from astropy.table import Table, hstack
 from astropy.units import UnitsWarning
 
 from astro_xlatent.archive.verify import quiet
@@ -158,8 +160,6 @@ class Archive:
 
     @staticmethod
     def _empty():
-        from astropy.table import Table
-
         return Table({"nothing": [0]})[:0]
 
 
@@ -213,6 +213,8 @@ class _Handler(BaseHTTPRequestHandler):
             limit = int(form["MAXREC"]) if "MAXREC" in form else None
             data, status = self.archive.adql(form["QUERY"], limit)
             self.send_body(data, "application/x-votable+xml", status)
+        elif parts.path.endswith("/xmatch"):
+            self._cross_match(self._form(body))
         elif parts.path.endswith("/SCS"):
             self._cone(asked)
         elif parts.path.endswith("/retrieve"):
@@ -236,6 +238,16 @@ class _Handler(BaseHTTPRequestHandler):
                 for part in message.get_payload()
             }
         return {key: values[0] for key, values in parse_qs(body.decode()).items()}
+
+    def _cross_match(self, form):
+        """The CDS: every pair of an uploaded position and an object within the distance."""
+        sent = Table.read(form["cat1"], format="ascii.csv")
+        objects = self.archive.tables[form["cat2"]]
+        here = SkyCoord(sent[form["colRA1"]], sent[form["colDec1"]], unit="deg")
+        there = SkyCoord(objects["ra"], objects["dec"], unit="deg")
+        first, second, apart, _ = there.search_around_sky(here, float(form["distMaxArcsec"]) * u.arcsec)
+        pairs = hstack([Table({"angDist": apart.to(u.arcsec)}), sent[first], objects[second]])
+        self.send_body(votable(pairs), "text/xml")
 
     def _cone(self, asked):
         table = self.archive.tables[asked["CAT"]]

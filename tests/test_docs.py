@@ -20,7 +20,7 @@ def built(tmp_path_factory):
     for package in ("sphinx", "sphinx_astropy", "sunpy_sphinx_theme"):
         pytest.importorskip(package, reason="the documentation needs the extra [docs]")
     top = tmp_path_factory.mktemp("docs")
-    shutil.copytree(ROOT / "docs", top / "docs", ignore=shutil.ignore_patterns("_build", "api"))
+    shutil.copytree(ROOT / "docs", top / "docs", ignore=shutil.ignore_patterns("_build", "api", "gallery"))
     for page in ROOT.glob("*.rst"):
         shutil.copy(page, top)
     done = subprocess.run(
@@ -46,6 +46,25 @@ def test_every_flag_is_documented(built):
     """The flags page holds every bit of the registry."""
     page = (built / "flags.html").read_text(encoding="utf-8")
     assert [flag.name for flag in FLAGS if f">{flag.name}<" not in page] == []
+
+
+def test_no_output_is_hidden():
+    """What a page shows is compared with what its lines print."""
+    pages = [*(ROOT / "docs").glob("*.rst"), ROOT / "README.rst"]
+    assert [page.name for page in pages if "IGNORE_OUTPUT" in page.read_text(encoding="utf-8")] == []
+
+
+def test_options_are_shown_as_typed(built):
+    """Two hyphens stay two hyphens."""
+    assert "--overwrite" in (built / "command_line.html").read_text(encoding="utf-8")
+    assert "–overwrite" not in (built / "command_line.html").read_text(encoding="utf-8")
+
+
+def test_tutorials_are_executed(built):
+    """Every tutorial has a page with a figure."""
+    for script in (ROOT / "docs" / "tutorials").glob("plot_*.py"):
+        page = (built / "gallery" / f"{script.stem}.html").read_text(encoding="utf-8")
+        assert "sphx_glr_" in page and ".png" in page, script.name
 
 
 def test_readme_is_valid_rst():

@@ -87,7 +87,7 @@ def test_wheel_holds_weights_and_tables(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     for folder, suffix in (("model/weights/", ".safetensors"), ("physics/data/", ".npz"),
-                           ("missions/data/", ".npz")):
+                           ("missions/data/", ".npz"), ("plotting/data/", ".html")):
         assert [n for n in names if n.startswith(f"astro_xlatent/{folder}") and n.endswith(suffix)], folder
 
 

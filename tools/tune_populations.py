@@ -25,7 +25,7 @@ from benchmarks.studies.discriminator import hardness_features, simulate_like
 from benchmarks.studies.sample import load_sample, power_law_fits
 from astro_xlatent.simulate.families.parameters import LITERATURE
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
-from astro_xlatent.simulate.truth import power_law_fit
+from astro_xlatent.physics.bestfit import power_law_fit
 
 CHOSEN = {
     "AGN": ("gamma_mean", "gamma_sd", "obscured", "soft_excess", "soft_fraction", "scattered"),

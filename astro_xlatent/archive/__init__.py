@@ -12,6 +12,7 @@ from importlib import import_module
 
 _HOME = {
     "CATALOGS": "catalogs",
+    "counterparts": "crossmatch",
     "fetch_catalog": "fetch",
     "fetch_labels": "labels",
     "fetch_spectra": "spectra",

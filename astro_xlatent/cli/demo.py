@@ -1,129 +1,199 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-A first look: simulated sources with known truth.
+"""``astro-xlatent demo``: simulated sources, each seen in three ways, and what is found in them."""
 
-Run it as ``astro-xlatent demo``.
-"""
-
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 from astro_xlatent.cli.shell import say, tell
 from astro_xlatent.core.errors import TableError
 
-__all__ = ["add_parser", "run", "simulated_sources"]
+__all__ = ["VIEWS", "add_parser", "demo_tables", "draw", "run"]
 
-#: Name, class, telescope, N_H in 1/cm2, and expected counts of the simulated sources.
-RECIPES = [
-    ("quasar", "AGN", "csc", 3e20, 2000),
-    ("hidden nucleus", "AGN", "csc", 5e22, 400),
-    ("quasar", "AGN", "erosita", 3e20, 300),
-    ("young star", "YSO", "csc", 1e22, 150),
-    ("cool star", "LM-STAR", "erosita", 5e19, 80),
-    ("cooling neutron star", "NS", "csc", 2e21, 60),
-]
-#: Seconds of exposure, and area of the off-source region in source regions.
-EXPOSURE, OFF_REGION = 20e3, 10.0
-#: Expected background counts in the source region.
-BACKGROUND_COUNTS = 3.0
+#: Each source is seen in these ways.
+VIEWS = ("Chandra bands", "Chandra spectrum", "eROSITA bands")
+# Classes of which the source that both missions see best is shown.
+_SHOWN = ("AGN", "LM-STAR", "HMXB", "NS")
+# Sources from which those are chosen, and those among which they are placed.
+_N_CANDIDATES, _N_OTHERS, _SEED = 768, 2048, 6
+# Counts that make a source bright for a mission: as bright as possible in both is best.
+_BRIGHT = {"csc": 300.0, "erosita": 30.0}
+
 
 
 def add_parser(commands):
     """Add the subcommand; gives its parser."""
-    command = commands.add_parser("demo", help="enrich some simulated sources")
+    command = commands.add_parser(
+        "demo",
+        help="see what is found in simulated sources of known nature",
+        description="Simulate sources of known class and N_H, see each with Chandra's bands, a Chandra "
+        "spectrum and eROSITA's bands, and write a table, a figure and an interactive report.")
     command.add_argument("-o", "--output", metavar="DIR", default="demo_output",
-                         help="folder for table and plot (default: demo_output)")
+                         help="folder to write to (default: demo_output)")
     return command
 
 
-def _emission(name):
-    """Photons/cm2/s in the bins of the incident grid before absorption."""
-    from astro_xlatent.physics import emission
-
-    if name == "quasar":
-        return emission.powerlaw(1.9)
-    if name == "hidden nucleus":
-        return emission.powerlaw(1.7)
-    if name == "cooling neutron star":
-        return emission.blackbody(0.2)
-    return emission.plasma({"young star": 2.5, "cool star": 0.7}[name], abundance=0.4)
-
-
-def _observe(rate, response, counts, mission, rng):
-    """A spectrum with Poisson noise and its off-source background."""
-    from astro_xlatent.spectra.spectrum import XraySpectrum
-
-    expected = counts * rate / rate.sum()
-    seen = (response.channel_e_lo > 0.3) & (response.channel_e_hi < 8.0)
-    background = BACKGROUND_COUNTS * seen / seen.sum()
-    telescope, instrument = {"csc": ("CHANDRA", "ACIS"), "erosita": ("EROSITA", "TM0")}[mission]
-    common = {"exposure": EXPOSURE, "telescope": telescope, "instrument": instrument}
-    off = XraySpectrum(counts=rng.poisson(background * OFF_REGION), backscale=OFF_REGION, **common)
-    return XraySpectrum(counts=rng.poisson(expected + background), response=response,
-                        background=off, **common)
-
-
-def simulated_sources(seed=1):
+def demo_tables(folder, seed=_SEED, n_others=_N_OTHERS):
     """
-    Simulate a handful of sources as Chandra and eROSITA would see them.
-
-    The responses are the missions' shipped default ones.
+    Simulate the sources of the demo and enrich them.
 
     Parameters
     ----------
+    folder : path-like
+        For simulated files; two folders are made in it.
     seed : int, optional
-        Seed of counts and background.
+        Of the simulation.
+    n_others : int, optional
+        Sources among which those shown are placed.
 
     Returns
     -------
-    table : `~astropy.table.Table`
-        Columns ``name``, ``origin``, ``truth``: what was simulated, in words.
-    spectra : list of `~astro_xlatent.spectra.spectrum.XraySpectrum`
-        One for each row.
+    shown : `~astropy.table.Table`
+        Enriched; one row for each source and way of seeing it, with columns ``name``,
+        ``view``, ``true_class``, ``true_nh``, ``ra``, ``dec``.
+    others : `~astropy.table.Table`
+        Enriched in the same way, from Chandra's bands.
+    spectra : dict of str to `~astro_xlatent.spectra.spectrum.XraySpectrum`
+        Chandra's, by name.
     """
+    from astropy.table import vstack
+
+    from astro_xlatent.simulate.catalog import simulate_catalog
+    from astro_xlatent.table.add_latents import add_latents
+
+    chandra, erosita, truth, spectra = _simulate_views(Path(folder), seed)
+    names = [f"source {k + 1}" for k in range(len(truth))]
+    parts = [add_latents(chandra), add_latents(chandra["ra", "dec"], [spectra[k] for k in range(len(truth))]),
+             add_latents(erosita)]
+    views = [_view(part, view, names, truth) for part, view in zip(parts, VIEWS, strict=True)]
+    shown = vstack(views, metadata_conflicts="silent")
+    shown = shown[sorted(range(len(shown)), key=lambda k: (k % len(truth), k))]
+    catalog, other_truth = simulate_catalog(seed + 1, n_others, "csc")
+    others = _view(add_latents(catalog), VIEWS[0], catalog["name"], other_truth)
+    return shown, others, dict(zip(names, spectra, strict=True))
+
+
+def _simulate_views(folder, seed):
+    """The rows of both missions, the truth and Chandra's spectra of the sources to show."""
+    from astro_xlatent.missions.base import get_mission
+    from astro_xlatent.simulate.products import write_catalog
+    from astro_xlatent.spectra.spectrum import XraySpectrum
+    from astro_xlatent.table.files import read_table
+    from astro_xlatent.table.sources import resolve_spectra
+
+    tables, truths = {}, {}
+    for mission in _BRIGHT:
+        # The same number and seed give the same source, whatever the mission.
+        write_catalog(folder / mission, _N_CANDIDATES, mission, seed=seed, spectra=mission == "csc")
+        tables[mission] = read_table(folder / mission / "catalog.fits")
+        truths[mission] = read_table(folder / mission / "truth.fits")
+    rows = _bright_rows(truths)
+    chandra = tables["csc"][rows]
+    paths = resolve_spectra(chandra, folder / "csc", get_mission("csc"))
+    return chandra, tables["erosita"][rows], truths["csc"][rows], [XraySpectrum.read(path) for path in paths]
+
+
+def _bright_rows(truths):
+    """The rows that both missions see best, one of each class to show."""
+    import numpy as np
+
+    brightness = np.min([truths[mission]["counts"] / level for mission, level in _BRIGHT.items()], axis=0)
+    label = np.asarray(truths["csc"]["class"])
+    return [int(np.argmax(np.where(label == name, brightness, -1.0))) for name in _SHOWN]
+
+
+def _view(table, view, names, truth):
+    """Names, truth and results of one way of seeing the sources."""
     import numpy as np
     from astropy.table import Table
 
-    from astro_xlatent.missions.base import get_mission
-    from astro_xlatent.physics.absorption import transmission
+    result = Table({"name": np.array(names, dtype="U40"), "view": np.full(len(table), view, dtype="U20"),
+                    "true_class": truth["class"].astype("U8"), "true_nh": truth["nh"]}, meta=table.meta)
+    positions = ("ra", "dec") if "ra" in table.colnames else ("RA", "DEC")
+    for name, own in zip(positions, ("ra", "dec"), strict=True):
+        result[own] = np.asarray(table[name], float)
+    result["true_nh"].unit = "cm-2"
+    for name in table.colnames:
+        if name.startswith("xl_"):
+            result[name] = table[name]
+    return result
 
-    rng = np.random.default_rng(seed)
-    rows, spectra = [], []
-    for name, label, mission, nh, counts in RECIPES:
-        response = get_mission(mission).default_response().on_grid()
-        rate = response.fold(np.ravel(_emission(name)) * np.ravel(transmission(nh)))
-        spectra.append(_observe(rate, response, counts, mission, rng))
-        rows.append((name, f"simulated, {mission}", f"{label}, N_H {nh:.0e}, {counts} counts"))
-    return Table(rows=rows, names=("name", "origin", "truth")), spectra
 
+def draw(shown, others, spectra):
+    """
+    Draw the first source: spectrum, class, N_H, and its place among the others.
 
-def _draw(table, path):
-    """Draw latents and probabilities side by side."""
+    Parameters
+    ----------
+    shown, others, spectra
+        From `demo_tables`.
+
+    Returns
+    -------
+    figure : `~matplotlib.figure.Figure`
+    """
     from matplotlib.figure import Figure
 
-    from astro_xlatent.plotting import plot_latents, plot_probabilities
+    from astro_xlatent import plotting
+    from astro_xlatent.model.pretrained import load_model
+    from astro_xlatent.spectra.binning import bins_from_spectra
 
-    figure = Figure(figsize=(13, 2 + 0.25 * max(len(table), 12)), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    plot_latents(table, ax=left)
-    plot_probabilities(table, names=table["name"], ax=right)
-    figure.savefig(path, dpi=110)
+    name = str(shown["name"][0])
+    mine = shown[shown["name"] == name]
+    row = list(mine["view"]).index("Chandra spectrum")
+    figure = Figure(figsize=(12.5, 7.5), layout="constrained")
+    grid = figure.add_gridspec(1, 3, width_ratios=(1.3, 1, 1.25))
+    left = grid[0].subgridspec(2, 1, height_ratios=(3, 1), hspace=0)
+    top = figure.add_subplot(left[0])
+    bottom = figure.add_subplot(left[1], sharex=top)
+    middle = grid[1].subgridspec(2, 1)
+    plotting.plot_spectrum(spectra[name], axes=(top, bottom))
+    top.tick_params(labelbottom=False)
+    top.set_title(f"a simulated {mine['true_class'][0]}, seen by Chandra")
+    ax = plotting.plot_evidence(mine, row, ax=figure.add_subplot(middle[0]))
+    ax.set_title("its class")
+    posterior = load_model().infer(*bins_from_spectra([spectra[name]]))
+    ax = plotting.plot_nh(posterior, truth=float(mine["true_nh"][0]), ax=figure.add_subplot(middle[1]))
+    ax.set_title("its column density")
+    ax = plotting.plot_latents(others, directions=True, ax=figure.add_subplot(grid[2]))
+    for points in ax.collections:
+        points.set_sizes([7])
+    for view, marker in zip(VIEWS, "sXD", strict=True):
+        x, y = mine["xl_latent"][list(mine["view"]).index(view)][:2]
+        ax.plot(x, y, marker, ms=9, color="white", mec="black", mew=1.8, label=view)
+    ax.legend(fontsize="x-small", ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return figure
 
 
-def _print(table):
-    """Print the rows in words."""
-    from astro_xlatent.cli.words import class_text, flag_text, nh_text
-    from astro_xlatent.core.text import aligned
+def _sentences(shown):
+    """What is found in each source, one line for each way of seeing it."""
+    from astro_xlatent.cli.words import nh_text, number_text
 
-    head = ("name", "origin", "what it is", "class found", "N_H found [cm-2]", "flags")
-    rows = [(str(r["name"]), str(r["origin"]), str(r["truth"]), class_text(r), nh_text(r),
-             flag_text(r)) for r in table]
-    tell(aligned([head, *rows]))
+    lines, last = [], None
+    for row in shown:
+        if row["name"] != last:
+            last = row["name"]
+            truth = f"{row['true_class']} behind N_H = {number_text(row['true_nh'], '.1e')} cm-2"
+            lines.append(f"{last} was simulated as {truth}.")
+        lines.append(f"    From {row['view'] + ':':18s}{_verdict(row)}, N_H {nh_text(row)} cm-2.")
+    return "\n".join(lines)
+
+
+def _verdict(row):
+    """The class with its probability among all nine, and whether it says anything."""
+    from astro_xlatent.cli.words import number_text
+
+    name, other = str(row["xl_class"]), row["xl_class_other"]
+    share = other if name == "other" else max(row["xl_class_prob"]) * (1 - other)
+    text = f"{name} ({number_text(share, '.2f')})"
+    return text if share > 0.5 else f"undecided, {text} at best"
 
 
 def run(args):
-    """Enrich some sources, print a small table, leave a table and a plot."""
-    from astro_xlatent.table.add_latents import add_latents
+    """Simulate, enrich, print sentences, leave a table, a figure and a report."""
+    from astropy.table import vstack
+
+    from astro_xlatent.plotting.report import write_report
     from astro_xlatent.table.files import write_table
 
     output = Path(args.output)
@@ -132,13 +202,18 @@ def run(args):
     except OSError as error:
         msg = f"{output}: the folder cannot be made: {error.strerror}; give another with -o"
         raise TableError(msg) from error
-    table = add_latents(*simulated_sources())
-    _print(table)
-    write_table(table, output / "sources.ecsv", overwrite=True)
-    tell(f"table: {output / 'sources.ecsv'}")
+    say("simulating and enriching; this takes half a minute")
+    with tempfile.TemporaryDirectory() as folder:
+        shown, others, spectra = demo_tables(folder)
+    tell(_sentences(shown))
+    write_table(shown, output / "sources.ecsv", overwrite=True)
+    tell(f"\ntable:  {output / 'sources.ecsv'}")
     if find_spec("matplotlib") is None:
-        say("no plot", 'it needs pip install "astro_xlatent[plot]"')
+        say("no figure", 'it needs pip install "astro_xlatent[plot]"')
     else:
-        _draw(table, output / "sources.png")
-        tell(f"plot:  {output / 'sources.png'}")
+        draw(shown, others, spectra).savefig(output / "demo.png", dpi=130)
+        tell(f"figure: {output / 'demo.png'}")
+    write_report(vstack([shown, others], metadata_conflicts="silent"), output / "report.html",
+                 title="Simulated sources of known class", overwrite=True)
+    tell(f"report: {output / 'report.html'}, to be opened in a browser")
     return 0

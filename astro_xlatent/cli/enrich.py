@@ -25,26 +25,33 @@ def add_parser(commands):
                          help="only rows within this DS9, CRTF or FITS region on the sky")
     command.add_argument("--mission", default="auto", metavar="NAME",
                          help="auto (default), csc, erosita, ...; see: astro-xlatent info")
-    command.add_argument("--prior", default="none", metavar="none|galactic|FILE.json",
+    command.add_argument("--prior", default="none", metavar="none|survey|FILE.json",
                          help="class prior (default: none, all classes alike)")
+    command.add_argument("--evidence", metavar="none|xray|counterparts|all|NAME,...",
+                         help="what else than the spectrum counts for the class (default: none)")
     command.add_argument("--group-by", metavar="COLUMN", help="join latents and class of all rows with the "
                          "same value in this column, such as name: observations of one source")
     add_model(command)
     add_overwrite(command)
     command.add_argument("--replace", action="store_true", help="replace xl_ columns that TABLE has already")
     add_progress(command)
-    # What add_latents calls overwrite are columns; the option of this name is about the file.
-    command.set_defaults(words={"overwrite": "--replace"})
     return command
+
+
+def _read_evidence(text):
+    """Turn ``--evidence`` into what `add_latents` takes."""
+    if text in (None, "none"):
+        return None
+    return text.split(",") if "," in text else text
 
 
 def _read_prior(text):
     """Turn ``--prior`` into what `add_latents` takes."""
-    if text in ("none", "galactic"):
+    if text in ("none", "survey"):
         return None if text == "none" else text
     path = Path(text)
     if path.suffix.lower() != ".json":
-        msg = f"--prior must be none, galactic or a .json file of class: probability, got {text!r}"
+        msg = f"--prior must be none, survey or a .json file of class: probability, got {text!r}"
         raise ParameterError(msg)
     try:
         prior = json.loads(path.read_text(encoding="utf-8"))
@@ -98,9 +105,10 @@ def run(args):
 
         table = table[select_by_region(table, args.region)]
     result = add_latents(
-        table, _find_spectra(args.spectra, table), prior=prior, model=args.model,
+        table, _find_spectra(args.spectra, table), prior=prior,
+        evidence=_read_evidence(args.evidence), model=args.model,
         mission=None if args.mission == "auto" else args.mission, group_by=args.group_by,
-        overwrite=args.replace, progress=args.progress)
+        replace=args.replace, progress=args.progress)
     write_table(result, out, overwrite=args.overwrite)
     done, lines = _summary(result)
     tell("\n".join([

@@ -13,6 +13,7 @@ import os
 import sys
 
 from astro_xlatent.cli import (
+    counterparts,
     demo,
     enrich,
     evaluate,
@@ -21,9 +22,11 @@ from astro_xlatent.cli import (
     info,
     match,
     predict,
+    report,
     selftest,
     simulate,
     train,
+    train_evidence,
 )
 from astro_xlatent.cli.shell import say, shell_words, warnings_said
 from astro_xlatent.core.errors import ParameterError, XlatentError
@@ -31,7 +34,8 @@ from astro_xlatent.core.provenance import package_version
 
 __all__ = ["main", "make_parser"]
 
-COMMANDS = (enrich, predict, extract, fetch, match, evaluate, simulate, train, demo, info, selftest)
+COMMANDS = (enrich, predict, report, extract, fetch, counterparts, match, evaluate, simulate, train,
+            train_evidence, demo, info, selftest)
 
 
 def make_parser() -> argparse.ArgumentParser:

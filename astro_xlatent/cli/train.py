@@ -17,8 +17,7 @@ def add_parser(commands):
     command.add_argument("--config", metavar="FILE",
                          help="JSON with settings (default: those of the release, with --resume of the run)")
     command.add_argument("--data", metavar="DIR",
-                         help="folder of ARF and RMF files to observe through, beside the shipped curves, "
-                         "and of labels/ for the galactic prior")
+                         help="folder of ARF and RMF files to observe through, beside the shipped curves")
     command.add_argument("--instruments", metavar="FILE", help="observe through these, made by --prepare")
     command.add_argument("--prepare", metavar="FILE",
                          help="only write the instruments of --data and the shipped curves to FILE")

@@ -97,6 +97,12 @@ COLUMNS = {
                    "most probable first", True),
         ColumnSpec("xl_class_other", np.float32, (), None, "stat.probability;src.class",
                    "probability that the source is none of the eight classes", format="%.3f"),
+        ColumnSpec("xl_class_spectrum", str, (), None, "src.class;meta.modelled",
+                   "most probable class by the spectrum alone, equal priors; always there with evidence",
+                   True),
+        ColumnSpec("xl_class_evidence", np.float32, (2, len(CLASSES)), None, "stat.likelihood;src.class",
+                   "what X-ray columns (first) and counterparts (second) add to the logarithm of the "
+                   "probability of " + ", ".join(CLASSES) + ", against their mean", True, "%.2f"),
         ColumnSpec("xl_nh", np.float32, (), 1 / u.cm**2, "phys.columnDensity;meta.modelled",
                    "total column of a neutral z = 0 screen (tbabs, Wilms abundances), "
                    "posterior median", format="%.4g"),
@@ -116,7 +122,10 @@ COLUMNS = {
         ColumnSpec("xl_outlier", np.float32, (), None, "stat.probability",
                    "p-value against simulated sources of like counts; small is odd",
                    format="%.3g"),
-        ColumnSpec("xl_flag", np.int32, (), None, "meta.code.qual",
+        ColumnSpec("xl_ess", np.float32, (), None, "stat.value",
+                   "effective number of posterior draws with refine=True; below 100 distrust tails, "
+                   "below 20 the encoder's answer was kept", True, "%.0f"),
+        ColumnSpec("xl_flag", np.int64, (), None, "meta.code.qual",
                    "bit mask, see astro_xlatent.decode_flags"),
         ColumnSpec("xl_reason", str, (), None, "meta.note",
                    "why a result is missing or limited, in words"),

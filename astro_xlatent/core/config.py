@@ -47,6 +47,8 @@ class Conf(ConfigNamespace):
     erosita_url = ConfigItem(
         "https://erosita.mpe.mpg.de/dr1/erodat", "eROSITA's data release 1: cone search and source products.",
         cfgtype="string")
+    xmatch_url = ConfigItem(
+        "http://cdsxmatch.u-strasbg.fr/xmatch/api/v1/sync", "Cross-match service of the CDS.", cfgtype="string")
     archive_connections = ConfigItem(
         3, "Connections to one archive at a time.", cfgtype="integer(min=1, max=8)")
     archive_timeout = ConfigItem(

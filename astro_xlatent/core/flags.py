@@ -19,7 +19,7 @@ class Flag(IntFlag):
 
     Members are integers, ``Flag.BANDS_ONLY == 32``, and go with integer
     columns: ``column & Flag.BANDS_ONLY``. A new one is added at the end with
-    the next bit and a text; 31 bits fit the column.
+    the next bit and a text; 63 bits fit the column.
     """
 
     text: str
@@ -63,6 +63,14 @@ class Flag(IntFlag):
     RESPONSE_GUESSED = 25, "ARF, RMF or background not named by the header but found by a rule of names"
     FILE_MENDED = 26, "a file departs from its standard or its checksum: read by an assumption"
     IMPLAUSIBLE = 27, "area, exposure, energies, channels or rate beyond what the instrument can have"
+    AGAINST_SPECTRUM = 28, ("evidence beside the spectrum gives a class outside those that hold 90 % of the "
+                            "spectrum's probability")
+    COUNTERPART_ODD = 29, ("a counterpart's value is impossible or too far away and left out, or was read in "
+                           "another unit")
+    COUNTERPART_AMBIGUOUS = 30, "a counterpart is one of several, or far away but explained by its motion"
+    COUNTERPART_ASSUMED_NONE = 31, "counterpart columns are empty: taken as searched and none found"
+    EVIDENCE_UNKNOWN = 32, "evidence or prior asked for, but not in this row: it says nothing about the class"
+    UNMODELLED = 33, "a check of the counts found what no decoded spectrum holds (see xl_reason)"
 
     @property
     def bit(self) -> int:

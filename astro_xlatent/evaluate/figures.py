@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from astro_xlatent import plotting
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.plotting.axes import draw_classes, new_axes
 
 __all__ = [
     "draw_figures",
@@ -15,21 +17,8 @@ __all__ = [
     "plot_correlations",
     "plot_coverage",
     "plot_latent_map",
-    "plot_reliability",
     "plot_traversals",
 ]
-
-
-def _axes(ax, width=5.0, height=4.2):
-    """The axes given, or those of a new figure outside pyplot's global state."""
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        msg = 'figures need matplotlib: pip install "astro_xlatent[plot]"'
-        raise ImportError(msg) from error
-    return Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
 def plot_confusion(matrix, classes, ax=None):
@@ -51,7 +40,7 @@ def plot_confusion(matrix, classes, ax=None):
     if matrix.shape != (len(classes),) * 2:
         msg = f"matrix has shape {matrix.shape}, but there are {len(classes)} classes"
         raise ParameterError(msg)
-    ax = _axes(ax)
+    ax = new_axes(ax, 5.0, 4.2)
     total = matrix.sum(axis=1, keepdims=True)
     share = matrix / np.maximum(total, 1)
     ax.imshow(share, vmin=0, vmax=1, cmap="Blues")
@@ -72,37 +61,6 @@ def plot_confusion(matrix, classes, ax=None):
     return ax
 
 
-def plot_reliability(curve, ax=None, label=None):
-    """
-    Draw how often stated probabilities come true.
-
-    Parameters
-    ----------
-    curve : array_like, shape (n, 3)
-        Stated, observed, number; see `~astro_xlatent.evaluate.scores.calibration_error`.
-    ax : `~matplotlib.axes.Axes`, optional
-    label : str, optional
-
-    Returns
-    -------
-    ax : `~matplotlib.axes.Axes`
-    """
-    stated, observed, number = np.asarray(curve, float).T
-    ax = _axes(ax)
-    ax.plot([0, 1], [0, 1], color="0.6", lw=1)
-    ax.errorbar(
-        stated,
-        observed,
-        np.sqrt(np.maximum(observed * (1 - observed), 0.25 / number) / number),
-        fmt="o",
-        ms=4,
-        label=label,
-    )
-    ax.set_xlabel("stated probability of the most probable class")
-    ax.set_ylabel("fraction right")
-    return ax
-
-
 def plot_coverage(numbers, ax=None):
     """
     Draw measured coverages with their intervals.
@@ -116,26 +74,17 @@ def plot_coverage(numbers, ax=None):
     Returns
     -------
     ax : `~matplotlib.axes.Axes`
+        See `~astro_xlatent.plotting.plot_coverage`.
     """
-    ax = _axes(ax, height=1.0 + 0.16 * max(len(numbers), 4))
-    levels = {"coverage 68 %": (0.68, "C0"), "coverage 90 %": (0.90, "C1")}
-    names = list(dict.fromkeys(f"{n.subset}, {n.method}" for n in numbers))
-    for number in numbers:
-        row, color = names.index(f"{number.subset}, {number.method}"), levels[number.quantity][1]
-        ax.plot([number.low, number.high], [row, row], color=color)
-        ax.plot(number.value, row, "o", ms=3, color=color)
-    for level, color in levels.values():
-        ax.axvline(level, color=color, lw=0.8)
-        ax.axvspan(level - 0.03, level + 0.03, color=color, alpha=0.1)
-    ax.set_yticks(range(len(names)), names, fontsize="x-small")
-    ax.invert_yaxis()
-    ax.set_xlabel("share of true values inside")
-    return ax
+    levels = {"coverage 68 %": 0.68, "coverage 90 %": 0.90}
+    return plotting.plot_coverage(
+        [f"{n.subset}, {n.method}" for n in numbers], [levels[n.quantity] for n in numbers],
+        [n.value for n in numbers], [n.low for n in numbers], [n.high for n in numbers], ax=ax)
 
 
 def plot_latent_map(latent, label, axes=(0, 1), ax=None):
     """
-    Draw rows in two latent dimensions, coloured by their true class.
+    Draw rows in two latent dimensions, colored by their true class.
 
     Parameters
     ----------
@@ -148,16 +97,8 @@ def plot_latent_map(latent, label, axes=(0, 1), ax=None):
     -------
     ax : `~matplotlib.axes.Axes`
     """
-    from astro_xlatent.plotting.latents import CLASS_STYLE
-
-    ax = _axes(ax)
-    latent, label = np.asarray(latent, float), np.asarray(label)
-    for name, (color, marker) in CLASS_STYLE.items():
-        rows = label == name
-        if rows.any():
-            ax.scatter(*latent[rows][:, list(axes)].T, s=8, color=color, marker=marker, label=name, alpha=0.6)
-    if ax.collections:
-        ax.legend(fontsize="small")
+    ax = new_axes(ax, 5.0, 4.2)
+    draw_classes(ax, *np.asarray(latent, float)[:, list(axes)].T, np.asarray(label), size=8, alpha=0.6)
     ax.set_xlabel(f"latent {axes[0]}")
     ax.set_ylabel(f"latent {axes[1]}")
     return ax
@@ -181,7 +122,7 @@ def plot_correlations(correlations, ax=None):
     if values.shape[:1] != (len(names),) or values.ndim != 2:
         msg = f"correlations have shape {values.shape}, but there are {len(names)} quantities"
         raise ParameterError(msg)
-    ax = _axes(ax, width=7.5, height=1.2 + 0.35 * len(names))
+    ax = new_axes(ax, width=7.5, height=1.2 + 0.35 * len(names))
     ax.imshow(values, vmin=-1, vmax=1, cmap="RdBu_r", aspect="auto")
     for i, j in np.ndindex(values.shape):
         ax.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize="small")
@@ -206,7 +147,7 @@ def plot_traversals(summary, titles=None):
     figure : `~matplotlib.figure.Figure`
         Outside pyplot's global state.
     """
-    figure = _axes(None, 11.0, 5.6).figure
+    figure = new_axes(None, 11.0, 5.6).figure
     figure.clear()
     spectra, energy = np.asarray(summary["spectra"], float), summary["energy"]
     titles = titles or [f"latent {k}" for k in range(len(spectra))]
@@ -250,7 +191,7 @@ def draw_figures(results, folder):
         if name.startswith("confusion"):
             drawn[name] = plot_confusion(array, _classes_of(results, array))
         elif name.startswith("reliability"):
-            drawn[name] = plot_reliability(array)
+            drawn[name] = plotting.plot_reliability(array)
         elif name.startswith("map"):
             drawn[name] = plot_latent_map(array["latent"], array["label"])
         elif name == "correlations" and array["quantities"]:

@@ -192,7 +192,7 @@ def traversal_summary(model, values=STEPS):
     """
     from astro_xlatent.evaluate.hardness import CSC_EDGES, hardness_ratios
     from astro_xlatent.physics.grid import ENERGY_MID, band_weights
-    from astro_xlatent.simulate.truth import power_law_fit
+    from astro_xlatent.physics.bestfit import power_law_fit
 
     decoded = traversals(model, values)
     shape = decoded.shape[:2]

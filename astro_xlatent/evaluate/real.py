@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.classification import (
     Prediction,
     cluster_predictions,
@@ -95,6 +95,7 @@ def _predictions(rows, label, classes, probability, grouping, seed, quick):
             "majority", np.tile(np.bincount(label, minlength=n_classes) / len(label), (len(label), 1))
         ),
     ]
+    found += _with_evidence(rows, label, classes, probability, fold)
     sets, pairs = _feature_sets(rows)
     forests = [(f"{a}, random forest", f"{b}, random forest") for a, b in pairs]
     boosting = [(f"{a}, gradient boosting", f"{b}, gradient boosting") for a, b in pairs]
@@ -114,6 +115,29 @@ def _predictions(rows, label, classes, probability, grouping, seed, quick):
     if rows.grouping == grouping:
         found += _clusters(rows, label, fold, n_classes, quick, seed)
     return found, pairs
+
+
+def _with_evidence(rows, label, classes, probability, fold):
+    """The model's class with other columns of the same rows, learned on the other folds."""
+    from astro_xlatent.evaluate.evidence import cross_probability
+    from astro_xlatent.model.evidence import PIECES
+    from astro_xlatent.table.evidence import flat_prior, row_inputs
+    from astro_xlatent.train.evidence import train_evidence
+
+    if not flat_prior(rows.table):
+        return []
+    inputs, _ = row_inputs(rows.table)
+    pieces = {name: groups for name, groups in PIECES.items()
+              if any(inputs.groups[group].known.any() for group in groups)}
+    if not pieces:
+        return []
+    spectrum = np.maximum(probability, 1e-9)
+    spectrum = spectrum / spectrum.sum(axis=1, keepdims=True)
+    model, cross = train_evidence(inputs, label, tuple(classes), fold, spectrum, pieces)
+    factors = cross.log_factors(inputs)
+    choices = {name: {name: factor} for name, factor in factors.items()} | {"all": factors}
+    return [Prediction(f"model, evidence {choice}", cross_probability(model, spectrum, some, label, fold))
+            for choice, some in choices.items() if choice != "all" or len(factors) > 1]
 
 
 def _tools_for(name, tools, quick, main):

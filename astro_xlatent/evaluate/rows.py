@@ -10,15 +10,15 @@ import numpy as np
 from astro_xlatent.compare.fields import SkyFields
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import MissionError, TableError
-from astro_xlatent.evaluate.baselines import baseline_features, without_constant
 from astro_xlatent.core.numbers import plain_floats
+from astro_xlatent.evaluate.baselines import baseline_features, without_constant
 from astro_xlatent.evaluate.hardness import band_fluxes
 from astro_xlatent.evaluate.labels import clean_detections
 
-__all__ = ["LabelledRows", "is_detections", "prepare_rows", "read_labels"]
+__all__ = ["ALIASES", "LabelledRows", "is_detections", "prepare_rows", "read_labels"]
 
-# Spellings of the labelled samples.
-_ALIASES = {"NS_BIN": "LMXB", "PULSAR": "NS", "LMXB_NS": "LMXB", "LMXB_BH": "LMXB"}
+#: Spellings of the labelled samples.
+ALIASES = {"NS_BIN": "LMXB", "PULSAR": "NS", "LMXB_NS": "LMXB", "LMXB_BH": "LMXB"}
 #: With fewer sky fields, folds and bootstrap are over sources.
 MIN_FIELDS = 10
 # Columns that the heads' answers are read from, optional in enriched tables.
@@ -109,10 +109,10 @@ def read_labels(table, column):
         raise TableError(msg)
     raw = np.ma.filled(np.ma.asarray(table[column]).astype(str), "")
     raw = np.char.strip(raw.astype(str))
-    label = np.array([_ALIASES.get(value, value) for value in raw.tolist()], dtype="<U32")
+    label = np.array([ALIASES.get(value, value) for value in raw.tolist()], dtype="<U32")
     notes = [
         f"{np.sum(raw == old)} rows of class {old} count as {new}"
-        for old, new in _ALIASES.items()
+        for old, new in ALIASES.items()
         if np.any(raw == old)
     ]
     for name in np.unique(label[~np.isin(label, (*CLASSES, ""))]):
@@ -219,7 +219,7 @@ def prepare_rows(table, column, *, model=None, minimum=(), spectra=None, log=Non
 
         log(f"enriching {len(table)} rows")
         table = add_latents(table, spectra, model=model, include=_HEAD_COLUMNS)
-    latent = plain_floats(table["xl_latent"])
+    latent = np.ma.filled(np.ma.asarray(table["xl_latent"]).astype(float), np.nan)
     usable = np.isfinite(latent).all(axis=1)
     if np.any(~usable):
         notes.append(f"{np.sum(~usable)} rows without latents (no usable data): left out")

@@ -184,12 +184,6 @@ def check_calibration(path: Path, tables: Any, config: Config) -> None:
         density = numbers(path, f"prior {name}", prior.get(name), (getattr(config, f"n_{name}"),), 0, 1)
         if not 0.99 < density.sum() < 1.01:
             refuse(path, f"prior {name} does not sum to one")
-    if "galactic_prior" in tables:
-        table, n = _member(path, tables, "galactic_prior"), len(CLASSES)
-        features = len(numbers(path, "galactic_prior mean", table.get("mean"), (None,)))
-        numbers(path, "galactic_prior scale", table.get("scale"), (features,), 1e-6)
-        numbers(path, "galactic_prior coefficient", table.get("coefficient"), (n, features), -1e3, 1e3)
-        numbers(path, "galactic_prior intercept", table.get("intercept"), (n,), -1e3, 1e3)
 
 
 def _check_mode(path: Path, mode: str, tables: dict, n_nodes: int, n_levels: int) -> None:

@@ -124,7 +124,7 @@ class Posterior:
 
     def __getitem__(self, rows: slice | np.ndarray) -> "Posterior":
         chosen = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "flux"}
-        return Posterior(**chosen, flux={k: v[rows] for k, v in self.flux.items()})
+        return type(self)(**chosen, flux={k: v[rows] for k, v in self.flux.items()})
 
 
 class Model:

@@ -4,20 +4,17 @@ Class priors: how probable each class is before its spectrum is seen.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import softmax
 
 from astro_xlatent.core.columns import CLASSES, OTHER
 from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["GalacticPrior", "apply_prior", "galactic_features", "prior_weights"]
+__all__ = ["POPULATIONS", "Population", "apply_prior", "prior_weights", "survey_weights"]
 
-#: Every one of the eight classes keeps at least this probability.
-FLOOR = 0.02
-# Energy flux in erg/cm2/s that counts as zero in its logarithm.
-_NO_FLUX = 1e-17
 
 
 def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) -> np.ndarray:
@@ -53,7 +50,7 @@ def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) ->
     if prior is None:
         return np.full((n_rows, n_classes), 1 / n_classes)
     if isinstance(prior, str):
-        msg = (f"prior is {prior!r}; allowed: None, 'galactic', a mapping of class names, "
+        msg = (f"prior is {prior!r}; allowed: None, 'survey', a mapping of class names, "
                "or an (n, 9) array")
         raise ParameterError(msg)
     weights = _from_mapping(prior) if isinstance(prior, Mapping) else np.asarray(prior, float)
@@ -79,76 +76,157 @@ def _from_mapping(prior):
     return np.array([float(prior.get(name, 0.0)) for name in names])
 
 
-def galactic_features(lon: np.ndarray, lat: np.ndarray, flux: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Population:
     """
-    What the galactic prior looks at.
+    Sources of one class in the Galaxy.
+
+    Attributes
+    ----------
+    density : float
+        At the Sun, in the midplane, 1/pc3.
+    log_luminosity, scatter : float
+        Mean and standard deviation of log10 L_X (0.5-7 keV, erg/s).
+    height : float
+        Scale height, pc.
+    soft : bool
+        Absorbed like a plasma of 0.8 keV, else like a power law of index 1.7.
+    old : bool
+        Also in the bulge, in proportion to stellar mass.
+    """
+
+    density: float
+    log_luminosity: float
+    scatter: float
+    height: float
+    soft: bool = False
+    old: bool = False
+
+
+#: What is known of the classes in the Galaxy, within factors of a few.
+POPULATIONS = {
+    # Density and height: Pala et al. 2020, MNRAS 494, 3799; the luminosity gives the 1e27 erg/s per solar
+    # mass of Sazonov et al. 2006, A&A 450, 117.
+    "CV": Population(4.8e-6, 30.2, 0.8, 280.0, old=True),
+    # O to B2 stars: Reed 2000, AJ 120, 314; L_X of 1e-7 of the bolometric: Naze 2009, A&A 506, 1055.
+    "HM-STAR": Population(3e-7, 31.0, 0.8, 45.0, soft=True),
+    # Numbers and heights: Lutovinov et al. 2013, MNRAS 431, 327, with faint ones of Be stars.
+    "HMXB": Population(2e-9, 34.0, 1.2, 90.0),
+    # All late-type stars; luminosities: Schmitt & Liefke 2004, A&A 417, 651, the tail being young
+    # and of small height: Guillout et al. 1996, A&A 316, 89.
+    "LM-STAR": Population(0.08, 27.5, 0.8, 200.0, soft=True),
+    # About 300 above 1e35 erg/s (Grimm et al. 2002, A&A 391, 923), more in quiescence; height there.
+    "LMXB": Population(1.3e-9, 33.0, 1.7, 410.0, old=True),
+    # Pulsars younger than 1e6 yr: Faucher-Giguere & Kaspi 2006, ApJ 643, 332; L_X: Possenti et al. 2002,
+    # A&A 387, 993.
+    "NS": Population(4e-8, 30.5, 1.3, 330.0),
+    # Star formation of about 1e-9 Msun/yr/pc2 (Fuchs et al. 2009, AJ 137, 266) for 1e7 yr; L_X: Preibisch
+    # et al. 2005, ApJS 160, 401. Spread evenly, although clusters are where they are found.
+    "YSO": Population(2e-4, 29.8, 0.7, 60.0, soft=True),
+}
+#: AGN, 0.5-10 keV: slopes below and above the break (erg/s/cm2), and dN/dS at 1e-14 in 1e14 /deg2
+#: (Georgakakis et al. 2008, MNRAS 388, 1205).
+AGN_SLOPES, AGN_BREAK, AGN_NUMBER = (-1.58, -2.48), 2.63e-14, 374.0
+#: 0.5-7 keV flux of a power law of index 1.4, in units of that of 0.5-10 keV.
+_AGN_BAND = 0.78
+#: Galaxies and clusters among the rest, for lack of a better number (eFEDS: Brunner et al. 2022, A&A
+#: 661, A1, has 2 % of clusters).
+OTHER_SHARE = 0.05
+#: Distance of the Galactic centre, scale lengths of disc and gas, scale of the bulge, all pc (Bland-
+#: Hawthorn & Gerhard 2016, ARA&A 54, 529), and stellar density of its centre in units of that at the Sun.
+_SUN, _DISC, _GAS, _BULGE, _BULGE_DENSITY = 8200.0, 2600.0, 4000.0, 500.0, 110.0
+#: Gas at the Sun, 1/cm3, and its scale height, pc (Kalberla & Kerp 2009, ARA&A 47, 27).
+_GAS_DENSITY, _GAS_HEIGHT = 1.0, 120.0
+_PC = 3.0857e18
+#: No class is less expected than this: numbers are uncertain, and sources come in clusters.
+SURVEY_FLOOR = 1e-3
+_DISTANCES = np.geomspace(5.0, 30000.0, 60)
+_COLUMNS = np.linspace(18.0, 24.5, 66)
+
+
+@cache
+def _transmitted():
+    """Share of the 0.5-7 keV energy flux that passes each of `_COLUMNS`: hard and soft, (2, columns)."""
+    from astro_xlatent.physics.absorption import transmission
+    from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH, band_weights
+
+    weights = band_weights([0.5], [7.0])[0] * ENERGY_MID * ENERGY_WIDTH
+    shapes = np.stack([ENERGY_MID**-1.7, np.exp(-ENERGY_MID / 0.8) / ENERGY_MID]) * weights
+    passed = np.stack([transmission(10.0**column) for column in _COLUMNS])
+    return shapes @ passed.T / shapes.sum(axis=1, keepdims=True)
+
+
+def survey_weights(lon, lat, flux, nh_gal) -> np.ndarray:
+    """
+    What a source of this flux at this position is expected to be.
 
     Parameters
     ----------
-    lon, lat : ndarray, shape (n,)
+    lon, lat : ndarray, (n,)
         Galactic coordinates in degrees.
-    flux : ndarray, shape (n,)
+    flux : ndarray, (n,)
         Absorbed energy flux 0.5-7 keV, erg/cm2/s.
+    nh_gal : ndarray, (n,)
+        Column through the whole Galaxy, 1/cm2; NaN: that of the gas model.
 
     Returns
     -------
-    features : ndarray, shape (n, 7)
-        Latitude on two scales, distance from the Galactic centre, logarithm
-        of the flux, and products.
+    weights : ndarray, (n, 9)
+        Numbers per square degree and decade of flux, normalised; each at
+        least `SURVEY_FLOOR`. Rows without position or flux are flat.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_xlatent.model.priors import survey_weights
+    >>> high = survey_weights(np.array([90.0]), np.array([70.0]), np.array([1e-14]), np.array([np.nan]))
+    >>> bool(high[0, 0] > 0.8)
+    True
     """
-    lon, lat = np.radians(lon), np.radians(lat)
-    height = np.log10(np.abs(np.sin(lat)) + 0.01)
-    plane = np.exp(-np.abs(np.degrees(lat)) / 2.0)
-    centre = np.cos(lon) * np.cos(lat)
-    bright = np.log10(np.maximum(flux, _NO_FLUX)) + 13.5
-    return np.stack([height, plane, centre, bright, height**2, centre * plane, height * bright], axis=1)
+    known = np.isfinite(lon) & np.isfinite(lat) & (flux > 0)
+    counts = np.ones((len(lon), len(CLASSES) + 1))
+    for start in range(0, len(lon), 2000):
+        rows = np.flatnonzero(known[start:start + 2000]) + start
+        if rows.size:
+            counts[rows] = _expected(lon[rows], lat[rows], flux[rows], nh_gal[rows])
+    share = counts / counts.sum(axis=1, keepdims=True)
+    return SURVEY_FLOOR + (1 - SURVEY_FLOOR * share.shape[1]) * share
 
 
-class GalacticPrior:
-    """
-    Class prior from Galactic position and flux.
+def _expected(lon, lat, flux, nh_gal):
+    """Numbers of every class per square degree and decade of flux, (n, 9)."""
+    lon, lat = np.radians(lon)[:, None], np.radians(lat)[:, None]
+    height = _DISTANCES * np.abs(np.sin(lat))
+    radius = np.sqrt(_SUN**2 + (_DISTANCES * np.cos(lat))**2
+                     - 2 * _SUN * _DISTANCES * np.cos(lat) * np.cos(lon))
+    gas = _GAS_DENSITY * np.exp(-height / _GAS_HEIGHT - (radius - _SUN) / _GAS)
+    step = np.gradient(_DISTANCES)
+    column = np.cumsum(gas * step, axis=1) * _PC
+    total = np.where(nh_gal > 0, nh_gal, column[:, -1])
+    column *= (total / column[:, -1])[:, None]
+    passed = [np.interp(np.log10(np.maximum(column, 1e18)), _COLUMNS, curve) for curve in _transmitted()]
+    counts = np.zeros((len(lon), len(CLASSES) + 1))
+    through = np.interp(np.log10(total), _COLUMNS, _transmitted()[0])
+    counts[:, CLASSES.index("AGN")] = _agn(flux / through)
+    square_degree = np.radians(1.0) ** 2
+    for name, kind in POPULATIONS.items():
+        density = kind.density * np.exp(-height / kind.height - (radius - _SUN) / _DISC)
+        if kind.old:
+            density = density + kind.density * _BULGE_DENSITY * np.exp(-np.hypot(radius, height) / _BULGE)
+        luminosity = 4 * np.pi * (_DISTANCES * _PC) ** 2 * flux[:, None] / passed[int(kind.soft)]
+        odd = (np.log10(luminosity) - kind.log_luminosity) / kind.scatter
+        chance = np.exp(-0.5 * odd**2) / (np.sqrt(2 * np.pi) * kind.scatter)
+        counts[:, CLASSES.index(name)] = (density * chance * _DISTANCES**2 * step).sum(axis=1) * square_degree
+    counts[:, -1] = OTHER_SHARE * counts.sum(axis=1)
+    return counts
 
-    A logistic regression with equal weight for every class, so that the
-    frequencies of the literature sample it was fitted on do not enter; which
-    sources the literature looked at still does.
 
-    Parameters
-    ----------
-    table : dict
-        ``mean`` and ``scale`` of the features, ``coefficient`` (8, 7) and
-        ``intercept`` (8,), as stored with the model.
-    lon, lat : ndarray, shape (n,)
-        Galactic coordinates of the rows in degrees; NaN gives equal weights.
-    """
-
-    def __init__(self, table: dict, lon: np.ndarray, lat: np.ndarray):
-        self._table = {k: np.array(v) for k, v in table.items()}
-        self.lon, self.lat = lon, lat
-
-    def weights(self, rows: np.ndarray, flux: np.ndarray) -> np.ndarray:
-        """
-        Weights of the nine classes for some rows.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Which rows.
-        flux : ndarray
-            Their fluxes, 0.5-7 keV, erg/cm2/s.
-
-        Returns
-        -------
-        weights : ndarray, shape (len(rows), 9)
-            "other" gets a ninth; the eight share the rest, none below `FLOOR`.
-        """
-        features = galactic_features(self.lon[rows], self.lat[rows], flux)
-        scaled = (features - self._table["mean"]) / self._table["scale"]
-        logits = scaled @ self._table["coefficient"].T + self._table["intercept"]
-        eight = softmax(np.nan_to_num(logits), axis=1)
-        eight[~np.isfinite(logits).all(axis=1)] = 1 / len(CLASSES)
-        eight = FLOOR + (1 - FLOOR * len(CLASSES)) * eight
-        other = np.full((len(eight), 1), 1 / (len(CLASSES) + 1))
-        return np.concatenate([eight * (1 - other), other], axis=1)
+def _agn(flux):
+    """AGN per square degree and decade of unabsorbed flux 0.5-7 keV."""
+    flux = flux / _AGN_BAND
+    low = (flux / 1e-14) ** AGN_SLOPES[0]
+    high = (AGN_BREAK / 1e-14) ** (AGN_SLOPES[0] - AGN_SLOPES[1]) * (flux / 1e-14) ** AGN_SLOPES[1]
+    return AGN_NUMBER * np.where(flux < AGN_BREAK, low, high) * (flux / 1e-14) * np.log(10)
 
 
 def apply_prior(probability: np.ndarray, weights: np.ndarray) -> np.ndarray:

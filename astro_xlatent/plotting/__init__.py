@@ -1,7 +1,23 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Plots of enriched tables; needs matplotlib (``pip install "astro_xlatent[plot]"``)."""
+"""
+Pictures of enriched tables, a report to click through, and their way to TOPCAT.
 
-from astro_xlatent.plotting.latents import plot_latents, plot_probabilities
+Needs matplotlib (``pip install "astro_xlatent[plot]"``) but for `send` and
+`write_report`. Every function takes axes, or makes a figure of its own, and
+gives them back: ``plot_sky(table).figure.savefig("sky.png")``. Start at
+`~astro_xlatent.plotting.plot_latents`.
+"""
+
+from astro_xlatent.plotting.classes import plot_evidence, plot_nh, plot_probabilities
+from astro_xlatent.plotting.desktop import send
+from astro_xlatent.plotting.honesty import plot_coverage, plot_reliability
+from astro_xlatent.plotting.latents import latent_directions, plot_latents, plot_pairs, plot_traversal
+from astro_xlatent.plotting.report import write_report
+from astro_xlatent.plotting.sky import plot_change, plot_hardness, plot_sky
 from astro_xlatent.plotting.spectra import plot_spectrum
 
-__all__ = ["plot_latents", "plot_probabilities", "plot_spectrum"]
+__all__ = [
+    "latent_directions", "plot_change", "plot_coverage", "plot_evidence", "plot_hardness", "plot_latents",
+    "plot_nh", "plot_pairs", "plot_probabilities", "plot_reliability", "plot_sky", "plot_spectrum",
+    "plot_traversal", "send", "write_report",
+]

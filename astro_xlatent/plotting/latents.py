@@ -1,45 +1,78 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Maps of the latent space and bars of class probabilities."""
+"""The latent space: a map with named directions, pairs, and what moving along a latent does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from astro_xlatent.core.columns import CLASSES, N_LATENT
-from astro_xlatent.core.errors import ParameterError, TableError
+from astro_xlatent.core.columns import N_LATENT
+from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.physics.grid import ENERGY_MID, band_weights
+from astro_xlatent.plotting.axes import CLASS_STYLE, columns, draw_classes, energy_axis, new_axes
 
-__all__ = ["CLASS_STYLE", "plot_latents", "plot_probabilities"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-# Colours that readers with any kind of colour vision can tell apart:
-# Okabe & Ito (2008), Color Universal Design, https://jfly.uni-koeln.de/color/
-_COLORS = ("#0072B2", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#000000", "#F0E442")
-_MARKERS = "os^vDP*X"
+    from astropy.table import Table
+    from matplotlib.axes import Axes
 
-#: Colour and marker of each class.
-CLASS_STYLE = dict(zip(CLASSES, zip(_COLORS, _MARKERS, strict=True), strict=True))
+    from astro_xlatent.model.posterior import Model
 
+__all__ = ["latent_directions", "plot_latents", "plot_pairs", "plot_traversal"]
 
-def _new_axes(ax, width=6.0, height=4.5):
-    """Give the axes, or those of a new figure outside pyplot's global state."""
-    if ax is not None:
-        return ax
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained").add_subplot()
+#: Positions along a latent, in standard deviations of the training population.
+STEPS = (-2, -1, 0, 1, 2)
+# From blue to red by way of gray, to be told apart by lightness as well.
+_STEP_COLORS = ("#08306b", "#4292c6", "#7f7f7f", "#f16913", "#7f2704")
 
 
-def _columns(table, *names):
-    """Columns of an enriched table as plain arrays, masked values as NaN."""
-    missing = [name for name in names if name not in table.colnames]
-    if missing:
-        msg = f"table lacks {', '.join(missing)}; make the columns with add_latents(table)"
-        raise TableError(msg)
-    values = []
-    for name in names:
-        column = np.ma.asarray(table[name])
-        values.append(column.filled(np.nan if column.dtype.kind == "f" else ""))
-    return values
+def latent_directions(table: Table) -> dict[str, np.ndarray]:
+    """
+    Directions in latent space that go with quantities an astronomer knows.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Enriched; a few hundred rows of all kinds.
+
+    Returns
+    -------
+    directions : dict of str to ndarray, shape (8,)
+        Unit vectors: the gradient of the linear least-squares fit of the
+        standardized quantity to the latents. ``"absorbed"``: log N_H;
+        ``"hard"``: log of the flux in 2-7 keV over that in 0.5-2 keV.
+        Quantities with fewer than 20 usable rows are left out.
+    """
+    latent, nh, soft, hard = columns(table, "xl_latent", "xl_nh", "xl_flux_05_2", "xl_flux_2_7")
+    found = {}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        quantities = {"absorbed": np.log10(nh), "hard": np.log10(hard / soft)}
+    for name, value in quantities.items():
+        good = np.isfinite(value) & np.isfinite(latent).all(axis=1)
+        if good.sum() >= 20 and np.ptp(value[good]) > 0:
+            design = np.column_stack([latent[good], np.ones(good.sum())])
+            gradient = np.linalg.lstsq(design, value[good], rcond=None)[0][:-1]
+            found[name] = gradient / max(np.linalg.norm(gradient), 1e-30)
+    return found
 
 
-def plot_latents(table, *, axes=(0, 1), color="class", ax=None):
+def _check_axes(axes):
+    if len(axes) != 2 or not all(i in range(N_LATENT) for i in axes):
+        msg = f"axes must be two of 0 to {N_LATENT - 1}, got {axes!r}"
+        raise ParameterError(msg)
+
+
+def plot_latents(
+    table: Table,
+    *,
+    axes: tuple[int, int] = (0, 1),
+    color: str = "class",
+    directions: bool = False,
+    background: Table | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """
     Draw the sources of an enriched table in two latent dimensions.
 
@@ -51,7 +84,11 @@ def plot_latents(table, *, axes=(0, 1), color="class", ax=None):
     axes : tuple of int, optional
         The two latent dimensions, each 0 to 7.
     color : {'class', 'nh'}, optional
-        Whether colour says the most probable class or the column density.
+        Whether color says the most probable class or the column density.
+    directions : bool, optional
+        Add arrows for `latent_directions`, of the background where there is one.
+    background : `~astropy.table.Table`, optional
+        Further sources of the same latent space, drawn small and pale beneath.
     ax : `~matplotlib.axes.Axes`, optional
         Where to draw; a new figure if not given.
 
@@ -67,77 +104,143 @@ def plot_latents(table, *, axes=(0, 1), color="class", ax=None):
     `~astro_xlatent.core.errors.TableError`
         If the table has not been enriched.
     """
-    if len(axes) != 2 or not all(i in range(N_LATENT) for i in axes):
-        msg = f"axes must be two of 0 to {N_LATENT - 1}, got {axes!r}"
-        raise ParameterError(msg)
+    _check_axes(axes)
     if color not in ("class", "nh"):
         msg = f"color must be 'class' or 'nh', got {color!r}"
         raise ParameterError(msg)
-    latent, label, nh = _columns(table, "xl_latent", "xl_class", "xl_nh")
+    latent, label, nh = columns(table, "xl_latent", "xl_class", "xl_nh")
     x, y = latent[:, axes[0]], latent[:, axes[1]]
-    ax = _new_axes(ax)
+    ax = new_axes(ax)
+    if background is not None:
+        below, below_label = columns(background, "xl_latent", "xl_class")
+        shades = [CLASS_STYLE.get(name, CLASS_STYLE["other"])[0] for name in below_label]
+        ax.scatter(below[:, axes[0]], below[:, axes[1]], s=4, c=shades, alpha=0.25, lw=0)
     if color == "class":
-        _scatter_classes(ax, x, y, label.astype(str))
+        draw_classes(ax, x, y, label)
     else:
         points = ax.scatter(x, y, c=np.log10(nh), s=14, cmap="viridis")
         ax.figure.colorbar(points, ax=ax, label=r"log $N_\mathrm{H}$ [cm$^{-2}$]")
+    if directions:
+        _draw_directions(ax, latent_directions(table if background is None else background), axes)
     ax.set_xlabel(f"latent {axes[0]}")
     ax.set_ylabel(f"latent {axes[1]}")
     return ax
 
 
-def _scatter_classes(ax, x, y, label):
-    """One marker and colour for each class that occurs."""
-    for name, (color, marker) in CLASS_STYLE.items():
-        here = label == name
-        if here.any():
-            ax.scatter(x[here], y[here], s=18, color=color, marker=marker, label=name)
-    if ax.collections:
-        ax.legend(title="class", fontsize="small")
+def _draw_directions(ax, directions, axes):
+    """Arrows from the middle; a direction that leads out of the plane has a short one."""
+    room = min(*map(abs, (*ax.get_xlim(), *ax.get_ylim())), 2.2)
+    for name, vector in directions.items():
+        tip = 0.9 * room * vector[list(axes)]
+        ax.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": "0.15", "lw": 1.4},
+                    annotation_clip=False)
+        ax.annotate(
+            name,
+            tip,
+            xytext=(np.sign(tip[0]) * 4, np.sign(tip[1]) * 4),
+            textcoords="offset points",
+            ha="left" if tip[0] > 0 else "right",
+            va="bottom" if tip[1] > 0 else "top",
+            annotation_clip=False,
+            fontsize="small",
+            bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 0.5},
+        )
 
 
-def plot_probabilities(table, *, names=None, ax=None):
+def plot_pairs(table: Table, *, latents: Sequence[int] = (0, 1, 2, 3), axes: Any = None) -> Any:
     """
-    Draw the class probabilities of each row as a stacked bar.
-
-    "None of these" is grey; the eight classes share the rest.
+    Draw each pair of some latents, colored by class.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-        With the columns that `~astro_xlatent.add_latents` makes; a few dozen
-        rows at most are legible. Masked rows give an empty bar.
-    names : sequence of str, optional
-        Labels of the rows; their numbers if not given.
-    ax : `~matplotlib.axes.Axes`, optional
+        Enriched; masked rows are left out.
+    latents : sequence of int, optional
+        At least two, each 0 to 7.
+    axes : ndarray of `~matplotlib.axes.Axes`, shape (n - 1, n - 1), optional
         Where to draw; a new figure if not given.
 
     Returns
     -------
-    ax : `~matplotlib.axes.Axes`
+    axes : ndarray of `~matplotlib.axes.Axes`, shape (n - 1, n - 1)
+        Those above the diagonal are off.
 
     Raises
     ------
     `~astro_xlatent.core.errors.ParameterError`
-        If ``names`` has another length than the table.
+        If fewer than two latents are asked for, or one that is none.
     `~astro_xlatent.core.errors.TableError`
         If the table has not been enriched.
     """
-    names = [str(i) for i in range(len(table))] if names is None else [str(n) for n in names]
-    if len(names) != len(table):
-        msg = f"names must hold one label for each of {len(table)} rows, got {len(names)}"
+    n = len(latents) - 1
+    if n < 1 or not all(i in range(N_LATENT) for i in latents):
+        msg = f"latents must be two or more of 0 to {N_LATENT - 1}, got {latents!r}"
         raise ParameterError(msg)
-    given, other = (np.nan_to_num(v) for v in _columns(table, "xl_class_prob", "xl_class_other"))
-    shares = np.column_stack([given * (1 - other[:, None]), other])
-    ax = _new_axes(ax, height=1.5 + 0.25 * len(table))
-    left = np.zeros(len(table))
-    colors = [color for color, _ in CLASS_STYLE.values()] + ["0.8"]
-    for share, label, color in zip(shares.T, [*CLASSES, "other"], colors, strict=True):
-        ax.barh(np.arange(len(table)), share, left=left, color=color, label=label)
-        left += share
-    ax.set_yticks(np.arange(len(table)), names)
-    ax.invert_yaxis()
-    ax.set_xlim(0, 1)
-    ax.set_xlabel("probability")
-    ax.legend(ncols=5, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    columns(table, "xl_latent", "xl_class")
+    if axes is None:
+        axes = new_axes(None, 1 + 2.2 * n, 1 + 2.2 * n).figure
+        axes.clear()
+        axes = axes.subplots(n, n, squeeze=False)
+    for i, j in np.ndindex(n, n):
+        if j > i:
+            axes[i, j].axis("off")
+            continue
+        plot_latents(table, axes=(latents[j], latents[i + 1]), ax=axes[i, j])
+        if axes[i, j].get_legend() is not None and (i, j) != (0, 0):
+            axes[i, j].get_legend().remove()
+        axes[i, j].label_outer()
+    if axes[0, 0].get_legend() is not None and n > 1:
+        axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1.05, 1.0), title="class", fontsize="small")
+    return axes
+
+
+def plot_traversal(
+    model: Model, latent: int = 0, *, steps: Sequence[float] = STEPS, ax: Axes | None = None
+) -> Axes:
+    """
+    Draw the decoded spectrum along one latent, all others at zero.
+
+    Parameters
+    ----------
+    model : `~astro_xlatent.model.posterior.Model`
+        From `~astro_xlatent.load_model`.
+    latent : int, optional
+        Which one, 0 to 7.
+    steps : sequence of float, optional
+        Positions, in standard deviations of the training population; five at most.
+    ax : `~matplotlib.axes.Axes`, optional
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+        E F(E) for one photon between 0.5 and 7 keV.
+
+    Raises
+    ------
+    `~astro_xlatent.core.errors.ParameterError`
+        If there is no such latent, or there are more than five steps.
+    """
+    if latent not in range(N_LATENT):
+        msg = f"latent must be one of 0 to {N_LATENT - 1}, got {latent!r}"
+        raise ParameterError(msg)
+    if not 1 <= len(steps) <= len(_STEP_COLORS):
+        msg = f"steps must hold one to {len(_STEP_COLORS)} positions, got {len(steps)}"
+        raise ParameterError(msg)
+    z = np.zeros((len(steps), N_LATENT))
+    z[:, latent] = steps
+    spectrum = model.decode(z).astype(float)
+    spectrum /= (spectrum @ band_weights([0.5], [7.0])[0])[:, None]
+    edges = np.geomspace(0.3, 10.0, 121)
+    shown = (spectrum * ENERGY_MID**2) @ band_weights(edges[:-1], edges[1:]).T / np.diff(edges)
+    ax = new_axes(ax, height=3.6)
+    for row, step, color in zip(shown, steps, _STEP_COLORS, strict=False):
+        ax.plot(
+            np.sqrt(edges[:-1] * edges[1:]), row, color=color, lw=1.4, label=f"{step:+g}" if step else "0"
+        )
+    ax.set_yscale("log")
+    top = np.quantile(shown, 0.99)
+    ax.set_ylim(2e-3 * top, 2 * top)
+    energy_axis(ax, 0.3, 10.0)
+    ax.set_ylabel(r"$E\,F(E)$ [keV]")
+    ax.legend(title=f"latent {latent}", fontsize="small")
     return ax

@@ -1,30 +1,50 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""A spectrum with the decoded and folded model."""
+"""A spectrum with what its latents mean: decoded, folded, with uncertainty and residuals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from astro_xlatent.core.errors import SpectrumError
+from astro_xlatent.core.errors import ParameterError, SpectrumError
+from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH, KEV_TO_ERG, band_weights
+from astro_xlatent.plotting.axes import COUNTS_COLOR, MODEL_COLOR, energy_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from astro_xlatent.model.posterior import Model
+    from astro_xlatent.spectra.spectrum import XraySpectrum
 
 __all__ = ["plot_spectrum"]
 
-
-def _grouped(counts, model, minimum):
-    """Starts of groups of neighbouring bins that hold at least a minimum of counts or of model."""
-    starts, total = [0], 0.0
-    for i, size in enumerate(np.maximum(counts, model)):
-        if total >= minimum:
-            starts.append(i)
-            total = 0.0
-        total += size
-    return np.array(starts)
+# Draws of the latents for the band of uncertainty, and the part of them that it holds.
+_N_DRAWS, _BAND = 200, (0.16, 0.84)
 
 
-def plot_spectrum(spectrum, model=None, *, min_counts=10, axes=None):
+@dataclass
+class _Reconstruction:
+    """Bins of one spectrum with what its latents predict in them; draws come first."""
+
+    e_lo: np.ndarray
+    e_hi: np.ndarray
+    counts: np.ndarray
+    background: np.ndarray
+    #: Source counts in every bin: posterior mean first, then draws.
+    source: np.ndarray
+    #: E F(E) in erg/cm2/s on the incident grid, in the same order.
+    flux: np.ndarray
+
+
+def plot_spectrum(spectrum: XraySpectrum, model: str | Model | None = None, *, quantity: str = "counts",
+                  min_counts: float = 10, axes: tuple[Axes, Axes] | None = None) -> tuple[Axes, Axes]:
     """
-    Draw counts with the reconstruction from the latents, and the residuals.
+    Draw a spectrum with the reconstruction from its latents, and the residuals.
 
     The decoded incident spectrum is folded with the spectrum's own response
-    and scaled to fit the counts; the background is added.
+    and scaled to the net counts; the band holds 68 % of draws from the latents' posterior.
 
     Parameters
     ----------
@@ -32,10 +52,14 @@ def plot_spectrum(spectrum, model=None, *, min_counts=10, axes=None):
         With a response.
     model : str or `~astro_xlatent.model.posterior.Model`, optional
         Model or its name; the default model if not given.
+    quantity : {'counts', 'flux'}, optional
+        Counts per keV with background, or the incident spectrum E F(E) in
+        erg/cm2/s. Points of the latter are net counts, unfolded with the
+        decoded spectrum: they lean on it.
     min_counts : int, optional
-        Neighbouring bins are drawn together until they hold so many counts.
+        Neighboring bins are drawn together until they hold so many counts.
     axes : tuple of two `~matplotlib.axes.Axes`, optional
-        For counts and residuals; a new figure if not given.
+        For spectrum and residuals; a new figure if not given.
 
     Returns
     -------
@@ -45,28 +69,85 @@ def plot_spectrum(spectrum, model=None, *, min_counts=10, axes=None):
     ------
     `~astro_xlatent.core.errors.SpectrumError`
         If the spectrum has no response.
+    `~astro_xlatent.core.errors.ParameterError`
+        If ``quantity`` is none of the two.
     """
-    bins, source = _reconstruct(spectrum, model)
-    expected = source + bins.background[0]
-    valid = bins.valid[0]
-    counts, expected = bins.counts[0][valid], expected[valid]
-    e_lo, e_hi = bins.e_lo[0][valid], bins.e_hi[0][valid]
-    starts = _grouped(counts, expected, min_counts)
-    ends = np.append(starts[1:], counts.size) - 1
-    low, high = e_lo[starts], e_hi[ends]
-    n, m = np.add.reduceat(counts, starts), np.add.reduceat(expected, starts)
-    top, bottom = _new_axes(axes)
-    middle, half, width = (low + high) / 2, (high - low) / 2, high - low
-    top.errorbar(middle, n / width, np.sqrt(n) / width, half, fmt=".", color="0.3", label="counts")
-    top.stairs(m / width, np.append(low, high[-1]), color="#0072B2", label="from the latents")
-    bottom.errorbar(middle, (n - m) / np.sqrt(np.maximum(m, 1e-9)), 1.0, half, fmt=".", color="0.3")
-    bottom.axhline(0, color="#0072B2")
-    _label(top, bottom)
+    if quantity not in ("counts", "flux"):
+        msg = f"quantity must be 'counts' or 'flux', got {quantity!r}"
+        raise ParameterError(msg)
+    found = _reconstruct(spectrum, model)
+    starts = _grouped(found.counts, found.source[0] + found.background, min_counts)
+    low, high = found.e_lo[starts], found.e_hi[np.append(starts[1:], found.counts.size) - 1]
+    n, b = (np.add.reduceat(x, starts) for x in (found.counts, found.background))
+    source = np.add.reduceat(found.source, starts, axis=1)
+    top, bottom = _two_axes(axes)
+    (_draw_counts if quantity == "counts" else _draw_flux)(top, found, low, high, n, b, source)
+    expected = source[0] + b
+    middle, half = (low + high) / 2, (high - low) / 2
+    bottom.errorbar(middle, (n - expected) / np.sqrt(np.maximum(expected, 1e-9)), 1.0, half, fmt=".",
+                    color=COUNTS_COLOR)
+    bottom.axhline(0, color=MODEL_COLOR)
+    bottom.set_ylabel(r"$(n - m)/\sqrt{m}$")
+    top.set_xscale("log")
+    top.set_yscale("log")
+    energy_axis(bottom, low[0], high[-1])
+    top.legend(fontsize="small")
     return top, bottom
 
 
+def _draw_counts(top, found, low, high, n, b, source):
+    """Counts per keV: what was measured, what the latents mean with background, background."""
+    width, edges = high - low, np.append(low, high[-1])
+    floor, ceiling = np.quantile((source + b) / width, _BAND, axis=0)
+    top.errorbar((low + high) / 2, n / width, np.sqrt(n) / width, width / 2, fmt=".", color=COUNTS_COLOR,
+                 label="counts", zorder=3)
+    top.stairs((source[0] + b) / width, edges, color=MODEL_COLOR, label="from the latents")
+    top.stairs(ceiling, edges, baseline=floor, fill=True, color=MODEL_COLOR, alpha=0.25, label="68 %")
+    if b.any():
+        top.stairs(b / width, edges, color="#888888", ls=":", label="background")
+    top.set_ylabel("counts / keV")
+
+
+def _draw_flux(top, found, low, high, n, b, source):
+    """E F(E) that arrives: the decoded spectrum, and net counts unfolded with it."""
+    shown = (ENERGY_MID >= low[0]) & (ENERGY_MID <= high[-1])
+    floor, ceiling = np.quantile(found.flux, _BAND, axis=0)
+    top.plot(ENERGY_MID[shown], found.flux[0][shown], color=MODEL_COLOR, label="from the latents")
+    top.fill_between(ENERGY_MID[shown], floor[shown], ceiling[shown], color=MODEL_COLOR, alpha=0.25, lw=0,
+                     label="68 %")
+    weights = band_weights(low, high) * ENERGY_WIDTH
+    mean = (weights @ found.flux[0]) / weights.sum(axis=1)
+    scale = mean / np.maximum(source[0], 1e-30)
+    # Groups in which little is expected unfold to anything.
+    good = source[0] > 0.01 * source[0].max()
+    top.errorbar(
+        ((low + high) / 2)[good],
+        ((n - b) * scale)[good],
+        (np.sqrt(n) * scale)[good],
+        ((high - low) / 2)[good],
+        fmt=".",
+        color=COUNTS_COLOR,
+        label="net counts, unfolded",
+        zorder=3,
+    )
+    peak = found.flux[0][shown].max()
+    top.set_ylim(3e-3 * peak, 3 * peak)
+    top.set_ylabel(r"$E\,F(E)$ [erg cm$^{-2}$ s$^{-1}$]")
+
+
+def _grouped(counts, model, minimum):
+    """Starts of groups of neighboring bins that hold at least a minimum of counts or of model."""
+    starts, total = [0], 0.0
+    for i, size in enumerate(np.maximum(counts, model)):
+        if total >= minimum:
+            starts.append(i)
+            total = 0.0
+        total += size
+    return np.array(starts)
+
+
 def _reconstruct(spectrum, model):
-    """Bins of a spectrum, and the source counts in them that its latents mean."""
+    """What the latents of a spectrum predict, with draws of their posterior."""
     from astro_xlatent.model.pretrained import load_model
     from astro_xlatent.spectra.binning import bins_from_spectra
 
@@ -75,13 +156,20 @@ def _reconstruct(spectrum, model):
         raise SpectrumError(msg)
     model = load_model(model) if model is None or isinstance(model, str) else model
     bins, matrices = bins_from_spectra([spectrum])
-    incident = model.decode(model.infer(bins, matrices).latent)[0]
-    folded = matrices[0] @ incident
-    net = max(float(bins.net_counts[0]), 0.0)
-    return bins, folded * net / max(float(folded[bins.valid[0]].sum()), 1e-300)
+    posterior = model.infer(bins, matrices)
+    draws = np.random.default_rng(0).multivariate_normal(
+        posterior.latent[0], posterior.latent_cov[0], _N_DRAWS
+    )
+    incident = model.decode(np.vstack([posterior.latent[:1], draws])).astype(float)
+    valid = bins.valid[0]
+    folded = incident @ np.asarray(matrices[0], float).T[:, valid]
+    norm = max(float(bins.net_counts[0]), 0.0) / np.maximum(folded.sum(axis=1, keepdims=True), 1e-300)
+    flux = norm * incident * ENERGY_MID**2 / ENERGY_WIDTH * KEV_TO_ERG
+    return _Reconstruction(bins.e_lo[0][valid], bins.e_hi[0][valid], bins.counts[0][valid],
+                           bins.background[0][valid], folded * norm, flux)
 
 
-def _new_axes(axes):
+def _two_axes(axes):
     """Give the axes, or two of a new figure outside pyplot's global state."""
     if axes is not None:
         return axes
@@ -89,16 +177,3 @@ def _new_axes(axes):
 
     figure = Figure(figsize=(6.5, 5), layout="constrained")
     return figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-
-
-def _label(top, bottom):
-    """Scales, labels and legend."""
-    top.set_xscale("log")
-    top.set_yscale("log")
-    top.set_ylabel("counts / keV")
-    top.legend()
-    bottom.set_xlabel("energy [keV]")
-    bottom.set_ylabel(r"$(n - m)/\sqrt{m}$")
-    ticks = [0.3, 0.5, 1, 2, 5, 10]
-    bottom.set_xticks(ticks, [f"{t:g}" for t in ticks])
-    bottom.minorticks_off()

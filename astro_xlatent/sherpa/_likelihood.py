@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from astro_xlatent.model.importance import Likelihood
 from astro_xlatent.sherpa._session import noticed_channels, pha_data, spectrum_of
 from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.bins import floored_background
@@ -15,59 +15,7 @@ from astro_xlatent.spectra.bins import floored_background
 if TYPE_CHECKING:
     from sherpa.astro.ui.utils import Session
 
-__all__ = ["Likelihood", "likelihood_of"]
-
-
-@dataclass
-class Likelihood:
-    """
-    Counts, background and response in the session's own bins.
-
-    Attributes
-    ----------
-    counts, background : ndarray, shape (n_bins,)
-        Observed, and expected from background.
-    matrix : ndarray of float32, shape (n_bins, n_energy)
-        cm2 s.
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        The same data on the fine grid, for the encoder.
-    fine_matrix : ndarray of float32, shape (1, n_fine, n_energy)
-        Its folding matrix.
-    """
-
-    counts: np.ndarray
-    background: np.ndarray
-    matrix: np.ndarray
-    bins: object
-    fine_matrix: np.ndarray
-
-    def statistic(self, spectrum: np.ndarray, norm: np.ndarray) -> np.ndarray:
-        """
-        C-statistic of incident spectra.
-
-        Parameters
-        ----------
-        spectrum : ndarray, shape (n, n_energy)
-            Photons per bin of the incident grid.
-        norm : ndarray, shape (n,)
-            Their normalisations.
-
-        Returns
-        -------
-        statistic : ndarray, shape (n,)
-            Sherpa's ``cstat``.
-        """
-        filled = self.counts > 0
-        n = self.counts[filled]
-        # Bins without counts matter by the sum of their model alone.
-        total = norm * (spectrum @ self.matrix.sum(axis=0, dtype=float)) + self.background.sum()
-        source = (spectrum.astype(np.float32) @ self.matrix[filled].T).astype(float)
-        model = np.maximum(norm[:, None] * source + self.background[filled], 1e-25)
-        return 2 * (total - n.sum() + (n * np.log(n / model)).sum(axis=1))
-
-    def fine_fold(self, spectrum: np.ndarray) -> np.ndarray:
-        """Source counts on the fine grid, shape (n, n_fine)."""
-        return (spectrum.astype(np.float32) @ self.fine_matrix[0].T).astype(float)
+__all__ = ["likelihood_of"]
 
 
 def likelihood_of(id: int | str, session: Session) -> Likelihood:

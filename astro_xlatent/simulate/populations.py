@@ -29,7 +29,8 @@ from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, N_ENERGY
 from astro_xlatent.simulate.families import binaries, compact, extragalactic, stars
 from astro_xlatent.simulate.families.generic import generic
 from astro_xlatent.simulate.families.parameters import check_parameters, class_parameters
-from astro_xlatent.simulate.truth import absorb, band_fluxes, equivalent_column
+from astro_xlatent.physics.bestfit import equivalent_column
+from astro_xlatent.simulate.truth import absorb, band_fluxes
 
 __all__ = ["CLASSES", "FAMILIES", "Sources", "draw_generic", "draw_sources"]
 
@@ -83,7 +84,7 @@ class Sources:
     class_index : ndarray of int64, shape (n,)
         Index into `CLASSES`, -1 for generic sources.
     truth : dict of ndarray, shape (n,)
-        ``nh`` (z = 0 equivalent, see `astro_xlatent.simulate.truth`),
+        ``nh`` (z = 0 equivalent, see `astro_xlatent.physics.bestfit`),
         ``nh_gal``, ``nh_int`` in 1/cm2, ``redshift``, ``photon_index``
         and ``kt`` (keV; NaN where there is none), ``family`` (index into
         `FAMILIES`), absorbed ``flux_*`` in erg/cm2/s for this normalisation.

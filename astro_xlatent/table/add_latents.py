@@ -18,14 +18,18 @@ from numpy.typing import ArrayLike
 from astro_xlatent.compare.observations import source_numbers
 from astro_xlatent.core.columns import COLUMNS, own_columns
 from astro_xlatent.core.errors import MissionError, TableError
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.core.provenance import provenance_meta
 from astro_xlatent.missions.base import Mission, get_mission, identify_mission
+from astro_xlatent.model.checks import unmodelled
 from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.pretrained import load_model
+from astro_xlatent.model.refined import refine_posterior
 from astro_xlatent.spectra.spectrum import XraySpectrum
 from astro_xlatent.table.collect import EnrichedColumns
+from astro_xlatent.table.evidence import Evidence
 from astro_xlatent.table.frames import open_table
-from astro_xlatent.table.prior import class_prior, prior_name
+from astro_xlatent.table.prior import class_prior, prior_flags, prior_name
 from astro_xlatent.table.sources import measure
 
 __all__ = ["add_latents", "predict_spectra"]
@@ -36,8 +40,10 @@ TableLike = TypeVar("TableLike")
 
 def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | None = None, *,
                 mission: str | Mission | type[Mission] | None = None, model: str | Path | Model | None = None,
-                prior: str | Mapping[str, float] | ArrayLike | None = None, include: str | Sequence[str] = (),
-                group_by: str | None = None, replace: bool = False, progress: bool = False) -> TableLike:
+                prior: str | Mapping[str, float] | ArrayLike | None = None,
+                evidence: str | Sequence[str] | None = None, include: str | Sequence[str] = (),
+                group_by: str | None = None, refine: bool = False, checks: bool = False, replace: bool = False,
+                progress: bool = False) -> TableLike:
     """
     Add latents, class, N_H, fluxes and quality to every row of a table.
 
@@ -58,12 +64,19 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
         columns do not tell.
     model : str, path-like or Model, optional
         See `load_model`.
-    prior : None, 'galactic', mapping or array_like, optional
-        Class prior. None: all nine classes alike. ``"galactic"``: from the
-        columns ``ra`` and ``dec`` (degrees), or a `SkyCoord` column, and the flux, fitted on sources
-        that the literature has classified. A mapping from class name
+    prior : None, 'survey', mapping or array_like, optional
+        Class prior. None: all nine classes alike. ``"survey"``: what a source
+        of this flux at this position is expected to be, from published
+        number counts (`~astro_xlatent.model.priors.survey_weights`), with
+        columns ``ra`` and ``dec`` (degrees), or a `SkyCoord` column, and ``nh_gal``
+        where it is known. A mapping from class name
         to weight (classes left out get 0). An array of shape (9,) or
         (n, 9), or (n, 8) without "other". Weights need not be normalised.
+    evidence : None, 'xray', 'counterparts', 'all', or sequence of str, optional
+        What else counts for the class: columns of the row itself (flux,
+        position, ``nh_gal``, variability), columns of counterparts (Gaia,
+        2MASS, WISE), both, or groups by name (`pieces_of`). The class by the
+        spectrum alone is then in ``xl_class_spectrum``.
     include : str or sequence of str, optional
         Optional columns to add, such as ``"xl_latent_cov"``.
     group_by : str, optional
@@ -73,6 +86,14 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
         its observations multiplied and the prior entered once. See the notes.
     replace : bool, optional
         Replace the columns that an earlier run has added to the table.
+    refine : bool, optional
+        Correct latents, N_H, photon index and fluxes by the exact likelihood of the
+        counts, and add ``xl_ess``, see `~astro_xlatent.model.refined`; takes
+        seconds a row.
+    checks : bool, optional
+        Look in spectra for lines, a shifted energy scale, scatter and soft
+        excesses that no latents describe, see `~astro_xlatent.model.checks`; named in
+        ``xl_reason`` and flagged ``UNMODELLED``.
     progress : bool, optional
         Show a progress bar.
 
@@ -124,20 +145,28 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
     """
     table, hand_back = open_table(table)
     include = _check_columns(table, include, replace)
+    include = (*include, "xl_ess") if refine else include
     source = None if group_by is None else source_numbers(table, group_by)[1]
     model = load_model(model)
     mission = _choose_mission(table, mission, spectra)
-    weights = class_prior(table, prior, model)
-    columns = EnrichedColumns(len(table), model, weights, include, joint=source is not None)
+    weights = class_prior(table, prior)
+    columns = EnrichedColumns(len(table), model, weights, include, joint=source is not None,
+                              evidence=None if evidence is None else Evidence(table, evidence, prior))
     with _progress_bar(len(table), progress) as bar:
         for chunk in measure(table, spectra, mission):
-            columns.take(chunk, model.infer(chunk.bins, chunk.matrices) if len(chunk.bins) else None)
+            posterior = model.infer(chunk.bins, chunk.matrices) if len(chunk.bins) else None
+            if refine and posterior is not None:
+                posterior = refine_posterior(model, posterior, chunk.bins, chunk.matrices)
+            columns.take(chunk, posterior)
+            if checks and chunk.matrices is not None:
+                columns.note(chunk, Flag.UNMODELLED, unmodelled(model, posterior, chunk.bins, chunk.matrices))
             bar.update(len(chunk.rows))
+    columns.flags |= prior_flags(table, prior)
     if source is not None:
         columns.join(source)
     return hand_back(columns.columns(), provenance_meta(
         f"{model.name}-{model.version}", model.sha256, latent_space=model.latent_space,
-        prior=prior_name(prior), device=str(model.device)))
+        prior=prior_name(prior, evidence), device=str(model.device)))
 
 
 def predict_spectra(paths: Sequence[str | Path | XraySpectrum], *, model: str | Path | Model | None = None,

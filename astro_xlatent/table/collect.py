@@ -54,11 +54,16 @@ class EnrichedColumns:
         Optional columns.
     joint : bool, optional
         Keep what `join` needs.
+    evidence : `~astro_xlatent.table.evidence.Evidence`, optional
+        Beside the spectrum.
     """
 
-    def __init__(self, n_rows: int, model, prior: Callable, include: Sequence[str] = (), joint: bool = False):
+    def __init__(self, n_rows: int, model, prior: Callable, include: Sequence[str] = (), joint: bool = False,
+                 evidence=None):
         self.model = model
         self.prior = prior
+        self.evidence = evidence
+        include = include if evidence is None else (*include, "xl_class_spectrum")
         self.flags = np.full(n_rows, int(Flag.NO_DATA), np.int64)
         self.reasons = np.full(n_rows, "", object)
         self.measured = np.zeros(n_rows, bool)
@@ -68,7 +73,8 @@ class EnrichedColumns:
                        if name not in _OWN_COLUMNS and (name in include or not spec.optional)]
         kept = [*self.wanted, "xl_latent_cov"] if joint else self.wanted
         # numpy sizes strings beforehand: the longest class, and all of them joined by commas.
-        strings = {"xl_class": f"U{max(map(len, model.classes))}",
+        longest = f"U{max(map(len, model.classes))}"
+        strings = {"xl_class": longest, "xl_class_spectrum": longest,
                    "xl_class_set": f"U{len(','.join(model.classes))}"}
         self.values = {name: np.zeros((n_rows, *COLUMNS[name].shape), strings.get(name, COLUMNS[name].dtype))
                        for name in dict.fromkeys(kept)}
@@ -94,11 +100,40 @@ class EnrichedColumns:
         self.detected[rows] = posterior.detected
         self.flags[rows] |= quality_flags(chunk, posterior, self.model)
         weights = self.prior(rows, posterior.flux["05_2"][:, 1] + posterior.flux["2_7"][:, 1])
+        weights = weights * self._weigh(rows, posterior)
         if self.weights is not None:
             self.weights[rows] = weights
         probability = apply_prior(posterior.class_prob, weights)
         for name, values in posterior_values(posterior, probability, self.model.classes, self.values).items():
             self.values[name][rows] = values
+
+    def note(self, chunk: Chunk, flag: Flag, reasons: Sequence[str]) -> None:
+        """
+        Flag the measured rows of a chunk for which there is a reason, and say it.
+
+        Parameters
+        ----------
+        chunk : `~astro_xlatent.table.sources.Chunk`
+            Taken before.
+        flag : Flag
+        reasons : sequence of str
+            One a measured row; empty for none.
+        """
+        for row, reason in zip(chunk.rows[chunk.measured], reasons, strict=True):
+            if reason:
+                self.flags[row] |= int(flag)
+                self.reasons[row] = "; ".join(filter(None, (self.reasons[row], reason)))
+
+    def _weigh(self, rows, posterior):
+        """What evidence makes of the classes' weights; flags and columns of it are noted."""
+        if self.evidence is None:
+            return 1.0
+        flux = posterior.flux["05_2"][:, 1] + posterior.flux["2_7"][:, 1]
+        found = self.evidence.weigh(rows, posterior.class_prob, flux, posterior.nh_quantiles([0.5])[:, 0])
+        self.flags[rows] |= found.flags
+        if "xl_class_evidence" in self.values:
+            self.values["xl_class_evidence"][rows] = found.log_odds
+        return found.weights
 
     def join(self, source: np.ndarray) -> None:
         """
@@ -203,10 +238,12 @@ def posterior_values(posterior: Posterior, probability: np.ndarray, classes: Seq
         By column name, those of ``wanted`` only.
     """
     values = class_values(probability, classes) | {
+        "xl_class_spectrum": np.array(classes)[posterior.class_prob.argmax(axis=1)],
         "xl_latent": posterior.latent,
         "xl_latent_err": np.sqrt(np.diagonal(posterior.latent_cov, axis1=1, axis2=2)),
         "xl_latent_cov": posterior.latent_cov,
         "xl_gof": posterior.gof,
+        "xl_ess": getattr(posterior, "ess", np.full(len(posterior), np.nan)),
         "xl_outlier": posterior.outlier,
     }
     if "xl_class_set" in wanted:

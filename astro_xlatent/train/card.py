@@ -26,8 +26,8 @@ parameters from the literature, some of them adjusted within the literature's ra
 of real Chandra sources in one half of the sky (the MATCH fields), and a share of generic mixtures,
 observed through {instruments} responses (real ARF and RMF files and the curves shipped with the
 package) with simulated background and Poisson noise, {imperfections}.
-No real spectrum and no real catalogue row was trained on. The galactic class prior alone was fitted
-on literature classes (Yang et al. 2022, ApJ 941, 104), in MATCH fields.
+No real spectrum and no real catalogue row was trained on. Evidence beside the spectrum, which is off by
+default, has a card of its own.
 
 **Training.** {teacher_steps} steps of the teacher, {encoder_steps} steps of the encoder of
 {rows} observations each; seed {seed}. Calibration: {calibration} simulated observations of each

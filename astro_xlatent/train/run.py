@@ -38,9 +38,8 @@ def train(data, output, settings=None, *, instruments=None, resume=False, finish
     Parameters
     ----------
     data : path-like or None
-        Folder with real ARF and RMF files, and labelled sources in
-        ``labels/`` for the galactic prior. The shipped response curves are
-        used besides; if None, alone, and there is no galactic prior.
+        Folder with real ARF and RMF files. The shipped response curves are
+        used besides; if None, alone.
     output : path-like
         Folder of the run: settings, log, checkpoints and, at the end, ``model/``.
     settings : `~astro_xlatent.train.settings.Settings`, optional
@@ -102,7 +101,7 @@ def train(data, output, settings=None, *, instruments=None, resume=False, finish
     if not settings.calibration_batches:
         log("trained; calibration_batches is 0: give a number and resume=True (--resume) to make the model")
         return None
-    return _make_model(settings, step, (encoder, decoder, teacher), recipe, prepared, data, output, log)
+    return _make_model(settings, step, (encoder, decoder, teacher), recipe, prepared, output, log)
 
 
 def prepare_instruments(path, data=None, log=print):
@@ -182,7 +181,7 @@ def _teacher(settings, start, instruments, output, log):
     return load_modules(config, path, ("teacher", "decoder"))
 
 
-def _make_model(settings, step, networks, recipe, instruments, data, output, log):
+def _make_model(settings, step, networks, recipe, instruments, output, log):
     """Calibrate and export."""
     if not settings.latent_space:
         digest = hashlib.sha256((output / "teacher.safetensors").read_bytes()).hexdigest()
@@ -190,8 +189,4 @@ def _make_model(settings, step, networks, recipe, instruments, data, output, log
     modules = dict(zip(("encoder", "decoder", "teacher"), networks, strict=True))
     replace_file(output / NETWORKS, lambda p: save_tensors(p, modules))
     tables = calibrate(output, recipe, settings, log)
-    if data is not None and (Path(data) / "labels").is_dir():
-        from astro_xlatent.train.galactic import match_prior
-
-        tables["galactic_prior"] = match_prior(data)
     return export_model(output / "model", settings, step, modules, tables, instruments, log)

@@ -16,6 +16,7 @@ from astro_xlatent.core.numbers import random_stream
 from astro_xlatent.core.errors import ParameterError
 from benchmarks.studies.oddities import TESTED, TUNING, Oddity, shift_gain
 from astro_xlatent.evaluate.results import Number, Results
+from astro_xlatent.model.checks import CHECKS, check_spectra
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["detection_numbers", "evaluate_guard_rails", "gain_numbers", "observe_oddity", "optimal_power",
@@ -143,6 +144,8 @@ def _statistics(model, bins, matrices):
     fit = {name: getattr(posterior, name) for name in ("gof", "run", "distance")}
     parts = model.calibration.oddness("spectra", bins.net_counts, posterior.latent, posterior.latent_cov, fit)
     found = {"xl_outlier": posterior.outlier} | {f"its part {name}": p for name, p in parts.items()}
+    checked = check_spectra(model.decode, model.best_fit(bins, posterior.latent, matrices)[0], bins, matrices)
+    found |= {f"check {name}": checked[name] for name in CHECKS}
     return {name: np.where(np.isfinite(p), p, 1.0) for name, p in found.items()}
 
 
@@ -197,6 +200,21 @@ def _thresholds(p_values):
     return {name: float(np.quantile(p, FALSE_ALARMS)) for name, p in p_values.items()}
 
 
+def _separation(p_odd, p_ordinary):
+    """Area under the receiver's curve of two sets of p-values, ties counted half."""
+    below = p_odd[:, None] < p_ordinary
+    return float(below.mean() + 0.5 * (p_odd[:, None] == p_ordinary).mean())
+
+
+def uniformity_numbers(p_values, subset):
+    """Kolmogorov and Smirnov's p-values of the checks of ordinary rows against a uniform distribution."""
+    from scipy.stats import kstest
+
+    return [Number.of("guard rails: are p-values uniform on ordinary simulations (KS p)", statistic, statistic,
+                      subset, len(p), kstest(p, "uniform").pvalue)
+            for statistic, p in p_values.items() if statistic.startswith(("check", "xl_outlier"))]
+
+
 def _range_name(counts_range):
     return f"{counts_range[0]:.0f}-{counts_range[1]:.0f} counts"
 
@@ -224,12 +242,16 @@ def gain_numbers(model, instruments, n, rng):
     for counts_range in GAIN_RANGES:
         subset = _range_name(counts_range)
         ordinary, matrices, _ = observe_oddity(None, n, instruments, rng, counts_range)
-        threshold = _thresholds(_statistics(model, ordinary, matrices))["xl_outlier"]
+        p_ordinary = _statistics(model, ordinary, matrices)
+        thresholds = _thresholds(p_ordinary)
         bins, matrices, expected = observe_oddity(shifted, n, instruments, rng, counts_range)
-        value, interval = share_of(_statistics(model, bins, matrices)["xl_outlier"] <= threshold)
+        p_values = _statistics(model, bins, matrices)
         power = optimal_power(expected, bins.valid)
+        for statistic in ("xl_outlier", "check gain"):
+            value, interval = share_of(p_values[statistic] <= thresholds[statistic])
+            numbers.append(Number.of(section, "detected", statistic, subset, len(bins), value, interval))
         numbers += [
-            Number.of(section, "detected", "xl_outlier", subset, len(bins), value, interval),
+            *uniformity_numbers(p_ordinary, subset),
             Number.of(section, "detected", "oracle of both hypotheses", subset, len(bins), power.mean()),
         ]
     return numbers
@@ -314,6 +336,9 @@ def evaluate_guard_rails(model, instruments, n=250, seed=1, *, tuning=False, dat
             bins, matrices, expected = observe_oddity(oddity, n, instruments, rng, counts_range)
             p_values = _statistics(model, bins, matrices)
             results.add(detection_numbers(name, subset, p_values, thresholds))
+            results.add([Number.of("guard rails: separation from ordinary rows (AUC)", name, statistic, subset,
+                                   len(p), _separation(p, ordinary[statistic]))
+                         for statistic, p in p_values.items() if not statistic.startswith("its part")])
             detected.setdefault(name, []).append(p_values["xl_outlier"] <= thresholds["xl_outlier"])
             if oddity.oracle:
                 power = optimal_power(expected, bins.valid)

@@ -118,6 +118,20 @@ def _line(energy, width, equivalent_width):
     return draw
 
 
+def _soft_excess(spectra, rng):
+    """A blackbody of 0.08-0.15 keV with 0.3 to 1 of the source's photons in 0.5-2 keV, not absorbed."""
+    n = len(spectra)
+    soft = ENERGY_MID**2 / np.expm1(ENERGY_MID / rng.uniform(0.08, 0.15, (n, 1)))
+    band = (ENERGY_MID > 0.5) & (ENERGY_MID < 2.0)
+    ratio = log_uniform(rng, n, 0.3, 1.0) * spectra[:, band].sum(axis=1) / soft[:, band].sum(axis=1)
+    return (spectra + ratio[:, None] * soft).astype(np.float32)
+
+
+def _uneven(bins, rng):
+    """Counts of every bin scattered by 20 % more than Poisson noise."""
+    return replace(bins, counts=np.rint(bins.counts * rng.normal(1.0, 0.2, bins.counts.shape).clip(0)))
+
+
 def _blend(spectra, rng):
     """Add to every source another one of any class, of 0.3 to 3 times its photons."""
     other = draw_sources(rng.integers(8, size=len(spectra)), rng).spectrum
@@ -221,6 +235,9 @@ TESTED = {
     "SNR, Si-group ejecta": Oddity("Si, S, Ar, Ca 8-30 solar", _ejecta(("Si", "S", "Ar", "Ca"), 0.7, 2.5)),
     "SNR, O-group ejecta": Oddity("O, Ne, Mg 8-30 solar", _ejecta(("O", "Ne", "Mg"), 0.3, 1.2)),
     "2 keV line, EW 200 eV": Oddity("narrow line on any source", _line(2.0, 0.01, 0.2), oracle=True),
+    "3.3 keV line, EW 150 eV": Oddity("narrow line on any source", _line(3.3, 0.01, 0.15), oracle=True),
+    "soft excess": Oddity("blackbody in front of an absorbed source", _soft_excess, oracle=True),
+    "20 % excess scatter": Oddity("bins uneven", counts=_uneven),
     "gain 3 % high": Oddity("gain", response=lambda i, rng: shift_gain(i.matrix, 1.03), oracle=True),
     "gain 3 % low": Oddity("gain", response=lambda i, rng: shift_gain(i.matrix, 0.97), oracle=True),
     "pile-up, 20 % of events": Oddity("pairs read as one event", counts=_piled_up),

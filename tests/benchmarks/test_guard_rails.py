@@ -6,6 +6,7 @@ import pytest
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.model.calibration import WEIGHTS
+from astro_xlatent.model.checks import CHECKS
 from astro_xlatent.physics.emission import powerlaw
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
 from astro_xlatent.simulate.populations import draw_sources
@@ -132,7 +133,7 @@ def test_whole_run(random_model, instruments, monkeypatch, tmp_path):
     found = results.find("guard rails: detected at 5 % false alarms")
     assert {(n.quantity, n.subset) for n in found} == {
         (name, subset) for name in some for subset in ("1000-3000 counts", "3000-10000 counts")}
-    parts = {"xl_outlier", *(f"its part {name}" for name in WEIGHTS)}
+    parts = {"xl_outlier", *(f"its part {name}" for name in WEIGHTS), *(f"check {name}" for name in CHECKS)}
     assert {n.method for n in found if n.quantity == some[1]} == parts
     assert {n.method for n in found if n.quantity == some[0]} == parts | {"oracle of both hypotheses"}
     together = results.find("guard rails: detected at 5 % false alarms, 1000-10000 counts")
@@ -140,7 +141,9 @@ def test_whole_run(random_model, instruments, monkeypatch, tmp_path):
     assert all(0 <= n.value <= 1 for n in found)
     assert len(results.find("guard rails: false alarms")) == 2
     assert {n.method for n in results.find("guard rails: gain shift of 3%, at 5 % false alarms")} == {
-        "xl_outlier", "oracle of both hypotheses"}
+        "xl_outlier", "check gain", "oracle of both hypotheses"}
+    uniform = results.find("guard rails: are p-values uniform on ordinary simulations (KS p)")
+    assert {n.method for n in uniform} == {"xl_outlier", *(f"check {name}" for name in CHECKS)}
     results.write(tmp_path / "rails.json")
 
 

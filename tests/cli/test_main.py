@@ -74,14 +74,14 @@ def test_enrich_hands_options_on(calls, table, tmp_path):
     base = ["enrich", table, "-o", tmp_path / "o.ecsv", "--overwrite", "--no-progress"]
     assert run(*base) == 0
     assert run(*base, "--spectra", tmp_path, "--mission", "csc", "--prior", prior) == 0
-    assert run(*base, "--spectra", "pha", "--model", "m-1", "--prior", "galactic") == 0
+    assert run(*base, "--spectra", "pha", "--model", "m-1", "--prior", "survey") == 0
     assert run(*base, "--group-by", "pha") == 0
     common = {"mission": None, "model": None, "prior": None, "progress": False, "group_by": None,
-              "overwrite": False}
+              "evidence": None, "replace": False}
     assert calls == [
         (None, common),
         (tmp_path, {**common, "mission": "csc", "prior": {"AGN": 1.0}}),
-        ("pha", {**common, "model": "m-1", "prior": "galactic"}),
+        ("pha", {**common, "model": "m-1", "prior": "survey"}),
         (None, {**common, "group_by": "pha"})]
 
 
@@ -98,7 +98,7 @@ def test_existing_output_stops_before_work(calls, table, tmp_path, capsys):
 @pytest.mark.parametrize(("args", "message"), [
     (["IN", "-o", "out.txt"], "allowed: .fits"),
     (["in.dat", "-o", "out.fits"], "allowed: .fits"),
-    (["IN", "-o", "out.fits", "--prior", "flat"], "--prior must be none, galactic or a .json"),
+    (["IN", "-o", "out.fits", "--prior", "flat"], "--prior must be none, survey or a .json"),
     (["IN", "-o", "out.fits", "--prior", "missing.json"], "cannot be read as JSON"),
     (["IN", "-o", "out.fits", "--spectra", "nowhere"], "neither a folder nor a column; columns: ra, pha"),
     (["IN"], "required: -o"),

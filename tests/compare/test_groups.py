@@ -116,9 +116,9 @@ def test_prior_by_row(detections, random_model):
         assert mixed["xl_class_other"][0] == pytest.approx((expected / expected.sum())[8], rel=1e-3)
 
 
-def test_galactic_prior_gives_classes(detections):
+def test_survey_prior_gives_classes(detections):
     """The prior by position can be divided out, as its weights are known here."""
-    grouped = add_latents(detections, prior="galactic", group_by="name")
+    grouped = add_latents(detections, prior="survey", group_by="name")
     assert not np.ma.getmaskarray(grouped["xl_class_prob"]).any()
     for source in "abcd":
         assert len(set(grouped["xl_class_other"][grouped["name"] == source])) == 1

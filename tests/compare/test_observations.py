@@ -188,10 +188,10 @@ def test_group_latents_empty():
     assert len(group_latents(table[:0])) == 0
 
 
-def test_galactic_prior_gives_no_classes():
+def test_survey_prior_gives_no_classes():
     """A prior that differs from row to row cannot be divided out."""
     table = make_enriched(4)
-    table.meta["XLPRIOR"] = "galactic"
+    table.meta["XLPRIOR"] = "survey"
     assert "xl_class" not in group_latents(table).colnames
     assert "xl_class" in group_latents(table, class_weights=np.ones(9)).colnames
 

@@ -13,7 +13,7 @@ from astro_xlatent.core.provenance import PROVENANCE_KEYS, check_latent_space, p
 
 def test_keys_fit_a_fits_header():
     """Every key is a plain FITS keyword and every value fits a card without a warning."""
-    meta = provenance_meta("model-1", "0" * 64, latent_space="1", prior="galactic")
+    meta = provenance_meta("model-1", "0" * 64, latent_space="1", prior="survey")
     header = fits.Header()
     for key, value in meta.items():
         header[key] = value

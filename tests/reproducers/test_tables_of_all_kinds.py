@@ -99,7 +99,7 @@ def test_position_column():
     coords = table.copy()
     table["ra"], table["dec"] = ra, dec
     coords["position"] = SkyCoord(ra * u.deg, dec * u.deg).galactic
-    one, other = (add_latents(t, prior="galactic") for t in (table, coords))
+    one, other = (add_latents(t, prior="survey") for t in (table, coords))
     np.testing.assert_allclose(one["xl_class_prob"], other["xl_class_prob"], rtol=1e-4)
 
 
@@ -114,4 +114,4 @@ def test_columns_that_differ_by_case(call, random_model):
     else:
         table.rename_column("flux_aper_s", "Flux_aper_s")
     with pytest.raises(TableError, match="differ only by case"):
-        add_latents(table, prior="galactic" if call == "prior" else None)
+        add_latents(table, prior="survey" if call == "prior" else None)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from astro_xlatent.core.errors import ParameterError, SpectrumError, XlatentWarning
+from astro_xlatent.model import importance
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, KEV_TO_ERG
 from astro_xlatent.sherpa import LatentSpectrum, XLPowerlaw, sample, sampling
 from astro_xlatent.sherpa._decoder import double_decoder
@@ -16,8 +17,8 @@ from astro_xlatent.sherpa._likelihood import likelihood_of
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Fewer proposals while adapting."""
-    monkeypatch.setattr(sampling, "ADAPTING", 400)
-    monkeypatch.setattr(sampling, "MAX_ROUNDS", 8)
+    monkeypatch.setattr(importance, "ADAPTING", 400)
+    monkeypatch.setattr(importance, "MAX_ROUNDS", 8)
 
 
 @pytest.fixture
@@ -104,13 +105,12 @@ def test_two_proposals_agree(faint, model):
     """The target does not depend on the first proposal or the seed."""
     first = sample(1, 2000, faint, model=model, seed=1, n_proposed=20000)
     likelihood = likelihood_of(1, faint)
-    shifted = model.infer(likelihood.bins, likelihood.fine_matrix)
-    shifted.latent[:] += 0.7
-    shifted.latent_cov[:] = 2 * np.eye(8)
-    batch, _ = sampling._adapt(model, likelihood, shifted, 20000, np.random.default_rng(9))
-    second = batch["weight"] @ batch["latent"]
+    shifted = model.infer(likelihood.bins, likelihood.fine_matrix).latent[0] + 0.7
+    other = importance.importance_draws(model, likelihood, shifted, 2 * np.eye(8), 20000,
+                                        np.random.default_rng(9), decode=model.decode, enough=200)
+    second = other.weight @ other.latent
     assert np.abs(first.latent.mean(axis=0) - second).max() < 0.15
-    assert first.ess > 500 and 1 / np.sum(batch["weight"] ** 2) > 500
+    assert first.ess > 500 and other.ess > 500
 
 
 def test_arrays(few, model):

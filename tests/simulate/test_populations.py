@@ -8,13 +8,9 @@ from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.absorption import absorption_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH, N_ENERGY
 from astro_xlatent.simulate.families import parameters
-from astro_xlatent.simulate.populations import (
-    CLASSES,
-    FAMILIES,
-    draw_generic,
-    draw_sources,
-)
-from astro_xlatent.simulate.truth import absorb, equivalent_column, power_law_fit
+from astro_xlatent.physics.bestfit import equivalent_column, power_law_fit
+from astro_xlatent.simulate.populations import CLASSES, FAMILIES, draw_generic, draw_sources
+from astro_xlatent.simulate.truth import absorb
 
 EVERY = np.repeat(np.arange(-1, len(CLASSES)), 40)
 

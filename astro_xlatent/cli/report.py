@@ -1,0 +1,46 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""``astro-xlatent report``: an enriched table as one interactive HTML file."""
+
+from astro_xlatent.cli.shell import add_model, add_overwrite, file_output, tell
+from astro_xlatent.core.errors import ParameterError
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands):
+    """Add the subcommand; gives its parser."""
+    command = commands.add_parser(
+        "report",
+        help="an enriched table as one interactive HTML file",
+        description="Write an enriched table as one HTML file for any browser: maps of the latent space and "
+        "the sky linked by brushing, a card for every source, a table to search and sort, and the "
+        "selection as CSV or VOTable. Nothing is fetched when it is looked at.",
+    )
+    command.add_argument("table", metavar="TABLE", help="enriched table (astro-xlatent enrich makes it)")
+    command.add_argument("-o", "--output", metavar="OUT.html", required=True, help="file to write")
+    command.add_argument("--title", metavar="TEXT", help="heading (default: the file's name)")
+    command.add_argument("--columns", metavar="A,B,...",
+                         help="columns to hold beside those of the package (default: the first forty)")
+    command.add_argument("--max-rows", type=int, default=100_000, metavar="N",
+                         help="of a longer table N rows are drawn at random (default: 100000)")
+    add_model(command)
+    add_overwrite(command)
+    return command
+
+
+def run(args):
+    """Read a table, write the page, say what was left out."""
+    if not args.output.lower().endswith((".html", ".htm")):
+        msg = f"--output {args.output}: must end in .html"
+        raise ParameterError(msg)
+    out = file_output(args.output, args.overwrite)
+    from astro_xlatent.plotting.report import write_report
+    from astro_xlatent.table.files import read_table
+
+    table = read_table(args.table)
+    columns = None if args.columns is None else [name.strip() for name in args.columns.split(",")]
+    notes = write_report(table, out, title=args.title, columns=columns, model=args.model,
+                         max_rows=args.max_rows, overwrite=args.overwrite)
+    size = f"{min(len(table), args.max_rows)} rows, {out.stat().st_size / 1e6:.1f} MB"
+    tell("\n".join([f"{out}: {size}; open it in a browser", *notes]))
+    return 0

@@ -1,0 +1,209 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+What the posterior cannot see: is there anything in the counts that no latents describe?
+
+Every check is a score test (Rao 1948, Proc. Camb. Phil. Soc. 44, 50) of counts
+against the best decoded spectrum, in a direction that the decoder lacks: a line
+somewhere, a shifted energy scale, soft emission in front. What latents and
+normalisation could do instead is taken out of the direction: they are
+linearised, the latents with their standard normal prior. The p-value is that of
+the largest score over a check's whole grid among predicted replicates of the
+counts (posterior predictive as in Meng 1994, Ann. Stat. 22, 1142), so that
+Poisson noise and the number of places looked at are in it. No table is needed:
+a new model is checked as the old one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
+from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
+
+__all__ = ["CHECKS", "LEVEL", "check_spectra", "unmodelled"]
+
+#: What is looked for, in words.
+CHECKS = {"line": "a line near {energy:.2f} keV", "gain": "a shifted energy scale",
+          "variance": "more scatter than Poisson's", "soft": "a soft excess"}
+#: Chance that any of a row's checks calls an ordinary spectrum odd.
+LEVEL = 0.01
+#: Replicates of every row, and further ones where they make a p-value fall below `WORTH`.
+REPLICATES, WORTH = (99, 900), 0.05
+#: Relative error of a decoded spectrum in every fine bin, of the order of what calibration leaves
+#: (Drake et al. 2006, Proc. SPIE 6270, 62701I).
+SPECTRUM_ERROR = 0.04
+#: Energies in keV within which lines are looked for, and their widths over energy.
+LINE_RANGE, LINE_WIDTHS = (0.5, 8.0), (0.0, 0.05)
+#: Temperatures in keV of the blackbodies that stand for soft excesses.
+SOFT_KT = (0.06, 0.1, 0.15)
+#: Precision of the latents' prior where they are taken out of a direction: that of simulated
+#: sources is 1 on average, but no normal one.
+PRIOR_PRECISION = 0.1
+# Finite differences: of latents in units of their prior's deviation, and of the energy scale.
+_STEP, _GAIN_STEP = 0.02, 0.02
+# The replicates of a row do not depend on other rows.
+_SEED = 20261126
+
+_CENTRE = 0.5 * (FINE_EDGES[1:] + FINE_EDGES[:-1])  # keV
+_COLUMNS = np.searchsorted(ENERGY_EDGES, _CENTRE) - 1
+_LINES = _CENTRE[(_CENTRE > LINE_RANGE[0]) & (_CENTRE < LINE_RANGE[1])]
+_N_LINES = len(LINE_WIDTHS) * _LINES.size
+
+
+def _directions() -> np.ndarray:
+    """Lines, then soft components, as sums of narrow lines at the fine bins' centers, (n_fine, n)."""
+    near = np.abs(_CENTRE[:, None] - _LINES)
+    lines = [np.diff(FINE_EDGES)[:, None] * np.exp(-0.5 * (near / (width * _LINES)) ** 2) if width
+             else (near == 0).astype(float) for width in LINE_WIDTHS]
+    soft = [(np.diff(FINE_EDGES) * _CENTRE**2 / np.expm1(_CENTRE / kt))[:, None] for kt in SOFT_KT]
+    return np.concatenate([*lines, *soft], axis=1)
+
+
+_SHAPES = _directions()
+
+
+@dataclass
+class _Linear:
+    """The model of one row around its best latents; b valid bins, d latents and a normalisation."""
+
+    residual: np.ndarray  # (b,), counts less the model at the prior's mean
+    model: np.ndarray  # (b,)
+    error: np.ndarray  # (b,), of the model itself
+    tangent: np.ndarray  # (b, d + 1)
+    directions: np.ndarray  # (b, n), the gain's last
+
+
+def check_spectra(decode: Callable, latent: np.ndarray, bins: EnergyBins,
+                  matrices: np.ndarray) -> dict[str, np.ndarray]:
+    """
+    p-values of what the decoder may lack.
+
+    Parameters
+    ----------
+    decode : callable
+        Latents (n, d) to incident spectra (n, n_energy), both ndarray.
+    latent : ndarray, shape (rows, d)
+        Those that describe the counts best, see `~astro_xlatent.model.refine.refine_latents`.
+    bins : `~astro_xlatent.spectra.bins.EnergyBins`
+        On the fine grid.
+    matrices : ndarray of float32, shape (rows, bins, n_energy)
+        Folding matrices in cm2 s.
+
+    Returns
+    -------
+    checked : dict of ndarray, shape (rows,)
+        A p-value for every name of `CHECKS`, and ``energy`` in keV of the most
+        significant line. NaN in rows without counts, or without more bins than
+        latents and normalisation.
+    """
+    found = {name: np.full(len(bins), np.nan) for name in (*CHECKS, "energy")}
+    for row, linear in enumerate(_linearised(decode, latent, bins, matrices)):
+        if linear is not None:
+            for name, value in _check(linear).items():
+                found[name][row] = value
+    return found
+
+
+def unmodelled(model, posterior, bins: EnergyBins, matrices: np.ndarray) -> np.ndarray:
+    """
+    Say in words what a row's counts hold that no latents describe.
+
+    Parameters
+    ----------
+    model : `~astro_xlatent.model.posterior.Model`
+    posterior : `~astro_xlatent.model.posterior.Posterior`
+        What ``model.infer`` gives for the rows.
+    bins, matrices
+        What it was given.
+
+    Returns
+    -------
+    reasons : ndarray of str objects, shape (rows,)
+        Empty where no check is significant at `LEVEL` over the number of checks.
+    """
+    best = model.best_fit(bins, posterior.latent, matrices)[0]
+    checked = check_spectra(model.decode, best, bins, matrices)
+    limit, reasons = LEVEL / len(CHECKS), np.full(len(bins), "", object)
+    for row, energy in enumerate(checked["energy"]):
+        words = [f"{text.format(energy=energy)} (p = {checked[name][row]:.2g})"
+                 for name, text in CHECKS.items() if checked[name][row] <= limit]
+        reasons[row] = f"not in the decoded spectrum: {', '.join(words)}" if words else ""
+    return reasons
+
+
+def _linearised(decode, latent, bins, matrices):
+    """Give a `_Linear` for every row, or None."""
+    rows, d = latent.shape
+    around = latent[:, None, :] + _STEP * np.concatenate([np.zeros((1, d)), np.eye(d)])
+    spectrum = decode(around.reshape(-1, d)).reshape(rows, d + 1, -1)
+    source = np.matmul(spectrum, matrices.transpose(0, 2, 1)).astype(float) * bins.valid[:, None]
+    unit = source.sum(axis=2, keepdims=True).clip(1e-300)
+    background = np.maximum(bins.background, 0.3 * bins.background_error) + 1e-5
+    norm = profile_normalisation(*(torch.as_tensor(a) for a in (
+        bins.counts, source[:, 0] / unit[:, 0], background, bins.valid))).numpy()
+    source *= norm[:, None, None] / unit
+    for row in range(rows):
+        valid = bins.valid[row]
+        if norm[row] <= 0 or valid.sum() <= d + 1:
+            yield None
+            continue
+        best = source[row, 0, valid]
+        tangent = np.column_stack([(source[row, 1:, valid] - best[:, None]) / _STEP, best])
+        lines = matrices[row][np.ix_(valid, _COLUMNS)] @ _SHAPES
+        gain = _gain_direction(spectrum[row, 0], matrices[row])[valid]
+        model = best + background[row, valid]
+        yield _Linear(bins.counts[row, valid] - model + tangent[:, :d] @ latent[row], model,
+                      np.hypot(bins.background_error[row, valid], SPECTRUM_ERROR * best),
+                      tangent, np.column_stack([lines, gain]))
+
+
+def _gain_direction(spectrum, matrix):
+    """What more is seen in every bin if all measured energies are too large, (bins,)."""
+    area = matrix.sum(axis=0)
+    position = np.interp(ENERGY_MID * (1 + _GAIN_STEP), ENERGY_MID, np.arange(ENERGY_MID.size))
+    low = np.minimum(position.astype(int), ENERGY_MID.size - 2)
+    seen, t = spectrum * area, position - low
+    moved = (np.bincount(low, seen * (1 - t), ENERGY_MID.size)
+             + np.bincount(low + 1, seen * t, ENERGY_MID.size))
+    return matrix @ ((moved - seen) / np.maximum(area, 1e-30)).astype(np.float32)
+
+
+def _check(linear):
+    """p-values of one row, and the energy of its line."""
+    rng = np.random.default_rng(_SEED)
+    weight = 1 / (linear.model + linear.error**2)
+    precision = np.full(linear.tangent.shape[1], PRIOR_PRECISION)
+    precision[-1] = 1e-6  # of the normalisation, which is free
+    weighted = linear.tangent * weight[:, None]
+    hat = np.linalg.solve(weighted.T @ linear.tangent + np.diag(precision), weighted.T)
+    left = np.eye(weight.size) - linear.tangent @ hat  # what a fit leaves of any residuals
+    score = left.T @ (weight[:, None] * linear.directions)
+    information = np.sum(linear.directions * score, axis=0)
+    full = np.sum(weight[:, None] * linear.directions**2, axis=0)
+    # A direction that the latents span says nothing.
+    score /= np.sqrt(np.maximum(information, 1e-3 * full).clip(1e-30))
+    scatter = left * np.sqrt(weight)[:, None]
+
+    observed, which = _statistics(linear.residual[None], score, scatter)
+    n, above = 0, np.zeros(len(CHECKS))
+    for more in REPLICATES:
+        if n and np.all((1 + above) / (1 + n) > WORTH):
+            break
+        drawn = (rng.poisson(linear.model, (more, weight.size)) - linear.model
+                 + linear.error * rng.standard_normal((more, weight.size))
+                 + rng.standard_normal((more, precision.size - 1)) @ linear.tangent[:, :-1].T)
+        above += np.sum(_statistics(drawn, score, scatter)[0] >= observed, axis=0)
+        n += more
+    return dict(zip(CHECKS, (1 + above) / (1 + n), strict=True)) | {"energy": _LINES[which[0] % _LINES.size]}
+
+
+def _statistics(residual, score, scatter):
+    """Statistics of residuals (n, b) in the order of `CHECKS`, (n, 4), and the strongest line."""
+    z = residual @ score
+    lines = z[:, :_N_LINES]
+    spread = np.sum((residual @ scatter.T) ** 2, axis=1)
+    return np.stack([lines.max(axis=1), np.abs(z[:, -1]), spread, z[:, _N_LINES:-1].max(axis=1)],
+                    axis=1), lines.argmax(axis=1)

@@ -1,0 +1,323 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Evidence beside the spectrum: small logistic models of a row's other columns.
+
+The posterior is a product. Every *piece* (what X-ray catalogues know beside
+the spectrum, what counterparts know) gives a factor for every class, learned
+with classes weighted towards equal frequency and divided by the frequencies
+that remain. Factors are raised to exponents that were fitted on fields of the
+sky that the factors had not seen, and multiplied with the spectrum's.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from scipy.special import log_softmax, softmax
+
+from astro_xlatent.core.errors import ModelError, ParameterError
+
+__all__ = ["BUNDLED_EVIDENCE", "PIECES", "EvidenceModel", "Group", "Inputs", "Piece", "load_evidence",
+           "pieces_of"]
+
+#: Layout of evidence files that this version reads.
+FORMAT = 1
+#: The evidence model in the package.
+BUNDLED_EVIDENCE = Path(__file__).parent / "weights" / "evidence" / "evidence.json"
+#: Groups of columns by piece; the first are the row's own, the second those of other catalogues.
+PIECES = {
+    "xray": ("flux", "variability", "extent", "latitude", "nh_gal"),
+    "counterparts": ("gaia", "2mass", "wise"),
+}
+#: Chance that a counterpart is not the source's, where no matcher tells.
+WRONG_MATCH = 0.1
+#: Largest log-odds, against the mean of the classes, that "searched, and none found" may carry.
+#: What the labelled sources say (e^2.6 for a neutron star over an AGN) is how their table was made.
+NONE_CAP = 1.0
+#: Probability that no class falls below, before evidence is multiplied.
+_TINY = 1e-6
+
+
+@dataclass
+class Group:
+    """
+    Columns that are known or unknown together.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the features.
+    values : ndarray, (n, features)
+        Zero where a feature is missing although its group is known.
+    known : ndarray of bool, (n,)
+        False where nobody has looked.
+    """
+
+    names: tuple
+    values: np.ndarray
+    known: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> "Group":
+        return Group(self.names, self.values[rows], self.known[rows])
+
+
+@dataclass
+class Inputs:
+    """
+    What is known of every row beside its spectrum.
+
+    Attributes
+    ----------
+    groups : dict of Group
+        By name.
+    found : ndarray of bool, (n,)
+        A counterpart was found in some catalogue.
+    wrong : ndarray, (n,)
+        Chance that it is not the source's.
+    """
+
+    groups: dict
+    found: np.ndarray
+    wrong: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __getitem__(self, rows: np.ndarray) -> "Inputs":
+        groups = {name: group[rows] for name, group in self.groups.items()}
+        return Inputs(groups, self.found[rows], self.wrong[rows])
+
+    def only(self, names: tuple, keep: np.ndarray | None = None) -> "Inputs":
+        """The same rows with other groups, and those where ``keep`` (n, names) is False, unknown."""
+        groups = {}
+        for name, group in self.groups.items():
+            known = group.known & (name in names)
+            if keep is not None and name in names:
+                known = known & keep[:, list(names).index(name)]
+            groups[name] = Group(group.names, group.values, known)
+        return Inputs(groups, self.found, self.wrong)
+
+
+@dataclass
+class Piece:
+    """
+    A multinomial logistic model of some groups.
+
+    Attributes
+    ----------
+    groups : dict of list of str
+        Features by group; each group has one more, 1 where it is unknown.
+    mean, scale : ndarray, (features,)
+    coefficient : ndarray, (classes, features)
+    intercept : ndarray, (classes,)
+    """
+
+    groups: dict
+    mean: np.ndarray
+    scale: np.ndarray
+    coefficient: np.ndarray
+    intercept: np.ndarray
+
+    def __post_init__(self):
+        for name in ("mean", "scale", "coefficient", "intercept"):
+            setattr(self, name, np.asarray(getattr(self, name), float))
+
+    def matrix(self, inputs: Inputs) -> np.ndarray:
+        """Features of the rows, shape (n, features); unknown groups are zero but for their mark."""
+        return design(inputs, self.groups)
+
+    def log_factor(self, inputs: Inputs) -> np.ndarray:
+        """
+        Logarithm of the factor of every class, as probabilities for equal frequencies.
+
+        Returns
+        -------
+        log_factor : ndarray, (n, classes)
+            Equal for all classes where every group is unknown.
+        """
+        logits = (self.matrix(inputs) - self.mean) / self.scale @ self.coefficient.T + self.intercept
+        known = np.any([inputs.groups[name].known for name in self.groups], axis=0)
+        return log_softmax(np.where(known[:, None], logits, 0.0), axis=1)
+
+
+def _subsets(names):
+    """All selections of at least one name."""
+    return [[name for bit, name in enumerate(names) if number >> bit & 1]
+            for number in range(1, 2 ** len(names))]
+
+
+def design(inputs: Inputs, groups: dict) -> np.ndarray:
+    """Feature matrix of some groups: values where known, else 0, and a mark for unknown."""
+    columns = []
+    for name, features in groups.items():
+        group = inputs.groups[name]
+        if list(group.names) != list(features):
+            msg = f"evidence {name!r} has features {list(group.names)}; the model knows {list(features)}"
+            raise ModelError(msg)
+        columns += [np.where(group.known[:, None], group.values, 0.0), ~group.known[:, None]]
+    return np.concatenate(columns, axis=1).astype(float)
+
+
+@dataclass
+class EvidenceModel:
+    """
+    Pieces of evidence, and how they multiply.
+
+    Attributes
+    ----------
+    name : str
+    classes : tuple of str
+    pieces : dict of Piece
+    exponents : dict of dict of float
+        By choice (a piece's name, or ``"all"``): exponents of ``"spectrum"``
+        and of each piece.
+    card : dict
+        Provenance: rows, columns with their sources and licenses, scores.
+    """
+
+    name: str
+    classes: tuple
+    pieces: dict
+    exponents: dict
+    card: dict = field(default_factory=dict)
+
+    def log_factors(self, inputs: Inputs) -> dict:
+        """Factors of all pieces by name, with the floor and the cap, before exponents; (n, classes)."""
+        return {name: guarded(piece.log_factor(inputs), inputs, name) for name, piece in self.pieces.items()}
+
+    def combine(self, spectrum: np.ndarray, factors: dict) -> np.ndarray:
+        """
+        Class probabilities for equal priors from the spectrum's and some factors.
+
+        Parameters
+        ----------
+        spectrum : ndarray, (n, classes)
+            Probabilities for equal priors.
+        factors : dict of ndarray
+            Of `log_factors`; those of all pieces, or of one.
+
+        Returns
+        -------
+        probability : ndarray, (n, classes)
+            Rows sum to one. Rows about which no piece knows anything keep the spectrum's.
+        """
+        log_p = np.log(np.maximum(spectrum, _TINY))
+        speaks = {name: np.ptp(factor, axis=1) > 0 for name, factor in factors.items()}
+        result = spectrum / spectrum.sum(axis=1, keepdims=True)
+        for names in _subsets(list(factors)):
+            rows = np.all([speaks[name] == (name in names) for name in factors], axis=0)
+            powers = self.powers(names)
+            total = powers["spectrum"] * log_p + sum(powers[name] * factors[name] for name in names)
+            result[rows] = softmax(total[rows], axis=1)
+        return result
+
+    def powers(self, names: list) -> dict:
+        """Exponents where these pieces speak; those of all where no fewer were fitted together."""
+        return self.exponents[names[0]] if len(names) == 1 else self.exponents["all"]
+
+    def write(self, path: Path | str) -> None:
+        """Write the model as JSON."""
+        def plain(value):
+            return np.round(value, 5).tolist() if isinstance(value, np.ndarray) else value
+
+        stored = {"format": FORMAT, "name": self.name, "classes": list(self.classes),
+                  "exponents": self.exponents, "card": self.card,
+                  "pieces": {name: {key: plain(value) for key, value in asdict(piece).items()}
+                             for name, piece in self.pieces.items()}}
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+
+
+def guarded(log_factor: np.ndarray, inputs: Inputs, piece: str) -> np.ndarray:
+    """
+    Bound what a counterpart may say.
+
+    A found counterpart is the source's only with some probability, else its
+    factor is the same for all classes. Where none was found, the log-odds are cut at `NONE_CAP`.
+    """
+    if piece != "counterparts":
+        return log_factor
+    right = np.where(inputs.found, 1 - inputs.wrong, 1.0)[:, None]
+    mixed = np.log(right * np.exp(log_factor) + (1 - right) / log_factor.shape[1])
+    odds = log_factor - log_factor.mean(axis=1, keepdims=True)
+    none = log_softmax(np.clip(odds, -NONE_CAP, NONE_CAP), axis=1)
+    return np.where(inputs.found[:, None], mixed, none)
+
+
+def load_evidence(path: Path | str | None = None) -> EvidenceModel:
+    """
+    Read an evidence model.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        A JSON file by ``astro-xlatent train-evidence``; by default the package's own.
+
+    Returns
+    -------
+    model : EvidenceModel
+
+    Raises
+    ------
+    ModelError
+        If the file is not there, damaged, or of another format.
+    """
+    path = BUNDLED_EVIDENCE if path is None else Path(path)
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["format"] != FORMAT:
+            msg = f"{path}: evidence format {stored['format']!r}, this version reads {FORMAT}"
+            raise ModelError(msg)
+        pieces = {name: Piece(**parts) for name, parts in stored["pieces"].items()}
+        for piece in pieces.values():
+            n_features = sum(len(names) + 1 for names in piece.groups.values())
+            if piece.coefficient.shape != (len(stored["classes"]), n_features):
+                msg = f"{path}: coefficients of shape {piece.coefficient.shape} do not fit its features"
+                raise ModelError(msg)
+        return EvidenceModel(stored["name"], tuple(stored["classes"]), pieces, stored["exponents"],
+                             stored["card"])
+    except ModelError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{path}: not an evidence model ({error}); make one with astro-xlatent train-evidence"
+        raise ModelError(msg) from error
+
+
+def pieces_of(evidence: str | list | tuple, pieces: dict = PIECES) -> dict:
+    """
+    Pieces and groups that a choice names.
+
+    Parameters
+    ----------
+    evidence : str or sequence of str
+        ``"all"``, a piece, or pieces and groups of `PIECES`.
+    pieces : dict, optional
+        Groups by piece.
+
+    Returns
+    -------
+    chosen : dict of tuple of str
+        Groups by piece.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown, or none is given.
+
+    Examples
+    --------
+    >>> from astro_xlatent.model.evidence import pieces_of
+    >>> pieces_of(["gaia", "flux"])
+    {'xray': ('flux',), 'counterparts': ('gaia',)}
+    """
+    names = [evidence] if isinstance(evidence, str) else list(evidence)
+    groups = [name for members in pieces.values() for name in members]
+    unknown = [name for name in names if name not in (*pieces, *groups, "all")]
+    if unknown or not names:
+        msg = (f"evidence names {unknown or 'nothing'}; allowed: None, 'all', "
+               f"{', '.join(map(repr, pieces))}, or a list of these and of {', '.join(groups)}")
+        raise ParameterError(msg)
+    chosen = {piece: tuple(members) if {"all", piece} & set(names) else
+              tuple(name for name in members if name in names) for piece, members in pieces.items()}
+    return {piece: members for piece, members in chosen.items() if members}

@@ -1,0 +1,195 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""Class probabilities, what each evidence adds to them, and the posterior of the column density."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from astro_xlatent.core.columns import CLASSES
+from astro_xlatent.core.errors import ParameterError, TableError
+from astro_xlatent.plotting.axes import CLASS_STYLE, COLORS, MODEL_COLOR, check_row, columns, new_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+
+    from astro_xlatent.model.posterior import Posterior
+
+__all__ = ["plot_evidence", "plot_nh", "plot_probabilities"]
+
+#: Rows of ``xl_class_evidence``, in words.
+EVIDENCE_NAMES = ("X-ray columns", "counterparts")
+
+
+def plot_probabilities(table: Table, *, names: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
+    """
+    Draw the class probabilities of each row as a stacked bar.
+
+    "None of these" is gray; the eight classes share the rest.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        With the columns that `~astro_xlatent.add_latents` makes; a few dozen
+        rows at most are legible. Masked rows give an empty bar.
+    names : sequence of str, optional
+        Labels of the rows; their numbers if not given.
+    ax : `~matplotlib.axes.Axes`, optional
+        Where to draw; a new figure if not given.
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+
+    Raises
+    ------
+    `~astro_xlatent.core.errors.ParameterError`
+        If ``names`` has another length than the table.
+    `~astro_xlatent.core.errors.TableError`
+        If the table has not been enriched.
+    """
+    names = [str(i) for i in range(len(table))] if names is None else [str(n) for n in names]
+    if len(names) != len(table):
+        msg = f"names must hold one label for each of {len(table)} rows, got {len(names)}"
+        raise ParameterError(msg)
+    given, other = (np.nan_to_num(v) for v in columns(table, "xl_class_prob", "xl_class_other"))
+    shares = np.column_stack([given * (1 - other[:, None]), other])
+    ax = new_axes(ax, height=1.5 + 0.25 * len(table))
+    left = np.zeros(len(table))
+    for share, (label, (color, _)) in zip(shares.T, CLASS_STYLE.items(), strict=True):
+        ax.barh(np.arange(len(table)), share, left=left, color=color, label=label)
+        left += share
+    ax.set_yticks(np.arange(len(table)), names)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("probability")
+    ax.legend(ncols=5, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return ax
+
+
+def plot_evidence(table: Table, row: int = 0, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw what the spectrum and each evidence beside it say about one row's class.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Enriched. Where it has ``xl_class_evidence``, its pieces are stacked beside the
+        spectrum's; without, the bars are the spectrum's (and the prior's) alone.
+    row : int, optional
+        Which row.
+    ax : `~matplotlib.axes.Axes`, optional
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+        Log-probabilities of the eight classes against their mean; the class's
+        probability stands beside its name. Nothing is drawn for a masked row.
+
+    Raises
+    ------
+    `~astro_xlatent.core.errors.TableError`
+        If the table has not been enriched.
+    `~astro_xlatent.core.errors.ParameterError`
+        If there is no such row.
+    """
+    given, other = columns(table, "xl_class_prob", "xl_class_other")
+    row = check_row(table, row)
+    log = np.log(np.clip(given[row], 1e-4, None))
+    total = log - log.mean()
+    pieces = {}
+    if "xl_class_evidence" in table.colnames:
+        evidence = np.nan_to_num(columns(table, "xl_class_evidence")[0][row])
+        pieces = {name: values for name, values in zip(EVIDENCE_NAMES, evidence, strict=True) if values.any()}
+    pieces = {"spectrum": total - sum(pieces.values(), np.zeros(len(CLASSES))), **pieces}
+    ax = new_axes(ax, height=3.6)
+    place, height = np.arange(len(CLASSES)), 0.8 / len(pieces)
+    for k, (name, values) in enumerate(pieces.items()):
+        ax.barh(place + (k - (len(pieces) - 1) / 2) * height, values, height, label=name, color=COLORS[k])
+    if len(pieces) > 1:
+        ax.plot(total, place, "k|", ms=16, mew=2, label="together")
+    share = given[row] * (1 - other[row])
+    ax.set_yticks(place, [name if np.isnan(p) else f"{name}  {p:.2f}"
+                          for name, p in zip(CLASSES, share, strict=True)])
+    ax.invert_yaxis()
+    ax.axvline(0, color="0.6", lw=0.8, zorder=0)
+    ax.set_xlabel("ln(probability / mean)")
+    if len(pieces) > 1:
+        ax.legend(fontsize="small")
+    return ax
+
+
+def plot_nh(
+    source: Posterior | Table, row: int = 0, *, truth: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """
+    Draw the posterior of the column density.
+
+    Parameters
+    ----------
+    source : `~astro_xlatent.model.posterior.Posterior` or `~astropy.table.Table`
+        Posteriors hold the density itself. Of an enriched table it is known at the quantiles
+        in its columns (with ``include=["xl_nh_lolim90", "xl_nh_hilim90"]`` at more of
+        them) and is drawn flat in log N_H between them.
+    row : int, optional
+        Which row.
+    truth : float, optional
+        A column in 1/cm2 to mark.
+    ax : `~matplotlib.axes.Axes`, optional
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+        Nothing is drawn for a masked row.
+
+    Raises
+    ------
+    `~astro_xlatent.core.errors.TableError`
+        If a table has not been enriched.
+    `~astro_xlatent.core.errors.ParameterError`
+        If there is no such row.
+    """
+    ax = new_axes(ax, height=3.2)
+    if hasattr(source, "nh_density"):
+        levels, quantiles = _posterior_cells(source, row)
+    else:
+        levels, quantiles = _table_quantiles(source, check_row(source, row))
+    if np.isfinite(quantiles).all():
+        edges, at = np.unique(quantiles, return_index=True)
+        density = np.diff(levels[at]) / np.diff(edges)
+        ax.stairs(density, edges, fill=True, color=MODEL_COLOR, alpha=0.35)
+        ax.axvline(np.interp(0.5, levels, quantiles), color=MODEL_COLOR, label="median")
+    if truth is not None:
+        ax.axvline(np.log10(truth), color=COLORS[5], ls="--", label="true")
+    if ax.get_legend_handles_labels()[1]:
+        ax.legend(fontsize="small")
+    ax.set_xlabel(r"log $N_\mathrm{H}$ [cm$^{-2}$]")
+    ax.set_ylabel("density [1/dex]")
+    ax.set_ylim(bottom=0)
+    return ax
+
+
+def _posterior_cells(posterior, row):
+    """Cumulative probabilities at the borders of the posterior's cells, and these in log10 N_H."""
+    from astro_xlatent.model.network import LOG_NH_RANGE
+
+    density = np.asarray(posterior.nh_density[row], float)
+    step = (LOG_NH_RANGE[1] - LOG_NH_RANGE[0]) / (density.size - 1)
+    borders = LOG_NH_RANGE[0] + step * (np.arange(density.size + 1) - 0.5)
+    return np.append(0.0, np.cumsum(density) / density.sum()), borders
+
+
+def _table_quantiles(table, row):
+    """Levels and log10 N_H of the quantiles that a row's columns hold."""
+    known = {0.05: "xl_nh_lolim90", 0.16: "xl_nh_lolim", 0.5: "xl_nh", 0.84: "xl_nh_hilim", 0.9: "xl_nh_ul90",
+             0.95: "xl_nh_hilim90"}
+    if "xl_nh" not in table.colnames:
+        msg = "table lacks xl_nh; make the columns with add_latents(table)"
+        raise TableError(msg)
+    names = {level: name for level, name in known.items() if name in table.colnames}
+    values = np.array([column[row] for column in columns(table, *names.values())])
+    return np.array(list(names)), np.maximum.accumulate(np.log10(np.where(values > 0, values, np.nan)))

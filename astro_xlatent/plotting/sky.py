@@ -1,0 +1,240 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""Where sources lie: on the sky and in the planes of hardness ratios; and whether one has changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from astro_xlatent.core.columns import N_LATENT
+from astro_xlatent.core.errors import ParameterError, TableError
+from astro_xlatent.plotting.axes import CLASS_STYLE, COLORS, columns, draw_classes, new_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_change", "plot_hardness", "plot_sky", "sky_columns"]
+
+#: Extent in degrees up to which a field is drawn as a plane.
+FIELD = 20.0
+
+
+def sky_columns(table: Table) -> tuple[str, str] | None:
+    """
+    Names of a table's position columns as it spells them, or None.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+
+    Returns
+    -------
+    names : tuple of str, or None
+    """
+    from astro_xlatent.compare.positions import position_names
+
+    spelled = {name.lower(): name for name in reversed(table.colnames)}
+    names = position_names(spelled)
+    return names and tuple(spelled[name] for name in names)
+
+
+def _degrees(table, name):
+    """A position column in degrees."""
+    from astropy import units as u
+
+    unit = table[name].unit
+    value = columns(table, name)[0]
+    return value if unit is None else value * u.Unit(unit).to(u.deg)
+
+
+def plot_sky(table: Table, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw the sources of an enriched table on the sky, colored by class.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        With positions (``ra``, ``dec`` in degrees unless they have a unit) and
+        ``xl_class``. Masked rows are left out.
+    ax : `~matplotlib.axes.Axes`, optional
+        Of projection "aitoff", or plain. If not given a field of up to 20
+        degrees is drawn as a plane, the whole sky in Aitoff's projection.
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+        Right ascension grows to the left.
+
+    Raises
+    ------
+    `~astro_xlatent.core.errors.TableError`
+        If there are no positions or classes.
+    """
+    names = sky_columns(table)
+    if names is None:
+        msg = "table has no positions; give it columns ra and dec in degrees"
+        raise TableError(msg)
+    ra, dec = (_degrees(table, name) for name in names)
+    (label,) = columns(table, "xl_class")
+    good = np.isfinite(ra) & np.isfinite(dec)
+    angle = np.angle(np.mean(np.exp(1j * np.radians(ra[good])))) if good.any() else 0.0
+    middle = np.degrees(angle)
+    offset = (ra - middle + 180) % 360 - 180
+    level = np.mean(dec[good]) if good.any() else 0.0
+    x = offset * np.cos(np.radians(level))
+    small = not good.any() or max(np.ptp(x[good]), np.ptp(dec[good])) <= FIELD
+    ax = new_axes(ax, 6.5, 4.0, projection=None if small else "aitoff")
+    if ax.name == "aitoff":
+        # East to the left; the labels of the axis follow.
+        draw_classes(ax, -np.radians((ra + 180) % 360 - 180), np.radians(dec), label, size=8)
+        ax.set_xticks(np.radians(np.arange(-120, 121, 60)), [f"{-t % 360}°" for t in range(-120, 121, 60)])
+        ax.grid(alpha=0.3)
+        ax.set(xlabel="right ascension", ylabel="declination")
+    else:
+        draw_classes(ax, x, dec, label)
+        ax.invert_xaxis()
+        ax.set_aspect("equal", adjustable="datalim")
+        ax.set(
+            xlabel=f"right ascension - {middle % 360:.4f}° [degrees on the sky]", ylabel="declination [deg]"
+        )
+    return ax
+
+
+def plot_hardness(
+    table: Table, *, mission: str | None = None, tracks: bool = True, ax: Axes | None = None
+) -> Axes:
+    """
+    Draw rows in the plane of two photon-flux hardness ratios.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Catalog rows with the mission's band columns; if it is enriched, color
+        says the class.
+    mission : str, optional
+        By default that of the table's columns.
+    tracks : bool, optional
+        Add absorbed power laws of photon index 1, 2 and 3 from N_H of 1e20 to 1e23 1/cm2.
+    ax : `~matplotlib.axes.Axes`, optional
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+        Of three neighboring bands a, b, c: (b - a)/(b + a) and (c - b)/(c + b) of net
+        counts over area. Rows in which a sum is not positive are left out.
+
+    Raises
+    ------
+    MissionError, TableError
+        If the bands cannot be found.
+    """
+    from astro_xlatent.missions.base import get_mission, identify_mission
+
+    reader = identify_mission(table) if mission is None else get_mission(mission)
+    bins = reader.read_bands(table).bins
+    order = np.argsort(np.where(bins.valid, bins.e_lo, np.inf), axis=1, kind="stable")[:, :3]
+    pick = [np.take_along_axis(v, order, axis=1) for v in
+            (bins.counts - bins.background, bins.area, bins.e_lo, bins.e_hi, bins.valid)]
+    net, area, low, high, valid = pick
+    # The area is a mean over the bin: counts over it are photons in the band.
+    flux = np.where(valid & (area > 0), net / np.where(area > 0, area, 1), np.nan)
+    x, y = _ratio(flux[:, 1], flux[:, 0]), _ratio(flux[:, 2], flux[:, 1])
+    ax = new_axes(ax)
+    label = columns(table, "xl_class")[0] if "xl_class" in table.colnames else np.full(len(table), "other")
+    draw_classes(ax, x, y, label)
+    legend = ax.get_legend()
+    if "xl_class" not in table.colnames and legend is not None:
+        legend.remove()
+    if not valid.all(axis=1).any():
+        return ax
+    first = int(np.argmax(valid.all(axis=1)))
+    edges = [*low[first], high[first][-1]]
+    if tracks:
+        _draw_tracks(ax, low[first], high[first])
+    names = [f"{a:g}-{b:g}" for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    ax.set_xlabel(f"({names[1]}) - ({names[0]}) keV over their sum, photon flux")
+    ax.set_ylabel(f"({names[2]}) - ({names[1]}) keV over their sum, photon flux")
+    ax.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05))
+    return ax
+
+
+def _ratio(a, b):
+    """Difference over sum, NaN where the sum is not positive."""
+    total = a + b
+    return np.where(total > 0, (a - b) / np.where(total > 0, total, 1), np.nan)
+
+
+def _draw_tracks(ax, low, high):
+    """Absorbed power laws: one line for each photon index."""
+    from astro_xlatent.physics.absorption import transmission
+    from astro_xlatent.physics.emission import powerlaw
+    from astro_xlatent.physics.grid import band_weights
+
+    weights = band_weights(low, high)
+    columns_nh = np.logspace(20, 23, 31)
+    for index, style in ((1.0, "-"), (2.0, "--"), (3.0, ":")):
+        shape = np.ravel(powerlaw(index))
+        flux = np.array([weights @ (shape * np.ravel(transmission(nh))) for nh in columns_nh])
+        ax.plot(_ratio(flux[:, 1], flux[:, 0]), _ratio(flux[:, 2], flux[:, 1]), style, color="0.4", lw=1,
+                label=rf"$\Gamma = {index:g}$")
+    ax.legend(fontsize="small")
+
+
+def plot_change(table: Table, rows: Sequence[int] | None = None, *, names: Sequence[str] | None = None,
+                ax: Axes | None = None) -> Axes:
+    """
+    Draw the latents of several observations of one source, and whether they differ.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Enriched, at best with ``xl_latent_cov``.
+    rows : sequence of int, optional
+        The observations of the source; all rows of the table if not given.
+    names : sequence of str, optional
+        One for each observation.
+    ax : `~matplotlib.axes.Axes`, optional
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+        Posterior means with standard deviations, the joint latents as a
+        band, and the p-value of an unchanged spectrum
+        (`~astro_xlatent.compare.observations.combine`) in the title.
+
+    Raises
+    ------
+    `~astro_xlatent.core.errors.ParameterError`
+        If there are fewer than two observations, or ``names`` has another length.
+    `~astro_xlatent.core.errors.TableError`
+        If the table has not been enriched.
+    """
+    from astro_xlatent.compare.observations import combine
+
+    chosen = table if rows is None else table[list(rows)]
+    names = [f"observation {i + 1}" for i in range(len(chosen))] if names is None else list(names)
+    if len(chosen) < 2 or len(names) != len(chosen):
+        msg = f"two observations or more with one name each are needed, got {len(chosen)}, {len(names)} names"
+        raise ParameterError(msg)
+    latent, error = columns(chosen, "xl_latent", "xl_latent_err")
+    joint = combine(chosen)
+    ax = new_axes(ax, 6.5, 3.8)
+    place = np.arange(N_LATENT)
+    middle, half = joint.latent[0], np.sqrt(np.diagonal(joint.latent_cov[0]))
+    ax.bar(place, 2 * half, 0.8, bottom=middle - half, color="0.85", label="together")
+    styles = list(zip(COLORS, (m for _, m in CLASS_STYLE.values()), strict=False))
+    for k, (name, value, sigma) in enumerate(zip(names, latent, error, strict=True)):
+        color, marker = styles[k % len(styles)]
+        ax.errorbar(place + 0.5 * ((k + 0.5) / len(names) - 0.5), value, sigma, fmt=marker, ms=5, color=color,
+                    label=name)
+    p = joint.p_change[0]
+    ax.set_title("too little data to tell a change" if np.isnan(p)
+                 else f"p = {p:.2g} if the spectrum's shape did not change", fontsize="medium")
+    ax.set_xticks(place)
+    ax.set(xlabel="latent", ylabel="value [standard deviations]")
+    ax.legend(fontsize="small")
+    return ax

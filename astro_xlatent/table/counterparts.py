@@ -1,0 +1,246 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Counterparts in a table's columns: found, searched and none, or unknown.
+
+Magnitudes, parallaxes and proper motions are recognised by the names that
+services give them, bare or behind a catalogue's prefix; units are checked,
+and what cannot be true is left out and said.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy import units as u
+
+from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.flags import Flag
+from astro_xlatent.missions._columns import Columns
+from astro_xlatent.model.evidence import WRONG_MATCH
+
+__all__ = ["NAMES", "PREFIXES", "Counterparts", "is_counterpart_column", "read_counterparts"]
+
+#: Spellings of each quantity: VizieR's (I/355, II/246, II/328, II/365), then the archives' own.
+NAMES = {
+    "gaia": {"G": ("gmag", "phot_g_mean_mag"), "BP": ("bpmag", "phot_bp_mean_mag"),
+             "RP": ("rpmag", "phot_rp_mean_mag")},
+    "2mass": {"J": ("jmag", "j_m"), "H": ("hmag", "h_m"), "K": ("kmag", "ksmag", "k_m")},
+    "wise": {"W1": ("w1mag", "w1mpro", "w1mpropm"), "W2": ("w2mag", "w2mpro", "w2mpropm"),
+             "W3": ("w3mag", "w3mpro")},
+}
+_ASTROMETRY = {"Plx": ("plx", "parallax"), "e_Plx": ("e_plx", "parallax_error"),
+               "PM": ("pm",), "e_PM": ("e_pm", "pm_error"), "PMRA": ("pmra",), "PMDE": ("pmde", "pmdec"),
+               "e_PMRA": ("e_pmra", "pmra_error"), "e_PMDE": ("e_pmde", "pmdec_error")}
+#: What may stand before a name; ``mw_`` is of the MUWCLASS tables.
+PREFIXES = ("", "gaia_", "tmass_", "2mass_", "wise_", "allwise_", "catwise_", "mw_")
+_SEPARATIONS = {"gaia": ("r_gaia", "gaia_angdist"), "2mass": ("r_2mass", "tmass_angdist"),
+                "wise": ("r_allwise", "r_catwise", "allwise_angdist", "catwise_angdist")}
+_SEARCHED = {"gaia": "gaia_n", "2mass": "tmass_n", "wise": "allwise_n"}
+_PROBABILITY = {"gaia": "gaia_p_i", "2mass": "tmass_p_i", "wise": "allwise_p_i"}
+#: Magnitudes outside are no measurements: brighter than any star but the Sun, fainter than any survey.
+FAINTEST, BRIGHTEST = 30.0, -3.0
+#: Errors of an infrared magnitude above this mean an upper limit.
+LARGEST_ERROR = 1.0
+#: Gaia's smallest errors are about 0.007 mas (Gaia Collaboration 2023, A&A 674, A1), its largest a few
+#: mas: what is below this, in mas, is in arcsec in truth.
+SMALLEST_ERROR = 0.004
+#: Counterparts farther than this, arcsec, and the source's own error, are not believed.
+RADIUS = 1.0
+#: Years between the first Chandra images and the epoch of Gaia DR3 (2016.0).
+EPOCHS = 16.5
+# Vega's flux in Jy: Gaia (SVO Filter Profile Service, DR3), 2MASS (Cohen et al. 2003, AJ 126, 1090),
+# WISE (Jarrett et al. 2011, ApJ 735, 112).
+_ZERO = {"G": 3228.75, "BP": 3552.01, "RP": 2554.95, "J": 1594.0, "H": 1024.0, "K": 666.7,
+         "W1": 309.54, "W2": 171.787, "W3": 31.674}
+
+
+def is_counterpart_column(name: str) -> bool:
+    """Whether a column's name (lower case) is one that `read_counterparts` looks at, or an error of one."""
+    names = [s for members in (*NAMES.values(), _ASTROMETRY) for forms in members.values() for s in forms]
+    names += [s for forms in _SEPARATIONS.values() for s in forms]
+    names += [*_SEARCHED.values(), *_PROBABILITY.values(), "p_i"]
+    bare = {name[len(p):] for p in PREFIXES if name.startswith(p)}
+    return any(b.removeprefix("e_").removesuffix("_error") in names or b in names for b in bare)
+
+
+@dataclass
+class Counterparts:
+    """
+    What the columns say of each row's counterparts.
+
+    Attributes
+    ----------
+    values : dict of ndarray, (n,)
+        Magnitudes (Vega), parallax and its error (mas), proper motion and
+        its error (mas/yr); NaN where missing.
+    known, found : dict of ndarray of bool, (n,)
+        By survey: whether anybody has looked, and whether something is there.
+    wrong : ndarray, (n,)
+        Chance that the match is wrong.
+    flags : ndarray of int, (n,)
+    """
+
+    values: dict
+    known: dict
+    found: dict
+    wrong: np.ndarray
+    flags: np.ndarray
+
+
+def read_counterparts(table, error=0.0) -> Counterparts:
+    """
+    Read the counterparts of every row.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    error : ndarray, (n,), optional
+        Radius in arcsec within which the source lies, added to `RADIUS`.
+
+    Returns
+    -------
+    counterparts : Counterparts
+
+    Raises
+    ------
+    TableError
+        If a magnitude's unit is neither mag nor a flux density.
+
+    Notes
+    -----
+    A survey of which the table has no column is unknown. Where its columns
+    are there but empty it counts as searched with no result, for so
+    cross-matches are written; this assumption has a flag. A column of the
+    number of candidates (``gaia_n``, ``tmass_n``, ``allwise_n``) tells for
+    sure: 0 means none, masked means that nobody looked.
+    """
+    reader = _Reader(table)
+    values, known, found = {}, {}, {}
+    for survey, members in NAMES.items():
+        for name, spellings in members.items():
+            values[name] = reader.magnitude(name, spellings)
+        seen = np.any([np.isfinite(values[name]) for name in members], axis=0)
+        known[survey], found[survey] = reader.state(survey, seen)
+    values |= reader.astrometry()
+    for survey, members in NAMES.items():
+        far = found[survey] & reader.far(survey, values["PM"], error)
+        found[survey] = found[survey] & ~far
+        names = (*members, *(("Plx", "e_Plx", "PM", "e_PM") if survey == "gaia" else ()))
+        values |= {name: np.where(found[survey], values[name], np.nan) for name in names}
+    return Counterparts(values, known, found, reader.wrong(found), reader.flags)
+
+
+class _Reader:
+    """Finds columns, and collects flags."""
+
+    def __init__(self, table):
+        self.columns = Columns(table)
+        self.flags = np.zeros(len(table), np.int64)
+
+    def name(self, spellings):
+        """The column that holds a quantity, or None; the bare name first."""
+        found = self.columns.first(*(prefix + name for prefix in PREFIXES for name in spellings))
+        # SDSS and Pan-STARRS call theirs gmag, beside rmag; Gaia's is Gmag.
+        if found == "gmag" and "rmag" in self.columns:
+            return self.columns.first(*(prefix + name for prefix in PREFIXES[1:] for name in spellings))
+        return found
+
+    def unit(self, name):
+        """The unit of a column, None where it has none."""
+        found = getattr(self.columns.raw(name), "unit", None)
+        return None if found in (None, u.dimensionless_unscaled) else found
+
+    def magnitude(self, band, spellings):
+        """A magnitude, NaN where missing or impossible."""
+        name = self.name(spellings)
+        if name is None:
+            return np.full(len(self.flags), np.nan)
+        unit, raw = self.unit(name), self.columns.number(name)
+        given = np.isfinite(raw)
+        if unit is not None and u.Unit(unit, parse_strict="silent").is_equivalent(u.Jy):
+            with np.errstate(invalid="ignore", divide="ignore"):
+                raw = -2.5 * np.log10(self.columns.number(name, u.Jy) / _ZERO[band])
+        elif unit is not None and str(unit).lower().replace("(vega)", "") not in ("mag", "vegamag"):
+            msg = (f"column {name!r} has unit {unit}; a Vega magnitude (mag) or a flux density (Jy) is "
+                   "needed: convert it, or rename the column if it is something else")
+            raise TableError(msg)
+        with np.errstate(invalid="ignore"):
+            good = (raw > BRIGHTEST) & (raw < FAINTEST) & (raw != 0)
+            error = self._error(name, spellings)
+            limit = given & good & (error > LARGEST_ERROR)
+        self.flags[given & ~good | limit] |= Flag.COUNTERPART_ODD
+        return np.where(good & ~limit, raw, np.nan)
+
+    def _error(self, name, spellings):
+        """Error of a magnitude, NaN where there is none."""
+        prefix = next(name[:-len(s)] for s in spellings if name.endswith(s))
+        errors = [f"{prefix}{form.format(s)}" for s in spellings for form in ("e_{}", "{}_error")]
+        found = self.columns.first(*errors)
+        return np.full(len(self.flags), np.nan) if found is None else self.columns.number(found)
+
+    def astrometry(self):
+        """Parallax and proper motion with errors, in mas and mas/yr."""
+        raw = {key: self._angle(key, spellings) for key, spellings in _ASTROMETRY.items()}
+        components = [raw[key] for key in ("PMRA", "PMDE", "e_PMRA", "e_PMDE")]
+        if self.name(_ASTROMETRY["PM"]) is None:
+            raw["PM"] = np.hypot(*components[:2])
+        if self.name(_ASTROMETRY["e_PM"]) is None:
+            raw["e_PM"] = np.hypot(*components[2:]) / np.sqrt(2)
+        for value, error in (("Plx", "e_Plx"), ("PM", "e_PM")):
+            with np.errstate(invalid="ignore"):
+                sure = (raw[error] > 0) & (raw[error] < 100) & (np.abs(raw[value]) < 2e4)
+                blank = (raw[value] == 0) & ~(raw[error] > 0)
+            odd = np.isfinite(raw[value]) & ~sure & ~blank
+            self.flags[odd] |= Flag.COUNTERPART_ODD
+            for key in (value, error):
+                raw[key] = np.where(sure, raw[key], np.nan)
+        return {key: raw[key] for key in ("Plx", "e_Plx", "PM", "e_PM")}
+
+    def _angle(self, key, spellings):
+        """A column in mas (a year); rows in arcsec are recognised by impossibly small errors."""
+        name = self.name(spellings)
+        if name is None:
+            return np.full(len(self.flags), np.nan)
+        values = self.columns.number(name, u.mas / u.yr if "PM" in key else u.mas)
+        error = self.name(_ASTROMETRY[key if key.startswith("e_") else f"e_{key}"])
+        if error is None:
+            return values
+        errors = self.columns.number(error, u.mas / u.yr if "PM" in key else u.mas)
+        with np.errstate(invalid="ignore"):
+            arcsec = (errors > 0) & (errors < SMALLEST_ERROR)
+        self.flags[arcsec] |= Flag.COUNTERPART_ODD
+        return np.where(arcsec, 1000.0 * values, values)
+
+    def state(self, survey, seen):
+        """Whether a survey was searched in each row, and whether a counterpart was found."""
+        column = self.columns.first(_SEARCHED[survey])
+        if column is not None:
+            number = self.columns.number(column)
+            self.flags[seen & (number > 1)] |= Flag.COUNTERPART_AMBIGUOUS
+            return np.isfinite(number) | seen, seen
+        present = any(self.name(spellings) for spellings in NAMES[survey].values())
+        self.flags[~seen & present] |= Flag.COUNTERPART_ASSUMED_NONE
+        return np.full(len(seen), present), seen
+
+    def far(self, survey, motion, error):
+        """Rows whose counterpart lies farther than errors and proper motion allow."""
+        name = self.columns.first(*(p + s for p in PREFIXES for s in _SEPARATIONS[survey]))
+        if name is None:
+            return np.zeros(len(self.flags), bool)
+        names = [p + s for p in PREFIXES for s in _SEPARATIONS[survey] if p + s in self.columns]
+        apart = np.array([self.columns.number(item, u.arcsec) for item in names])
+        apart = np.where(np.isfinite(apart), apart, np.inf).min(axis=0)
+        allowed = RADIUS + error
+        moved = allowed + np.nan_to_num(motion) * EPOCHS / 1000.0
+        known = np.isfinite(apart)
+        self.flags[known & (apart > moved)] |= Flag.COUNTERPART_ODD
+        self.flags[known & (apart > allowed) & (apart <= moved)] |= Flag.COUNTERPART_AMBIGUOUS
+        return known & (apart > moved)
+
+    def wrong(self, found):
+        """Chance that the counterpart is not the source's: 1 - p_i of the surest survey, or a default."""
+        known = [self.columns.number(name) for survey, column in _PROBABILITY.items()
+                 if (name := self.columns.first(column, column.split("_", 1)[1])) and found[survey].any()]
+        if not known:
+            return np.full(len(self.flags), WRONG_MATCH)
+        best = np.max(np.nan_to_num(known, nan=-1.0), axis=0)
+        return np.where(best >= 0, 1 - np.clip(best, 0.0, 1.0), WRONG_MATCH)

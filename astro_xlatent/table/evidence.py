@@ -1,0 +1,400 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+What a row's columns say of its class beside the spectrum.
+
+`evidence_inputs` turns columns into the features of
+`~astro_xlatent.model.evidence`, `Evidence` makes weights of the classes of
+them, and `classify_rows` does it for classes of a user's own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from astro_xlatent.compare.positions import POSITION_COLUMNS, position_names
+from astro_xlatent.core.columns import CLASSES
+from astro_xlatent.core.errors import ModelError, TableError
+from astro_xlatent.core.flags import Flag
+from astro_xlatent.missions._columns import Columns
+from astro_xlatent.model.evidence import (
+    PIECES,
+    EvidenceModel,
+    Group,
+    Inputs,
+    load_evidence,
+    pieces_of,
+)
+from astro_xlatent.table.counterparts import is_counterpart_column, read_counterparts
+
+__all__ = ["Evidence", "Weighed", "classify_rows", "evidence_inputs", "flat_prior",
+           "galactic_column",
+           "galactic_position", "row_inputs"]
+
+#: Share of the spectrum's probability that the classes hold which it does not speak against.
+NOT_AGAINST = 0.9
+# Zero points of features: fluxes in 10^-13.5 erg/s/cm2, columns in 10^21 /cm2.
+_FLUX, _COLUMN = -13.5, 21.0
+_SPREAD = 6.0
+#: What the survey prior is made of.
+_IN_SURVEY = ("flux", "latitude", "nh_gal")
+_GALACTIC = ("nh_gal", "nhgal", "nh_galactic")
+_VARIABILITY = (("kp_intra_prob_b", "kp_prob_b", "ks_intra_prob_b"), ("var_inter_prob_b",))
+
+
+@dataclass
+class Weighed:
+    """
+    What evidence says of the classes.
+
+    Attributes
+    ----------
+    weights : ndarray, (n, 9)
+        By which the spectrum's probabilities are to be multiplied, as by a prior.
+    log_odds : ndarray, (n, 2, 8)
+        What each piece adds, column ``xl_class_evidence``; zero for one that is silent.
+    flags : ndarray of int, (n,)
+    """
+
+    weights: np.ndarray
+    log_odds: np.ndarray
+    flags: np.ndarray
+
+
+class Evidence:
+    """
+    Evidence beside the spectrum for the rows of a table.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    choice : str or sequence of str
+        See `~astro_xlatent.model.evidence.pieces_of`.
+    prior : optional
+        The class prior beside it. ``"survey"`` knows flux and position
+        already: those groups are then left out.
+    model : EvidenceModel or path-like, optional
+        By default the package's own.
+
+    Raises
+    ------
+    ParameterError
+        If the choice names what there is not.
+    ModelError
+        If the model cannot be read, or knows other classes than the eight.
+    """
+
+    def __init__(self, table: Table, choice, prior=None, model=None):
+        self.chosen = pieces_of(choice)
+        known = _IN_SURVEY if isinstance(prior, str) and prior == "survey" else ()
+        self.groups = tuple(name for names in self.chosen.values() for name in names if name not in known)
+        self.model = model if isinstance(model, EvidenceModel) else load_evidence(model)
+        if self.model.classes != CLASSES:
+            msg = (f"evidence model {self.model.name} knows the classes {', '.join(self.model.classes)}, not "
+                   "those of xl_class_prob; use astro_xlatent.table.evidence.classify_rows")
+            raise ModelError(msg)
+        read = {name: table[name] for name in table.colnames
+                if _is_read(name.lower()) or isinstance(table[name], SkyCoord)}
+        # A table without columns would forget its rows.
+        self.table = Table(read or {"none": np.zeros(len(table))}, copy=False)
+
+    def weigh(self, rows: np.ndarray, probability: np.ndarray, flux: np.ndarray, nh: np.ndarray) -> Weighed:
+        """
+        Weigh some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int, (n,)
+            Their numbers in the table.
+        probability : ndarray, (n, 9)
+            Of the eight classes and "other" from the spectrum, for equal priors.
+        flux : ndarray, (n,)
+            Absorbed energy flux 0.5-7 keV in erg/cm2/s.
+        nh : ndarray, (n,)
+            Column of the spectrum in 1/cm2.
+
+        Returns
+        -------
+        weighed : Weighed
+            "other" keeps its probability: no labelled source is one. A row of
+            which nothing is known beside its spectrum keeps the spectrum's class, with a flag.
+        """
+        inputs, odd = evidence_inputs(self.table[rows], flux, nh)
+        inputs = inputs.only(self.groups)
+        factors = {name: factor for name, factor in self.model.log_factors(inputs).items()
+                   if name in self.chosen}
+        eight = np.maximum(probability[:, :-1], 1e-12)
+        joint = self.model.combine(eight / eight.sum(axis=1, keepdims=True), factors)
+        flags = odd if "counterparts" in self.chosen else np.zeros_like(odd)
+        flags[np.all([np.ptp(f, axis=1) == 0 for f in factors.values()], axis=0)] |= Flag.EVIDENCE_UNKNOWN
+        flags[against_spectrum(eight, joint)] |= Flag.AGAINST_SPECTRUM
+        weights = np.ones_like(probability, dtype=float)
+        weights[:, :-1] = joint * eight.sum(axis=1, keepdims=True) / eight
+        return Weighed(weights / weights.sum(axis=1, keepdims=True), self._log_odds(factors, len(rows)), flags)
+
+    def _log_odds(self, factors, n_rows):
+        log_odds = np.zeros((n_rows, len(PIECES), len(CLASSES)))
+        powers = self.model.powers(list(factors))
+        for number, name in enumerate(PIECES):
+            if name in factors:
+                factor = factors[name] - factors[name].mean(axis=1, keepdims=True)
+                log_odds[:, number] = powers[name] * factor
+        return log_odds
+
+
+def _is_read(name):
+    """Whether a column (lower case) is looked at."""
+    positions = {position for pair in POSITION_COLUMNS for position in pair}
+    positions |= {*_GALACTIC, *sum(_VARIABILITY, ()), "extent_flag", "err_ellipse_r0"}
+    return name in positions or is_counterpart_column(name)
+
+
+def against_spectrum(spectrum: np.ndarray, joint: np.ndarray) -> np.ndarray:
+    """Rows whose class lies outside the classes that hold `NOT_AGAINST` of the spectrum's probability."""
+    order = np.argsort(-spectrum, axis=1)
+    before = np.cumsum(np.take_along_axis(spectrum, order, axis=1), axis=1)
+    rank = np.argmax(order == joint.argmax(axis=1)[:, None], axis=1)
+    rows = np.arange(len(spectrum))
+    return before[rows, rank] - spectrum[rows, joint.argmax(axis=1)] >= NOT_AGAINST
+
+
+def evidence_inputs(table, flux, nh) -> tuple[Inputs, np.ndarray]:
+    """
+    Features of all groups that the package knows.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    flux, nh : ndarray, (n,)
+        As for `Evidence.weigh`; NaN where unknown.
+
+    Returns
+    -------
+    inputs : Inputs
+    flags : ndarray of int, (n,)
+    """
+    columns = Columns(table)
+    bright = np.log10(np.where(flux > 0, flux, np.nan)) - _FLUX
+    position = galactic_position(table)
+    latitude = np.full(len(table), np.nan) if position is None else np.log10(np.abs(position[1]) + 1)
+    radius = columns.number("err_ellipse_r0", u.arcsec, default=0.0)
+    found = read_counterparts(table, np.clip(np.nan_to_num(radius), 0.0, 10.0))
+    groups = {"flux": _group({"flux": bright, "flux^2": bright**2}, np.isfinite(bright)),
+              "variability": _variability(columns),
+              "extent": _extent(columns),
+              "latitude": _group({"log b": latitude, "log b^2": latitude**2, "flux log b": bright * latitude},
+                                 np.isfinite(latitude)),
+              "nh_gal": _nh_gal(table, bright, latitude, nh),
+              "gaia": _gaia(found, bright), "2mass": _two_mass(found, bright), "wise": _wise(found, bright)}
+    return Inputs(groups, np.any(list(found.found.values()), axis=0), found.wrong), found.flags
+
+
+def _group(features, known) -> Group:
+    values = np.stack(list(features.values()), axis=1).astype(float)
+    values = np.clip(np.where(np.isfinite(values), values, 0.0), -_SPREAD**2, _SPREAD**2)
+    return Group(tuple(features), values, np.asarray(known, bool))
+
+
+def _variability(columns):
+    """Chances that the flux is not constant, within and between observations, as log(1 - p)."""
+    features = {}
+    for label, names in zip(("within", "between"), _VARIABILITY, strict=True):
+        name = columns.first(*names)
+        chance = np.full(len(columns), np.nan) if name is None else columns.number(name)
+        chance = np.where((chance >= 0) & (chance <= 1), chance, np.nan)
+        features |= {label: -np.log10(np.clip(1 - chance, 1e-3, 1)), f"has {label}": np.isfinite(chance)}
+    return _group(features, features["has within"] | features["has between"])
+
+
+def _extent(columns):
+    """The CSC's flag of extent, which in crowded fields and off axis says little."""
+    given = columns.text("extent_flag") != "" if "extent_flag" in columns else np.zeros(len(columns), bool)
+    return _group({"extended": columns.boolean("extent_flag")}, given)
+
+
+def galactic_position(table) -> tuple[np.ndarray, np.ndarray] | None:
+    """
+    Galactic coordinates of every row.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        With position columns, or one `~astropy.coordinates.SkyCoord` column.
+
+    Returns
+    -------
+    lon, lat : ndarray, (n,), or None
+        Degrees, NaN where unknown; None if the table has no positions.
+    """
+    columns = Columns(table)
+    names = position_names(columns)
+    coords = [name for name in table.colnames if isinstance(table[name], SkyCoord)]
+    if names is not None:
+        ra, dec = (columns.number(name, u.deg) for name in names)
+    elif len(coords) == 1:
+        position = table[coords[0]].icrs
+        ra, dec = (np.ma.filled(np.ma.asarray(getattr(a.deg, "unmasked", a.deg)), np.nan)
+                   for a in (position.ra, position.dec))
+    else:
+        return None
+    known = np.isfinite(ra) & (np.abs(dec) <= 90)
+    sky = SkyCoord(np.where(known, ra, 0.0), np.where(known, dec, 0.0), unit="deg").galactic
+    return np.where(known, sky.l.deg, np.nan), np.where(known, sky.b.deg, np.nan)
+
+
+def galactic_column(table) -> np.ndarray:
+    """The column through the Galaxy in 1/cm2, given so or in 1e20/cm2 as the CSC does; NaN where unknown."""
+    columns = Columns(table)
+    name = columns.first(*_GALACTIC)
+    if name is None:
+        return np.full(len(table), np.nan)
+    unit, given = getattr(columns.raw(name), "unit", None), columns.number(name)
+    with np.errstate(invalid="ignore"):
+        if unit is not None and u.Unit(unit).is_equivalent(1 / u.cm**2):
+            given = columns.number(name, 1 / u.cm**2)
+        else:
+            # No line of sight has 1e15 times 1e20, and none has less than 1e15.
+            given = np.where(given < 1e15, given * 1e20, given)
+        return np.where((given > 5e18) & (given < 5e24), given, np.nan)
+
+
+def _nh_gal(table, bright, latitude, nh):
+    galactic = np.log10(galactic_column(table)) - _COLUMN
+    excess = np.clip(np.log10(np.where(nh > 0, nh, np.nan)) - _COLUMN - galactic, -2, 2)
+    return _group({"nh": galactic, "nh^2": galactic**2, "nh log b": galactic * latitude,
+                   "nh flux": galactic * bright, "excess": excess}, np.isfinite(galactic))
+
+
+def _scaled(value, center, width, order=1):
+    return np.clip((value - center) / width, -_SPREAD, _SPREAD) ** order
+
+
+def _gaia(found, bright):
+    v = found.values
+    color, significance = v["BP"] - v["RP"], np.clip(v["Plx"] / v["e_Plx"], -3, 20)
+    # A distance from a parallax that is measured: below four sigma its inverse is biased.
+    parallax = np.where(significance > 4, np.clip(v["Plx"], 0.05, None), np.nan)
+    absolute = v["G"] + 5 * np.log10(parallax) - 10
+    motion = np.clip(v["PM"], 0.05, None)
+    return _group({
+        "found": found.found["gaia"], "G": _scaled(v["G"], 16, 3), "G^2": _scaled(v["G"], 16, 3, 2),
+        "BP-RP": _scaled(color, 1.5, 1), "(BP-RP)^2": _scaled(color, 1.5, 1, 2),
+        "has parallax": np.isfinite(significance), "parallax/error": np.arcsinh(significance) / 2,
+        "has distance": np.isfinite(absolute), "M_G": _scaled(absolute, 5, 3),
+        "M_G (BP-RP)": _scaled(absolute, 5, 3) * _scaled(color, 1.5, 1),
+        "L_X": bright - 2 * np.log10(parallax), "motion": np.log10(motion),
+        "motion/error": np.log10(np.clip(motion / v["e_PM"], 0.3, None)),
+        "X/G": _scaled(v["G"] / 2.5 + bright, 6.5, 1)}, found.known["gaia"])
+
+
+def _two_mass(found, bright):
+    v = found.values
+    red = v["H"] - v["K"]
+    return _group({
+        "found": found.found["2mass"], "J": _scaled(v["J"], 14, 2), "J-H": _scaled(v["J"] - v["H"], 0.7, 0.3),
+        "H-K": _scaled(red, 0.4, 0.3), "(H-K)^2": np.clip(_scaled(red, 0.4, 0.3, 2), 0, 25),
+        "X/K": _scaled(v["K"] / 2.5 + bright, 5, 1), "has G-J": np.isfinite(v["G"] - v["J"]),
+        "G-J": _scaled(v["G"] - v["J"], 2, 1)}, found.known["2mass"])
+
+
+def _wise(found, bright):
+    v = found.values
+    color = v["W1"] - v["W2"]
+    return _group({
+        "found": found.found["wise"], "W1": _scaled(v["W1"], 13, 2), "W1-W2": _scaled(color, 0.5, 0.4),
+        "(W1-W2)^2": np.clip(_scaled(color, 0.5, 0.4, 2), 0, 25), "has W3": np.isfinite(v["W3"]),
+        "W2-W3": _scaled(v["W2"] - v["W3"], 2.5, 1), "X/W1": _scaled(v["W1"] / 2.5 + bright, 5, 1),
+        "has G-W1": np.isfinite(v["G"] - v["W1"]), "G-W1": _scaled(v["G"] - v["W1"], 4, 2),
+        "K-W1": _scaled(v["K"] - v["W1"], 0.3, 0.5)}, found.known["wise"])
+
+
+def plain_group(table, names) -> Group:
+    """
+    A user's own columns as features: the value, and whether there is one.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    names : sequence of str
+        Numeric columns.
+
+    Returns
+    -------
+    group : Group
+
+    Raises
+    ------
+    TableError
+        If a column is not there.
+    """
+    columns = Columns(table)
+    missing = [name for name in names if name not in columns]
+    if missing:
+        msg = f"no column {', '.join(missing)}; the table has {', '.join(table.colnames[:20])}"
+        raise TableError(msg)
+    values = np.stack([columns.number(name) for name in names], axis=1)
+    there = np.isfinite(values)
+    features = np.concatenate([np.where(there, values, 0.0), there], axis=1)
+    return Group((*names, *(f"has {name}" for name in names)), features, there.any(axis=1))
+
+
+def spectrum_group(table) -> Group:
+    """The spectrum's class probabilities in an enriched table, as logarithms, for classes other than ours."""
+    if "xl_class_prob" not in table.colnames:
+        msg = "the table has no xl_class_prob; enrich it first with add_latents"
+        raise TableError(msg)
+    if not flat_prior(table):
+        msg = (f"the table's classes have the prior {table.meta['XLPRIOR']!r} in them (XLPRIOR in table.meta); "
+               "enrich it with neither prior nor evidence")
+        raise TableError(msg)
+    given = np.ma.filled(np.ma.asarray(table["xl_class_prob"]).astype(float), np.nan)
+    return _group({f"log p({name})": np.log(np.maximum(given[:, k], 1e-6)) for k, name in enumerate(CLASSES)},
+                  np.isfinite(given).all(axis=1))
+
+
+def flat_prior(table) -> bool:
+    """Whether the classes of an enriched table are the spectrum's alone."""
+    return str(table.meta.get("XLPRIOR", "none")) == "none"
+
+
+def row_inputs(table, own=()) -> tuple[Inputs, np.ndarray]:
+    """Inputs of an enriched table: the package's groups, the spectrum, and a user's own columns."""
+    columns = Columns(table)
+    flux = columns.number("xl_flux_05_2") + columns.number("xl_flux_2_7")
+    inputs, flags = evidence_inputs(table, flux, columns.number("xl_nh"))
+    inputs.groups["spectrum"] = spectrum_group(table)
+    if own:
+        inputs.groups["own"] = plain_group(table, own)
+    return inputs, flags
+
+
+def classify_rows(table, model) -> Table:
+    """
+    Classes of a user's own evidence model.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Enriched rows (with the columns of `~astro_xlatent.add_latents`), and
+        the columns that the model was trained on.
+    model : EvidenceModel or path-like
+        By ``astro-xlatent train-evidence``.
+
+    Returns
+    -------
+    classes : `~astropy.table.Table`
+        ``class`` and one column ``prob_CLASS`` for each of the model's classes, for equal priors.
+    """
+    model = model if isinstance(model, EvidenceModel) else load_evidence(model)
+    own = [name for piece in model.pieces.values() for name in piece.groups.get("own", ())
+           if not name.startswith("has ")]
+    inputs, _ = row_inputs(table, own)
+    ours = model.classes == CLASSES
+    spectrum = np.exp(inputs.groups["spectrum"].values) if ours else np.ones((len(table), len(model.classes)))
+    probability = model.combine(spectrum, model.log_factors(inputs))
+    found = Table({"class": np.array(model.classes)[probability.argmax(axis=1)]})
+    for k, name in enumerate(model.classes):
+        found[f"prob_{name}"] = probability[:, k]
+    return found

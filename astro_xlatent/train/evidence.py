@@ -1,0 +1,231 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+Training evidence models on labelled rows, cross-fitted over fields of the sky.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.model.evidence import (
+    PIECES,
+    EvidenceModel,
+    Inputs,
+    Piece,
+    design,
+    guarded,
+)
+
+__all__ = ["CrossFit", "cross_fit", "fit_exponents", "fit_piece", "train_evidence"]
+
+#: Penalty on squared standardized coefficients, in units of one row's log loss.
+PENALTY = 20.0
+#: Power of the class frequencies by which rows are weighed down: 1 would let 20 X-ray binaries
+#: rule the fit, 0 the frequencies of the literature; the rest is divided out.
+BALANCE = 0.5
+#: The spectrum's exponent under which a piece is fitted, so that it adds to what that says; other
+#: pieces are fitted alone. Chosen by cross-validation on the fields of the labelled sources.
+SPECTRUM_EXPONENT = {"xray": 0.7}
+#: Exponent to which all are drawn, and how strongly: a few rare rows would else decide.
+COMMON_EXPONENT, SHRINKAGE = 0.7, 0.3
+_MOST_STEPS = 400
+
+
+def fit_piece(inputs: Inputs, groups: tuple, label: np.ndarray, n_classes: int, offset: np.ndarray,
+              seed: int = 1) -> Piece:
+    """
+    Fit one piece; rows are seen once more with half of their groups unknown.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    groups : tuple of str
+        That the piece looks at.
+    label : ndarray of int, (n,)
+    n_classes : int
+    offset : ndarray, (n, n_classes)
+        Log-odds that others give.
+    seed : int, optional
+        Of the groups that are forgotten.
+
+    Returns
+    -------
+    piece : Piece
+        For equal frequencies of the classes.
+    """
+    features = {name: list(inputs.groups[name].names) for name in groups}
+    forget = np.random.default_rng(seed).random((len(inputs), len(groups))) < 0.5
+    x = np.concatenate([design(inputs, features),
+                        design(inputs.only(tuple(groups), ~forget), features)])
+    twice, offset = np.concatenate([label, label]), np.concatenate([offset, offset])
+    number = np.bincount(label, minlength=n_classes)
+    weight = number[twice].astype(float) ** -BALANCE * np.repeat([2.0, 1.0], len(label))
+    weight *= len(label) / weight.sum()
+    mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-3
+    coefficient, intercept = _logistic((x - mean) / scale, twice, offset, weight, n_classes)
+    intercept -= (1 - BALANCE) * np.log(np.maximum(number, 1))
+    return Piece(features, mean, scale, coefficient, intercept - intercept.mean())
+
+
+def _logistic(x, label, offset, weight, n_classes):
+    """Multinomial logistic regression with offsets, penalized; coefficients and intercepts."""
+    n_features, rows = x.shape[1], np.arange(len(label))
+    truth = np.eye(n_classes)[label]
+
+    def loss(parameters):
+        """Penalized log loss and its gradient."""
+        intercept, coefficient = parameters[:n_classes], parameters[n_classes:].reshape(n_classes, n_features)
+        log_p = log_softmax(x @ coefficient.T + intercept + offset, axis=1)
+        residual = (np.exp(log_p) - truth) * weight[:, None]
+        # A trace of penalty on intercepts keeps the sum of all, which nothing fixes, at zero.
+        value = (-(weight * log_p[rows, label]).sum() + 0.5 * PENALTY * (coefficient**2).sum()
+                 + 5e-5 * (intercept**2).sum())
+        gradient = residual.T @ x + PENALTY * coefficient
+        return value, np.concatenate([residual.sum(axis=0) + 1e-4 * intercept, gradient.ravel()])
+
+    start = np.zeros(n_classes * (1 + n_features))
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _MOST_STEPS}).x
+    return found[n_classes:].reshape(n_classes, n_features), found[:n_classes]
+
+
+@dataclass
+class CrossFit:
+    """
+    Pieces for every fold, fitted without it.
+
+    Attributes
+    ----------
+    fold : ndarray of int, (n,)
+    pieces : list of dict of Piece
+        By fold.
+    """
+
+    fold: np.ndarray
+    pieces: list
+
+    def log_factors(self, inputs: Inputs) -> dict:
+        """Factors of the rows (the same, whatever was done to their inputs) from pieces that never saw them."""
+        found = {}
+        for number, pieces in enumerate(self.pieces):
+            rows = self.fold == number
+            for name, piece in pieces.items():
+                values = guarded(piece.log_factor(inputs[rows]), inputs[rows], name)
+                found.setdefault(name, np.zeros((len(rows), values.shape[1])))[rows] = values
+        return found
+
+
+def cross_fit(inputs: Inputs, label: np.ndarray, fold: np.ndarray, spectrum: np.ndarray,
+              pieces: dict = PIECES, train: np.ndarray | None = None) -> CrossFit:
+    """
+    Fit all pieces once for every fold, on the rows of the others.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    label, fold : ndarray of int, (n,)
+    spectrum : ndarray, (n, classes)
+        Probabilities for equal priors.
+    pieces : dict, optional
+        Groups by piece.
+    train : ndarray of bool, (n,), optional
+        Rows that may be fitted.
+
+    Returns
+    -------
+    cross : CrossFit
+    """
+    train = np.ones(len(label), bool) if train is None else train
+    fitted = []
+    for number in range(fold.max() + 1):
+        rows = train & (fold != number)
+        fitted.append(_fit_pieces(inputs[rows], label[rows], spectrum[rows], pieces))
+    return CrossFit(fold, fitted)
+
+
+def _fit_pieces(inputs, label, spectrum, pieces):
+    log_p = np.log(np.maximum(spectrum, 1e-6))
+    return {name: fit_piece(inputs, groups, label, spectrum.shape[1], SPECTRUM_EXPONENT.get(name, 0.0) * log_p)
+            for name, groups in pieces.items()}
+
+
+def fit_exponents(spectrum: np.ndarray, factors: dict, label: np.ndarray) -> dict:
+    """
+    Exponents under which the product is calibrated.
+
+    Parameters
+    ----------
+    spectrum : ndarray, (n, classes)
+    factors : dict of ndarray, (n, classes)
+        Of pieces that did not see the rows.
+    label : ndarray of int, (n,)
+
+    Returns
+    -------
+    exponents : dict of float
+        They minimize the sum of two log losses, that for equal frequencies
+        of the classes and that for the rows' own, and a penalty on their
+        distance to `COMMON_EXPONENT`.
+    """
+    names = ["spectrum", *factors]
+    logs = np.stack([np.log(np.maximum(spectrum, 1e-6)), *factors.values()])
+    number = np.bincount(label, minlength=spectrum.shape[1])
+    present = number > 0
+    frequency = np.log(np.maximum(number, 0.5) / len(label))
+    rows = np.arange(len(label))
+    balanced = 1 / (present.sum() * number[label])
+
+    def loss(powers):
+        """Both log losses and the penalty."""
+        total = np.tensordot(powers, logs, axes=1)
+        flat = -(balanced * log_softmax(total, axis=1)[rows, label]).sum()
+        natural = -log_softmax(total + frequency, axis=1)[rows, label].mean()
+        return flat + natural + SHRINKAGE * ((powers - COMMON_EXPONENT) ** 2).sum()
+
+    found = minimize(loss, np.full(len(names), COMMON_EXPONENT), bounds=[(0.05, 1.5)] * len(names)).x
+    return {name: round(float(value), 3) for name, value in zip(names, found, strict=True)}
+
+
+def train_evidence(inputs: Inputs, label: np.ndarray, classes: tuple, fold: np.ndarray,
+                   spectrum: np.ndarray, pieces: dict = PIECES, name: str = "evidence") -> tuple:
+    """
+    Train a model on all rows, and its exponents by cross-fitting.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    label : ndarray of int, (n,)
+        Index in ``classes``.
+    classes : tuple of str
+    fold : ndarray of int, (n,)
+        Rows of one field of the sky share a fold.
+    spectrum : ndarray, (n, classes)
+        The spectrum's probabilities; equal ones where classes are other than its own.
+    pieces : dict, optional
+        Groups by piece.
+    name : str, optional
+
+    Returns
+    -------
+    model : EvidenceModel
+    cross : CrossFit
+
+    Raises
+    ------
+    ParameterError
+        If a class has rows in one fold only.
+    """
+    for number, known in enumerate(classes):
+        if np.unique(fold[label == number]).size < 2:
+            msg = (f"class {known} has rows in fewer than two fields of the sky; leave it out, or give more "
+                   "rows of it")
+            raise ParameterError(msg)
+    cross = cross_fit(inputs, label, fold, spectrum, pieces)
+    factors = cross.log_factors(inputs)
+    choices = {piece: [piece] for piece in pieces} | {"all": list(pieces)}
+    exponents = {choice: fit_exponents(spectrum, {n: factors[n] for n in members}, label)
+                 for choice, members in choices.items()}
+    fitted = _fit_pieces(inputs, label, spectrum, pieces)
+    return EvidenceModel(name, tuple(classes), fitted, exponents), cross
