@@ -41,7 +41,7 @@ HEADS = ("nh", "index", "kt")
 #: Goodness of fit above which a second search sets out from other places.
 POOR_FIT = 2.5
 # Rows inferred at once, to bound memory: of spectra and of bands.
-CHUNK, BANDS_CHUNK = 128, 512
+CHUNK, BANDS_CHUNK = 64, 512
 
 
 @dataclass

@@ -7,7 +7,8 @@ Spectra on it are photons/cm2/s per bin, arrays of shape (..., `N_ENERGY`).
 
 import numpy as np
 
-__all__ = ["COARSE_EDGES", "ENERGY_EDGES", "ENERGY_MID", "ENERGY_WIDTH", "KEV_TO_ERG", "N_ENERGY", "band_weights"]
+__all__ = ["COARSE_EDGES", "ENERGY_EDGES", "ENERGY_MID", "ENERGY_WIDTH", "KEV_TO_ERG", "N_ENERGY",
+           "band_weights"]
 
 #: Edges of the incident grid in keV: 0.1 to 12 keV in steps of 10 eV.
 ENERGY_EDGES = np.round(np.linspace(0.1, 12.0, 1191), 10)
