@@ -33,7 +33,7 @@ def _mixture(d):
         emission.powerlaw(agn["index"], agn["z"]) * absorption.transmission(agn["nh"], agn["z"]),
         emission.plasma(star["kt"], star["metals"]) + emission.plasma(0.7 * star["kt"], star["metals"]),
         emission.powerlaw(thermal["index"]) + emission.blackbody(thermal["kt"]),
-        emission.disk_blackbody(disk["kt"]) * absorption.partial_covering(disk["nh"], 0.7),
+        emission.disk_blackbody(disk["kt"]) * absorption.transmission(disk["nh"]),
         reflected
         + emission.powerlaw(torus["index"], torus["z"]) * absorption.transmission(torus["nh"], torus["z"]),
         absorption.transmission(d["nh"] * 1e-2),
@@ -55,7 +55,6 @@ CASES = {
     "reflection, redshift": lambda d: emission.reflection(d["index"], 300.0, d["z"]),
     "transmission": lambda d: absorption.transmission(d["nh"]),
     "transmission, redshift": lambda d: absorption.transmission(d["nh"], d["z"]),
-    "partial_covering": lambda d: absorption.partial_covering(d["nh"], 0.5),
     "mixture of sources": _mixture,
 }
 

@@ -21,7 +21,7 @@ from astropy.io import fits
 from astro_xlatent import XraySpectrum
 from astro_xlatent.core.errors import XlatentError
 from astro_xlatent.spectra.ogip import is_ogip_spectrum
-from astro_xlatent.spectra.response import clear_response_cache
+from astro_xlatent.spectra._cache import CACHE
 
 ROUNDS = 5
 
@@ -73,7 +73,7 @@ def read_sherpa(path):
 
 def read_cold(path):
     """Our full read with an empty cache."""
-    clear_response_cache()
+    CACHE.clear()
     XraySpectrum.read(path)
 
 

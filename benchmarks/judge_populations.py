@@ -25,9 +25,22 @@ import numpy as np
 from benchmarks.studies.discriminator import compare_classes
 from benchmarks.studies.sample import load_sample, power_law_fits
 from benchmarks.studies.transfer import transfer
-from astro_xlatent.simulate.families.parameters import tuning_table
+from astro_xlatent.simulate.families.parameters import LITERATURE, TUNED
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.physics.bestfit import power_law_fit
+
+
+def tuning_table():
+    """Tuned parameters beside their literature values and ranges: a line each, a header line first."""
+    header = f"{'class':8s} {'parameter':14s} {'initial':>10s} {'tuned':>10s} {'range':>20s}"
+    lines = [f"{header}  unit; references"]
+    for label, values in TUNED.items():
+        for name, value in values.items():
+            initial, low, high, unit, reference = LITERATURE[label][name]
+            bounds = f"{low:.3g} - {high:.3g}"
+            numbers = f"{initial:10.3g} {value:10.3g} {bounds:>20s}"
+            lines.append(f"{label:8s} {name:14s} {numbers}  {unit}; {reference}")
+    return "\n".join(lines)
 
 
 def print_auc(tables):

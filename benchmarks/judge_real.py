@@ -27,7 +27,7 @@ import numpy as np
 from benchmarks.studies.expected import expected_classes
 from benchmarks.studies.expected_fits import as_averages, as_detections, expected_fits, simulate_fits
 from astro_xlatent.evaluate.fits import FIT_CLASSES, catalogue_fits
-from astro_xlatent.evaluate.labels import load_detections, load_sources
+from benchmarks.labels import load_detections, load_sources
 from benchmarks.studies.open_spectra import compare_spectra, evidence_table, result_table, spectra_numbers
 from benchmarks.studies.real_calibration import set_numbers
 from benchmarks.studies.real_tests import class_numbers, column_numbers

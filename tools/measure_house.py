@@ -81,6 +81,40 @@ def circles(pairs):
     return len({frozenset(pair) for pair in reach if pair[::-1] in reach and pair[0] != pair[1]})
 
 
+def moves():
+    """
+    Moves of the data of one row between rooms in `add_latents`, and those of them that go up.
+
+    The journey is the rooms that functions of ``table`` call, one after another;
+    ``core`` and ``physics``, which only name and count, are no stations of it.
+    """
+    from astropy.table import Table
+    from test_layers import LEVEL
+
+    from astro_xlatent import add_latents
+
+    row = Table({f"flux_aper_{part}{band}": [value * 1e-14] for band in "smh"
+                 for part, value in (("", 1.0), ("lolim_", 0.8), ("hilim_", 1.2))})
+    add_latents(row)  # what is loaded once is loaded now
+    path = ["table"]
+
+    def room(frame):
+        name = Path(frame.f_code.co_filename) if frame else PACKAGE.parent
+        return name.relative_to(PACKAGE).parts[0] if PACKAGE in name.parents else ""
+
+    def note(frame, event, _):
+        if event == "call" and room(frame.f_back) == "table":
+            if room(frame) not in ("", "core", "physics", "table", path[-1]):
+                path.append(room(frame))
+
+    sys.setprofile(note)
+    try:
+        add_latents(row)
+    finally:
+        sys.setprofile(None)
+    return len(path) - 1, sum(LEVEL[b] < LEVEL[a] for a, b in zip(path, path[1:])), " > ".join(path)
+
+
 def test_share(room):
     """Lines of tests a line of a room."""
     return lines((ROOT / "tests" / room).rglob("*.py")) / lines(sources(PACKAGE / room))
@@ -96,8 +130,9 @@ def measure():
         What, number, limit, whether more is better, and a remark.
     """
     pairs, wrong = arrows()
-    dumps = [path for path in (ROOT / "docs").iterdir() if path.suffix in DUMPS]
+    dumps = [page for page in (ROOT / "docs").iterdir() if page.suffix in DUMPS]
     (file_lines, file), (body_lines, body) = longest_file(), longest_body()
+    made, up, path = moves()
     return [
         ("entries under astro_xlatent/", entries(), 17, False, ""),
         ("Python lines in the wheel", lines(sources(PACKAGE)), 27000, False, ""),
@@ -106,6 +141,8 @@ def measure():
         ("lines of docs that are dumps", lines(dumps), 0, False, ", ".join(sorted(p.name for p in dumps))),
         ("lines of the longest file", file_lines, 400, False, file),
         ("lines of the longest function body", body_lines, 50, False, body),
+        ("moves between rooms in add_latents", made, 11, False, path),
+        ("moves up of these", up, 3, False, ""),
         *((f"test lines a line in {room}/", test_share(room), 0.5, True, "") for room in TESTED),
     ]
 

@@ -102,9 +102,8 @@ def _fetch_tar(session, package, group, building):
         if not key or key[1] not in group.get(key[0], ()) or key in done:
             continue
         # noted with the address that gives this file alone
-        if package.store(
-            path, *key, f"{url}?packageset={label(key[0])}/{key[1]}/&version={conf.csc_release}"
-        ):
+        if package.store(path, *key,
+                         f"{url}?packageset={label(key[0])}/{key[1]}/&version={conf.csc_release}"):
             done.add(key)
     return done
 
@@ -116,9 +115,8 @@ def _fetch_one(session, package, key, product, building):
     try:
         name = _browse(session, url, key, product)
         if name is None:
-            package.manifest.add(
-                label(key), product, MISSING, url=url, reason=f"the archive has no {product} of it"
-            )
+            package.manifest.add(label(key), product, MISSING, url=url,
+                                 reason=f"the archive has no {product} of it")
             return
         url = f"{base}/retrieveFile"
         params = {"filetype": product, "filename": name, "version": conf.csc_release}

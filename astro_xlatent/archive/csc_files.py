@@ -57,9 +57,8 @@ def read_detections(table):
         )
         raise TableError(msg)
     keys, bad = [], {}
-    numbers = zip(
-        *(cols.number(name, default=0).tolist() for name in ("obsid", "obi", "region_id")), strict=True
-    )
+    numbers = zip(*(cols.number(name, default=0).tolist() for name in ("obsid", "obi", "region_id")),
+                  strict=True)
     for row, (number, instrument) in enumerate(zip(numbers, cols.text("instrument").tolist(), strict=True)):
         if not all(value == value and value >= 0 and value == int(value) for value in number):
             bad[f"row {row}"] = f"obsid, obi, region_id are {number}, no detection"

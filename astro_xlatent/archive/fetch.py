@@ -27,9 +27,8 @@ __all__ = ["fetch_catalog"]
 NAMES_PER_QUERY = 100
 
 
-def fetch_catalog(
-    catalog="csc", *, cone=None, regions=None, names=None, max_rows=None, cache=False, progress=False
-):
+def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_rows=None, cache=False,
+                  progress=False):
     """
     Fetch the rows of a catalogue in a cone, in regions, or with given names.
 
@@ -152,13 +151,8 @@ def _gather(ask, questions, chosen, progress):
 
     with ThreadPoolExecutor(conf.archive_connections) as pool:
         found = list(
-            tqdm(
-                pool.map(attempt, questions),
-                total=len(questions),
-                unit="queries",
-                desc=chosen.key,
-                disable=not progress,
-            )
+            tqdm(pool.map(attempt, questions), total=len(questions), unit="queries", desc=chosen.key,
+                 disable=not progress)
         )
     failures = [item for item in found if isinstance(item, ArchiveError)]
     if len(failures) == len(found):

@@ -61,8 +61,7 @@ def fetch_labels(*, nh_gal=True, cache=False):
     Returns
     -------
     table : `~astropy.table.Table`
-        Columns as `~astro_xlatent.evaluate.labels.load_sources` and
-        ``astro-xlatent evaluate`` read them: ``name``, ``ra``, ``dec``,
+        Columns as ``astro-xlatent evaluate`` reads them: ``name``, ``ra``, ``dec``,
         ``class_label``, ``significance``, flags, and the authors' energy
         fluxes averaged over observations, ``flux_aper90_ave_s`` with
         ``e_flux_aper90_ave_s`` and so on, erg/s/cm2.
@@ -150,9 +149,8 @@ def _numbers(raw, name, unit):
 def _add_flags(table, flags):
     """``conf|extent`` as one column for each flag."""
     for column, word in _FLAGS.items():
-        table[column] = np.array(
-            ["True" if word in text.split("|") else "False" for text in flags.tolist()], "U5"
-        )
+        table[column] = np.array(["True" if word in text.split("|") else "False" for text in flags.tolist()],
+                                 "U5")
 
 
 def _fill_nh(session, table, cache):

@@ -135,9 +135,8 @@ def open_session():
     -------
     session : `requests.Session`
     """
-    retry = _PoliteRetry(
-        total=conf.archive_retries, status_forcelist=_PASSING, allowed_methods=None, raise_on_status=False
-    )
+    retry = _PoliteRetry(total=conf.archive_retries, status_forcelist=_PASSING, allowed_methods=None,
+                         raise_on_status=False)
     adapter = _PoliteAdapter(max_retries=retry, pool_maxsize=conf.archive_connections, pool_block=True)
     session = _Session()
     # Keeps requests from looking for a password itself.

@@ -34,6 +34,7 @@ def add_parser(commands):
     add_model(command)
     add_overwrite(command)
     command.add_argument("--replace", action="store_true", help="replace xl_ columns that TABLE has already")
+    command.add_argument("--samp", action="store_true", help="send the result to TOPCAT, Aladin, ... by SAMP")
     add_progress(command)
     return command
 
@@ -140,6 +141,10 @@ def run(args):
     done, lines = _summary(result)
     tell("\n".join([
         f"{out}: {len(result)} rows, {done} with results, model {result.meta.get('XLMODEL', '?')}", *lines]))
+    if args.samp:
+        from astro_xlatent.plotting.desktop import send
+
+        tell("sent to " + ", ".join(send(result, out.stem)))
     if len(result) and not done:
         say("error", f"no row could be used; the first says: {result['xl_reason'][0]}")
         return 1

@@ -117,17 +117,9 @@ def run(args):
     else:
         from astro_xlatent.evaluate.real import evaluate_file
 
-        results = evaluate_file(
-            args.table,
-            args.label,
-            model=args.model,
-            spectra=args.spectra,
-            information=args.information,
-            quick=args.quick,
-            minimum=args.minimum,
-            seed=args.seed,
-            log=say,
-        )
+        results = evaluate_file(args.table, args.label, model=args.model, spectra=args.spectra,
+                                information=args.information, quick=args.quick, minimum=args.minimum,
+                                seed=args.seed, log=say)
     tell(results.text())
     if args.figures is not None:
         from astro_xlatent.evaluate.figures import draw_figures

@@ -55,24 +55,18 @@ examples:
     # A declination such as -5d30m is no option.
     command._negative_number_matcher = re.compile(r"-\.?\d")
     where = command.add_mutually_exclusive_group(required=True)
-    where.add_argument(
-        "--cone",
-        nargs=3,
-        metavar=("RA", "DEC", "RADIUS"),
-        help="position in degrees or as 00h42m44s 41d16m09s, radius with a unit: 5arcmin",
-    )
-    where.add_argument(
-        "--object", metavar="NAME", help="an object whose position is asked from CDS; with --radius"
-    )
+    where.add_argument("--cone", nargs=3, metavar=("RA", "DEC", "RADIUS"),
+                       help="position in degrees or as 00h42m44s 41d16m09s, radius with a unit: 5arcmin")
+    where.add_argument("--object", metavar="NAME",
+                       help="an object whose position is asked from CDS; with --radius")
     where.add_argument("--region", metavar="FILE", help="DS9, CRTF or FITS region file in sky coordinates")
     where.add_argument("--name", nargs="+", metavar="NAME", help="names of sources in the catalogue")
     where.add_argument("--names", metavar="FILE", help="text file with one name a line")
     command.add_argument("--radius", metavar="RADIUS", help="around --object: 5arcmin")
     command.add_argument("--max-rows", type=int, metavar="N", help="rows of one answer, at most")
     command.add_argument("--cache", action="store_true", help="use and fill astropy's data cache")
-    command.add_argument(
-        "-o", "--output", metavar="OUT", required=True, help="table to write: .fits .vot .ecsv .csv .parquet"
-    )
+    command.add_argument("-o", "--output", metavar="OUT", required=True,
+                         help="table to write: .fits .vot .ecsv .csv .parquet")
     add_progress(command)
 
 
@@ -104,12 +98,10 @@ def _add_labels(kinds):
         description="Fetch the training set of MUWCLASS (Yang et al. 2022, ApJ 941, 104) from VizieR, with "
         "the columns that astro-xlatent evaluate reads. Then: astro-xlatent evaluate OUT --label class_label",
     )
-    command.add_argument(
-        "-o", "--output", metavar="OUT", required=True, help="table to write: .csv .ecsv .fits .vot .parquet"
-    )
-    command.add_argument(
-        "--no-nh-gal", dest="nh_gal", action="store_false", help="do not ask the CSC for the Galactic column"
-    )
+    command.add_argument("-o", "--output", metavar="OUT", required=True,
+                         help="table to write: .csv .ecsv .fits .vot .parquet")
+    command.add_argument("--no-nh-gal", dest="nh_gal", action="store_false",
+                         help="do not ask the CSC for the Galactic column")
     command.add_argument("--cache", action="store_true", help="use and fill astropy's data cache")
 
 
@@ -157,9 +149,8 @@ def _run_catalog(args):
     from astro_xlatent.table.files import write_table
 
     out = table_output(args.output)
-    table = fetch_catalog(
-        args.catalog, max_rows=args.max_rows, cache=args.cache, progress=args.progress, **_where(args)
-    )
+    table = fetch_catalog(args.catalog, max_rows=args.max_rows, cache=args.cache, progress=args.progress,
+                          **_where(args))
     write_table(table, out)
     tell(f"{out}: {len(table)} rows of {table.meta['ARCHIVE']}")
     lower = {name.lower() for name in table.colnames}
@@ -179,9 +170,8 @@ def _run_spectra(args):
     products = (
         None if args.products is None else [word.strip() for word in args.products.split(",") if word.strip()]
     )
-    manifest = fetch_spectra(
-        table, args.output, mission=args.mission, products=products, progress=args.progress
-    )
+    manifest = fetch_spectra(table, args.output, mission=args.mission, products=products,
+                             progress=args.progress)
     bad = manifest[(manifest["status"] == "failed") | (manifest["status"] == "missing")]
     mission = "erosita" if "background" in manifest["product"] else "csc"
     folder = args.output or default_folder(args.mission or mission)

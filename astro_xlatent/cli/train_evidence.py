@@ -70,7 +70,7 @@ def labelled_inputs(table, column, own=(), minimum=()):
     table, names = table[keep], names[keep]
     if "xl_class_prob" not in table.colnames:
         table = add_latents(table)
-    given = np.ma.filled(np.ma.asarray(table["xl_class_prob"]).astype(float), np.nan)
+    given = plain_floats(table["xl_class_prob"])
     seen = np.isfinite(given).all(axis=1)
     table, names, given = table[seen], names[seen], given[seen]
     if not len(table):

@@ -9,6 +9,7 @@ __all__ = ["STREAMS", "plain_floats", "random_stream", "stream_seed"]
 #: What draws random numbers beside the training itself, and what sets its seeds apart.
 STREAMS = {
     "calibration": 1_000_003,
+    "teacher": 2**31,
     "evaluation": 7_000_003,
     "baselines": 8_000_009,
     "guard rails": 9_000_011,

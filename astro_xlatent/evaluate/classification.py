@@ -75,20 +75,13 @@ def probes(seed=0, trees=300):
 
     prepared = (SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     return {
-        "random forest": RandomForestClassifier(
-            trees, min_samples_leaf=5, class_weight="balanced", random_state=seed
-        ),
+        "random forest": RandomForestClassifier(trees, min_samples_leaf=5, class_weight="balanced",
+                                                random_state=seed),
         "logistic": make_pipeline(*prepared, LogisticRegression(class_weight="balanced", max_iter=2000)),
         "k-NN": make_pipeline(*prepared, _balanced_neighbours()),
-        "gradient boosting": HistGradientBoostingClassifier(
-            max_iter=80,
-            max_leaf_nodes=8,
-            learning_rate=0.08,
-            min_samples_leaf=15,
-            l2_regularization=1.0,
-            class_weight="balanced",
-            random_state=seed,
-        ),
+        "gradient boosting": HistGradientBoostingClassifier(max_iter=80, max_leaf_nodes=8, learning_rate=0.08,
+                                                            min_samples_leaf=15, l2_regularization=1.0,
+                                                            class_weight="balanced", random_state=seed),
     }
 
 
@@ -246,9 +239,8 @@ def score_predictions(section, predictions, label, classes, group, subsets, rng,
             found = _score(part, label[where], index, weights, len(classes), len(classes) == 2)
             scored[subset, prediction.name] = found
             numbers += [
-                Number.of(
-                    section, name, prediction.name, subset, where.sum(), value, interval(found.repeats[name])
-                )
+                Number.of(section, name, prediction.name, subset, where.sum(), value,
+                          interval(found.repeats[name]))
                 for name, value in found.value.items()
             ]
     return numbers, scored
@@ -283,15 +275,8 @@ def difference_numbers(section, scored, pairs, subsets, quantity, n_rows):
                 continue
             limits = interval(a.repeats[quantity] - b.repeats[quantity])
             numbers.append(
-                Number.of(
-                    section,
-                    f"difference in {quantity}",
-                    f"{ours} - {other}",
-                    subset,
-                    n_rows[subset],
-                    a.value[quantity] - b.value[quantity],
-                    limits,
-                )
+                Number.of(section, f"difference in {quantity}", f"{ours} - {other}", subset, n_rows[subset],
+                          a.value[quantity] - b.value[quantity], limits)
             )
     return numbers
 
@@ -307,23 +292,15 @@ def recall_numbers(section, prediction, label, classes, subset, where):
     confusion : list of list of int
         True classes in rows.
     """
-    confusion = confusion_by_group(
-        label[where], prediction.index[where], len(classes), np.zeros(where.sum(), int)
-    )[0]
+    confusion = confusion_by_group(label[where], prediction.index[where], len(classes),
+                                   np.zeros(where.sum(), int))[0]
     numbers = []
     for k, name in enumerate(classes):
         n = confusion[k].sum()
         if n:
             numbers.append(
-                Number.of(
-                    section,
-                    f"recall of {name}",
-                    prediction.name,
-                    subset,
-                    n,
-                    confusion[k, k] / n,
-                    _wilson(confusion[k, k], n),
-                )
+                Number.of(section, f"recall of {name}", prediction.name, subset, n, confusion[k, k] / n,
+                          _wilson(confusion[k, k], n))
             )
     return numbers, confusion.astype(int).tolist()
 

@@ -92,14 +92,8 @@ def latent_coverage(section, rows, where, subset, rng):
         worst = int(np.argmax(np.abs(per_latent - float(level[:2]) / 100)))
         numbers += [
             Number.of(section, f"coverage {level}", "mean of latents", subset, len(score), value, limits),
-            Number.of(
-                section,
-                f"coverage {level}",
-                f"worst, latent {worst}",
-                subset,
-                len(score),
-                *mean_with_interval(inside[:, worst], rng),
-            ),
+            Number.of(section, f"coverage {level}", f"worst, latent {worst}", subset, len(score),
+                      *mean_with_interval(inside[:, worst], rng)),
         ]
     return numbers
 
@@ -107,14 +101,8 @@ def latent_coverage(section, rows, where, subset, rng):
 def _latent_bias(section, rows, rng):
     score = _scores(rows)
     return [
-        Number.of(
-            section,
-            "mean of (mu - z*) / s",
-            f"latent {k}",
-            "all",
-            len(score),
-            *mean_with_interval(score[:, k], rng),
-        )
+        Number.of(section, "mean of (mu - z*) / s", f"latent {k}", "all", len(score),
+                  *mean_with_interval(score[:, k], rng))
         for k in range(N_LATENT)
     ]
 
@@ -144,9 +132,8 @@ def nh_coverage(section, rows, where, subset, rng):
         tail = 0.5 - float(level[:2]) / 200
         inside = (below > tail) & (below < 1 - tail)
         numbers.append(
-            Number.of(
-                section, f"coverage {level}", "model", subset, inside.size, *mean_with_interval(inside, rng)
-            )
+            Number.of(section, f"coverage {level}", "model", subset, inside.size,
+                      *mean_with_interval(inside, rng))
         )
     return numbers
 
@@ -193,14 +180,8 @@ def _nh_errors(section, rows, where, subset, rng):
         "median width of the 68 % interval": quantiles[:, 3] - quantiles[:, 1],
     }
     return [
-        Number.of(
-            section,
-            name,
-            "model",
-            f"{subset}, N_H > 1e21",
-            error.size,
-            *mean_with_interval(value, rng, statistic=np.median),
-        )
+        Number.of(section, name, "model", f"{subset}, N_H > 1e21", error.size,
+                  *mean_with_interval(value, rng, statistic=np.median))
         for name, value in values.items()
     ]
 
@@ -212,16 +193,8 @@ def _goodness(section, rows, where, subset, rng):
     # One repeat of all rows a time: bright sources with lines make the tail heavy.
     draws = rng.choice(gof, (300, gof.size))
     return [
-        Number.of(
-            section, "mean of xl_gof", "model", subset, gof.size, gof.mean(), interval(draws.mean(axis=1))
-        ),
-        Number.of(
-            section,
-            "standard deviation of xl_gof",
-            "model",
-            subset,
-            gof.size,
-            gof.std(),
-            interval(draws.std(axis=1)),
-        ),
+        Number.of(section, "mean of xl_gof", "model", subset, gof.size, gof.mean(),
+                  interval(draws.mean(axis=1))),
+        Number.of(section, "standard deviation of xl_gof", "model", subset, gof.size, gof.std(),
+                  interval(draws.std(axis=1))),
     ]

@@ -45,15 +45,8 @@ def plot_confusion(matrix, classes, ax=None):
     share = matrix / np.maximum(total, 1)
     ax.imshow(share, vmin=0, vmax=1, cmap="Blues")
     for i, j in np.ndindex(matrix.shape):
-        ax.text(
-            j,
-            i,
-            f"{share[i, j]:.2f}",
-            ha="center",
-            va="center",
-            fontsize="small",
-            color="white" if share[i, j] > 0.55 else "black",
-        )
+        ax.text(j, i, f"{share[i, j]:.2f}", ha="center", va="center", fontsize="small",
+                color="white" if share[i, j] > 0.55 else "black")
     ax.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
     ax.set_yticks(range(len(classes)), [f"{c} ({n:.0f})" for c, n in zip(classes, total[:, 0], strict=True)])
     ax.set_xlabel("predicted")

@@ -94,15 +94,8 @@ def fit_numbers(table, label, group, subsets, rng, n_boot=300):
             held = (limit[below] > log_nh[below]).astype(float)
             weights = _row_weights(group[below], rng, n_boot)
             numbers.append(
-                Number.of(
-                    _SECTION,
-                    "share of 90 % upper limits above the fit",
-                    "xl_nh_ul90",
-                    f"{subset}, fits < 1e21",
-                    below.sum(),
-                    held.mean(),
-                    interval(weights @ held),
-                )
+                Number.of(_SECTION, "share of 90 % upper limits above the fit", "xl_nh_ul90",
+                          f"{subset}, fits < 1e21", below.sum(), held.mean(), interval(weights @ held))
             )
     first, everything = next(iter(subsets.items()))
     for name in FIT_CLASSES:
@@ -150,15 +143,8 @@ def residual_numbers(difference, error, where, group, subset, rng, n_boot):
     d, s = difference[where], difference[where] / error[where]
     known = np.isfinite(s)
     numbers = [
-        Number.of(
-            _SECTION,
-            "mean |difference|, dex",
-            "xl_nh",
-            subset,
-            d.size,
-            np.abs(d).mean(),
-            interval(weights @ np.abs(d)),
-        ),
+        Number.of(_SECTION, "mean |difference|, dex", "xl_nh", subset, d.size, np.abs(d).mean(),
+                  interval(weights @ np.abs(d))),
         Number.of(_SECTION, "mean difference, dex", "xl_nh", subset, d.size, d.mean(), interval(weights @ d)),
         Number.of(_SECTION, "median |difference|, dex", "xl_nh", subset, d.size, np.median(np.abs(d))),
     ]
@@ -166,23 +152,15 @@ def residual_numbers(difference, error, where, group, subset, rng, n_boot):
         # Of a normal deviate of known error; 68 % widths of skewed intervals make it approximate.
         expected = np.sqrt(2 / np.pi) * error[where][known].mean()
         numbers.append(
-            Number.of(
-                _SECTION, "the same as expected of both stated errors", "xl_nh", subset, known.sum(), expected
-            )
+            Number.of(_SECTION, "the same as expected of both stated errors", "xl_nh", subset, known.sum(),
+                      expected)
         )
         s = np.where(known, s, 0.0)
         share = weights * known
         share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
         repeats = share @ s**2 - (share @ s) ** 2
         numbers.append(
-            Number.of(
-                _SECTION,
-                "variance of standardised residuals",
-                "xl_nh",
-                subset,
-                known.sum(),
-                np.var(s[known]),
-                interval(repeats),
-            )
+            Number.of(_SECTION, "variance of standardised residuals", "xl_nh", subset, known.sum(),
+                      np.var(s[known]), interval(repeats))
         )
     return numbers

@@ -58,9 +58,8 @@ def band_fluxes(bins):
         Counts less background over area; not negative.
     """
     known = bins.valid & (bins.area > 0)
-    scale = np.where(
-        bins.energy_weighted[:, None], np.sqrt(np.where(known, bins.e_lo * bins.e_hi, 1.0)) * KEV_TO_ERG, 1.0
-    )
+    scale = np.where(bins.energy_weighted[:, None],
+                     np.sqrt(np.where(known, bins.e_lo * bins.e_hi, 1.0)) * KEV_TO_ERG, 1.0)
     per_count = np.where(known, scale / np.where(known, bins.area, 1.0), np.nan)
     net = np.maximum(bins.counts - bins.background, 0.0)
     error = np.sqrt(np.maximum(bins.counts, 1.0) + bins.background_error**2)

@@ -245,9 +245,7 @@ def _conditions(table, hardness):
     return found
 
 
-def information_numbers(
-    table, latent, hardness=None, columns=None, seed=0, quick=False, components=None
-):
+def information_numbers(table, latent, hardness=None, columns=None, seed=0, quick=False, components=None):
     """
     Information of latents and hardness ratios about time-domain columns.
 
@@ -291,9 +289,8 @@ def information_numbers(
                 components[known], values[known], seed=seed, **repeats
             )
         if hardness is not None:
-            measured["hardness ratios"] = measure_information(
-                hardness[known], values[known], seed=seed, **repeats
-            )
+            measured["hardness ratios"] = measure_information(hardness[known], values[known], seed=seed,
+                                                              **repeats)
             for given, conditions in _conditions(table, hardness).items():
                 rows = known & np.isfinite(conditions).all(axis=1)
                 if rows.sum() >= MIN_ROWS:
@@ -310,13 +307,8 @@ def information_numbers(
     if sizes:
         for truth, estimate in bias_check(int(np.median(sizes)), latent.shape[1], seed):
             numbers.append(
-                Number.of(
-                    "mutual information, check of the estimator",
-                    "estimate",
-                    f"normal distributions of known {abs(truth):.3f}",
-                    "drawn",
-                    int(np.median(sizes)),
-                    estimate,
-                )
+                Number.of("mutual information, check of the estimator", "estimate",
+                          f"normal distributions of known {abs(truth):.3f}", "drawn", int(np.median(sizes)),
+                          estimate)
             )
     return numbers, notes

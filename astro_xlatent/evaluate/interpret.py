@@ -54,9 +54,8 @@ class Formula:
 
 
 def _products(x, terms):
-    return np.stack(
-        [np.prod(x[:, list(term)], axis=1) if term else np.ones(len(x)) for term in terms], axis=1
-    )
+    return np.stack([np.prod(x[:, list(term)], axis=1) if term else np.ones(len(x)) for term in terms],
+                    axis=1)
 
 
 def sparse_formula(x, y, names, max_terms=MAX_TERMS, degree=_DEGREE):
@@ -138,14 +137,8 @@ def formula_numbers(latent, variables, names, field, seed=0):
             predicted[test] = sparse_formula(x[~test], y[~test], names)(x[test])
         score = 1 - np.mean((y - predicted) ** 2) / y.var()
         numbers.append(
-            Number.of(
-                "formulas for the latents",
-                f"R2 of latent {k}",
-                str(sparse_formula(x, y, names)),
-                "all",
-                known.sum(),
-                score,
-            )
+            Number.of("formulas for the latents", f"R2 of latent {k}", str(sparse_formula(x, y, names)),
+                      "all", known.sum(), score)
         )
     return numbers
 

@@ -2,14 +2,11 @@
 """
 Real sources with a class from the literature.
 
-`load_sources` reads the sample of classified CSC sources (MUWCLASS training
-set, Yang et al. 2022, ApJ 941, 104; VizieR J/ApJ/941/104), `load_detections`
-the CSC detections near catalogued compact objects. Both keep the catalogue's
-rows and add ``xl_label``; what is dropped is counted and said.
+The catalogue's rows are kept and get ``xl_label``; what is dropped is counted
+and said.
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from astropy.coordinates import angular_separation
@@ -19,12 +16,10 @@ from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.core.errors import TableError
 
-__all__ = ["BANDS", "Labelled", "clean_detections", "load_detections", "load_sources"]
+__all__ = ["SOURCE_CLASSES", "Labelled", "clean_detections"]
 
-#: Bands with measurements in both files.
-BANDS = ("s", "m", "h")
-
-_SOURCE_CLASSES = {name: name for name in CLASSES} | {"NS_BIN": "LMXB"}
+#: Name in the samples -> class.
+SOURCE_CLASSES = {name: name for name in CLASSES} | {"NS_BIN": "LMXB"}
 
 # Labels of one detection that say the same thing; every other combination is a contradiction.
 _DETECTION_CLASSES = {
@@ -96,78 +91,6 @@ class Labelled:
         return Labelled(self.table[np.asarray(mask, bool)], dropped)
 
 
-def _read(path, needed):
-    path = Path(path)
-    if not path.is_file():
-        msg = f"{path} is not a file; give the path of the labelled sample (CSV, may end in .gz)"
-        raise TableError(msg)
-    table = Table.read(path, format="ascii.csv")
-    missing = [name for name in needed if name not in table.colnames]
-    if missing:
-        found = ", ".join(table.colnames[:12])
-        msg = f"{path.name} lacks the columns {', '.join(missing)}; it has {found}, ..."
-        raise TableError(msg)
-    return table
-
-
-def load_sources(path):
-    """
-    Read the classified CSC sources, one row a source.
-
-    Parameters
-    ----------
-    path : path-like
-        ``csc2_labelled_sources.csv``.
-
-    Returns
-    -------
-    labelled : Labelled
-        ``NS_BIN`` counts as LMXB. Rows of other classes, repeated names, and
-        rows without the band fluxes ``flux_aper90_ave_*`` are dropped.
-
-    Raises
-    ------
-    TableError
-        If the file is missing or lacks columns.
-    """
-    fluxes = [f"{prefix}flux_aper90_ave_{band}" for prefix in ("", "e_") for band in BANDS]
-    table = _read(path, ["name", "ra", "dec", "class_label", "significance", "nh_gal", *fluxes])
-    names = [_SOURCE_CLASSES.get(str(value), "") for value in table["class_label"]]
-    table["xl_label"] = np.array(names, dtype="<U8")
-    out = Labelled(table).keep(np.array(names) != "", "class not used")
-    first = np.zeros(len(out.table), bool)
-    first[np.unique(np.asarray(out.table["name"]).astype(str), return_index=True)[1]] = True
-    out = out.keep(first, "name repeated")
-    usable = np.all([np.isfinite(out.column(name)) for name in fluxes], axis=0)
-    errors = np.all([out.column(name) > 0 for name in fluxes[len(BANDS) :]], axis=0)
-    return out.keep(usable & errors, "band flux missing")
-
-
-def load_detections(path):
-    """
-    Read the detections near compact objects, one row a detection.
-
-    Parameters
-    ----------
-    path : path-like
-        ``csc2_labelled_detections.csv.gz``.
-
-    Returns
-    -------
-    labelled : Labelled
-        Unique in (obsid, obi, region_id). Detections whose labels contradict
-        one another (CV with LMXB_NS, LMXB_BH with PULSAR, ...) and novae
-        within 1.5 degrees of M31 are dropped.
-
-    Raises
-    ------
-    TableError
-        If the file is missing or lacks columns.
-    """
-    needed = ["class_label", "ra", "dec", *_DETECTION_KEY, "src_cnts_aper_s"]
-    return clean_detections(_read(path, needed), "class_label")
-
-
 def clean_detections(table, column):
     """
     One row per detection, with a label that nothing contradicts.
@@ -218,7 +141,7 @@ def _joint_label(names):
     """What the labels of one detection say together; empty if they contradict one another."""
     if names in _DETECTION_CLASSES:
         return _DETECTION_CLASSES[names]
-    known = {_SOURCE_CLASSES.get(name, name) for name in names}
+    known = {SOURCE_CLASSES.get(name, name) for name in names}
     return known.pop() if len(known) == 1 else ""
 
 

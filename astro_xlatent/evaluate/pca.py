@@ -132,9 +132,8 @@ def with_pca(estimator, n_spectrum):
     from sklearn.pipeline import make_pipeline
 
     columns = np.arange(n_spectrum)
-    reduce = ColumnTransformer(
-        [("pca", PCA(N_COMPONENTS, svd_solver="full"), columns)], remainder="passthrough"
-    )
+    reduce = ColumnTransformer([("pca", PCA(N_COMPONENTS, svd_solver="full"), columns)],
+                               remainder="passthrough")
     return make_pipeline(reduce, estimator)
 
 

@@ -91,9 +91,8 @@ def _predictions(rows, label, classes, probability, grouping, seed, quick):
     found = [
         Prediction("model, zero-shot", probability),
         Prediction("random", rng.random((len(label), n_classes))),
-        Prediction(
-            "majority", np.tile(np.bincount(label, minlength=n_classes) / len(label), (len(label), 1))
-        ),
+        Prediction("majority",
+                   np.tile(np.bincount(label, minlength=n_classes) / len(label), (len(label), 1))),
     ]
     found += _with_evidence(rows, label, classes, probability, fold)
     sets, pairs = _feature_sets(rows)
@@ -167,9 +166,8 @@ def _task(results, name, rows, label, classes, probability, grouping, seed, quic
     rng = np.random.default_rng([seed, 17])
     predictions, pairs = _predictions(rows, label, classes, probability, grouping, seed, quick)
     subsets = rows.subsets()
-    numbers, scored = score_predictions(
-        section, predictions, label, classes, rows.field, subsets, rng, 200 if quick else 500
-    )
+    numbers, scored = score_predictions(section, predictions, label, classes, rows.field, subsets, rng,
+                                        200 if quick else 500)
     results.add(numbers)
     counts = {subset: int(where.sum()) for subset, where in subsets.items()}
     quantity = "AUC" if len(classes) == 2 else "balanced accuracy"
@@ -178,9 +176,8 @@ def _task(results, name, rows, label, classes, probability, grouping, seed, quic
     results.arrays[f"reliability {section}: {predictions[0].name}"] = curve.round(4).tolist()
     for prediction in predictions:
         if prediction.name in ("model, zero-shot", "latents, random forest"):
-            recalls, confusion = recall_numbers(
-                f"{section}: recall", prediction, label, classes, "all", subsets["all"]
-            )
+            recalls, confusion = recall_numbers(f"{section}: recall", prediction, label, classes, "all",
+                                                subsets["all"])
             results.add(recalls)
             results.arrays[f"confusion {section}: {prediction.name}, all"] = confusion
 
@@ -191,19 +188,8 @@ def _stated(prediction, label):
     return prediction.probability.max(axis=1) / total, prediction.index == label
 
 
-def evaluate_table(
-    table,
-    column="class_label",
-    *,
-    model=None,
-    minimum=(),
-    path=None,
-    spectra=None,
-    information=(),
-    quick=False,
-    seed=1,
-    log=None,
-):
+def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=None, spectra=None,
+                   information=(), quick=False, seed=1, log=None):
     """
     Score the model, probes on its latents, and baselines on labelled rows.
 
@@ -246,9 +232,7 @@ def evaluate_table(
     if missing:
         msg = f"--information {missing[0]}: no such column; the table has {', '.join(table.colnames[:20])}"
         raise TableError(msg)
-    rows, notes = prepare_rows(
-        table, column, model=model, minimum=minimum, spectra=spectra, log=log
-    )
+    rows, notes = prepare_rows(table, column, model=model, minimum=minimum, spectra=spectra, log=log)
     classes, left_out = usable_classes(rows.label, rows.field, N_FOLDS)
     facts = {
         "table": Path(path).name if path else "table",
@@ -302,6 +286,11 @@ def _classify(results, rows, classes, grouping, seed, quick, log):
         _binary_task(results, rows, compact, grouping, seed, quick)
 
 
+def _usual(features):
+    """Columns known in half of the rows or more: of two kinds of flux, those of the more frequent one."""
+    return features[:, np.isfinite(features).mean(axis=0) >= 0.5]
+
+
 def _regression_features(rows):
     """Latents, and what is set against them."""
     features = {}
@@ -313,23 +302,17 @@ def _regression_features(rows):
         ):
             joined = rows.joined(first, *extra)
             if joined is not None:
-                features[f"{name}{suffix}"] = joined
+                features[f"{name}{suffix}"] = _usual(joined)
     return features
 
 
 def _describe(results, rows, information, seed, quick):
     """What the latents know of other columns, and how they are made of hardness ratios."""
     latent, hardness = rows.features["latents"], rows.features.get("hardness")
-    quantities = quantities_of(rows.table, rows.features, rows.hardness)
-    numbers, notes = regression_numbers(
-        quantities,
-        _regression_features(rows),
-        rows.field,
-        seed,
-        quick,
-        answers=head_answers(rows.table, quantities),
-        grouping=rows.grouping,
-    )
+    hardness = None if hardness is None else _usual(hardness)
+    quantities = quantities_of(rows.table, hardness, rows.hardness)
+    numbers, notes = regression_numbers(quantities, _regression_features(rows), rows.field, seed, quick,
+                                        answers=head_answers(rows.table, quantities), grouping=rows.grouping)
     correlations = correlation_numbers(quantities, latent)
     results.add(numbers + correlations)
     results.arrays["correlations"] = correlation_matrix(correlations)
@@ -338,9 +321,8 @@ def _describe(results, rows, information, seed, quick):
     if not columns:
         notes.append("no time-domain columns, and none named by --information: no mutual information")
     components = principal_components(spectrum) if spectrum is not None and columns else None
-    found, more = information_numbers(
-        rows.table, latent, hardness, columns, seed=seed, quick=quick, components=components
-    )
+    found, more = information_numbers(rows.table, latent, hardness, columns, seed=seed, quick=quick,
+                                      components=components)
     results.add(found)
     results.notes += notes + more
     if hardness is not None:
@@ -354,17 +336,8 @@ def _binary_task(results, rows, compact, grouping, seed, quick):
     agn = _model_probability(part.table, ("AGN",))[:, 0]
     others = _model_probability(part.table, COMPACT).sum(axis=1)
     probability = np.stack([agn, others], axis=1) / np.maximum(agn + others, 1e-12)[:, None]
-    _task(
-        results,
-        f"AGN against {', '.join(compact)}",
-        part,
-        label,
-        ("AGN", "compact"),
-        probability,
-        grouping,
-        seed,
-        quick,
-    )
+    _task(results, f"AGN against {', '.join(compact)}", part, label, ("AGN", "compact"), probability,
+          grouping, seed, quick)
 
 
 def _command(path, column, minimum, spectra, information, quick, seed):
@@ -380,18 +353,8 @@ def _model_name(table):
     return str(table["xl_model"][0]) if "xl_model" in table.colnames and len(table) else "?"
 
 
-def evaluate_file(
-    path,
-    column,
-    *,
-    model=None,
-    spectra=None,
-    information=(),
-    quick=False,
-    minimum=(),
-    seed=1,
-    log=None,
-):
+def evaluate_file(path, column, *, model=None, spectra=None, information=(), quick=False, minimum=(), seed=1,
+                  log=None):
     """
     Read a table and evaluate it.
 
@@ -410,18 +373,8 @@ def evaluate_file(
     from astro_xlatent.table.files import read_table
 
     table, notes = join_truth(read_table(Path(path)), path, column)
-    results = evaluate_table(
-        table,
-        column,
-        model=model,
-        minimum=minimum,
-        path=path,
-        spectra=spectra,
-        information=information,
-        quick=quick,
-        seed=seed,
-        log=log,
-    )
+    results = evaluate_table(table, column, model=model, minimum=minimum, path=path, spectra=spectra,
+                             information=information, quick=quick, seed=seed, log=log)
     results.notes[:0] = notes
     if notes:
         results.title = "Simulated catalogue"

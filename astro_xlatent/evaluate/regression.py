@@ -52,15 +52,15 @@ MIN_ROWS = 60
 _NH_FLOOR = 20.0
 
 
-def quantities_of(table, features, kind=""):
+def quantities_of(table, hardness=None, kind=""):
     """
     Quantities of a table that a regression may predict.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-    features : dict of ndarray
-        With ``"hardness"`` where there are band columns.
+    hardness : ndarray, shape (n, k), optional
+        Hardness ratios, where there are band columns.
     kind : str, optional
         Of the hardness ratios.
 
@@ -81,7 +81,6 @@ def quantities_of(table, features, kind=""):
             if present[0].startswith("powlaw_nh"):
                 # In this package's convention, as the model's own answer is.
                 found[name] = catalogue_fits(table)[0]
-    hardness = features.get("hardness")
     if hardness is not None:
         for k in range(hardness.shape[1]):
             found[f"{kind}hardness ratio HR{k + 1}"] = hardness[:, k]
@@ -144,9 +143,8 @@ def _leaks(name, label):
     return name.startswith("log flux") and "+ flux" in label
 
 
-def regression_numbers(
-    quantities, features, field, seed=0, quick=False, n_boot=200, answers=None, grouping="sky field"
-):
+def regression_numbers(quantities, features, field, seed=0, quick=False, n_boot=200, answers=None,
+                       grouping="sky field"):
     """
     R2, mean absolute error and Spearman correlation of predictions.
 
@@ -214,23 +212,10 @@ def _gap(name, answer, values, predicted, rows, field, seed, n_boot, section):
     errors = np.stack([np.abs(own - truth), np.abs(found[best] - truth)])
     repeats = weights @ (errors[0] - errors[1]) / weights.sum(axis=1)
     return _scores(section, name, method, truth, own, group, seed, n_boot) + [
-        Number.of(
-            "gap between heads and latents",
-            f"difference in mean |error| of {name}",
-            f"{method} - {best}",
-            "all",
-            truth.size,
-            (errors[0] - errors[1]).mean(),
-            interval(repeats),
-        ),
-        Number.of(
-            "gap between heads and latents",
-            f"difference in Spearman of {name}",
-            f"{method} - {best}",
-            "all",
-            truth.size,
-            spearman(truth, own) - spearman(truth, found[best]),
-        ),
+        Number.of("gap between heads and latents", f"difference in mean |error| of {name}",
+                  f"{method} - {best}", "all", truth.size, (errors[0] - errors[1]).mean(), interval(repeats)),
+        Number.of("gap between heads and latents", f"difference in Spearman of {name}", f"{method} - {best}",
+                  "all", truth.size, spearman(truth, own) - spearman(truth, found[best])),
     ]
 
 
@@ -291,14 +276,7 @@ def correlation_numbers(quantities, latent):
             half = 1.645 * np.sqrt(1.06 / (known.sum() - 3))
             limits = np.tanh(np.arctanh(np.clip(r, -0.999999, 0.999999)) + np.array([-half, half]))
             numbers.append(
-                Number.of(
-                    "correlation of latents with quantities",
-                    f"Spearman with {name}",
-                    f"latent {k}",
-                    "all",
-                    known.sum(),
-                    r,
-                    limits,
-                )
+                Number.of("correlation of latents with quantities", f"Spearman with {name}", f"latent {k}",
+                          "all", known.sum(), r, limits)
             )
     return numbers

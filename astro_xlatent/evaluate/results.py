@@ -8,7 +8,6 @@ as aligned text, and writes them as JSON or ECSV.
 
 import json
 import math
-import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.files import replacing
 from astro_xlatent.core.text import aligned
 
-__all__ = ["Number", "Results", "escaped"]
+__all__ = ["Number", "Results"]
 
 
 @dataclass(frozen=True)
@@ -177,8 +176,3 @@ class Results:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             msg = f"{path}: not a file of results ({error}); make one: astro-xlatent evaluate ... -o OUT.json"
             raise ParameterError(msg) from error
-
-
-def escaped(text):
-    """Text with what is special in reStructuredText escaped."""
-    return re.sub(r"([\\*`|_])", r"\\\1", text)

@@ -63,15 +63,8 @@ class LabelledRows:
         return np.concatenate([self.features[name] for name in names], axis=1)
 
     def __getitem__(self, rows):
-        return LabelledRows(
-            self.table[rows],
-            self.label[rows],
-            self.field[rows],
-            self.source[rows],
-            {k: v[rows] for k, v in self.features.items()},
-            self.hardness,
-            self.grouping,
-        )
+        return LabelledRows(self.table[rows], self.label[rows], self.field[rows], self.source[rows],
+                            {k: v[rows] for k, v in self.features.items()}, self.hardness, self.grouping)
 
     def subsets(self):
         """Rows by name: all, and without the largest field."""
@@ -219,7 +212,7 @@ def prepare_rows(table, column, *, model=None, minimum=(), spectra=None, log=Non
 
         log(f"enriching {len(table)} rows")
         table = add_latents(table, spectra, model=model, include=_HEAD_COLUMNS)
-    latent = np.ma.filled(np.ma.asarray(table["xl_latent"]).astype(float), np.nan)
+    latent = plain_floats(table["xl_latent"])
     usable = np.isfinite(latent).all(axis=1)
     if np.any(~usable):
         notes.append(f"{np.sum(~usable)} rows without latents (no usable data): left out")

@@ -30,7 +30,6 @@ __all__ = ["COUNTS_RANGES", "classification_numbers", "evaluate_simulated", "sim
 #: Ranges of net counts in which everything is scored.
 COUNTS_RANGES = ((30, 100), (100, 300), (300, 1000), (1000, 10000))
 VARIANCE_RANGES = ((30, 100), (300, 1000))
-# Training draws use the run's small seeds, calibration those plus 1,000,003.
 BATCH = 256
 _LATENTS = "latents alone, random forest"
 LIMITS = (0.16, 0.5, 0.84)
@@ -166,11 +165,8 @@ def classification_numbers(mode, rows, predictions, rng, n_boot=300):
             name: _score(rows["class_index"][chosen], predicted[chosen], group, weights)
             for name, predicted in predictions.items()
         }
-        best = max(
-            (name for name in scores if name.startswith("hardness")),
-            key=lambda name: scores[name][0],
-            default=None,
-        )
+        best = max((name for name in scores if name.startswith("hardness")), key=lambda name: scores[name][0],
+                   default=None)
         subset = f"{low}-{high} counts"
         numbers += [
             Number.of(section, "balanced accuracy", name, subset, chosen.size, value, interval(repeats))
@@ -180,15 +176,8 @@ def classification_numbers(mode, rows, predictions, rng, n_boot=300):
             if other in scores:
                 (value, repeats), (base, bases) = scores["model"], scores[other]
                 numbers.append(
-                    Number.of(
-                        section,
-                        "difference",
-                        f"model - {name}",
-                        subset,
-                        chosen.size,
-                        value - base,
-                        interval(repeats - bases),
-                    )
+                    Number.of(section, "difference", f"model - {name}", subset, chosen.size, value - base,
+                              interval(repeats - bases))
                 )
     return numbers
 
@@ -215,15 +204,8 @@ def _calibration_numbers(mode, rows, rng):
         chance = [calibration_error(top, rng.random(top.size) < top)[0] for _ in range(20)]
         numbers += [
             Number.of(section, "expected calibration error", "model", name, top.size, error),
-            Number.of(
-                section,
-                "expected calibration error",
-                "perfect, same rows",
-                name,
-                top.size,
-                np.mean(chance),
-                (np.quantile(chance, 0.05), np.quantile(chance, 0.95)),
-            ),
+            Number.of(section, "expected calibration error", "perfect, same rows", name, top.size,
+                      np.mean(chance), (np.quantile(chance, 0.05), np.quantile(chance, 0.95))),
         ]
         curve = found if curve is None else curve
     return numbers, curve

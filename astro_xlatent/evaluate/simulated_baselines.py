@@ -29,9 +29,8 @@ def _classifiers(seed):
 
     return {
         "random forest": RandomForestClassifier(200, min_samples_leaf=5, random_state=seed),
-        "gradient boosting": HistGradientBoostingClassifier(
-            max_iter=150, max_leaf_nodes=12, learning_rate=0.06, random_state=seed
-        ),
+        "gradient boosting": HistGradientBoostingClassifier(max_iter=150, max_leaf_nodes=12,
+                                                            learning_rate=0.06, random_state=seed),
     }
 
 

@@ -79,7 +79,7 @@ PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "events": "regevt3
 RICHEST_FIRST = ("aperture counts", "photon flux", "energy flux")
 #: Of these, what the bundled model was trained on as the catalogue defines it: goes before the
 #: others, which get a flag. All of `RICHEST_FIRST` once such a model is bundled.
-TRAINED_RECIPES = ("energy flux",)
+TRAINED_RECIPES = RICHEST_FIRST
 _WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "w_flux_ap", "src_cnts_aper_w", "fluxw")
 _FLAG_COLUMNS = (
     ("sat_src_flag", Flag.SATURATED), ("streak_src_flag", Flag.SATURATED),

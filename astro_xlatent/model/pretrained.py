@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ModelError
-from astro_xlatent.core.files import replacing
 from astro_xlatent.core.plugins import load_plugin, plugin_names
 from astro_xlatent.model.base import LatentModel
 from astro_xlatent.model.bundled import BUNDLED, DEFAULT
@@ -209,12 +208,6 @@ def selftest(name: str | None = None) -> float:
 
     name = str(name or conf.default_model or DEFAULT)
     return selftest_deviation(load_model(name), model_folder(name) / "selftest.json")
-
-
-def replace_file(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
-    """Let ``write`` make a file under a temporary name, then give it its name."""
-    with replacing(path) as temporary:
-        write(temporary)
 
 
 def save_tensors(path: str | os.PathLike, modules: dict[str, "nn.Module"]) -> None:

@@ -48,7 +48,6 @@ __all__ = [
     "bin_cross_section",
     "convert_nh",
     "element_cross_section",
-    "partial_covering",
     "transmission",
 ]
 
@@ -260,36 +259,6 @@ def transmission(nh, redshift=0.0, convention="tbabs/wilm"):
     nh = check_parameter("nh", nh, 0.0, NH_MAX, "cm-2")
     sigma = bin_cross_section(ENERGY_EDGES, redshift, convention)
     return np.exp(-nh[..., None] * sigma)
-
-
-def partial_covering(nh, fraction, redshift=0.0, convention="tbabs/wilm"):
-    """
-    Transmission of a screen that covers part of the source.
-
-    Parameters
-    ----------
-    nh : array_like, shape (...)
-        Hydrogen column of the screen in cm-2.
-    fraction : array_like, shape (...)
-        Covered fraction of the source, 0 to 1.
-    redshift : array_like, shape (...), optional
-        Redshift of the screen.
-    convention : str, optional
-        One of `CONVENTIONS`.
-
-    Returns
-    -------
-    transmission : ndarray of float64, shape (..., N_ENERGY)
-        1 - fraction + fraction exp(-nh sigma), XSPEC's ``pcfabs``.
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.absorption import partial_covering
-    >>> float(partial_covering(1e26, 0.25)[0])
-    0.75
-    """
-    fraction = check_parameter("fraction", fraction, 0.0, 1.0)[..., None]
-    return 1 - fraction + fraction * transmission(nh, redshift, convention)
 
 
 def convert_nh(nh, from_, to):

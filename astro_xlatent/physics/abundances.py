@@ -20,9 +20,7 @@ from astro_xlatent.core.errors import ParameterError
 __all__ = ["ABUNDANCE_SETS", "ELEMENTS", "abundance_vector"]
 
 #: The thirty elements of the plasma table, in order of atomic number.
-ELEMENTS = tuple(
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn".split()
-)
+ELEMENTS = tuple("H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn".split())
 
 #: Number of atoms per hydrogen atom; an element not named has none.
 ABUNDANCE_SETS = {

@@ -23,7 +23,7 @@ import numpy as np
 from astro_xlatent.physics._bins import INDEX_RANGE, KT_RANGE, REDSHIFT_RANGE, lookup, observed_edges, simpson
 from astro_xlatent.physics._checks import check_parameter
 from astro_xlatent.physics.bremsstrahlung import bremsstrahlung
-from astro_xlatent.physics.lines import gaussian_line, iron_line
+from astro_xlatent.physics.lines import gaussian_line
 from astro_xlatent.physics.plasma import plasma
 from astro_xlatent.physics.reflection import reflection
 
@@ -33,7 +33,6 @@ __all__ = [
     "cutoff_powerlaw",
     "disk_blackbody",
     "gaussian_line",
-    "iron_line",
     "plasma",
     "powerlaw",
     "reflection",

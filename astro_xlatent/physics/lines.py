@@ -6,7 +6,7 @@ import numpy as np
 from astro_xlatent.physics._bins import REDSHIFT_RANGE, observed_edges
 from astro_xlatent.physics._checks import check_parameter
 
-__all__ = ["gaussian_line", "iron_line"]
+__all__ = ["gaussian_line"]
 
 
 def gaussian_line(energy, sigma, redshift=0.0, *, edges=None):
@@ -43,41 +43,3 @@ def gaussian_line(energy, sigma, redshift=0.0, *, edges=None):
     stretch = 1 + check_parameter("redshift", redshift, *REDSHIFT_RANGE)[..., None]
     distance = observed_edges(edges) * stretch - energy
     return np.diff(ndtr(distance / np.maximum(sigma, 1e-7))) / stretch
-
-
-def iron_line(energy=6.4, sigma=0.01, redshift=0.0, *, edges=None):
-    """
-    Iron K alpha with its K beta satellite.
-
-    Parameters
-    ----------
-    energy : array_like, shape (...), optional
-        Rest energy of K alpha in keV: 6.4 neutral, 6.7 helium-like, 6.97
-        hydrogen-like iron.
-    sigma : array_like, shape (...), optional
-        Standard deviation in keV.
-    redshift : array_like, shape (...), optional
-        Redshift, 0 to 15.
-    edges : array_like, shape (n_energy + 1,), optional
-        Bin edges in keV; the incident grid if not given.
-
-    Returns
-    -------
-    spectrum : ndarray of float64, shape (..., n_energy)
-        One photon/cm2/s in K alpha and, below 6.5 keV where the ion still has
-        M electrons, 0.13 in K beta at 7.058/6.404 of its energy [1]_.
-
-    References
-    ----------
-    .. [1] Palmeri et al. 2003, A&A 410, 359; energies of Bearden 1967, RMP 39, 78
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.lines import iron_line
-    >>> float(round(iron_line().sum(), 3))
-    1.13
-    """
-    energy = check_parameter("energy", energy, 6.0, 7.2, "keV")
-    beta = np.where(energy < 6.5, 0.13, 0.0)[..., None]
-    alpha_line = gaussian_line(energy, sigma, redshift, edges=edges)
-    return alpha_line + beta * gaussian_line(energy * 7.058 / 6.404, sigma, redshift, edges=edges)

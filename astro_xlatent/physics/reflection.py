@@ -111,9 +111,8 @@ def iron_equivalent_width(photon_index, cos_angle=0.5, iron=1.0):
     return width * 10 ** (0.641 * log_iron - 0.172 * log_iron**2)
 
 
-def reflection(
-    photon_index, e_cut=300.0, redshift=0.0, *, cos_angle=0.5, iron=1.0, line_sigma=0.01, edges=None
-):
+def reflection(photon_index, e_cut=300.0, redshift=0.0, *, cos_angle=0.5, iron=1.0, line_sigma=0.01,
+               edges=None):
     """
     Reflected part of a cut-off power law, Fe K lines included.
 

@@ -13,11 +13,11 @@ from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.simulate.chunks import (
     CHUNK,
-    MISSION_SHARE,
     check_arguments,
     class_weights,
     observed_chunks,
 )
+from astro_xlatent.simulate.conditions import MISSION_SHARE
 from astro_xlatent.simulate.rows import make_table, truth_columns
 from astro_xlatent.simulate.rows_csc import csc_columns
 from astro_xlatent.simulate.rows_erosita import erosita_columns
@@ -48,7 +48,7 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
         quarter each of the others.
     mode : {'spectra', 'bands'}, optional
         Spectra on the fine grid (default), or the bands that the package
-        reads out of the mission's catalogue rows (not for XMM).
+        reads out of the mission's catalogue rows.
     classes : sequence of str, or mapping of str to float, optional
         Classes to draw, or their relative frequencies; default all nine alike.
 
@@ -86,11 +86,7 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
         msg = f"mode is {mode!r}; allowed: {', '.join(MODES)}"
         raise ParameterError(msg)
     bands = mode == "bands"
-    if bands and mission == "xmm":
-        msg = "mode is 'bands' for mission 'xmm', whose bands are not read; allowed: mode='spectra'"
-        raise ParameterError(msg)
-    shares = {m: s for m, s in MISSION_SHARE.items() if not (bands and m == "xmm")}
-    shares = shares if mission is None else {mission: 1.0}
+    shares = MISSION_SHARE if mission is None else {mission: 1.0}
     width = N_FINE if not bands else max(len(get_mission(m).bands) for m in shares)
     pieces, rows = [EnergyBins.empty(0, width)], []
     weights = class_weights(classes)

@@ -22,7 +22,7 @@ import numpy as np
 
 from astro_xlatent.core.errors import MissionError, ParameterError
 from astro_xlatent.simulate.background import background_shape
-from astro_xlatent.simulate.conditions import CONDITIONS
+from astro_xlatent.simulate.conditions import CONDITIONS, MISSION_SHARE
 from astro_xlatent.simulate.detectors import Detector, load_detector
 from astro_xlatent.simulate.pointings import Pointings, arf_area, draw_pointings
 from astro_xlatent.simulate.populations import CLASSES, Sources, draw_sources
@@ -31,8 +31,6 @@ __all__ = ["CHUNK", "Observed", "check_arguments", "class_weights", "observed_ch
 
 #: Rows drawn together.
 CHUNK = 256
-#: Share of each mission where none is asked for.
-MISSION_SHARE = {"csc": 0.5, "erosita": 0.25, "xmm": 0.25}
 #: Largest number of expected source counts.
 _MOST_COUNTS = 3e4
 # measured energies in keV between which there is background (event thresholds)

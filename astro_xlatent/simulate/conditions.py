@@ -24,63 +24,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from astro_xlatent.core.errors import MissionError
+from astro_xlatent.simulate.ranges import read_ranges
 
-__all__ = ["CONDITIONS", "LITERATURE", "Conditions", "condition", "draw_geometry", "log_uniform"]
+__all__ = ["CONDITIONS", "LITERATURE", "MISSION_SHARE", "Conditions", "condition", "draw_geometry",
+           "log_uniform"]
 
 #: mission or mode -> parameter -> (value, low, high, unit, reference).
-LITERATURE = {
-    "csc": {
-        "counts_low": (4.0, 2.0, 10.0, "counts", "E"),
-        "counts_high": (5000.0, 1e3, 1e5, "counts", "E"),
-        # expected background counts in 0.5-7 keV: level x N**slope, log-normal
-        "background_level": (1.6, 1.0, 4.0, "counts", "A"),
-        "background_slope": (0.42, 0.2, 0.7, "", "A"),
-        "background_scatter": (2.2, 1.2, 2.5, "e-folds", "A"),
-        "significance": (2.0, 1.5, 3.0, "sigma", "B"),
-        # aperture over background region, log-normal
-        "ratio": (0.042, 0.02, 0.1, "", "A"),
-        "ratio_scatter": (0.4, 0.2, 0.8, "e-folds", "A"),
-        "fraction": (0.94, 0.85, 0.97, "", "A"),
-        # apertures of bright sources are larger
-        "fraction_of_counts": (0.025, 0.01, 0.04, "per dex above 60 counts", "A"),
-        "fraction_of_background": (0.01, 0.005, 0.02, "per dex above 10 counts", "A"),
-        "fraction_scatter": (0.012, 0.01, 0.04, "", "A"),
-        "fraction_between_bands": (0.008, 0.004, 0.015, "", "A"),
-        # crowded or extended sources: smaller fractions and larger ratios, log-uniform up to these
-        "odd_apertures": (0.08, 0.05, 0.2, "share of rows", "A"),
-        "odd_fraction": (0.72, 0.6, 0.8, "", "A"),
-        "odd_ratio": (0.5, 0.2, 1.0, "", "A"),
-        "limit_width": (1.12, 1.05, 1.15, "sigma", "A"),
-        "limit_scatter": (0.02, 0.01, 0.06, "", "A"),
-        "energy_limit_scatter": (0.02, 0.01, 0.05, "", "A"),
-        "no_areas": (0.5, 0.3, 0.7, "share of rows", "E"),
-    },
-    "erosita": {
-        "counts_low": (4.0, 2.0, 10.0, "counts", "C"),
-        "counts_high": (5000.0, 1e3, 1e5, "counts", "C"),
-        "background_low": (3e-3, 1e-3, 1e-2, "of source counts", "C"),
-        "background_high": (1.0, 0.5, 2.0, "of source counts", "C"),
-        "exposure_scatter": (0.03, 0.01, 0.05, "", "C"),
-        "fitted": (0.3, 0.1, 0.5, "share of rows", "E"),
-    },
-    "xmm": {
-        "counts_low": (6.0, 3.0, 15.0, "counts", "D"),
-        "counts_high": (5000.0, 1e3, 1e5, "counts", "D"),
-        "background_low": (3e-2, 1e-2, 1e-1, "of source counts", "D"),
-        "background_high": (3.0, 1.0, 5.0, "of source counts", "D"),
-        "exposure_scatter": (0.03, 0.01, 0.05, "", "D"),
-        "fraction": (0.8, 0.7, 0.9, "", "D"),
-    },
-    "spectra": {
-        "counts_low": (5.0, 3.0, 20.0, "counts", "E"),
-        "counts_high": (20000.0, 1e4, 1e5, "counts", "E"),
-        "background_low": (1e-3, 1e-4, 1e-2, "of source counts", "E"),
-        "background_high": (3.0, 1.0, 5.0, "of source counts", "E"),
-        "ratio_low": (0.01, 0.005, 0.02, "", "E"),
-        "ratio_high": (0.5, 0.3, 1.0, "", "E"),
-        "unknown_background": (0.08, 0.05, 0.2, "share of rows", "E"),
-    },
-}
+LITERATURE = read_ranges("observations")[0]
+#: Share of each mission where none is asked for.
+MISSION_SHARE = {"csc": 0.5, "erosita": 0.25, "xmm": 0.25}
 #: Lower and upper ends of the energy ranges that analysts choose, keV; half of the rows keep everything.
 ENERGY_STARTS, ENERGY_STOPS = (0.0, 0.0, 0.3, 0.4, 0.5), (99.0, 99.0, 8.0, 7.0, 5.0)
 #: Share of bands s, m, h without any event whose energy flux the CSC leaves out [A].

@@ -118,9 +118,7 @@ def load_detector(curve):
     response = replace(response, area=np.ones(response.n_energy), meta=dict(load_curve(curve).provenance))
     low, high = response.channel_e_lo, response.channel_e_hi
     unit = prepare(curve, mission, response)
-    return Detector(
-        name=curve, mission=mission, response=response, unit=unit,
-        matrix=np.asarray(response.redistribution.toarray(), np.float32), centre=0.5 * (low + high),
-        fine_groups=group_channels(low, high, FINE_EDGES),
-        band_groups=group_channels(low, high, unit.band_edges),
-    )
+    return Detector(name=curve, mission=mission, response=response, unit=unit,
+                    matrix=np.asarray(response.redistribution.toarray(), np.float32),
+                    centre=0.5 * (low + high), fine_groups=group_channels(low, high, FINE_EDGES),
+                    band_groups=group_channels(low, high, unit.band_edges))

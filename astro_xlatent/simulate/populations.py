@@ -32,7 +32,7 @@ from astro_xlatent.simulate.families.parameters import check_parameters, class_p
 from astro_xlatent.physics.bestfit import equivalent_column
 from astro_xlatent.simulate.truth import absorb, band_fluxes
 
-__all__ = ["CLASSES", "FAMILIES", "Sources", "draw_generic", "draw_sources"]
+__all__ = ["CLASSES", "FAMILIES", "Sources", "draw_sources"]
 
 #: Classes in the order of the probability columns; "other" is last.
 CLASSES = (*columns.CLASSES, columns.OTHER)
@@ -139,24 +139,6 @@ def draw_sources(class_index, rng, *, tuned=True, parameters=None):
         for start in range(0, rows.size, _CHUNK):
             _draw_class(sources, rows[start : start + _CHUNK], int(label), rng, values)
     return sources
-
-
-def draw_generic(n, rng):
-    """
-    Draw sources that belong to no class, for training the latent space.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    sources : Sources
-        With ``class_index`` -1.
-    """
-    return draw_sources(np.full(n, -1), rng)
 
 
 def _checked_classes(class_index):

@@ -95,14 +95,9 @@ def fine_response(response: Response, edges: np.ndarray = FINE_EDGES,
     matrix = (to_own_grid.T @ (redistribution * response.area).T).T
     # Some EPIC-pn matrices hold small negative numbers; expected counts cannot be.
     matrix = np.maximum(matrix, 0.0)
-    return FineResponse(
-        matrix=np.asarray(matrix, np.float32),
-        e_lo=e_lo,
-        e_hi=e_hi,
-        area=np.where(valid, matrix @ ENERGY_WIDTH / (e_hi - e_lo), 0.0),
-        resolution=np.where(valid, resolution, 0.0),
-        valid=valid,
-    )
+    return FineResponse(matrix=np.asarray(matrix, np.float32), e_lo=e_lo, e_hi=e_hi,
+                        area=np.where(valid, matrix @ ENERGY_WIDTH / (e_hi - e_lo), 0.0),
+                        resolution=np.where(valid, resolution, 0.0), valid=valid)
 
 
 def _of_redistribution(response, groups, e_lo, e_hi):

@@ -245,9 +245,7 @@ class EnergyBins:
         """Stack rows of several sets, padding with invalid bins."""
         width = max((p.n_bins for p in parts), default=0)
         stacked = {
-            name: np.concatenate(
-                [np.pad(getattr(p, name), ((0, 0), (0, width - p.n_bins))) for p in parts]
-            )
+            name: np.concatenate([np.pad(getattr(p, name), ((0, 0), (0, width - p.n_bins))) for p in parts])
             for name in cls._bin_fields()
         }
         return cls(**stacked, energy_weighted=np.concatenate([p.energy_weighted for p in parts]))
@@ -302,17 +300,11 @@ class EnergyBins:
         # Small second term: a mean over width where a bin has no area at all.
         weight = self.area * width + 1e-30 * width
         resolution = add(weight * self.resolution) / np.where(valid, add(weight), 1.0)
-        return EnergyBins(
-            e_lo=e_lo,
-            e_hi=e_hi,
-            counts=add(self.counts),
-            background=add(self.background),
-            background_error=np.sqrt(add(self.background_error**2)),
-            area=add(self.area * width) / (e_hi - e_lo),
-            resolution=np.where(valid, resolution, 0.0),
-            valid=valid,
-            energy_weighted=self.energy_weighted,
-        )
+        return EnergyBins(e_lo=e_lo, e_hi=e_hi, counts=add(self.counts), background=add(self.background),
+                          background_error=np.sqrt(add(self.background_error**2)),
+                          area=add(self.area * width) / (e_hi - e_lo),
+                          resolution=np.where(valid, resolution, 0.0), valid=valid,
+                          energy_weighted=self.energy_weighted)
 
     def unfolded_weights(self, edges: np.ndarray = ENERGY_EDGES,
                          energy_mid: np.ndarray = ENERGY_MID) -> np.ndarray:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,19 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from scipy.sparse import csr_array
 
-__all__ = ["Response", "clear_response_cache"]
-
-
-def clear_response_cache() -> None:
-    """
-    Forget all responses read so far.
-
-    Examples
-    --------
-    >>> from astro_xlatent.spectra.response import clear_response_cache
-    >>> clear_response_cache()
-    """
-    CACHE.clear()
+__all__ = ["Response"]
 
 
 @dataclass(eq=False)
@@ -112,9 +99,6 @@ class Response:
                 f"energies {self.e_lo[0]:.2f}-{self.e_hi[-1]:.2f} keV, "
                 f"up to {self.area.max():.0f} cm2>")
 
-    def __getstate__(self):
-        return {k: v for k, v in self.__dict__.items() if k != "content_hash"}
-
     @property
     def n_channels(self) -> int:
         """Number of channels."""
@@ -136,16 +120,6 @@ class Response:
     def arrays(self) -> tuple:
         """The arrays that make this response, by which `CACHE` knows it."""
         return self.redistribution, self.area, self.e_lo, self.e_hi, self.channel_e_lo, self.channel_e_hi
-
-    @cached_property
-    def content_hash(self) -> str:
-        """Hexadecimal digest of all numbers; equal for equal responses."""
-        digest = hashlib.blake2b(digest_size=16)
-        r = self.redistribution
-        for part in (r.data, r.indices, r.indptr, self.area, self.e_lo, self.e_hi,
-                     self.channel_e_lo, self.channel_e_hi):
-            digest.update(np.ascontiguousarray(part))
-        return digest.hexdigest()
 
     def fold(self, spectrum: ArrayLike) -> np.ndarray:
         """

@@ -18,6 +18,7 @@ from astro_xlatent.compare.positions import POSITION_COLUMNS, position_names
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ModelError, TableError
 from astro_xlatent.core.flags import Flag
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.missions._columns import Columns
 from astro_xlatent.model.evidence import (
     PIECES,
@@ -349,7 +350,7 @@ def spectrum_group(table) -> Group:
         msg = (f"the table's classes have the prior {table.meta['XLPRIOR']!r} in them (XLPRIOR in table.meta); "
                "enrich it with neither prior nor evidence")
         raise TableError(msg)
-    given = np.ma.filled(np.ma.asarray(table["xl_class_prob"]).astype(float), np.nan)
+    given = plain_floats(table["xl_class_prob"])
     return _group({f"log p({name})": np.log(np.maximum(given[:, k], 1e-6)) for k, name in enumerate(CLASSES)},
                   np.isfinite(given).all(axis=1))
 

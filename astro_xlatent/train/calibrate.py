@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
 
+from astro_xlatent.core.numbers import random_stream, stream_seed
 from astro_xlatent.model.build import load_modules
 from astro_xlatent.model.calibration import Calibration, half_log_volume, joint_score
 from astro_xlatent.model.density import probability_below_truth
@@ -46,8 +47,6 @@ COVERAGE = 0.6827
 SET_COVERAGE = 0.9
 # Sources of the prior and of the mixture of latents.
 POOL = 20000
-# Far from the training's own counter-based draws.
-SEED_OFFSET = 1_000_003
 
 
 def calibrate(folder, recipe, settings, log=print):
@@ -73,7 +72,7 @@ def calibrate(folder, recipe, settings, log=print):
     """
     config = settings.network()
     teacher = load_modules(config, Path(folder) / NETWORKS, ("teacher",))[0]
-    pool = draw_training_sources(POOL, np.random.default_rng([settings.seed, SEED_OFFSET]))
+    pool = draw_training_sources(POOL, random_stream(settings.seed, "calibration"))
     tables = {"nodes": list(NODES), "levels": list(LEVELS), "mixture": _mixture(teacher, pool),
               "prior": _prior(pool, config)}
     modes = ("bands", "spectra")
@@ -107,8 +106,8 @@ def _bare_model(folder, recipe, config):
 def _outputs(state, item):
     """`simulate_outputs` of one batch, by a worker."""
     (recipe, instruments, model), (mode, counter) = state, item
-    return simulate_outputs(model, instruments, mode, (recipe.seed + SEED_OFFSET, mode == "bands", counter),
-                            imperfections=recipe.imperfections)
+    seed = stream_seed(recipe.seed, "calibration"), mode == "bands", counter
+    return simulate_outputs(model, instruments, mode, seed, imperfections=recipe.imperfections)
 
 
 def simulate_outputs(model, instruments, mode, seed, rows=256, imperfections=()):

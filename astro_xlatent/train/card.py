@@ -29,7 +29,7 @@ package) with simulated background and Poisson noise, {imperfections}.
 No real spectrum and no real catalogue row was trained on. Evidence beside the spectrum, which is off by
 default, has a card of its own.
 
-**Training.** {teacher_steps} steps of the teacher, {encoder_steps} steps of the encoder of
+**Training.** {teacher}; {encoder_steps} steps of the encoder of
 {rows} observations each; seed {seed}. Calibration: {calibration} simulated observations of each
 mode that took no part in training.
 
@@ -63,6 +63,12 @@ def _imperfections(without):
     return f"made imperfect in {', '.join(used)}" if used else "without errors of calibration"
 
 
+def _teacher(training):
+    if training["start_from"]:
+        return f"Teacher and decoder of {training['start_from']}, whose encoder was the start"
+    return f"{training['teacher_steps']} steps of the teacher"
+
+
 def model_card(info, n_parameters, plan, notes=""):
     """
     Text of a model card in reStructuredText.
@@ -89,7 +95,7 @@ def model_card(info, n_parameters, plan, notes=""):
         title=title, line="=" * len(title), latent_space=info["latent_space"],
         parameters=f"{n_parameters:,}", instruments=training["instruments"],
         missions=", ".join(names.get(m, m) for m in info["missions"]),
-        teacher_steps=training["teacher_steps"], encoder_steps=training["encoder_steps_done"],
+        teacher=_teacher(training), encoder_steps=training["encoder_steps_done"],
         rows=training["batches_per_step"] * sum(part.rows for part in plan), seed=training["seed"],
         calibration=256 * training["calibration_batches"],
         imperfections=_imperfections(training["without"]),

@@ -16,13 +16,13 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from astro_xlatent.core.errors import ModelError
+from astro_xlatent.core.files import replacing
 from astro_xlatent.model.network import (
     LOG_KT_RANGE,
     LOG_NH_RANGE,
     PHOTON_INDEX_RANGE,
     Encoder,
 )
-from astro_xlatent.model.pretrained import replace_file
 from astro_xlatent.train.batches import observation_arrays, steps
 from astro_xlatent.train.targets import density_target
 
@@ -176,7 +176,8 @@ class _Run:
         for index, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": v for k, v in state.items()}
         tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        replace_file(self.path, lambda path: save_file(tensors, path, metadata={"step": str(self.step)}))
+        with replacing(self.path) as path:
+            save_file(tensors, path, metadata={"step": str(self.step)})
 
     def restore(self):
         """Load the state of the run."""

@@ -4,12 +4,12 @@ Writing a model folder, and copying one into the package.
 """
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 
+from astro_xlatent.core.files import building_folder
 from astro_xlatent.model.build import build_model
 from astro_xlatent.model.check import FORMAT, file_digests
 from astro_xlatent.model.pretrained import folder_digest, save_tensors
@@ -47,9 +47,7 @@ def export_model(folder, settings, step, modules, tables, instruments, log=print
     folder : Path
     """
     folder = Path(folder)
-    temporary = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     info = {
         "format": FORMAT,
         "name": settings.name,
@@ -63,18 +61,21 @@ def export_model(folder, settings, step, modules, tables, instruments, log=print
             # Where it lay says nothing elsewhere.
             "start_from": Path(settings.start_from).name},
     }
-    save_tensors(temporary / "weights.safetensors", modules)
-    _write_json(temporary / "calibration.json", tables)
-    info["files"] = file_digests(temporary)
-    _write_json(temporary / "config.json", info)
-    model = build_model(temporary, "cpu")
-    _write_json(temporary / "selftest.json", _selftest_vector(model))
-    n_parameters = sum(p.numel() for m in modules.values() for p in m.parameters())
-    card = model_card(info, n_parameters, PLAN, settings.notes)
-    (temporary / "MODEL_CARD.rst").write_text(card, encoding="utf-8")
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(temporary, folder)
+    with building_folder(folder.parent) as building:
+        temporary = building / folder.name
+        temporary.mkdir()
+        save_tensors(temporary / "weights.safetensors", modules)
+        _write_json(temporary / "calibration.json", tables)
+        info["files"] = file_digests(temporary)
+        _write_json(temporary / "config.json", info)
+        model = build_model(temporary, "cpu")
+        _write_json(temporary / "selftest.json", _selftest_vector(model))
+        n_parameters = sum(p.numel() for m in modules.values() for p in m.parameters())
+        card = model_card(info, n_parameters, PLAN, settings.notes)
+        (temporary / "MODEL_CARD.rst").write_text(card, encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.replace(folder)
     log(f"model written to {folder}, sha256 {folder_digest(folder)}")
     return folder
 

@@ -12,12 +12,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.core.files import replacing
+from astro_xlatent.core.numbers import random_stream
 from astro_xlatent.model.build import load_modules
-from astro_xlatent.model.pretrained import load_model, replace_file, save_tensors
+from astro_xlatent.model.pretrained import load_model, save_tensors
 from astro_xlatent.simulate.instruments import default_instruments, load_instruments
 from astro_xlatent.simulate.prepared import file_digest, load_prepared, save_prepared
 from astro_xlatent.train.batches import Recipe
@@ -119,7 +120,8 @@ def prepare_instruments(path, data=None, log=print):
     """
     instruments = [] if data is None else load_instruments(data, log)
     instruments += default_instruments()
-    replace_file(path, lambda p: save_prepared(p, instruments))
+    with replacing(path) as temporary:
+        save_prepared(temporary, instruments)
     log(f"{len(instruments)} instruments in {path}, {Path(path).stat().st_size / 2**20:.1f} MiB")
 
 
@@ -173,11 +175,12 @@ def _teacher(settings, start, instruments, output, log):
         if start:
             teacher, decoder = start.teacher, start.decoder
         else:
-            pool = draw_training_sources(settings.pool, np.random.default_rng([settings.seed, 2**31]))
+            pool = draw_training_sources(settings.pool, random_stream(settings.seed, "teacher"))
             matrices = [i.matrix for i in instruments]
             teacher, decoder = train_teacher(config, pool, matrices, settings.teacher_steps, log,
                                              settings.seed)
-        replace_file(path, lambda p: save_tensors(p, {"teacher": teacher, "decoder": decoder}))
+        with replacing(path) as temporary:
+            save_tensors(temporary, {"teacher": teacher, "decoder": decoder})
     return load_modules(config, path, ("teacher", "decoder"))
 
 
@@ -187,6 +190,7 @@ def _make_model(settings, step, networks, recipe, instruments, output, log):
         digest = hashlib.sha256((output / "teacher.safetensors").read_bytes()).hexdigest()
         settings = replace(settings, latent_space=f"xl{settings.network().n_latent}-{digest[:8]}")
     modules = dict(zip(("encoder", "decoder", "teacher"), networks, strict=True))
-    replace_file(output / NETWORKS, lambda p: save_tensors(p, modules))
+    with replacing(output / NETWORKS) as temporary:
+        save_tensors(temporary, modules)
     tables = calibrate(output, recipe, settings, log)
     return export_model(output / "model", settings, step, modules, tables, instruments, log)

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.core.files import replacing
 from astro_xlatent.model.network import Config
-from astro_xlatent.model.pretrained import replace_file
 from astro_xlatent.simulate.imperfections import PIECES, check_pieces
 
 __all__ = ["PRECISIONS", "Settings", "keep_settings", "stored_settings"]
@@ -161,5 +161,6 @@ def keep_settings(folder, settings, instruments):
                        f"another folder (what may change: {', '.join(_FREE)})")
                 raise ParameterError(msg)
     text = json.dumps(asdict(settings) | {"instruments": instruments}, indent=1) + "\n"
-    replace_file(Path(folder) / _FILE, lambda p: p.write_text(text, encoding="utf-8"))
+    with replacing(Path(folder) / _FILE) as path:
+        path.write_text(text, encoding="utf-8")
     return settings

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astro_xlatent.simulate.apertures import Apertures
+from astro_xlatent.simulate.conditions import MISSION_SHARE
 from astro_xlatent.simulate.instruments import draw_instrument
 from astro_xlatent.simulate.observe import (
     draw_apertures,
@@ -38,10 +39,6 @@ PLAN = (
     Part("spectra", 96, 32),
     Part("spectra", 32, 146),
 )
-# How often each mission is drawn where the mode leaves it open.
-MISSION_SHARE = {"csc": 0.5, "erosita": 0.25, "xmm": 0.25}
-#: The same for bands; a mission whose reader reads bands joins here.
-BAND_SHARE = {"csc": 0.5, "erosita": 0.25, "xmm": 0.25}
 # Rows that share one response, so that folding is one matrix product.
 CHUNK = 32
 # Sources of no class, spread widely over all emission models.
@@ -120,10 +117,9 @@ def observe_full(mode, spectra, instruments, rng, folding=True, see=None, missio
     missions : list of str
         Mission of every row.
     """
-    share = MISSION_SHARE if mode == "spectra" else BAND_SHARE
     pieces, matrices, missions = [], [], []
     for start in range(0, len(spectra), CHUNK):
-        drawn = str(rng.choice(list(share), p=list(share.values()))) if mission is None else mission
+        drawn = str(rng.choice(list(MISSION_SHARE), p=list(MISSION_SHARE.values()))) if mission is None else mission
         instrument = draw_instrument(instruments, drawn, rng)
         seen = spectra[start:start + CHUNK]
         seen = seen if see is None else see(seen, instrument)

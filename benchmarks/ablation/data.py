@@ -20,7 +20,6 @@ from astro_xlatent.simulate.observe import (
 from astro_xlatent.simulate.populations import Sources
 from astro_xlatent.spectra.bins import EnergyBins
 from astro_xlatent.train.stream import (
-    BAND_SHARE,
     CHUNK,
     MISSION_SHARE,
     draw_training_sources,
@@ -113,7 +112,7 @@ def observe(mode, sources, instruments, seed, counts_range=None):
     observation : Observation
     """
     choices, noise = (np.random.default_rng([*seed, k]) for k in (1, 2))
-    share = MISSION_SHARE if mode == "spectra" else BAND_SHARE
+    share = MISSION_SHARE
     counted = {} if counts_range is None else {"counts_range": counts_range}
     used, pieces, truths = [], [], []
     for start in range(0, len(sources), CHUNK):

@@ -22,7 +22,9 @@ from astro_xlatent.model.build import load_modules
 from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.network import Config, Encoder, Teacher
 from astro_xlatent.model.posterior import Model
-from astro_xlatent.model.pretrained import replace_file, save_tensors
+from astro_xlatent.core.files import replacing
+from astro_xlatent.core.numbers import random_stream
+from astro_xlatent.model.pretrained import save_tensors
 from astro_xlatent.physics.grid import N_ENERGY
 from astro_xlatent.simulate.instruments import default_instruments, load_instruments
 from astro_xlatent.simulate.observe import merge_randomly
@@ -219,7 +221,7 @@ def _teacher(variant, config, lab):
     if path.exists():
         return load_modules(config, path, ("teacher", "decoder"))
     settings = lab.settings
-    pool = draw_training_sources(settings.pool, np.random.default_rng([variant.seed, 2**31]))
+    pool = draw_training_sources(settings.pool, random_stream(variant.seed, "teacher"))
     pool = _without_labels(pool, variant.teacher_off)
     torch.manual_seed(variant.seed)
     own = {"decoder": MlpDecoder(config)} if variant.decoder == "mlp" else {}
@@ -229,7 +231,8 @@ def _teacher(variant, config, lab):
     for module in (teacher, decoder):
         module.requires_grad_(False).eval()
     if variant.teacher_key == VARIANTS[0].teacher_key:
-        replace_file(path, lambda p: save_tensors(p, {"teacher": teacher, "decoder": decoder}))
+        with replacing(path) as temporary:
+            save_tensors(temporary, {"teacher": teacher, "decoder": decoder})
     return teacher, decoder
 
 
@@ -513,7 +516,8 @@ def _path(folder, name):
 
 
 def _write_json(path, content):
-    replace_file(path, lambda p: Path(p).write_text(json.dumps(content) + "\n", encoding="utf-8"))
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
 def _check_settings(folder, settings, data):

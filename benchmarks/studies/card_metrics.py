@@ -12,8 +12,9 @@ import re
 from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.evaluate.results import Results, escaped
-from astro_xlatent.model.pretrained import replace_file
+from astro_xlatent.evaluate.results import Results
+from benchmarks.studies.rst import escaped
+from astro_xlatent.core.files import replacing
 
 __all__ = ["insert_metrics", "main", "metric_numbers", "metrics_table"]
 
@@ -136,7 +137,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     table = metrics_table([Results.read(path) for path in args.files])
     text = insert_metrics(args.card.read_text(encoding="utf-8"), table, args.card)
-    replace_file(args.card, lambda path: Path(path).write_text(text, encoding="utf-8"))
+    with replacing(args.card) as path:
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -53,7 +53,7 @@ class Rows:
         Parameters
         ----------
         labelled : `~astro_xlatent.evaluate.labels.Labelled`
-            From `~astro_xlatent.evaluate.labels.load_sources`.
+            From `~benchmarks.labels.load_sources`.
 
         Returns
         -------

@@ -58,7 +58,8 @@ def observe_oddity(oddity, n, instruments, rng, counts_range):
         Expected counts of the ordinary source through the told response, at the
         true number of source counts, and in truth.
     """
-    from astro_xlatent.train.stream import MISSION_SHARE, draw_training_sources
+    from astro_xlatent.simulate.conditions import MISSION_SHARE
+    from astro_xlatent.train.stream import draw_training_sources
 
     ordinary = spectra = draw_training_sources(n, rng).spectrum
     if oddity is not None and oddity.spectra is not None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.evaluate.results import Results, escaped
+from astro_xlatent.evaluate.results import Results
+from benchmarks.studies.rst import escaped
 
 __all__ = ["latents_page", "main", "strongest"]
 

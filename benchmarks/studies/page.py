@@ -10,7 +10,8 @@ import math
 from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.evaluate.results import Results, escaped
+from astro_xlatent.evaluate.results import Results
+from benchmarks.studies.rst import escaped
 
 __all__ = ["figure", "main", "page", "page_rows"]
 

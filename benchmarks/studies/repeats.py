@@ -186,7 +186,7 @@ def evaluate_repeats(model, path, seed=1, log=None):
     """
     from astropy.time import Time
 
-    from astro_xlatent.evaluate.labels import load_detections
+    from benchmarks.labels import load_detections
     from astro_xlatent.missions.base import get_mission
 
     log = log or (lambda line: None)

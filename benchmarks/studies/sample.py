@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.evaluate.labels import Labelled, load_sources
+from astro_xlatent.evaluate.labels import Labelled
+from benchmarks.labels import load_sources
 from benchmarks.sky import SkySplit, load_sky
 from benchmarks.studies.discriminator import Rows
 
@@ -70,7 +71,7 @@ def power_law_fits(labelled):
     Parameters
     ----------
     labelled : Labelled
-        From `~astro_xlatent.evaluate.labels.load_sources`.
+        From `~benchmarks.labels.load_sources`.
 
     Returns
     -------

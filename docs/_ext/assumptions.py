@@ -31,28 +31,29 @@ _SAID = _FLAGGED | {"fail", "warn"}
 #: Places that assume something, or pass over an error, without a flag; and why that is right.
 NOT_FLAGGED = {
     "missions/_columns.py:number": "a column without a unit is in the one that its catalogue documents",
-    "missions/_columns.py:_parse": "text that is no number counts as missing, as a blank does",
     "missions/erosita.py": "the catalogue gives no error of its background maps; 5 % widens the error only",
     "missions/erosita.py:read_bands": "exposures without a unit are in the catalogue's seconds",
-    "missions/base.py:identify_mission": "a mission that cannot be loaded is left out with a warning",
+    "missions/curves.py:load_curve": "an eROSITA module is a share of TM8 or TM9, and flagged as a default",
+    "missions/xmm.py:_conversion": "the caller sets the flag where the filter is not known",
     "spectra/_companions.py:_listing": "a folder that cannot be listed holds no companions; the missing file "
                                        "is named in the error or flagged",
-    "spectra/_fits.py:_value": "a header card that is no number is text",
+    "spectra/_cards.py:_value": "a header card that is no number is text",
+    "spectra/_companions.py:find_companion": "it says what is a guess; the reader sets the flag",
+    "spectra/_ogip_tables.py:_channels": "its notes become a flag of the response",
+    "spectra/ogip.py:_counts": "its notes, that RATE x EXPOSURE are whole numbers, become a flag",
+    "spectra/ogip.py:_is_usable": "what is refused is no candidate; if none is left, reading says why",
     "spectra/binning.py": "an empty background region gets one count in 10 keV, which widens the error only",
     "spectra/ogip.py:is_ogip_spectrum": "what cannot be opened is no spectrum; reading it says why",
-    "spectra/response.py:Response": "its notes are texts; the flag is set where it is made",
     "events/aperture.py:Aperture": "a pixel region means the event list's own X and Y, by definition",
     "events/aperture.py:_projected": "a list without sky coordinates; a sky region is then refused by name",
     "events/channels.py:quality": "a channel without energies is marked bad",
-    "events/regions.py:_as_ds9": "image coordinates come with a warning",
+    "events/regions.py:_read_text": "image coordinates come with a warning",
     "events/regions.py:read_region": "text that names no file is read as a region itself, or refused",
-    "table/sources.py:Chunk": "the reasons are texts; the flags stand beside them",
     "table/sources.py:_bin": "the caller sets the flag with the reason that is returned",
     "table/sources.py:_year": "without a date the mission's default response is that of its default epoch, "
                               "and flagged as a default",
     "table/predict.py:predict_counts": "latents without a covariance are exact by the user's own choice",
     "table/storage.py:mend_columns": "text of a file that is no UTF-8 is Latin-1: every byte is a letter",
-    "table/storage.py": "no format but Parquet tells masked text from empty text",
 }
 
 

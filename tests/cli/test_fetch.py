@@ -33,8 +33,13 @@ def sky(tmp_path_factory):
         (path,) = folder.glob(f"spectra/acisf{row['obsid']:05d}_*_r{row['region_id']:04d}_pha3.fits.gz")
         header = fits.getheader(path, "SPECTRUM")
         files = {"spectrum": path.name, "arf": header["ANCRFILE"], "rmf": header["RESPFILE"]}
+        owns = {product: path.name.replace("pha3", PRODUCTS[product]) for product in files}
+        # As in the archive the header names the files of this very source, without .gz.
+        with fits.open(path, mode="update") as hdus:
+            hdus["SPECTRUM"].header.update({"ANCRFILE": owns["arf"].removesuffix(".gz"),
+                                            "RESPFILE": owns["rmf"].removesuffix(".gz")})
         for product, name in files.items():
-            own = path.name.replace("pha3", PRODUCTS[product])
+            own = owns[product]
             packages[f"{key}/{product}"] = (f"{key}/{own}", (folder / "spectra" / name).read_bytes())
     return table, packages
 
@@ -69,7 +74,7 @@ def test_from_nothing_to_latents(served, tmp_path, capsys, monkeypatch):
     assert run("enrich", "rows.fits", "--spectra", "pha", "-o", "enriched.fits") == 0
     assert "5 rows, 5 with results" in capsys.readouterr().out
     got = read_table("enriched.fits")
-    assert not any(got["xl_flag"] & Flag.DEFAULT_RESPONSE)
+    assert not any(got["xl_flag"] & Flag.DEFAULT_RESPONSE), got["xl_reason"].tolist()
     assert list(got["xl_latent"].shape) == [5, 8]
 
 

@@ -53,7 +53,7 @@ def test_quantities_and_correlations(latent):
     nh = 10 ** (1.5 + 0.3 * latent[:, 2])
     table = Table({"powlaw_nh": nh, "powlaw_gamma": latent[:, 3], "bb_kt": np.zeros(600),
                    "true_nh": np.full(600, 1e18)})
-    found = quantities_of(table, {"hardness": latent[:, 4:6]}, "photon-flux ")
+    found = quantities_of(table, latent[:, 4:6], "photon-flux ")
     converted = np.log10(convert_nh(nh * 1e20, "phabs/angr", "tbabs/wilm"))
     np.testing.assert_allclose(found["log N_H of the catalogue's fit"], converted)
     assert np.isnan(found["log kT of the catalogue's fit"]).all()

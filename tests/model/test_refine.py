@@ -72,4 +72,4 @@ def test_against_a_general_minimiser(observed):
         simplex = start + 0.1 * np.vstack([np.zeros(9), np.eye(9)])
         found = minimize(objective, start, method="Nelder-Mead",
                          options={"maxiter": 1500, "initial_simplex": simplex})
-        assert found.fun > value - 1.0
+        assert found.fun > value - 2.0

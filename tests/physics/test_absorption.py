@@ -14,7 +14,6 @@ from astro_xlatent.physics.absorption import (
     bin_cross_section,
     convert_nh,
     element_cross_section,
-    partial_covering,
     transmission,
 )
 from astro_xlatent.physics.abundances import ABUNDANCE_SETS, abundance_vector
@@ -107,13 +106,6 @@ def test_transmission_laws():
     assert np.all(np.diff(soft, axis=0) >= 0)
 
 
-def test_partial_covering():
-    """Nothing covered leaves all, all covered is the full screen, in between is linear."""
-    assert np.all(partial_covering(1e23, 0.0) == 1)
-    assert_allclose(partial_covering(1e23, 1.0, 0.4), transmission(1e23, 0.4))
-    assert_allclose(partial_covering(1e23, 0.3), 0.7 + 0.3 * transmission(1e23))
-
-
 def test_shapes():
     """Parameters broadcast and the energy axis comes last."""
     assert transmission(1e21).shape == (1190,)
@@ -136,7 +128,6 @@ def test_units():
         (lambda: transmission(-1e21), r"nh = -1e\+21 cm-2 is not allowed.*0 to 1e\+26"),
         (lambda: transmission([1e21, np.nan]), r"nh = nan cm-2.*1 of 2 values"),
         (lambda: transmission(1e21, -0.1), r"redshift = -0.1 is not allowed.*0 to 15"),
-        (lambda: partial_covering(1e21, 1.1), r"fraction = 1.1 is not allowed.*0 to 1"),
         (lambda: absorption_cross_section(0.05), r"energy_kev = 0.05 keV.*0.1 to 300"),
         (lambda: transmission(1e21, convention="tbabs/x"), r"unknown absorption convention 'tbabs/x'.*wilm"),
         (lambda: element_cross_section("U"), r"no cross section of element 'U'"),

@@ -14,7 +14,6 @@ from astro_xlatent.physics.emission import (
     cutoff_powerlaw,
     disk_blackbody,
     gaussian_line,
-    iron_line,
     powerlaw,
     reflection,
 )
@@ -145,13 +144,6 @@ def test_lines_conserve_photons():
     assert_allclose([narrow.max(), narrow.sum()], 1.0)
 
 
-def test_iron_line():
-    """Neutral iron has its K beta, helium-like iron none."""
-    neutral, helium_like = iron_line([6.4, 6.7], 0.0)
-    assert_allclose([neutral.sum(), helium_like.sum()], [1.13, 1.0])
-    assert_allclose(neutral[(ENERGY_MID > 7.0) & (ENERGY_MID < 7.1)].sum(), 0.13)
-
-
 @pytest.mark.parametrize(
     "model",
     [
@@ -159,7 +151,7 @@ def test_iron_line():
         lambda z, edges: blackbody(0.7, z, edges=edges),
         lambda z, edges: bremsstrahlung(3.0, z, edges=edges),
         lambda z, edges: reflection(1.8, 200.0, z, edges=edges),
-        lambda z, edges: iron_line(6.4, 0.1, z, edges=edges),
+        lambda z, edges: gaussian_line(6.4, 0.1, z, edges=edges),
     ],
 )
 def test_redshift_convention(model):
@@ -192,7 +184,6 @@ def test_shapes_and_mixed_redshifts():
         (lambda: cutoff_powerlaw(1.0, 0.0), r"e_cut = 0 keV"),
         (lambda: gaussian_line(6.4, -0.1), r"sigma = -0.1 keV.*0 to 50"),
         (lambda: gaussian_line(6.4, 0.1, 20.0), r"redshift = 20 .*0 to 15"),
-        (lambda: iron_line(2.0), r"energy = 2 keV.*6 to 7.2"),
         (lambda: reflection(5.0), r"photon_index = 5 .*0 to 4"),
         (lambda: reflection(2.0, cos_angle=0.0), r"cos_angle = 0 .*0.087 to 1"),
         (lambda: reflection(2.0, iron=50.0), r"iron = 50 .*0.1 to 10"),

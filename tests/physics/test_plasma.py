@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.abundances import ABUNDANCE_SETS, ELEMENTS, abundance_vector
-from astro_xlatent.physics.anchors import band_fluxes
+from benchmarks.physics_anchors import band_fluxes
 from astro_xlatent.physics.grid import ENERGY_MID, N_ENERGY
 from astro_xlatent.physics.plasma import FREE_METALS, PLASMA_KT_RANGE, plasma
 

@@ -184,7 +184,6 @@ def test_classes_can_be_chosen():
     ((1, 5), {"start": -1}, ParameterError, "start is -1"),
     ((1, 5), {"mission": "rosat"}, MissionError, "allowed: csc, erosita, xmm"),
     ((1, 5), {"mode": "images"}, ParameterError, "allowed: bands, spectra"),
-    ((1, 5), {"mission": "xmm", "mode": "bands"}, ParameterError, "mode='spectra'"),
     ((1, 5), {"classes": ["QSO"]}, ParameterError, "allowed: AGN, CV"),
     ((1, 5), {"classes": {"AGN": -1.0}}, ParameterError, "0 or more"),
     ((1, 5), {"classes": []}, ParameterError, "allowed: AGN"),

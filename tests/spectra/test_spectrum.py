@@ -55,7 +55,7 @@ def test_pickle(ogip):
     spectrum = XraySpectrum.read(path)
     copy = pickle.loads(pickle.dumps(spectrum))
     np.testing.assert_array_equal(copy.counts, spectrum.counts)
-    assert copy.response.content_hash == spectrum.response.content_hash
+    np.testing.assert_array_equal(copy.response.area, spectrum.response.area)
     assert repr(copy) == repr(spectrum)
 
 
@@ -89,10 +89,10 @@ def test_write_whole_or_not(ogip):
     with pytest.raises(SpectrumError, match="exists; pass overwrite=True"):
         spectrum.write(out)
     (ogip.folder / "out2.arf").write_text("precious")
-    with pytest.raises(SpectrumError, match=r"out2\.arf exists"):
+    with pytest.raises(SpectrumError, match=r"out2\.arf: the file exists"):
         spectrum.write(ogip.folder / "out2.pha")
     assert not (ogip.folder / "out2.pha").exists()
-    with pytest.raises(SpectrumError, match="is not a directory"):
+    with pytest.raises(SpectrumError, match="no such folder; make it first"):
         spectrum.write(ogip.folder / "nowhere" / "out.pha")
     spectrum.write(out, overwrite=True)
     assert out.read_bytes() == before

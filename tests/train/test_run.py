@@ -121,7 +121,7 @@ def test_every_teacher_names_a_space(tmp_path, tiny, monkeypatch, instrument_fil
 
 def test_command_needs_an_output(tmp_path, capsys):
     """It is named, and a file of another kind is no file of instruments."""
-    assert main(["train"]) == 1
+    assert main(["train"]) == 2
     assert "--output" in capsys.readouterr().err
     (tmp_path / "x.npz").write_bytes(b"PK")
     assert main(["train", "-o", str(tmp_path / "run"), "--instruments", str(tmp_path / "x.npz")]) == 1

@@ -57,13 +57,9 @@ def cv_magnetic(n, rng, p):
     open_part = spectrum * (1.0 - covered)
     soft_ratio = np.where(rng.random(n) < p["soft"] * 2, log_uniform(rng, n, 0.1, 5.0), 0.0)
     soft = unit_flux(emission.blackbody(truncated_normal(rng, n, 0.045, 0.012, 0.02, 0.09)), 0.3, 2.0)
-    return Draft(
-        spectrum * covered,
-        nh_gal=_galactic(n, rng, p),
-        nh_int=log_normal(rng, n, p["partial_nh"], p["partial_nh_dex"], high=1e24),
-        secondary=add_flux(open_part, soft, soft_ratio, 0.3, 2.0),
-        kt=kt,
-    )
+    return Draft(spectrum * covered, nh_gal=_galactic(n, rng, p),
+                 nh_int=log_normal(rng, n, p["partial_nh"], p["partial_nh_dex"], high=1e24),
+                 secondary=add_flux(open_part, soft, soft_ratio, 0.3, 2.0), kt=kt)
 
 
 def cv_boundary(n, rng, p):
@@ -74,12 +70,8 @@ def cv_boundary(n, rng, p):
     flow = unit_flux(_cooling_flow(kt, p["cool_slope"], metals))
     spectrum = np.where(single[:, None], unit_flux(hot_plasma(kt, metals)), flow)
     spectrum = lines.add_iron(spectrum, rng, 0.5 * log_normal(rng, n, p["iron_ew"], 0.25, high=0.4))
-    return Draft(
-        spectrum,
-        nh_gal=_galactic(n, rng, p),
-        nh_int=log_normal(rng, n, 3e20, 0.7, high=1e23),
-        kt=kt,
-    )
+    return Draft(spectrum, nh_gal=_galactic(n, rng, p), nh_int=log_normal(rng, n, 3e20, 0.7, high=1e23),
+                 kt=kt)
 
 
 def _pulsar(n, rng, p):
@@ -95,13 +87,8 @@ def supergiant(n, rng, p):
     width = p["iron_ew"] * (1.0 + (nh_wind / 1e23) ** 0.5)
     spectrum = lines.add_iron(spectrum, rng, width * log_normal(rng, n, 1.0, 0.25))
     leak = log_uniform(rng, n, 0.003, 0.1)
-    return Draft(
-        spectrum,
-        nh_gal=_galactic(n, rng, p),
-        nh_int=nh_wind,
-        secondary=spectrum * leak[:, None].astype(np.float32),
-        photon_index=gamma,
-    )
+    return Draft(spectrum, nh_gal=_galactic(n, rng, p), nh_int=nh_wind,
+                 secondary=spectrum * leak[:, None].astype(np.float32), photon_index=gamma)
 
 
 def be_hmxb(n, rng, p):
@@ -111,13 +98,9 @@ def be_hmxb(n, rng, p):
     kt = log_normal(rng, n, 0.4, 0.4, 0.1, 2.0)
     ratio = np.where(rng.random(n) < p["soft"], log_uniform(rng, n, 0.05, 1.0), 0.0)
     soft = unit_flux(emission.blackbody(kt), 0.3, 7.0)
-    return Draft(
-        add_flux(spectrum, soft, ratio, 0.5, 7.0),
-        nh_gal=_galactic(n, rng, p),
-        nh_int=log_normal(rng, n, p["nh_be"], p["nh_be_dex"], high=3e23),
-        photon_index=gamma,
-        kt=np.where(ratio > 0, kt, np.nan),
-    )
+    return Draft(add_flux(spectrum, soft, ratio, 0.5, 7.0), nh_gal=_galactic(n, rng, p),
+                 nh_int=log_normal(rng, n, p["nh_be"], p["nh_be_dex"], high=3e23), photon_index=gamma,
+                 kt=np.where(ratio > 0, kt, np.nan))
 
 
 def lmxb_soft(n, rng, p):
@@ -129,13 +112,9 @@ def lmxb_soft(n, rng, p):
     surface = np.where(rng.random(n) < 0.3, log_uniform(rng, n, 0.05, 1.0), 0.0)
     spectrum = add_flux(disk, emission.powerlaw(gamma), tail, 2.0, 7.0)
     hot = emission.blackbody(truncated_normal(rng, n, 1.7, 0.4, 0.8, 3.0))
-    return Draft(
-        add_flux(spectrum, hot, surface, 2.0, 7.0),
-        nh_gal=_galactic(n, rng, p),
-        nh_int=log_normal(rng, n, 3e20, 0.8, high=1e23),
-        photon_index=np.where(tail > 0, gamma, np.nan),
-        kt=kt,
-    )
+    return Draft(add_flux(spectrum, hot, surface, 2.0, 7.0), nh_gal=_galactic(n, rng, p),
+                 nh_int=log_normal(rng, n, 3e20, 0.8, high=1e23),
+                 photon_index=np.where(tail > 0, gamma, np.nan), kt=kt)
 
 
 def lmxb_faint(n, rng, p):
@@ -159,12 +138,8 @@ def _surface_and_tail(n, rng, p, nh_gal, tail_chance, tail_low, tail_high):
     gamma = truncated_normal(rng, n, 1.5, 0.3, 0.8, 2.3)
     surface = unit_flux(emission.blackbody(kt))
     tail = np.where(rng.random(n) < tail_chance, log_uniform(rng, n, tail_low, tail_high), 0.0)
-    return Draft(
-        add_flux(surface, emission.powerlaw(gamma), tail, 0.5, 7.0),
-        nh_gal=nh_gal,
-        photon_index=np.where(tail > 0, gamma, np.nan),
-        kt=kt,
-    )
+    return Draft(add_flux(surface, emission.powerlaw(gamma), tail, 0.5, 7.0), nh_gal=nh_gal,
+                 photon_index=np.where(tail > 0, gamma, np.nan), kt=kt)
 
 
 def lmxb_quiescent(n, rng, p):

@@ -67,14 +67,8 @@ def agn(n, rng, p):
     soft = unit_flux(emission.blackbody(truncated_normal(rng, n, 0.14, 0.03, 0.08, 0.25), z), 0.3, 2.0)
     primary = add_flux(primary, soft, np.where(obscured, 0.0, excess), 0.3, 2.0)
     leak = np.where(obscured, log_normal(rng, n, p["scattered"], p["scattered_dex"], high=0.3), 0.0)
-    return Draft(
-        primary,
-        nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 3e19, 5e21),
-        nh_int=nh_int,
-        secondary=nucleus * leak[:, None].astype(np.float32),
-        redshift=z,
-        photon_index=gamma,
-    )
+    return Draft(primary, nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 3e19, 5e21), nh_int=nh_int,
+                 secondary=nucleus * leak[:, None].astype(np.float32), redshift=z, photon_index=gamma)
 
 
 def cluster(n, rng, p):
@@ -82,12 +76,8 @@ def cluster(n, rng, p):
     kt = log_normal(rng, n, p["kt_cluster"], 0.3, 0.5, 12.0)
     z = log_normal(rng, n, 0.3, 0.35, 0.01, 1.3)
     metals = truncated_normal(rng, n, 0.35, 0.12, 0.1, 0.8)
-    return Draft(
-        unit_flux(hot_plasma(kt, metals, z)),
-        nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 3e19, 5e21),
-        redshift=z,
-        kt=kt,
-    )
+    return Draft(unit_flux(hot_plasma(kt, metals, z)),
+                 nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 3e19, 5e21), redshift=z, kt=kt)
 
 
 def galaxy(n, rng, p):
@@ -97,14 +87,9 @@ def galaxy(n, rng, p):
     gamma = truncated_normal(rng, n, 1.7, 0.15, 1.3, 2.2)
     gas = unit_flux(hot_plasma(kt, log_uniform(rng, n, 0.2, 1.5), z), 0.5, 2.0)
     spectrum = add_flux(gas, emission.powerlaw(gamma), log_uniform(rng, n, 0.05, 2.0))
-    return Draft(
-        unit_flux(spectrum),
-        nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 3e19, 5e21),
-        nh_int=log_normal(rng, n, p["nh_int"] / 4, 0.5, high=1e22),
-        redshift=z,
-        photon_index=gamma,
-        kt=kt,
-    )
+    return Draft(unit_flux(spectrum), nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 3e19, 5e21),
+                 nh_int=log_normal(rng, n, p["nh_int"] / 4, 0.5, high=1e22), redshift=z, photon_index=gamma,
+                 kt=kt)
 
 
 def remnant(n, rng, p):
@@ -120,13 +105,10 @@ def remnant(n, rng, p):
     spectrum = unit_flux(hot_plasma(kt, metals), 0.5, 2.0)
     gamma = truncated_normal(rng, n, 2.3, 0.3, 1.5, 3.0)
     tail = np.where(rng.random(n) < 0.3, log_uniform(rng, n, 0.02, 1.0), 0.0)
-    return Draft(
-        unit_flux(add_flux(spectrum, emission.powerlaw(gamma), tail)),
-        nh_gal=log_normal(rng, n, p["nh_gal"] * 3, 0.5, 3e19, 5e22),
-        nh_int=log_normal(rng, n, p["nh_int"] / 2, 0.6, high=5e22),
-        photon_index=np.where(tail > 0, gamma, np.nan),
-        kt=kt,
-    )
+    return Draft(unit_flux(add_flux(spectrum, emission.powerlaw(gamma), tail)),
+                 nh_gal=log_normal(rng, n, p["nh_gal"] * 3, 0.5, 3e19, 5e22),
+                 nh_int=log_normal(rng, n, p["nh_int"] / 2, 0.6, high=5e22),
+                 photon_index=np.where(tail > 0, gamma, np.nan), kt=kt)
 
 
 def ulx(n, rng, p):
@@ -139,13 +121,9 @@ def ulx(n, rng, p):
     disk = rng.random(n) < 0.35
     ratio = np.where(rng.random(n) < 0.6, log_uniform(rng, n, 0.1, 2.0), 0.0)
     spectrum = np.where(disk[:, None], hot, add_flux(hard, cold, ratio, 0.3, 2.0))
-    return Draft(
-        spectrum,
-        nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 3e19, 5e21),
-        nh_int=log_normal(rng, n, p["nh_int"], 0.4, high=3e22),
-        photon_index=np.where(disk, np.nan, gamma),
-        kt=np.where(disk, kt, np.nan),
-    )
+    return Draft(spectrum, nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 3e19, 5e21),
+                 nh_int=log_normal(rng, n, p["nh_int"], 0.4, high=3e22),
+                 photon_index=np.where(disk, np.nan, gamma), kt=np.where(disk, kt, np.nan))
 
 
 def soft_source(n, rng, p):
@@ -153,9 +131,6 @@ def soft_source(n, rng, p):
     kt = log_uniform(rng, n, 0.04, 0.15)
     soft = unit_flux(emission.blackbody(kt), 0.3, 2.0)
     tail = np.where(rng.random(n) < 0.4, log_uniform(rng, n, 0.003, 0.1), 0.0)
-    return Draft(
-        add_flux(soft, emission.powerlaw(np.full(n, 2.0)), tail, 0.3, 2.0),
-        nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 3e19, 5e21),
-        nh_int=log_normal(rng, n, p["nh_int"] / 10, 0.5, high=2e21),
-        kt=kt,
-    )
+    return Draft(add_flux(soft, emission.powerlaw(np.full(n, 2.0)), tail, 0.3, 2.0),
+                 nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 3e19, 5e21),
+                 nh_int=log_normal(rng, n, p["nh_int"] / 10, 0.5, high=2e21), kt=kt)

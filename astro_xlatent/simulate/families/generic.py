@@ -62,12 +62,8 @@ def generic(n, rng, _p=None):
     leak = np.where(rng.random(n) < 0.2, log_uniform(rng, n, 0.003, 0.3), 0.0)
     redshift = np.where(rng.random(n) < 0.3, log_uniform(rng, n, 0.01, 3.0), 0.0)
     two = ratio > 0
-    return Draft(
-        spectrum,
-        nh_gal=log_normal(rng, n, 3e20, 0.4, 1e19, 1e22),
-        nh_int=log_uniform(rng, n, 1e18, 1e24),
-        secondary=spectrum * leak[:, None].astype(np.float32),
-        redshift=redshift,
-        photon_index=np.where(np.isnan(gamma) & two, gamma2, gamma),
-        kt=np.where(two, np.fmax(kt, kt2), kt),
-    )
+    return Draft(spectrum, nh_gal=log_normal(rng, n, 3e20, 0.4, 1e19, 1e22),
+                 nh_int=log_uniform(rng, n, 1e18, 1e24),
+                 secondary=spectrum * leak[:, None].astype(np.float32), redshift=redshift,
+                 photon_index=np.where(np.isnan(gamma) & two, gamma2, gamma),
+                 kt=np.where(two, np.fmax(kt, kt2), kt))

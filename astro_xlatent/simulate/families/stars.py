@@ -36,11 +36,8 @@ def cool_star(n, rng, p):
     cool = log_normal(rng, n, p["kt_cool"], p["kt_dex"], 0.1, 0.7)
     hot = log_normal(rng, n, p["kt_hot"], p["kt_dex"], 0.4, 2.0)
     ratio = log_normal(rng, n, p["hot_ratio"], p["hot_ratio_dex"], 0.0, 30.0)
-    return Draft(
-        _two_temperatures(cool, hot, ratio, _corona(n, rng, p["metals"])),
-        nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 1e18, 2e22),
-        kt=hot,
-    )
+    return Draft(_two_temperatures(cool, hot, ratio, _corona(n, rng, p["metals"])),
+                 nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 1e18, 2e22), kt=hot)
 
 
 def active_star(n, rng, p):
@@ -48,22 +45,15 @@ def active_star(n, rng, p):
     cool = log_normal(rng, n, 0.7, p["kt_dex"], 0.3, 1.2)
     hot = log_normal(rng, n, p["active_kt"], 0.15, 1.0, 6.0)
     ratio = log_normal(rng, n, p["hot_ratio"], p["hot_ratio_dex"], 0.0, 30.0)
-    return Draft(
-        _two_temperatures(cool, hot, ratio, _corona(n, rng, p["metals"])),
-        nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 1e18, 2e22),
-        kt=hot,
-    )
+    return Draft(_two_temperatures(cool, hot, ratio, _corona(n, rng, p["metals"])),
+                 nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 1e18, 2e22), kt=hot)
 
 
 def _young(n, rng, p, nh):
     cool = log_normal(rng, n, p["kt_cool"], 0.1, 0.4, 1.5)
     hot = log_normal(rng, n, p["kt_hot"], p["kt_hot_dex"], 1.2, 15.0)
     ratio = log_normal(rng, n, p["hot_ratio"], p["hot_ratio_dex"], 0.0, 30.0)
-    return Draft(
-        _two_temperatures(cool, hot, ratio, _corona(n, rng, p["metals"])),
-        nh_gal=nh,
-        kt=hot,
-    )
+    return Draft(_two_temperatures(cool, hot, ratio, _corona(n, rng, p["metals"])), nh_gal=nh, kt=hot)
 
 
 def young_star(n, rng, p):

@@ -2,7 +2,7 @@
 """
 Compare the emission and absorption models with published fluxes.
 
-``python -m astro_xlatent.physics.anchors TABLE.csv`` prints, for every line of
+``python -m benchmarks.physics_anchors TABLE.csv`` prints, for every line of
 the table that has a counterpart here, how far photon flux (0.3-10 keV) and
 energy fluxes (0.3-2, 0.5-2, 2-10 keV) are from it in per cent. The first
 column of the table is a model in XSPEC's words (``powerlaw G=1.7 norm=1``),
@@ -53,12 +53,6 @@ def anchor_spectrum(text):
     -------
     spectrum : ndarray, shape (N_ENERGY,) or None
         photons/cm2/s per bin; None if this package has no such model.
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.anchors import anchor_spectrum
-    >>> anchor_spectrum("powerlaw G=1.7 norm=1").shape
-    (1190,)
     """
     model = _MODELS.get(text.split()[0])
     return None if model is None else model(text)
@@ -77,13 +71,6 @@ def band_fluxes(spectrum):
     -------
     fluxes : ndarray, shape (..., 4)
         photons/cm2/s in 0.3-10 keV; erg/cm2/s in 0.3-2, 0.5-2 and 2-10 keV.
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.anchors import band_fluxes
-    >>> from astro_xlatent.physics.emission import powerlaw
-    >>> float(band_fluxes(powerlaw(1.7))[0].round(3))
-    3.033
     """
     photons = spectrum @ band_weights(0.3, 10.0).T
     energies = (spectrum * ENERGY_MID * KEV_TO_ERG) @ band_weights([0.3, 0.5, 2.0], [2.0, 2.0, 10.0]).T
@@ -103,11 +90,6 @@ def anchor_differences(path):
     -------
     rows : list of (str, float, ndarray)
         Model, column in cm-2, and model/table - 1 of the four fluxes.
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.anchors import anchor_differences
-    >>> anchor_differences("anchor_fluxes.csv")  # doctest: +SKIP
     """
     rows = []
     with open(path, newline="") as stream:
@@ -124,7 +106,7 @@ def main(arguments=None):
     """Print the table of differences."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if len(arguments) != 1:
-        raise SystemExit("usage: python -m astro_xlatent.physics.anchors TABLE.csv")
+        raise SystemExit("usage: python -m benchmarks.physics_anchors TABLE.csv")
     print(f"{'model':40s} {'N_H':>7s}   photons  E 0.3-2  E 0.5-2   E 2-10   (per cent)")
     for text, column, difference in anchor_differences(arguments[0]):
         print(f"{text:40s} {column:7.1g}  " + " ".join(f"{100 * d:+8.2f}" for d in difference))

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from astro_xlatent.physics.anchors import anchor_differences, anchor_spectrum, main
+from benchmarks.physics_anchors import anchor_differences, anchor_spectrum, main
 
 
 @pytest.fixture(scope="module")

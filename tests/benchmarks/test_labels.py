@@ -6,7 +6,7 @@ import pytest
 from astropy.table import Table
 
 from astro_xlatent.core.errors import TableError
-from astro_xlatent.evaluate.labels import load_detections, load_sources
+from benchmarks.labels import load_detections, load_sources
 from benchmarks.studies.discriminator import Rows
 
 

@@ -1,0 +1,93 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""
+The labelled samples that models are judged with.
+
+`load_sources` reads the sample of classified CSC sources (MUWCLASS training
+set, Yang et al. 2022, ApJ 941, 104; VizieR J/ApJ/941/104), `load_detections`
+the CSC detections near catalogued compact objects.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from astro_xlatent.core.errors import TableError
+from astro_xlatent.evaluate.labels import SOURCE_CLASSES, Labelled, clean_detections
+
+__all__ = ["BANDS", "load_detections", "load_sources"]
+
+#: Bands with measurements in both files.
+BANDS = ("s", "m", "h")
+
+
+def _read(path, needed):
+    path = Path(path)
+    if not path.is_file():
+        msg = f"{path} is not a file; give the path of the labelled sample (CSV, may end in .gz)"
+        raise TableError(msg)
+    table = Table.read(path, format="ascii.csv")
+    missing = [name for name in needed if name not in table.colnames]
+    if missing:
+        found = ", ".join(table.colnames[:12])
+        msg = f"{path.name} lacks the columns {', '.join(missing)}; it has {found}, ..."
+        raise TableError(msg)
+    return table
+
+
+def load_sources(path):
+    """
+    Read the classified CSC sources, one row a source.
+
+    Parameters
+    ----------
+    path : path-like
+        ``csc2_labelled_sources.csv``.
+
+    Returns
+    -------
+    labelled : Labelled
+        ``NS_BIN`` counts as LMXB. Rows of other classes, repeated names, and
+        rows without the band fluxes ``flux_aper90_ave_*`` are dropped.
+
+    Raises
+    ------
+    TableError
+        If the file is missing or lacks columns.
+    """
+    fluxes = [f"{prefix}flux_aper90_ave_{band}" for prefix in ("", "e_") for band in BANDS]
+    table = _read(path, ["name", "ra", "dec", "class_label", "significance", "nh_gal", *fluxes])
+    names = [SOURCE_CLASSES.get(str(value), "") for value in table["class_label"]]
+    table["xl_label"] = np.array(names, dtype="<U8")
+    out = Labelled(table).keep(np.array(names) != "", "class not used")
+    first = np.zeros(len(out.table), bool)
+    first[np.unique(np.asarray(out.table["name"]).astype(str), return_index=True)[1]] = True
+    out = out.keep(first, "name repeated")
+    usable = np.all([np.isfinite(out.column(name)) for name in fluxes], axis=0)
+    errors = np.all([out.column(name) > 0 for name in fluxes[len(BANDS) :]], axis=0)
+    return out.keep(usable & errors, "band flux missing")
+
+
+def load_detections(path):
+    """
+    Read the detections near compact objects, one row a detection.
+
+    Parameters
+    ----------
+    path : path-like
+        ``csc2_labelled_detections.csv.gz``.
+
+    Returns
+    -------
+    labelled : Labelled
+        Unique in (obsid, obi, region_id). Detections whose labels contradict
+        one another (CV with LMXB_NS, LMXB_BH with PULSAR, ...) and novae
+        within 1.5 degrees of M31 are dropped.
+
+    Raises
+    ------
+    TableError
+        If the file is missing or lacks columns.
+    """
+    needed = ["class_label", "ra", "dec", "obsid", "obi", "region_id", "src_cnts_aper_s"]
+    return clean_detections(_read(path, needed), "class_label")
