@@ -147,7 +147,7 @@ def main(argv=None):
     conf.threads = 1
     torch.set_num_threads(1)
     lines = [*band_lines(model, args.rows, rng), *spectra_lines(model, args.spectra, rng),
-             *file_lines(2 * args.rows, rng), *flux_lines(model, rng)]
+             *file_lines(args.rows, rng), *flux_lines(model, rng)]
     page = HEAD + ".. list-table::\n   :header-rows: 1\n\n" + "".join(
         f"   * - {what}\n     - {figure}\n     - {limit}\n"
         for what, figure, limit in [("what", "figure", "against it"), *lines])

@@ -100,11 +100,10 @@ def _enrich(args, out, prior):
 
     options = {"prior": prior, "evidence": _read_evidence(args.evidence),
                "mission": None if args.mission == "auto" else args.mission}
-    # A folder is searched for the files of all rows, and groups and regions are made of all rows.
-    by_pieces = not (args.region or args.group_by or args.replace or Path(args.spectra or "").name
-                     and Path(args.spectra).is_dir())
+    # A folder is searched for the files of all rows; groups, regions and SAMP want all rows, too.
+    folder = args.spectra is not None and Path(args.spectra).is_dir()
     rows = None
-    if by_pieces:
+    if not (args.region or args.group_by or args.replace or args.samp or folder):
         from astro_xlatent.table.stream import enrich_file, rows_in_pieces
 
         rows = rows_in_pieces(Path(args.table), out)
