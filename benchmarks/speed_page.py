@@ -35,8 +35,7 @@ HEAD = """\
 Speed
 =====
 
-Seconds are those of the processor, of one core; two cores that are free do twice as much.
-Every line holds what limits it, timed in the same run. Fluxes of band rows are integrals of
+Seconds are those of the processor, of one thread. Every line holds what limits it, timed in the same run. Fluxes of band rows are integrals of
 spectra that are decoded in few cells; the last lines tell how far that moves them from those
 of the full energy grid.
 

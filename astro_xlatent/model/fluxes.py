@@ -24,8 +24,6 @@ N_DRAWS = 32
 AT_ONCE = 32
 # 68 % of a normal distribution lie between the outer ones.
 _QUANTILES = (0.16, 0.5, 0.84)
-# Newton steps to the normalisation, of spectra and of a few bands, after which no limit moves by 1 %.
-_N_STEPS = (5, 8)
 # Without an excess the likelihood is exp(-K), of which 68 % lie below -ln 0.32.
 _NO_EXCESS_SPREAD = 1.14
 
@@ -80,7 +78,7 @@ def fluxes(decode: Callable, bins: EnergyBins, matrices: np.ndarray | None, mean
         spectrum = spectrum.view(-1, N_DRAWS, spectrum.shape[-1])
         folding = torch.as_tensor(np.require(matrices[rows], requirements="CW"))
         shape[rows] = torch.bmm(spectrum, folding.transpose(1, 2)).double()
-    drawn = _normalisation_draws(bins, shape, _N_STEPS[coarse])[..., None] * flux
+    drawn = _normalisation_draws(bins, shape)[..., None] * flux
     limits = _draw_quantiles(drawn)
     return {name: limits[..., k] for k, name in enumerate(FLUX_BANDS)}
 
@@ -94,14 +92,14 @@ def _draw_quantiles(drawn):
     return (1 - part) * drawn[:, below] + part * drawn[:, below + 1]
 
 
-def _normalisation_draws(bins, shape, n_steps):
+def _normalisation_draws(bins, shape):
     """Normalisations K, one for every draw of the latents, with their Poisson spread."""
     counts, background, valid = (
         torch.as_tensor(a.copy())[:, None] for a in (bins.counts, bins.background, bins.valid))
     # K is of order 1e-10 and less in physical units: solve it in units of counts.
     unit = shape.sum(-1).clamp(min=1e-300)
     scaled = shape / unit[..., None]
-    norm = profile_normalisation(counts, scaled, background, valid, n_steps=n_steps)
+    norm = profile_normalisation(counts, scaled, background, valid, n_steps=8)
     model = (norm[..., None] * scaled + background).clamp(min=1e-6)
     information = (counts * (scaled / model) ** 2 * valid).sum(-1)
     spread = torch.where(norm > 0, information.clamp(min=1e-12).rsqrt(), _NO_EXCESS_SPREAD)

@@ -94,9 +94,10 @@ class Decoder(nn.Module):
         log_continuum = self.continuum(h) @ self.interpolation  # (B, E)
         column, leak = self.absorber(h).split(1, dim=-1)  # (B, 1) each
         column, leak = functional.softplus(column), torch.sigmoid(leak)
-        screen = (1 - leak) * torch.exp(-column * self.sigma) + leak  # (B, E)
+        screen = torch.addcmul(leak, 1 - leak, torch.exp(-column * self.sigma))  # (B, E)
         lines = functional.softplus(self.line_strength(h)) @ functional.softplus(self.line_shape)
-        return torch.exp(log_continuum.clamp(-30, 30)) * screen * (1 + lines)
+        absorbed = torch.exp(log_continuum.clamp(-30, 30)) * screen
+        return torch.addcmul(absorbed, absorbed, lines)
 
     def in_cells(self, starts: Sequence[int]) -> Self:
         """
