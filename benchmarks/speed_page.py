@@ -35,8 +35,9 @@ HEAD = """\
 Speed
 =====
 
-Seconds are those of the processor, of one thread. Every line holds what limits it, timed in the same run. Fluxes of band rows are integrals of
-spectra that are decoded in few cells; the last lines tell how far that moves them from those
+Seconds are those of the processor, of one thread. Every line holds what limits it, timed in
+the same run. Fluxes of band rows are integrals of spectra that are decoded in few cells; the
+last lines tell how far that moves them from those
 of the full energy grid.
 
 """
