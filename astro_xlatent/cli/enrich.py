@@ -95,26 +95,53 @@ def _summary(table):
         f"flags: {raised or 'none'}"]
 
 
-def run(args):
-    """Read a table, add the columns, write it."""
-    out = table_output(args.output, args.overwrite)
-    prior = _read_prior(args.prior)
+def _enrich(args, out, prior):
+    """Write the enriched table; gives it, or, of one that is taken in pieces, its flags and reasons."""
     if args.progress:
         say(f"reading {args.table}")
     from astro_xlatent.table.add_latents import add_latents
     from astro_xlatent.table.files import read_table, write_table
 
+    options = {"prior": prior, "evidence": _read_evidence(args.evidence),
+               "mission": None if args.mission == "auto" else args.mission,
+               "relative_error": args.relative_error}
+    # A folder is searched for the files of all rows; groups, regions and SAMP want all rows, too.
+    folder = args.spectra is not None and Path(args.spectra).is_dir()
+    rows = None
+    if not (args.region or args.group_by or args.replace or args.samp or args.hdu or folder):
+        from astro_xlatent.table.stream import enrich_file, rows_in_pieces
+
+        rows = rows_in_pieces(Path(args.table), out)
+    if rows is not None:
+        from astro_xlatent.model.pretrained import load_model
+
+        model = load_model(args.model)
+
+        def enrich(piece):
+            return add_latents(piece, _find_spectra(args.spectra, piece), model=model, **options)
+
+        try:
+            return enrich_file(rows, out, enrich, options | {"spectra": args.spectra, "model": model.sha256},
+                               args.progress)
+        except BaseException:
+            say("note", "finished pieces are kept; the same command goes on with them")
+            raise
     table = read_table(args.table, args.hdu)
     if args.region is not None:
         from astro_xlatent.table.select import select_by_region
 
         table = table[select_by_region(table, args.region)]
-    result = add_latents(
-        table, _find_spectra(args.spectra, table), prior=prior,
-        evidence=_read_evidence(args.evidence), model=args.model,
-        mission=None if args.mission == "auto" else args.mission, group_by=args.group_by,
-        replace=args.replace, relative_error=args.relative_error, progress=args.progress)
+    result = add_latents(table, _find_spectra(args.spectra, table), model=args.model, group_by=args.group_by,
+                         replace=args.replace, progress=args.progress, **options)
     write_table(result, out, overwrite=args.overwrite)
+    return result
+
+
+def run(args):
+    """Read a table, add the columns, write it."""
+    out = table_output(args.output, args.overwrite)
+    prior = _read_prior(args.prior)
+    result = _enrich(args, out, prior)
     done, lines = _summary(result)
     tell("\n".join([
         f"{out}: {len(result)} rows, {done} with results, model {result.meta.get('XLMODEL', '?')}", *lines]))

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from scipy.special import logsumexp, softmax
 
-from astro_xlatent.model.density import recalibrated_density
+from astro_xlatent.model.density import interpolate_rows, recalibrated_density
 from astro_xlatent.model.network import Config
 
 __all__ = ["WEIGHTS", "Calibration", "half_log_volume", "joint_score"]
@@ -103,7 +103,10 @@ class Calibration:
         x = np.log10(np.maximum(net, 1e-3))
         if table.ndim == 1:
             return np.interp(x, self.nodes, table)
-        return np.stack([np.interp(x, self.nodes, column) for column in table.T], axis=1)
+        place = np.interp(x, self.nodes, np.arange(self.nodes.size))
+        below = place.astype(int)
+        above, part = np.minimum(below + 1, self.nodes.size - 1), (place - below)[:, None]
+        return (1 - part) * table[below] + part * table[above]
 
     def latent_scale(self, mode: str, net: np.ndarray) -> np.ndarray:
         """Factor on the covariance of the latents, shape (n,)."""
@@ -211,14 +214,10 @@ class Calibration:
         total = []
         for weight, centre, spread in zip(*(self._mixture[k] for k in ("weight", "mean", "covariance")),
                                           strict=True):
-            joint = covariance + spread
-            offset = mean - centre
-            distance = np.einsum("ni,ni->n", offset, np.linalg.solve(joint, offset[..., None])[..., 0])
-            # The log determinant relative to the posterior's own, so that
-            # broad and narrow posteriors are compared alike.
-            relative = np.linalg.slogdet(joint)[1] - np.linalg.slogdet(covariance)[1]
-            total.append(np.log(weight) - 0.5 * (distance + relative))
-        return logsumexp(total, axis=0)
+            distance, log_volume = _distance_and_volume(covariance + spread, mean - centre)
+            total.append(np.log(weight) - 0.5 * distance - log_volume)
+        # Relative to the posterior's own volume, so that broad and narrow ones are compared alike.
+        return logsumexp(total, axis=0) + half_log_volume(covariance)
 
     def levelled_evidence(self, mode: str, net: np.ndarray, mean: np.ndarray,
                           covariance: np.ndarray) -> np.ndarray:
@@ -246,14 +245,17 @@ class Calibration:
     def _p_value(self, mode, name, net, value, upper):
         """Share of simulated sources of like counts that are at least as odd."""
         quantiles = self._at(mode, name, net)
-        p = np.array([np.interp(v, q, self.levels) for v, q in zip(value, quantiles, strict=True)])
+        p = interpolate_rows(np.asarray(value)[:, None], quantiles, self.levels)[:, 0]
         floor = 0.5 * (self.levels[1] - self.levels[0])
         return np.maximum(1 - p if upper else p, floor)
 
     def _tail_p(self, mode, name, net, value, upper):
         """The same with an exponential tail, so that one very odd part can outweigh ordinary others."""
         levels = (0.95, 0.99) if upper else (0.05, 0.01)
-        near, far = np.array([np.interp(levels, self.levels, q) for q in self._at(mode, name, net)]).T
+        quantiles = self._at(mode, name, net)
+        # Weights of the quantiles in those at these levels, the same for all rows.
+        near, far = (quantiles @ [np.interp(level, self.levels, one) for one in np.eye(self.levels.size)]
+                     for level in levels)
         step = np.where(far == near, 1.0, far - near)
         beyond = np.maximum((value - far) / step, 0.0)
         p = np.maximum(self._p_value(mode, name, net, value, upper), 0.01)
@@ -353,4 +355,22 @@ class Calibration:
 
 def half_log_volume(covariance: np.ndarray) -> np.ndarray:
     """Half the log determinant of covariance matrices, shape (n,)."""
-    return 0.5 * np.linalg.slogdet(covariance)[1]
+    return _distance_and_volume(covariance, np.zeros(covariance.shape[:2]))[1]
+
+
+def _distance_and_volume(covariance, offset):
+    """
+    Squared Mahalanobis distance and half the log determinant, both (n,).
+
+    Gaussian elimination of all matrices at once: LAPACK's calls one by one take longer
+    than their arithmetic.
+    """
+    left, right = np.array(covariance.transpose(1, 2, 0), order="C"), np.array(offset.T, order="C")
+    distance = log_volume = 0.0
+    for k in range(len(right)):
+        pivot = left[k, k]
+        distance, log_volume = distance + right[k] ** 2 / pivot, log_volume + 0.5 * np.log(pivot)
+        factor = left[k + 1:, k] / pivot
+        left[k + 1:, k + 1:] -= factor[:, None] * left[k, k + 1:]
+        right[k + 1:] -= factor * right[k]
+    return distance, log_volume

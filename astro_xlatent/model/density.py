@@ -7,7 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["density_below", "density_quantiles", "probability_below_truth", "recalibrated_density"]
+__all__ = ["density_below", "density_quantiles", "interpolate_rows", "probability_below_truth",
+           "recalibrated_density"]
+
+# Rows that are interpolated at once.
+_AT_ONCE = 512
 
 
 def _cumulative(density, limits):
@@ -46,8 +50,8 @@ def density_quantiles(density: np.ndarray, limits: tuple[float, float],
     borders, cumulative = _cumulative(density, limits)
     # A tiny slope makes the distribution function invertible everywhere.
     ramp = np.linspace(0, 1e-9, cumulative.shape[1])
-    rows = [np.interp(probabilities, row + ramp, borders) for row in cumulative]
-    return np.array(rows).reshape(len(density), len(probabilities))
+    return interpolate_rows(np.broadcast_to(probabilities, (len(density), len(probabilities))),
+                            cumulative + ramp, borders)
 
 
 def density_below(density: np.ndarray, limits: tuple[float, float], value: float) -> np.ndarray:
@@ -66,7 +70,49 @@ def density_below(density: np.ndarray, limits: tuple[float, float], value: float
     probability : ndarray, shape (n,)
     """
     borders, cumulative = _cumulative(density, limits)
-    return np.array([np.interp(value, borders, row) for row in cumulative])
+    # The borders are those of all rows.
+    place = np.interp(value, borders, np.arange(borders.size))
+    cell = min(int(place), borders.size - 2)
+    return cumulative[:, cell] + (place - cell) * (cumulative[:, cell + 1] - cumulative[:, cell])
+
+
+def interpolate_rows(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """
+    `numpy.interp` for every row, at the speed of a single call.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, m)
+        Where to interpolate; NaN gives NaN.
+    known : ndarray, shape (n, k)
+        Where the values are known, not decreasing along a row.
+    values : ndarray, shape (k,)
+        The values, the same for all rows.
+
+    Returns
+    -------
+    y : ndarray, shape (n, m)
+        Beyond the ends the values there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_xlatent.model.density import interpolate_rows
+    >>> interpolate_rows(np.array([[0.5], [3.0]]), np.array([[0.0, 1.0], [2.0, 6.0]]), np.array([0.0, 8.0]))
+    array([[4.],
+           [2.]])
+    """
+    low, span = known[:, :1], known[:, -1:] - known[:, :1]
+    span = np.where(span > 0, span, 1.0)
+    x, known = np.clip((x - low) / span, 0.0, 1.0), (known - low) / span
+    found = np.empty(x.shape)
+    for start in range(0, len(x), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        # Rows one behind the other on one axis, with a gap between them.
+        shift = 2.0 * np.arange(len(x[rows]))[:, None]
+        found[rows] = np.interp((x[rows] + shift).ravel(), (known[rows] + shift).ravel(),
+                                np.tile(values, len(shift))).reshape(shift.size, -1)
+    return found
 
 
 def probability_below_truth(density: np.ndarray, limits: tuple[float, float], truth: np.ndarray,
@@ -129,5 +175,4 @@ def recalibrated_density(density: np.ndarray, quantiles: np.ndarray, levels: np.
     array([[0.8, 0.2]])
     """
     cumulative = np.cumsum(density, axis=1) / density.sum(axis=1, keepdims=True)
-    right = [np.interp(row, q, levels) for row, q in zip(cumulative, quantiles, strict=True)]
-    return np.diff(np.array(right).reshape(density.shape), axis=1, prepend=0.0)
+    return np.diff(interpolate_rows(cumulative, quantiles, levels), axis=1, prepend=0.0)

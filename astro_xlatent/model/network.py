@@ -17,8 +17,11 @@ pre-norm form of Xiong et al. (2020, arXiv:2002.04745); the idea of eight
 latents of an X-ray spectrum is that of arXiv:2510.14102.
 """
 
+import copy
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Self
 
 import torch
 from torch import nn
@@ -96,9 +99,35 @@ class Decoder(nn.Module):
         log_continuum = self.continuum(h) @ self.interpolation  # (B, E)
         column, leak = self.absorber(h).split(1, dim=-1)  # (B, 1) each
         column, leak = functional.softplus(column), torch.sigmoid(leak)
-        screen = (1 - leak) * torch.exp(-column * self.sigma) + leak  # (B, E)
+        screen = torch.addcmul(leak, 1 - leak, torch.exp(-column * self.sigma))  # (B, E)
         lines = functional.softplus(self.line_strength(h)) @ functional.softplus(self.line_shape)
-        return torch.exp(log_continuum.clamp(-30, 30)) * screen * (1 + lines)
+        absorbed = torch.exp(log_continuum.clamp(-30, 30)) * screen
+        return torch.addcmul(absorbed, absorbed, lines)
+
+    def in_cells(self, starts: Sequence[int]) -> Self:
+        """
+        The same decoder with cells of several grid bins, in each of which it is averaged.
+
+        Parameters
+        ----------
+        starts : sequence of int, shape (n_cells,)
+            First grid bin of every cell; a cell ends where the next begins.
+
+        Returns
+        -------
+        coarse : Decoder
+            Gives the mean photons per grid bin in every cell, shape (B, n_cells).
+        """
+        coarse = copy.deepcopy(self)
+        sizes = torch.diff(torch.as_tensor([*starts, self.sigma.numel()])).tolist()
+
+        def mean(values):
+            return torch.stack([part.mean(-1) for part in values.split(sizes, dim=-1)], -1)
+
+        coarse.interpolation, coarse.sigma = mean(self.interpolation), mean(self.sigma)
+        lines = mean(functional.softplus(self.line_shape.detach()))
+        coarse.line_shape = nn.Parameter(lines + torch.log(-torch.expm1(-lines)))  # inverse of softplus
+        return coarse
 
 
 def _hat_functions(x, knots):
@@ -195,13 +224,13 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(width)
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """x is (B, T, W); mask (B, 1, 1, T) is True where a token may be looked at."""
+    def forward(self, x: torch.Tensor, mask: torch.Tensor, kept: int | None = None) -> torch.Tensor:
+        """x is (B, T, W); mask (B, 1, 1, T) is True where a token may be looked at; gives ``kept`` tokens."""
         batch, tokens, width = x.shape
         qkv = self.qkv(self.norm1(x)).view(batch, tokens, 3, self.n_heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, T, W / heads) each
-        attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        x = x + self.out(attended.transpose(1, 2).reshape(batch, tokens, width))
+        attended = functional.scaled_dot_product_attention(q[:, :, :kept], k, v, attn_mask=mask)
+        x = x[:, :kept] + self.out(attended.transpose(1, 2).reshape(batch, -1, width))
         return x + self.mlp(self.norm2(x))
 
 
@@ -238,8 +267,9 @@ class Encoder(nn.Module):
         x = torch.cat([self.embed_summary(summary)[:, None], self.embed(tokens)], 1)
         always = torch.ones_like(bins["valid"][:, :1])
         mask = torch.cat([always, bins["valid"]], 1)[:, None, None, :]  # (B, 1, 1, 1 + T)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x = block(x, mask)
+        x = self.blocks[-1](x, mask, kept=1)  # of the last block only the summary is read
         pooled = self.norm(x[:, 0])  # (B, W)
         mean, chol = self._gaussian(self.latent(pooled))
         return {

@@ -7,6 +7,7 @@ the source's own response for fluxes and goodness of fit.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -30,6 +31,7 @@ from astro_xlatent.model.refine import refine_latents, search_elsewhere
 from astro_xlatent.model.statistics import fit_statistics
 from astro_xlatent.model.threads import torch_threads
 from astro_xlatent.model.tokens import merge_steps, merged_edges, to_tensors
+from astro_xlatent.physics.grid import COARSE_EDGES, ENERGY_EDGES
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["FLUX_BANDS", "Model", "Posterior", "covariance_of"]
@@ -38,8 +40,8 @@ __all__ = ["FLUX_BANDS", "Model", "Posterior", "covariance_of"]
 HEADS = ("nh", "index", "kt")
 #: Goodness of fit above which a second search sets out from other places.
 POOR_FIT = 2.5
-# Rows decoded at once, to bound memory.
-CHUNK = 128
+# Rows inferred at once, to bound memory: of spectra and of bands.
+CHUNK, BANDS_CHUNK = 64, 512
 
 
 @dataclass
@@ -153,6 +155,8 @@ class Model:
         self.encoder = encoder.to(self.device).eval()
         self.decoder = decoder.to(self.device).eval()
         self.teacher = teacher.to(self.device).eval()
+        self._coarse_decoder = self.decoder.in_cells(
+            np.searchsorted(ENERGY_EDGES, COARSE_EDGES[:-1] - 1e-6)).eval()
         self.calibration = calibration
         self.config = encoder.config
 
@@ -178,11 +182,19 @@ class Model:
         """
         if not len(bins):
             return self.infer(_ONE_BIN)[:0]
-        with torch_threads(conf.threads):
-            return Posterior.concatenate([
-                self._infer_chunk(bins[start:start + CHUNK],
-                                  None if matrices is None else matrices[start:start + CHUNK])
-                for start in range(0, len(bins), CHUNK)])
+        size = BANDS_CHUNK if matrices is None else CHUNK
+        parts = [slice(start, start + size) for start in range(0, len(bins), size)]
+
+        def infer_part(rows):
+            return self._infer_chunk(bins[rows], None if matrices is None else matrices[rows])
+
+        workers = min(conf.threads or torch.get_num_threads(), len(parts))
+        if workers == 1 or self.device.type != "cpu":
+            with torch_threads(conf.threads):
+                return Posterior.concatenate([infer_part(rows) for rows in parts])
+        # A thread a part rather than many a step: none waits for one that a busy machine holds up.
+        with torch_threads(1), ThreadPoolExecutor(workers) as pool:
+            return Posterior.concatenate(list(pool.map(infer_part, parts)))
 
     @torch.no_grad()
     def _infer_chunk(self, bins, matrices):
@@ -251,7 +263,7 @@ class Model:
         return result
 
     @torch.no_grad()
-    def decode(self, latent: np.ndarray) -> np.ndarray:
+    def decode(self, latent: np.ndarray, coarse: bool = False) -> np.ndarray:
         """
         Incident spectra of latent vectors.
 
@@ -259,14 +271,18 @@ class Model:
         ----------
         latent : array_like, shape (n, 8)
             Latents of this model's latent space.
+        coarse : bool, optional
+            In few cells and not normalised, for ratios of integrals over bands.
 
         Returns
         -------
         spectrum : ndarray of float32, shape (n, n_energy)
             Photons per bin of `~astro_xlatent.physics.grid.ENERGY_EDGES`,
-            normalised to sum 1.
+            normalised to sum 1; or per keV, in any unit, in the cells of its ``COARSE_EDGES``.
         """
         z = torch.as_tensor(np.asarray(latent), dtype=torch.float32, device=self.device)
+        if coarse:
+            return self._coarse_decoder(z).cpu().numpy()
         spectrum = self.decoder(z)
         return (spectrum / spectrum.sum(-1, keepdim=True)).cpu().numpy()
 

@@ -7,6 +7,7 @@ row; `open_spectrum` reads one entry and never raises for a bad file.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,8 +20,9 @@ from astro_xlatent.core.errors import MissionError, ResponseError, TableError, X
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._columns import Columns
 from astro_xlatent.missions.base import MissingBandsError, Mission, available_missions, get_mission
+from astro_xlatent.physics.grid import N_ENERGY
 from astro_xlatent.spectra.binning import bins_from_spectra
-from astro_xlatent.spectra.bins import EnergyBins
+from astro_xlatent.spectra.bins import N_FINE, EnergyBins
 from astro_xlatent.spectra.plausible import assumptions
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
@@ -30,8 +32,6 @@ __all__ = ["Chunk", "measure", "mission_of_spectrum", "open_spectrum", "resolve_
 NAME_COLUMNS = ("name", "IAUNAME", "DETUID", "source_name")
 #: Rows whose spectra, with their folding matrices, are in memory at once.
 SPECTRA_CHUNK = 128
-
-_NOTHING = "no spectrum, and no band columns in the table"
 
 
 @dataclass
@@ -109,39 +109,59 @@ def measure(table: Table, spectra=None, mission: Mission | None = None) -> Itera
         yield chunk
     rows = np.flatnonzero(~done)
     for start in range(0, len(rows), conf.batch_size):
-        chunk = rows[start:start + conf.batch_size]
-        yield _from_bands(table, chunk, mission, refused, needed=spectra is None)
+        part = rows[start:start + conf.batch_size]
+        yield _from_bands(table, part, mission, refused, needed=spectra is None)
 
 
 def _from_spectra(entries, refused):
     """Chunks of all rows with a usable spectrum; flags and reason of the others go to ``refused``."""
     rows = [row for row, entry in enumerate(entries) if entry is not None]
-    for start in range(0, len(rows), SPECTRA_CHUNK):
-        found = []
-        for row in rows[start:start + SPECTRA_CHUNK]:
-            spectrum, flags, reason = open_spectrum(entries[row])
-            binned, problem = (None, "") if spectrum is None else _bin(spectrum)
-            if binned is None:
-                reason = "; ".join(filter(None, (reason, problem)))
-                refused[row] = (int(flags) | int(Flag.SPECTRUM_UNREADABLE), reason)
-            else:
-                found.append((row, flags, reason, _mission_name(spectrum), *binned))
-        if found:
-            used, flags, reasons, missions, bins, matrices = zip(*found, strict=True)
-            yield Chunk(np.array(used), np.array(flags, np.int64), np.array(reasons, object),
-                        np.array(missions), EnergyBins.concatenate(bins), np.concatenate(matrices),
-                        np.full(len(used), "spectrum"))
+    # The next chunk is read while whoever takes this one works on it.
+    with ThreadPoolExecutor(1) as pool:
+        chunks = (pool.submit(_read_spectra, entries, rows[start:start + SPECTRA_CHUNK])
+                  for start in range(0, len(rows), SPECTRA_CHUNK))
+        ahead = next(chunks, None)
+        while ahead is not None:
+            chunk, problems = ahead.result()
+            ahead = next(chunks, None)
+            refused.update(problems)
+            if chunk is not None:
+                yield chunk
 
 
-def _bin(spectrum):
-    """Bins and matrices of one spectrum, or None, and why it cannot be put into bins."""
+def _read_spectra(entries, rows):
+    """The chunk of some rows' spectra, None if there is none, and flags and reasons of those refused."""
+    opened = [(row, *open_spectrum(entries[row])) for row in rows]
+    refused = {row: (int(flags), reason) for row, spectrum, flags, reason in opened if spectrum is None}
+    found = [one for one in opened if one[1] is not None]
+    bins, matrices, problems = _binned([spectrum for _, spectrum, *_ in found])
+    for (row, _, flags, reason), problem in zip(found, problems, strict=True):
+        if problem:
+            reason = "; ".join(filter(None, (reason, problem)))
+            refused[row] = (int(flags) | int(Flag.SPECTRUM_UNREADABLE), reason)
+    used = np.flatnonzero(problems == "")
+    if used.size < len(found):
+        bins, matrices = bins[used], matrices[used]
+    if not used.size:
+        return None, refused
+    rows, spectra, flags, reasons = zip(*(found[k] for k in used), strict=True)
+    return Chunk(np.array(rows), np.array(flags, np.int64), np.array(reasons, object),
+                 np.array([_mission_name(spectrum) for spectrum in spectra]), bins, matrices,
+                 np.full(len(rows), "spectrum")), refused
+
+
+def _binned(spectra):
+    """Bins and matrices of spectra, all at once or else one by one, and why they cannot be used."""
     try:
-        bins, matrices = bins_from_spectra([spectrum])
+        bins, matrices = bins_from_spectra(spectra)
     except XlatentError as error:
-        return None, str(error)
-    if not np.any(bins.valid & (bins.area > 0)):
-        return None, f"{spectrum.path or 'spectrum'}: no effective area between 0.3 and 10 keV"
-    return (bins, matrices), ""
+        if len(spectra) == 1:
+            return (EnergyBins.empty(1, N_FINE), np.zeros((1, N_FINE, N_ENERGY), np.float32),
+                    np.array([str(error)], object))
+        bins, matrices, problems = zip(*(_binned([one]) for one in spectra), strict=True)
+        return EnergyBins.concatenate(bins), np.concatenate(matrices), np.concatenate(problems)
+    problems = [f"{one.path or 'spectrum'}: no effective area between 0.3 and 10 keV" for one in spectra]
+    return bins, matrices, np.where(np.any(bins.valid & (bins.area > 0), axis=1), "", problems)
 
 
 def _mission_name(spectrum):
@@ -159,7 +179,7 @@ def _from_bands(table, rows, mission, refused, needed):
     reasons = np.array([refused.get(row, (0, ""))[1] for row in rows.tolist()], object)
     measured = _read_bands(table, rows, mission, needed)
     if measured is None:
-        reasons[reasons == ""] = _NOTHING
+        reasons[reasons == ""] = "no spectrum, and no band columns in the table"
         return Chunk(rows, flags | int(Flag.NO_DATA), reasons, np.zeros(0, "U1"), EnergyBins.empty(0, 1))
     usable = measured.bins.valid.any(axis=1)
     flags |= np.where(usable, int(Flag.BANDS_ONLY), int(Flag.NO_DATA))
@@ -322,11 +342,8 @@ def mission_of_spectrum(spectrum: XraySpectrum) -> Mission | None:
     -------
     mission : `~astro_xlatent.missions.base.Mission` or None
     """
-    for name in available_missions():
-        mission = get_mission(name)
-        if spectrum.telescope.upper() in mission.telescopes:
-            return mission
-    return None
+    known = map(get_mission, available_missions())
+    return next((mission for mission in known if spectrum.telescope.upper() in mission.telescopes), None)
 
 
 def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None, int, str]:
@@ -348,8 +365,8 @@ def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None
         Why it cannot be used, or what was assumed; else empty.
     """
     try:
-        spectrum = (entry if isinstance(entry, XraySpectrum)
-                    else XraySpectrum.read(entry, missing_response="ignore"))
+        given = isinstance(entry, XraySpectrum)
+        spectrum = entry if given else XraySpectrum.read(entry, missing_response="ignore")
         flags, reasons = 0, []
         if spectrum.response is None:
             spectrum, reason = _with_default_response(spectrum)
@@ -374,8 +391,8 @@ def _with_default_response(spectrum):
         msg = (f"{name}: it has no response, and its {spectrum.counts.size} channels do not match "
                f"the {response.channel_e_lo.size} of the mission's default; give ARF and RMF")
         raise ResponseError(msg)
-    copy = XraySpectrum(**{**vars(spectrum), "response": response})
-    return copy, "ARF or RMF missing, default response used"
+    return (XraySpectrum(**{**vars(spectrum), "response": response}),
+            "ARF or RMF missing, default response used")
 
 
 def _year(spectrum):

@@ -1,0 +1,82 @@
+# Licensed under a 3-clause BSD style license - see LICENSE
+"""LSDB catalogs: as the plain table, resumed, cross-matched."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from band_rows import csc_table
+
+from astro_xlatent import add_latents
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    lsdb = pytest.importorskip("lsdb", reason="the extra [scale] is not installed")
+
+ROWS = 60
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Rows with positions in several HEALPix cells."""
+    table = csc_table(ROWS)
+    table["ra"] = np.linspace(1, 350, ROWS)
+    table["dec"] = np.linspace(-80, 80, ROWS)
+    for name in table.colnames:
+        if name.startswith("flux"):
+            table[name][7] = np.nan
+    return table
+
+
+@pytest.fixture
+def catalog(rows):
+    """The same as an LSDB catalog of several partitions."""
+    return lsdb.from_dataframe(rows.to_pandas(), ra_column="ra", dec_column="dec", partition_rows=20)
+
+
+def test_as_the_plain_table(catalog, rows):
+    """Values are those of the plain table, types those that were announced."""
+    from astro_xlatent.table.scale import add_latents as add_to_catalog
+
+    enriched = add_to_catalog(catalog)
+    found = enriched.compute()
+    assert catalog.npartitions > 1
+    assert found.dtypes.equals(enriched.dtypes)
+    wanted = add_latents(rows)
+    wanted = wanted[np.argsort(wanted["ra"])]
+    found = found.sort_values("ra")
+    classes = np.ma.filled(np.ma.asarray(wanted["xl_class"]), "").tolist()
+    assert found["xl_class"].fillna("").tolist() == classes
+    latent = np.ma.filled(np.ma.asarray(wanted["xl_latent"])[:, 0].astype(float), np.nan)
+    np.testing.assert_allclose(found["xl_latent_0"], latent, atol=2e-3)
+    np.testing.assert_array_equal(found["xl_flag"], wanted["xl_flag"])
+
+
+def test_written_and_resumed(catalog, tmp_path):
+    """Units stay with the catalog, and what a stopped run has written is not made again."""
+    from astro_xlatent.table.scale import add_latents as add_to_catalog
+    from astro_xlatent.table.scale import hats_properties
+
+    path = tmp_path / "enriched"
+    options = {"addl_hats_properties": hats_properties(), "as_collection": False, "progress_bar": False}
+    add_to_catalog(catalog).write_catalog(path, **options)
+    parts = sorted(path.rglob("Npix*.parquet"))
+    again = lsdb.open_catalog(path)
+    assert len(again.compute()) == ROWS
+    properties = again.hc_structure.catalog_info.model_dump()
+    assert json.loads(properties["xl_units"])["xl_nh"] == "cm**-2"
+    assert len(parts) == catalog.npartitions
+
+
+def test_after_a_crossmatch(catalog):
+    """A catalog joined with another is enriched, too; names of the columns as the user left them."""
+    from astro_xlatent.table.scale import add_latents as add_to_catalog
+
+    other = catalog[["ra", "dec", "name"]]
+    both = catalog.crossmatch(other, radius_arcsec=1, suffixes=("", "_other"))
+    found = add_to_catalog(both, mission="csc").compute()
+    assert len(found) == ROWS
+    assert found["xl_nh"].notna().sum() == ROWS - 1
