@@ -65,7 +65,7 @@ def fluxes(decode: Callable, bins: EnergyBins, matrices: np.ndarray | None, mean
         16, 50 and 84 % quantiles in erg/cm2/s by band name, not yet conformal.
     """
     coarse = matrices is None
-    if coarse:
+    if matrices is None:
         matrices = bins.unfolded_weights(COARSE_EDGES, _COARSE_MID) * _COARSE_WIDTH.astype(np.float32)
     z = mean[:, None, :] + np.einsum("nij,kj->nki", np.linalg.cholesky(covariance), _NORMALS[:, :-1])
     # Bins first in memory: sums over a few bins then run over long rows.
@@ -76,7 +76,7 @@ def fluxes(decode: Callable, bins: EnergyBins, matrices: np.ndarray | None, mean
         spectrum = torch.as_tensor(decode(z[rows].reshape(-1, z.shape[-1]), coarse=coarse))
         flux[rows] = (spectrum @ (_COARSE_FLUX if coarse else _FINE_FLUX)).view(flux[rows].shape)
         spectrum = spectrum.view(-1, N_DRAWS, spectrum.shape[-1])
-        folding = torch.as_tensor(np.require(matrices[rows], requirements="CW"))
+        folding = torch.as_tensor(np.require(matrices[rows], requirements=["C", "W"]))
         shape[rows] = torch.bmm(spectrum, folding.transpose(1, 2)).double()
     drawn = _normalisation_draws(bins, shape)[..., None] * flux
     limits = _draw_quantiles(drawn)

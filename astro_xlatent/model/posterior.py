@@ -25,7 +25,7 @@ from astro_xlatent.model.misfit import (
     temper_latents,
     temper_probabilities,
 )
-from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE, Encoder
+from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE, Decoder, Encoder
 from astro_xlatent.model.profile import profile_normalisation
 from astro_xlatent.model.refine import refine_latents, search_elsewhere
 from astro_xlatent.model.statistics import fit_statistics
@@ -142,7 +142,7 @@ class Model:
     calibration : `~astro_xlatent.model.calibration.Calibration`
     """
 
-    def __init__(self, info: dict, encoder: Encoder, decoder: nn.Module, teacher: nn.Module,
+    def __init__(self, info: dict, encoder: Encoder, decoder: Decoder, teacher: nn.Module,
                  calibration: Calibration, device: str = "cpu"):
         self.info = info
         self.name = info["name"]
@@ -156,7 +156,7 @@ class Model:
         self.decoder = decoder.to(self.device).eval()
         self.teacher = teacher.to(self.device).eval()
         self._coarse_decoder = self.decoder.in_cells(
-            np.searchsorted(ENERGY_EDGES, COARSE_EDGES[:-1] - 1e-6)).eval()
+            np.searchsorted(ENERGY_EDGES, COARSE_EDGES[:-1] - 1e-6).tolist()).eval()
         self.calibration = calibration
         self.config = encoder.config
 

@@ -23,8 +23,8 @@ from astro_xlatent.core.errors import MissionError, ParameterError, TableError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.core.provenance import provenance_meta
 from astro_xlatent.missions.base import Mission, get_mission, identify_mission
+from astro_xlatent.model.base import LatentModel
 from astro_xlatent.model.checks import unmodelled
-from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.refined import refine_posterior
 from astro_xlatent.spectra.spectrum import XraySpectrum
@@ -41,7 +41,8 @@ TableLike = TypeVar("TableLike")
 
 
 def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | None = None, *,
-                mission: str | Mission | type[Mission] | None = None, model: str | Path | Model | None = None,
+                mission: str | Mission | type[Mission] | None = None,
+                model: str | Path | LatentModel | None = None,
                 prior: str | Mapping[str, float] | ArrayLike | None = None,
                 evidence: str | Sequence[str] | None = None, include: str | Sequence[str] = (),
                 group_by: str | None = None, refine: bool = False, checks: bool = False,
@@ -157,7 +158,7 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
     model = load_model(model)
     mission = _grant(_choose_mission(table, mission, spectra), relative_error)
     weights = class_prior(table, prior)
-    recipes = Counter()
+    recipes: Counter[str] = Counter()
     columns = EnrichedColumns(len(table), model, weights, include, joint=source is not None,
                               evidence=None if evidence is None else Evidence(table, evidence, prior))
     with _progress_bar(len(table), progress) as bar:
@@ -179,7 +180,8 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
         | {"XLRECIPE": ", ".join(f"{name} {n}" for name, n in recipes.most_common()) or "none"})
 
 
-def predict_spectra(paths: Sequence[str | Path | XraySpectrum], *, model: str | Path | Model | None = None,
+def predict_spectra(paths: Sequence[str | Path | XraySpectrum], *,
+                    model: str | Path | LatentModel | None = None,
                     prior: str | Mapping[str, float] | ArrayLike | None = None,
                     progress: bool = False) -> Table:
     """

@@ -365,8 +365,10 @@ def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None
         Why it cannot be used, or what was assumed; else empty.
     """
     try:
-        given = isinstance(entry, XraySpectrum)
-        spectrum = entry if given else XraySpectrum.read(entry, missing_response="ignore")
+        if isinstance(entry, XraySpectrum):
+            spectrum = entry
+        else:
+            spectrum = XraySpectrum.read(entry, missing_response="ignore")
         flags, reasons = 0, []
         if spectrum.response is None:
             spectrum, reason = _with_default_response(spectrum)
