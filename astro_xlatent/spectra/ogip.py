@@ -25,7 +25,7 @@ __all__ = ["is_ogip_spectrum", "read_pha"]
 
 _MAX_CHANNELS = 100_000
 _META = ("OBJECT", "OBS_ID", "DATE-OBS", "RA_TARG", "DEC_TARG", "CHANTYPE", "DETCHANS", "HDUCLAS2",
-         "HDUCLAS3", "HDUCLAS4", "FILTER", "DATAMODE", *(f"INSTRUM{k}" for k in range(1, 8)))
+         "HDUCLAS3", "HDUCLAS4", "FILTER", "GRATING", "DATAMODE", *(f"INSTRUM{k}" for k in range(1, 8)))
 #: Counts that RATE times EXPOSURE may be off a whole number: this, and what single precision cannot hold.
 _WHOLE = 1e-3
 _KEYWORDS = {"arf": "ANCRFILE", "rmf": "RESPFILE", "background": "BACKFILE"}

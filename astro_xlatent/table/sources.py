@@ -21,6 +21,7 @@ from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._columns import Columns
 from astro_xlatent.missions.base import MissingBandsError, Mission, available_missions, get_mission
 from astro_xlatent.physics.grid import N_ENERGY
+from astro_xlatent.spectra._companions import is_absent
 from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.bins import N_FINE, EnergyBins
 from astro_xlatent.spectra.plausible import assumptions
@@ -387,6 +388,11 @@ def _with_default_response(spectrum):
     if mission is None:
         msg = (f"{name}: it has no response and TELESCOP {spectrum.telescope!r} has no default; "
                "name ARF and RMF in its header or read it with arf=... and rmf=...")
+        raise ResponseError(msg)
+    grating = str(spectrum.meta.get("grating", "")).strip()
+    if not is_absent(grating):
+        msg = (f"{name}: it has no response, and the mission's default is not that of an observation through "
+               f"the grating {grating}; read it with arf=... and rmf=...")
         raise ResponseError(msg)
     response = mission.default_response(mission.instrument_of(spectrum), _year(spectrum))
     if response.channel_e_lo.size != spectrum.counts.size:

@@ -76,3 +76,12 @@ def test_response_of_another_telescope(ogip):
     _, flags, reason = open_spectrum(spectrum)
     assert flags & Flag.IMPLAUSIBLE
     assert "the response is of CHANDRA, the spectrum of SWIFT" in reason
+
+
+def test_a_grating_has_no_default_response(ogip):
+    """The zeroth order of a grating is not seen through the area of plain imaging."""
+    path = write(ogip, NAMES | {"GRATING": "HETG"}, counts=np.arange(1024))
+    spectrum, flags, reason = open_spectrum(path)
+    assert spectrum is None and flags & Flag.SPECTRUM_UNREADABLE
+    assert "through the grating HETG" in reason
+    assert open_spectrum(write(ogip, NAMES | {"GRATING": "NONE"}, counts=np.arange(1024)))[0] is not None
