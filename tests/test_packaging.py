@@ -67,7 +67,7 @@ def test_sdist_is_complete(built):
     with tarfile.open(path) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     for name in ("README.rst", "LICENSE", "CHANGES.rst", "CITATION.cff", "Makefile", "setup.cfg",
-                 "pyproject.toml", "tests/conftest.py", "tests/plotting/test_latents.py",
+                 "pyproject.toml", "tests/conftest.py", "tests/plotting/pictures.py",
                  "docs/conf.py", "docs/_ext/registries.py", "benchmarks/bench_import.py"):
         assert name in names, name
 

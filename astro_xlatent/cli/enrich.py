@@ -89,9 +89,11 @@ def _summary(table):
     bands = int(np.sum(done & ((flags & Flag.BANDS_ONLY) != 0)))
     counts = [(int(np.sum((flags & flag) != 0)), flag.name) for flag in FLAGS]
     raised = ", ".join(f"{name} {count}" for count, name in counts if count)
+    # A table that was taken in pieces has no list of its recipes.
+    recipes = [f"read from: {table.meta['XLRECIPE']}"] if "XLRECIPE" in table.meta else []
     return int(done.sum()), [
         f"{int(done.sum()) - bands} rows from spectra, {bands} from bands, {int(np.sum(~done))} without data",
-        f"read from: {table.meta.get('XLRECIPE', '?')}",
+        *recipes,
         f"flags: {raised or 'none'}"]
 
 

@@ -140,6 +140,23 @@ class MlpDecoder(torch.nn.Module):
         """Photons per grid bin, shape (B, E), with arbitrary normalisation."""
         return torch.exp(self.net(z @ self.rotation.T + self.offset).clamp(-30, 30))
 
+    def in_cells(self, starts):
+        """The same decoder with cells of several grid bins, see `Decoder.in_cells`."""
+        return _Cells(self, starts)
+
+
+class _Cells(torch.nn.Module):
+    """A decoder, averaged over cells of grid bins."""
+
+    def __init__(self, decoder, starts):
+        super().__init__()
+        self.decoder = decoder
+        self.sizes = np.diff([*starts, N_ENERGY]).tolist()
+
+    def forward(self, z):
+        """Mean photons per grid bin in every cell, shape (B, n_cells)."""
+        return torch.stack([part.mean(-1) for part in self.decoder(z).split(self.sizes, dim=-1)], -1)
+
 
 @dataclass
 class Laboratory:

@@ -49,7 +49,10 @@ NOT_FLAGGED = {
     "events/channels.py:quality": "a channel without energies is marked bad",
     "events/regions.py:_read_text": "image coordinates come with a warning",
     "events/regions.py:read_region": "text that names no file is read as a region itself, or refused",
-    "table/sources.py:_bin": "the caller sets the flag with the reason that is returned",
+    "table/sources.py:_binned": "the caller sets the flag with the reason that is returned",
+    "table/stream.py:_lock": "a system without locks of files lets two runs of one output race, as any program",
+    "table/stream.py:_parts_folder": "settings that cannot be read are other settings: refused",
+    "table/stream.py:rows_in_pieces": "whoever reads the file as a whole says what is wrong with it",
     "table/sources.py:_year": "without a date the mission's default response is that of its default epoch, "
                               "and flagged as a default",
     "table/predict.py:predict_counts": "latents without a covariance are exact by the user's own choice",

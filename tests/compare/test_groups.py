@@ -20,7 +20,7 @@ def detections():
     """Eleven rows of simulated detections of four sources; one row without any band."""
     catalog = simulate_catalog(5, 11, "csc")[0]
     for name in catalog.colnames:
-        if name[-2:] in ("_s", "_m", "_h"):
+        if name[-2:] in ("_s", "_m", "_h") or name.startswith("hard_"):
             catalog[name] = MaskedColumn(np.array(catalog[name], float), mask=np.arange(11) == 4)
     catalog["name"] = list("bacabacbadd")
     return catalog
