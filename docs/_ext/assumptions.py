@@ -50,7 +50,7 @@ NOT_FLAGGED = {
     "events/regions.py:_read_text": "image coordinates come with a warning",
     "events/regions.py:read_region": "text that names no file is read as a region itself, or refused",
     "table/sources.py:_binned": "the caller sets the flag with the reason that is returned",
-    "table/stream.py:_lock": "a system without locks of files lets two runs of one output race, as any program",
+    "table/stream.py:_lock": "a system without locks of files lets two runs of one output race",
     "table/stream.py:_parts_folder": "settings that cannot be read are other settings: refused",
     "table/stream.py:rows_in_pieces": "whoever reads the file as a whole says what is wrong with it",
     "table/sources.py:_year": "without a date the mission's default response is that of its default epoch, "
