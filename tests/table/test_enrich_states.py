@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Random kills of an enrichment in pieces: the result is whole or absent, and equal to an uninterrupted one."""
+"""Random kills of an enrichment in pieces: the result is whole or absent, and that of a run left alone."""
 
 import tempfile
 from pathlib import Path
