@@ -133,6 +133,8 @@ class Occupancy:
         -------
         share : float
         """
+        if not self._map.any():  # every event lies off the plane that the header describes
+            return 1.0
         counts, cells = self._map, _CELLS
         while cells > 4 and np.median(counts[counts > 0]) < _EVENTS_A_CELL:
             cells //= 2

@@ -43,9 +43,11 @@ def _answer(folder) -> Answer:
         # Said in words instead of numbers.
         msg = f"{folder / 's.pha'}: {row['xl_reason']}"
         raise SpectrumError(msg)
-    flux = np.ma.filled(np.ma.log10([row[name] for name in _FLUXES]), np.nan)
-    return Answer(np.concatenate([row["xl_latent"], flux]),
-                  np.concatenate([row["xl_latent_err"], np.full(2, np.log10(2) / 3)]), int(row["xl_flag"]))
+    # An undetected source has neither latents nor fluxes.
+    latent, error, flux = (np.ma.filled(np.ma.asarray(values, float), np.nan) for values in (
+        row["xl_latent"], row["xl_latent_err"], np.ma.stack([np.ma.asarray(row[name]) for name in _FLUXES])))
+    return Answer(np.concatenate([latent, np.log10(flux)]),
+                  np.concatenate([error, np.full(2, np.log10(2) / 3)]), int(row["xl_flag"]))
 
 
 #: With DATASUM and CHECKSUM in every extension, and without.

@@ -491,3 +491,12 @@ def test_without_the_regions_package(plain, monkeypatch):
     monkeypatch.setitem(sys.modules, "regions", None)
     with pytest.raises(ImportError, match=r'pip install "astro_xlatent\[archive\]"'):
         extract_spectrum(plain[1], "r.reg")
+
+
+def test_no_event_in_the_plane():
+    """Where the limits in the header leave out every event, nothing was seen anywhere."""
+    from astro_xlatent.events.scales import Occupancy
+
+    seen = Occupancy((0.0, 10.0, 0.0, 10.0))
+    seen.add(np.array([50.0]), np.array([50.0]))
+    assert seen.empty_share(np.array([5.0]), np.array([5.0]), np.ones(1)) == 1.0
