@@ -164,6 +164,8 @@ class EventFile:
         rows = max(4, min(_PIECE_ROWS, _PIECE_BYTES // self._row_bytes) // 4 * 4)
         stored, total = self.header.text("DATASUM"), 0
         with _opened(self.path) as stream:
+            summed = len(self.header.text("CHECKSUM")) == 16
+            head = _header_sum(stream, self._begin, self.path) if summed else None
             stream.seek(self._begin)
             for first in range(0, self.n_rows, rows):
                 n = min(rows, self.n_rows - first)
@@ -178,8 +180,17 @@ class EventFile:
                 piece = {name: _values(table, name) for name in names}
                 self._check(piece, data, first)
                 yield piece
-        if stored.isdigit() and int(stored) != total and not self.header.get("PCOUNT", 0):
-            note = f"{Path(self.path).name}: the events have changed since they were written (DATASUM)"
+        if stored.isdigit() and not self.header.get("PCOUNT", 0):
+            self._note_changes(int(stored) != total, head, total)
+
+    def _note_changes(self, data_changed, head, total):
+        """Note data or a header whose sum is not the one that the file tells."""
+        whole = 0 if head is None else sum_of_words(head.to_bytes(4, "big"), total)
+        header_changed = whole not in (0, 2**32 - 1)
+        if data_changed or header_changed:
+            what = "events have changed since they were written (DATASUM)" if data_changed else (
+                "header of the events has changed since it was written (CHECKSUM)")
+            note = f"{Path(self.path).name}: the {what}"
             self.notes += [note] if note not in self.notes else []
 
     def _check(self, piece, data, first):
@@ -312,6 +323,19 @@ def _hdus(stream, path):
         except (EOFError, zlib.error, OSError) as error:
             fail(f"the file ends early or is damaged ({error}); fetch it again")
     fail(f"more than {MAX_HDUS} extensions; this is no event list")
+
+
+def _header_sum(stream, begin, path):
+    """Sum of the words of the header that ends where the data begin."""
+    total = 0
+    while begin > 0:
+        begin -= BLOCK
+        stream.seek(begin)
+        block = _read(stream, BLOCK, path)
+        total = sum_of_words(block, total)
+        if block[:8] in (b"XTENSION", b"SIMPLE  "):
+            break
+    return total
 
 
 def _header_at(stream, path, *, first, fail):

@@ -128,3 +128,13 @@ def test_pipes_and_proc(tmp_path):
         if os.path.exists(path):
             with pytest.raises(SpectrumError, match=match):
                 extract_spectrum(path, REGION)
+
+
+def test_an_edited_header_is_said(whole, tmp_path):
+    """Another exposure, typed in by hand: the checksum of the header tells."""
+    data = whole[0].read_bytes()
+    place = data.index(b"EXPOSURE=", data.index(b"EVENTS"))
+    path = tmp_path / "edited.fits"
+    path.write_bytes(data[:place + 10] + b"12345.0".rjust(20) + data[place + 30:])
+    assert not extract_spectrum(whole[0], REGION).flags & Flag.FILE_MENDED
+    assert extract_spectrum(path, REGION).flags & Flag.FILE_MENDED
