@@ -112,7 +112,7 @@ class EventFile:
                 if re.fullmatch(r"EVENTS?\d*", name) or header.text("HDUCLAS1").upper() == "EVENTS":
                     found.append((name, header, begin))
                 elif _GTI.fullmatch(name):
-                    times.append(_read_times(stream, header, size, path))
+                    times.append(_read_times(stream, header, begin, size, path))
         name, header, begin = _choose(found, path)
         events = cls(str(path), header, 0, _merge([time[:2] for time in times]), [], begin)
         events.notes += [note for *_, note in times if note]
@@ -164,8 +164,7 @@ class EventFile:
         rows = max(4, min(_PIECE_ROWS, _PIECE_BYTES // self._row_bytes) // 4 * 4)
         stored, total = self.header.text("DATASUM"), 0
         with _opened(self.path) as stream:
-            summed = len(self.header.text("CHECKSUM")) == 16
-            head = _header_sum(stream, self._begin, self.path) if summed else None
+            head = _header_sum(stream, self.header, self._begin, self.path)
             stream.seek(self._begin)
             for first in range(0, self.n_rows, rows):
                 n = min(rows, self.n_rows - first)
@@ -180,18 +179,9 @@ class EventFile:
                 piece = {name: _values(table, name) for name in names}
                 self._check(piece, data, first)
                 yield piece
-        if stored.isdigit() and not self.header.get("PCOUNT", 0):
-            self._note_changes(int(stored) != total, head, total)
-
-    def _note_changes(self, data_changed, head, total):
-        """Note data or a header whose sum is not the one that the file tells."""
-        whole = 0 if head is None else sum_of_words(head.to_bytes(4, "big"), total)
-        header_changed = whole not in (0, 2**32 - 1)
-        if data_changed or header_changed:
-            what = "events have changed since they were written (DATASUM)" if data_changed else (
-                "header of the events has changed since it was written (CHECKSUM)")
-            note = f"{Path(self.path).name}: the {what}"
-            self.notes += [note] if note not in self.notes else []
+        if not self.header.get("PCOUNT", 0):
+            note = _changed(self.header, head, total, self.path)
+            self.notes += [note] if note and note not in self.notes else []
 
     def _check(self, piece, data, first):
         """Refuse events without time or energy, and rows of zeros, where a block of the file is lost."""
@@ -325,8 +315,22 @@ def _hdus(stream, path):
     fail(f"more than {MAX_HDUS} extensions; this is no event list")
 
 
-def _header_sum(stream, begin, path):
-    """Sum of the words of the header that ends where the data begin."""
+def _changed(header, head, total, path):
+    """What is said where the sums of data and header are not those that the file tells, else empty."""
+    stored, name = header.text("DATASUM"), header.text("EXTNAME")
+    if not stored.isdigit():
+        return ""
+    if int(stored) != total:
+        return f"{Path(path).name}: the {name} has changed since it was written (DATASUM)"
+    if head is not None and sum_of_words(head.to_bytes(4, "big"), total) not in (0, 2**32 - 1):
+        return f"{Path(path).name}: the header of {name} has changed since it was written (CHECKSUM)"
+    return ""
+
+
+def _header_sum(stream, header, begin, path):
+    """Sum of the words of the header that ends where the data begin; None where the file tells none."""
+    if len(header.text("CHECKSUM")) != 16:
+        return None
     total = 0
     while begin > 0:
         begin -= BLOCK
@@ -372,7 +376,7 @@ def _choose(found, path):
     raise SpectrumError(msg)
 
 
-def _read_times(stream, header, size, path):
+def _read_times(stream, header, begin, size, path):
     """Number of the detector, or None, the intervals of one extension, and what is odd about it."""
     name = header.text("EXTNAME").upper()
     if size > _MAX_GTI_BYTES:
@@ -393,9 +397,7 @@ def _read_times(stream, header, size, path):
         fail("a good time interval has START or STOP that is NaN, or ends before it begins; the file is "
              "damaged, fetch it again")
     number = header.get("CCD_ID", _GTI.fullmatch(name)[1])
-    stored = header.text("DATASUM")
-    changed = stored.isdigit() and int(stored) != sum_of_words(data)
-    note = f"{path.name}: the {name} has changed since it was written (DATASUM)" if changed else ""
+    note = _changed(header, _header_sum(stream, header, begin, path), sum_of_words(data), path)
     return (int(number) if str(number).isdigit() else None), times[times[:, 1] > times[:, 0]], note
 
 

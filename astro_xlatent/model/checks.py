@@ -21,7 +21,7 @@ import torch
 
 from astro_xlatent.model.profile import profile_normalisation
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
-from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
+from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins, floored_background
 
 __all__ = ["CHECKS", "LEVEL", "check_spectra", "unmodelled"]
 
@@ -141,7 +141,7 @@ def _linearised(decode, latent, bins, matrices):
     spectrum = decode(around.reshape(-1, d)).reshape(rows, d + 1, -1)
     source = np.matmul(spectrum, matrices.transpose(0, 2, 1)).astype(float) * bins.valid[:, None]
     unit = source.sum(axis=2, keepdims=True).clip(1e-300)
-    background = np.maximum(bins.background, 0.3 * bins.background_error) + 1e-5
+    background = floored_background(bins.background, bins.background_error) + 1e-5
     norm = profile_normalisation(*(torch.as_tensor(a) for a in (
         bins.counts, source[:, 0] / unit[:, 0], background, bins.valid))).numpy()
     source *= norm[:, None, None] / unit

@@ -18,7 +18,7 @@ from astro_xlatent.model.network import PHOTON_INDEX_RANGE
 from astro_xlatent.model.posterior import FLUX_BANDS, Posterior
 from astro_xlatent.physics.bestfit import power_law_fit
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
-from astro_xlatent.spectra.bins import EnergyBins
+from astro_xlatent.spectra.bins import EnergyBins, floored_background
 
 __all__ = ["RefinedPosterior", "column_density", "index_density", "likelihood_of_row", "refine_posterior"]
 
@@ -87,7 +87,7 @@ def likelihood_of_row(bins: EnergyBins, row: int, matrices: np.ndarray | None) -
     """The likelihood of one row in its own valid bins; without matrices by the bins' areas."""
     one, valid = bins[row:row + 1], bins.valid[row]
     matrix = (one.unfolded_weights() if matrices is None else matrices[row:row + 1]).astype(np.float32)
-    background = np.maximum(one.background, 0.3 * one.background_error)[0, valid] + 1e-5
+    background = floored_background(one.background, one.background_error)[0, valid] + 1e-5
     return Likelihood(one.counts[0, valid], background, matrix[0, valid], one, matrix)
 
 
