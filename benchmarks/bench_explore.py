@@ -5,9 +5,9 @@ Searching enriched tables of two missions: time and memory beside scikit-learn a
     python benchmarks/bench_explore.py [1000000]
 
 Half of the made-up rows have Chandra's errors, half eROSITA's. `neighbors` is
-asked for 10 neighbours of one row and of 1,000 rows and compared with
+asked for 10 neighbors of one row and of 1,000 rows and compared with
 `sklearn.neighbors.NearestNeighbors` (brute force and k-d tree) on the same
-nine-dimensional points; `outliers` with the k-th neighbour of every row from
+nine-dimensional points; `outliers` with the k-th neighbor of every row from
 `scipy.spatial.cKDTree`, timed on a sample of rows and scaled. CPU seconds
 count, of one thread; results are checked to be the same.
 """
@@ -41,8 +41,8 @@ def timed(label, function, scale=1.0):
 
 def made_up(rng, n, error, mission):
     """Enriched rows of a population of clumps, as real latents are, seen by one mission."""
-    centres = rng.standard_normal((12, N_LATENT))
-    truth = centres[rng.integers(12, size=n)] * 0.8 + 0.6 * rng.standard_normal((n, N_LATENT))
+    centers = rng.standard_normal((12, N_LATENT))
+    truth = centers[rng.integers(12, size=n)] * 0.8 + 0.6 * rng.standard_normal((n, N_LATENT))
     errors = error * rng.lognormal(0, 0.3, (n, N_LATENT))
     measured = truth + errors * rng.standard_normal((n, N_LATENT))
     return Table({"mission": np.full(n, mission), "xl_latent": measured.astype(np.float32),
@@ -61,7 +61,7 @@ def search(table, points):
     """`neighbors` of one row and of many, beside scikit-learn."""
     many = np.arange(0, len(table), max(len(table) // 1000, 1))[:1000]
     for rows in (many[-1:], many):
-        print(f"10 neighbours of {len(rows)} row{'s' if len(rows) > 1 else ''}")
+        print(f"10 neighbors of {len(rows)} row{'s' if len(rows) > 1 else ''}")
         source = int(rows[0]) if len(rows) == 1 else table[rows]
         found, own = timed("astro_xlatent neighbors", lambda s=source: neighbors(table, s, k=10))
         query = points[rows].copy()
@@ -73,11 +73,11 @@ def search(table, points):
             print(f"    {cpu / own:.1f} times as long")
         same = set(found["xn_row"][found["xn_query"] == 0]) <= set(index[0]) | {int(rows[0])}
         other = np.mean(found["mission"] != table["mission"][rows[found["xn_query"]]])
-        print(f"    same rows: {same}; neighbours of the other mission: {other:.0%}")
+        print(f"    same rows: {same}; neighbors of the other mission: {other:.0%}")
 
 
 def oddities(table, points):
-    """`outliers` beside the k-th neighbour of every row."""
+    """`outliers` beside the k-th neighbor of every row."""
     print("20 outliers by the distance to the 5th neighbour")
     found, own = timed("astro_xlatent outliers", lambda: outliers(table, n=20))
     mean = points[:, :N_LATENT]

@@ -1,14 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Matching: speed and memory, and how well it does on simulated twin catalogues.
+Matching: speed and memory, and how well it does on simulated twin catalogs.
 
     python benchmarks/bench_match.py speed 1000000 400000 [cov]
     python benchmarks/bench_match.py truth 4000
 
-``speed`` matches made-up catalogues over the whole sky, a third of the second
+``speed`` matches made-up catalogs over the whole sky, a third of the second
 in the first, and runs astropy's `search_around_sky` on the same positions.
 ``truth`` observes the same simulated sources with Chandra and eROSITA (bands
-only, catalogue recipes), enriches both with the bundled model, puts them on a
+only, catalog recipes), enriches both with the bundled model, puts them on a
 crowded sky, and compares the matches with the truth.
 """
 
@@ -138,7 +138,7 @@ def on_the_sky(rng, tables, side):
 
 
 def truth(n):
-    """Match twin catalogues on a crowded sky and print what came out."""
+    """Match twin catalogs on a crowded sky and print what came out."""
     rng = np.random.default_rng(2)
     model = load_model()
     ((csc, seen_csc), (ero, seen_ero)), changed, latents, classes = twins(rng, n, model)
@@ -154,7 +154,7 @@ def report(pairs, a, b, changed, density):
     true = (source >= 0) & (source == b["source"][pairs["xm_row_b"]])
     moved = true & changed[np.maximum(source, 0)]
     same = true & ~moved
-    print(f"\n{density} sources per square degree and catalogue, errors 4 and 1 arcsec, half of them twins, "
+    print(f"\n{density} sources per square degree and catalog, errors 4 and 1 arcsec, half of them twins, "
           f"a fifth of these changed\n  {len(pairs)} candidate pairs: {same.sum()} twins unchanged, "
           f"{moved.sum()} changed, {(~true).sum()} chance; share {pairs.meta['XMSHARE']:.3f}, "
           f"spectral evidence tempered by {pairs.meta['XMTEMPER']:.2f}")

@@ -4,8 +4,8 @@ How well classes with evidence hold on fields of the sky that were not seen.
 
     python -m benchmarks.judge_evidence TABLE [--seeds 3]
 
-TABLE is the labelled table with counterparts. Then the survey prior: shares
-of classes expected and catalogued in three fields, and AGN behind the plane. Pieces and exponents are fitted
+TABLE is the labeled table with counterparts. Then the survey prior: shares
+of classes expected and cataloged in three fields, and AGN behind the plane. Pieces and exponents are fitted
 without the fold that they are judged on; folds hold whole fields. Error bars
 are bootstraps over fields.
 """
@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from astro_xlatent.cli.train_evidence import N_FOLDS, labelled_inputs
+from astro_xlatent.cli.train_evidence import N_FOLDS, labeled_inputs
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.evidence import (
@@ -161,7 +161,7 @@ def judge_survey(table, label, field, spectrum) -> None:
     flux = plain_floats(table["xl_flux_05_2"]) + plain_floats(table["xl_flux_2_7"])
     weights = survey_weights(sky.l.deg, sky.b.deg, flux, galactic_column(table))[:, :len(CLASSES)]
     weights = weights / weights.sum(axis=1, keepdims=True)
-    print("\nshares expected by the survey prior and catalogued\n" + " " * 22 + "rows  "
+    print("\nshares expected by the survey prior and cataloged\n" + " " * 22 + "rows  "
           + " ".join(f"{name:>13s}" for name in CLASSES))
     apart = sky.separation(SkyCoord(0, 0, unit="deg", frame="galactic")).deg
     largest = field == np.bincount(field).argmax()
@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("table")
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
-    table, inputs, label, _, field, spectrum = labelled_inputs(
+    table, inputs, label, _, field, spectrum = labeled_inputs(
         read_table(args.table), "class_label", minimum=[("significance", 5.0)])
     seeds = range(1, args.seeds + 1)
     runs = [one_seed(table, inputs, label, field, spectrum, seed) for seed in seeds]

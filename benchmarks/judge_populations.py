@@ -1,12 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Can the simulated populations be told from the catalogue? Prints the answer.
+Can the simulated populations be told from the catalog? Prints the answer.
 
 Run ``python benchmarks/judge_populations.py DATA [MATCH]``, DATA being the
 folder with ``labels/``, ``responses/`` and ``spectra/``. Prints the split, the
 tuned parameters beside their literature ranges, the AUC of a discriminator
 per class on the JUDGE fields (on MATCH if asked for), the power laws fitted to
-simulated sources beside the catalogue's fits, and the transfer of
+simulated sources beside the catalog's fits, and the transfer of
 hardness-ratio classifiers from simulated to real rows.
 
 Numbers of counts are a matter of exposures and distances, not of populations:
@@ -14,7 +14,7 @@ simulated rows get the significances of the judged rows, so that the AUC is
 about hardness at given significance. The column "counts of MATCH" shows what
 comes out if they get those of the MATCH rows instead. "generic" are sources
 from wide mixtures of models; "plain rows" are the literature's populations in
-rows as the catalogue prints them, without the means that the sample's authors
+rows as the catalog prints them, without the means that the sample's authors
 took: two controls that the discriminator can discriminate.
 """
 
@@ -58,8 +58,8 @@ def _quartiles(values):
 
 
 def print_fits(sample, side):
-    """Quartiles of the catalogue's fits and of noise-free fits of simulated spectra."""
-    fits = power_law_fits(sample.labelled)
+    """Quartiles of the catalog's fits and of noise-free fits of simulated spectra."""
+    fits = power_law_fits(sample.labeled)
     header = f"{'index, real':21s} {'simulated':21s}   {'log N_H, real':21s} simulated"
     print(f"{'class':8s} {'rows':>5s}   {header}")
     for number, label in enumerate(CLASSES[:-1]):
@@ -90,7 +90,7 @@ def main(data, side="JUDGE"):
     sample = load_sample(data)
     match, judged = sample.rows[sample.split == "MATCH"], sample.rows[sample.split == side]
     counts = {name: int(np.count_nonzero(sample.split == name)) for name in ("MATCH", "JUDGE")}
-    print(f"{len(sample.sky.names)} fields; rows {counts}; dropped {sample.labelled.dropped or 'none'}")
+    print(f"{len(sample.sky.names)} fields; rows {counts}; dropped {sample.labeled.dropped or 'none'}")
     print(f"\n{tuning_table()}\n\nAUC and its 90 % upper bound, real {side} rows against simulated ones")
     print_auc(
         {

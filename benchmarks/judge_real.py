@@ -11,7 +11,7 @@ is cross-fitted by sky field. About five minutes on one core.
 spectra: class, N_H and fit of every open spectrum beside reference fits.
 classes: the eight classes and AGN against compact objects, beside classifiers
 given the same columns; calibration on real labels; reliability.
-columns: N_H beside the catalogue's fits, averaged sources and detections.
+columns: N_H beside the catalog's fits, averaged sources and detections.
 sets: conformal sets of classes.
 expected: classes and N_H of simulated rows like the real ones, which is what
 the model would score if the simulated sky were the real one.
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.evaluate.fits import FIT_CLASSES, catalogue_fits
+from astro_xlatent.evaluate.fits import FIT_CLASSES, catalog_fits
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import prepare_rows
 from benchmarks.labels import load_detections, load_sources
@@ -47,11 +47,11 @@ def say(line):
     print(f"judge_real: {line}", file=sys.stderr, flush=True)
 
 
-def enriched(labelled, model, minimum=()):
+def enriched(labeled, model, minimum=()):
     """Rows with the model's columns, on both sides of the split."""
     from astro_xlatent.table.add_latents import add_latents
 
-    table = add_latents(labelled.table, model=model, include=["xl_class_set"])
+    table = add_latents(labeled.table, model=model, include=["xl_class_set"])
     return prepare_rows(table, "class_label", minimum=minimum)[0]
 
 
@@ -65,8 +65,8 @@ def of_side(rows, side, sky):
 def judged_columns(sources, detections, side):
     """N_H of the averaged table and of single detections."""
     numbers = column_numbers(sources[np.isin(sources.label, FIT_CLASSES)],
-                             "N_H against the catalogue's fits, averaged sources", side)
-    return numbers + column_numbers(detections, "N_H against the catalogue's fits, detections", side)
+                             "N_H against the catalog's fits, averaged sources", side)
+    return numbers + column_numbers(detections, "N_H against the catalog's fits, detections", side)
 
 
 def judged_expected(data, model, sources, detections, side):
@@ -74,7 +74,7 @@ def judged_expected(data, model, sources, detections, side):
     from astro_xlatent.table.add_latents import add_latents
 
     numbers = expected_classes(sources, csc_instruments(data), model, side, log=say)
-    fitted = [rows.label[np.isin(rows.label, FIT_CLASSES) & np.isfinite(catalogue_fits(rows.table)[0])]
+    fitted = [rows.label[np.isin(rows.label, FIT_CLASSES) & np.isfinite(catalog_fits(rows.table)[0])]
               for rows in (sources, detections)]
     # Shares averaged over both tables: one of them has no AGN.
     shares = {name: float(np.mean([np.mean(label == name) for label in fitted])) for name in FIT_CLASSES}
@@ -84,7 +84,7 @@ def judged_expected(data, model, sources, detections, side):
                               ("detections", detections, as_detections(simulated, detections.table))):
         table = add_latents(table, mission="csc", model=model)
         numbers += expected_fits(
-            rows, table, f"N_H against the catalogue's fits, {kind}: real rows beside simulated ones", side)
+            rows, table, f"N_H against the catalog's fits, {kind}: real rows beside simulated ones", side)
     return numbers
 
 

@@ -6,7 +6,7 @@ The recipes of the Chandra Source Catalog beside each other, on real rows.
 the folder with ``csc20/``, enriches the same ACIS detections from energy fluxes,
 from photon fluxes and from raw counts. Printed for every recipe and side of the
 sky, with bootstrap errors over fields: the share of sources with a column above
-1e21 where the catalogue's power-law fit has less, error, bias and coverage of the
+1e21 where the catalog's power-law fit has less, error, bias and coverage of the
 column against fits above 1e21, and the bias of the 2-7 keV flux; then how often two
 recipes give one class, and how far their latents lie apart in units of the error.
 """

@@ -1,10 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-The labelled samples that models are judged with.
+The labeled samples that models are judged with.
 
 `load_sources` reads the sample of classified CSC sources (MUWCLASS training
 set, Yang et al. 2022, ApJ 941, 104; VizieR J/ApJ/941/104), `load_detections`
-the CSC detections near catalogued compact objects.
+the CSC detections near cataloged compact objects.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from astropy.table import Table
 
 from astro_xlatent.core.errors import TableError
-from astro_xlatent.evaluate.labels import SOURCE_CLASSES, Labelled, clean_detections
+from astro_xlatent.evaluate.labels import SOURCE_CLASSES, Labeled, clean_detections
 
 __all__ = ["BANDS", "load_detections", "load_sources"]
 
@@ -24,7 +24,7 @@ BANDS = ("s", "m", "h")
 def _read(path, needed):
     path = Path(path)
     if not path.is_file():
-        msg = f"{path} is not a file; give the path of the labelled sample (CSV, may end in .gz)"
+        msg = f"{path} is not a file; give the path of the labeled sample (CSV, may end in .gz)"
         raise TableError(msg)
     table = Table.read(path, format="ascii.csv")
     missing = [name for name in needed if name not in table.colnames]
@@ -46,7 +46,7 @@ def load_sources(path):
 
     Returns
     -------
-    labelled : Labelled
+    labeled : Labeled
         ``NS_BIN`` counts as LMXB. Rows of other classes, repeated names, and
         rows without the band fluxes ``flux_aper90_ave_*`` are dropped.
 
@@ -59,7 +59,7 @@ def load_sources(path):
     table = _read(path, ["name", "ra", "dec", "class_label", "significance", "nh_gal", *fluxes])
     names = [SOURCE_CLASSES.get(str(value), "") for value in table["class_label"]]
     table["xl_label"] = np.array(names, dtype="<U8")
-    out = Labelled(table).keep(np.array(names) != "", "class not used")
+    out = Labeled(table).keep(np.array(names) != "", "class not used")
     first = np.zeros(len(out.table), bool)
     first[np.unique(np.asarray(out.table["name"]).astype(str), return_index=True)[1]] = True
     out = out.keep(first, "name repeated")
@@ -79,7 +79,7 @@ def load_detections(path):
 
     Returns
     -------
-    labelled : Labelled
+    labeled : Labeled
         Unique in (obsid, obi, region_id). Detections whose labels contradict
         one another (CV with LMXB_NS, LMXB_BH with PULSAR, ...) and novae
         within 1.5 degrees of M31 are dropped.

@@ -21,7 +21,7 @@ SOURCES, DETECTIONS = (
 _EVALUATE = ("-m", "astro_xlatent", "evaluate")
 #: Name of the file in OUT, and what python is called with; OUT/NAME is the output.
 STEPS = {
-    "labelled.json": (*_EVALUATE, SOURCES, "--label", "class_label", "--minimum", "significance=5", "--quick",
+    "labeled.json": (*_EVALUATE, SOURCES, "--label", "class_label", "--minimum", "significance=5", "--quick",
                       "-o", "{out}"),
     "detections.json": (*_EVALUATE, DETECTIONS, "--quick", "-o", "{out}"),
     "simulated.json": (*_EVALUATE, "--simulated", "--n", "20000", "--responses", "{data}", "--seed", "{seed}",
@@ -31,10 +31,10 @@ STEPS = {
     "sherpa.txt": ("benchmarks/bench_sherpa_guess.py", "{data}", "--output", "{out}"),
     "change.txt": ("benchmarks/bench_change.py", "2560"),
     "populations.txt": ("benchmarks/judge_populations.py", "{data}"),
-    "latents.rst": ("-m", "benchmarks.studies.latents_page", "{folder}/labelled.json", "-o", "{out}"),
+    "latents.rst": ("-m", "benchmarks.studies.latents_page", "{folder}/labeled.json", "-o", "{out}"),
 }
 #: What the card and the page of the docs are made of.
-SCORES = ("labelled.json", "simulated.json")
+SCORES = ("labeled.json", "simulated.json")
 
 
 def run_step(name, folder, **values):

@@ -1,10 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Two catalogues of one sky: enrich, match, and find the source that changed.
+Two catalogs of one sky: enrich, match, and find the source that changed.
 
     python docs/two_missions.py [-o DIR] [--detections FILE]
 
-First with simulated catalogues in the columns of the CSC and of eRASS1, whose
+First with simulated catalogs in the columns of the CSC and of eRASS1, whose
 truth is known: DIR gets ``matches.vot``, with units and UCDs, and
 ``two_missions.png``. Then, if a file is given, with real ones: a table of CSC
 detections (``name``, ``obsid``, ``obi``, ``region_id``, ``ra``, ``dec`` and band
@@ -82,7 +82,7 @@ def enrich_and_match(chandra, erosita):
     """
     One call for each table, one for both.
 
-    Simulated catalogues draw exposure and flux of every mission anew, so that
+    Simulated catalogs draw exposure and flux of every mission anew, so that
     fluxes are not compared here; leave out ``flux=None`` for real ones.
 
     Returns
@@ -189,7 +189,7 @@ def real_detections(path, limit=None):
 
     Detections with equal ``obsid``, ``obi`` and ``region_id`` count once. Of
     every source with several, the first in the order of observation goes into
-    one catalogue and the next into the other; those with one go into either
+    one catalog and the next into the other; those with one go into either
     in turn. Published positions are the source's, the same for all its
     detections: they are scattered by Chandra's and by eROSITA's errors. Bands,
     crowding and changes are real.
@@ -205,14 +205,14 @@ def real_detections(path, limit=None):
     print(f"{Path(path).name}: {len(joint)} detections of {len(several)} sources; of {len(p)} with more than "
           f"one usable detection {np.mean(p < 1e-3):.0%} have changed their spectrum (p < 0.001)")
     single = add_latents(table, include=["xl_latent_cov"])
-    a, b = _two_catalogues(single)
+    a, b = _two_catalogs(single)
     pairs = match_catalogs(a, b)
     print(describe(a, b, pairs))
     return a, b, pairs
 
 
-def _two_catalogues(table):
-    """Two detections of each source, one for either catalogue, with scattered positions."""
+def _two_catalogs(table):
+    """Two detections of each source, one for either catalog, with scattered positions."""
     rng = np.random.default_rng(5)
     when = "gti_obs" if "gti_obs" in table.colnames else "obsid"
     table = table[np.argsort(table[when], kind="stable")]

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""A few rows like those of the labelled sample at VizieR."""
+"""A few rows like those of the labeled sample at VizieR."""
 
 import numpy as np
 from astropy.table import MaskedColumn, Table

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Rows of a catalogue with band fluxes, for tests of what reads them."""
+"""Rows of a catalog with band fluxes, for tests of what reads them."""
 
 import numpy as np
 from astropy.table import Table

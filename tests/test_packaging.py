@@ -99,7 +99,7 @@ def test_no_pickle_travels(wheel):
 
 
 def test_metadata(installed):
-    """Name, licence, Python; Sherpa is an extra and no version is capped."""
+    """Name, license, Python; Sherpa is an extra and no version is capped."""
     (dist,) = distributions(path=[str(installed)])
     meta = dist.metadata
     assert (meta["Name"], meta["License-Expression"]) == ("astro_xlatent", "BSD-3-Clause")

@@ -53,7 +53,7 @@ def test_description_counts(example):
 
 
 def test_real_detections(example, shared_data, capsys):
-    """The open labelled rows go through from their own columns; the catalogues hold different detections."""
+    """The open labeled rows go through from their own columns; the catalogs hold different detections."""
     a, b, pairs = example.real_detections(shared_data / "labels/csc2_labelled_detections.csv.gz", limit=400)
     assert "detections of" in capsys.readouterr().out
     both = set(a["source"]) & set(b["source"])

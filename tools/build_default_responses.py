@@ -12,7 +12,7 @@ profiles, writes one npz file, and prints how well absorbed power laws folded
 through the curves agree with the real files.
 
 The shape of ACIS' areas is that of ARFs; level, contamination from 2000 to 2015
-and vignetting are those of catalogue rows in MATCH fields (``check_default_areas``
+and vignetting are those of catalog rows in MATCH fields (``check_default_areas``
 prints all residuals); contamination later on is that of ARFs.
 """
 
@@ -52,7 +52,7 @@ ACIS_I = [
 ]
 #: ARF that gives the shape of each ACIS curve.
 SHAPE_OF = {"acis-i": ACIS_I[-2][0], "acis-s": ACIS_S[-1][0], "acis-s-front": ACIS_I[-2][0]}
-#: Years between which contamination is linear, as far as catalogue rows reach.
+#: Years between which contamination is linear, as far as catalog rows reach.
 ROW_YEARS = np.array([2000.0, 2003.0, 2006.0, 2009.0, 2012.0, 2015.0])
 #: Since when the contamination grows faster at the filter's edge (our choice: earlier rows show no gradient).
 EDGE_SINCE = 2005.0
@@ -142,7 +142,7 @@ def layers(late):
 
 def fit_rows(rows, name, shape, history=None):
     """
-    Level, contamination and vignetting of one ACIS curve from catalogue rows.
+    Level, contamination and vignetting of one ACIS curve from catalog rows.
 
     log area = level(band) - depth(year, angle) . layers(band) - vignetting.
     Without a ``history`` both layers grow freely from 2000; with that of
@@ -233,12 +233,12 @@ def fit_profile(path, count=48):
 
     rmf = read_rmf(str(path))
     edges = np.append(rmf.e_min, rmf.e_max[-1])
-    centre = 0.5 * (rmf.energ_lo + rmf.energ_hi)
+    center = 0.5 * (rmf.energ_lo + rmf.energ_hi)
     rows, start = [], None
-    for energy in np.geomspace(max(centre[0], 0.15), min(centre[-1], 11.5), count)[::-1]:
-        one = np.zeros(centre.size)
-        one[np.argmin(np.abs(centre - energy))] = 1.0
-        energy = centre[np.argmax(one)]
+    for energy in np.geomspace(max(center[0], 0.15), min(center[-1], 11.5), count)[::-1]:
+        one = np.zeros(center.size)
+        one[np.argmin(np.abs(center - energy))] = 1.0
+        energy = center[np.argmax(one)]
         pdf = rmf.apply_rmf(one)
         cdf = np.concatenate([[0.0], np.cumsum(pdf) / pdf.sum()])
         if start is None:
@@ -329,16 +329,16 @@ def fold_real(arf, rmf, sigma_table):
     area = np.exp(np.interp(energy, *arf)) * ((energy >= arf[0][0]) & (energy <= arf[0][-1]))
     spectra = power_laws(np.where(good, energy, 1.0), width, np.interp(energy, *sigma_table)) * good
     counts = np.array([rmf.apply_rmf(s * area) for s in spectra])
-    centre = 0.5 * (rmf.e_min + rmf.e_max)
-    return np.array([counts[:, (centre >= lo) & (centre < hi)].sum(axis=1) for lo, hi in BANDS]).T
+    center = 0.5 * (rmf.e_min + rmf.e_max)
+    return np.array([counts[:, (center >= lo) & (center < hi)].sum(axis=1) for lo, hi in BANDS]).T
 
 
 def fold_curve(curve, year, sigma_table):
     """The same through a fitted curve."""
     spectra = power_laws(ENERGY_MID, np.diff(ENERGY_EDGES), np.interp(ENERGY_MID, *sigma_table))
     counts = (spectra * curve.area(year=year)) @ curve.redistribution().T
-    centre = 0.5 * (curve.channel_edges[1:] + curve.channel_edges[:-1])
-    return np.array([counts[:, (centre >= lo) & (centre < hi)].sum(axis=1) for lo, hi in BANDS]).T
+    center = 0.5 * (curve.channel_edges[1:] + curve.channel_edges[:-1])
+    return np.array([counts[:, (center >= lo) & (center < hi)].sum(axis=1) for lo, hi in BANDS]).T
 
 
 def to_curve(name, data):

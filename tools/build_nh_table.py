@@ -4,7 +4,7 @@ Print the refit shifts that ``astro_xlatent/physics/absorption.py`` holds as con
 
 A power law (index 1.7) behind a tbabs/wilm column is seen through a CCD-like
 area between 0.5 and 7 keV and fitted by expected Cash statistic, with index
-and normalisation free, under every other convention. The printed number is
+and normalization free, under every other convention. The printed number is
 log10 of fitted over true column.
 
 Usage: ``python tools/build_nh_table.py`` (needs scipy)

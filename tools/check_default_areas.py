@@ -1,11 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Default area of ACIS over the area of real catalogue rows.
+Default area of ACIS over the area of real catalog rows.
 
     python tools/check_default_areas.py DATA
 
 ``DATA`` is a folder with ``csc20/csc20_detections.csv.gz``. Net counts over
-photon flux and live time are the effective area that the catalogue used, at
+photon flux and live time are the effective area that the catalog used, at
 one energy a band. Prints the median ratio of the shipped curves to it by
 curve and year, chip and off-axis angle, on fields that may tune (MATCH) and on
 fields that may only judge (JUDGE).
@@ -20,7 +20,7 @@ import numpy as np
 from astro_xlatent.missions.curves import acis_curve, load_curve
 from benchmarks.sky import JUDGE, MATCH, SkySplit, load_sky
 
-#: Energies in keV for which the catalogue's exposure maps of the ACIS bands were
+#: Energies in keV for which the catalog's exposure maps of the ACIS bands were
 #: made: https://cxc.cfa.harvard.edu/csc/columns/ebands.html
 BAND_ENERGY = {"u": 0.4, "s": 0.92, "m": 1.56, "h": 3.8}
 #: Net counts from which rounded counts and fluxes give their ratio to a few percent.

@@ -43,17 +43,17 @@ def panel(figure, cell, label, real, mock):
     grid = cell.subgridspec(2, 2, width_ratios=(4, 1), height_ratios=(1, 4), wspace=0.04, hspace=0.04)
     plane = figure.add_subplot(grid[1, 0])
     density = smooth(np.histogram2d(mock[:, 0], mock[:, 1], bins=(BINS, BINS))[0])
-    centre = 0.5 * (BINS[1:] + BINS[:-1])
+    center = 0.5 * (BINS[1:] + BINS[:-1])
     levels = contour_levels(density)
-    plane.contour(centre, centre, density.T, levels=levels, colors=MOCK, linewidths=(0.7, 1.1, 1.6))
+    plane.contour(center, center, density.T, levels=levels, colors=MOCK, linewidths=(0.7, 1.1, 1.6))
     size = max(2.5, 8 - len(real) / 20)
     plane.plot(real[:, 0], real[:, 1], ".", color=REAL, ms=size, alpha=0.55, mec="none")
     plane.set(xlim=(-1, 1), ylim=(-1, 1), xlabel="(m - s) / (m + s)", ylabel="(h - m) / (h + m)")
     sides = {0: figure.add_subplot(grid[0, 0], sharex=plane), 1: figure.add_subplot(grid[1, 1], sharey=plane)}
     for column, axis in sides.items():
-        for rows, colour in ((real, REAL), (mock, MOCK)):
+        for rows, color in ((real, REAL), (mock, MOCK)):
             height = np.histogram(rows[:, column], bins=BINS)[0] / len(rows)
-            axis.stairs(height, BINS, color=colour, orientation=("vertical", "horizontal")[column])
+            axis.stairs(height, BINS, color=color, orientation=("vertical", "horizontal")[column])
         axis.set_axis_off()
     sides[0].set_title(f"{label}: {len(real)} real, {len(mock)} simulated", fontsize=9)
 

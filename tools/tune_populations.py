@@ -5,7 +5,7 @@ Match the populations' parameters to real hardness ratios of the MATCH fields.
 Per class, the parameters named in `CHOSEN` (at most six) are moved inside
 their literature ranges until the energy distances between simulated and real
 rows are smallest: of (hardness ratios, significance), and for the bright of
-the photon index (and column) that the catalogue fits. Simulated rows come
+the photon index (and column) that the catalog fits. Simulated rows come
 from physical parameters folded through real responses; real rows are only
 compared with. In the distances a field of n rows of the class counts as the
 square root of n, lest one rich cluster stand for the sky. HMXB, with a dozen
@@ -43,7 +43,7 @@ SCALE = np.array([1.0, 1.0, 0.5])
 RIDGE = 0.5
 # weight of the fitted parameters, and their axes: index / 2, log column
 FIT_WEIGHT, FIT_SCALE = 0.5, np.array([0.5, 1.0])
-# columns are compared only where the catalogue gives one for most fits
+# columns are compared only where the catalog gives one for most fits
 COLUMN_SHARE = 0.8
 GENERATIONS, POPULATION, ELITE, SIMULATED = 8, 20, 6, 1000
 
@@ -80,10 +80,10 @@ def energy_distance(real, weight, simulated):
 
 
 class FitDistance:
-    """Distance of a class's fitted power laws from those of the catalogue."""
+    """Distance of a class's fitted power laws from those of the catalog."""
 
     def __init__(self, label, fits, field):
-        """``fits``: photon index, its error, log column; NaN where the catalogue has none."""
+        """``fits``: photon index, its error, log column; NaN where the catalog has none."""
         self.label = label
         used = np.isfinite(fits[:, 0])
         with_column = used & np.isfinite(fits[:, 2])
@@ -147,7 +147,7 @@ def tune(label, real, fits, field, instruments, log=print):
 def main(data, *labels):
     sample = load_sample(data)
     features = hardness_features(sample.rows.flux, sample.rows.error)
-    fits = power_law_fits(sample.labelled)
+    fits = power_law_fits(sample.labeled)
     for label in labels or CHOSEN:
         mine = (sample.rows.label == label) & (sample.split == "MATCH")
         found = tune(label, features[mine], fits[mine], sample.field[mine], sample.instruments)

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Fetching catalogues, spectra and labels from the archives.
+Fetching catalogs, spectra and labels from the archives.
 
 Needs the extra ``[archive]``. What is fetched is checked before it gets its
 name, nothing is overwritten, and a second call takes up where the first

@@ -3,7 +3,7 @@
 Questions in ADQL.
 
 They are put together from fixed text, numbers that were checked as floats, and
-names that were checked against the form the catalogue gives them; nothing
+names that were checked against the form the catalog gives them; nothing
 that a user typed reaches a query as it is.
 """
 
@@ -75,7 +75,7 @@ def _query(catalog, condition):
 
 def cone_query(catalog, cone):
     """
-    ADQL for the rows of a catalogue in a cone, or in a box around it.
+    ADQL for the rows of a catalog in a cone, or in a box around it.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def _box(catalog, cone):
 
 def names_query(catalog, names):
     """
-    ADQL for the rows of a catalogue with certain names.
+    ADQL for the rows of a catalog with certain names.
 
     Parameters
     ----------

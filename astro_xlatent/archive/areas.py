@@ -13,7 +13,7 @@ from astro_xlatent.events.sky_regions import enclosing_cone, on_sky
 
 __all__ = ["Cone", "cones_around", "parse_cone", "resolve_name"]
 
-#: Largest radius in degrees; beyond it a whole catalogue is better taken from its own page.
+#: Largest radius in degrees; beyond it a whole catalog is better taken from its own page.
 LARGEST_RADIUS = 20.0
 
 

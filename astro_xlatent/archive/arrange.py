@@ -4,7 +4,7 @@ Fetched columns under names that all rooms of the package look for.
 
 Bands and flags stay as the archive spells them, for the missions know VizieR's
 and HEASARC's spellings. Names, positions and their errors of eRASS, which other
-rooms look for too, get the names under which the catalogue was published.
+rooms look for too, get the names under which the catalog was published.
 """
 
 import numpy as np

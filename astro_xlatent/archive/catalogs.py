@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-The catalogues that can be fetched, and where each lies.
+The catalogs that can be fetched, and where each lies.
 
 References
 ----------
@@ -42,7 +42,7 @@ _MASTER = (
 @dataclass(frozen=True)
 class Catalog:
     """
-    One catalogue at one archive.
+    One catalog at one archive.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Catalog:
     setting : str
         The item of `astro_xlatent.core.config.Conf` with the address.
     source, select : str
-        ADQL after FROM and SELECT; for a cone search the name of the catalogue.
+        ADQL after FROM and SELECT; for a cone search the name of the catalog.
     ra, dec, name : str
         ADQL of the columns with position in degrees and name.
     name_column : str
@@ -90,7 +90,7 @@ class Catalog:
 
     def check_name(self, name):
         """
-        A source's name in the catalogue's own spelling.
+        A source's name in the catalog's own spelling.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class Catalog:
         Raises
         ------
         ParameterError
-            If it does not have the form of the catalogue's names.
+            If it does not have the form of the catalog's names.
         """
         text = " ".join(str(name).split())
         if not self.pattern.fullmatch(text):
@@ -140,7 +140,7 @@ def _mpe(key, title, table):
     return _erass(key, title, "erosita_url", table, "RA", "DEC", "IAUNAME", protocol="scs")
 
 
-#: All catalogues by key.
+#: All catalogs by key.
 CATALOGS = {
     item.key: item
     for item in (
@@ -163,7 +163,7 @@ CATALOGS = {
 
 def get_catalog(key):
     """
-    A catalogue by its key.
+    A catalog by its key.
 
     Parameters
     ----------
@@ -185,6 +185,6 @@ def get_catalog(key):
     '2CXO J004244.3+411608'
     """
     if key not in CATALOGS:
-        msg = f"unknown catalogue {key!r}; there are {', '.join(CATALOGS)}"
+        msg = f"unknown catalog {key!r}; there are {', '.join(CATALOGS)}"
         raise ParameterError(msg)
     return CATALOGS[key]

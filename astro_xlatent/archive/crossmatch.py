@@ -43,7 +43,7 @@ _MAGNITUDE_BINS, _FEWEST = 8, 100
 
 @dataclass(frozen=True)
 class Survey:
-    """A catalogue of counterparts: where it is, what it is called here, which of its columns are kept."""
+    """A catalog of counterparts: where it is, what it is called here, which of its columns are kept."""
 
     name: str
     address: str

@@ -146,7 +146,7 @@ def _browse(session, url, key, product):
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         msg = f"{url}: the answer is no list of file names: {bytes(said[:100])!r}"
         raise ArchiveError(msg) from error
-    # The names become paths here: nothing but the catalogue's own form passes.
+    # The names become paths here: nothing but the catalog's own form passes.
     fitting = [name for name in names if file_key(name) == (key, product)]
     if names and not fitting:
         msg = f"{url}: files of another detection came than asked for: {', '.join(names[:3])}"

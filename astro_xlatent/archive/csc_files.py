@@ -53,7 +53,7 @@ def read_detections(table):
     if "obsid" not in cols or "region_id" not in cols:
         msg = (
             f"the table has no columns obsid and region_id (it has {', '.join(table.colnames[:12])}): "
-            "sources have no files of their own, detections have; fetch the catalogue csc-detections"
+            "sources have no files of their own, detections have; fetch the catalog csc-detections"
         )
         raise TableError(msg)
     keys, bad = [], {}

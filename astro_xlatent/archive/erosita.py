@@ -68,7 +68,7 @@ def read_detuids(table):
     if "detuid" not in cols:
         msg = (
             f"the table has no column DETUID (it has {', '.join(table.colnames[:12])}), by which "
-            "eRASS1's files are found; fetch the catalogue erass1"
+            "eRASS1's files are found; fetch the catalog erass1"
         )
         raise TableError(msg)
     keys, bad = [], {}

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Catalogues by cone, region or name."""
+"""Catalogs by cone, region or name."""
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ NAMES_PER_QUERY = 100
 def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_rows=None, cache=False,
                   progress=False):
     """
-    Fetch the rows of a catalogue in a cone, in regions, or with given names.
+    Fetch the rows of a catalog in a cone, in regions, or with given names.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_row
         for the cone around each included shape, the rows outside the region
         itself are left out here.
     names : sequence of str, optional
-        In the catalogue's form, such as ``"2CXO J004244.3+411608"``.
+        In the catalog's form, such as ``"2CXO J004244.3+411608"``.
     max_rows : int, optional
         Rows of one answer, at most.
     cache : bool, optional
@@ -74,7 +74,7 @@ def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_row
     -----
     XlatentWarning
         If some questions failed, names were not found, the archive cut the
-        answer, or its columns are not recognised.
+        answer, or its columns are not recognized.
 
     Examples
     --------

@@ -4,7 +4,7 @@ The sample of classified CSC sources, from VizieR.
 
 References
 ----------
-Yang et al. 2022, ApJ 941, 104 (training set of MUWCLASS); VizieR catalogue
+Yang et al. 2022, ApJ 941, 104 (training set of MUWCLASS); VizieR catalog
 J/ApJ/941/104, whose table ``td`` has 2,941 rows.
 """
 
@@ -84,7 +84,7 @@ def fetch_labels(*, nh_gal=True, cache=False):
     made symmetric from the CSC's limits, are not in it, though
     `~astro_xlatent.missions.csc.CSC` prefers them where a table has both: the
     averages weigh the observations of a variable source differently in every
-    band, which bends its colours. Scores on them are not those on the means.
+    band, which bends its colors. Scores on them are not those on the means.
     """
     with open_session() as session:
         answer = run_tap(session, conf.vizier_tap_url, _QUERY, max_rows=100_000, cache=cache)

@@ -82,7 +82,7 @@ def run_scs(session, url, catalog, cone, *, cache=False):
     ----------
     session : `requests.Session`
     url, catalog : str
-        Address, and its name for the catalogue.
+        Address, and its name for the catalog.
     cone : `~astro_xlatent.archive.areas.Cone`
     cache : bool, optional
         As for `run_tap`.

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Spectra with their responses, for the rows of a catalogue."""
+"""Spectra with their responses, for the rows of a catalog."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -38,7 +38,7 @@ def default_folder(mission):
 
 def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=False):
     """
-    Fetch the spectra of a catalogue's rows, with ARF and RMF.
+    Fetch the spectra of a catalog's rows, with ARF and RMF.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ Requests that wait, try again, and never without end.
 
 Passing failures (429, 5xx, broken connections, timeouts) are retried with
 growing pauses or after the time the server asks for. Answers are read under a
-limit of size and a lowest speed, and recognised when they are a web page.
+limit of size and a lowest speed, and recognized when they are a web page.
 """
 
 import hashlib

@@ -13,12 +13,12 @@ __all__ = ["add_parser", "check_sklearn", "run", "run_simulated"]
 def add_parser(commands):
     """Add the subcommand; gives its parser."""
     command = commands.add_parser(
-        "evaluate", help="scores on labelled rows or simulations, beside baselines",
+        "evaluate", help="scores on labeled rows or simulations, beside baselines",
         description="Score a model beside baselines that get the same columns: on a table with a "
         "column of classes, or on fresh simulations. Needs scikit-learn.")
-    command.add_argument("table", metavar="TABLE", nargs="?", help="labelled table, enriched or not")
+    command.add_argument("table", metavar="TABLE", nargs="?", help="labeled table, enriched or not")
     command.add_argument("--label", metavar="COLUMN", default="class_label",
-                         help="column with the classes (default: class_label); of a simulated catalogue: "
+                         help="column with the classes (default: class_label); of a simulated catalog: "
                          "class")
     command.add_argument("--spectra", metavar="DIR|COLUMN",
                          help="folder of spectra, or column with their paths: the model sees them, and their "

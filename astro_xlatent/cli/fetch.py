@@ -17,7 +17,7 @@ def add_parser(commands):
     """Add the subcommand; gives its parser."""
     command = commands.add_parser(
         "fetch",
-        help="fetch catalogues, spectra or labels from the archives",
+        help="fetch catalogs, spectra or labels from the archives",
         description="Fetch from the archives: few connections, patient retries, every file checked. Nothing "
         "is overwritten, and the same command again fetches only what is missing. Exit code 1 if something "
         "could not be had.",
@@ -34,10 +34,10 @@ def add_parser(commands):
 def _add_catalog(kinds):
     command = kinds.add_parser(
         "catalog",
-        help="rows of a catalogue, by cone, region or name",
+        help="rows of a catalog, by cone, region or name",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Fetch the rows of a catalogue in a cone, in regions, or with given names.",
-        epilog="""catalogues:
+        description="Fetch the rows of a catalog in a cone, in regions, or with given names.",
+        epilog="""catalogs:
   csc             Chandra Source Catalog 2.1, sources
   csc-detections  the same, single observations: with these, spectra can be fetched
   csc-heasarc     the CSC as HEASARC has it
@@ -51,7 +51,7 @@ examples:
   astro-xlatent fetch catalog erass1 --object "LMC X-3" --radius 10arcmin -o lmcx3.vot
   astro-xlatent fetch catalog csc --name "2CXO J004244.3+411608" -o one.ecsv""",
     )
-    command.add_argument("catalog", metavar="CATALOGUE", help="one of the list below")
+    command.add_argument("catalog", metavar="CATALOG", help="one of the list below")
     # A declination such as -5d30m is no option.
     command._negative_number_matcher = re.compile(r"-\.?\d")
     where = command.add_mutually_exclusive_group(required=True)
@@ -60,7 +60,7 @@ examples:
     where.add_argument("--object", metavar="NAME",
                        help="an object whose position is asked from CDS; with --radius")
     where.add_argument("--region", metavar="FILE", help="DS9, CRTF or FITS region file in sky coordinates")
-    where.add_argument("--name", nargs="+", metavar="NAME", help="names of sources in the catalogue")
+    where.add_argument("--name", nargs="+", metavar="NAME", help="names of sources in the catalog")
     where.add_argument("--names", metavar="FILE", help="text file with one name a line")
     command.add_argument("--radius", metavar="RADIUS", help="around --object: 5arcmin")
     command.add_argument("--max-rows", type=int, metavar="N", help="rows of one answer, at most")

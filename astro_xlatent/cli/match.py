@@ -28,7 +28,7 @@ def add_parser(commands):
     for side in "ab":
         command.add_argument(f"--{side}-error", metavar="COLUMN|ANGLE",
                              help=f"position error of {side.upper()} in one coordinate: a column, or an "
-                             "angle such as 1.5arcsec (default: the catalogue's own column)")
+                             "angle such as 1.5arcsec (default: the catalog's own column)")
     command.add_argument("--flux", default="xl_flux_05_2", metavar="COLUMN|none",
                          help="flux column to compare (default: xl_flux_05_2)")
     command.add_argument("--changed", type=float, default=0.1, metavar="P",

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""``astro-xlatent simulate``: a catalogue whose truth is known, with its spectra."""
+"""``astro-xlatent simulate``: a catalog whose truth is known, with its spectra."""
 
 import argparse
 
@@ -12,12 +12,12 @@ __all__ = ["add_parser", "run"]
 def add_parser(commands):
     """Add the subcommand; gives its parser."""
     command = commands.add_parser(
-        "simulate", help="write a simulated catalogue, with spectra",
-        description="Write catalog.fits in the columns of a mission's catalogue, truth.fits, and OGIP "
+        "simulate", help="write a simulated catalog, with spectra",
+        description="Write catalog.fits in the columns of a mission's catalog, truth.fits, and OGIP "
         "spectra under the mission's file names. The same seed gives the same rows.")
     command.add_argument("--n", type=int, default=1000, metavar="N", help="sources (default: 1000)")
     command.add_argument("--mission", default="csc", choices=("csc", "erosita", "xmm"),
-                         help="whose catalogue (default: csc)")
+                         help="whose catalog (default: csc)")
     command.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write")
     command.add_argument("--seed", type=int, default=1, metavar="N", help="of everything (default: 1)")
     command.add_argument("--classes", metavar="NAME[=WEIGHT],...",
@@ -40,7 +40,7 @@ def _read_classes(text):
 
 
 def run(args):
-    """Write the catalogue, and say what to do with it."""
+    """Write the catalog, and say what to do with it."""
     classes = None if args.classes is None else _read_classes(args.classes)
     from astro_xlatent.simulate.products import write_catalog
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""``astro-xlatent train-evidence``: learn from labelled rows what other columns say of the class."""
+"""``astro-xlatent train-evidence``: learn from labeled rows what other columns say of the class."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from astro_xlatent.core.errors import TableError
 
-__all__ = ["add_parser", "labelled_inputs", "run"]
+__all__ = ["add_parser", "labeled_inputs", "run"]
 
 #: Folds over fields of the sky.
 N_FOLDS = 5
@@ -23,9 +23,9 @@ _CREDIT = {
 }
 
 
-def labelled_inputs(table, column, own=(), minimum=()):
+def labeled_inputs(table, column, own=(), minimum=()):
     """
-    Labelled rows of a table, enriched if they are not, as a model of evidence takes them.
+    Labeled rows of a table, enriched if they are not, as a model of evidence takes them.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def run(args) -> int:
         msg = "give either -o FILE.json, or --bundle to renew the package's own model"
         raise TableError(msg)
     own = tuple(name for name in (args.columns or "").split(",") if name)
-    table, inputs, label, classes, field, spectrum = labelled_inputs(
+    table, inputs, label, classes, field, spectrum = labeled_inputs(
         read_table(Path(args.table)), args.label, own, args.minimum)
     pieces = dict(PIECES)
     if classes != CLASSES:
@@ -117,7 +117,7 @@ def run(args) -> int:
         "minimum": [f"{n} > {bound:g}" for n, bound in args.minimum],
         "scores on fields that were not seen": scores,
         "credit": _CREDIT if not own else _CREDIT | {", ".join(own): "the table's maker"},
-        "rows of the labelled table": "are not in this file; its numbers are coefficients",
+        "rows of the labeled table": "are not in this file; its numbers are coefficients",
     }
     path = BUNDLED_EVIDENCE if args.bundle else Path(args.output)
     model.write(path)
@@ -130,11 +130,11 @@ def run(args) -> int:
 def add_parser(commands):
     """Add the subcommand; gives its parser."""
     command = commands.add_parser(
-        "train-evidence", help="learn from labelled rows what other columns say of the class",
+        "train-evidence", help="learn from labeled rows what other columns say of the class",
         description="Fit small logistic models of flux, position, variability and counterparts, and of any "
         "other columns, on rows with classes of any kind; print scores on fields of the sky not seen. Needs "
         "scikit-learn.")
-    command.add_argument("table", metavar="TABLE", help="labelled table with ra and dec, enriched or not")
+    command.add_argument("table", metavar="TABLE", help="labeled table with ra and dec, enriched or not")
     command.add_argument("--label", metavar="COLUMN", default="class_label",
                          help="column with the classes (default: class_label)")
     command.add_argument("--columns", metavar="NAME,...", help="numeric columns of your own to learn from")

@@ -54,10 +54,10 @@ def latent_population(*tables: Table) -> tuple[np.ndarray, np.ndarray]:
         parts.append((mean[usable], covariance[usable]))
     if min((len(mean) for mean, _ in parts), default=0) < least:
         return np.zeros(N_LATENT), np.eye(N_LATENT)
-    centre = np.mean([mean.mean(axis=0) for mean, _ in parts], axis=0)
-    spread = np.mean([np.einsum("ni,nj->ij", m - centre, m - centre) / len(m) + c.mean(axis=0)
+    center = np.mean([mean.mean(axis=0) for mean, _ in parts], axis=0)
+    spread = np.mean([np.einsum("ni,nj->ij", m - center, m - center) / len(m) + c.mean(axis=0)
                       for m, c in parts], axis=0)
-    return centre, spread + 1e-6 * np.eye(N_LATENT)
+    return center, spread + 1e-6 * np.eye(N_LATENT)
 
 
 def spectral_evidence(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], *,
@@ -104,13 +104,13 @@ def spectral_evidence(first: tuple[np.ndarray, np.ndarray], second: tuple[np.nda
     >>> bool(evidence[0] > 5), sigma.round().item()
     (True, 0.0)
     """
-    centre, spread = (np.zeros(N_LATENT), np.eye(N_LATENT)) if population is None else population
+    center, spread = (np.zeros(N_LATENT), np.eye(N_LATENT)) if population is None else population
     prior = np.linalg.inv(spread)
     wide = [likelihoods(*q, variability=variability / 2) for q in (first, second)]
     both = wide[0][0] + wide[1][0], wide[0][1] + wide[1][1]
-    constant = np.linalg.slogdet(prior)[1] - centre @ prior @ centre
-    log_bayes = (_log_integral(*both, prior, prior @ centre)
-                 - sum(_log_integral(*one, prior, prior @ centre) for one in wide) - constant / 2)
+    constant = np.linalg.slogdet(prior)[1] - center @ prior @ center
+    log_bayes = (_log_integral(*both, prior, prior @ center)
+                 - sum(_log_integral(*one, prior, prior @ center) for one in wide) - constant / 2)
     bounded = [likelihoods(*q, variability=variability / 2, least=MIN_INFORMATION) for q in (first, second)]
     response = [expected_weighted(q[1], variability / 2, MIN_INFORMATION) for q in (first, second)]
     return log_bayes, _difference(bounded, response)
@@ -283,5 +283,5 @@ def _log_density(values):
     counts = np.histogram(values, edges)[0].astype(float)
     kernel = np.exp(-0.5 * (np.arange(-20, 21) * 0.05 / 0.2) ** 2)
     density = np.convolve(counts, kernel / kernel.sum(), mode="same") / values.size / 0.05
-    centre = 0.5 * (edges[1:] + edges[:-1])
-    return lambda x: np.log(np.interp(x, centre, np.maximum(density, 1e-6)))
+    center = 0.5 * (edges[1:] + edges[:-1])
+    return lambda x: np.log(np.interp(x, center, np.maximum(density, 1e-6)))

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Matching two catalogues by position, spectrum and flux.
+Matching two catalogs by position, spectrum and flux.
 
 References
 ----------
@@ -39,8 +39,8 @@ _PER_SQUARE_ARCSEC = (np.pi / 180 / 3600) ** 2
 
 # name -> (type, unit, UCD, description)
 _OUTPUT = {
-    "xm_row_a": (np.int64, None, "meta.id.cross", "row in the first catalogue, from 0"),
-    "xm_row_b": (np.int64, None, "meta.id.cross", "row in the second catalogue, from 0"),
+    "xm_row_a": (np.int64, None, "meta.id.cross", "row in the first catalog, from 0"),
+    "xm_row_b": (np.int64, None, "meta.id.cross", "row in the second catalog, from 0"),
     "xm_sep": (np.float32, u.arcsec, "pos.angDistance", "separation"),
     "xm_pos_sigma": (np.float32, None, "pos.angDistance;arith.ratio",
                      "separation over the combined error in its direction"),
@@ -54,15 +54,15 @@ _OUTPUT = {
                         "difference of the latents, as the standard deviations of a normal variable "
                         "that are exceeded as rarely"),
     "xm_flux_ratio": (np.float32, None, "phot.flux;arith.ratio",
-                      "flux in the second catalogue over the first"),
+                      "flux in the second catalog over the first"),
     "xm_flux_ratio_err": (np.float32, None, "stat.error;phot.flux;arith.ratio", "error of the flux ratio"),
     "xm_prob": (np.float32, None, "stat.probability;meta.id.cross",
                 "probability that the pair is one source, from position, spectrum and flux"),
     "xm_prob_same": (np.float32, None, "stat.probability;src.var",
                      "probability that it is one source with unchanged spectrum and flux"),
     "xm_rank": (np.int32, None, "meta.ranking",
-                "rank among the candidates of the row of the first catalogue"),
-    "xm_best": (bool, None, "meta.code", "first in rank for the rows of both catalogues"),
+                "rank among the candidates of the row of the first catalog"),
+    "xm_best": (bool, None, "meta.code", "first in rank for the rows of both catalogs"),
 }
 
 
@@ -72,7 +72,7 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
                    flux: str | None = "xl_flux_05_2", flux_scatter: float = 0.2,
                    spectral: bool = True) -> Table:
     """
-    Find the sources that two catalogues have in common.
+    Find the sources that two catalogs have in common.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
         (ICRS). The full covariance is used where there is ``xl_latent_cov``.
     a_error, b_error : str or `~astropy.units.Quantity`, optional
         Standard deviation of the positions in one coordinate: a column with
-        a unit, an angle, or one a row; by default the column is recognised
+        a unit, an angle, or one a row; by default the column is recognized
         (the error ellipse of the CSC, ``POS_ERR`` or ``RADEC_ERR`` of eRASS).
     n_sigma : float, optional
         Largest separation over combined error.
@@ -127,7 +127,7 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     Candidate j is it with weight share x f_j / n_j x [(1 - changed) B + changed],
     none of them with weight 1 - share; f_j is the density of the separation
     (two-dimensional normal with both error ellipses), n_j that of ``b`` on the sky, from the distance
-    to its 16th neighbour. B is the product of the Bayes factors of latents
+    to its 16th neighbor. B is the product of the Bayes factors of latents
     and flux, see `spectral_evidence`; where they are masked it is 1.
 
     What a chance pair looks like is taken from the tables themselves: the
@@ -263,7 +263,7 @@ def _check_enriched(a, b):
 
 
 def _likelihood_ratio(sky_b, near):
-    """Density of the separations over that of the second catalogue's sources."""
+    """Density of the separations over that of the second catalog's sources."""
     if not len(near):
         return np.zeros(0)
     unique, inverse = np.unique(near.j, return_inverse=True)

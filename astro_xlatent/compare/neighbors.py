@@ -41,9 +41,9 @@ def neighbors(table: Table, source: int | Row | ArrayLike, k: int = 10) -> Table
         Enriched, of any mission or several.
     source : int, `~astropy.table.Row` or `~astropy.table.Table`
         A row number in ``table``, or enriched rows of any table of the same
-        latent space. A source given by number is not its own neighbour.
+        latent space. A source given by number is not its own neighbor.
     k : int, optional
-        How many neighbours; fewer if the table has fewer usable rows.
+        How many neighbors; fewer if the table has fewer usable rows.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
     n : int, optional
         How many rows; fewer if the table has fewer usable rows.
     k : int, optional
-        A row is as isolated as its k-th neighbour is far, so that k - 1
+        A row is as isolated as its k-th neighbor is far, so that k - 1
         odd sources of one kind do not hide each other.
     exclude : sequence of str, optional
         Names of flags; rows that have one of them are not looked at.
@@ -131,10 +131,10 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
     Notes
     -----
     ``xn_isolation`` is the distance from the row's latents to those of its
-    k-th neighbour over the row's own rms error, sqrt(tr C / 8 + 0.1^2). Unlike
+    k-th neighbor over the row's own rms error, sqrt(tr C / 8 + 0.1^2). Unlike
     ``xl_outlier``, which compares with the simulated sources of the training,
     it compares with the table. The result is exact: the distance to the k-th
-    neighbour within a sample bounds that within the table, and rows are
+    neighbor within a sample bounds that within the table, and rows are
     looked at in the order of that bound until none can be among the first n.
 
     Examples
@@ -177,7 +177,7 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
     return _prepend(table[rows[best]], [
         ("xn_row", rows[best], "row number in the searched table", "meta.id.cross"),
         ("xn_isolation", score[best].astype(np.float32),
-         "distance to the k-th neighbour over the row's own error", "stat.param;arith.ratio")])
+         "distance to the k-th neighbor over the row's own error", "stat.param;arith.ratio")])
 
 
 def _check_count(value, name):
@@ -249,12 +249,12 @@ def _nearest(points, query, k):
 
 
 def _bound(mean, k, size):
-    """Function of rows: distance to the k-th neighbour within a sample, never less than within all."""
+    """Function of rows: distance to the k-th neighbor within a sample, never less than within all."""
     from scipy.spatial import cKDTree
 
     sample = np.unique(np.linspace(0, len(mean) - 1, size).astype(int))
     tree = cKDTree(mean[sample])
-    # One neighbour more: a row of the sample finds itself. Too few rows: infinity.
+    # One neighbor more: a row of the sample finds itself. Too few rows: infinity.
     return lambda rows: tree.query(mean[rows], k=[k + 1])[0][:, 0]
 
 

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Pairs of catalogue rows that lie near each other, and how probable it is that
+Pairs of catalog rows that lie near each other, and how probable it is that
 such a pair is one source, as far as position goes.
 
 References
@@ -23,7 +23,7 @@ __all__ = ["MOST_PAIRS", "Pairs", "candidate_pairs", "check_probability", "match
 
 #: More candidate pairs than this are refused, for they fill the memory.
 MOST_PAIRS = 30_000_000
-_NEIGHBOURS = 16
+_NEIGHBORS = 16
 _CHUNK = 100_000
 _RAD = np.pi / 180 / 3600
 
@@ -31,7 +31,7 @@ _RAD = np.pi / 180 / 3600
 @dataclass
 class Pairs:
     """
-    Candidate pairs of two catalogues.
+    Candidate pairs of two catalogs.
 
     Attributes
     ----------
@@ -173,7 +173,7 @@ def positional_log_bayes(separation: np.ndarray, sigma: np.ndarray,
 
 def sky_density(positions: "Positions", at: np.ndarray) -> np.ndarray:
     """
-    Sources per steradian around some sources of a catalogue.
+    Sources per steradian around some sources of a catalog.
 
     Parameters
     ----------
@@ -184,22 +184,22 @@ def sky_density(positions: "Positions", at: np.ndarray) -> np.ndarray:
     Returns
     -------
     density : ndarray
-        From the distance to the 16th neighbour, or the last one there is; at
+        From the distance to the 16th neighbor, or the last one there is; at
         least one source in all the sky.
     """
-    k = min(_NEIGHBOURS, len(positions) - 1)
+    k = min(_NEIGHBORS, len(positions) - 1)
     if k < 1:
         return np.full(len(at), 1 / (4 * np.pi))
     chord = positions.tree.query(positions.xyz[at], k=[k + 1])[0][:, 0]
     # A cap of chord c has the area pi c^2 on the unit sphere; the k-th
-    # neighbour itself is left out, which makes the mean right.
+    # neighbor itself is left out, which makes the mean right.
     chord = np.maximum(chord, _RAD)
     return np.maximum((k - 1) / (np.pi * chord**2), 1 / (4 * np.pi))
 
 
 def match_share(a: "Positions", b: "Positions", likelihood_ratio: np.ndarray) -> float:
     """
-    Share of the rows of one catalogue, within the other's area, that the other has too.
+    Share of the rows of one catalog, within the other's area, that the other has too.
 
     Parameters
     ----------
@@ -226,8 +226,8 @@ def match_share(a: "Positions", b: "Positions", likelihood_ratio: np.ndarray) ->
 
 
 def _share_within(a, b, most=5000):
-    """Share of rows of a with as many neighbours in b as rows of b have, within three times the distance."""
-    k = min(_NEIGHBOURS, len(b))
+    """Share of rows of a with as many neighbors in b as rows of b have, within three times the distance."""
+    k = min(_NEIGHBORS, len(b))
     if k < 2 or not len(a):
         return 1.0
     own, other = (p.xyz[np.linspace(0, len(p) - 1, min(len(p), most)).astype(int)] for p in (b, a))

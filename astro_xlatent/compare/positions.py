@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Positions of catalogue rows with their errors, circles or ellipses.
+Positions of catalog rows with their errors, circles or ellipses.
 
 What pairs of them say is in `astro_xlatent.compare.pairs`, whose names can be had here.
 """
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 __all__ = ["ERROR_COLUMNS", "POSITION_COLUMNS", "Positions", "candidate_pairs", "check_probability",
            "match_share", "position_names", "positional_log_bayes", "read_positions", "sky_density"]
 
-#: Position columns that are recognised, in degrees if they have no unit: eFEDS's
+#: Position columns that are recognized, in degrees if they have no unit: eFEDS's
 #: corrected positions go before its raw ones; VizieR's names.
 POSITION_COLUMNS = (("ra_corr", "dec_corr"), ("ra", "dec"), ("ra_icrs", "de_icrs"), ("raicrs", "deicrs"))
 
 _TO_SIGMA = 1 / np.sqrt(-2 * np.log(0.05))
-#: Error columns that are recognised, in arcsec if they have no unit, and the
+#: Error columns that are recognized, in arcsec if they have no unit, and the
 #: number that makes them the standard deviation in one coordinate: the 95 %
 #: radius of the CSC (semi-axes r0, r1), the 1-sigma error of eRASS, and the
 #: radial errors sqrt(ra_err^2 + dec_err^2) of eSASS, eFEDS and 4XMM.
@@ -58,7 +58,7 @@ LARGEST_ERROR = 300.0
 @dataclass
 class Positions:
     """
-    The rows of a catalogue that have a position and an error.
+    The rows of a catalog that have a position and an error.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Positions:
 
 def read_positions(table: Table, label: str = "table", error: str | u.Quantity | None = None) -> Positions:
     """
-    Positions and their errors from a catalogue's columns.
+    Positions and their errors from a catalog's columns.
 
     Parameters
     ----------

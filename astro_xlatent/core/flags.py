@@ -36,12 +36,12 @@ class Flag(IntFlag):
     DEFAULT_RESPONSE = 2, "ARF or RMF missing: the mission's default response was used"
     GRID_INTERPOLATED = 3, "ARF and RMF energy grids differ: the ARF was interpolated"
     NO_BACKGROUND = 4, "no background measurement: background taken as zero"
-    BANDS_ONLY = 5, "band measurements of the catalogue were used, no spectrum"
-    NO_SOURCE = 6, "no positive normalisation: the source is not detected in these bins"
-    SATURATED = 7, "the catalogue flags the source as saturated or on a readout streak"
-    PILEUP = 8, "the catalogue flags photon pile-up"
-    CONFUSED = 9, "the catalogue flags source confusion"
-    EXTENDED = 10, "the catalogue flags the source as extended"
+    BANDS_ONLY = 5, "band measurements of the catalog were used, no spectrum"
+    NO_SOURCE = 6, "no positive normalization: the source is not detected in these bins"
+    SATURATED = 7, "the catalog flags the source as saturated or on a readout streak"
+    PILEUP = 8, "the catalog flags photon pile-up"
+    CONFUSED = 9, "the catalog flags source confusion"
+    EXTENDED = 10, "the catalog flags the source as extended"
     POOR_FIT = 11, "the decoded spectrum does not describe the counts (see xl_gof)"
     OUTLIER = 12, "unlike the simulated sources of the training (see xl_outlier)"
     NH_UPPER_LIMIT = 13, "N_H is compatible with zero: quote xl_nh_ul90"
@@ -52,7 +52,7 @@ class Flag(IntFlag):
     PARTIAL_BANDS = 18, "some of the mission's bands are missing or unusable"
     LIMITS_MISSING = 19, "no flux limits: counts follow from symmetric errors"
     NO_BACKSCALE = 20, "no usable BACKSCAL: background taken at face value"
-    UNTRAINED_RECIPE = 21, ("read from columns on which the model was not trained as the catalogue defines "
+    UNTRAINED_RECIPE = 21, ("read from columns on which the model was not trained as the catalog defines "
                             "them: class and N_H may be biased")
     AREA_ASSUMED = 22, ("chip or date of the observation unknown: the area's slope is that of the default "
                         "chip in a middle year")
@@ -70,8 +70,8 @@ class Flag(IntFlag):
     COUNTERPART_AMBIGUOUS = 30, "a counterpart is one of several, or far away but explained by its motion"
     COUNTERPART_ASSUMED_NONE = 31, "counterpart columns are empty: taken as searched and none found"
     EVIDENCE_UNKNOWN = 32, "evidence or prior asked for, but not in this row: it says nothing about the class"
-    UNMODELLED = 33, "a check of the counts found what no decoded spectrum holds (see xl_reason)"
-    ERRORS_ASSUMED = 34, ("the catalogue gives no error for a band: its counts follow from those of other "
+    UNMODELED = 33, "a check of the counts found what no decoded spectrum holds (see xl_reason)"
+    ERRORS_ASSUMED = 34, ("the catalog gives no error for a band: its counts follow from those of other "
                           "columns of the row, or from the relative error that was granted")
     FROM_HARDNESS = 35, "no band is published: they follow from hardness ratios and a broad flux or exposure"
 

@@ -14,7 +14,7 @@ from astro_xlatent.evaluate.hardness import hardness_ratios
 
 __all__ = ["FIT_COLUMNS", "baseline_features", "position_features", "without_constant"]
 
-#: Columns of the catalogue's own spectral fits, as the CSC and the labelled samples name them.
+#: Columns of the catalog's own spectral fits, as the CSC and the labeled samples name them.
 FIT_COLUMNS = (
     "powlaw_nh",
     "powlaw_gamma",
@@ -78,7 +78,7 @@ def baseline_features(table, fluxes):
     -------
     features : dict of ndarray, shape (n, k)
         ``"hardness"``, ``"flux"``, and where the table has the columns
-        ``"nh_gal"``, ``"latitude"`` and ``"catalogue fits"``; NaN where
+        ``"nh_gal"``, ``"latitude"`` and ``"catalog fits"``; NaN where
         unknown, infinities included.
     """
     energy = np.asarray(fluxes.energy, bool)
@@ -89,7 +89,7 @@ def baseline_features(table, fluxes):
         features |= position_features(table)
     fits = [plain_floats(table[name]) for name in FIT_COLUMNS if name in table.colnames]
     if fits:
-        features["catalogue fits"] = np.stack(fits, axis=1)
+        features["catalog fits"] = np.stack(fits, axis=1)
     return {name: np.where(np.isfinite(values), values, np.nan) for name, values in features.items()}
 
 

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Classifying labelled rows: clusters, supervised probes, the model itself.
+Classifying labeled rows: clusters, supervised probes, the model itself.
 
 All predictions are out of fold. Scores come with bootstrap intervals over
 groups of rows (sky fields); differences are paired, from the same repeats.
@@ -78,27 +78,27 @@ def probes(seed=0, trees=300):
         "random forest": RandomForestClassifier(trees, min_samples_leaf=5, class_weight="balanced",
                                                 random_state=seed),
         "logistic": make_pipeline(*prepared, LogisticRegression(class_weight="balanced", max_iter=2000)),
-        "k-NN": make_pipeline(*prepared, _balanced_neighbours()),
+        "k-NN": make_pipeline(*prepared, _balanced_neighbors()),
         "gradient boosting": HistGradientBoostingClassifier(max_iter=80, max_leaf_nodes=8, learning_rate=0.08,
                                                             min_samples_leaf=15, l2_regularization=1.0,
                                                             class_weight="balanced", random_state=seed),
     }
 
 
-def _balanced_neighbours(n_neighbours=25):
+def _balanced_neighbors(n_neighbors=25):
     """k-NN whose votes are divided by how frequent each class is."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    class BalancedNeighbours(KNeighborsClassifier):
+    class BalancedNeighbors(KNeighborsClassifier):
         def fit(self, x, y):
-            self.n_neighbors = min(n_neighbours, len(x))
+            self.n_neighbors = min(n_neighbors, len(x))
             return super().fit(x, y)
 
         def predict_proba(self, x):
             votes = super().predict_proba(x) / np.bincount(self._y)
             return votes / votes.sum(axis=1, keepdims=True)
 
-    return BalancedNeighbours(n_neighbours, weights="distance")
+    return BalancedNeighbors(n_neighbors, weights="distance")
 
 
 def probe(classifier, features, label, fold, n_classes):
@@ -142,7 +142,7 @@ def cluster_predictions(latent, label, fold, n_classes, n_clusters=(8, 16, 32), 
     predictions : list of Prediction
         K-means and Gaussian mixtures; a cluster gets the class with most
         members ("majority"), or with the largest share of its own members
-        there ("prevalence-normalised").
+        there ("prevalence-normalized").
     """
     from sklearn.cluster import KMeans
     from sklearn.mixture import GaussianMixture
@@ -156,7 +156,7 @@ def cluster_predictions(latent, label, fold, n_classes, n_clusters=(8, 16, 32), 
             ("Gaussian mixture", GaussianMixture(k, reg_covar=1e-3, random_state=seed)),
         ):
             member = clusters.fit_predict(x)
-            for rule in ("majority", "prevalence-normalised"):
+            for rule in ("majority", "prevalence-normalized"):
                 votes = _cluster_votes(member, label, fold, k, n_classes, rule)
                 predictions.append(Prediction(f"{name}, {k} clusters, {rule}", votes))
     return predictions
@@ -306,6 +306,6 @@ def recall_numbers(section, prediction, label, classes, subset, where):
 
 
 def _wilson(hits, n, z=1.645):
-    centre = (hits + z**2 / 2) / (n + z**2)
+    center = (hits + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * np.sqrt(hits * (n - hits) / n + z**2 / 4)
-    return centre - half, centre + half
+    return center - half, center + half

@@ -23,7 +23,7 @@ __all__ = [
 
 def plot_confusion(matrix, classes, ax=None):
     """
-    Draw a confusion matrix, normalised to the true classes.
+    Draw a confusion matrix, normalized to the true classes.
 
     Parameters
     ----------

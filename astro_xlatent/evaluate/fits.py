@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Column densities beside the catalogue's own fits.
+Column densities beside the catalog's own fits.
 
 CSC's fits are power laws with photoelectric absorption in the abundances of
 Anders & Grevesse; they are converted to this package's convention first.
@@ -13,7 +13,7 @@ from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import bootstrap_weights, interval
 from astro_xlatent.physics.absorption import convert_nh
 
-__all__ = ["FIT_CLASSES", "NH_MIN", "catalogue_fits", "fit_numbers", "residual_numbers"]
+__all__ = ["FIT_CLASSES", "NH_MIN", "catalog_fits", "fit_numbers", "residual_numbers"]
 
 #: A star's power-law column is no truth: only classes whose spectra are power-law-like.
 FIT_CLASSES = ("AGN", "CV", "HMXB", "LMXB", "NS")
@@ -22,7 +22,7 @@ _UNIT = 1e20
 NH_MIN = 1e21
 
 
-def catalogue_fits(table):
+def catalog_fits(table):
     """
     Columns of the power-law fits, converted.
 
@@ -56,12 +56,12 @@ def catalogue_fits(table):
 
 def fit_numbers(table, label, group, subsets, rng, n_boot=300):
     """
-    Differences between ``xl_nh`` and the catalogue's fits.
+    Differences between ``xl_nh`` and the catalog's fits.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Enriched, with the columns of `catalogue_fits`.
+        Enriched, with the columns of `catalog_fits`.
     label : ndarray of str, shape (n,)
     group : ndarray of int, shape (n,)
         Resampled as a whole.
@@ -73,9 +73,9 @@ def fit_numbers(table, label, group, subsets, rng, n_boot=300):
     Returns
     -------
     numbers : list of Number
-        Empty without fits. Standardised residuals include the fit's error.
+        Empty without fits. Standardized residuals include the fit's error.
     """
-    log_nh, log_error = catalogue_fits(table)
+    log_nh, log_error = catalog_fits(table)
     if log_nh is None:
         return []
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -105,7 +105,7 @@ def fit_numbers(table, label, group, subsets, rng, n_boot=300):
     return numbers
 
 
-_SECTION = "N_H against the catalogue's fits"
+_SECTION = "N_H against the catalog's fits"
 
 
 def _row_weights(group, rng, n_boot):
@@ -160,7 +160,7 @@ def residual_numbers(difference, error, where, group, subset, rng, n_boot):
         share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
         repeats = share @ s**2 - (share @ s) ** 2
         numbers.append(
-            Number.of(_SECTION, "variance of standardised residuals", "xl_nh", subset, known.sum(),
+            Number.of(_SECTION, "variance of standardized residuals", "xl_nh", subset, known.sum(),
                       np.var(s[known]), interval(repeats))
         )
     return numbers

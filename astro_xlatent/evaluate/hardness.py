@@ -45,7 +45,7 @@ class BandFluxes:
 
 def band_fluxes(bins):
     """
-    Fluxes of catalogue bands.
+    Fluxes of catalog bands.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def fluxes_of_spectra(bins, edges=CSC_EDGES):
 
 def hardness_ratios(flux):
     """
-    (b - a) / (b + a) of neighbouring bands, and of the outermost two.
+    (b - a) / (b + a) of neighboring bands, and of the outermost two.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Mutual information by nearest neighbours, with its null and its bias.
+Mutual information by nearest neighbors, with its null and its bias.
 
 The estimator is the first of Kraskov, Stögbauer & Grassberger (2004) [1]_;
 what latents add to hardness ratios is the conditional mutual information of
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _VARIABILITY = re.compile(r"(var|kp|ks)_(intra_|inter_)?(prob|index|sigma)(_\w+)?")
-N_NEIGHBOURS = 5
+N_NEIGHBORS = 5
 MIN_ROWS = 100
 #: Rows used for a quick look; the estimator's cost grows faster than their number.
 QUICK_ROWS = 1200
@@ -87,14 +87,14 @@ def _distance(points, k):
 
 def _check(*arrays):
     lengths = {len(a) for a in arrays}
-    if len(lengths) != 1 or lengths.pop() <= N_NEIGHBOURS + 1:
+    if len(lengths) != 1 or lengths.pop() <= N_NEIGHBORS + 1:
         msg = (
-            f"arrays must be equally long and longer than {N_NEIGHBOURS + 1}, got {[len(a) for a in arrays]}"
+            f"arrays must be equally long and longer than {N_NEIGHBORS + 1}, got {[len(a) for a in arrays]}"
         )
         raise ParameterError(msg)
 
 
-def mutual_information(x, y, k=N_NEIGHBOURS):
+def mutual_information(x, y, k=N_NEIGHBORS):
     """
     Mutual information of two sets of continuous variables.
 
@@ -104,7 +104,7 @@ def mutual_information(x, y, k=N_NEIGHBOURS):
     y : ndarray, shape (n, q)
         Without ties, of comparable scale.
     k : int, optional
-        Neighbours: more give less noise and more bias.
+        Neighbors: more give less noise and more bias.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def mutual_information(x, y, k=N_NEIGHBOURS):
     return float(digamma(k) + digamma(len(x)) - np.mean(counts[0] + counts[1]))
 
 
-def conditional_information(x, y, given, k=N_NEIGHBOURS):
+def conditional_information(x, y, given, k=N_NEIGHBORS):
     """
     Mutual information of ``x`` and ``y`` that ``given`` does not have.
 
@@ -160,7 +160,7 @@ class Information:
         In nats.
     interval : tuple of float
         90 %, from subsamples of half the rows (an estimator of nearest
-        neighbours does not survive the repeated rows of a bootstrap).
+        neighbors does not survive the repeated rows of a bootstrap).
     null : float
         95 % quantile of permutations.
     p_value : float

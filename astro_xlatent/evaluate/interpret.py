@@ -89,11 +89,11 @@ def sparse_formula(x, y, names, max_terms=MAX_TERMS, degree=_DEGREE):
         c for d in range(1, degree + 1) for c in combinations_with_replacement(range(x.shape[1]), d)
     ]
     design = _products(x, candidates)
-    centred = design - design.mean(axis=0)
-    norm = np.linalg.norm(centred, axis=0)
+    centered = design - design.mean(axis=0)
+    norm = np.linalg.norm(centered, axis=0)
     chosen, coefficients, rest = [], np.array([y.mean()]), y - y.mean()
     for _ in range(min(max_terms, len(candidates))):
-        gain = np.abs(centred.T @ rest) / np.where(norm > 1e-9, norm, np.inf)
+        gain = np.abs(centered.T @ rest) / np.where(norm > 1e-9, norm, np.inf)
         gain[chosen] = 0
         if gain.max() <= 1e-9 * max(np.linalg.norm(y), 1e-30):
             break

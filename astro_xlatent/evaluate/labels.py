@@ -2,7 +2,7 @@
 """
 Real sources with a class from the literature.
 
-The catalogue's rows are kept and get ``xl_label``; what is dropped is counted
+The catalog's rows are kept and get ``xl_label``; what is dropped is counted
 and said.
 """
 
@@ -16,7 +16,7 @@ from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.numbers import plain_floats
 
-__all__ = ["SOURCE_CLASSES", "Labelled", "clean_detections"]
+__all__ = ["SOURCE_CLASSES", "Labeled", "clean_detections"]
 
 #: Name in the samples -> class.
 SOURCE_CLASSES = {name: name for name in CLASSES} | {"NS_BIN": "LMXB"}
@@ -39,14 +39,14 @@ _M31 = (10.6847, 41.2688, 1.5)
 
 
 @dataclass
-class Labelled:
+class Labeled:
     """
     Rows with a class.
 
     Attributes
     ----------
     table : Table
-        The catalogue's columns and ``xl_label`` (class name).
+        The catalog's columns and ``xl_label`` (class name).
     dropped : dict of int
         Number of rows dropped, by reason.
     """
@@ -84,11 +84,11 @@ class Labelled:
 
         Returns
         -------
-        labelled : Labelled
+        labeled : Labeled
         """
         gone = int(len(self.table) - np.count_nonzero(mask))
         dropped = self.dropped | ({reason: self.dropped.get(reason, 0) + gone} if gone else {})
-        return Labelled(self.table[np.asarray(mask, bool)], dropped)
+        return Labeled(self.table[np.asarray(mask, bool)], dropped)
 
 
 def clean_detections(table, column):
@@ -98,14 +98,14 @@ def clean_detections(table, column):
     Parameters
     ----------
     table : `~astropy.table.Table`
-        One row for every detection and catalogue entry near it, with
+        One row for every detection and catalog entry near it, with
         ``obsid``, ``obi``, ``region_id``, ``ra`` and ``dec``.
     column : str
         Column with labels.
 
     Returns
     -------
-    labelled : Labelled
+    labeled : Labeled
         The reasons in ``dropped``: detection repeated, labels contradict,
         nova near M31, no label.
 
@@ -123,7 +123,7 @@ def clean_detections(table, column):
     joined = [labels[key] for key in _keys(table)]
     table = table.copy(copy_data=False)
     table["xl_label"] = np.array([_joint_label(names) for names in joined], dtype="<U32")
-    out = Labelled(table)
+    out = Labeled(table)
     position = np.radians([out.column("ra"), out.column("dec")])
     separation = np.degrees(angular_separation(*position, *np.radians(_M31[:2])))
     nova = np.array([names == frozenset({"CV_or_nova"}) for names in joined], bool)

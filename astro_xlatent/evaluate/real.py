@@ -76,9 +76,9 @@ def _feature_sets(rows):
             both = f"latents + hardness{suffix}"
             sets[both] = rows.joined("latents", "hardness", *extra)
             pairs += [(f"latents{suffix}", baseline), (both, baseline)]
-    if "catalogue fits" in rows.features:
-        sets["catalogue's own fits"] = rows.features["catalogue fits"]
-        pairs.append(("latents", "catalogue's own fits"))
+    if "catalog fits" in rows.features:
+        sets["catalog's own fits"] = rows.features["catalog fits"]
+        pairs.append(("latents", "catalog's own fits"))
     return sets, pairs
 
 
@@ -191,7 +191,7 @@ def _stated(prediction, label):
 def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=None, spectra=None,
                    information=(), quick=False, seed=1, log=None):
     """
-    Score the model, probes on its latents, and baselines on labelled rows.
+    Score the model, probes on its latents, and baselines on labeled rows.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=
         "model": _model_name(rows.table),
         "command": _command(path, column, minimum, spectra, information, quick, seed),
     }
-    title = "Labelled detections" if is_detections(table, column) else "Labelled rows"
+    title = "Labeled detections" if is_detections(table, column) else "Labeled rows"
     results = Results(title, facts, notes=notes + left_out)
     results.arrays["classes"] = classes
     results.arrays["map"] = {
@@ -362,7 +362,7 @@ def evaluate_file(path, column, *, model=None, spectra=None, information=(), qui
     ----------
     path : path-like
         Any format of `~astro_xlatent.table.files.read_table`. Labels of a
-        catalogue by ``astro-xlatent simulate`` come from the truth beside it.
+        catalog by ``astro-xlatent simulate`` come from the truth beside it.
     column, model, spectra, information, quick, minimum, seed, log
         As for `evaluate_table`.
 
@@ -377,6 +377,6 @@ def evaluate_file(path, column, *, model=None, spectra=None, information=(), qui
                              information=information, quick=quick, seed=seed, log=log)
     results.notes[:0] = notes
     if notes:
-        results.title = "Simulated catalogue"
+        results.title = "Simulated catalog"
         results.facts["table"] += ", simulated"
     return results

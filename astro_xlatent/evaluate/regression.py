@@ -7,7 +7,7 @@ import numpy as np
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.fits import catalogue_fits
+from astro_xlatent.evaluate.fits import catalog_fits
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.pca import PCA_NAME, with_pca
 from astro_xlatent.evaluate.results import Number
@@ -33,9 +33,9 @@ QUANTITIES = (
     ("true log kT", ("true_kt",), True),
     ("true log flux 0.5-2 keV", ("true_flux_05_2",), True),
     ("true log flux 2-7 keV", ("true_flux_2_7",), True),
-    ("log N_H of the catalogue's fit", ("powlaw_nh", "powlaw_nh_mean"), True),
-    ("photon index of the catalogue's fit", ("powlaw_gamma", "powlaw_gamma_mean"), False),
-    ("log kT of the catalogue's fit", ("bb_kt", "brems_kt", "apec_kt"), True),
+    ("log N_H of the catalog's fit", ("powlaw_nh", "powlaw_nh_mean"), True),
+    ("photon index of the catalog's fit", ("powlaw_gamma", "powlaw_gamma_mean"), False),
+    ("log kT of the catalog's fit", ("bb_kt", "brems_kt", "apec_kt"), True),
     ("log flux 0.5-7 keV", ("flux_aper_b", "flux_aper90_ave_b", "flux_aper90_mean_b"), True),
 )
 #: Where the model's own answer is found; fluxes come from decoded latents, the rest from heads.
@@ -80,7 +80,7 @@ def quantities_of(table, hardness=None, kind=""):
             found[name] = np.where(np.isfinite(values), values, np.nan)
             if present[0].startswith("powlaw_nh"):
                 # In this package's convention, as the model's own answer is.
-                found[name] = catalogue_fits(table)[0]
+                found[name] = catalog_fits(table)[0]
     if hardness is not None:
         for k in range(hardness.shape[1]):
             found[f"{kind}hardness ratio HR{k + 1}"] = hardness[:, k]

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Labelled rows made ready for evaluation: labels, sky fields, features.
+Labeled rows made ready for evaluation: labels, sky fields, features.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from astro_xlatent.evaluate.baselines import baseline_features, without_constant
 from astro_xlatent.evaluate.hardness import band_fluxes
 from astro_xlatent.evaluate.labels import clean_detections
 
-__all__ = ["ALIASES", "LabelledRows", "is_detections", "prepare_rows", "read_labels"]
+__all__ = ["ALIASES", "LabeledRows", "is_detections", "prepare_rows", "read_labels"]
 
-#: Spellings of the labelled samples.
+#: Spellings of the labeled samples.
 ALIASES = {"NS_BIN": "LMXB", "PULSAR": "NS", "LMXB_NS": "LMXB", "LMXB_BH": "LMXB"}
 #: With fewer sky fields, folds and bootstrap are over sources.
 MIN_FIELDS = 10
@@ -26,7 +26,7 @@ _HEAD_COLUMNS = ("xl_photon_index", "xl_kt")
 
 
 @dataclass
-class LabelledRows:
+class LabeledRows:
     """
     Enriched rows with classes, sky fields and features.
 
@@ -63,7 +63,7 @@ class LabelledRows:
         return np.concatenate([self.features[name] for name in names], axis=1)
 
     def __getitem__(self, rows):
-        return LabelledRows(self.table[rows], self.label[rows], self.field[rows], self.source[rows],
+        return LabeledRows(self.table[rows], self.label[rows], self.field[rows], self.source[rows],
                             {k: v[rows] for k, v in self.features.items()}, self.hardness, self.grouping)
 
     def subsets(self):
@@ -166,11 +166,11 @@ def _unique_detections(table, column):
     """A table of detections without repetitions and contradictions; other tables as they are."""
     if not is_detections(table, column):
         return table, []
-    labelled = clean_detections(table, column)
-    kept = labelled.table
-    kept[column] = labelled.label
+    labeled = clean_detections(table, column)
+    kept = labeled.table
+    kept[column] = labeled.label
     kept.remove_column("xl_label")
-    notes = [f"{reason}: {n} rows left out" for reason, n in labelled.dropped.items()]
+    notes = [f"{reason}: {n} rows left out" for reason, n in labeled.dropped.items()]
     return kept, notes
 
 
@@ -194,7 +194,7 @@ def prepare_rows(table, column, *, model=None, minimum=(), spectra=None, log=Non
 
     Returns
     -------
-    rows : LabelledRows
+    rows : LabeledRows
     notes : list of str
         What was left out, by name.
     """
@@ -220,7 +220,7 @@ def prepare_rows(table, column, *, model=None, minimum=(), spectra=None, log=Non
     features, kind = _features(table, None if bins is None else bins[usable], notes)
     features["latents"] = latent[usable]
     field, grouping = _fields(table, notes)
-    return LabelledRows(table, label, field, _sources(table), features, kind, grouping), notes
+    return LabeledRows(table, label, field, _sources(table), features, kind, grouping), notes
 
 
 def _kept(table, label, keep, notes):

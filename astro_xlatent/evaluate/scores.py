@@ -73,7 +73,7 @@ def confusion_by_group(truth, predicted, n_classes, group):
 
 def balanced_accuracy(confusion):
     """
-    Mean over occurring classes of the fraction recognised.
+    Mean over occurring classes of the fraction recognized.
 
     Parameters
     ----------

@@ -97,7 +97,7 @@ def _simulate_batch(mode, instruments, rng, model):
     rows |= {
         name: getattr(posterior, name) for name in ("latent", "latent_cov", "class_prob", "nh_density", "gof")
     }
-    # Band rows have no background of their own: the catalogue subtracted it.
+    # Band rows have no background of their own: the catalog subtracted it.
     rows["background_known"] = bins.background_known | (mode == "bands")
     rows["gof"] = np.where(bins.background_known, rows["gof"], np.nan)
     rows |= {f"flux_{band}_limits": limits for band, limits in posterior.flux.items()}
@@ -149,7 +149,7 @@ def classification_numbers(mode, rows, predictions, rng, n_boot=300):
     -------
     numbers : list of Number
         "best baseline" is the best of hardness ratios, chosen on the tested
-        rows, in its favour.
+        rows, in its favor.
     """
     section = f"simulated {mode}: 8 classes"
     eight = (rows["class_index"] >= 0) & (rows["class_index"] < N_EIGHT)

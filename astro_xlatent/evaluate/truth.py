@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-The truth beside a simulated catalogue.
+The truth beside a simulated catalog.
 """
 
 from pathlib import Path
@@ -24,12 +24,12 @@ TRUE_COLUMNS = {
 
 def join_truth(table, path, column):
     """
-    Labels and true quantities of a catalogue that ``astro-xlatent simulate`` wrote.
+    Labels and true quantities of a catalog that ``astro-xlatent simulate`` wrote.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-        The catalogue.
+        The catalog.
     path : path-like
         Where it came from: ``truth.fits`` is looked for in the same folder.
     column : str

@@ -216,7 +216,7 @@ def _in_component(component, x, y):
 
 
 def _grid(box, n=_GRID):
-    """Centres of the cells of a grid over a box, and the area of a cell."""
+    """Centers of the cells of a grid over a box, and the area of a cell."""
     width, height = box[1] - box[0], box[3] - box[2]
     if width <= 0 or height <= 0:
         return np.zeros(0), np.zeros(0), 0.0

@@ -37,7 +37,7 @@ def column_limits(header: Header, name: str) -> tuple[float, float] | None:
     """
     Lowest and highest edge of a column's pixels (TLMINn, TLMAXn), or None.
 
-    Whole numbers, as of integer columns, are pixel centres, so that the edges
+    Whole numbers, as of integer columns, are pixel centers, so that the edges
     lie half a pixel further out.
     """
     i = column_number(header, name)

@@ -31,7 +31,7 @@ class Plane:
     ----------
     events : EventFile
     source : RegionSet
-        Whose place a made plane is centred on.
+        Whose place a made plane is centered on.
     """
 
     def __init__(self, events, source):
@@ -66,7 +66,7 @@ class Plane:
 
 
 def _tangent_plane(events, source):
-    """World coordinates centred on the source region, in steps of half an arcsecond."""
+    """World coordinates centered on the source region, in steps of half an arcsecond."""
     from astropy.wcs import WCS
 
     shape = source.shapes[0]

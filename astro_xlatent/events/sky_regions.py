@@ -49,7 +49,7 @@ def inside_region(region: RegionSet, xyz: np.ndarray) -> np.ndarray:
     Notes
     -----
     Circles and annuli are separations on the sphere, ellipses and boxes are
-    laid out around their centre by separation and position angle, and the
+    laid out around their center by separation and position angle, and the
     sides of polygons are great circles.
     """
     found = {}
@@ -67,7 +67,7 @@ def inside_region(region: RegionSet, xyz: np.ndarray) -> np.ndarray:
 
 def enclosing_cone(shape: SkyRegion) -> tuple[SkyCoord, u.Quantity]:
     """
-    Centre and radius of a circle around a sky shape.
+    Center and radius of a circle around a sky shape.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def enclosing_cone(shape: SkyRegion) -> tuple[SkyCoord, u.Quantity]:
 
 def to_frame(shape: SkyRegion, frame: BaseCoordinateFrame) -> SkyRegion:
     """
-    The same shape on the sky, its centre and angle told in another frame.
+    The same shape on the sky, its center and angle told in another frame.
 
     Parameters
     ----------

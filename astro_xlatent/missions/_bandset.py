@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-From several ways to read a catalogue's bands to one `BandMeasurement`.
+From several ways to read a catalog's bands to one `BandMeasurement`.
 
 Each way (raw aperture counts, photon fluxes, ...) gives a `BandSet` of all
 rows; every row then takes the way with most usable bands, the earlier one in
@@ -43,7 +43,7 @@ MAX_FLUX = 500.0
 #: Most counts, and range of area x exposure in cm2 s, that any telescope can have in a
 #: row; beyond them single precision downstream would overflow.
 MAX_COUNTS, AREA_RANGE = 1e10, (1e-3, 1e14)
-#: (F / sigma)**2 per count, sigma being half the 68 % interval: the catalogue's intervals are
+#: (F / sigma)**2 per count, sigma being half the 68 % interval: the catalog's intervals are
 #: 1.12 times as wide as the Poisson noise of aperture and background (median of the bands of
 #: CSC 2 detections with a known aperture; their net values are corrected for the aperture).
 COUNT_VARIANCE = 1.12**-2
@@ -196,7 +196,7 @@ def assemble(bands, resolution, sets, flags, notes=None):
     sets : list of BandSet
         In order of preference; at least one.
     flags : ndarray of int64, shape (rows,)
-        Bits of the catalogue, to which those of the bands are added.
+        Bits of the catalog, to which those of the bands are added.
     notes : sequence of str, optional
         Further text a row.
 

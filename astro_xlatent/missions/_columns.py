@@ -1,8 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Reading of catalogue columns: any case, any storage, with units.
+Reading of catalog columns: any case, any storage, with units.
 
-Catalogues reach us as FITS, VOTable, CSV or TSV, in lower or upper case, with
+Catalogs reach us as FITS, VOTable, CSV or TSV, in lower or upper case, with
 masks, NaN, blanks or strings for missing values. Everything leaves here as
 plain float64 (NaN: missing), bool or str arrays.
 """
@@ -86,7 +86,7 @@ class Columns:
 
     def canonical(self, name):
         """
-        The catalogue's own spelling of a column name, in lower case; missions know their services'.
+        The catalog's own spelling of a column name, in lower case; missions know their services'.
 
         The underscore that some services put before names, and the numbers of a
         VOTable whose columns are read by their IDs (``name_46``), are gone by then.
@@ -201,7 +201,7 @@ def _angles(texts, values, hours):
 
 
 def _bare(unit):
-    """A unit without photons and counts, which catalogues write or leave out at will."""
+    """A unit without photons and counts, which catalogs write or leave out at will."""
     unit = u.Unit(unit).decompose()
     kept = [(base, power) for base, power in zip(unit.bases, unit.powers) if base not in (u.ph, u.ct)]
     return u.CompositeUnit(unit.scale, [b for b, _ in kept], [p for _, p in kept])
@@ -224,6 +224,6 @@ def _parse_unit(unit):
     text = unit.to_string().lower()
     for pattern, short in _SPELLINGS:
         text = re.sub(pattern, short, text)
-    # Several slashes, as in photons/s/cm2, are the habit of catalogues.
+    # Several slashes, as in photons/s/cm2, are the habit of catalogs.
     with quiet(u.UnitsWarning):
         return u.Unit(text)

@@ -31,7 +31,7 @@ PSF_FRACTION, PSF_FRACTION_SCATTER = 0.94, 0.03
 TYPICAL_RATIO, RATIO_SCATTER = 0.042, 0.03
 #: The fraction at bands over that of a row (the point-spread function widens with energy): the same.
 FRACTION_OF_BAND = {"u": 1.0, "s": 0.985, "m": 0.985, "h": 0.97, "b": 0.98}
-#: Energies in keV at which the catalogue takes the area of its bands for photon fluxes (ebands.html).
+#: Energies in keV at which the catalog takes the area of its bands for photon fluxes (ebands.html).
 EFFECTIVE_ENERGY = {"u": 0.4, "s": 0.92, "m": 1.56, "h": 3.8, "b": 2.3}
 #: Chip and year of the default area where no column tells them: the most frequent chip, and
 #: the middle of the release.
@@ -67,7 +67,7 @@ def _by_curve(cols, bands, function):
 
 def mean_over_effective(cols, bands):
     """
-    Mean area of the bands over the area at the catalogue's energies.
+    Mean area of the bands over the area at the catalog's energies.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def mean_over_effective(cols, bands):
 
 
 def effective_area(cols, bands):
-    """Area in cm2 at the catalogue's energy of each band; arguments and flags as `mean_over_effective`."""
+    """Area in cm2 at the catalog's energy of each band; arguments and flags as `mean_over_effective`."""
     energy = np.array([EFFECTIVE_ENERGY[b] for b, _, _ in bands])
     return _by_curve(cols, bands, lambda name, year, theta: load_curve(name).area(
         energy, year[:, None], theta[:, None]))

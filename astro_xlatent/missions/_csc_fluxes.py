@@ -24,7 +24,7 @@ __all__ = ["energy_sets", "hardness_sets", "photon_sets", "reference_energy"]
 
 _PLAIN = ("{q}_aper_{b}", "{q}_aper_lolim_{b}", "{q}_aper_hilim_{b}")
 #: Column families of fluxes in order of preference: value, lower and upper 68 % limit.
-#: "mean" (of the labelled samples) before averages over observations: those weigh the
+#: "mean" (of the labeled samples) before averages over observations: those weigh the
 #: observations of a variable source differently in every band, which bends its colors.
 _FAMILIES = (
     _PLAIN,

@@ -30,7 +30,7 @@ _VIZIER_OTHERS = {"fs": "sat_src_flag", "fst": "streak_src_flag", "fp": "pileup_
 
 class CscColumns(Columns):
     """
-    Columns of a table of the Chandra Source Catalog by the catalogue's own names.
+    Columns of a table of the Chandra Source Catalog by the catalog's own names.
 
     Parameters
     ----------

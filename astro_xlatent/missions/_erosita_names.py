@@ -1,8 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Names of eROSITA's catalogue columns, brought to one spelling.
+Names of eROSITA's catalog columns, brought to one spelling.
 
-The catalogues themselves write ``ML_CTS_P1``; VizieR writes ``MLctsP1`` with
+The catalogs themselves write ``ML_CTS_P1``; VizieR writes ``MLctsP1`` with
 ``e_`` or ``s_`` in front of errors, HEASARC ``p1_counts`` or ``b1_count_rate``.
 Of VizieR's and HEASARC's names only some have been seen in tables (``MLcts1``,
 ``MLFlux1``, ``s_MLRate1``, ``DetLike0``, ``posErr``; ``b1_flux``, ``b1_flux_error``,
@@ -39,7 +39,7 @@ _BARE |= {"optical_flag": "flag_opt", "source_extent": "ext", "sky_tile": "skyti
 
 def canonical_name(name):
     """
-    The catalogue's own spelling of a column name, in lower case.
+    The catalog's own spelling of a column name, in lower case.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def canonical_name(name):
     found = _HEASARC.fullmatch(lower)
     if found:
         kind, number, aperture, quantity, error = found.groups()
-        # HEASARC's b1 is the catalogue's 1 (eFEDS alone writes b1 behind the quantity).
+        # HEASARC's b1 is the catalog's 1 (eFEDS alone writes b1 behind the quantity).
         band = number if kind == "b" else f"p{number}"
         if quantity == "detect_likelihood":
             return f"det_like_{band}"
@@ -78,7 +78,7 @@ def canonical_name(name):
 
 class ErositaColumns(Columns):
     """
-    Columns of an eROSITA table by the catalogue's own names.
+    Columns of an eROSITA table by the catalog's own names.
 
     Parameters
     ----------

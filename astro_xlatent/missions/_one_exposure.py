@@ -17,7 +17,7 @@ from astro_xlatent.missions._bandset import COUNT_VARIANCE
 __all__ = ["complete", "counts_of_significance", "exposure_of_ratios", "first_finite", "shape_of_ratios"]
 
 #: Second eigenvalue below which hardness ratios fix no shape: above the square of what is left of
-#: a ratio of one where catalogues round it (0.9994 in the CSC).
+#: a ratio of one where catalogs round it (0.9994 in the CSC).
 _DEGENERATE = 1e-5
 
 

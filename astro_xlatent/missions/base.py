@@ -1,8 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-What a mission has to offer, and how its tables are recognised.
+What a mission has to offer, and how its tables are recognized.
 
-A mission turns catalogue rows into `~astro_xlatent.spectra.bins.EnergyBins`
+A mission turns catalog rows into `~astro_xlatent.spectra.bins.EnergyBins`
 and finds the spectra that belong to them. Other packages add missions through
 the entry-point group ``astro_xlatent.missions`` (name to `Mission` subclass).
 """
@@ -32,7 +32,7 @@ _BUILT_IN = {
     "erosita": "astro_xlatent.missions.erosita:EROSITA",
     "xmm": "astro_xlatent.missions.xmm:XMM",
 }
-# What band columns of an X-ray catalogue are called, more or less.
+# What band columns of an X-ray catalog are called, more or less.
 _BAND_LIKE = re.compile(r".*(flux|rate|cts|cnts|counts).*").fullmatch
 
 
@@ -50,7 +50,7 @@ class BandMeasurement:
     bins : `~astro_xlatent.spectra.bins.EnergyBins`
         One row per table row; unusable bands are invalid.
     flags : ndarray of int64, shape (rows,)
-        Bits of `~astro_xlatent.core.flags.FLAGS` from band data and catalogue flags.
+        Bits of `~astro_xlatent.core.flags.FLAGS` from band data and catalog flags.
     reason : list of str
         One a row: why bands are missing or what is peculiar; mostly empty.
     recipe : ndarray of str, shape (rows,)
@@ -69,7 +69,7 @@ class BandMeasurement:
 
 class Mission(ABC):
     """
-    One mission's catalogues, products and default response.
+    One mission's catalogs, products and default response.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class Mission(ABC):
         """Say in one sentence which columns are looked for."""
 
     def catalog_flags(self, table):
-        """Bits of `~astro_xlatent.core.flags.FLAGS` from the catalogue's own flags, int64 (rows,)."""
+        """Bits of `~astro_xlatent.core.flags.FLAGS` from the catalog's own flags, int64 (rows,)."""
         return np.zeros(len(table), np.int64)
 
     def product_names(self, table, kind="spectrum"):
@@ -238,7 +238,7 @@ def get_mission(name):
 
 def identify_mission(table):
     """
-    The mission whose catalogue a table is.
+    The mission whose catalog a table is.
 
     Parameters
     ----------
@@ -252,8 +252,8 @@ def identify_mission(table):
     Raises
     ------
     MissionError
-        If no mission recognises its columns, or several do (a table of
-        matches between catalogues): the message says what was found and what
+        If no mission recognizes its columns, or several do (a table of
+        matches between catalogs): the message says what was found and what
         was expected.
 
     Examples

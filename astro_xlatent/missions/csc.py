@@ -50,7 +50,7 @@ ULTRASOFT = ("u", 0.2, 0.5)
 PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "events": "regevt3", "regions": "reg3"}
 #: What a row may be read from, the most informative first.
 RICHEST_FIRST = ("aperture counts", "photon flux", "energy flux")
-#: Of these, what the bundled model was trained on as the catalogue defines it: goes before the
+#: Of these, what the bundled model was trained on as the catalog defines it: goes before the
 #: others, which get a flag. All of `RICHEST_FIRST` once such a model is bundled.
 TRAINED_RECIPES = RICHEST_FIRST
 _WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "src_cnts_aper_w")
@@ -151,7 +151,7 @@ class CSC(Mission):
         ----------
         table : `~astropy.table.Table`
             Not changed. Columns without a unit are taken to have the
-            catalogue's (photons/s/cm2, erg/s/cm2, s, arcmin, arcsec2).
+            catalog's (photons/s/cm2, erg/s/cm2, s, arcmin, arcsec2).
 
         Returns
         -------

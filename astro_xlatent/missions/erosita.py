@@ -1,19 +1,19 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-eROSITA: eRASS1 main, supplementary and hard catalogues, eFEDS, and later ones
-(eRASS:3) as far as their columns agree; in the spellings of the catalogues, of
+eROSITA: eRASS1 main, supplementary and hard catalogs, eFEDS, and later ones
+(eRASS:3) as far as their columns agree; in the spellings of the catalogs, of
 VizieR and of HEASARC.
 
 The forced-photometry bands P1 to P5 (0.2-0.5, 0.5-1, 1-2, 2-5, 5-8 keV), in
 eFEDS b1 to b4 (0.2-0.5, 0.5-1, 1-2, 2-4.5 keV), do not overlap and are the
 tokens; P6 to P9 overlap them and are never read. The numbered bands mean other
-energies in one-band and in three-band catalogues (``_1`` is 0.2-2.3 keV in Main,
+energies in one-band and in three-band catalogs (``_1`` is 0.2-2.3 keV in Main,
 0.2-0.6 keV in Hard): they are used only where the P bands are absent and other
-columns tell the catalogue.
+columns tell the catalog.
 
 References
 ----------
-Merloni et al. 2024, A&A 682, A34 (catalogues, Table D.1); Brunner et al.
+Merloni et al. 2024, A&A 682, A34 (catalogs, Table D.1); Brunner et al.
 2022, A&A 661, A1 (photometry, encircled-energy fraction of the apertures).
 """
 
@@ -41,19 +41,19 @@ __all__ = ["EROSITA"]
 #: What the products are called in file names.
 PRODUCTS = {"spectrum": "SourceSpec", "background": "BackgrSpec", "arf": "ARF", "rmf": "RMF",
             "lightcurve": "LightCurve"}
-#: Fraction of the point-spread function in the catalogues' apertures.
+#: Fraction of the point-spread function in the catalogs' apertures.
 APERTURE_FRACTION = 0.75
-#: Relative uncertainty of the modelled background maps (our assumption).
+#: Relative uncertainty of the modeled background maps (our assumption).
 BACKGROUND_ERROR = 0.05
 #: Upper 1-sigma limit in counts of zero counts without background: Cash
-#: statistic rises by 2 s, so s = 1/2; catalogues' errors of zero counts follow it.
+#: statistic rises by 2 s, so s = 1/2; catalogs' errors of zero counts follow it.
 ZERO_COUNTS_ERROR = 0.5
 _P_BANDS = (("P1", 0.2, 0.5), ("P2", 0.5, 1.0), ("P3", 1.0, 2.0), ("P4", 2.0, 5.0), ("P5", 5.0, 8.0))
 _EFEDS_BANDS = (("b1", 0.2, 0.5), ("b2", 0.5, 1.0), ("b3", 1.0, 2.0), ("b4", 2.0, 4.5))
 _ONE_BAND = (("1", 0.2, 2.3),)
 _THREE_BANDS = (("1", 0.2, 0.6), ("2", 0.6, 2.3), ("3", 2.3, 5.0))
 _TELL_TALE = re.compile(r"(ape|ml)_(cts|bkg|exp|rate|flux)(_err)?_(p?\d|b[1-4])|det_like_(p?\d|b[1-4])")
-#: Columns that only catalogues detected in three bands, or in one, have.
+#: Columns that only catalogs detected in three bands, or in one, have.
 _ONLY_THREE = ("uid_1b", "uid_main", "det_like_3", "ml_cts_3", "ml_rate_3", "ml_flux_3")
 _ONLY_ONE = ("uid_hard",)
 _SPURIOUS = ("flag_sp_snr", "flag_sp_bps", "flag_sp_scl", "flag_sp_lga", "flag_sp_gc", "flag_sp_gc_cons")
@@ -67,7 +67,7 @@ _DETUID = re.compile(r"[a-z]{2}\d{2}_(?P<tile>\d{6})_\d{3}_ml(?P<source>\d{5})_\
 
 class EROSITA(Mission):
     """
-    eROSITA all-sky survey catalogues.
+    eROSITA all-sky survey catalogs.
 
     Notes
     -----
@@ -76,10 +76,10 @@ class EROSITA(Mission):
     Where these are missing or have overflowed: (``ML_CTS`` / ``ML_CTS_ERR``)**2
     equivalent counts without background, and the on-axis area x ``ML_EXP`` in
     proportion; ``ML_RATE`` x ``ML_EXP`` where counts are left out; last ``ML_FLUX`` by the
-    catalogues' conversion factors, without errors by ``DET_LIKE`` as counts. Both exposures
+    catalogs' conversion factors, without errors by ``DET_LIKE`` as counts. Both exposures
     are vignetted, so the area is that on axis.
     ``ML_BKG`` is counts per square arcminute and is not used; nor are the
-    ``_UPERR`` columns, which in the three-pass catalogue hold rate errors.
+    ``_UPERR`` columns, which in the three-pass catalog hold rate errors.
 
     Examples
     --------
@@ -107,7 +107,7 @@ class EROSITA(Mission):
         """Columns looked for, in words."""
         return ("APE_CTS_P1, APE_BKG_P1, APE_EXP_P1 (or ML_CTS_P1, ML_CTS_ERR_P1, ML_EXP_P1, or ML_RATE_P1 "
                 "with ML_RATE_ERR_P1 and ML_EXP_P1) and the same for P2 to P5, in eFEDS b1 to b4; numbered "
-                "bands only with UID_Hard, or UID_1B or UID_Main, which tell the catalogue")
+                "bands only with UID_Hard, or UID_1B or UID_Main, which tell the catalog")
 
     def catalog_flags(self, table):
         """Bits for extent (EXT > 0) and confusion (the FLAG_SP columns of crowded regions)."""
@@ -118,7 +118,7 @@ class EROSITA(Mission):
         return flags
 
     def _bands_of(self, cols):
-        """Bands that the table has; the numbered ones only if the catalogue is certain."""
+        """Bands that the table has; the numbered ones only if the catalog is certain."""
         def present(bands):
             return any(f"{kind}_{b[0].lower()}" in cols for b in bands
                        for kind in ("ape_cts", "ml_cts", "ml_rate", "ml_flux"))
@@ -132,7 +132,7 @@ class EROSITA(Mission):
             raise MissingBandsError(msg)
         three, one = (any(name in cols for name in names) for names in (_ONLY_THREE, _ONLY_ONE))
         if three == one:
-            msg = ("ML_CTS_1 is 0.2-2.3 keV in the main catalogue and 0.2-0.6 keV in the hard one, and the "
+            msg = ("ML_CTS_1 is 0.2-2.3 keV in the main catalog and 0.2-0.6 keV in the hard one, and the "
                    "table's columns do not tell which it is: keep UID_Hard (main) or UID_1B (hard), or the "
                    "P1 to P5 columns")
             raise TableError(msg)
@@ -155,7 +155,7 @@ class EROSITA(Mission):
         ------
         MissingBandsError, TableError
             If no band column is there, one has a wrong unit, or only numbered
-            bands are there and the catalogue cannot be told.
+            bands are there and the catalog cannot be told.
         """
         cols = ErositaColumns(table)
         bands = self._bands_of(cols)
@@ -173,7 +173,7 @@ class EROSITA(Mission):
         get = partial(_per_band, cols, bands)
         counts, background, exposure = get("ape_cts"), get("ape_bkg"), get("ape_exp", "s")
         fitted = get("ml_cts")
-        # Catalogues store the counts in 16 bits; bright sources wrap to negative
+        # Catalogs store the counts in 16 bits; bright sources wrap to negative
         # values or, further on, to small ones that the fitted counts betray.
         wrapped = (counts < 0) | (APERTURE_FRACTION * np.nan_to_num(fitted) > 32767)
         background = np.where(background < 0, 0.0, background)
@@ -199,7 +199,7 @@ class EROSITA(Mission):
         return BandSet("PSF-fitted counts", counts, effective, cause)
 
     def _fluxes(self, cols, bands, area):
-        """Fluxes: counts of the same relative error, by the catalogue's conversion factors."""
+        """Fluxes: counts of the same relative error, by the catalog's conversion factors."""
         get = partial(_per_band, cols, bands)
         flux, error = get("ml_flux", ENERGY_FLUX), get("ml_flux_err", ENERGY_FLUX)
         with np.errstate(all="ignore"):
@@ -315,7 +315,7 @@ class EROSITA(Mission):
 
 
 def _conversion_factor(bands):
-    """Counts cm2 / erg of an absorbed power law of index 2 and 3e20 / cm2, as in the catalogues."""
+    """Counts cm2 / erg of an absorbed power law of index 2 and 3e20 / cm2, as in the catalogs."""
     photons = powerlaw(2.0) * transmission(3e20)
     bounds = [b[1:] for b in bands]
     flux = [np.sum((photons * ENERGY_MID)[(ENERGY_MID > lo) & (ENERGY_MID < hi)]) for lo, hi in bounds]

@@ -17,7 +17,7 @@ def profile_cdf(energy, channel_edges, shift, sigma, wing, tail, slope, debris, 
     """
     Cumulative distribution of measured energies of monochromatic photons.
 
-    A Gaussian core, a Gaussian `WING` times as wide with the same centre, and
+    A Gaussian core, a Gaussian `WING` times as wide with the same center, and
     four faint parts: a tail of partly collected charge piled up below the
     peak, debris near zero energy, the silicon escape peak and the silicon
     fluorescence line.

@@ -13,7 +13,7 @@ from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, ENERGY_WIDTH
 __all__ = ["band_area", "band_matrix", "curve_name", "default_response"]
 
 #: Curve of each mission's instruments; the first is the default. Keys are
-#: what catalogues and headers write, without punctuation, in lower case.
+#: what catalogs and headers write, without punctuation, in lower case.
 _INSTRUMENTS = {
     "csc": {"acis": "acis-s", "aciss": "acis-s", "acisi": "acis-i", "acissfront": "acis-s-front"},
     "erosita": {"tm0": "erosita-tm0", "merged": "erosita-tm0", "survey": "erosita-survey"},
@@ -35,7 +35,7 @@ def curve_name(mission, instrument=None):
     mission : str
         ``"csc"``, ``"erosita"`` or ``"xmm"``.
     instrument : str, optional
-        In any spelling of catalogues and headers, such as ``"ACIS-I"`` or
+        In any spelling of catalogs and headers, such as ``"ACIS-I"`` or
         ``"EMOS1"``. Default the mission's first: ACIS-S, TM0, EPIC-pn. Modules
         of eROSITA may be joined: ``"TM12346"`` is TM8.
 

@@ -1,12 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-XMM-Newton EPIC: spectra, and the bands of the 4XMM catalogues.
+XMM-Newton EPIC: spectra, and the bands of the 4XMM catalogs.
 
 Bands 1 to 5 (0.2-0.5, 0.5-1, 1-2, 2-4.5, 4.5-12 keV) of detections
 (``EP_1_FLUX``, ``PN_1_RATE``, ...) and of unique sources (``SC_EP_1_FLUX``), in
 any case and with the leading underscore of some services; VizieR's ``Flux1``,
 ``e_Flux1``, ``HR1`` beside a column such as ``4XMM``, HEASARC's ``_error`` for ``_ERR``. Fluxes of the
-catalogue are count rates over the energy conversion factor of an absorbed power
+catalog are count rates over the energy conversion factor of an absorbed power
 law, rates are corrected for vignetting and for the whole point-spread function.
 
 References
@@ -33,7 +33,7 @@ from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG
 
 __all__ = ["CAMERAS", "ECF", "XMM", "reference_spectrum"]
 
-#: Cameras as the catalogue's columns begin.
+#: Cameras as the catalog's columns begin.
 CAMERAS = ("pn", "m1", "m2")
 #: Counts cm2 per 1e11 erg in bands 1 to 5, by optical filter and camera (Watson et al. 2009, Table 1).
 ECF = {
@@ -44,7 +44,7 @@ ECF = {
     "thick": {"pn": (4.699, 6.138, 4.999, 1.827, 0.548), "m1": (0.985, 1.426, 1.775, 0.708, 0.141),
               "m2": (0.983, 1.428, 1.781, 0.712, 0.149)},
 }
-#: Photon index and column in 1/cm2 of the catalogue's conversion factors (same table).
+#: Photon index and column in 1/cm2 of the catalog's conversion factors (same table).
 REFERENCE_INDEX, REFERENCE_NH = 1.7, 3e20
 #: Source spectra of the pipeline: P, observation, camera, exposure, source number in hexadecimal.
 _SPEC_NAME = re.compile(
@@ -53,7 +53,7 @@ _SPEC_NAME = re.compile(
 _TELL_TALE = re.compile(
     r"(sc_)?(ep|pn|m1|m2)_[1-9]_(rate|flux|rate_err|flux_err|det_ml)|(sc|ep|pn|m1|m2)_hr[1-4]")
 _VIZIER = re.compile(r"(e_)?(?:F(?:lux)?([1-589])|HR([1-4]))")
-#: Columns beside which VizieR's short names are those of an XMM-Newton catalogue.
+#: Columns beside which VizieR's short names are those of an XMM-Newton catalog.
 _OF_XMM = {"3xmm", "4xmm", "5xmm", "sc_det_ml"}
 #: Detection likelihood per count: 0.4 to 1.5 in detections of 8 to 140; an order of magnitude for
 #: rows that say nothing else.
@@ -61,14 +61,14 @@ LIKELIHOOD_PER_COUNT = 1.0
 
 
 class XmmColumns(Columns):
-    """Columns of a 4XMM table by the catalogue's own names."""
+    """Columns of a 4XMM table by the catalog's own names."""
 
     def __init__(self, table):
         self._of_xmm = bool(_OF_XMM & {name.lower().lstrip("_") for name in table.colnames})
         super().__init__(table)
 
     def canonical(self, name):
-        """VizieR's and HEASARC's spellings as the catalogue's."""
+        """VizieR's and HEASARC's spellings as the catalog's."""
         found = _VIZIER.fullmatch(name) if self._of_xmm else None
         if found:
             what = f"ep_{found[2]}_flux" if found[2] else f"ep_hr{found[3]}"
@@ -78,7 +78,7 @@ class XmmColumns(Columns):
 
 def reference_spectrum():
     """
-    The spectrum of the catalogue's conversion factors.
+    The spectrum of the catalog's conversion factors.
 
     Returns
     -------
@@ -179,7 +179,7 @@ class XMM(Mission):
         ----------
         table : `~astropy.table.Table`
             Not changed. Columns without a unit are taken to have the
-            catalogue's (counts/s, erg/s/cm2).
+            catalog's (counts/s, erg/s/cm2).
 
         Returns
         -------

@@ -46,4 +46,4 @@ class LatentModel(Protocol):
         """Posterior of every row, none included; with folding matrices the rows are spectra."""
 
     def decode(self, latent: np.ndarray) -> np.ndarray:
-        """Incident spectra, shape (n, n_energy), of latents (n, 8), normalised to sum 1."""
+        """Incident spectra, shape (n, n_energy), of latents (n, 8), normalized to sum 1."""

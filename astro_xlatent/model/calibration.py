@@ -212,9 +212,9 @@ class Calibration:
             Small where no simulated source lies within the errors.
         """
         total = []
-        for weight, centre, spread in zip(*(self._mixture[k] for k in ("weight", "mean", "covariance")),
+        for weight, center, spread in zip(*(self._mixture[k] for k in ("weight", "mean", "covariance")),
                                           strict=True):
-            distance, log_volume = _distance_and_volume(covariance + spread, mean - centre)
+            distance, log_volume = _distance_and_volume(covariance + spread, mean - center)
             total.append(np.log(weight) - 0.5 * distance - log_volume)
         # Relative to the posterior's own volume, so that broad and narrow ones are compared alike.
         return logsumexp(total, axis=0) + half_log_volume(covariance)

@@ -5,8 +5,8 @@ What the posterior cannot see: is there anything in the counts that no latents d
 Every check is a score test (Rao 1948, Proc. Camb. Phil. Soc. 44, 50) of counts
 against the best decoded spectrum, in a direction that the decoder lacks: a line
 somewhere, a shifted energy scale, soft emission in front. What latents and
-normalisation could do instead is taken out of the direction: they are
-linearised, the latents with their standard normal prior. The p-value is that of
+normalization could do instead is taken out of the direction: they are
+linearized, the latents with their standard normal prior. The p-value is that of
 the largest score over a check's whole grid among predicted replicates of the
 counts (posterior predictive as in Meng 1994, Ann. Stat. 22, 1142), so that
 Poisson noise and the number of places looked at are in it. No table is needed:
@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.profile import profile_normalization
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
 from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins, floored_background
 
-__all__ = ["CHECKS", "LEVEL", "check_spectra", "unmodelled"]
+__all__ = ["CHECKS", "LEVEL", "check_spectra", "unmodeled"]
 
 #: What is looked for, in words.
 CHECKS = {"line": "a line near {energy:.2f} keV", "gain": "a shifted energy scale",
@@ -47,18 +47,18 @@ _STEP, _GAIN_STEP = 0.02, 0.02
 # The replicates of a row do not depend on other rows.
 _SEED = 20261126
 
-_CENTRE = 0.5 * (FINE_EDGES[1:] + FINE_EDGES[:-1])  # keV
-_COLUMNS = np.searchsorted(ENERGY_EDGES, _CENTRE) - 1
-_LINES = _CENTRE[(_CENTRE > LINE_RANGE[0]) & (_CENTRE < LINE_RANGE[1])]
+_CENTER = 0.5 * (FINE_EDGES[1:] + FINE_EDGES[:-1])  # keV
+_COLUMNS = np.searchsorted(ENERGY_EDGES, _CENTER) - 1
+_LINES = _CENTER[(_CENTER > LINE_RANGE[0]) & (_CENTER < LINE_RANGE[1])]
 _N_LINES = len(LINE_WIDTHS) * _LINES.size
 
 
 def _directions() -> np.ndarray:
     """Lines, then soft components, as sums of narrow lines at the fine bins' centers, (n_fine, n)."""
-    near = np.abs(_CENTRE[:, None] - _LINES)
+    near = np.abs(_CENTER[:, None] - _LINES)
     lines = [np.diff(FINE_EDGES)[:, None] * np.exp(-0.5 * (near / (width * _LINES)) ** 2) if width
              else (near == 0).astype(float) for width in LINE_WIDTHS]
-    soft = [(np.diff(FINE_EDGES) * _CENTRE**2 / np.expm1(_CENTRE / kt))[:, None] for kt in SOFT_KT]
+    soft = [(np.diff(FINE_EDGES) * _CENTER**2 / np.expm1(_CENTER / kt))[:, None] for kt in SOFT_KT]
     return np.concatenate([*lines, *soft], axis=1)
 
 
@@ -67,7 +67,7 @@ _SHAPES = _directions()
 
 @dataclass
 class _Linear:
-    """The model of one row around its best latents; b valid bins, d latents and a normalisation."""
+    """The model of one row around its best latents; b valid bins, d latents and a normalization."""
 
     residual: np.ndarray  # (b,), counts less the model at the prior's mean
     model: np.ndarray  # (b,)
@@ -97,7 +97,7 @@ def check_spectra(decode: Callable, latent: np.ndarray, bins: EnergyBins,
     checked : dict of ndarray, shape (rows,)
         A p-value for every name of `CHECKS`, and ``energy`` in keV of the most
         significant line. NaN in rows without counts, or without more bins than
-        latents and normalisation.
+        latents and normalization.
     """
     found = {name: np.full(len(bins), np.nan) for name in (*CHECKS, "energy")}
     for row, linear in enumerate(_linearised(decode, latent, bins, matrices)):
@@ -107,7 +107,7 @@ def check_spectra(decode: Callable, latent: np.ndarray, bins: EnergyBins,
     return found
 
 
-def unmodelled(model, posterior, bins: EnergyBins, matrices: np.ndarray) -> np.ndarray:
+def unmodeled(model, posterior, bins: EnergyBins, matrices: np.ndarray) -> np.ndarray:
     """
     Say in words what a row's counts hold that no latents describe.
 
@@ -142,7 +142,7 @@ def _linearised(decode, latent, bins, matrices):
     source = np.matmul(spectrum, matrices.transpose(0, 2, 1)).astype(float) * bins.valid[:, None]
     unit = source.sum(axis=2, keepdims=True).clip(1e-300)
     background = floored_background(bins.background, bins.background_error) + 1e-5
-    norm = profile_normalisation(*(torch.as_tensor(a) for a in (
+    norm = profile_normalization(*(torch.as_tensor(a) for a in (
         bins.counts, source[:, 0] / unit[:, 0], background, bins.valid))).numpy()
     source *= norm[:, None, None] / unit
     for row in range(rows):
@@ -176,7 +176,7 @@ def _check(linear):
     rng = np.random.default_rng(_SEED)
     weight = 1 / (linear.model + linear.error**2)
     precision = np.full(linear.tangent.shape[1], PRIOR_PRECISION)
-    precision[-1] = 1e-6  # of the normalisation, which is free
+    precision[-1] = 1e-6  # of the normalization, which is free
     weighted = linear.tangent * weight[:, None]
     hat = np.linalg.solve(weighted.T @ linear.tangent + np.diag(precision), weighted.T)
     left = np.eye(weight.size) - linear.tangent @ hat  # what a fit leaves of any residuals

@@ -33,7 +33,7 @@ def density_quantiles(density: np.ndarray, limits: tuple[float, float],
     density : ndarray, shape (n, cells)
         Probabilities of the cells.
     limits : tuple of float
-        Centres of the first and the last cell.
+        Centers of the first and the last cell.
     probabilities : sequence of float
         Which quantiles.
 

@@ -2,7 +2,7 @@
 """
 Evidence beside the spectrum: small logistic models of a row's other columns.
 
-The posterior is a product. Every *piece* (what X-ray catalogues know beside
+The posterior is a product. Every *piece* (what X-ray catalogs know beside
 the spectrum, what counterparts know) gives a factor for every class, learned
 with classes weighted towards equal frequency and divided by the frequencies
 that remain. Factors are raised to exponents that were fitted on fields of the
@@ -25,7 +25,7 @@ __all__ = ["BUNDLED_EVIDENCE", "PIECES", "EvidenceModel", "Group", "Inputs", "Pi
 FORMAT = 1
 #: The evidence model in the package.
 BUNDLED_EVIDENCE = Path(__file__).parent / "weights" / "evidence" / "evidence.json"
-#: Groups of columns by piece; the first are the row's own, the second those of other catalogues.
+#: Groups of columns by piece; the first are the row's own, the second those of other catalogs.
 PIECES = {
     "xray": ("flux", "variability", "extent", "latitude", "nh_gal"),
     "counterparts": ("gaia", "2mass", "wise"),
@@ -33,7 +33,7 @@ PIECES = {
 #: Chance that a counterpart is not the source's, where no matcher tells.
 WRONG_MATCH = 0.1
 #: Largest log-odds, against the mean of the classes, that "searched, and none found" may carry.
-#: What the labelled sources say (e^2.6 for a neutron star over an AGN) is how their table was made.
+#: What the labeled sources say (e^2.6 for a neutron star over an AGN) is how their table was made.
 NONE_CAP = 1.0
 #: Probability that no class falls below, before evidence is multiplied.
 _TINY = 1e-6
@@ -72,7 +72,7 @@ class Inputs:
     groups : dict of Group
         By name.
     found : ndarray of bool, (n,)
-        A counterpart was found in some catalogue.
+        A counterpart was found in some catalog.
     wrong : ndarray, (n,)
         Chance that it is not the source's.
     """

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Absorbed energy fluxes, from draws of latents and normalisation.
+Absorbed energy fluxes, from draws of latents and normalization.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import torch
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.profile import profile_normalization
 from astro_xlatent.physics.grid import COARSE_EDGES, ENERGY_EDGES, KEV_TO_ERG, band_weights
 from astro_xlatent.spectra.bins import EnergyBins
 
@@ -44,7 +44,7 @@ _FINE_FLUX, _COARSE_FLUX = (
 def fluxes(decode: Callable, bins: EnergyBins, matrices: np.ndarray | None, mean: np.ndarray,
            covariance: np.ndarray) -> dict[str, np.ndarray]:
     """
-    Absorbed fluxes, over draws of latents and normalisation.
+    Absorbed fluxes, over draws of latents and normalization.
 
     Parameters
     ----------
@@ -78,13 +78,13 @@ def fluxes(decode: Callable, bins: EnergyBins, matrices: np.ndarray | None, mean
         spectrum = spectrum.view(-1, N_DRAWS, spectrum.shape[-1])
         folding = torch.as_tensor(np.require(matrices[rows], requirements=["C", "W"]))
         shape[rows] = torch.bmm(spectrum, folding.transpose(1, 2)).double()
-    drawn = _normalisation_draws(bins, shape)[..., None] * flux
+    drawn = _normalization_draws(bins, shape)[..., None] * flux
     limits = _draw_quantiles(drawn)
     return {name: limits[..., k] for k, name in enumerate(FLUX_BANDS)}
 
 
 def _draw_quantiles(drawn):
-    """`_QUANTILES` of draws on the second axis, linearly between neighbours, on the second axis."""
+    """`_QUANTILES` of draws on the second axis, linearly between neighbors, on the second axis."""
     drawn = np.sort(drawn, axis=1)
     place = np.array(_QUANTILES) * (N_DRAWS - 1)
     below = place.astype(int)
@@ -92,14 +92,14 @@ def _draw_quantiles(drawn):
     return (1 - part) * drawn[:, below] + part * drawn[:, below + 1]
 
 
-def _normalisation_draws(bins, shape):
-    """Normalisations K, one for every draw of the latents, with their Poisson spread."""
+def _normalization_draws(bins, shape):
+    """Normalizations K, one for every draw of the latents, with their Poisson spread."""
     counts, background, valid = (
         torch.as_tensor(a.copy())[:, None] for a in (bins.counts, bins.background, bins.valid))
     # K is of order 1e-10 and less in physical units: solve it in units of counts.
     unit = shape.sum(-1).clamp(min=1e-300)
     scaled = shape / unit[..., None]
-    norm = profile_normalisation(counts, scaled, background, valid, n_steps=8)
+    norm = profile_normalization(counts, scaled, background, valid, n_steps=8)
     model = (norm[..., None] * scaled + background).clamp(min=1e-6)
     information = (counts * (scaled / model) ** 2 * valid).sum(-1)
     spread = torch.where(norm > 0, information.clamp(min=1e-12).rsqrt(), _NO_EXCESS_SPREAD)

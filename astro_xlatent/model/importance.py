@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from scipy.special import gammaln, logsumexp, softmax
 
-from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.profile import profile_normalization
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["Draws", "Likelihood", "importance_draws", "log_prior", "systematic"]
@@ -70,7 +70,7 @@ class Likelihood:
         spectrum : ndarray, shape (n, n_energy)
             Photons per bin of the incident grid.
         norm : ndarray, shape (n,)
-            Their normalisations.
+            Their normalizations.
 
         Returns
         -------
@@ -99,7 +99,7 @@ class Draws:
     ----------
     latent : ndarray, shape (n, 8)
     norm : ndarray, shape (n,)
-        Normalisations of the decoded spectra.
+        Normalizations of the decoded spectra.
     statistic : ndarray, shape (n,)
         C-statistic.
     log_weight, weight : ndarray, shape (n,)
@@ -202,7 +202,7 @@ class _Proposal:
 
 def _first_proposal(model, mean, covariance):
     """Every component of the smoothed prior times what the encoder's posterior tells of the likelihood."""
-    weight, centre, spread = (np.array(model.calibration.tables["mixture"][k])
+    weight, center, spread = (np.array(model.calibration.tables["mixture"][k])
                               for k in ("weight", "mean", "covariance"))
     d = mean.size
     inner = np.linalg.inv(spread + SMOOTHING * np.eye(d))
@@ -211,11 +211,11 @@ def _first_proposal(model, mean, covariance):
     told = (axes * np.maximum(value - 1, 1e-3)) @ axes.T
     pull = np.linalg.solve(covariance.astype(float), mean)
     scale = np.linalg.inv(inner + told)
-    middle = np.einsum("kij,kj->ki", scale, np.einsum("kij,kj->ki", inner, centre) + pull)
+    middle = np.einsum("kij,kj->ki", scale, np.einsum("kij,kj->ki", inner, center) + pull)
     log_weight = np.log(weight) + 0.5 * (
         np.linalg.slogdet(scale)[1] + np.linalg.slogdet(inner)[1]
         + np.einsum("ki,kij,kj->k", middle, inner + told, middle)
-        - np.einsum("ki,kij,kj->k", centre, inner, centre))
+        - np.einsum("ki,kij,kj->k", center, inner, center))
     # Half of the proposals go where the encoder points whatever the prior says of it.
     share = np.append(0.5 * softmax(log_weight), 0.5)
     kept = share > LEAST_SHARE
@@ -242,18 +242,18 @@ def _weigh(likelihood, spectrum, rng):
     rate = np.where(best > 0, power / np.maximum(best, 1e-300), unit)
     norm = rng.standard_gamma(power + 1) / rate
     log_density = power * np.log(norm * rate) - norm * rate - gammaln(power + 1) + np.log(rate)
-    # Relative to the flat density in source counts: one in flux would favour spectra outside the band.
+    # Relative to the flat density in source counts: one in flux would favor spectra outside the band.
     return norm, likelihood.statistic(spectrum, norm), log_density - np.log(unit)
 
 
 def _best_norm(likelihood, spectrum):
-    """Best normalisation on the fine grid, the information on it, and the counts of a unit norm."""
+    """Best normalization on the fine grid, the information on it, and the counts of a unit norm."""
     source = likelihood.fine_fold(spectrum)
     unit = source.sum(axis=1, keepdims=True)
     bins = likelihood.bins
     counts, background, valid = (torch.as_tensor(np.broadcast_to(a, source.shape).copy())
                                  for a in (bins.counts, bins.background + 1e-6, bins.valid))
-    scaled = profile_normalisation(counts, torch.as_tensor(source / unit), background, valid, 8).numpy()
+    scaled = profile_normalization(counts, torch.as_tensor(source / unit), background, valid, 8).numpy()
     best = scaled / unit[:, 0]
     expected = best[:, None] * source + bins.background + 1e-6
     information = np.sum(np.where(bins.valid, bins.counts, 0.0) * (source / expected) ** 2, axis=1)

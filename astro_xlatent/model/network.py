@@ -27,7 +27,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.profile import profile_normalization
 
 __all__ = ["Config", "Decoder", "Encoder", "Teacher", "token_features"]
 
@@ -61,7 +61,7 @@ class Config:
 
 class Decoder(nn.Module):
     """
-    Latents to the incident spectrum, up to its normalisation.
+    Latents to the incident spectrum, up to its normalization.
 
     The spectrum is a smooth continuum (log-linear between knots in log
     energy) times a partially covering absorber with the tbabs-like cross
@@ -94,7 +94,7 @@ class Decoder(nn.Module):
         nn.init.constant_(self.line_strength.bias, -2.0)
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
-        """Photons per grid bin, shape (B, E), with arbitrary normalisation; z is (B, D)."""
+        """Photons per grid bin, shape (B, E), with arbitrary normalization; z is (B, D)."""
         h = self.trunk(z @ self.rotation.T + self.offset)  # (B, H)
         log_continuum = self.continuum(h) @ self.interpolation  # (B, E)
         column, leak = self.absorber(h).split(1, dim=-1)  # (B, 1) each
@@ -194,7 +194,7 @@ def token_features(bins: dict[str, torch.Tensor], reference: torch.Tensor,
     """
     n, b, valid = bins["counts"], bins["background"], bins["valid"]
     berr = bins["background_error"]
-    expected = profile_normalisation(n, reference, b, valid)[:, None] * reference  # (B, T)
+    expected = profile_normalization(n, reference, b, valid)[:, None] * reference  # (B, T)
     excess = (n - b - expected) / torch.sqrt(expected + b + berr**2 + 1)
     ratio = torch.log((n - b).clamp(min=0) + 1) - torch.log(expected + 1)
     frequency = 2.0 ** torch.arange(n_frequencies, device=n.device, dtype=n.dtype)

@@ -26,7 +26,7 @@ from astro_xlatent.model.misfit import (
     temper_probabilities,
 )
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE, Decoder, Encoder
-from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.profile import profile_normalization
 from astro_xlatent.model.refine import refine_latents, search_elsewhere
 from astro_xlatent.model.statistics import fit_statistics
 from astro_xlatent.model.threads import torch_threads
@@ -77,7 +77,7 @@ class Posterior:
         simulated source: what the model says of such a row is tempered, see
         `~astro_xlatent.model.misfit`.
     detected : ndarray of bool, (n,)
-        False where no positive normalisation exists. Such rows are the prior, and
+        False where no positive normalization exists. Such rows are the prior, and
         say nothing: no class, latent or N_H is to be read from them.
     """
 
@@ -252,7 +252,7 @@ class Model:
             part = bins[rows] if step == 1 else bins[rows].merge(merged_edges(step))
             tensors, reference = to_tensors(part, self.device)
             out = self.encoder(tensors, reference)
-            norm = profile_normalisation(tensors["counts"], reference, tensors["background"],
+            norm = profile_normalization(tensors["counts"], reference, tensors["background"],
                                          tensors["valid"])
             out["detected"] = norm > 0
             for name, value in out.items():
@@ -272,13 +272,13 @@ class Model:
         latent : array_like, shape (n, 8)
             Latents of this model's latent space.
         coarse : bool, optional
-            In few cells and not normalised, for ratios of integrals over bands.
+            In few cells and not normalized, for ratios of integrals over bands.
 
         Returns
         -------
         spectrum : ndarray of float32, shape (n, n_energy)
             Photons per bin of `~astro_xlatent.physics.grid.ENERGY_EDGES`,
-            normalised to sum 1; or per keV, in any unit, in the cells of its ``COARSE_EDGES``.
+            normalized to sum 1; or per keV, in any unit, in the cells of its ``COARSE_EDGES``.
         """
         z = torch.as_tensor(np.asarray(latent), dtype=torch.float32, device=self.device)
         if coarse:

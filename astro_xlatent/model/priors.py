@@ -132,8 +132,8 @@ _AGN_BAND = 0.78
 #: Galaxies and clusters among the rest, for lack of a better number (eFEDS: Brunner et al. 2022, A&A
 #: 661, A1, has 2 % of clusters).
 OTHER_SHARE = 0.05
-#: Distance of the Galactic centre, scale lengths of disc and gas, scale of the bulge, all pc (Bland-
-#: Hawthorn & Gerhard 2016, ARA&A 54, 529), and stellar density of its centre in units of that at the Sun.
+#: Distance of the Galactic center, scale lengths of disc and gas, scale of the bulge, all pc (Bland-
+#: Hawthorn & Gerhard 2016, ARA&A 54, 529), and stellar density of its center in units of that at the Sun.
 _SUN, _DISC, _GAS, _BULGE, _BULGE_DENSITY = 8200.0, 2600.0, 4000.0, 500.0, 110.0
 #: Gas at the Sun, 1/cm3, and its scale height, pc (Kalberla & Kerp 2009, ARA&A 47, 27).
 _GAS_DENSITY, _GAS_HEIGHT = 1.0, 120.0
@@ -172,7 +172,7 @@ def survey_weights(lon, lat, flux, nh_gal) -> np.ndarray:
     Returns
     -------
     weights : ndarray, (n, 9)
-        Numbers per square degree and decade of flux, normalised; each at
+        Numbers per square degree and decade of flux, normalized; each at
         least `SURVEY_FLOOR`. Rows without position or flux are flat.
 
     Examples

@@ -1,18 +1,18 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-The normalisation that best describes counts, for a given spectral shape.
+The normalization that best describes counts, for a given spectral shape.
 """
 
 import torch
 
-__all__ = ["profile_normalisation"]
+__all__ = ["profile_normalization"]
 
 
 @torch.no_grad()
-def profile_normalisation(counts: torch.Tensor, shape: torch.Tensor, background: torch.Tensor,
+def profile_normalization(counts: torch.Tensor, shape: torch.Tensor, background: torch.Tensor,
                           valid: torch.Tensor, n_steps: int = 12) -> torch.Tensor:
     """
-    Maximum-likelihood normalisation of a source on a known background.
+    Maximum-likelihood normalization of a source on a known background.
 
     Solves sum_i n_i s_i / (K s_i + b_i) = sum_i s_i for K >= 0, the stationary
     point of the Poisson likelihood (Cash 1979, ApJ 228, 939). The left side
@@ -30,14 +30,14 @@ def profile_normalisation(counts: torch.Tensor, shape: torch.Tensor, background:
     Returns
     -------
     norm : Tensor, (...)
-        K, zero where no positive normalisation exists.
+        K, zero where no positive normalization exists.
 
     Examples
     --------
     >>> import torch
-    >>> from astro_xlatent.model.profile import profile_normalisation
+    >>> from astro_xlatent.model.profile import profile_normalization
     >>> one = torch.ones(1, 2, dtype=torch.float64)
-    >>> profile_normalisation(5 * one, 2 * one, one, one > 0)
+    >>> profile_normalization(5 * one, 2 * one, one, one > 0)
     tensor([2.], dtype=torch.float64)
     """
     n = torch.where(valid, counts, 0.0)

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.profile import profile_normalization
 from astro_xlatent.model.statistics import merge_bins
 from astro_xlatent.spectra.bins import EnergyBins, floored_background
 
@@ -56,7 +56,7 @@ class _Problem:
         s = torch.bmm(spectrum, self.matrices.transpose(1, 2)).double() * self.valid[:, None]
         s = s / s.sum(-1, keepdim=True).clamp(min=1e-300)
         n, b, valid = (a[:, None].expand_as(s) for a in (self.counts, self.background, self.valid))
-        return profile_normalisation(n, s, b, valid, n_steps=8)[..., None] * s + b
+        return profile_normalization(n, s, b, valid, n_steps=8)[..., None] * s + b
 
     def objective(self, expected: torch.Tensor, z: np.ndarray) -> torch.Tensor:
         """Half the Cash statistic, up to a constant, plus half of z squared; (rows, copies)."""
@@ -70,8 +70,8 @@ def refine_latents(decode: Callable, start: np.ndarray, bins: EnergyBins, matric
     """
     Maximum a posteriori latents by damped Gauss-Newton steps.
 
-    Minimises half the Cash statistic of the decoded and folded spectrum,
-    normalisation profiled, plus half the squared latents (their prior is a
+    Minimizes half the Cash statistic of the decoded and folded spectrum,
+    normalization profiled, plus half the squared latents (their prior is a
     standard normal).
 
     Parameters
@@ -93,7 +93,7 @@ def refine_latents(decode: Callable, start: np.ndarray, bins: EnergyBins, matric
         Never worse than the start.
     n_fitted : ndarray, shape (rows,)
         Effective number of parameters that the counts determined, the
-        normalisation included: the trace of (H + 1)^-1 H for the Hessian H
+        normalization included: the trace of (H + 1)^-1 H for the Hessian H
         of the likelihood (Spiegelhalter et al. 2002, JRSS B 64, 583).
     """
     z = np.array(start, float)

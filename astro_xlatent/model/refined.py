@@ -5,7 +5,7 @@ The encoder's posterior, corrected by the exact likelihood.
 Draws of the latents are weighted by `~astro_xlatent.model.importance`, and what
 is reported follows from them: N_H by the density that the teacher gives it for
 these latents, the photon index by the absorbed power law that fits their decoded
-spectrum best, fluxes by their decoded spectra and normalisations.
+spectrum best, fluxes by their decoded spectra and normalizations.
 """
 
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.profile import profile_normalization
 from astro_xlatent.spectra.bins import EnergyBins, floored_background
 
 __all__ = ["cash", "cash_moments", "fit_statistics", "largest_run", "merge_bins", "merged_fit"]
@@ -86,7 +86,7 @@ def cash_moments(model: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def merge_bins(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """
-    Add up neighbouring bins of the fine grid.
+    Add up neighboring bins of the fine grid.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def fit_statistics(bins: EnergyBins, spectrum: np.ndarray, matrices: np.ndarray,
     bins : `~astro_xlatent.spectra.bins.EnergyBins`
         On the fine grid.
     spectrum : ndarray, shape (rows, n_energy)
-        Incident spectra; the normalisation is profiled.
+        Incident spectra; the normalization is profiled.
     matrices : ndarray, shape (rows, bins, n_energy)
         Folding matrices, cm2 s.
     n_fitted : ndarray, shape (rows,), optional
@@ -159,7 +159,7 @@ def merged_fit(bins: EnergyBins, source: np.ndarray) -> tuple[np.ndarray, np.nda
     bins : `~astro_xlatent.spectra.bins.EnergyBins`
         On the fine grid.
     source : ndarray, shape (rows, bins)
-        Expected counts of the source; the normalisation is profiled.
+        Expected counts of the source; the normalization is profiled.
 
     Returns
     -------
@@ -173,16 +173,16 @@ def merged_fit(bins: EnergyBins, source: np.ndarray) -> tuple[np.ndarray, np.nda
     b_variance, used = merge_bins(bins.background_error**2, valid), merge_bins(valid, valid) > 0
     s = s / np.maximum(s.sum(axis=1, keepdims=True), 1e-300)
     counts, shape, background, counted = (torch.as_tensor(a) for a in (n, s, b, used))
-    norm = profile_normalisation(counts, shape, background, counted).numpy()
+    norm = profile_normalization(counts, shape, background, counted).numpy()
     model = np.maximum(norm[:, None] * s + floored_background(b, np.sqrt(b_variance)), 1e-5)
     return n, model, b_variance, used
 
 
 def largest_run(counts: np.ndarray, model: np.ndarray, background_variance: np.ndarray) -> np.ndarray:
     """
-    Largest excess or deficit in neighbouring bins.
+    Largest excess or deficit in neighboring bins.
 
-    A line, an edge or a kink that the model lacks moves a few neighbours the
+    A line, an edge or a kink that the model lacks moves a few neighbors the
     same way and is lost in the sum over all bins.
 
     Parameters
@@ -194,7 +194,7 @@ def largest_run(counts: np.ndarray, model: np.ndarray, background_variance: np.n
     Returns
     -------
     run : ndarray, shape (rows,)
-        Largest Cash statistic of the summed counts of `RUNS` neighbours,
+        Largest Cash statistic of the summed counts of `RUNS` neighbors,
         over one plus the background's share of their variance. Near 10 by
         chance; calibrated on simulations.
 

@@ -4,9 +4,9 @@ The column of neutral gas, and the absorbed power law, that describe a spectrum 
 
 The column that the package reports is *the neutral z = 0 screen that best
 describes the source*: the column N that, with the unabsorbed spectrum u(E), a
-free normalisation and a free power-law tilt, minimises the expected Cash
+free normalization and a free power-law tilt, minimizes the expected Cash
 statistic of the absorbed spectrum d(E) seen by a CCD of effective area A(E).
-With the normalisation profiled out the model is log-linear,
+With the normalization profiled out the model is log-linear,
 
     ln m(E) = ln [A u](E) - N sigma(E) + t ln E + const,
 
@@ -52,13 +52,13 @@ def _merge(spectrum):
 
 def equivalent_column(absorbed, unabsorbed, start):
     """
-    The z = 0 column that minimises the expected Cash statistic.
+    The z = 0 column that minimizes the expected Cash statistic.
 
     Parameters
     ----------
     absorbed, unabsorbed : ndarray, shape (n, N_ENERGY)
         The same spectra with and without all absorption, photons/cm2/s per
-        bin, any normalisation.
+        bin, any normalization.
     start : ndarray, shape (n,)
         First guess of the column in 1/cm2.
 
@@ -96,19 +96,19 @@ def equivalent_column(absorbed, unabsorbed, start):
 
 def power_law_fit(spectrum):
     """
-    The absorbed power law that fits a spectrum best, as catalogues fit them.
+    The absorbed power law that fits a spectrum best, as catalogs fit them.
 
     Parameters
     ----------
     spectrum : ndarray, shape (n, N_ENERGY)
-        Photons/cm2/s per bin, any normalisation.
+        Photons/cm2/s per bin, any normalization.
 
     Returns
     -------
     nh : ndarray, shape (n,)
         z = 0 column in 1/cm2 (tbabs, Wilms abundances).
     photon_index : ndarray, shape (n,)
-        Both minimise the expected Cash statistic between 0.3 and 8 keV.
+        Both minimize the expected Cash statistic between 0.3 and 8 keV.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def power_law_fit(spectrum):
 
 
 def _newton(data, log_model, column):
-    """Minimise over the column (1e22 / cm2) and the tilt by Levenberg-Marquardt steps."""
+    """Minimize over the column (1e22 / cm2) and the tilt by Levenberg-Marquardt steps."""
     basis, products = _basis()
     wanted = data @ basis.T
     state = np.stack([column, np.zeros_like(column)], axis=1)

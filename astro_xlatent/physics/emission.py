@@ -4,7 +4,7 @@ Continuum and line models on the incident grid.
 
 Every function takes parameters of any shape (they are broadcast against each
 other; ``(n,)`` is the usual one), adds one axis of energy bins, and returns
-photons/cm2/s per bin for an XSPEC normalisation of one. Power laws and lines
+photons/cm2/s per bin for an XSPEC normalization of one. Power laws and lines
 are integrated in closed form, the others by Simpson's rule within each bin.
 
 Redshift follows XSPEC: the rest-frame model is integrated over the bin
@@ -119,7 +119,7 @@ def cutoff_powerlaw(photon_index, e_cut, redshift=0.0, *, edges=None):
 
 def blackbody(kt, redshift=0.0, *, edges=None):
     """
-    Black body, normalised as XSPEC's ``bbodyrad``.
+    Black body, normalized as XSPEC's ``bbodyrad``.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def blackbody(kt, redshift=0.0, *, edges=None):
 
 def disk_blackbody(kt_in, *, edges=None):
     """
-    Multi-colour disk, XSPEC's ``diskbb``.
+    Multi-color disk, XSPEC's ``diskbb``.
 
     Parameters
     ----------

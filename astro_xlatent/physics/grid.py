@@ -14,11 +14,11 @@ __all__ = ["COARSE_EDGES", "ENERGY_EDGES", "ENERGY_MID", "ENERGY_WIDTH", "KEV_TO
 ENERGY_EDGES = np.round(np.linspace(0.1, 12.0, 1191), 10)
 #: Number of bins of the incident grid.
 N_ENERGY = ENERGY_EDGES.size - 1
-#: Arithmetic bin centres in keV.
+#: Arithmetic bin centers in keV.
 ENERGY_MID = 0.5 * (ENERGY_EDGES[1:] + ENERGY_EDGES[:-1])
 #: Bin widths in keV.
 ENERGY_WIDTH = np.diff(ENERGY_EDGES)
-#: Edges of cells of that grid in keV, 2 to 10 % wide in the bands of catalogues, whose edges are among
+#: Edges of cells of that grid in keV, 2 to 10 % wide in the bands of catalogs, whose edges are among
 #: them; coarse enough to decode the many spectra that fluxes of a band row are drawn from.
 COARSE_EDGES = np.round(np.concatenate([
     [0.1], np.arange(0.2, 1, 0.02), np.arange(1, 3, 0.05), np.arange(3, 5, 0.1),

@@ -16,7 +16,7 @@ def gaussian_line(energy, sigma, redshift=0.0, *, edges=None):
     Parameters
     ----------
     energy : array_like, shape (...)
-        Rest energy of the centre in keV, 0.01 to 200.
+        Rest energy of the center in keV, 0.01 to 200.
     sigma : array_like, shape (...)
         Standard deviation in keV at rest, 0 to 50; 0 is a delta function.
     redshift : array_like, shape (...), optional

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Collisionally ionised plasma (APEC) with free metal abundances.
+Collisionally ionized plasma (APEC) with free metal abundances.
 
 The shipped table, made by ``tools/build_plasma_table.py``, holds AtomDB 3.0.9
 emissivities [1]_ [2]_ of hydrogen, helium and twelve metals, and of the
@@ -100,7 +100,7 @@ def _metals(abundances):
 
 def plasma(kt, abundance=1.0, redshift=0.0, *, abundances="wilm"):
     """
-    Collisionally ionised plasma, XSPEC's ``apec`` and ``vapec``.
+    Collisionally ionized plasma, XSPEC's ``apec`` and ``vapec``.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ def iron_equivalent_width(photon_index, cos_angle=0.5, iron=1.0):
 
     References
     ----------
-    George & Fabian 1991, MNRAS 249, 352, as parametrised by Nandra et al.
+    George & Fabian 1991, MNRAS 249, 352, as parametrized by Nandra et al.
     2007, MNRAS 382, 194 (144 eV face on at index 1.9). The coefficient 0.641
     of the iron term is printed there as 0.0641, with which twice the iron
     would add one per cent, not the half that the Monte Carlo finds.

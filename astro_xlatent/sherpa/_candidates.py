@@ -4,7 +4,7 @@ Which physical model a prediction means, and with which parameters.
 
 The prediction gives quantiles of N_H, photon index and kT, and through the
 class a weight for every family of models. The counts, on the fine grid with
-the normalisation profiled, then decide between combinations of quantiles, and
+the normalization profiled, then decide between combinations of quantiles, and
 finer grids around the best one take the place of correlations between
 parameters that the prediction does not give.
 """
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from astro_xlatent.core.errors import ModelError
-from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.profile import profile_normalization
 from astro_xlatent.model.statistics import cash
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.emission import blackbody, powerlaw
@@ -97,7 +97,7 @@ class Candidate:
     shape : float
         Value of the family's parameter.
     norm : float
-        XSPEC normalisation; zero if no source is detected.
+        XSPEC normalization; zero if no source is detected.
     statistic : float
         Cash statistic on the fine grid.
     weight : float
@@ -187,7 +187,7 @@ def _around(axis, best):
 
 
 def _spectra(family, nh, shape, abundances):
-    """Absorbed incident spectra of unit normalisation, (n, n_energy)."""
+    """Absorbed incident spectra of unit normalization, (n, n_energy)."""
     if family.component == "powerlaw":
         emitted = powerlaw(shape)
     elif family.component == "bbodyrad":
@@ -198,14 +198,14 @@ def _spectra(family, nh, shape, abundances):
 
 
 def _statistics(spectra, bins, matrix):
-    """Cash statistic, best normalisation and counts at unit norm of every spectrum."""
+    """Cash statistic, best normalization and counts at unit norm of every spectrum."""
     source = spectra @ matrix.T.astype(float)
     unit = np.maximum(source[:, bins.valid[0]].sum(axis=1), 1e-300)
     shape = source / unit[:, None]
     background = floored_background(bins.background, bins.background_error) + 1e-6
     arrays = (np.broadcast_to(a, shape.shape).copy() for a in (bins.counts, background, bins.valid))
     counts, background, valid = (torch.as_tensor(a) for a in arrays)
-    norm = profile_normalisation(counts, torch.as_tensor(shape), background, valid).numpy()
+    norm = profile_normalization(counts, torch.as_tensor(shape), background, valid).numpy()
     model = norm[:, None] * shape + background.numpy()
     statistic = np.where(bins.valid, cash(bins.counts, model), 0.0).sum(axis=1)
     return statistic, norm / unit, unit

@@ -2,7 +2,7 @@
 """
 The decoder in double precision, for one spectrum at a time and for many.
 
-An optimiser takes steps that single precision does not resolve, and torch
+An optimizer takes steps that single precision does not resolve, and torch
 would work out what depends on no latent anew in every call. The formulas are
 those of `astro_xlatent.model.network.Decoder`.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NORM_BAND", "DoubleDecoder", "double_decoder"]
 
-#: Band in keV whose photon flux is the normalisation.
+#: Band in keV whose photon flux is the normalization.
 NORM_BAND = (0.5, 7.0)
 _WEIGHTS = band_weights(*NORM_BAND)[0]
 
@@ -55,7 +55,7 @@ class DoubleDecoder:
         tensors = {k: v.detach().cpu().numpy().astype(float) for k, v in decoder.state_dict().items()}
         self._layers = [(tensors[f"{name}.weight"].T, tensors[f"{name}.bias"])
                         for name in ("trunk.0", "trunk.2")]
-        # The linear maps before and after the trunk are joined with their neighbours.
+        # The linear maps before and after the trunk are joined with their neighbors.
         first, bias = self._layers[0]
         self._layers[0] = (tensors["rotation"].T @ first, bias + tensors["offset"] @ first)
         self._continuum = (tensors["continuum.weight"].T @ tensors["interpolation"],

@@ -37,7 +37,7 @@ class SherpaGrid:
         if self.falling:
             lo, hi = HC_KEV_ANGSTROM / np.maximum(lo, hi), HC_KEV_ANGSTROM / np.minimum(lo, hi)
         self.lo, self.hi = lo, hi
-        # Edges of neighbouring bins may differ in the last digit of a float32.
+        # Edges of neighboring bins may differ in the last digit of a float32.
         self.joined = lo.size > 0 and np.all(np.abs(hi[:-1] - lo[1:]) <= 1e-6 * hi[:-1]) and np.all(hi > lo)
         self.edges = np.append(lo, hi[-1:]) if self.joined else np.unique(np.concatenate([lo, hi]))
 

@@ -45,7 +45,7 @@ def likelihood_of(id: int | str, session: Session) -> Likelihood:
     n_bins = used.size
     seconds = spectrum.exposure * np.broadcast_to(np.asarray(spectrum.areascale, float), group.shape)
     matrix = spectrum.response.on_grid().rebin(group, n_bins) * _mean(seconds, group, n_bins)[:, None]
-    background = _modelled_background(id, data, session)
+    background = _modeled_background(id, data, session)
     if background is None:
         background = _spread_background(bins, fine)
     return Likelihood(_sum(spectrum.counts, group, n_bins),
@@ -77,7 +77,7 @@ def _spread_background(bins, fine):
     return np.where(fine >= 0, (expected / np.maximum(members, 1))[fine], 0.0)
 
 
-def _modelled_background(id, data, session):
+def _modeled_background(id, data, session):
     """Counts per channel that the session's background models put into the aperture, or None."""
     from sherpa.utils.err import IdentifierErr, ModelErr
 

@@ -83,7 +83,7 @@ class LatentSpectrum(RegriddableModel1D):
     @modelCacher1d
     def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
              **kwargs) -> np.ndarray:
-        """Photons/cm2/s per bin; p holds the latents and the normalisation."""
+        """Photons/cm2/s per bin; p holds the latents and the normalization."""
         grid = SherpaGrid(x, xhi)
         return p[-1] * grid.sums(np.diff(np.interp(grid.edges, ENERGY_EDGES, self._cumulative(p[:-1]))))
 
@@ -117,7 +117,7 @@ class LatentSpectrum(RegriddableModel1D):
             par.set(val=value, min=max(value - reach, -_HARD_LIMIT), max=min(value + reach, _HARD_LIMIT))
 
     def guess(self, dep: ArrayLike, *args, **kwargs) -> None:
-        """Start and limits of the normalisation, so that the model adds up to the data."""
+        """Start and limits of the normalization, so that the model adds up to the data."""
         from sherpa.utils import param_apply_limits
 
         unit = self.calc([*(par.val for par in self.pars[:-1]), 1.0], *args)

@@ -2,7 +2,7 @@
 """
 Sherpa models of absorption and emission, for a Sherpa without XSPEC.
 
-Names, parameters and normalisations are XSPEC's with ``XL`` before the name:
+Names, parameters and normalizations are XSPEC's with ``XL`` before the name:
 ``xltbabs`` is ``xstbabs``. The physics is that of `astro_xlatent.physics`,
 integrated over the bins of whatever grid Sherpa asks for.
 """
@@ -149,7 +149,7 @@ def _transmission(column, redshift, grid, convention):
 
 
 class _Additive(RegriddableModel1D):
-    """An emission model whose last parameter is its normalisation."""
+    """An emission model whose last parameter is its normalization."""
 
     _limits = _CONTINUUM_RANGE
 
@@ -170,7 +170,7 @@ class _Additive(RegriddableModel1D):
         return p[-1] * grid.sums(photons)
 
     def guess(self, dep: ArrayLike, *args, **kwargs) -> None:
-        """Start and limits of the normalisation, so that the model adds up to the data."""
+        """Start and limits of the normalization, so that the model adds up to the data."""
         from sherpa.utils import param_apply_limits
 
         unit = self.calc([*(par.val for par in self.pars[:-1]), 1.0], *args)
@@ -222,7 +222,7 @@ class XLBbodyrad(_Additive):
 
 class XLDiskbb(_Additive):
     """
-    Multi-colour disk, as XSPEC's ``diskbb``.
+    Multi-color disk, as XSPEC's ``diskbb``.
 
     Attributes
     ----------
@@ -242,7 +242,7 @@ class XLDiskbb(_Additive):
 
 class XLApec(_Additive):
     """
-    Collisionally ionised plasma, as XSPEC's ``apec``.
+    Collisionally ionized plasma, as XSPEC's ``apec``.
 
     Attributes
     ----------
@@ -267,7 +267,7 @@ class XLApec(_Additive):
 
     def __init__(self, name="xlapec"):
         low, high = PLASMA_KT_RANGE
-        # The outermost digits would not survive the optimiser's rounding.
+        # The outermost digits would not survive the optimizer's rounding.
         self.kT = Parameter(name, "kT", 1.0, 0.07, 17.0, low, high, "keV")
         self.Abundanc = Parameter(name, "Abundanc", 1.0, 0.0, 5.0, 0.0, 1000.0, frozen=True)
         self.redshift = _redshift(name)

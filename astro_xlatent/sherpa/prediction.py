@@ -52,7 +52,7 @@ def predict(id: object = None, session: Session | None = None, *, model: Model |
     -----
     Only noticed channels are used. Grouping does not matter beyond the
     filter: counts are rebinned to half the resolution of a CCD. A background
-    data set is taken into account whether it is subtracted, modelled or
+    data set is taken into account whether it is subtracted, modeled or
     neither; a background model is not looked at. The session stays as it is.
 
     Examples

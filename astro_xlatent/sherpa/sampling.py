@@ -161,7 +161,7 @@ def sample(id: int | str | None = None, n: int = 1000, session: Session | None =
     ------
     SpectrumError, ResponseError
         If data or response are missing, the filter leaves nothing, or there
-        is no source: without a positive normalisation every spectrum fits.
+        is no source: without a positive normalization every spectrum fits.
     ParameterError
         If ``n`` is not positive.
 

@@ -118,7 +118,7 @@ def guess(id: int | str | None = None, session: Session | None = None, *, model:
     thermal plasma: ``xstbabs`` and so on where the session has XSPEC's
     models, else those of this package. XSPEC's abundance table is read, never
     changed: the column is converted to it. Limits: N_H up to ten times its
-    value or 1e22 cm-2, the normalisation a factor of 1000 either way.
+    value or 1e22 cm-2, the normalization a factor of 1000 either way.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def guess(id: int | str | None = None, session: Session | None = None, *, model:
     found = best_candidates(posterior, model.classes, probability, bins[row], matrices[row],
                             abundances or "wilm")
     if found[0].norm == 0:
-        notes.append("no source is detected: the normalisation stands for one count")
+        notes.append("no source is detected: the normalization stands for one count")
     convention = f"tbabs/{abundances or 'wilm'}"
     parameters = _parameters(found[0], float(convert_nh(found[0].nh, "tbabs/wilm", convention)))
     expression, start, limits = _set_source(ids, session, prefix, found[0].family, parameters)

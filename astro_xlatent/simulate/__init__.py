@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Simulated X-ray sources, observations and catalogues; see `batch`."""
+"""Simulated X-ray sources, observations and catalogs; see `batch`."""
 
 __all__ = ["batch"]
 

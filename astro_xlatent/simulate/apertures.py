@@ -2,7 +2,7 @@
 """
 Source and background apertures of simulated rows: what photometry starts from.
 
-A mission's maker of columns turns them into what its catalogue publishes (see
+A mission's maker of columns turns them into what its catalog publishes (see
 `astro_xlatent.simulate.published`).
 """
 
@@ -16,7 +16,7 @@ __all__ = ["Apertures"]
 @dataclass
 class Apertures:
     """
-    Rows in the sub-bands of their mission's catalogue.
+    Rows in the sub-bands of their mission's catalog.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Apertures:
         Share of the point-spread function in the aperture, s, arcmin, decimal
         year (NaN: unknown).
     detector : ndarray of str, shape (rows,)
-        As catalogues write it (``"ACIS-7"``); empty: unknown.
+        As catalogs write it (``"ACIS-7"``); empty: unknown.
     """
 
     mission: str
@@ -73,11 +73,11 @@ class Apertures:
         return cls(parts[0].mission, parts[0].edges, **stacked)
 
     @property
-    def centre(self):
+    def center(self):
         """Middles of the sub-bands in keV."""
         return 0.5 * (self.edges[:-1] + self.edges[1:])
 
     def member(self, bands):
         """Which sub-bands are in bands ``(name, low, high)``, 0 or 1, shape (n_sub, bands)."""
-        inside = [(self.centre > low) & (self.centre < high) for _, low, high in bands]
+        inside = [(self.center > low) & (self.center < high) for _, low, high in bands]
         return np.stack(inside, axis=1).astype(float)

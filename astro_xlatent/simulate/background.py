@@ -64,13 +64,13 @@ def background_shape(mission, matrix, e_lo, e_hi, rng):
     if mission not in LINES:
         msg = f"mission is {mission!r}; backgrounds are known for {', '.join(LINES)}"
         raise MissionError(msg)
-    centre, width = 0.5 * (e_lo + e_hi), e_hi - e_lo
-    particle = centre ** -rng.uniform(*CONTINUUM_INDEX[mission]) * width
+    center, width = 0.5 * (e_lo + e_hi), e_hi - e_lo
+    particle = center ** -rng.uniform(*CONTINUUM_INDEX[mission]) * width
     # Below about 0.5 keV electronic noise and soft protons lift the level.
-    particle = particle * (1 + rng.uniform(0, 2) * (centre / 0.4) ** -2.5)
+    particle = particle * (1 + rng.uniform(0, 2) * (center / 0.4) ** -2.5)
     for energy, strength in LINES[mission]:
         sigma = ccd_fwhm(energy) / 2.355
-        profile = np.exp(-0.5 * ((centre - energy) / sigma) ** 2) * width
+        profile = np.exp(-0.5 * ((center - energy) / sigma) ** 2) * width
         particle = particle + strength * rng.lognormal(0, 0.4) * profile / (sigma * 2.507)
     thermal = rng.lognormal(0, 0.7) * 20 * np.exp(-ENERGY_MID / 0.2)
     cosmic = matrix @ ((ENERGY_MID**-1.4 + thermal) * ENERGY_WIDTH)

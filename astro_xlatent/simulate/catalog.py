@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Simulated catalogues in memory: batches of bins, and tables.
+Simulated catalogs in memory: batches of bins, and tables.
 
 See `astro_xlatent.simulate.chunks` for how rows are numbered and drawn.
 """
@@ -48,7 +48,7 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
         quarter each of the others.
     mode : {'spectra', 'bands'}, optional
         Spectra on the fine grid (default), or the bands that the package
-        reads out of the mission's catalogue rows.
+        reads out of the mission's catalog rows.
     classes : sequence of str, or mapping of str to float, optional
         Classes to draw, or their relative frequencies; default all nine alike.
 
@@ -100,7 +100,7 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
 
 def simulate_catalog(seed, n, mission, *, start=0, classes=None):
     """
-    Simulate a catalogue in the mission's own columns.
+    Simulate a catalog in the mission's own columns.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def simulate_catalog(seed, n, mission, *, start=0, classes=None):
 
 def catalog_part(observed):
     """
-    Catalogue columns of observed rows.
+    Catalog columns of observed rows.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def fine_bins(observed):
 
 
 def _band_bins(observed):
-    """Bins that the mission's reader finds in the catalogue rows."""
+    """Bins that the mission's reader finds in the catalog rows."""
     table = make_table([(observed.row, catalog_part(observed))])
     return get_mission(observed.mission).read_bands(table).bins
 

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Simulated catalogue rows by number.
+Simulated catalog rows by number.
 
 Row i belongs to chunk i // `CHUNK`. A chunk is always drawn whole, from a
 generator that starts with (seed, chunk), so a row depends on the seed, its
@@ -8,10 +8,10 @@ number and the arguments alone: ``batch(seed, 100)[:50]`` is ``batch(seed, 50)``
 and a run resumes anywhere with ``start``. Bands and spectra of the same
 numbers describe the same observations: bands are sums over the channels.
 
-Only detections are in a catalogue: expected counts come from a power law
+Only detections are in a catalog: expected counts come from a power law
 N(>N) and are drawn anew, with their noise, until a row stands out of its
 background (see `conditions.CONDITIONS`), which reproduces the upward bias of
-faint catalogue sources. Training uses `astro_xlatent.train.stream` instead,
+faint catalog sources. Training uses `astro_xlatent.train.stream` instead,
 with counts log-uniform.
 """
 
@@ -50,7 +50,7 @@ class Observed:
     detector : Detector
     pointings : Pointings
     sources : Sources
-        Incident spectra and fluxes with the normalisation that was observed.
+        Incident spectra and fluxes with the normalization that was observed.
     area : ndarray of float32, shape (rows, n_energy)
         Effective area in cm2, aperture fraction included.
     counts, off_counts : ndarray, shape (rows, n_channels)
@@ -60,7 +60,7 @@ class Observed:
     expected, background : ndarray
         Expected source and background counts in the detection band.
     dice : int
-        Seed of what a catalogue adds (limits by Monte Carlo, errors of maps).
+        Seed of what a catalog adds (limits by Monte Carlo, errors of maps).
     likelihood : ndarray
         -ln of the probability that background alone gives as many counts.
     """
@@ -198,7 +198,7 @@ def _observe(mission, row, sources, pointings, rng):
     area = np.stack([arf_area(str(label), conditions.aperture_fraction) for label in pointings.arf])
     rate = detector.fold(sources.spectrum, area).astype(float)
     low, high = conditions.band
-    band = (detector.centre > low) & (detector.centre < high)
+    band = (detector.center > low) & (detector.center < high)
     rate /= np.maximum(rate[:, band].sum(axis=1, keepdims=True), 1e-300)
     shape = _background(detector, area, band, rng)
     expected, source, background, likelihood = _detections(conditions, pointings.background, rng)
@@ -206,7 +206,7 @@ def _observe(mission, row, sources, pointings, rng):
         np.broadcast_to(shape, rate.shape), pointings.background, background, band, rng)
     off = rng.poisson(shape * (pointings.background / pointings.scale)[:, None])
     dice = int(rng.integers(2**63))
-    sources = _normalise(sources, area, detector, band, expected, pointings)
+    sources = _normalize(sources, area, detector, band, expected, pointings)
     return Observed(row, mission, detector, pointings, sources, area, counts, off.astype(float), shape,
                     expected, pointings.background, dice, likelihood)
 
@@ -214,9 +214,9 @@ def _observe(mission, row, sources, pointings, rng):
 def _background(detector, area, band, rng):
     """Expected background per channel, sum 1 in the detection band."""
     low, high = _BACKGROUND_RANGE
-    inside = np.flatnonzero((detector.centre > low) & (detector.centre < high))
+    inside = np.flatnonzero((detector.center > low) & (detector.center < high))
     edges = detector.response.channel_e_lo[inside], detector.response.channel_e_hi[inside]
-    shape = np.zeros(detector.centre.size)
+    shape = np.zeros(detector.center.size)
     folding = detector.matrix[inside] * area.mean(axis=0)
     shape[inside] = background_shape(detector.mission, folding, *edges, rng)
     return shape / shape[band].sum()
@@ -251,7 +251,7 @@ def _scatter(shape, expected, drawn, band, rng):
     return counts
 
 
-def _normalise(sources, area, detector, band, expected, pointings):
+def _normalize(sources, area, detector, band, expected, pointings):
     """Scale spectra and fluxes to the expected counts."""
     weight = area * detector.matrix[band].sum(axis=0)
     factor = expected / np.maximum((sources.spectrum * weight).sum(axis=1) * pointings.exposure, 1e-300)

@@ -4,7 +4,7 @@ Under which conditions sources are observed: the population of observations.
 
 `LITERATURE` gives what training draws, as `families.parameters` does for sources:
 value, range, unit and reference of every parameter. `CONDITIONS` gives how a
-simulated catalogue sees its fields.
+simulated catalog sees its fields.
 
 References
 ----------
@@ -12,7 +12,7 @@ References
    net counts = (aperture counts - ratio x background counts) / fraction holds
    for all bands of a row and gives ratio and fraction; limits, zeros and missing
    fluxes are counted (``benchmarks/judge_rows.py`` compares the outcome)
-.. [B] Evans et al. 2024, ApJS 274, 22, and the catalogue's pages on columns,
+.. [B] Evans et al. 2024, ApJS 274, 22, and the catalog's pages on columns,
    fluxes, and aperture photometry values and errors (cxc.cfa.harvard.edu/csc)
 .. [C] Merloni et al. 2024, A&A 682, A34; Brunner et al. 2022, A&A 661, A1 (eROSITA)
 .. [D] Webb et al. 2020, A&A 641, A136 (4XMM); Carter & Read 2007, A&A 464, 1155
@@ -66,7 +66,7 @@ def draw_geometry(mission: str, counts: np.ndarray, background: np.ndarray,
     -------
     ratio, fraction : ndarray, shape (n,)
         Area of the source aperture over that of the background region, and share of
-        the point-spread function in the source aperture (1 where no catalogue corrects for it).
+        the point-spread function in the source aperture (1 where no catalog corrects for it).
     """
     c, n = {name: value[0] for name, value in LITERATURE["csc"].items()}, len(counts)
     ratio = c["ratio"] * np.exp(c["ratio_scatter"] * rng.standard_normal(n))
@@ -89,7 +89,7 @@ def log_uniform(rng, low, high, size=None):
 @dataclass(frozen=True)
 class Conditions:
     """
-    How a mission's simulated catalogue sees its fields.
+    How a mission's simulated catalog sees its fields.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Detectors of the simulated catalogues: redistribution on all grids, kept ready.
+Detectors of the simulated catalogs: redistribution on all grids, kept ready.
 
 Effective areas change with epoch and off-axis angle, the redistribution does
 not: spectra times area are folded by one dense product for all rows.
@@ -41,10 +41,10 @@ class Detector:
         With an area of 1 cm2 everywhere.
     matrix : ndarray of float32, shape (n_channels, n_energy)
         Redistribution.
-    centre : ndarray, shape (n_channels,)
-        Nominal channel centres in keV.
+    center : ndarray, shape (n_channels,)
+        Nominal channel centers in keV.
     unit : `~astro_xlatent.simulate.instruments.Instrument`
-        The same on the fine grid and in the catalogue's sub-bands.
+        The same on the fine grid and in the catalog's sub-bands.
     fine_groups, band_groups : ndarray of int, shape (n_channels,)
         Fine bin and sub-band of each channel, -1 for none.
     """
@@ -53,7 +53,7 @@ class Detector:
     mission: str
     response: object
     matrix: np.ndarray
-    centre: np.ndarray
+    center: np.ndarray
     unit: Instrument
     fine_groups: np.ndarray
     band_groups: np.ndarray
@@ -120,5 +120,5 @@ def load_detector(curve):
     unit = prepare(curve, mission, response)
     return Detector(name=curve, mission=mission, response=response, unit=unit,
                     matrix=np.asarray(response.redistribution.toarray(), np.float32),
-                    centre=0.5 * (low + high), fine_groups=group_channels(low, high, FINE_EDGES),
+                    center=0.5 * (low + high), fine_groups=group_channels(low, high, FINE_EDGES),
                     band_groups=group_channels(low, high, unit.band_edges))

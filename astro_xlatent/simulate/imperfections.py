@@ -59,7 +59,7 @@ GAS_KT_RANGE = (0.15, 0.9)
 GAS_FLUX_RANGE = (0.01, 0.5)
 #: Range, log-uniform, of the column before it, 1/cm2: that of our Galaxy out of its plane.
 GAS_NH_RANGE = (1e20, 2e21)
-#: Error of the background's normalisation, of every source: 2 % in the continuum, 5 % in lines.
+#: Error of the background's normalization, of every source: 2 % in the continuum, 5 % in lines.
 BACKGROUND = 0.03
 #: Share of Chandra's sources with some pile-up. It depends on the rate, not on the counts:
 #: in faint sources it is there, too, and lost in the noise.

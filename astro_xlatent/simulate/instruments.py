@@ -30,7 +30,7 @@ MISSION_OF = {"CHANDRA": "csc", "EROSITA": "erosita", "XMM": "xmm"}
 CHIPS = {"ACIS-I": "ACIS-3", "ACIS-S": "ACIS-7", "ACIS-S-front": "ACIS-6"}
 #: Epochs in years within which the responses of a chip are blended: contamination is nearly linear in time.
 BLEND_YEARS = 4.0
-# Bins inside which the catalogues' bands lie exactly, keV.
+# Bins inside which the catalogs' bands lie exactly, keV.
 BAND_EDGES = {
     "csc": np.r_[0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6, 1.8, 2.0, 2.3, 2.6, 3.0,
                  3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 6.5, 7.0],
@@ -51,13 +51,13 @@ class Instrument:
     Attributes
     ----------
     name, mission : str
-        What it is; the mission decides background and catalogue recipe.
+        What it is; the mission decides background and catalog recipe.
     matrix : ndarray of float32, shape (N_FINE, n_energy)
         cm2, folds photons/cm2/s per grid bin into counts/s in the fine bins.
     e_lo, e_hi, area, resolution, valid : ndarray, shape (N_FINE,)
         As in `EnergyBins`, for one second.
     band_matrix : ndarray of float32, shape (n_sub, n_energy)
-        The same for the sub-bands of the mission's catalogue.
+        The same for the sub-bands of the mission's catalog.
     band_edges : ndarray, shape (n_sub + 1,)
         Edges of the sub-bands in keV.
     mono : ndarray, shape (4,), optional
@@ -65,7 +65,7 @@ class Instrument:
     epoch : float, optional
         Decimal year; NaN: unknown.
     detector : str, optional
-        Chips as catalogues write them (``"ACIS-7"``); empty: unknown.
+        Chips as catalogs write them (``"ACIS-7"``); empty: unknown.
     """
 
     name: str
@@ -96,13 +96,13 @@ def prepare(name, mission, response, epoch=np.nan, detector=""):
     name : str
         For logs and truth tables.
     mission : {'csc', 'erosita', 'xmm'}
-        Whose background and catalogue.
+        Whose background and catalog.
     response : `~astro_xlatent.spectra.response.Response`
         ARF times RMF.
     epoch : float, optional
         Decimal year.
     detector : str, optional
-        Chips as catalogues write them.
+        Chips as catalogs write them.
 
     Returns
     -------

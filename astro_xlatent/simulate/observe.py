@@ -1,9 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Observations of simulated sources: spectra and catalogue bands.
+Observations of simulated sources: spectra and catalog bands.
 
 Every function takes incident spectra and gives `EnergyBins`: of spectra with the
-very lines of the OGIP reader, of bands by publishing catalogue columns and
+very lines of the OGIP reader, of bands by publishing catalog columns and
 reading them (see `astro_xlatent.simulate.published`). Conditions are drawn as
 `astro_xlatent.simulate.conditions` says, counts log-uniform.
 """
@@ -120,7 +120,7 @@ def merge_randomly(bins, rng, max_tokens):
 
 def draw_apertures(spectra, instrument, rng, counts_range=None):
     """
-    Observe incident spectra in source and background apertures of a catalogue.
+    Observe incident spectra in source and background apertures of a catalog.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def draw_apertures(spectra, instrument, rng, counts_range=None):
 
 
 def _background_level(mission, n_source, rng):
-    """Expected background counts in the aperture of rows that a catalogue would hold."""
+    """Expected background counts in the aperture of rows that a catalog would hold."""
     c = {name: value[0] for name, value in LITERATURE[mission].items()}
     if "background_level" not in c:
         return n_source * log_uniform(rng, c["background_low"], c["background_high"], n_source.size)
@@ -160,7 +160,7 @@ def _background_level(mission, n_source, rng):
 
 def observe_bands(spectra, instrument, rng, recipe=None, counts_range=None):
     """
-    Catalogue rows, as the mission's reader turns them into bins.
+    Catalog rows, as the mission's reader turns them into bins.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Under which conditions a catalogue sees its sources: epoch, exposure, aperture.
+Under which conditions a catalog sees its sources: epoch, exposure, aperture.
 
 Rows come in observations of `ROWS_PER_OBSERVATION` sources, so that epoch,
-exposure and background level are shared as in a real catalogue. Positions,
+exposure and background level are shared as in a real catalog. Positions,
 observation numbers and names are made up; they follow no real pointing and
 know nothing of the Galaxy (a source's Galactic column is drawn with its
 class, not looked up at its position).
@@ -43,7 +43,7 @@ class Pointings:
         Position of the source and of the pointing, degrees.
     aperture, scale, fraction : ndarray
         Area of the aperture in arcsec2, over that of the background region, and
-        the share of the point-spread function that the catalogue takes it to hold.
+        the share of the point-spread function that the catalog takes it to hold.
     background : ndarray
         Expected background counts in the aperture, in the detection band.
     arf : ndarray of str
@@ -88,7 +88,7 @@ def draw_pointings(mission, rows, rng):
     Raises
     ------
     MissionError
-        If the mission has no simulated catalogue.
+        If the mission has no simulated catalog.
     """
     if mission not in CONDITIONS:
         msg = f"mission is {mission!r}; allowed: {', '.join(CONDITIONS)}"

@@ -79,7 +79,7 @@ class Sources:
     Attributes
     ----------
     spectrum : ndarray of float32, shape (n, N_ENERGY)
-        Incident photons/cm2/s per bin at the telescope, absorbed, normalised
+        Incident photons/cm2/s per bin at the telescope, absorbed, normalized
         to an energy flux of 1e-13 erg/cm2/s between 0.3 and 8 keV.
     class_index : ndarray of int64, shape (n,)
         Index into `CLASSES`, -1 for generic sources.
@@ -87,7 +87,7 @@ class Sources:
         ``nh`` (z = 0 equivalent, see `astro_xlatent.physics.bestfit`),
         ``nh_gal``, ``nh_int`` in 1/cm2, ``redshift``, ``photon_index``
         and ``kt`` (keV; NaN where there is none), ``family`` (index into
-        `FAMILIES`), absorbed ``flux_*`` in erg/cm2/s for this normalisation.
+        `FAMILIES`), absorbed ``flux_*`` in erg/cm2/s for this normalization.
     """
 
     spectrum: np.ndarray
@@ -109,7 +109,7 @@ def draw_sources(class_index, rng, *, tuned=True, parameters=None):
     rng : numpy.random.Generator
         The result depends on it and on ``class_index`` alone.
     tuned : bool, optional
-        Use parameters matched to the catalogue, else the literature's.
+        Use parameters matched to the catalog, else the literature's.
     parameters : dict of dict of float, optional
         Values that replace some of a class's parameters: ``{"AGN": {"obscured": 0.4}}``.
 

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Simulated catalogues on disk: tables and OGIP spectra.
+Simulated catalogs on disk: tables and OGIP spectra.
 
 ``catalog.fits`` and ``truth.fits`` lie in the folder, spectra in ``spectra/``
 under the missions' own file names, so that ``add_latents(catalog,
@@ -39,7 +39,7 @@ CATALOG_NAME, TRUTH_NAME = "catalog.fits", "truth.fits"
 
 def write_catalog(folder, n, mission, *, seed=1, classes=None, spectra=True, overwrite=False, progress=False):
     """
-    Simulate a catalogue and write it.
+    Simulate a catalog and write it.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def write_catalog(folder, n, mission, *, seed=1, classes=None, spectra=True, ove
     Returns
     -------
     catalog : pathlib.Path
-        The catalogue. It appears last, when all else is complete.
+        The catalog. It appears last, when all else is complete.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def _check_folder(folder, overwrite):
 
 
 def _publish(building, folder):
-    """Move the files into place, the catalogue last; a former one never stands beside new spectra."""
+    """Move the files into place, the catalog last; a former one never stands beside new spectra."""
     (folder / CATALOG_NAME).unlink(missing_ok=True)
     files = sorted(p.relative_to(building) for p in building.rglob("*") if p.is_file())
     for name in sorted(files, key=lambda path: path.name == CATALOG_NAME):

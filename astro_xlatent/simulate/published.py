@@ -1,10 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-What a mission's catalogue publishes of simulated rows, and what the package reads out of it.
+What a mission's catalog publishes of simulated rows, and what the package reads out of it.
 
-A mission's maker of columns turns `Apertures` into catalogue columns, and the
+A mission's maker of columns turns `Apertures` into catalog columns, and the
 mission's own reader turns these into `EnergyBins`, in training and in mock
-catalogues alike. A mission whose reader reads bands gets rows by an entry in
+catalogs alike. A mission whose reader reads bands gets rows by an entry in
 `BAND_COLUMNS`.
 """
 
@@ -47,7 +47,7 @@ def draw_recipes(mission, n, rng):
 
 def read_published(apertures, recipes, rng):
     """
-    Publish rows as the mission's catalogue does, and read them as the package does.
+    Publish rows as the mission's catalog does, and read them as the package does.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def read_published(apertures, recipes, rng):
     recipes : str or ndarray of str, shape (rows,)
         What each row publishes, see `RECIPES`.
     rng : `numpy.random.Generator`
-        Of what catalogues add: Monte-Carlo limits, errors of maps, columns left out.
+        Of what catalogs add: Monte-Carlo limits, errors of maps, columns left out.
 
     Returns
     -------

@@ -7,14 +7,14 @@ aperture counts, net counts, photon and energy fluxes with 68 % limits. Band u,
 which the package does not use, is left out. Observation numbers have six
 digits, real ones five.
 
-Definitions are the catalogue's [1]_ [2]_. Net counts are those of the source
+Definitions are the catalog's [1]_ [2]_. Net counts are those of the source
 aperture minus the scaled background, over the share of the point-spread
 function. Photon flux is net counts over exposure and the area at one energy per
 band. Energy flux is the sum of event energies over area at these energies, minus
 the scaled background's. Values are modes of the posterior with a flat prior;
 limits enclose 68 % in the smallest non-negative interval about the mode; where
 the mode is zero the posterior is taken as exponential. The half-width so has the
-noise of aperture and background in it; the catalogue's Monte-Carlo estimate makes
+noise of aperture and background in it; the catalog's Monte-Carlo estimate makes
 it 1.12 times as wide (measured, see `astro_xlatent.simulate.conditions`).
 
 References
@@ -118,7 +118,7 @@ def csc_band_columns(seen, rng):
 
 def _energy_fluxes(seen, member, net, low, high, zero, rng):
     """Energy fluxes with limits in keV/cm2/s."""
-    weight = np.divide(seen.centre, seen.area, out=np.zeros_like(seen.area), where=seen.area > 0)
+    weight = np.divide(seen.center, seen.area, out=np.zeros_like(seen.area), where=seen.area > 0)
     value = np.maximum(((seen.counts - seen.scale[:, None] * seen.off) * weight) @ member, 0.0)
     total, flat = seen.counts @ member, seen.area * np.diff(seen.edges)
     # without events the mean over the band stands in for the events' mean

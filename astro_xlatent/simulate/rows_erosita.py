@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Simulated rows of the eRASS1 main catalogue.
+Simulated rows of the eRASS1 main catalog.
 
 Aperture photometry in the bands P1 to P5 (counts, background from a map that
 is 5 % uncertain, vignetted exposure), and fitted counts derived from it.
@@ -19,7 +19,7 @@ __all__ = ["erosita_band_columns", "erosita_columns", "source_numbers", "tiles"]
 _COUNTS, _FLUX = u.ct, u.erg / u.s / u.cm**2
 #: Energy conversion factors of eRASS1, cm2/erg: tbabs(3e20) x power law of index 2 (Merloni et al. 2024).
 ECF = {"P1": 9.22e11, "P2": 1.359e12, "P3": 1.014e12, "P4": 1.613e11, "P5": 2.776e10}
-#: Area of the catalogue's apertures (radius 30 arcsec).
+#: Area of the catalog's apertures (radius 30 arcsec).
 SQUARE_ARCMIN = np.pi * 0.5**2
 
 
@@ -37,7 +37,7 @@ def source_numbers(observed):
 
 def erosita_columns(observed):
     """
-    Columns of the eRASS1 main catalogue.
+    Columns of the eRASS1 main catalog.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def erosita_columns(observed):
 
 def erosita_band_columns(seen, rng):
     """
-    Band columns of the eRASS1 main catalogue.
+    Band columns of the eRASS1 main catalog.
 
     Parameters
     ----------

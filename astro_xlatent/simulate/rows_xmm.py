@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Simulated rows in the manner of the 4XMM catalogue.
+Simulated rows in the manner of the 4XMM catalog.
 
 One EPIC camera per row stands for all three.
 """

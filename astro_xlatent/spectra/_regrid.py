@@ -38,7 +38,7 @@ def overlap_matrix(from_lo: np.ndarray, from_hi: np.ndarray, to_lo: np.ndarray,
     """
     from scipy.sparse import csr_array
 
-    # float32 edges of neighbouring bins may differ in the last digit: the
+    # float32 edges of neighboring bins may differ in the last digit: the
     # midpoint of every elementary interval decides where it belongs.
     edges = np.unique(np.concatenate([from_lo, from_hi, to_lo, to_hi]))
     middle, width = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)

@@ -62,7 +62,7 @@ def fine_response(response: Response, edges: np.ndarray = FINE_EDGES,
     edges : ndarray, shape (n + 1,), optional
         Edges of the bins in keV.
     groups : ndarray of int, shape (n_channels,), optional
-        Bin of each channel, -1 for none; by channel centre if not given.
+        Bin of each channel, -1 for none; by channel center if not given.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def _of_redistribution(response, groups, e_lo, e_hi):
         plain = replace(response, area=np.ones_like(response.area))
         return plain.rebin(groups, e_lo.size), response.fwhm(0.5 * (e_lo + e_hi))
 
-    # Sources of one catalogue have an ARF each and share few redistribution matrices.
+    # Sources of one catalog have an ARF each and share few redistribution matrices.
     return CACHE.of((response.redistribution, response.e_lo, response.channel_e_lo, response.channel_e_hi),
                     ("rebinned", groups.tobytes()), make,
                     lambda made: made[0].nbytes)
@@ -128,7 +128,7 @@ def off_region_error(off_counts: np.ndarray, scale: np.ndarray | float, width: n
     -------
     error : ndarray
         Poisson error with a small prior per keV, so that variances of
-        neighbouring bins still add up.
+        neighboring bins still add up.
     """
     return scale * np.sqrt(off_counts + OFF_COUNTS_PER_KEV * width)
 

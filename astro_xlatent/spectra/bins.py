@@ -1,10 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-`EnergyBins`: everything a catalogue knows about a source's spectrum.
+`EnergyBins`: everything a catalog knows about a source's spectrum.
 
 Whatever the origin (a spectrum with its response, or the bands of a
-catalogue), a source is a set of energy bins with counts, background and
-exposure-weighted effective area. Code above this module knows catalogues,
+catalog), a source is a set of energy bins with counts, background and
+exposure-weighted effective area. Code above this module knows catalogs,
 code below it knows physics and the network.
 """
 
@@ -135,7 +135,7 @@ class EnergyBins:
         Bin edges in keV.
     counts : ndarray of float64
         Counts in the source aperture, background included. Not necessarily
-        integer: catalogues publish equivalents.
+        integer: catalogs publish equivalents.
     background, background_error : ndarray of float64
         Expected background counts in the aperture and the uncertainty of this
         expectation. Zero and positive means: measured, nothing found.
@@ -149,7 +149,7 @@ class EnergyBins:
     valid : ndarray of bool
         Which bins hold a measurement.
     energy_weighted : ndarray of bool, shape (rows,)
-        True where ``area`` came from a catalogue's own energy flux: the
+        True where ``area`` came from a catalog's own energy flux: the
         source counts then are ``area * S / E_ref`` for the energy flux S
         (erg/cm2/s) in the bin and E_ref the geometric mean of its edges.
         Inferring a photon area from energy flux and counts of the same row
@@ -262,13 +262,13 @@ class EnergyBins:
 
     def merge(self, edges: ArrayLike) -> EnergyBins:
         """
-        Add up neighbouring bins into coarser ones.
+        Add up neighboring bins into coarser ones.
 
         Parameters
         ----------
         edges : array_like, shape (n + 1,)
             Increasing edges in keV. A bin joins the interval that holds its
-            centre; bins outside all intervals are dropped.
+            center; bins outside all intervals are dropped.
 
         Returns
         -------
@@ -314,7 +314,7 @@ class EnergyBins:
         Parameters
         ----------
         edges, energy_mid : ndarray, optional
-            Edges and centres in keV of the grid of incident spectra.
+            Edges and centers in keV of the grid of incident spectra.
 
         Returns
         -------

@@ -161,7 +161,7 @@ class Response:
         -------
         area : ndarray
             Effective area times the summed redistribution, interpolated
-            between bin centres; zero outside the incident grid.
+            between bin centers; zero outside the incident grid.
         """
         area = self.area * np.asarray(self.redistribution.sum(axis=0)).ravel()
         if energy_kev is None:

@@ -61,7 +61,7 @@ class XraySpectrumRead(UnifiedReadWrite):
             raise SpectrumError(msg)
         if format is None:
             found = registry.identify_format("read", self._cls, path, None, args, kwargs)
-            # Not recognised: the OGIP reader says what is wrong with the file.
+            # Not recognized: the OGIP reader says what is wrong with the file.
             format = found[0] if found else "ogip"
         return self.registry.read(self._cls, path, *args, format=format, **kwargs)
 
@@ -238,7 +238,7 @@ class XraySpectrum:
         -------
         groups : ndarray of int64, shape (n_channels,)
             Index into the bins of `~astro_xlatent.spectra.bins.FINE_EDGES` by
-            channel centre; -1 outside them, for channels of bad quality, and
+            channel center; -1 outside them, for channels of bad quality, and
             where the background's scale is unusable.
         """
         groups = group_channels(self.e_lo, self.e_hi)

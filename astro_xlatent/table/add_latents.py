@@ -24,7 +24,7 @@ from astro_xlatent.core.flags import Flag
 from astro_xlatent.core.provenance import provenance_meta
 from astro_xlatent.missions.base import Mission, get_mission, identify_mission
 from astro_xlatent.model.base import LatentModel
-from astro_xlatent.model.checks import unmodelled
+from astro_xlatent.model.checks import unmodeled
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.refined import refine_posterior
 from astro_xlatent.spectra.spectrum import XraySpectrum
@@ -75,7 +75,7 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
         columns ``ra`` and ``dec`` (degrees), or a `SkyCoord` column, and ``nh_gal``
         where it is known. A mapping from class name
         to weight (classes left out get 0). An array of shape (9,) or
-        (n, 9), or (n, 8) without "other". Weights need not be normalised.
+        (n, 9), or (n, 8) without "other". Weights need not be normalized.
     evidence : None, 'xray', 'counterparts', 'all', or sequence of str, optional
         What else counts for the class: columns of the row itself (flux,
         position, ``nh_gal``, variability), columns of counterparts (Gaia,
@@ -101,7 +101,7 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
     checks : bool, optional
         Look in spectra for lines, a shifted energy scale, scatter and soft
         excesses that no latents describe, see `~astro_xlatent.model.checks`; named in
-        ``xl_reason`` and flagged ``UNMODELLED``.
+        ``xl_reason`` and flagged ``UNMODELED``.
     progress : bool, optional
         Show a progress bar.
 
@@ -168,7 +168,7 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
                 posterior = refine_posterior(model, posterior, chunk.bins, chunk.matrices)
             columns.take(chunk, posterior)
             if checks and chunk.matrices is not None:
-                columns.note(chunk, Flag.UNMODELLED, unmodelled(model, posterior, chunk.bins, chunk.matrices))
+                columns.note(chunk, Flag.UNMODELED, unmodeled(model, posterior, chunk.bins, chunk.matrices))
             recipes.update(chunk.recipes.tolist())
             bar.update(len(chunk.rows))
     columns.flags |= prior_flags(table, prior)

@@ -2,8 +2,8 @@
 """
 Counterparts in a table's columns: found, searched and none, or unknown.
 
-Magnitudes, parallaxes and proper motions are recognised by the names that
-services give them, bare or behind a catalogue's prefix; units are checked,
+Magnitudes, parallaxes and proper motions are recognized by the names that
+services give them, bare or behind a catalog's prefix; units are checked,
 and what cannot be true is left out and said.
 """
 
@@ -196,7 +196,7 @@ class _Reader:
         return {key: raw[key] for key in ("Plx", "e_Plx", "PM", "e_PM")}
 
     def _angle(self, key, spellings):
-        """A column in mas (a year); rows in arcsec are recognised by impossibly small errors."""
+        """A column in mas (a year); rows in arcsec are recognized by impossibly small errors."""
         name = self.name(spellings)
         if name is None:
             return np.full(len(self.flags), np.nan)

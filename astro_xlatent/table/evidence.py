@@ -119,7 +119,7 @@ class Evidence:
         Returns
         -------
         weighed : Weighed
-            "other" keeps its probability: no labelled source is one. A row of
+            "other" keeps its probability: no labeled source is one. A row of
             which nothing is known beside its spectrum keeps the spectrum's class, with a flag.
         """
         inputs, odd = evidence_inputs(self.table[rows], flux, nh)

@@ -51,7 +51,7 @@ class PredictedCounts:
         Parameters
         ----------
         e_lo, e_hi : float
-            keV; channels count by their centre.
+            keV; channels count by their center.
 
         Returns
         -------
@@ -63,8 +63,8 @@ class PredictedCounts:
 
 
 def _band_sum(predicted, e_lo, e_hi):
-    centre = 0.5 * (predicted.e_lo + predicted.e_hi)
-    return predicted.counts[:, (centre >= e_lo) & (centre < e_hi)].sum(axis=1)
+    center = 0.5 * (predicted.e_lo + predicted.e_hi)
+    return predicted.counts[:, (center >= e_lo) & (center < e_hi)].sum(axis=1)
 
 
 def predict_counts(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], response: Response | str,

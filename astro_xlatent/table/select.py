@@ -16,7 +16,7 @@ __doctest_requires__ = {"select_by_region": ["regions"]}
 
 def select_by_region(table: Table, region) -> np.ndarray:
     """
-    Which rows of a catalogue lie in a region.
+    Which rows of a catalog lie in a region.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def select_by_region(table: Table, region) -> np.ndarray:
     Notes
     -----
     No image is needed: circles and annuli are separations on the sphere,
-    ellipses and boxes are laid out around their centre by separation and
+    ellipses and boxes are laid out around their center by separation and
     position angle, and the sides of polygons are great circles.
 
     Examples

@@ -11,10 +11,10 @@ _TEMPLATE = """\
 {title}
 {line}
 
-Licence of the weights: CC-BY-4.0. Library: astro_xlatent. Latent space: ``{latent_space}``.
+License of the weights: CC-BY-4.0. Library: astro_xlatent. Latent space: ``{latent_space}``.
 
 **What it is.** A transformer encoder from energy bins (a spectrum with its response, or the bands
-of a catalogue) to a Gaussian posterior of eight latents of the incident spectrum's shape, with
+of a catalog) to a Gaussian posterior of eight latents of the incident spectrum's shape, with
 densities of N_H, photon index and temperature and probabilities of nine classes; a decoder from
 latents to the incident spectrum; and the teacher that defines the latents. {parameters} parameters.
 
@@ -26,7 +26,7 @@ parameters from the literature, some of them adjusted within the literature's ra
 of real Chandra sources in one half of the sky (the MATCH fields), and a share of generic mixtures,
 observed through {instruments} responses (real ARF and RMF files and the curves shipped with the
 package) with simulated background and Poisson noise, {imperfections}.
-No real spectrum and no real catalogue row was trained on. Evidence beside the spectrum, which is off by
+No real spectrum and no real catalog row was trained on. Evidence beside the spectrum, which is off by
 default, has a card of its own.
 
 **Training.** {teacher}; {encoder_steps} steps of the encoder of
@@ -34,7 +34,7 @@ default, has a card of its own.
 mode that took no part in training.
 
 {notes}**Evaluation.** ``astro-xlatent evaluate --simulated`` prints scores on fresh simulations,
-``astro-xlatent evaluate TABLE`` on labelled rows, beside baselines and with error bars.
+``astro-xlatent evaluate TABLE`` on labeled rows, beside baselines and with error bars.
 
 **Known failures and limits.**
 

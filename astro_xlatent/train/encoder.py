@@ -135,16 +135,16 @@ def train_encoder(settings, teacher, recipe, folder, *, device="cpu", initial=No
 class _Run:
     """The state of a training run: what a checkpoint holds."""
 
-    def __init__(self, encoder, optimiser, path):
-        self.encoder, self.optimiser, self.path = encoder, optimiser, path
+    def __init__(self, encoder, optimizer, path):
+        self.encoder, self.optimizer, self.path = encoder, optimizer, path
         self.average = {k: v.clone() for k, v in encoder.state_dict().items()}
         self.step, self.failed = 0, 0
 
     def advance(self, settings, teacher, groups, progress):
         """One step of the optimizer over all groups of rows."""
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = settings.learning_rate * _schedule(self.step, settings.encoder_steps)
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         rows, report = sum(len(g["class_index"]) for g in groups), {}
         device = next(self.encoder.parameters()).device
         for arrays in groups:
@@ -156,7 +156,7 @@ class _Run:
                 report[name] = report.get(name, 0.0) + share * value.detach()
         norm = torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 2.0)
         if torch.isfinite(norm):
-            self.optimiser.step()
+            self.optimizer.step()
             _update_average(self.average, self.encoder, self.step)
             progress(self.step, rows, {k: v.item() for k, v in report.items()})
             self.failed = 0
@@ -173,8 +173,8 @@ class _Run:
         """Write the state of the run whole or not at all."""
         tensors = {f"encoder.{k}": v for k, v in self.encoder.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{k}": v for k, v in state.items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
         tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
         with replacing(self.path) as path:
             save_file(tensors, path, metadata={"step": str(self.step)})
@@ -187,11 +187,11 @@ class _Run:
         self.average = {k[8:]: v.to(device) for k, v in tensors.items() if k.startswith("average.")}
         state = {}
         for key, value in tensors.items():
-            if key.startswith("optimiser."):
+            if key.startswith("optimizer."):
                 _, index, name = key.split(".")
                 state.setdefault(int(index), {})[name] = value
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         with safe_open(self.path, "pt") as file:
             self.step = int(file.metadata()["step"])
 

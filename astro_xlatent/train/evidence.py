@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Training evidence models on labelled rows, cross-fitted over fields of the sky.
+Training evidence models on labeled rows, cross-fitted over fields of the sky.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ PENALTY = 20.0
 #: rule the fit, 0 the frequencies of the literature; the rest is divided out.
 BALANCE = 0.5
 #: The spectrum's exponent under which a piece is fitted, so that it adds to what that says; other
-#: pieces are fitted alone. Chosen by cross-validation on the fields of the labelled sources.
+#: pieces are fitted alone. Chosen by cross-validation on the fields of the labeled sources.
 SPECTRUM_EXPONENT = {"xray": 0.7}
 #: Exponent to which all are drawn, and how strongly: a few rare rows would else decide.
 COMMON_EXPONENT, SHRINKAGE = 0.7, 0.3

@@ -10,12 +10,12 @@ from astro_xlatent.spectra.bins import FINE_EDGES
 
 __all__ = ["teacher_input"]
 
-_CENTRE = np.sqrt(FINE_EDGES[:-1] * FINE_EDGES[1:])
+_CENTER = np.sqrt(FINE_EDGES[:-1] * FINE_EDGES[1:])
 _WEIGHTS = band_weights(FINE_EDGES[:-1], FINE_EDGES[1:]).T.astype(np.float32)
 # Two log-normal areas, one like eROSITA's and one like ACIS's late in the
 # mission, so that neither the soft nor the hard end hides the other.
 _AREAS = np.stack([
-    np.exp(-0.5 * (np.log(_CENTRE / peak) / width) ** 2) for peak, width in ((0.8, 0.6), (2.5, 0.8))
+    np.exp(-0.5 * (np.log(_CENTER / peak) / width) ** 2) for peak, width in ((0.8, 0.6), (2.5, 0.8))
 ]).astype(np.float32)
 
 
@@ -26,7 +26,7 @@ def teacher_input(spectrum):
     Parameters
     ----------
     spectrum : ndarray, shape (rows, n_energy)
-        Incident photons/cm2/s per grid bin, any normalisation.
+        Incident photons/cm2/s per grid bin, any normalization.
 
     Returns
     -------

@@ -94,7 +94,7 @@ def observe_full(mode, spectra, instruments, rng, folding=True, see=None, missio
     Parameters
     ----------
     mode : {'bands', 'spectra'}
-        Catalogue bands (by default of Chandra in every other chunk, else of
+        Catalog bands (by default of Chandra in every other chunk, else of
         eROSITA or XMM-Newton), or spectra of all missions on the fine grid.
     spectra : ndarray, shape (rows, n_energy)
         Incident spectra.

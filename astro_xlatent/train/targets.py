@@ -18,7 +18,7 @@ def density_target(values, log_range, n_cells, logarithmic=True):
         Physical values. NaN gives a row of zeros, which adds nothing to a
         cross entropy; values outside the range go to its border.
     log_range : tuple of float
-        Centres of the first and last cell, log10 if ``logarithmic``.
+        Centers of the first and last cell, log10 if ``logarithmic``.
     n_cells : int
         Number of cells.
     logarithmic : bool, optional

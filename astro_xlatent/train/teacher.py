@@ -44,7 +44,7 @@ def expected_cash(decoded, true, matrix):
     Parameters
     ----------
     decoded, true : Tensor, shape (B, E)
-        Incident spectra of any normalisation.
+        Incident spectra of any normalization.
     matrix : Tensor, shape (bins, E)
         Folds them.
 
@@ -73,7 +73,7 @@ def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512,
     matrices : list of ndarray, (bins, n_energy)
         Responses over which the Cash statistic is averaged.
     n_steps : int
-        Optimiser steps.
+        Optimizer steps.
     log : callable, optional
         Receives progress lines.
     seed : int, optional
@@ -96,18 +96,18 @@ def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512,
     slopes = nn.Sequential(nn.Linear(config.n_latent, config.decoder_width), nn.GELU(),
                            nn.Linear(config.decoder_width, config.n_index + config.n_kt))
     parameters = [*teacher.parameters(), *decoder.parameters(), *slopes.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, n_steps, pct_start=0.05)
+    optimizer = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, n_steps, pct_start=0.05)
     folds = [torch.as_tensor(m, dtype=torch.float32) for m in matrices]
     average = {}
     for step in range(n_steps):
         rows = rng.integers(len(pool.spectrum), size=batch)
         losses = _losses(teacher, decoder, slopes, pool, rows, folds[rng.integers(len(folds))])
         loss = sum(weight * losses[name] for name, weight in LOSS_WEIGHTS.items())
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 10.0)
-        optimiser.step()
+        optimizer.step()
         schedule.step()
         for name, value in losses.items():
             average[name] = 0.98 * average.get(name, value.item()) + 0.02 * value.item()
@@ -122,7 +122,7 @@ def _losses(teacher, decoder, slopes, pool, rows, fold):
     true = torch.as_tensor(pool.spectrum[rows])
     true = true / true.sum(-1, keepdim=True)
     u = teacher.raw(torch.as_tensor(teacher_input(pool.spectrum[rows])))
-    # Noise makes neighbours in the latent space alike, so that a Gaussian
+    # Noise makes neighbors in the latent space alike, so that a Gaussian
     # posterior there means something.
     noisy = u + 0.05 * torch.randn_like(u)
     cash = expected_cash(decoder(noisy), true, fold)
@@ -134,8 +134,8 @@ def _losses(teacher, decoder, slopes, pool, rows, fold):
     column = density_target(pool.truth["nh"][rows], LOG_NH_RANGE, config.n_nh)
     index = density_target(pool.truth["photon_index"][rows], PHOTON_INDEX_RANGE, config.n_index, False)
     temperature = density_target(pool.truth["kt"][rows], LOG_KT_RANGE, config.n_kt)
-    centred = u - u.mean(0)
-    covariance = centred.T @ centred / len(u)
+    centered = u - u.mean(0)
+    covariance = centered.T @ centered / len(u)
     return {
         # Rare spectra far from all others must not rule the mean.
         "cash": (20 * torch.log1p(cash / 20)).mean(),

@@ -44,7 +44,7 @@ class Observation:
     ----------
     mode : {'bands', 'spectra'}
     bins : EnergyBins
-        Catalogue bands, or spectra on the fine grid.
+        Catalog bands, or spectra on the fine grid.
     sources : `~astro_xlatent.simulate.populations.Sources`
     instruments : list of Instrument
         One for every `CHUNK` rows.

@@ -15,7 +15,7 @@ Kingma & Welling 2013, arXiv:1312.6114; Cash 1979, ApJ 228, 939.
 import numpy as np
 import torch
 
-from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.profile import profile_normalization
 
 __all__ = ["KL_WEIGHT", "cash_of_counts", "divergence", "draw_latents", "folded"]
 
@@ -59,7 +59,7 @@ def divergence(mean, precision_chol):
 
 def folded(spectrum, observation):
     """
-    Source counts of decoded spectra in the observation's bins, any normalisation.
+    Source counts of decoded spectra in the observation's bins, any normalization.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def folded(spectrum, observation):
 
 def cash_of_counts(spectrum, observation):
     """
-    Cash statistic of the observed counts, normalisation profiled, damped for bad rows.
+    Cash statistic of the observed counts, normalization profiled, damped for bad rows.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def cash_of_counts(spectrum, observation):
     bins = observation.bins
     n, b = (torch.as_tensor(a, dtype=torch.float32) for a in (bins.counts, observation.background))
     valid = torch.as_tensor(bins.valid)
-    norm = profile_normalisation(n, shape, b, valid)[:, None]
+    norm = profile_normalization(n, shape, b, valid)[:, None]
     model = (norm * shape + b).clamp(min=1e-4)
     terms = model - n + torch.where(n > 0, n * torch.log(n.clamp(min=1e-30) / model), 0.0)
     cash = 2 * (terms * valid).sum(1)

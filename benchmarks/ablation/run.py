@@ -46,7 +46,7 @@ initial weights alone do. Short runs of small networks rank choices only roughly
 no number here is that of the released model.
 
 class     balanced accuracy of the 8 classes: by the model's own head, and by
-          probes (logistic regression, 20 nearest neighbours) of the posterior
+          probes (logistic regression, 20 nearest neighbors) of the posterior
           means of the latents, fitted to the other folds of the judged rows
 N_H       median |error| of log N_H where N_H > 1e21: head, and a random forest
           on the latents

@@ -149,7 +149,7 @@ def head_answers(out):
 
 def hardness_features(observation):
     """
-    Hardness ratios and significances of the bands, as a user of a catalogue has them.
+    Hardness ratios and significances of the bands, as a user of a catalog has them.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def excess_cash(observation, model_counts, n_counts=None):
         Of spectra.
     model_counts : callable
         Takes a slice of rows and their instrument, and gives expected counts
-        in the fine bins (rows, N_FINE) in any normalisation; source counts
+        in the fine bins (rows, N_FINE) in any normalization; source counts
         alone if it returns a second value True, else background included.
     n_counts : float, optional
         Imagine that many source counts and no background, instead of the

@@ -137,7 +137,7 @@ class MlpDecoder(torch.nn.Module):
             torch.nn.Linear(width, width), torch.nn.GELU(), torch.nn.Linear(width, N_ENERGY))
 
     def forward(self, z):
-        """Photons per grid bin, shape (B, E), with arbitrary normalisation."""
+        """Photons per grid bin, shape (B, E), with arbitrary normalization."""
         return torch.exp(self.net(z @ self.rotation.T + self.offset).clamp(-30, 30))
 
     def in_cells(self, starts):
@@ -264,22 +264,22 @@ def _without_labels(pool, names):
 
 
 def _fit(modules, losses, lab):
-    """Minimise: ``losses(step)`` yields what is added up in one step."""
+    """Minimize: ``losses(step)`` yields what is added up in one step."""
     settings = lab.settings
     parameters = [p for module in modules for p in module.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, settings.steps, pct_start=0.15)
+    optimizer = torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.rate, settings.steps, pct_start=0.15)
     began, average = time.monotonic(), np.nan
     for step in range(settings.steps):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         total = 0.0
         for loss in losses(step):
             loss.backward()
             total += loss.item()
         torch.nn.utils.clip_grad_norm_(parameters, 2.0)
-        optimiser.step()
+        optimizer.step()
         schedule.step()
-        # Of a part without any labelled source the cross entropy is NaN, its gradient zero.
+        # Of a part without any labeled source the cross entropy is NaN, its gradient zero.
         if np.isfinite(total):
             average = 0.98 * average + 0.02 * total if np.isfinite(average) else total
         if step % 100 == 0 or step == settings.steps - 1:

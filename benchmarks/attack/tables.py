@@ -20,7 +20,7 @@ NAMES = ("t.fits", "t.vot", "t.ecsv", "t.csv", "t.parquet", "z.fits.gz", "z.vot.
 
 
 def _table():
-    """Rows of a catalogue with all kinds of columns."""
+    """Rows of a catalog with all kinds of columns."""
     rng = np.random.default_rng(1)
     n = 12
     table = Table({"name": [f"2CXO J{i:06d}" for i in range(n)], "obsid": np.arange(n),

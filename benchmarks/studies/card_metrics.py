@@ -2,7 +2,7 @@
 """
 The metrics of a model card, from files of results.
 
-``python -m benchmarks.studies.card_metrics labelled.json simulated.json --card MODEL_CARD.rst``
+``python -m benchmarks.studies.card_metrics labeled.json simulated.json --card MODEL_CARD.rst``
 replaces the paragraph *Evaluation* of the card by a table with error bars. The
 card is no part of a model's checksum.
 """
@@ -69,7 +69,7 @@ def metrics_table(results):
     Parameters
     ----------
     results : sequence of Results
-        Of labelled rows and of simulations, of one model.
+        Of labeled rows and of simulations, of one model.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def metrics_table(results):
     rows = metric_numbers(results)
     if len(models) != 1 or not rows:
         msg = (f"results of the models {', '.join(models) or 'none'} with {len(rows)} metrics; give files "
-               "of one model: astro-xlatent evaluate ... -o OUT.json, of labelled rows and --simulated")
+               "of one model: astro-xlatent evaluate ... -o OUT.json, of labeled rows and --simulated")
         raise ParameterError(msg)
     lines = [f"**Evaluation.** {models[0]}; intervals hold 90 % of bootstrap repeats (sky fields for real",
              "rows, sources for simulated ones), baselines stand on the same rows. Made by:", ""]

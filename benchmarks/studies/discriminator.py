@@ -46,13 +46,13 @@ class Rows:
     error: np.ndarray
 
     @classmethod
-    def of_sources(cls, labelled):
+    def of_sources(cls, labeled):
         """
-        Take the averaged fluxes of the labelled sources.
+        Take the averaged fluxes of the labeled sources.
 
         Parameters
         ----------
-        labelled : `~astro_xlatent.evaluate.labels.Labelled`
+        labeled : `~astro_xlatent.evaluate.labels.Labeled`
             From `~benchmarks.labels.load_sources`.
 
         Returns
@@ -60,10 +60,10 @@ class Rows:
         rows : Rows
         """
         flux, error = (
-            np.stack([labelled.column(f"{prefix}flux_aper90_ave_{band}") for band in "smh"], axis=1)
+            np.stack([labeled.column(f"{prefix}flux_aper90_ave_{band}") for band in "smh"], axis=1)
             for prefix in ("", "e_")
         )
-        return cls(labelled.label, flux, error)
+        return cls(labeled.label, flux, error)
 
     def __getitem__(self, rows):
         return Rows(self.label[rows], self.flux[rows], self.error[rows])

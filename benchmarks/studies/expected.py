@@ -129,7 +129,7 @@ def expected_classes(rows, instruments, model=None, name="JUDGE", per_class=2500
 
     Parameters
     ----------
-    rows : `~astro_xlatent.evaluate.rows.LabelledRows`
+    rows : `~astro_xlatent.evaluate.rows.LabeledRows`
         Enriched averages of the classified sample.
     instruments : list of Instrument
         Chandra responses.

@@ -1,8 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-What N_H of real rows would differ from the catalogue's fits if the model were right about the sky.
+What N_H of real rows would differ from the catalog's fits if the model were right about the sky.
 
-Simulated Chandra observations with enough counts for the catalogue to fit
+Simulated Chandra observations with enough counts for the catalog to fit
 their spectra are seen twice: their bands by the model, their spectrum by an
 absorbed power law. Model and fit are compared as for real rows, after drawing
 for each real row simulated ones of its class that are as significant, or as
@@ -17,7 +17,7 @@ from astropy.table import vstack
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.fits import FIT_CLASSES, NH_MIN, catalogue_fits, fit_numbers, residual_numbers
+from astro_xlatent.evaluate.fits import FIT_CLASSES, NH_MIN, catalog_fits, fit_numbers, residual_numbers
 from astro_xlatent.physics.absorption import convert_nh
 from benchmarks.studies.expected import band_table
 from benchmarks.studies.mock import two_piece_mean
@@ -25,14 +25,14 @@ from benchmarks.studies.reference import MODELS, OnOff, fit_reference
 
 __all__ = ["as_averages", "as_detections", "expected_fits", "similar_rows", "simulate_fits"]
 
-#: Net counts in 0.5-7 keV above which the catalogue fits spectra (Evans et al. 2024, ApJS 274, 22).
+#: Net counts in 0.5-7 keV above which the catalog fits spectra (Evans et al. 2024, ApJS 274, 22).
 FIT_COUNTS = 150
-#: Ranges of the catalogue's significance.
+#: Ranges of the catalog's significance.
 RANGES = ((0.0, 15.0), (15.0, 30.0), (30.0, np.inf))
 _MOST_ROWS = 500_000
 # Net counts above which all simulated rows are kept; below a share in proportion.
 _ALL_ABOVE = 1500
-_COPIES, _NEIGHBOURS = 20, 10
+_COPIES, _NEIGHBORS = 20, 10
 # Said of parts, too.
 _BRIEF = ("mean |difference|, dex", "mean difference, dex")
 _FIT_COLUMNS = ("powlaw_nh", "powlaw_nh_lolim", "powlaw_nh_hilim")
@@ -53,10 +53,10 @@ def simulate_fits(seed, n, classes):
     Returns
     -------
     table : `~astropy.table.Table`
-        Columns of the simulated catalogue (as
+        Columns of the simulated catalog (as
         `~astro_xlatent.simulate.catalog.simulate_catalog`), ``class_label``,
         ``true_nh`` in 1/cm2, and ``powlaw_nh`` with its 68 % limits as the
-        catalogue gives them (1e20 1/cm2, its abundances).
+        catalog gives them (1e20 1/cm2, its abundances).
     """
     from astro_xlatent.simulate.catalog import catalog_part, fine_bins
     from astro_xlatent.simulate.chunks import class_weights, observed_chunks
@@ -85,7 +85,7 @@ def simulate_fits(seed, n, classes):
 
 
 def _fit(observed, bins, row):
-    """Column of an absorbed power law with its 68 % limits, in the catalogue's convention."""
+    """Column of an absorbed power law with its 68 % limits, in the catalog's convention."""
     pointings, detector = observed.pointings, observed.detector
     matrix = detector.unit.matrix * (observed.area[row] * pointings.exposure[row])
     data = OnOff.of_bins(bins[row : row + 1], matrix, float(pointings.scale[row]))
@@ -162,7 +162,7 @@ def similar_rows(real, simulated, real_label, simulated_label, rng, copies=_COPI
         same = np.flatnonzero(simulated_label == name)
         if same.size:
             distance = ((simulated[same] - point) ** 2).sum(axis=1)
-            near = same[np.argsort(distance, kind="stable")[:_NEIGHBOURS]]
+            near = same[np.argsort(distance, kind="stable")[:_NEIGHBORS]]
             chosen.append(rng.choice(near, copies))
     return np.concatenate(chosen) if chosen else np.zeros(0, int)
 
@@ -173,8 +173,8 @@ def expected_fits(rows, simulated, section, name="JUDGE", seed=1):
 
     Parameters
     ----------
-    rows : `~astro_xlatent.evaluate.rows.LabelledRows`
-        Real, enriched, with the catalogue's fits.
+    rows : `~astro_xlatent.evaluate.rows.LabeledRows`
+        Real, enriched, with the catalog's fits.
     simulated : `~astropy.table.Table`
         Enriched rows of `simulate_fits`, as the real table.
     section : str
@@ -190,14 +190,14 @@ def expected_fits(rows, simulated, section, name="JUDGE", seed=1):
         class, and for simulated rows ``xl_nh`` and the fit beside the truth.
     """
     rng = np.random.default_rng(seed)
-    used = np.isin(rows.label, FIT_CLASSES) & np.isfinite(catalogue_fits(rows.table)[0])
+    used = np.isin(rows.label, FIT_CLASSES) & np.isfinite(catalog_fits(rows.table)[0])
     table, label = rows.table[used], rows.label[used]
     if not len(table):
         return []
     numbers = _compared(table, label, rows.field[used], section, "real rows", name, rng)
     sim_label = np.array(simulated["class_label"]).astype(str)
     ours, theirs = _properties(table), _properties(simulated)
-    high, sim_high = (catalogue_fits(t)[0] > np.log10(NH_MIN) for t in (table, simulated))
+    high, sim_high = (catalog_fits(t)[0] > np.log10(NH_MIN) for t in (table, simulated))
     ways = (
         ("simulated, significances as real", 1, np.ones(len(table), bool), np.ones(len(simulated), bool)),
         ("simulated, significances and widths as real", 2, high, sim_high),
@@ -233,7 +233,7 @@ def _compared(table, label, group, section, method, name, rng):
 
 def _with_truth(table, group, section, method, name, rng):
     """Model and fit beside the true column, where fit or truth exceeds the limit."""
-    fit, fit_error = catalogue_fits(table)
+    fit, fit_error = catalog_fits(table)
     ours, low, high, truth = (np.log10(plain_floats(table[column]))
                               for column in ("xl_nh", "xl_nh_lolim", "xl_nh_hilim", "true_nh"))
     limit = np.log10(NH_MIN)

@@ -111,7 +111,7 @@ def optimal_power(expected, valid, false_alarms=FALSE_ALARMS):
     ----------
     expected : ndarray, shape (2, rows, bins)
         Expected counts under either hypothesis; the second's sum is set to
-        the first's, for a normalisation tells nothing.
+        the first's, for a normalization tells nothing.
     valid : ndarray of bool, shape (rows, bins)
         Bins that count.
     false_alarms : float, optional

@@ -186,17 +186,17 @@ def fine_tune(model, instrument, n_steps, seed=1, log=None):
     from astro_xlatent.train.encoder import LOSS_WEIGHTS, encoder_losses
 
     encoder = copy.deepcopy(model.encoder).requires_grad_(True).train()
-    optimiser = torch.optim.AdamW(encoder.parameters(), lr=FINE_TUNE_RATE, weight_decay=1e-2)
+    optimizer = torch.optim.AdamW(encoder.parameters(), lr=FINE_TUNE_RATE, weight_decay=1e-2)
     for step in range(n_steps):
         # Down to a hundredth, as in training: noise of the last steps would cost accuracy.
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = FINE_TUNE_RATE * (0.01 + 0.99 * (1 - step / n_steps))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         for share, bins, sources in _single_batch(instrument, seed, step):
             losses = encoder_losses(encoder, model.teacher, bins, sources)
             (share * sum(LOSS_WEIGHTS[k] * v for k, v in losses.items())).backward()
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), 2.0)
-        optimiser.step()
+        optimizer.step()
         if log is not None and step % 50 == 0:
             log(f"{instrument.name}: step {step} of {n_steps}")
     encoder.requires_grad_(False)

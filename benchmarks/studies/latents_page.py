@@ -2,7 +2,7 @@
 """
 The documentation page on what each latent means, and its figure.
 
-``python -m benchmarks.studies.latents_page labelled.json catalogue.json -o docs/latents.rst``
+``python -m benchmarks.studies.latents_page labeled.json catalog.json -o docs/latents.rst``
 """
 
 import argparse
@@ -45,7 +45,7 @@ A latent in hardness ratios
 
 The best polynomials of up to five terms and third degree, fitted by orthogonal
 matching pursuit; R2 is out of fold. HR1, HR2 and HR3 are hardness ratios of
-neighbouring bands, and of the outermost two. What a formula leaves open is what
+neighboring bands, and of the outermost two. What a formula leaves open is what
 the latent knows beyond three bands, or noise.
 
 """
@@ -58,7 +58,7 @@ def strongest(results, n=3):
     Parameters
     ----------
     results : Results
-        Of labelled rows.
+        Of labeled rows.
     n : int, optional
         How many.
 
@@ -102,7 +102,7 @@ def latents_page(results, figure="latents.png", files=()):
     Parameters
     ----------
     results : list of Results
-        Of labelled rows; the first with traversals gives the spectra.
+        Of labeled rows; the first with traversals gives the spectra.
     figure : str, optional
         Name of the figure below ``images/``.
     files : sequence of str, optional
@@ -172,7 +172,7 @@ def _titles(results):
     for result in results:
         best = strongest(result, 1)
         if all(best):
-            spare = re.compile(r" \(.*\)| of the catalogue's fit|(photon|energy)-flux ")
+            spare = re.compile(r" \(.*\)| of the catalog's fit|(photon|energy)-flux ")
             named = [spare.sub("", b[0][0]) for b in best]
             return [f"{t}: {n} {b[0][1]:+.2f}" for t, n, b in zip(titles, named, best, strict=True)]
     return titles

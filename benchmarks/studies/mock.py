@@ -68,7 +68,7 @@ def mock_rows(spectra, counts, instruments, rng, averaged=True):
         Chandra responses; each source gets one at random.
     rng : numpy.random.Generator
     averaged : bool, optional
-        The authors' means of two-piece normals; if False, the catalogue's
+        The authors' means of two-piece normals; if False, the catalog's
         own values: the modes with half the width of their interval.
 
     Returns

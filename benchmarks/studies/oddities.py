@@ -86,15 +86,15 @@ def _microchannel_plate(instrument, rng):
     """
     HRC-I pulse heights taken for ACIS channels.
 
-    Nearly the same for all energies: normal, centred at channel 150 (0.5 keV)
+    Nearly the same for all energies: normal, centered at channel 150 (0.5 keV)
     to 175 (above 1.5 keV) with a width of 56 channels, as measured on the
     response of HRC-I observation 24564 of the Chandra Source Catalog. The area
     is that of the ACIS instrument, which costs nothing: without resolution
     only the sum of the counts knows of it.
     """
-    centre = np.interp(ENERGY_MID, [0.5, 1.5], [150.0, 175.0]) * ACIS_CHANNEL
+    center = np.interp(ENERGY_MID, [0.5, 1.5], [150.0, 175.0]) * ACIS_CHANNEL
     edges = instrument.e_lo, instrument.e_hi
-    low, high = (ndtr((edge[:, None] - centre) / (56 * ACIS_CHANNEL)) for edge in edges)
+    low, high = (ndtr((edge[:, None] - center) / (56 * ACIS_CHANNEL)) for edge in edges)
     return (high - low) * instrument.matrix.sum(axis=0) * instrument.valid[:, None]
 
 
@@ -159,8 +159,8 @@ def _warm_absorber(spectra, rng):
 
 def _cyclotron(spectra, rng):
     """Absorption trough at 3 to 5 keV, 0.3 keV wide."""
-    centre = rng.uniform(3, 5, (len(spectra), 1))
-    return (spectra * np.exp(-2 * np.exp(-0.5 * ((ENERGY_MID - centre) / 0.3) ** 2))).astype(np.float32)
+    center = rng.uniform(3, 5, (len(spectra), 1))
+    return (spectra * np.exp(-2 * np.exp(-0.5 * ((ENERGY_MID - center) / 0.3) ** 2))).astype(np.float32)
 
 
 def _recombination(spectra, rng):

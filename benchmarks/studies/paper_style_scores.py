@@ -44,8 +44,8 @@ def train_paper_model(instruments, n_steps, seed=1, log=None, counts_range=(30.0
 
     torch.manual_seed(seed)
     network = PaperAutoencoder(Config(width=WIDTH, n_layers=LAYERS))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(n_steps, 1))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(n_steps, 1))
     instruments = list(instruments)
     for step in range(n_steps):
         rng = random_stream(seed, "paper style", step)
@@ -53,10 +53,10 @@ def train_paper_model(instruments, n_steps, seed=1, log=None, counts_range=(30.0
         chunks = [observe_spectra(spectra[start:start + 32], instruments[rng.integers(len(instruments))], rng,
                                   counts_range)[0] for start in range(0, BATCH, 32)]
         x = paper_scale(paper_input(type(chunks[0]).concatenate(chunks), rng))[0]
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = network.loss(torch.as_tensor(x))
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         schedule.step()
         if log is not None and step % 100 == 0:
             log(f"autoencoder of raw counts: step {step} of {n_steps}, error {loss.item():.4f}")

@@ -4,7 +4,7 @@ Calibrating class probabilities on real labels, cross-fitted by sky field.
 
 The calibration is a temperature for the model's log probabilities, a bias for
 every class, and terms linear in further columns, all drawn towards "change
-nothing". Every class weighs alike, so that the frequencies of the labelled
+nothing". Every class weighs alike, so that the frequencies of the labeled
 sample do not enter; where they are wanted (to compare stated with actual
 probabilities on that sample), they come from the other folds. Strengths were
 chosen on MATCH fields.
@@ -38,7 +38,7 @@ _SMALLEST = 1e-4
 @dataclass
 class ClassCalibration:
     """
-    Calibration fitted on labelled rows.
+    Calibration fitted on labeled rows.
 
     Attributes
     ----------
@@ -46,21 +46,21 @@ class ClassCalibration:
         Factor on log probabilities: the inverse temperature.
     bias : ndarray, shape (classes,)
     weight : ndarray, shape (classes, k)
-        Of the standardised columns.
-    centre, scale : ndarray, shape (k,)
+        Of the standardized columns.
+    center, scale : ndarray, shape (k,)
         Mean and standard deviation of the columns.
     """
 
     sharpness: float
     bias: np.ndarray
     weight: np.ndarray
-    centre: np.ndarray
+    center: np.ndarray
     scale: np.ndarray
 
     @classmethod
     def fit(cls, probability, label, columns=None):
         """
-        Fit by penalised likelihood.
+        Fit by penalized likelihood.
 
         Parameters
         ----------
@@ -77,8 +77,8 @@ class ClassCalibration:
         from scipy.optimize import minimize
 
         columns = np.zeros((len(label), 0)) if columns is None else columns
-        centre, scale = np.nanmean(columns, axis=0), np.maximum(np.nanstd(columns, axis=0), 1e-12)
-        log_p, x = _log(probability), _standard(columns, centre, scale)
+        center, scale = np.nanmean(columns, axis=0), np.maximum(np.nanstd(columns, axis=0), 1e-12)
+        log_p, x = _log(probability), _standard(columns, center, scale)
         n_classes = probability.shape[1]
         members = np.bincount(label, minlength=n_classes)
         weight = len(label) / (n_classes * np.maximum(members, 1))[label]
@@ -96,7 +96,7 @@ class ClassCalibration:
 
         size = 1 + n_classes * (1 + columns.shape[1])
         best = minimize(loss, np.zeros(size), jac=True, method="L-BFGS-B")
-        return cls(*_split(best.x, n_classes), centre, scale)
+        return cls(*_split(best.x, n_classes), center, scale)
 
     def apply(self, probability, columns=None):
         """
@@ -113,7 +113,7 @@ class ClassCalibration:
         calibrated : ndarray, shape (n, classes)
         """
         columns = np.zeros((len(probability), 0)) if columns is None else columns
-        x = _standard(columns, self.centre, self.scale)
+        x = _standard(columns, self.center, self.scale)
         logits = self.sharpness * _log(probability) + self.bias + x @ self.weight.T
         return np.exp(log_softmax(logits, axis=1))
 
@@ -126,9 +126,9 @@ def _log(probability):
     return np.log(np.maximum(probability, _SMALLEST))
 
 
-def _standard(columns, centre, scale):
+def _standard(columns, center, scale):
     """Columns of mean 0 and deviation 1, the mean where unknown."""
-    return np.nan_to_num((columns - centre) / scale)
+    return np.nan_to_num((columns - center) / scale)
 
 
 def cross_fitted(probability, label, fold, columns=None):

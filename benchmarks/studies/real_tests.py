@@ -2,7 +2,7 @@
 """
 The final tests on real rows: calibration, baselines, priors, columns.
 
-All functions take `~astro_xlatent.evaluate.rows.LabelledRows` of one side of
+All functions take `~astro_xlatent.evaluate.rows.LabeledRows` of one side of
 the sky split (JUDGE for the numbers that count). Classifiers and calibrations
 are cross-fitted by sky field, `FOLD_SEEDS` times with other folds, and their
 probabilities averaged; intervals are bootstrapped over fields, differences
@@ -131,7 +131,7 @@ def class_numbers(rows, name="JUDGE", seed=1, n_boot=300, log=None):
 
     Parameters
     ----------
-    rows : LabelledRows
+    rows : LabeledRows
         Of one side of the split.
     name : str, optional
         Which side.
@@ -143,7 +143,7 @@ def class_numbers(rows, name="JUDGE", seed=1, n_boot=300, log=None):
     -------
     numbers : list of Number
         Scores, paired differences to the best classifier given the same
-        columns (the best on these very rows, in its favour), the differences
+        columns (the best on these very rows, in its favor), the differences
         that such a sample finds in four of five cases, and the reliability of
         the probabilities.
     """
@@ -200,7 +200,7 @@ def prior_numbers(rows, weights, section, subset, seed=1, n_boot=500):
 
     Parameters
     ----------
-    rows : LabelledRows
+    rows : LabeledRows
     weights : dict
         Name of a prior to weights of the eight classes, shape (n, 8).
     section, subset : str
@@ -249,7 +249,7 @@ def moved_to_plane(rows, weights, section, subset, seed=1, n_boot=300):
 
     Parameters
     ----------
-    rows : LabelledRows
+    rows : LabeledRows
     weights : dict
         Name of a prior to a callable from row numbers and Galactic longitude
         and latitude in degrees to weights of the eight classes.
@@ -290,11 +290,11 @@ def _share(hit, where, repeats):
 
 def column_numbers(rows, section, name="JUDGE", seed=1):
     """
-    N_H beside the catalogue's power-law fits, and what the stated errors expect.
+    N_H beside the catalog's power-law fits, and what the stated errors expect.
 
     Parameters
     ----------
-    rows : LabelledRows
+    rows : LabeledRows
     section : str
         For the numbers.
     name : str, optional

@@ -3,7 +3,7 @@
 How well do eight latents describe spectra: goodness of fit, and beside an oracle.
 
 The oracle fits the model from which a source was drawn, its parameters and the
-normalisation free, by the same Cash statistic in the same bins with the same
+normalization free, by the same Cash statistic in the same bins with the same
 background. The others get the same rows: eight principal components of counts,
 and, if asked for, an autoencoder of raw counts (both scaled from 0 to 1 for
 every source, as in arXiv:2510.14102).
@@ -68,7 +68,7 @@ def fit_statistic_of(bins, source):
     bins : `~astro_xlatent.spectra.bins.EnergyBins`
         On the fine grid.
     source : ndarray, shape (rows, N_FINE)
-        Expected counts of the source; the normalisation is profiled.
+        Expected counts of the source; the normalization is profiled.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def _bright_numbers(model, instruments, n, rng):
 
 
 def _family_spectrum(family, parameter, nh):
-    """Incident spectra, shape (n, n_energy), up to their normalisation."""
+    """Incident spectra, shape (n, n_energy), up to their normalization."""
     from astro_xlatent.physics import emission
     from astro_xlatent.simulate.truth import absorb
 
@@ -159,7 +159,7 @@ def oracle_fit(family, bins, matrix, parameter, nh):
     Returns
     -------
     statistic : float
-        Smallest Cash statistic over both and the normalisation.
+        Smallest Cash statistic over both and the normalization.
     """
     from scipy.optimize import minimize
 

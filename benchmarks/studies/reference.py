@@ -309,7 +309,7 @@ def _source(data, model, nodes):
 
 
 def _minimum(data, model, start, fixed=False):
-    """Minimise over (log N_H, shape..., log norm), or with N_H fixed."""
+    """Minimize over (log N_H, shape..., log norm), or with N_H fixed."""
     bounds = [LOG_NH, *model.limits, (np.log(1e-2), np.log(1e9))]
     first = 1 if fixed else 0
 

@@ -5,7 +5,7 @@ Real sources observed twice: do their latents differ more than noise allows?
 Detections of one source in different Chandra observations (compact objects of
 the CSC) are compared in pairs, with bands only. Beside them stand simulated
 repeats: a source of the same class with an unchanged spectrum, as many net
-counts, the same epochs and the same recipe of the catalogue.
+counts, the same epochs and the same recipe of the catalog.
 """
 
 import numpy as np

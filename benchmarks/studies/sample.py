@@ -6,36 +6,36 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.evaluate.labels import Labelled
+from astro_xlatent.evaluate.labels import Labeled
 from benchmarks.labels import load_sources
 from benchmarks.sky import SkySplit, load_sky
 from benchmarks.studies.discriminator import Rows
 
 __all__ = ["Sample", "csc_instruments", "load_sample", "power_law_fits"]
 
-# The gratings' zeroth order, and one ARF that is anomalously low: not what the catalogue uses.
+# The gratings' zeroth order, and one ARF that is anomalously low: not what the catalog uses.
 _NOT_IMAGING = ("3c273", "obs2")
 
 
 @dataclass
 class Sample:
     """
-    Labelled sources with fields and responses.
+    Labeled sources with fields and responses.
 
     Attributes
     ----------
-    labelled : Labelled
+    labeled : Labeled
     rows : Rows
         Band fluxes of the same rows.
     field : ndarray of int, shape (n,)
     split : ndarray of str, shape (n,)
     sky : SkySplit
-        Of labelled sources, detections and real spectra together.
+        Of labeled sources, detections and real spectra together.
     instruments : list of Instrument
         Chandra responses.
     """
 
-    labelled: Labelled
+    labeled: Labeled
     rows: Rows
     field: np.ndarray
     split: np.ndarray
@@ -45,7 +45,7 @@ class Sample:
 
 def load_sample(data):
     """
-    Load labelled sources, split the sky, and prepare Chandra's responses.
+    Load labeled sources, split the sky, and prepare Chandra's responses.
 
     Parameters
     ----------
@@ -64,13 +64,13 @@ def load_sample(data):
     return Sample(sources, Rows.of_sources(sources), field, split, sky, csc_instruments(data))
 
 
-def power_law_fits(labelled):
+def power_law_fits(labeled):
     """
-    The catalogue's fits of absorbed power laws.
+    The catalog's fits of absorbed power laws.
 
     Parameters
     ----------
-    labelled : Labelled
+    labeled : Labeled
         From `~benchmarks.labels.load_sources`.
 
     Returns
@@ -81,9 +81,9 @@ def power_law_fits(labelled):
     """
     from astro_xlatent.physics.absorption import convert_nh
 
-    nh = labelled.column("powlaw_nh_mean") * 1e20
+    nh = labeled.column("powlaw_nh_mean") * 1e20
     nh = convert_nh(np.where(nh > 0, nh, np.nan), "phabs/angr", "tbabs/wilm")
-    index, error = labelled.column("powlaw_gamma_mean"), labelled.column("e_powlaw_gamma_mean")
+    index, error = labeled.column("powlaw_gamma_mean"), labeled.column("e_powlaw_gamma_mean")
     return np.stack([index, error, np.log10(nh)], axis=1)
 
 

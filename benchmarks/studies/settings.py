@@ -62,7 +62,7 @@ def cells(ra, dec, size=2.0):
     Returns
     -------
     cell : ndarray of int, shape (n,)
-        Neighbours on either side of an edge fall in different cells, so that
+        Neighbors on either side of an edge fall in different cells, so that
         one cluster may be trained on and tested.
 
     Examples
@@ -138,7 +138,7 @@ def settings_results(path, *, column="class_label", minimum=(), seeds=3, trees=6
     Parameters
     ----------
     path : path-like
-        Labelled table with band columns.
+        Labeled table with band columns.
     column, minimum
         As for `~astro_xlatent.evaluate.real.evaluate_table`.
     seeds, trees : int, optional

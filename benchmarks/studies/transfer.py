@@ -17,7 +17,7 @@ _FOREST = {"n_estimators": 300, "min_samples_leaf": 5, "class_weight": "balanced
 
 def balanced_accuracy(truth, predicted, weight=None):
     """
-    Mean over classes of the fraction recognised.
+    Mean over classes of the fraction recognized.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Catalogues by cone, region and name, from simulated tables on a server."""
+"""Catalogs by cone, region and name, from simulated tables on a server."""
 
 import re
 
@@ -32,7 +32,7 @@ TABLES = {
 
 
 def names_of(mission, ra, dec):
-    """Names after positions, as the catalogues make them."""
+    """Names after positions, as the catalogs make them."""
     head = {"csc": "2CXO", "erosita": "1eRASS"}[mission]
     sky = SkyCoord(ra, dec, unit="deg")
     # cut, not rounded
@@ -97,7 +97,7 @@ def respelled(table, key):
 
 @pytest.fixture
 def filled(archive, skies):
-    """The server with a table under every catalogue's name."""
+    """The server with a table under every catalog's name."""
     for key, (mission, source) in TABLES.items():
         table = skies[mission]
         archive.tables[source] = (
@@ -108,7 +108,7 @@ def filled(archive, skies):
 
 @pytest.mark.parametrize("key", TABLES)
 def test_cone(filled, skies, key):
-    """Exactly the rows of the cone come, with bands that are recognised and unchanged."""
+    """Exactly the rows of the cone come, with bands that are recognized and unchanged."""
     mission = TABLES[key][0]
     table = fetch_catalog(key, cone=(*MIDDLE, "6arcmin"))
     truth = skies[mission]

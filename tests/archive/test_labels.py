@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""The labelled sample from VizieR, in the columns that the evaluation reads."""
+"""The labeled sample from VizieR, in the columns that the evaluation reads."""
 
 import pytest
 from archive_labels import CLASSES, NAMES, vizier
@@ -57,7 +57,7 @@ def test_evaluation_reads_it(served, tmp_path, suffix):
 
 
 def test_like_the_development_sample(served, shared_data):
-    """All columns that the labelled sample here has and VizieR can give are there."""
+    """All columns that the labeled sample here has and VizieR can give are there."""
     own = read_table(shared_data / "labels" / "csc2_labelled_sources.csv")
     with pytest.warns(XlatentWarning):
         table = fetch_labels()

@@ -23,7 +23,7 @@ CONES = {
 @pytest.mark.remote_data
 @pytest.mark.parametrize("key", CONES)
 def test_catalog(key):
-    """A well-known part of the sky has sources, whose bands are recognised."""
+    """A well-known part of the sky has sources, whose bands are recognized."""
     table = fetch_catalog(key, cone=CONES[key])
     assert len(table)
     assert get_mission(table.meta["MISSION"]).read_bands(table).bins.valid.any()

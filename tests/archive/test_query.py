@@ -182,7 +182,7 @@ def test_literal_refused(text):
     ],
 )
 def test_names_refused(name):
-    """A name that has not the catalogue's form never reaches a query."""
+    """A name that has not the catalog's form never reaches a query."""
     if isinstance(name, str) and name == "2CXO J004244.3+411608\n":
         assert names_query(get_catalog("csc"), [name]).endswith("('2CXO J004244.3+411608')")
         return
@@ -192,5 +192,5 @@ def test_names_refused(name):
 
 def test_unknown_catalog():
     """The keys there are are listed."""
-    with pytest.raises(ParameterError, match="unknown catalogue 'cscc'; there are csc, csc-detections"):
+    with pytest.raises(ParameterError, match="unknown catalog 'cscc'; there are csc, csc-detections"):
         get_catalog("cscc")

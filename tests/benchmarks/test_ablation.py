@@ -37,7 +37,7 @@ def spectra(instruments):
 
 @pytest.fixture(scope="module")
 def bands(instruments):
-    """A few rows of catalogue bands."""
+    """A few rows of catalog bands."""
     return draw_observation("bands", 64, instruments, (6,))
 
 
@@ -115,13 +115,13 @@ def test_paper_autoencoder_learns():
     model = PaperAutoencoder(Config(width=16, n_layers=1, n_heads=2))
     x = torch.rand(32, 400) * torch.linspace(0, 1, 400)
     assert model.encode(x).shape == (32, 8)
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     first = model.loss(x).item()
     for _ in range(20):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = model.loss(x)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert loss.item() < 0.8 * first
 
 

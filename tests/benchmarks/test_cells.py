@@ -31,11 +31,11 @@ def test_coverage_of_an_exact_density_is_the_level():
     """Truths drawn from the stated densities lie in the intervals as often as stated, in every cell."""
     rng = np.random.default_rng(1)
     n, n_cells = 9000, 40
-    centres = np.linspace(*LOG_NH_RANGE, n_cells)
+    centers = np.linspace(*LOG_NH_RANGE, n_cells)
     density = rng.dirichlet(np.ones(n_cells), n)
-    log_nh = centres[[rng.choice(n_cells, p=p) for p in density]]
+    log_nh = centers[[rng.choice(n_cells, p=p) for p in density]]
     # Somewhere within the cell of the truth, as the density is flat there.
-    log_nh = log_nh + (rng.random(n) - 0.5) * (centres[1] - centres[0])
+    log_nh = log_nh + (rng.random(n) - 0.5) * (centers[1] - centers[0])
     rows = {"nh": 10**log_nh, "nh_density": density, "net": np.full(n, 50.0),
             "class_index": rng.integers(9, size=n), "class_prob": rng.dirichlet(np.ones(9), n)}
     numbers = cell_numbers("bands", rows, rng)

@@ -55,7 +55,7 @@ def test_bright_rows_have_true_fluxes_and_half_widths(flat_instrument):
     for band, (low, high) in enumerate([(0.5, 1.2), (1.2, 2.0), (2.0, 7.0)]):
         inside = (ENERGY_MID > low) & (ENERGY_MID < high)
         truth = spectra[0, inside] @ energy[inside]
-        # events are binned: the mean energy of a bin is within a per cent of its centre
+        # events are binned: the mean energy of a bin is within a per cent of its center
         assert abs(flux[:, band].mean() / truth - 1) < 0.015
         counts = (flux[:, band] / error[:, band] * 1.12) ** 2
         share = spectra[0, inside].sum() / spectra[0, (ENERGY_MID > 0.5) & (ENERGY_MID < 7)].sum()
@@ -76,7 +76,7 @@ def test_empty_bands_hold_limits(flat_instrument):
     assert 0.1 < near.mean() < 0.7
 
 
-def test_plain_rows_are_as_the_catalogue_prints_them(flat_instrument):
+def test_plain_rows_are_as_the_catalog_prints_them(flat_instrument):
     """A band without events is zero, with half the upper limit for an error."""
     counts = np.full(500, 3.0)
     rows = _power_law(500), counts, [flat_instrument]

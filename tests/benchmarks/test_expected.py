@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from astropy.table import Table
-from evaluate.labelled import make_labelled
+from evaluate.labeled import make_labeled
 
 from astro_xlatent.core.columns import CLASSES
-from astro_xlatent.evaluate.fits import catalogue_fits
+from astro_xlatent.evaluate.fits import catalog_fits
 from astro_xlatent.evaluate.rows import prepare_rows
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.physics.absorption import transmission
@@ -73,7 +73,7 @@ def test_ranges_of_significance():
 
 
 def test_fluxes_are_those_that_are_read():
-    """Means before averages, row by row, and back through the catalogue's reader."""
+    """Means before averages, row by row, and back through the catalog's reader."""
     flux = np.array([[1e-14, 2e-14, 3e-14], [4e-14, 5e-14, 6e-14]])
     table = band_table(flux, 0.1 * flux)
     bins = get_mission("csc").read_bands(table).bins
@@ -142,10 +142,10 @@ def simulated():
 
 
 def test_fits_of_simulated_spectra(simulated):
-    """Fits in the catalogue's convention lie about those of the noise-free spectra, as their errors say."""
+    """Fits in the catalog's convention lie about those of the noise-free spectra, as their errors say."""
     assert len(simulated) >= 20 and set(simulated["class_label"]) == {"AGN", "NS"}
     assert np.all(np.array(simulated["src_cnts_aper_b"]) > 150)
-    log_nh, error = catalogue_fits(simulated)
+    log_nh, error = catalog_fits(simulated)
     high = log_nh > 21
     np.testing.assert_array_equal(np.isfinite(error), high)
     weights = class_weights(["AGN", "NS"])
@@ -184,7 +184,7 @@ def test_similar_rows():
 
 def test_numbers_of_known_fits():
     """Simulated rows equal to real ones have their differences; truths come back."""
-    table = make_labelled(400, ("AGN", "CV"))
+    table = make_labeled(400, ("AGN", "CV"))
     table["xl_nh"] = table["xl_nh"] * 10
     for name, factor in (("lolim", 1 / 1.6), ("hilim", 1.6), ("ul90", 1.8)):
         table[f"xl_nh_{name}"] = table["xl_nh"] * factor

@@ -38,8 +38,8 @@ def test_gain_moves_lines_and_keeps_the_efficiency(instruments):
     acis = instruments[0]
     shifted = shift_gain(acis.matrix, 1.03)
     line = np.argmin(np.abs(ENERGY_MID - 4.0))
-    centre = 0.5 * (acis.e_lo + acis.e_hi)
-    peak = [np.average(centre[60:], weights=m[60:, line]) for m in (acis.matrix, shifted)]
+    center = 0.5 * (acis.e_lo + acis.e_hi)
+    peak = [np.average(center[60:], weights=m[60:, line]) for m in (acis.matrix, shifted)]
     assert peak[1] / peak[0] == pytest.approx(1.03, abs=0.003)
     np.testing.assert_allclose(shifted.sum(axis=0)[100:900], acis.matrix.sum(axis=0)[100:900], rtol=1e-4)
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Reading the labelled samples."""
+"""Reading the labeled samples."""
 
 import numpy as np
 import pytest
@@ -37,18 +37,18 @@ def _detections(tmp_path, rows):
 
 def test_sources_are_mapped_and_counted(tmp_path):
     """NS_BIN counts as LMXB, unused classes are dropped and counted."""
-    labelled = load_sources(_sources(tmp_path))
-    assert labelled.label.tolist() == ["AGN", "LMXB", "YSO", "AGN"]
-    assert labelled.dropped == {"class not used": 1}
+    labeled = load_sources(_sources(tmp_path))
+    assert labeled.label.tolist() == ["AGN", "LMXB", "YSO", "AGN"]
+    assert labeled.dropped == {"class not used": 1}
 
 
 def test_repeated_names_and_missing_fluxes_are_dropped(tmp_path):
     """Of repeated names the first stays; rows without a band flux go."""
     flux = np.ma.array(np.full(5, 1e-14), mask=[0, 1, 0, 0, 0])
     path = _sources(tmp_path, name=["a", "b", "c", "d", "a"], flux_aper90_ave_h=flux)
-    labelled = load_sources(path)
-    assert labelled.dropped == {"class not used": 1, "name repeated": 1, "band flux missing": 1}
-    assert labelled.table["name"].tolist() == ["a", "c"]
+    labeled = load_sources(path)
+    assert labeled.dropped == {"class not used": 1, "name repeated": 1, "band flux missing": 1}
+    assert labeled.table["name"].tolist() == ["a", "c"]
 
 
 def test_missing_column_is_named(tmp_path):
@@ -78,9 +78,9 @@ def test_detections_are_unique_and_consistent(tmp_path):
         ("CV_or_nova", 100.0, 41.3, 13, 0, 1, 3.0),
         ("PULSAR", 7.0, 7.0, 14, 0, 1, 3.0),
     ]
-    labelled = load_detections(_detections(tmp_path, rows))
-    assert labelled.label.tolist() == ["LMXB", "CV", "NS"]
-    assert labelled.dropped == {"detection repeated": 2, "labels contradict": 1, "nova near M31": 1}
+    labeled = load_detections(_detections(tmp_path, rows))
+    assert labeled.label.tolist() == ["LMXB", "CV", "NS"]
+    assert labeled.dropped == {"detection repeated": 2, "labels contradict": 1, "nova near M31": 1}
 
 
 def test_real_samples(shared_data):

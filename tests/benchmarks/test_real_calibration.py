@@ -19,9 +19,9 @@ def sample(n=6000, frequency=(1, 1, 1), seed=1):
     """Classes with Gaussian evidence: true probabilities for equal priors, and labels."""
     rng = np.random.default_rng(seed)
     label = rng.choice(3, n, p=np.array(frequency) / np.sum(frequency))
-    centre = np.array([[0, 0], [1.5, 0], [0, 1.5]])
-    x = centre[label] + rng.normal(size=(n, 2))
-    return softmax(-0.5 * ((x[:, None] - centre) ** 2).sum(axis=2), axis=1), label
+    center = np.array([[0, 0], [1.5, 0], [0, 1.5]])
+    x = center[label] + rng.normal(size=(n, 2))
+    return softmax(-0.5 * ((x[:, None] - center) ** 2).sum(axis=2), axis=1), label
 
 
 def distorted(p, sharpness=2.0, bias=(0.5, 0.0, -0.5)):

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from evaluate.labelled import make_labelled
+from evaluate.labeled import make_labeled
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.evaluate.rows import prepare_rows
@@ -14,7 +14,7 @@ from benchmarks.studies.real_tests import class_numbers, column_numbers, moved_t
 @pytest.fixture(scope="module")
 def rows():
     """Probabilities that know the class beside hardness ratios that do not."""
-    table = make_labelled(300)
+    table = make_labeled(300)
     table["powlaw_nh_mean"] = np.array(table["xl_nh"]) / 1e20 / 1.3
     table["e_powlaw_nh_mean"] = 0.1 * table["powlaw_nh_mean"]
     table["powlaw_gamma_mean"] = np.where(np.arange(300) % 2, 1.7, 4.0)

@@ -32,7 +32,7 @@ def _bins(counts):
 
 
 def test_statistic_without_background():
-    """The normalisation is the ratio of the sums; pairs of bins; each bin adds 2 (m - n + n log(n / m))."""
+    """The normalization is the ratio of the sums; pairs of bins; each bin adds 2 (m - n + n log(n / m))."""
     rng = np.random.default_rng(1)
     source = rng.uniform(2, 9, (3, N_FINE))
     counts = rng.poisson(4 * source).astype(float)

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from evaluate.labelled import make_labelled
+from evaluate.labeled import make_labeled
 
 from astro_xlatent.evaluate.results import Results
 from benchmarks.studies.settings import SETTINGS, cells, main
@@ -23,7 +23,7 @@ def test_every_setting_is_scored(tmp_path, monkeypatch):
     """Both tasks, three sets of features, and what others found; noise scores like chance."""
     some = ("as in astro-xlatent evaluate", "cells of 2 degrees for fields")
     monkeypatch.setattr("benchmarks.studies.settings.SETTINGS", {name: SETTINGS[name] for name in some})
-    table = make_labelled(150)
+    table = make_labeled(150)
     table.remove_columns([name for name in table.colnames if name.startswith("xl_")])
     table.write(tmp_path / "a.ecsv")
     command = [str(tmp_path / "a.ecsv"), "--seeds", "2", "--trees", "5", "-o", str(tmp_path / "out.json")]

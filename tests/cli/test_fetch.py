@@ -129,7 +129,7 @@ def test_partly(served, tmp_path, capsys):
 
 
 def test_labels(served, tmp_path, capsys):
-    """The labelled sample."""
+    """The labeled sample."""
     served.tables["J/ApJ/941/104/td"] = vizier()
     assert run("fetch", "labels", "--no-nh-gal", "-o", tmp_path / "labels.csv") == 0
     assert "4 sources: AGN 1, CV 1, LM-STAR 1, NS_BIN 1" in capsys.readouterr().out
@@ -140,7 +140,7 @@ def test_labels(served, tmp_path, capsys):
     [
         (
             ["catalog", "csk", "--cone", "1", "2", "1arcmin", "-o", "{0}/a.fits"],
-            "unknown catalogue 'csk'; there are csc",
+            "unknown catalog 'csk'; there are csc",
         ),
         (
             ["catalog", "csc", "--cone", "1", "2", "3", "-o", "{0}/a.fits"],
@@ -189,7 +189,7 @@ def test_without_extra(tmp_path, capsys, monkeypatch, missing):
 
 @pytest.mark.parametrize("words", [[], ["catalog"], ["spectra"], ["labels"]])
 def test_help(capsys, words):
-    """Help is there, and names every catalogue."""
+    """Help is there, and names every catalog."""
     from astro_xlatent.archive.catalogs import CATALOGS
 
     with pytest.raises(SystemExit) as done:

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Error ellipses against matrices in the tangent plane, and what recognises them."""
+"""Error ellipses against matrices in the tangent plane, and what recognizes them."""
 
 import numpy as np
 import pytest
@@ -33,15 +33,15 @@ def test_pairs_like_matrices(ra, dec):
     """Distance in units of the ellipse, and its area, are those of the summed covariance matrices."""
     rng = np.random.default_rng(1)
     n = 60
-    centre = SkyCoord(np.full(n, ra), np.full(n, dec), unit="deg")
+    center = SkyCoord(np.full(n, ra), np.full(n, dec), unit="deg")
     r = rng.uniform(0.5, 8, (4, n))
     angles = rng.uniform(-180, 360, (2, n))
     offset = rng.uniform(-3, 3, (2, n))
-    other = centre.spherical_offsets_by(offset[0] * u.arcsec, offset[1] * u.arcsec)
+    other = center.spherical_offsets_by(offset[0] * u.arcsec, offset[1] * u.arcsec)
     # The second ellipse's angle counts from its own north: near the pole that is another direction.
-    turned = (other.position_angle(centre) - centre.position_angle(other) + 180 * u.deg).wrap_at("180d").deg
+    turned = (other.position_angle(center) - center.position_angle(other) + 180 * u.deg).wrap_at("180d").deg
     for k in range(n):
-        a = read_positions(ellipses(centre[[k]], r[0, [k]], r[1, [k]], angles[0, [k]]))
+        a = read_positions(ellipses(center[[k]], r[0, [k]], r[1, [k]], angles[0, [k]]))
         b = read_positions(ellipses(other[[k]], r[2, [k]], r[3, [k]], angles[1, [k]] + turned[k]))
         pairs = candidate_pairs(a, b, n_sigma=1e3)
         total = matrix(r[0, k], r[1, k], angles[0, k]) + matrix(r[2, k], r[3, k], angles[1, k])
@@ -71,13 +71,13 @@ def test_distances_of_true_pairs():
     """Offsets drawn from both ellipses have chi-square distances; the search loses none of them."""
     rng = np.random.default_rng(3)
     n = 4000
-    centre = SkyCoord(rng.uniform(0, 360, n), np.degrees(np.arcsin(rng.uniform(-1, 1, n))), unit="deg")
+    center = SkyCoord(rng.uniform(0, 360, n), np.degrees(np.arcsin(rng.uniform(-1, 1, n))), unit="deg")
     tables = []
     for scale in (1.0, 3.0):
         r0, r1 = scale * rng.uniform(1, 6, n), scale * rng.uniform(0.3, 1, n)
         angle = rng.uniform(0, 360, n)
         along, across = TO_SIGMA * r0 * rng.standard_normal(n), TO_SIGMA * r1 * rng.standard_normal(n)
-        moved = centre.directional_offset_by(angle * u.deg, along * u.arcsec)
+        moved = center.directional_offset_by(angle * u.deg, along * u.arcsec)
         moved = moved.directional_offset_by((angle + 90) * u.deg, across * u.arcsec)
         tables.append(ellipses(moved, r0, r1, angle))
     a, b = (read_positions(t) for t in tables)
@@ -92,7 +92,7 @@ def test_distances_of_true_pairs():
 
 
 def test_ellipses_find_the_right_neighbour():
-    """Of two neighbours at the same separation the one along the major axis is the counterpart."""
+    """Of two neighbors at the same separation the one along the major axis is the counterpart."""
     a = Table({"ra": [10.0], "dec": [0.0], "err_ellipse_r0": [8.0], "err_ellipse_r1": [1.0],
                "err_ellipse_ang": [90.0]})
     step = 2.5 / 3600

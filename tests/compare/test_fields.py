@@ -56,7 +56,7 @@ def test_fields_match_a_slow_search():
     ("ra", "dec"),
     [([359.7, 0.2], [0.0, 0.0]), ([0.0, 180.0], [89.7, 89.7]), ([10.0, 200.0], [-89.6, -89.6])],
 )
-def test_neighbours_across_meridian_and_poles(ra, dec):
+def test_neighbors_across_meridian_and_poles(ra, dec):
     """Sources 0.5 to 0.8 degrees apart share a field at RA 0 and over either pole."""
     field, split = assign_split(ra, dec)
     assert field[0] == field[1] and split[0] == split[1]
@@ -84,7 +84,7 @@ def test_order_does_not_matter(sky):
     np.testing.assert_array_equal(assign_split(ra, dec)[1][order], assign_split(ra[order], dec[order])[1])
 
 
-def test_known_fields_take_in_neighbours():
+def test_known_fields_take_in_neighbors():
     """A position within a degree of a known one joins its field, another belongs to none."""
     sky = SkySplit([50.0, 120.0], [0.0, -30.0])
     field, split = sky.assign([50.6, 10.0], [0.0, 0.0]), sky.side([50.6, 10.0], [0.0, 0.0])

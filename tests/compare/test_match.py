@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Matching against closed forms, numerical integration, and made-up twin catalogues."""
+"""Matching against closed forms, numerical integration, and made-up twin catalogs."""
 
 import numpy as np
 import pytest
@@ -52,17 +52,17 @@ def test_evidence_two_correlated_directions():
 def test_evidence_with_variability_and_population():
     """Likelihoods widened by half the variability each, and a population other than the prior."""
     m, v, w = (0.7, -0.3), (0.2, 0.5), 0.3
-    centre, spread = 0.4, 0.6
+    center, spread = 0.4, 0.6
     wide = [1 / (1 / x - 1) + w / 2 for x in v]
     mean = [a / x / (1 / x - 1) for a, x in zip(m, v)]
 
     def integral(which):
         return integrate.quad(lambda z: np.prod([stats.norm.pdf(z, mean[k], wide[k]**0.5) for k in which])
-                              * stats.norm.pdf(z, centre, spread**0.5), -12, 12)[0]
+                              * stats.norm.pdf(z, center, spread**0.5), -12, 12)[0]
 
     expected = np.log(integral([0, 1]) / integral([0]) / integral([1]))
     found, _ = spectral_evidence((first(m[0]), diagonal(v[0])), (first(m[1]), diagonal(v[1])), variability=w,
-                                 population=(first(centre)[0], diagonal(spread)[0]))
+                                 population=(first(center)[0], diagonal(spread)[0]))
     assert found[0] == pytest.approx(expected, rel=1e-7)
 
 
@@ -97,14 +97,14 @@ def test_population():
     posterior = 1 / (1 / 0.6**2 + 1 / 0.5**2)
     mean = posterior * ((truth + rng.normal(0, 0.5, truth.shape)) / 0.5**2 + 0.5 / 0.6**2)
     table = Table({"xl_latent": mean, "xl_latent_err": np.full(mean.shape, posterior**0.5)})
-    centre, spread = latent_population(table, table)
-    np.testing.assert_allclose(centre, 0.5, atol=0.02)
+    center, spread = latent_population(table, table)
+    np.testing.assert_allclose(center, 0.5, atol=0.02)
     np.testing.assert_allclose(np.diag(spread), 0.36, rtol=0.03)
     np.testing.assert_array_equal(latent_population(table[:10])[1], np.eye(D))
 
 
 def enriched_sky(rng, n, side=0.5):
-    """Twin catalogues: n sources in both, n more in each; the last tenth of the twins has changed."""
+    """Twin catalogs: n sources in both, n more in each; the last tenth of the twins has changed."""
     truth = rng.standard_normal((n, D))
     later = truth.copy()
     later[-n // 10:] = rng.standard_normal((n // 10, D))
@@ -131,7 +131,7 @@ def enriched_sky(rng, n, side=0.5):
 
 @pytest.fixture(scope="module")
 def twins():
-    """Made-up twin catalogues and their pairs."""
+    """Made-up twin catalogs and their pairs."""
     a, b = enriched_sky(np.random.default_rng(4), 2000)
     pairs = match_catalogs(a, b)
     source = np.asarray(a["source"][pairs["xm_row_a"]])
@@ -170,8 +170,8 @@ def test_clumped_population_is_tempered():
     clumps = 1.5 * rng.standard_normal((4, D))
     twin = rng.integers(0, 4, 2000)
     for table in (a, b):
-        centre = clumps[np.r_[twin, rng.integers(0, 4, 2000)]]
-        measured = centre + 0.5 * rng.standard_normal(centre.shape)
+        center = clumps[np.r_[twin, rng.integers(0, 4, 2000)]]
+        measured = center + 0.5 * rng.standard_normal(center.shape)
         table["xl_latent"] = make_column("xl_latent", 0.8 * measured)
     pairs = match_catalogs(a, b, changed=0.0)
     source = np.asarray(a["source"][pairs["xm_row_a"]])

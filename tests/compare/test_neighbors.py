@@ -61,7 +61,7 @@ def test_neighbors_of_many(table, n):
 
 
 def test_identical_rows():
-    """Among rows that are all alike a row is still not its own neighbour."""
+    """Among rows that are all alike a row is still not its own neighbor."""
     t = Table({"xl_latent": np.zeros((5, D)), "xl_latent_err": np.ones((5, D))}, meta={"XLSPACE": "a"})
     found = neighbors(t, 2, k=9)
     assert sorted(found["xn_row"]) == [0, 1, 3, 4]

@@ -19,7 +19,7 @@ from astro_xlatent.compare.positions import (
 from astro_xlatent.core.errors import ParameterError, TableError
 
 
-def catalogue(rng, n, error):
+def catalog(rng, n, error):
     """Positions all over the sky, the poles and both sides of RA 0 among them."""
     ra, dec = rng.uniform(0, 360, n), np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
     ra[:6], dec[:6] = [0, 359.99999, 0.00001, 10, 200, 77], [0, 0, 0, 90, 89.9999, -90]
@@ -30,8 +30,8 @@ def catalogue(rng, n, error):
 def test_pairs_like_search_around_sky(seed):
     """The pairs and separations are astropy's, cut at each pair's own limit."""
     rng = np.random.default_rng(seed)
-    a = catalogue(rng, 2000, rng.lognormal(1.5, 1.0, 2000))
-    b = catalogue(rng, 1500, rng.lognormal(0.0, 0.7, 1500))
+    a = catalog(rng, 2000, rng.lognormal(1.5, 1.0, 2000))
+    b = catalog(rng, 1500, rng.lognormal(0.0, 0.7, 1500))
     b["RA"][6:700] = a["RA"][6:700]
     b["DEC"][6:700] = np.clip(a["DEC"][6:700] + rng.normal(0, 3e-3, 694), -90, 90)
     sky_a, sky_b = read_positions(a), read_positions(b)
@@ -69,7 +69,7 @@ def test_bayes_factor_by_integration():
 def test_density_of_a_uniform_sky():
     """The mean density around sources of a uniform sky is that of the sky."""
     rng = np.random.default_rng(3)
-    sky = read_positions(catalogue(rng, 20000, np.ones(20000)))
+    sky = read_positions(catalog(rng, 20000, np.ones(20000)))
     density = sky_density(sky, np.arange(2000))
     assert density.mean() == pytest.approx(20000 / (4 * np.pi), rel=0.03)
 

@@ -104,7 +104,7 @@ def test_transform_of_a_plugin(run_with_plugin):
 
 
 def test_mission_of_a_plugin(run_with_plugin):
-    """The plugin's mission stands beside the package's own and recognises its table."""
+    """The plugin's mission stands beside the package's own and recognizes its table."""
     out, _ = run_with_plugin(
         "from astropy.table import Table\nfrom astro_xlatent.missions import base\n"
         "print(base.identify_mission(Table({'tiny_counts': [1]})).name, *base.available_missions())")

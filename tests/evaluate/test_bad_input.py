@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
-from evaluate.labelled import make_labelled
+from evaluate.labeled import make_labeled
 
 from astro_xlatent.cli.main import main
 from astro_xlatent.evaluate.classification import probes
@@ -27,7 +27,7 @@ def _notes(table, **options):
 
 def test_classes_with_fewer_members_than_folds():
     """One class too small is left out; if all but one are, classification is, and says so."""
-    table = make_labelled(60, classes=("AGN",))
+    table = make_labeled(60, classes=("AGN",))
     table["class_label"] = np.where(np.arange(60) < 4, "CV", table["class_label"])
     results = evaluate_table(table, quick=True)
     text = "\n".join(results.notes)
@@ -38,7 +38,7 @@ def test_classes_with_fewer_members_than_folds():
 
 def test_one_sky_field_only():
     """Folds and intervals are over sources, and this is said."""
-    table = make_labelled(60)
+    table = make_labeled(60)
     table["ra"], table["dec"] = 10 + np.arange(60) / 600, np.full(60, -5.0)
     results = evaluate_table(table, quick=True)
     text = "\n".join(results.notes)
@@ -49,7 +49,7 @@ def test_one_sky_field_only():
 @pytest.mark.parametrize("missing", ["", "  ", "NaN-ish", None])
 def test_missing_labels(missing):
     """Empty, blank, foreign and masked labels are counted."""
-    table = make_labelled(40)
+    table = make_labeled(40)
     label = np.array(table["class_label"], dtype="<U12")
     label[:3] = missing or ""
     table["class_label"] = MaskedColumn(label, mask=(np.arange(40) < 3) & (missing is None))
@@ -59,21 +59,21 @@ def test_missing_labels(missing):
 @pytest.mark.parametrize("value", [7.0, np.nan, np.inf])
 def test_constant_and_empty_columns(value):
     """They are left out of features, regression and information by name."""
-    table = make_labelled(120)
+    table = make_labeled(120)
     table["nh_gal"] = np.full(120, value)
     table["powlaw_gamma"] = np.full(120, value)
     table["var_prob_b"] = np.full(120, value)
     table["powlaw_nh"] = np.full(120, value)
     text = "\n".join(evaluate_table(table, quick=True).notes)
     assert "nh_gal: 1 columns are constant or empty: left out" in text
-    assert "catalogue fits: 2 columns are constant or empty: left out" in text
-    assert "photon index of the catalogue's fit: " in text
+    assert "catalog fits: 2 columns are constant or empty: left out" in text
+    assert "photon index of the catalog's fit: " in text
     assert "var_prob_b: " in text
 
 
 def test_nan_everywhere():
     """Fluxes, positions, latents and significance that are not numbers cost their own rows only."""
-    table = make_labelled(80)
+    table = make_labeled(80)
     for name in ("flux_aper_s", "flux_aper_h", "nh_gal"):
         table[name][:4] = np.nan
     table["ra"][5], table["dec"][6], table["significance"][7] = np.nan, 100.0, np.nan
@@ -89,7 +89,7 @@ def test_nan_everywhere():
 
 def test_nan_does_not_stop_the_command(tmp_path, capsys):
     """Exit code 0 and no trace of a traceback."""
-    table = make_labelled(80)
+    table = make_labeled(80)
     for name in ("flux_aper_s", "flux_aper_lolim_m", "nh_gal"):
         table[name][::3] = np.nan
     table.write(tmp_path / "a.ecsv")
@@ -99,7 +99,7 @@ def test_nan_does_not_stop_the_command(tmp_path, capsys):
 
 def test_repeated_and_contradicting_detections_are_left_out_by_name():
     """In any table that names observation and region; incomplete keys stand alone."""
-    table = make_labelled(60)
+    table = make_labeled(60)
     number = np.arange(60)
     table["obsid"] = MaskedColumn(number, mask=number >= 58)
     table["obi"], table["region_id"] = np.zeros(60, int), np.ones(60, int)
@@ -112,15 +112,15 @@ def test_repeated_and_contradicting_detections_are_left_out_by_name():
     assert "detection repeated: 2 rows left out" in text
     assert "labels contradict: 1 rows left out" in text
     assert "nova near M31: 1 rows left out" in text
-    labelled = clean_detections(table, "class_label")
-    assert len(labelled.table) == 56
-    assert "_drop" not in labelled.table.colnames
+    labeled = clean_detections(table, "class_label")
+    assert len(labeled.table) == 56
+    assert "_drop" not in labeled.table.colnames
     assert "xl_label" not in table.colnames
 
 
 def test_unreadable_spectra_are_said(tmp_path, capsys):
     """A folder without any of the rows' spectra is refused with a reason."""
-    table = make_labelled(30)
+    table = make_labeled(30)
     table["obsid"], table["obi"], table["region_id"] = np.arange(30), 0, 1
     table.write(tmp_path / "a.ecsv")
     (tmp_path / "empty").mkdir()

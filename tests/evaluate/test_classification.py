@@ -50,12 +50,12 @@ def test_labels_of_the_tested_fold_are_not_seen(rows):
 
 
 def test_rule_of_cluster_labels_matters(rows):
-    """Only the prevalence-normalised rule names a cluster after a rare class among many others."""
+    """Only the prevalence-normalized rule names a cluster after a rare class among many others."""
     features, label, fold, _ = rows
     features = features * [0.35, 1]
     predictions = cluster_predictions(features, label, fold, 3, (4,))
     found = {p.name: np.mean(p.index[label == 2] == 2) for p in predictions}
-    assert found["k-means, 4 clusters, prevalence-normalised"] > found["k-means, 4 clusters, majority"]
+    assert found["k-means, 4 clusters, prevalence-normalized"] > found["k-means, 4 clusters, majority"]
 
 
 def test_paired_difference_is_narrower_than_its_parts(rows):

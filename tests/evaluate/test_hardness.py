@@ -25,7 +25,7 @@ def _csc_table(quantity, values):
 
 
 def test_energy_and_photon_fluxes_survive_the_bins():
-    """What the catalogue says comes back, under its own name; photon fluxes over the band's mean area."""
+    """What the catalog says comes back, under its own name; photon fluxes over the band's mean area."""
     ratio = mean_over_effective(Columns(Table({"row": [0]})), CSC.bands)[0][0]
     for quantity, values, kind in (
         ("flux", (1e-14, 3e-14, 7e-14), "energy-flux"),

@@ -42,10 +42,10 @@ def test_background_and_area_are_taken_out(bins):
 
 
 def test_components_equal_those_of_the_singular_value_decomposition(bins):
-    """Up to sign, of the centred features."""
+    """Up to sign, of the centered features."""
     x = spectrum_features(bins)
-    centred = x - x.mean(axis=0)
-    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    centered = x - x.mean(axis=0)
+    u, s, _ = np.linalg.svd(centered, full_matrices=False)
     np.testing.assert_allclose(np.abs(principal_components(x)), np.abs(u * s)[:, :8], atol=1e-8)
 
 

@@ -1,12 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Evaluation of labelled tables: what is found, and what is left out by name."""
+"""Evaluation of labeled tables: what is found, and what is left out by name."""
 
 import sys
 
 import numpy as np
 import pytest
 from astropy.table import MaskedColumn
-from evaluate.labelled import make_labelled
+from evaluate.labeled import make_labeled
 
 from astro_xlatent.cli.main import main
 from astro_xlatent.core.errors import TableError
@@ -28,7 +28,7 @@ def small_forests():
 @pytest.fixture(scope="module")
 def results(small_forests):
     """Latents and probabilities know the class, hardness does not."""
-    table = make_labelled()
+    table = make_labeled()
     table["class_label"][:3] = "NS"
     return evaluate_table(table, quick=True)
 
@@ -60,7 +60,7 @@ def test_small_class_is_named(results):
 
 def test_bad_rows_are_left_out_by_name():
     """Missing and foreign labels, missing positions and latents, constant columns, infinities."""
-    table = make_labelled(80)
+    table = make_labeled(80)
     label = np.array(table["class_label"], dtype="<U12")
     label[0], label[1], label[2] = "QUASAR-ISH", "", "NS_BIN"
     table["class_label"] = MaskedColumn(label, mask=np.arange(80) == 3)
@@ -83,7 +83,7 @@ def test_bad_rows_are_left_out_by_name():
 
 def test_what_cannot_be_evaluated_is_refused():
     """With what is allowed instead."""
-    table = make_labelled(10)
+    table = make_labeled(10)
     with pytest.raises(TableError, match="no such column"):
         read_labels(table, "kind")
     table["kind"] = "banana"
@@ -98,7 +98,7 @@ def test_what_cannot_be_evaluated_is_refused():
 
 def test_table_without_bands_has_no_hardness_baseline():
     """And says so."""
-    table = make_labelled(60)
+    table = make_labeled(60)
     table.remove_columns([name for name in table.colnames if name.startswith("flux_")])
     rows, notes = prepare_rows(table, "class_label")
     assert set(rows.features) == {"latents"}
@@ -108,7 +108,7 @@ def test_table_without_bands_has_no_hardness_baseline():
 def test_command_writes_results_and_figures(tmp_path, capsys):
     """A file of numbers and one figure each; exit code 0."""
     pytest.importorskip("matplotlib", reason="figures need matplotlib")
-    make_labelled(100).write(tmp_path / "a.ecsv")
+    make_labeled(100).write(tmp_path / "a.ecsv")
     out, figures = tmp_path / "out.json", tmp_path / "figures"
     command = ["evaluate", str(tmp_path / "a.ecsv"), "--quick", "-o", str(out), "--figures", str(figures)]
     assert main(command) == 0

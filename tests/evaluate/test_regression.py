@@ -55,11 +55,11 @@ def test_quantities_and_correlations(latent):
                    "true_nh": np.full(600, 1e18)})
     found = quantities_of(table, latent[:, 4:6], "photon-flux ")
     converted = np.log10(convert_nh(nh * 1e20, "phabs/angr", "tbabs/wilm"))
-    np.testing.assert_allclose(found["log N_H of the catalogue's fit"], converted)
-    assert np.isnan(found["log kT of the catalogue's fit"]).all()
+    np.testing.assert_allclose(found["log N_H of the catalog's fit"], converted)
+    assert np.isnan(found["log kT of the catalog's fit"]).all()
     assert (found["true log N_H (clipped at 1e20)"] == 20).all()
     assert "photon-flux hardness ratio HR2" in found
-    numbers = correlation_numbers({"q": found["photon index of the catalogue's fit"]}, latent)
+    numbers = correlation_numbers({"q": found["photon index of the catalog's fit"]}, latent)
     assert max(numbers, key=lambda n: n.value).method == "latent 3"
     matrix = correlation_matrix(numbers)
     assert matrix["quantities"] == ["q"]

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""A simulated catalogue with spectra goes through the whole evaluation."""
+"""A simulated catalog with spectra goes through the whole evaluation."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_truth_of_other_rows_is_refused(sky):
         join_truth(table, sky / "catalog.fits", "class")
 
 
-def test_catalogue_with_spectra_is_evaluated(sky, monkeypatch):
+def test_catalog_with_spectra_is_evaluated(sky, monkeypatch):
     """Components of the spectra in all analyses; heads against latents; folds by source are told."""
     monkeypatch.setattr("astro_xlatent.evaluate.real.probes", lambda seed, trees: probes(seed, 10))
     next(sky.glob("spectra/*pha*")).unlink()
@@ -50,7 +50,7 @@ def test_catalogue_with_spectra_is_evaluated(sky, monkeypatch):
     text = "\n".join(results.notes)
     assert "1 rows without a usable spectrum (no spectrum found): left out" in text
     assert "only 8 sky fields, fewer than 10: folds and intervals are over sources" in text
-    assert results.title == "Simulated catalogue"
+    assert results.title == "Simulated catalog"
     methods = {n.method for n in results.numbers}
     assert {"PCA-8 of the spectrum, random forest", "PCA-8 of the spectrum, ridge"} <= methods
     assert {"head (xl_nh)", "decoded latents (xl_flux_2_7)"} <= methods

@@ -18,7 +18,7 @@ XMM_NAMES = ["SRCID", "EP_1_RATE", "EP_1_FLUX", "PN_1_RATE"]
 ])
 @pytest.mark.parametrize("case", [str.lower, str.upper])
 def test_identify(names, mission, case):
-    """Tables are recognised by their columns, without rows and in any case."""
+    """Tables are recognized by their columns, without rows and in any case."""
     assert identify_mission(Table(names=[case(n) for n in names])).name == mission
 
 

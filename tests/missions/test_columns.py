@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Reading of catalogue columns in every storage."""
+"""Reading of catalog columns in every storage."""
 
 import numpy as np
 import pytest

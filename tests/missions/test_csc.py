@@ -64,7 +64,7 @@ def test_zero_counts_have_hilim_near_1p2(shared_data, band):
 
 
 def test_energy_flux_recipe_gives_net_counts_of_real_rows(shared_data):
-    """Counts from energy fluxes with limits are the catalogue's own net counts, typically."""
+    """Counts from energy fluxes with limits are the catalog's own net counts, typically."""
     table = detections(shared_data)
     result = CSC().read_bands(table)
     assert set(result.recipe.tolist()) == {"energy flux", "hardness ratios", ""}
@@ -121,7 +121,7 @@ def test_real_detections_flags(shared_data):
 
 
 def test_source_averages_with_symmetric_errors(shared_data):
-    """Averages with errors instead of limits are read, flagged, and their zeros recognised."""
+    """Averages with errors instead of limits are read, flagged, and their zeros recognized."""
     table = Table.read(shared_data / "labels/csc2_labelled_sources.csv", format="ascii.csv")
     result = CSC().read_bands(table)
     assert np.all(result.flags & Flag.LIMITS_MISSING)
@@ -485,8 +485,8 @@ def test_broad_band_would_overlap():
     ("sat_src_flag", "SATURATED"), ("streak_src_flag", "SATURATED"), ("pileup_flag", "PILEUP"),
     ("conf_flag", "CONFUSED"), ("conf_code", "CONFUSED"), ("extent_flag", "EXTENDED"),
 ])
-def test_catalogue_flags(values, name, flag):
-    """Flags in every storage the catalogue has been seen in."""
+def test_catalog_flags(values, name, flag):
+    """Flags in every storage the catalog has been seen in."""
     table = fluxes(4)
     table[name] = values
     found = CSC().read_bands(table).flags

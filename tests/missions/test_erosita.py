@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Bands, flags and file names of eROSITA catalogues."""
+"""Bands, flags and file names of eROSITA catalogs."""
 
 import numpy as np
 import pytest
@@ -15,12 +15,12 @@ from astro_xlatent.physics.emission import powerlaw
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG
 
 BANDS = [(0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 5.0), (5.0, 8.0)]
-#: Energy-conversion factors of the eRASS1 catalogue, counts cm2/erg.
+#: Energy-conversion factors of the eRASS1 catalog, counts cm2/erg.
 ECF = [9.22e11, 1.359e12, 1.014e12, 1.613e11, 2.776e10]
 
 
 def template():
-    """Photons/cm2/s per bin of the catalogue's model: tbabs(3e20) x power law of index 2."""
+    """Photons/cm2/s per bin of the catalog's model: tbabs(3e20) x power law of index 2."""
     return np.atleast_2d(powerlaw(2.0) * transmission(3e20))[0]
 
 
@@ -53,7 +53,7 @@ def simulated(rows=300, exposure=150.0, norm=3e-3, seed=3):
 
 @pytest.mark.parametrize("band", range(5))
 def test_energy_conversion_factors(band):
-    """The shipped curve gives the catalogue's factors within 4 %."""
+    """The shipped curve gives the catalog's factors within 4 %."""
     curve = load_curve("erosita-tm0")
     spectrum, (lo, hi) = template(), BANDS[band]
     seen = curve.redistribution(channel_edges=np.array([lo, hi]))[0]
@@ -68,8 +68,8 @@ def test_factors_with_own_power_law(band, shared_data):
     sigma = np.interp(ENERGY_MID, data["energy_keV"], data["sigma_cm2_per_H"])
     spectrum = np.exp(-3e20 * sigma) * ENERGY_MID**-2.0 * 0.01
     response = EROSITA().default_response()
-    (lo, hi), centre = BANDS[band], 0.5 * (response.channel_e_lo + response.channel_e_hi)
-    rate = response.fold(spectrum)[(centre >= lo) & (centre < hi)].sum()
+    (lo, hi), center = BANDS[band], 0.5 * (response.channel_e_lo + response.channel_e_hi)
+    rate = response.fold(spectrum)[(center >= lo) & (center < hi)].sum()
     assert_allclose(rate / band_flux(spectrum, lo, hi), ECF[band], rtol=0.05)
 
 
@@ -164,7 +164,7 @@ def numbered(names, **extra):
     return Table({**columns, **extra})
 
 
-def test_numbered_bands_need_a_known_catalogue():
+def test_numbered_bands_need_a_known_catalog():
     """_1 is another band in Main and in Hard: without a hint it is refused."""
     with pytest.raises(TableError, match=r"UID_Hard \(main\) or UID_1B \(hard\)"):
         EROSITA().read_bands(numbered("1"))
@@ -173,7 +173,7 @@ def test_numbered_bands_need_a_known_catalogue():
 
 
 def test_numbered_bands_of_main_and_hard():
-    """With the hint the energies are those of the catalogue."""
+    """With the hint the energies are those of the catalog."""
     main = EROSITA().read_bands(numbered("1", UID_Hard=[0])).bins
     assert_array_equal(main.e_hi, [[2.3]])
     hard = EROSITA().read_bands(numbered("123", UID_1B=[0])).bins
@@ -215,7 +215,7 @@ def test_exposure_unit():
         EROSITA().read_bands(table)
 
 
-def test_catalogue_flags():
+def test_catalog_flags():
     """Extent and crowded regions; optical loading is only mentioned."""
     table = simulated(4)
     table["EXT"] = [0.0, 25.0, 0.0, np.nan]

@@ -25,7 +25,7 @@ def ratios_of(values, pairs=PAIRS):
 
 
 def test_ratios_give_the_shape_back():
-    """Also with one ratio missing, with a band of zero, and rounded as the catalogue does."""
+    """Also with one ratio missing, with a band of zero, and rounded as the catalog does."""
     values = np.array([[1.0, 2.0, 3.0], [1.0, 0.0, 4.0], [5.0, 1.0, 1.0]])
     ratios = np.clip(ratios_of(values), -0.9994, 0.9994)
     ratios[2, 0] = np.nan
@@ -97,7 +97,7 @@ def test_significance_is_that_of_all_bands_together():
 
 
 def test_erosita_fluxes():
-    """Fluxes with errors by the catalogue's conversion factors; published factors within 4 %."""
+    """Fluxes with errors by the catalog's conversion factors; published factors within 4 %."""
     bands = EROSITA.bands
     factor = _conversion_factor(bands)
     assert_allclose(factor, [9.22e11, 1.359e12, 1.014e12, 1.613e11, 2.776e10], rtol=0.04)

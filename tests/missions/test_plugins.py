@@ -73,7 +73,7 @@ def run(code, *paths, isolated=False):
 
 
 def test_third_party_mission(site):
-    """It is listed, recognised by its table and read; broken ones are named and left out."""
+    """It is listed, recognized by its table and read; broken ones are named and left out."""
     out, err = run(
         "from astropy.table import Table\n"
         "from astro_xlatent.missions.base import available_missions, identify_mission\n"

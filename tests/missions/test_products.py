@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Names of products are built and recognised again."""
+"""Names of products are built and recognized again."""
 
 from fnmatch import fnmatchcase
 

@@ -58,12 +58,12 @@ REAL = [
 
 
 def band_rates(response, photon_index):
-    """Counts/s of a power law in the bands, normalised to 1.2-2 keV."""
+    """Counts/s of a power law in the bands, normalized to 1.2-2 keV."""
     grid = response.on_grid(ENERGY_EDGES)
     rate = grid.fold(ENERGY_MID**-photon_index * 0.01)
-    centre = 0.5 * (response.channel_e_lo + response.channel_e_hi)
+    center = 0.5 * (response.channel_e_lo + response.channel_e_hi)
     bands = zip(EDGES[:-1], EDGES[1:], strict=True)
-    return np.array([rate[(centre >= lo) & (centre < hi)].sum() for lo, hi in bands])
+    return np.array([rate[(center >= lo) & (center < hi)].sum() for lo, hi in bands])
 
 
 @pytest.mark.parametrize(("mission", "instrument", "year", "arf", "rmf", "tolerance"), REAL)
@@ -194,7 +194,7 @@ def test_modules_of_a_spectrum(instrument, meta, path, name):
     ((5.0, 8.0), 2.776e10),
 ])
 def test_band_matrix_gives_published_conversion_factors(band, factor):
-    """Folded with its own spectrum a band's counts over energy flux are the catalogue's within 4 %."""
+    """Folded with its own spectrum a band's counts over energy flux are the catalog's within 4 %."""
     spectrum = transmission(3e20) * ENERGY_MID**-2.0 * ENERGY_WIDTH
     rate = (band_matrix("erosita", [band]) @ spectrum)[0]
     inside = (ENERGY_MID > band[0]) & (ENERGY_MID < band[1])
@@ -212,7 +212,7 @@ def test_band_matrix_and_band_area_are_one():
 
 
 def test_areas_of_real_rows(shared_data):
-    """By year and chip the default area is that of the catalogue's rows within 5 %, at all three energies."""
+    """By year and chip the default area is that of the catalog's rows within 5 %, at all three energies."""
     spec = importlib.util.spec_from_file_location("check_default_areas", TOOLS / "check_default_areas.py")
     check = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(check)
@@ -281,7 +281,7 @@ def test_band_area_is_the_folded_flat_spectrum():
     ("xmm", "EMOS1", "xmm-mos"), ("xmm", "PN", "xmm-pn"),
 ])
 def test_instrument_spellings(mission, spelling, name):
-    """Names of headers and catalogues lead to the curve."""
+    """Names of headers and catalogs lead to the curve."""
     assert curve_name(mission, spelling) == name
 
 

@@ -95,7 +95,7 @@ def test_vizier_flags():
 ])
 @pytest.mark.parametrize("style", [CSCVIEW, tuple(n.replace("flux", "photflux") for n in CSCVIEW)])
 def test_csc_master_stack_and_observation_tables(more, style):
-    """All three tables are recognised and read by the same columns."""
+    """All three tables are recognized and read by the same columns."""
     table = csc(style)
     for name in more:
         table[name] = 1.0
@@ -135,7 +135,7 @@ def test_cscview_tsv_and_votable(tmp_path):
     ("source_extent", "ext"), ("optical_flag", "flag_opt"), ("RA_ICRS", "ra_icrs"), ("ext", "ext"),
 ])
 def test_canonical_names(name, canonical):
-    """Every publisher's spelling becomes the catalogue's."""
+    """Every publisher's spelling becomes the catalog's."""
     assert canonical_name(name) == canonical
 
 
@@ -162,7 +162,7 @@ def heasarc_name(name):
 
 
 def test_erass_spellings_say_the_same():
-    """VizieR's and HEASARC's names give the bins of the catalogue's own."""
+    """VizieR's and HEASARC's names give the bins of the catalog's own."""
     table = erosita(["ML_CTS_{n}", "ML_CTS_ERR_{n}", "ML_EXP_{n}"], P_BANDS)
     expected = EROSITA().read_bands(table).bins
     for how in (vizier_name, heasarc_name, str.lower):
@@ -200,12 +200,12 @@ def test_erass1_and_erass3_main(extra, uid):
 
 
 def test_supplementary_without_uid_hard():
-    """The supplementary catalogue has the same P bands and needs no other column."""
+    """The supplementary catalog has the same P bands and needs no other column."""
     assert EROSITA().read_bands(erosita(MAIN, P_BANDS)).bins.n_bins == 5
 
 
 @pytest.mark.parametrize("link", ["UID_1B", "UID_Main"])
-def test_hard_catalogues(link):
+def test_hard_catalogs(link):
     """eRASS1 and eRASS:3 hard: three bands."""
     table = erosita(MAIN, "123", **{link: 7})
     assert_array_equal(EROSITA().read_bands(table).bins.e_lo[0], [0.2, 0.6, 2.3])
@@ -231,7 +231,7 @@ def test_efeds_hard():
 
 
 def test_two_spellings_of_one_column():
-    """Two columns that mean the same, neither in the catalogue's own spelling, are refused by name."""
+    """Two columns that mean the same, neither in the catalog's own spelling, are refused by name."""
     table = erosita(["ML_CTS_{n}", "ML_CTS_ERR_{n}", "ML_EXP_{n}"], P_BANDS[:5])
     table["MLctsP1"] = 1e6
     assert EROSITA().read_bands(table).bins.counts[0, 0] < 1000
@@ -244,7 +244,7 @@ def test_two_spellings_of_one_column():
     ("erosita", ["DETUID", *(f"X{k}" for k in range(40)), "ML_CTS_P6", "ML_FLUX_P8"]),
     ("csc", ["obsid", "region_id", *(f"x{k}" for k in range(40)), "flux_bb_aper_s"]),
 ])
-def test_catalogue_version_never_seen(mission, names):
+def test_catalog_version_never_seen(mission, names):
     """The error names columns that look like bands first, how many more, and what was expected."""
     table = Table(names=names)
     assert identify_mission(table).name == mission

@@ -69,7 +69,7 @@ def test_cameras_add_up():
 
 
 def test_rates_per_kilosecond():
-    """A unit other than the catalogue's is converted."""
+    """A unit other than the catalog's is converted."""
     table, _, counts = rates()
     for name in table.colnames[1:]:
         table[name] = table[name] * 1e3
@@ -97,7 +97,7 @@ def test_flux_spellings(spelling):
 
 
 def test_vizier_and_heasarc_spellings():
-    """Flux1 and e_Flux1 beside a column of the catalogue; ep_1_flux_error."""
+    """Flux1 and e_Flux1 beside a column of the catalog; ep_1_flux_error."""
     table, counts = fluxes()
     vizier = Table({"4XMM": ["J0"]})
     heasarc = Table()
@@ -154,7 +154,7 @@ def test_broken_chain_of_ratios_is_not_guessed():
 
 
 def test_real_detections(shared_data):
-    """Fluxes of the catalogue agree with those of its cameras' rates; hardness with both."""
+    """Fluxes of the catalog agree with those of its cameras' rates; hardness with both."""
     table = read_table(shared_data / "tables" / "4xmm_detections.xml")
     whole = XMM().read_bands(table)
     assert whole.bins.valid.all() and set(whole.recipe) == {"ep flux"}
@@ -167,7 +167,7 @@ def test_real_detections(shared_data):
     assert_allclose(ratio, 1.0, atol=0.3)
 
 
-def test_catalogue_flags():
+def test_catalog_flags():
     """Extent and confusion of 4XMM."""
     flags = XMM().catalog_flags(Table({"EP_EXTENT": [0.0, 6.5], "CONFUSED": [True, False]}))
     assert flags.tolist() == [Flag.CONFUSED, Flag.EXTENDED]

@@ -32,7 +32,7 @@ def _gaussians(n, seed=3):
 
 
 def test_evidence_against_scipy(calibration):
-    """The mixture's density of every posterior mean, by scipy, over that at its own centre."""
+    """The mixture's density of every posterior mean, by scipy, over that at its own center."""
     mean, covariance = _gaussians(20)
     mixture = calibration.tables["mixture"]
     wanted = [
@@ -150,10 +150,10 @@ def test_truth_drawn_from_densities_is_uniform():
 def test_recalibration_makes_a_biased_density_right():
     """Normal densities that are too narrow by half: after recalibration 68 % intervals hold 68 %."""
     rng = np.random.default_rng(4)
-    centre, edges = rng.uniform(3, 6, 6000), np.arange(91) * 0.1 - 0.05 + 0.0
-    density = np.diff(norm.cdf(edges[None], centre[:, None], 0.5), axis=1)
+    center, edges = rng.uniform(3, 6, 6000), np.arange(91) * 0.1 - 0.05 + 0.0
+    density = np.diff(norm.cdf(edges[None], center[:, None], 0.5), axis=1)
     limits = (0.0, 8.9)
-    truth = centre + rng.normal(0, 1.0, 6000)
+    truth = center + rng.normal(0, 1.0, 6000)
     inside = np.clip(truth, 0.0, 8.9)
     levels = np.linspace(0, 1, 101)
     below = probability_below_truth(density[:3000], limits, inside[:3000], rng)

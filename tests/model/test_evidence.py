@@ -34,7 +34,7 @@ def piece(slope=5.0):
 
 
 def test_bundled_model():
-    """Our classes, all pieces, credit for every column, no rows of the labelled table."""
+    """Our classes, all pieces, credit for every column, no rows of the labeled table."""
     model = load_evidence()
     assert model.classes == CLASSES
     assert {name: tuple(p.groups) for name, p in model.pieces.items()} == PIECES

@@ -10,7 +10,7 @@ from astro_xlatent.model.priors import prior_weights
 
 @pytest.mark.parametrize("prior", [None, np.ones(9), np.ones(8), np.full((4, 9), 3.0), np.ones((4, 8))])
 def test_equal_weights_in_any_form(prior):
-    """Nine or eight, once or a row, need not be normalised."""
+    """Nine or eight, once or a row, need not be normalized."""
     np.testing.assert_allclose(prior_weights(prior, 4), 1 / 9)
 
 

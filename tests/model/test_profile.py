@@ -1,11 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""The profiled normalisation against a general root finder."""
+"""The profiled normalization against a general root finder."""
 
 import numpy as np
 import torch
 from scipy.optimize import brentq
 
-from astro_xlatent.model.profile import profile_normalisation
+from astro_xlatent.model.profile import profile_normalization
 
 
 def _solve(n, s, b):
@@ -23,7 +23,7 @@ def test_against_root_finder():
     background = rng.random((300, 12)) * 10 ** rng.uniform(-3, 1, (300, 1)) + 1e-4
     counts = rng.poisson(shape * 10 ** rng.uniform(-2, 1, (300, 1)) + background).astype(float)
     valid = torch.ones(300, 12, dtype=torch.bool)
-    got = profile_normalisation(*(torch.as_tensor(a) for a in (counts, shape, background)), valid,
+    got = profile_normalization(*(torch.as_tensor(a) for a in (counts, shape, background)), valid,
                                 n_steps=40).numpy()
     wanted = np.array([_solve(*row) for row in zip(counts, shape, background, strict=True)])
     assert (wanted == 0).any() and (wanted > 0).any()
@@ -35,4 +35,4 @@ def test_invalid_bins_do_not_count():
     n = torch.tensor([[3.0, 100.0]])
     s, b = torch.ones(1, 2), torch.zeros(1, 2)
     valid = torch.tensor([[True, False]])
-    torch.testing.assert_close(profile_normalisation(n, s, b, valid), torch.tensor([3.0]))
+    torch.testing.assert_close(profile_normalization(n, s, b, valid), torch.tensor([3.0]))

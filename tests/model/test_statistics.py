@@ -39,7 +39,7 @@ def test_cash_against_sherpa():
 
 
 def test_run_finds_a_line_that_the_sum_hides():
-    """Three neighbouring bins 3.5 sigma high: a run of their Cash statistic, not a poor sum over 60 bins."""
+    """Three neighboring bins 3.5 sigma high: a run of their Cash statistic, not a poor sum over 60 bins."""
     model = np.full((1, 60), 40.0)
     counts = model.copy()
     counts[0, 20:23] += 22

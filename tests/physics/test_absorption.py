@@ -142,7 +142,7 @@ def test_refusals(call, message):
 
 
 def test_convert_nh_anchors():
-    """The catalogue's phabs columns lie below tbabs/wilm by the published amounts."""
+    """The catalog's phabs columns lie below tbabs/wilm by the published amounts."""
     nh = np.array([1e21, 5e21, 2e22, 1e23])
     shift = np.log10(convert_nh(nh, "tbabs/wilm", "phabs/angr") / nh)
     assert_allclose(shift, [-0.08, -0.12, -0.16, -0.19], atol=0.002)

@@ -126,7 +126,7 @@ def test_bremsstrahlung_definition():
 
 
 def test_gaussian_line_against_sherpa():
-    """The same as sherpa's normalised Gaussian where both integrate over bins."""
+    """The same as sherpa's normalized Gaussian where both integrate over bins."""
     models = pytest.importorskip("sherpa.models.basic")
     model = models.NormGauss1D()
     model.pos, model.fwhm, model.ampl = 6.4, 0.3 * np.sqrt(8 * np.log(2)), 1.0
@@ -135,7 +135,7 @@ def test_gaussian_line_against_sherpa():
 
 
 def test_lines_conserve_photons():
-    """Photons fall by 1 + z, the centre too; zero width is one bin."""
+    """Photons fall by 1 + z, the center too; zero width is one bin."""
     redshift = np.array([0.0, 1.0, 4.0])
     lines = gaussian_line(6.4, 0.05, redshift)
     assert_allclose(lines.sum(axis=1), 1 / (1 + redshift), rtol=1e-9)
@@ -161,7 +161,7 @@ def test_redshift_convention(model):
 
 
 def test_shapes_and_mixed_redshifts():
-    """Parameters of any shape broadcast; rows do not depend on their neighbours."""
+    """Parameters of any shape broadcast; rows do not depend on their neighbors."""
     kt = np.linspace(0.1, 3.0, 40)
     redshift = np.where(np.arange(40) % 3 == 0, 0.0, 0.7)
     together = blackbody(kt, redshift)

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""The same source twice in a catalogue: the best pairs are still one to one."""
+"""The same source twice in a catalog: the best pairs are still one to one."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""``simulate`` killed anywhere: no former catalogue beside new spectra, no leftovers of the run."""
+"""``simulate`` killed anywhere: no former catalog beside new spectra, no leftovers of the run."""
 
 import pytest
 from astropy.io import fits
@@ -30,7 +30,7 @@ def steps(tmp_path_factory):
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9])
 def test_killed_while_overwriting(tmp_path, steps, share):
-    """A catalogue that is there belongs to the truth and the spectra beside it; the next run mends all."""
+    """A catalog that is there belongs to the truth and the spectra beside it; the next run mends all."""
     folder = tmp_path / "sim"
     write_catalog(folder, N, "csc", seed=1)
     (folder / "notes.txt").write_text("mine")

@@ -52,7 +52,7 @@ def stack_folder():
 
 def make_data(source, exposure=1e4, *, seed=1, background=None, response=True):
     """
-    A Poisson realisation of a source through a made CCD.
+    A Poisson realization of a source through a made CCD.
 
     ``source`` is a Sherpa model or None; ``background`` the counts expected in the aperture
     over all channels, measured in a region ten times as large.

@@ -60,7 +60,7 @@ def test_nothing_outside(source):
     assert values[0] == 0 and values[2] == 0 and values[1] > 0
 
 
-def test_step_of_an_optimiser(source):
+def test_step_of_an_optimizer(source):
     """A change of a latent by 1e-7 changes the spectrum smoothly."""
     lo, hi = np.array([0.5]), np.array([1.5])
 
@@ -114,7 +114,7 @@ def test_confidence_limits_and_plot(loaded):
 
 
 def test_two_missions_share_latents(session, made, absorbed, model):
-    """Two data sets, one shape, two normalisations."""
+    """Two data sets, one shape, two normalizations."""
     first, second = LatentSpectrum("one", model), LatentSpectrum("two", model)
     for a, b in zip(first.pars[:-1], second.pars[:-1]):
         b.link = a

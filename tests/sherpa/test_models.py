@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Sherpa models: anchors, grids, parameters, behaviour in a fit."""
+"""Sherpa models: anchors, grids, parameters, behavior in a fit."""
 
 import csv
 import re
@@ -115,7 +115,7 @@ def test_grids_beyond_the_tables(kind):
 
 
 def test_single_precision_edges():
-    """Edges of neighbouring bins that differ in the last digit still join."""
+    """Edges of neighboring bins that differ in the last digit still join."""
     edges = np.linspace(0.3, 8, 500).astype(np.float32)
     lo, hi = edges[:-1].astype(float), np.nextafter(edges[1:], 0, dtype=np.float32).astype(float)
     np.testing.assert_allclose(XLPowerlaw()(lo, hi), XLPowerlaw()(edges[:-1], edges[1:]), rtol=1e-4)

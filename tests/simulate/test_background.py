@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Simulated backgrounds: normalisation, lines, refusals."""
+"""Simulated backgrounds: normalization, lines, refusals."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def _shape(mission, seed):
 
 
 @pytest.mark.parametrize("mission", ["csc", "erosita", "xmm"])
-def test_shapes_are_normalised(mission):
+def test_shapes_are_normalized(mission):
     """Every shape is positive, sums to one, and differs between draws."""
     first, again, other = (_shape(mission, seed) for seed in (0, 0, 1))
     assert first.sum() == pytest.approx(1.0)
@@ -31,10 +31,10 @@ def test_shapes_are_normalised(mission):
 def test_fluorescence_lines_stand_out(mission, energy):
     """The laboratory lines of the detectors are above the continuum beside them."""
     mean = np.mean([_shape(mission, seed) for seed in range(50)], axis=0)
-    centre = 0.5 * (EDGES[:-1] + EDGES[1:])
+    center = 0.5 * (EDGES[:-1] + EDGES[1:])
     assert any(line == energy for line, _ in LINES[mission])
-    inside = mean[np.argmin(np.abs(centre - energy))]
-    beside = mean[[np.argmin(np.abs(centre - energy - shift)) for shift in (-0.25, 0.25)]]
+    inside = mean[np.argmin(np.abs(center - energy))]
+    beside = mean[[np.argmin(np.abs(center - energy - shift)) for shift in (-0.25, 0.25)]]
     assert inside > 1.1 * beside.mean()
 
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Simulated catalogues: reproducible, read back by the missions' readers, true to their truth."""
+"""Simulated catalogs: reproducible, read back by the missions' readers, true to their truth."""
 
 import numpy as np
 import pytest
@@ -60,8 +60,8 @@ def test_nothing_can_be_asked_for():
     assert len(simulate_catalog(1, 0, "erosita")[0]) == 0
 
 
-def test_catalogue_and_batch_are_the_same_observations(catalogs):
-    """Bands of a batch are what the reader finds in the catalogue of the same numbers."""
+def test_catalog_and_batch_are_the_same_observations(catalogs):
+    """Bands of a batch are what the reader finds in the catalog of the same numbers."""
     for mission in ("csc", "erosita"):
         bins, truth = batch(5, 512, mission=mission, mode="bands")
         table, table_truth = catalogs[mission]
@@ -92,8 +92,8 @@ def test_counts_scatter_about_folded_truth(observed, mission):
     """Bright rows have the counts that their spectrum, folded by hand, and background predict."""
     for part in observed[mission]:
         response, band = part.detector.response, CONDITIONS[mission].band
-        centre = 0.5 * (response.channel_e_lo + response.channel_e_hi)
-        inside = (centre > band[0]) & (centre < band[1])
+        center = 0.5 * (response.channel_e_lo + response.channel_e_hi)
+        inside = (center > band[0]) & (center < band[1])
         rate = response.fold(part.sources.spectrum * part.area)[:, inside].sum(axis=1)
         np.testing.assert_allclose(rate * part.pointings.exposure, part.expected, rtol=2e-3)
         total = part.counts[:, inside].sum(axis=1)
@@ -113,7 +113,7 @@ def test_fluxes_of_truth_are_those_of_the_spectrum(observed):
 
 
 def test_published_fluxes_are_true(catalogs):
-    """The catalogue's broad energy flux of bright Chandra rows agrees with the truth, without bias."""
+    """The catalog's broad energy flux of bright Chandra rows agrees with the truth, without bias."""
     table, truth = catalogs["csc"]
     bright = truth["counts"] > 100
     ratio = (table["flux_aper_b"] / (truth["flux_05_2"] + truth["flux_2_7"]))[bright]
@@ -135,7 +135,7 @@ def test_published_half_widths_and_limits(catalogs):
     assert np.all(ratio > 0)
 
 
-def test_counts_are_those_of_a_catalogue(catalogs):
+def test_counts_are_those_of_a_catalog(catalogs):
     """Most Chandra rows are faint, three to eight in a hundred have more than 150 counts, all stand out."""
     table, truth = catalogs["csc"]
     assert 0.02 < np.mean(truth["counts"] > 150) < 0.08
@@ -162,8 +162,8 @@ def test_fine_bins_cover_the_spectrum(observed):
     """All counts between 0.3 and 10 keV are in the fine bins."""
     for parts in observed.values():
         for part in parts:
-            centre = part.detector.centre
-            inside = (centre >= 0.3) & (centre < 10.0)
+            center = part.detector.center
+            inside = (center >= 0.3) & (center < 10.0)
             expected = part.counts[:, inside].sum(axis=1)
             np.testing.assert_array_equal(fine_bins(part).counts.sum(axis=1), expected)
 
@@ -194,7 +194,7 @@ def test_bad_arguments_are_refused(arguments, options, error, message):
         batch(*arguments, **options)
 
 
-def test_a_catalogue_needs_a_mission():
+def test_a_catalog_needs_a_mission():
     """There are no columns of no mission."""
     with pytest.raises(MissionError, match="mission is None; allowed"):
         simulate_catalog(1, 5, None)

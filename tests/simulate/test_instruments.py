@@ -43,7 +43,7 @@ def test_contamination_takes_soft_photons(instruments):
 
 
 def test_band_area_is_that_of_the_reader(instruments):
-    """Sub-bands of eROSITA have the area with which catalogue rows are read."""
+    """Sub-bands of eROSITA have the area with which catalog rows are read."""
     tm0 = next(i for i in instruments if i.name == "TM0")
     edges = BAND_EDGES["erosita"]
     expected = band_area("erosita-tm0", list(zip(edges[:-1], edges[1:], strict=True)))
@@ -56,8 +56,8 @@ def test_folding_equals_the_response(instruments):
     response = default_response("csc", "ACIS-S", 2000)
     item = next(i for i in instruments if i.name == "ACIS-S 2000")
     spectrum = ENERGY_MID**-1.7 * ENERGY_WIDTH
-    centre = 0.5 * (response.channel_e_lo + response.channel_e_hi)
-    expected = response.fold(spectrum)[(centre >= 0.3) & (centre < 10.0)].sum()
+    center = 0.5 * (response.channel_e_lo + response.channel_e_hi)
+    expected = response.fold(spectrum)[(center >= 0.3) & (center < 10.0)].sum()
     assert (item.matrix @ spectrum).sum() == pytest.approx(expected, rel=1e-4)
 
 

@@ -43,7 +43,7 @@ def values(columns, stem):
 
 @pytest.mark.parametrize(("mission", "recipe"), [(m, r) for m in ("csc", "erosita") for r in RECIPES[m]])
 def test_reader_and_trainer_make_the_same_bins(instruments, mission, recipe):
-    """2,000 rows written as a catalogue with units and read again are the bins that training takes."""
+    """2,000 rows written as a catalog with units and read again are the bins that training takes."""
     seen = rows(instruments, mission, 2000, 40.0)
     trained = read_published(seen, recipe, np.random.default_rng(3))
     rng = np.random.default_rng(3)
@@ -158,7 +158,7 @@ def test_batches_depend_on_their_counter_alone(instruments):
 
 
 def test_conditions_are_within_their_ranges():
-    """Every value lies in its range and names a reference; apertures of mock catalogues are the same."""
+    """Every value lies in its range and names a reference; apertures of mock catalogs are the same."""
     for parameters in LITERATURE.values():
         for name, (value, low, high, _, reference) in parameters.items():
             assert low <= value <= high, name

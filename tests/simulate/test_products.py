@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Simulated catalogues on disk: found, read by us and by Sherpa alike, written whole or not at all."""
+"""Simulated catalogs on disk: found, read by us and by Sherpa alike, written whole or not at all."""
 
 import warnings
 
@@ -25,7 +25,7 @@ SEED, N = 7, 5
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """Folder, catalogue and truth of each mission."""
+    """Folder, catalog and truth of each mission."""
     found = {}
     for mission in MISSIONS:
         folder = tmp_path_factory.mktemp("sky") / mission
@@ -71,9 +71,9 @@ def test_files_fold_the_truth_into_its_counts(written, mission):
                 for row, spectrum in zip(part.row.tolist(), part.sources.spectrum, strict=True)}
     for row, path in enumerate(_read(written, mission)):
         spectrum = XraySpectrum.read(path)
-        centre = 0.5 * (spectrum.e_lo + spectrum.e_hi)
+        center = 0.5 * (spectrum.e_lo + spectrum.e_hi)
         folded = spectrum.response.fold(incident[row]) * spectrum.exposure
-        counts = folded[(centre > low) & (centre < high)].sum()
+        counts = folded[(center > low) & (center < high)].sum()
         assert counts == pytest.approx(written[mission][2]["counts"][row], rel=2e-3)
 
 

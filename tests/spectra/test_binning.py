@@ -35,8 +35,8 @@ def test_matrix_is_the_response_added_up(response):
     fine = fine_response(response)
     photons = powerlaw(1.9)
     channels = response.on_grid(ENERGY_EDGES).fold(photons)
-    centre = 0.5 * (response.channel_e_lo + response.channel_e_hi)
-    wanted = np.histogram(centre, FINE_EDGES, weights=channels)[0]
+    center = 0.5 * (response.channel_e_lo + response.channel_e_hi)
+    wanted = np.histogram(center, FINE_EDGES, weights=channels)[0]
     np.testing.assert_allclose(fine.matrix @ photons, wanted, rtol=2e-4, atol=1e-7 * wanted.max())
     np.testing.assert_allclose(fine.area * (fine.e_hi - fine.e_lo), fine.matrix @ ENERGY_WIDTH, rtol=1e-5)
 
@@ -50,8 +50,8 @@ def test_arfs_that_share_an_rmf_do_not_mix(response):
 def test_counts_and_background(spectrum):
     """Counts inside the grid are kept; the off counts are scaled by OGIP's rule."""
     bins, matrices = bins_from_spectra([spectrum])
-    centre = 0.5 * (spectrum.e_lo + spectrum.e_hi)
-    inside = (centre >= FINE_EDGES[0]) & (centre < FINE_EDGES[-1])
+    center = 0.5 * (spectrum.e_lo + spectrum.e_hi)
+    inside = (center >= FINE_EDGES[0]) & (center < FINE_EDGES[-1])
     assert bins.counts.sum() == spectrum.counts[inside].sum()
     scale = (2.0 * 0.8 * 1e4) / (8.0 * 0.9 * 2e4)
     assert bins.background.sum() == pytest.approx(scale * spectrum.background.counts[inside].sum())
@@ -65,10 +65,10 @@ def test_bands_from_bins_and_from_channels(spectrum):
     bins = bins_from_spectra([spectrum])[0]
     edges = FINE_EDGES[[5, 30, 60, 120]]
     merged = bins.merge(edges)
-    centre = 0.5 * (spectrum.e_lo + spectrum.e_hi)
+    center = 0.5 * (spectrum.e_lo + spectrum.e_hi)
     direct = fine_response(spectrum.response, edges)
     for k in range(3):
-        inside = (centre >= edges[k]) & (centre < edges[k + 1])
+        inside = (center >= edges[k]) & (center < edges[k + 1])
         assert merged.counts[0, k] == spectrum.counts[inside].sum()
         off = spectrum.background.counts[inside].sum() * spectrum.background_scale
         assert merged.background[0, k] == pytest.approx(off)
@@ -93,8 +93,8 @@ def test_scale_per_channel(spectrum):
     backscale = np.linspace(4, 12, spectrum.counts.size)
     off = XraySpectrum(**{**vars(spectrum.background), "backscale": backscale})
     bins = bins_from_spectra([XraySpectrum(**{**vars(spectrum), "background": off})])[0]
-    centre = 0.5 * (spectrum.e_lo + spectrum.e_hi)
+    center = 0.5 * (spectrum.e_lo + spectrum.e_hi)
     scaled = off.counts * (2.0 * 0.8 * 1e4) / (backscale * 0.9 * 2e4)
-    wanted = np.histogram(centre, FINE_EDGES, weights=scaled)[0]
+    wanted = np.histogram(center, FINE_EDGES, weights=scaled)[0]
     np.testing.assert_allclose(bins.background[0], wanted)
     assert bins.background.shape == (1, N_FINE)

@@ -42,7 +42,7 @@ def test_fold(pair):
 
 
 def test_effective_area(pair, ogip):
-    """A normalised matrix leaves the ARF, inside its range."""
+    """A normalized matrix leaves the ARF, inside its range."""
     response, _ = pair
     np.testing.assert_allclose(response.effective_area(), ogip.area(), rtol=1e-5)
     middle = 0.5 * (ogip.e_edges[3] + ogip.e_edges[4])

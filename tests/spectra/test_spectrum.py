@@ -38,7 +38,7 @@ def test_background_scale():
 
 
 def test_fine_groups(ogip):
-    """Each channel joins the fine bin that holds its centre, those outside none."""
+    """Each channel joins the fine bin that holds its center, those outside none."""
     spectrum = XraySpectrum.read(ogip.source())
     groups = spectrum.fine_groups()
     center = 0.5 * (spectrum.e_lo + spectrum.e_hi)

@@ -141,7 +141,7 @@ def test_missing_file_falls_back_on_bands(random_model, tmp_path):
 
 
 def test_ids_alone_with_some_spectra(random_model, spectrum):
-    """A table without band columns, recognised by its ids: rows without spectrum are masked and told why."""
+    """A table without band columns, recognized by its ids: rows without spectrum are masked and told why."""
     table = Table({"obsid": [1, 2], "obi": [0, 0], "region_id": [3, 4]})
     result = add_latents(table, {0: spectrum}, model=random_model)
     assert list(result["xl_latent"].mask[:, 0]) == [False, True]

@@ -18,7 +18,7 @@ def flagged(found, flag):
 
 @pytest.mark.parametrize("name", ["Gmag", "phot_g_mean_mag", "mw_Gmag", "gaia_Gmag", "GMAG"])
 def test_spellings(name):
-    """Services' names, bare or behind a catalogue's, in any case."""
+    """Services' names, bare or behind a catalog's, in any case."""
     found = read_counterparts(Table({name: [15.0, np.nan]}))
     assert found.values["G"][0] == 15
     assert found.found["gaia"].tolist() == [True, False]

@@ -42,7 +42,7 @@ def quasar():
 
 
 def test_erosita_conversion_factors(quasar):
-    """The catalogue's factors in its bands come out within 4 % (Merloni et al. 2024)."""
+    """The catalog's factors in its bands come out within 4 % (Merloni et al. 2024)."""
     for band, ecf in (((0.5, 1.0), 1.359e12), ((1.0, 2.0), 1.014e12), ((2.0, 5.0), 1.613e11)):
         low, factor, high = conversion_factor(np.zeros(8), "erosita", band, band, model=quasar)
         assert factor.to_value(u.ct * u.cm**2 / u.erg) == pytest.approx(ecf, rel=0.04)

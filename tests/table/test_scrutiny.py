@@ -38,7 +38,7 @@ def enriched():
 
 def test_line_is_named(enriched):
     """With its energy and the flag; the ordinary row has neither."""
-    odd = np.asarray(enriched["xl_flag"]) & Flag.UNMODELLED != 0
+    odd = np.asarray(enriched["xl_flag"]) & Flag.UNMODELED != 0
     assert odd.tolist() == [False, True]
     assert "a line near 3." in enriched["xl_reason"][1] and not enriched["xl_reason"][0]
 

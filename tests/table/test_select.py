@@ -17,7 +17,7 @@ PLACES = [(0.0, 0.0), (0.0, 90.0), (10.0, -90.0), (359.99, 80.0), (123.0, 45.0),
 
 
 def sky_around(ra, dec, n=4000, radius=2.0, seed=1):
-    """A centre and positions spread evenly around it."""
+    """A center and positions spread evenly around it."""
     rng = np.random.default_rng(seed)
     center = SkyCoord(ra * u.deg, dec * u.deg)
     distance = radius * np.sqrt(rng.random(n)) * u.deg

@@ -96,8 +96,8 @@ def remnant(n, rng, p):
     """
     Supernova remnants, Galactic and in nearby galaxies.
 
-    Thermal plasma, alpha elements up to several times solar; ionisation is
-    taken in equilibrium, a low kT standing in for young, underionised gas.
+    Thermal plasma, alpha elements up to several times solar; ionization is
+    taken in equilibrium, a low kT standing in for young, underionized gas.
     """
     kt = log_normal(rng, n, p["kt_remnant"], 0.2, 0.15, 3.0)
     alpha = log_uniform(rng, n, 0.3, 5.0)

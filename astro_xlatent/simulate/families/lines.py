@@ -33,17 +33,17 @@ def add_line(spectrum, energy, width, equivalent_width, redshift=0.0):
     n = len(spectrum)
     stretch = 1.0 + np.broadcast_to(redshift, (n,))
     observed, sigma = np.broadcast_to(energy, (n,)) / stretch, width / stretch
-    centre = np.clip(np.searchsorted(ENERGY_EDGES, observed) - 1, 0, N_ENERGY - 1)
+    center = np.clip(np.searchsorted(ENERGY_EDGES, observed) - 1, 0, N_ENERGY - 1)
     rows = np.arange(n)
-    photons = spectrum[rows, centre] / ENERGY_WIDTH[centre] * (equivalent_width / stretch)
-    first = np.clip(centre - _REACH, 0, N_ENERGY - 2 * _REACH - 1)
+    photons = spectrum[rows, center] / ENERGY_WIDTH[center] * (equivalent_width / stretch)
+    first = np.clip(center - _REACH, 0, N_ENERGY - 2 * _REACH - 1)
     columns = first[:, None] + np.arange(2 * _REACH + 2)
     cumulative = ndtr((ENERGY_EDGES[columns] - observed[:, None]) / sigma[:, None])
     spectrum[rows[:, None], columns[:, :-1]] += np.diff(cumulative, axis=1) * photons[:, None]
     return spectrum
 
 
-def add_iron(spectrum, rng, equivalent_width, redshift=0.0, *, ionised=0.0):
+def add_iron(spectrum, rng, equivalent_width, redshift=0.0, *, ionized=0.0):
     """
     Add Fe K alpha at 6.40 keV and, if asked for, Fe XXV and Fe XXVI.
 
@@ -55,7 +55,7 @@ def add_iron(spectrum, rng, equivalent_width, redshift=0.0, *, ionised=0.0):
     equivalent_width : ndarray, shape (n,)
         Of the neutral line, rest frame, keV.
     redshift : float or ndarray, shape (n,), optional
-    ionised : float, optional
+    ionized : float, optional
         Equivalent widths of 6.70 and 6.97 keV over that of the neutral line.
 
     Returns
@@ -65,7 +65,7 @@ def add_iron(spectrum, rng, equivalent_width, redshift=0.0, *, ionised=0.0):
     """
     width = rng.uniform(0.01, 0.08, len(spectrum))
     add_line(spectrum, 6.40, width, equivalent_width, redshift)
-    if ionised:
+    if ionized:
         for energy in (6.70, 6.97):
-            add_line(spectrum, energy, width, ionised * equivalent_width, redshift)
+            add_line(spectrum, energy, width, ionized * equivalent_width, redshift)
     return spectrum

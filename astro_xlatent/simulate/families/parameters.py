@@ -5,7 +5,7 @@ Parameters of the populations: literature values, ranges, and what was tuned.
 `LITERATURE` gives for every class the initial value of each parameter, the
 range that the literature allows, its unit and the source. `TUNED` replaces
 at most six values per class, inside their ranges, by ones that match the
-simulated hardness of catalogue rows to real ones in the MATCH fields
+simulated hardness of catalog rows to real ones in the MATCH fields
 (``benchmarks/sky.py``). Columns are in 1/cm2, temperatures in keV.
 
 References
@@ -55,7 +55,7 @@ def class_parameters(label, *, tuned=True):
     label : str
         A class of `astro_xlatent.simulate.populations.CLASSES`.
     tuned : bool, optional
-        Use the values matched to the catalogue, else the literature's.
+        Use the values matched to the catalog, else the literature's.
 
     Returns
     -------

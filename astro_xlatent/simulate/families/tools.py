@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Random draws, normalisation and the `Draft` that every family returns."""
+"""Random draws, normalization and the `Draft` that every family returns."""
 
 from dataclasses import dataclass, field
 
@@ -100,7 +100,7 @@ def add_flux(base, other, ratio, low=0.5, high=2.0):
     Parameters
     ----------
     base, other : ndarray, shape (n, N_ENERGY)
-        Photons/cm2/s per bin; ``other`` in any normalisation.
+        Photons/cm2/s per bin; ``other`` in any normalization.
     ratio : ndarray, shape (n,)
         Energy flux of ``other`` over that of ``base`` between ``low`` and ``high`` keV.
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""A labelled and enriched table with made-up latents that know the class."""
+"""A labeled and enriched table with made-up latents that know the class."""
 
 import numpy as np
 from astropy.table import Table
@@ -7,7 +7,7 @@ from astropy.table import Table
 from astro_xlatent.core.columns import CLASSES, make_column
 
 
-def make_labelled(rows=240, classes=("AGN", "CV", "LMXB"), seed=1):
+def make_labeled(rows=240, classes=("AGN", "CV", "LMXB"), seed=1):
     """Latents and probabilities follow the class, hardness ratios are noise."""
     rng = np.random.default_rng(seed)
     index = rng.integers(len(classes), size=rows)
