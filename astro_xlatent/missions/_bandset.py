@@ -45,7 +45,8 @@ MAX_FLUX = 500.0
 MAX_COUNTS, AREA_RANGE = 1e10, (1e-3, 1e14)
 #: (F / sigma)**2 per count, sigma being half the 68 % interval: the catalog's intervals are
 #: 1.12 times as wide as the Poisson noise of aperture and background (median of the bands of
-#: CSC 2 detections with a known aperture; their net values are corrected for the aperture).
+#: CSC 2 detections with a known aperture, 1.11 below 100 counts and 1.14 above 300; net counts,
+#: which are corrected for the aperture, have wider ones than the counts in it).
 COUNT_VARIANCE = 1.12**-2
 #: Counts to which the upper 68 % limit of zero detected counts corresponds: -ln(1 - 0.68).
 ZERO_COUNTS_HILIM = 1.14

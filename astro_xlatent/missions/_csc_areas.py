@@ -30,7 +30,7 @@ PSF_FRACTION, PSF_FRACTION_SCATTER = 0.94, 0.03
 #: Area of the source aperture over that of the background region: the same.
 TYPICAL_RATIO, RATIO_SCATTER = 0.042, 0.03
 #: The fraction at bands over that of a row (the point-spread function widens with energy): the same.
-FRACTION_OF_BAND = {"u": 1.0, "s": 0.985, "m": 0.985, "h": 0.97, "b": 0.98}
+FRACTION_OF_BAND = {"u": 1.0, "s": 0.989, "m": 0.985, "h": 0.968, "b": 0.98}
 #: Energies in keV at which the catalog takes the area of its bands for photon fluxes (ebands.html).
 EFFECTIVE_ENERGY = {"u": 0.4, "s": 0.92, "m": 1.56, "h": 3.8, "b": 2.3}
 #: Chip and year of the default area where no column tells them: the most frequent chip, and

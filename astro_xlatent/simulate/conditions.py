@@ -27,7 +27,7 @@ from astro_xlatent.core.errors import MissionError
 from astro_xlatent.simulate.ranges import read_ranges
 
 __all__ = ["CONDITIONS", "LITERATURE", "MISSION_SHARE", "Conditions", "condition", "draw_geometry",
-           "log_uniform"]
+           "aperture_radius", "draw_background", "draw_off_axis", "log_uniform"]
 
 #: mission or mode -> parameter -> (value, low, high, unit, reference).
 LITERATURE = read_ranges("observations")[0]
@@ -55,10 +55,41 @@ def condition(mission: str, name: str) -> float:
     return LITERATURE[mission][name][0]
 
 
-def draw_geometry(mission: str, counts: np.ndarray, background: np.ndarray,
+def aperture_radius(mission: str, off_axis: np.ndarray) -> np.ndarray:
+    """Radius of source apertures in arcsec; Chandra's grows with the off-axis angle in arcmin."""
+    growth = 10.0 * (np.asarray(off_axis) / 10.0) ** 2 if mission == "csc" else np.zeros(np.shape(off_axis))
+    return CONDITIONS[mission].radius + growth
+
+
+def draw_off_axis(mission: str, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Off-axis angles in arcmin; zero but for Chandra, the only one whose vignetting is shipped."""
+    if mission != "csc":
+        return np.zeros(n)
+    shape = (condition("csc", "off_axis_rise"), condition("csc", "off_axis_fall"))
+    return CONDITIONS["csc"].field * rng.beta(*shape, n)
+
+
+def draw_background(mission: str, counts: np.ndarray, off_axis: np.ndarray,
+                    rng: np.random.Generator) -> np.ndarray:
+    """Expected background counts in the apertures of rows that a catalog would hold, shape (n,)."""
+    c = {name: value[0] for name, value in LITERATURE[mission].items()}
+    if "background_level" not in c:
+        return counts * log_uniform(rng, c["background_low"], c["background_high"], counts.size)
+    typical = (c["background_level"] * counts ** c["background_of_counts"]
+               * aperture_radius(mission, off_axis) ** (2 * c["background_of_area"]))
+    # Neighbors and diffuse emission add most in the middle of the field, at which observers pointed.
+    crowded = rng.random(counts.size) < c["crowded"] / (1.0 + (off_axis / c["crowded_within"]) ** 2)
+    scatter = np.exp(c["background_scatter"] * rng.standard_normal(counts.size)
+                     + np.where(crowded, rng.uniform(0.0, c["crowded_excess"], counts.size), 0.0))
+    # A row is a detection: N > significance x sqrt(N + B).
+    most = np.maximum((counts / c["significance"]) ** 2 - counts, 0.5)
+    return np.minimum(typical * scatter, most)
+
+
+def draw_geometry(mission: str, counts: np.ndarray, off_axis: np.ndarray,
                   rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """
-    Draw apertures by expected counts of source and background.
+    Draw apertures by expected counts of the source and off-axis angle.
 
     Background regions of Chandra stand for all missions.
 
@@ -74,8 +105,8 @@ def draw_geometry(mission: str, counts: np.ndarray, background: np.ndarray,
         value = LITERATURE[mission].get("fraction", (1.0,))[0]
         return ratio, np.full(n, value)
     typical = c["fraction"] + c["fraction_of_counts"] * np.log10(counts / 60.0)
-    typical = typical + c["fraction_of_background"] * np.log10(np.maximum(background, 0.1) / 10.0)
-    fraction = np.clip(typical + c["fraction_scatter"] * rng.standard_normal(n), 0.5, 0.99)
+    typical = typical + 2.0 * c["fraction_of_area"] * np.log10(aperture_radius(mission, off_axis))
+    fraction = np.clip(typical + c["fraction_scatter"] * rng.standard_normal(n), 0.5, 1.0)
     odd, odd_ratio = rng.random((2, n)) < c["odd_apertures"]
     ratio = np.where(odd_ratio, log_uniform(rng, c["ratio"], c["odd_ratio"], n), ratio)
     return ratio, np.where(odd, rng.uniform(c["odd_fraction"], c["fraction"], n), fraction)

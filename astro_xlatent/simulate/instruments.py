@@ -17,7 +17,8 @@ from astropy.time import Time
 
 from astro_xlatent.core.errors import MissionError, XlatentError
 from astro_xlatent.missions.csc import EFFECTIVE_ENERGY
-from astro_xlatent.physics.grid import ENERGY_WIDTH
+from astro_xlatent.missions.curves import acis_curve, load_curve
+from astro_xlatent.physics.grid import ENERGY_MID
 from astro_xlatent.spectra.binning import fine_response
 from astro_xlatent.spectra.bins import FINE_EDGES
 from astro_xlatent.spectra.response import Response
@@ -82,9 +83,29 @@ class Instrument:
     epoch: float = np.nan
     detector: str = ""
 
-    def band_area(self):
-        """Effective area in the sub-bands, cm2, shape (n_sub,)."""
-        return self.band_matrix @ ENERGY_WIDTH / np.diff(self.band_edges)
+    def off_axis_factors(self, off_axis):
+        """
+        Area off the axis over that on it, by the shipped curve of the chip.
+
+        Parameters
+        ----------
+        off_axis : ndarray, shape (rows,)
+            In arcmin.
+
+        Returns
+        -------
+        factor : ndarray of float32, shape (rows, n_energy)
+        mono : ndarray, shape (rows, 4)
+            Area in cm2 at `MONO_ENERGIES`.
+        """
+        on_axis = np.ones(MONO_ENERGIES.size) if self.mono is None else self.mono
+        if not self.detector or not np.any(off_axis):
+            return np.ones((len(off_axis), 1), np.float32), np.tile(on_axis, (len(off_axis), 1))
+        curve = load_curve(acis_curve(int(self.detector[5])))
+        energy = np.r_[ENERGY_MID, MONO_ENERGIES]
+        whole = np.maximum(curve.area(energy, self.epoch), 1e-30)
+        factor = curve.area(energy, self.epoch, np.asarray(off_axis)[:, None]) / whole
+        return factor[:, :ENERGY_MID.size].astype(np.float32), on_axis * factor[:, ENERGY_MID.size:]
 
 
 def prepare(name, mission, response, epoch=np.nan, detector=""):

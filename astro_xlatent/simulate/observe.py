@@ -10,6 +10,7 @@ reading them (see `astro_xlatent.simulate.published`). Conditions are drawn as
 
 import numpy as np
 
+from astro_xlatent.physics.grid import ENERGY_WIDTH
 from astro_xlatent.simulate.apertures import Apertures
 from astro_xlatent.simulate.background import background_shape
 from astro_xlatent.simulate.conditions import (
@@ -17,7 +18,9 @@ from astro_xlatent.simulate.conditions import (
     ENERGY_STOPS,
     LITERATURE,
     condition,
+    draw_background,
     draw_geometry,
+    draw_off_axis,
     log_uniform,
 )
 from astro_xlatent.simulate.published import draw_recipes, read_published
@@ -118,7 +121,7 @@ def merge_randomly(bins, rng, max_tokens):
     return bins._merge_by_index(np.where(bins.valid, index, -1), max_tokens)
 
 
-def draw_apertures(spectra, instrument, rng, counts_range=None):
+def draw_apertures(spectra, instrument, rng, counts_range=None, off_axis=None):
     """
     Observe incident spectra in source and background apertures of a catalog.
 
@@ -126,6 +129,9 @@ def draw_apertures(spectra, instrument, rng, counts_range=None):
     ----------
     spectra, instrument, rng, counts_range
         See `observe_spectra`.
+    off_axis : ndarray, shape (rows,), optional
+        Angles in arcmin; drawn for Chandra if not given, and zero where the shipped
+        curves know no vignetting.
 
     Returns
     -------
@@ -133,29 +139,22 @@ def draw_apertures(spectra, instrument, rng, counts_range=None):
     """
     rows, mission, edges = len(spectra), instrument.mission, instrument.band_edges
     n_source = log_uniform(rng, *(counts_range or usual_counts(mission)), rows)
-    source, seconds = _expected(spectra, instrument.band_matrix, n_source)
+    off_axis = draw_off_axis(mission, rows, rng) if off_axis is None else off_axis
+    seen, mono = instrument.off_axis_factors(off_axis)
+    source, seconds = _expected(spectra * seen, instrument.band_matrix, n_source)
     shape = background_shape(mission, instrument.band_matrix, edges[:-1], edges[1:], rng)
-    level = _background_level(mission, n_source, rng)
+    level = draw_background(mission, n_source, off_axis, rng)
     background = shape * level[:, None]
-    ratio, fraction = draw_geometry(mission, n_source, level, rng)
-    mono = np.ones(4) if instrument.mono is None else instrument.mono
+    ratio, fraction = draw_geometry(mission, n_source, off_axis, rng)
+    # What the aperture misses of the source lies in the background region.
+    beside = source * (1.0 / fraction - 1.0)[:, None] if mission == "csc" else 0.0
+    area = (seen * ENERGY_WIDTH) @ instrument.band_matrix.T / np.diff(edges)
     return Apertures(
         mission, edges, counts=rng.poisson(source + background).astype(float),
-        off=rng.poisson(background / ratio[:, None]).astype(float), background=background, scale=ratio,
-        area=instrument.band_area() * seconds[:, None], mono=mono * seconds[:, None], fraction=fraction,
-        exposure=seconds, off_axis=np.zeros(rows), epoch=np.full(rows, instrument.epoch),
+        off=rng.poisson(background / ratio[:, None] + beside).astype(float), background=background,
+        scale=ratio, area=area * seconds[:, None], mono=mono * seconds[:, None], fraction=fraction,
+        exposure=seconds, off_axis=off_axis, epoch=np.full(rows, instrument.epoch),
         detector=np.full(rows, instrument.detector, "<U16"))
-
-
-def _background_level(mission, n_source, rng):
-    """Expected background counts in the aperture of rows that a catalog would hold."""
-    c = {name: value[0] for name, value in LITERATURE[mission].items()}
-    if "background_level" not in c:
-        return n_source * log_uniform(rng, c["background_low"], c["background_high"], n_source.size)
-    scatter = np.exp(c["background_scatter"] * rng.standard_normal(n_source.size))
-    # A row is a detection: N > significance x sqrt(N + B).
-    most = np.maximum((n_source / c["significance"]) ** 2 - n_source, 0.5)
-    return np.minimum(c["background_level"] * n_source ** c["background_slope"] * scatter, most)
 
 
 def observe_bands(spectra, instrument, rng, recipe=None, counts_range=None):

@@ -109,7 +109,7 @@ def draw_pointings(mission, rows, rng):
     rate = np.array([rate for _, _, rate in c.cameras])[camera] * level
     background = rate[back] * aperture * exposure[back]
     # Counts are not drawn yet; most sources have few.
-    ratio, fraction = draw_geometry(mission, np.full(n, 20.0), background, rng)
+    ratio, fraction = draw_geometry(mission, np.full(n, 20.0), off_axis, rng)
     curve = np.array([name for name, _, _ in c.cameras])[camera[back]]
     return Pointings(
         observation=numbers[back], curve=curve, epoch=epoch[back], exposure=exposure[back],

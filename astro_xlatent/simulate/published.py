@@ -31,7 +31,7 @@ RECIPES = {
     "xmm": {"": 1.0},
 }
 # Beginnings of the names of the columns that each is read from; "" is every column.
-_CHIP_AND_DATE = ("detector", "gti_mjd_obs")
+_CHIP_AND_DATE = ("detector", "gti_mjd_obs", "theta")
 _COLUMNS = {
     ("csc", "energy flux"): ("flux_aper",), ("csc", "photon flux"): ("photflux_aper", *_CHIP_AND_DATE),
     ("csc", "aperture counts"): ("cnts_", "area_", "psf_frac", "src_cnts", "photflux_aper", *_CHIP_AND_DATE),

@@ -37,7 +37,7 @@ def test_default_instruments_cover_the_missions(instruments):
 def test_contamination_takes_soft_photons(instruments):
     """Two decades of contamination cost ACIS far more below 1 keV than above 2 keV."""
     old, new = (next(i for i in instruments if i.name == f"ACIS-S {year}") for year in (2000, 2021))
-    ratio = new.band_area() / old.band_area()
+    ratio = (new.band_matrix @ ENERGY_WIDTH) / (old.band_matrix @ ENERGY_WIDTH)
     assert ratio[0] < 0.2
     assert np.all(ratio[12:] > 0.8)
 
@@ -48,7 +48,7 @@ def test_band_area_is_that_of_the_reader(instruments):
     edges = BAND_EDGES["erosita"]
     expected = band_area("erosita-tm0", list(zip(edges[:-1], edges[1:], strict=True)))
     # whole channels (12 eV) here, exact bounds there
-    np.testing.assert_allclose(tm0.band_area(), expected, rtol=0.03)
+    np.testing.assert_allclose(tm0.band_matrix @ ENERGY_WIDTH / np.diff(edges), expected, rtol=0.03)
 
 
 def test_folding_equals_the_response(instruments):
