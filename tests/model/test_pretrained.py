@@ -184,6 +184,9 @@ CALIBRATION = {
     "ragged": (lambda t: t["spectra"]["gof"].__setitem__(0, [1.0]), "spectra gof has rows of unequal"),
     "words": (lambda t: t["bands"].update(class_level=["a"] * 10), "class_level holds something"),
     "disordered": (lambda t: t["spectra"]["gof"][0].reverse(), "spectra gof is not in order"),
+    "no share": (lambda t: t["bands"].update(nh_share=[[t["levels"]]] * 10), "bands nh_share has shape"),
+    "shares": (lambda t: t["bands"].update(nh_share=[[t["levels"][::-1]] * 9] * 10),
+               "nh_share is not in order"),
     "weights": (lambda t: t["mixture"]["weight"].__setitem__(0, 0.9), "mixture weight does not sum"),
     "covariance": (lambda t: t["mixture"]["covariance"][0][0].__setitem__(0, -1), "is no covariance"),
     "prior": (lambda t: t["prior"]["nh"].__setitem__(0, 0.9), "prior nh does not sum to one"),
@@ -231,8 +234,9 @@ def test_calibration_round_trip(tmp_path, fine_rows, random_model):
         np.testing.assert_array_equal(again.latent_scale(mode, net),
                                       model.calibration.latent_scale(mode, net))
         logits = np.random.default_rng(1).normal(size=(30, 58))
-        np.testing.assert_array_equal(again.density("nh", mode, net, logits),
-                                      model.calibration.density("nh", mode, net, logits))
+        alike = np.random.default_rng(2).dirichlet(np.ones(9), 30)
+        np.testing.assert_array_equal(again.density("nh", mode, net, logits, alike),
+                                      model.calibration.density("nh", mode, net, logits, alike))
     check_calibration(path, json.loads(json.dumps(random_model.calibration.tables)), random_model.config)
 
 
