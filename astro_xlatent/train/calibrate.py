@@ -29,7 +29,7 @@ __all__ = ["NETWORKS", "calibrate", "simulate_outputs"]
 #: File of a run with the trained networks.
 NETWORKS = "networks.safetensors"
 
-NODES = (0.7, 1.2, 1.6, 2.0, 2.4, 2.8, 3.2, 3.6, 4.0, 4.3)
+NODES = (0.2, 0.7, 1.2, 1.6, 2.0, 2.4, 2.8, 3.2, 3.6, 4.0, 4.3)
 LEVELS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
           0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0)
 TEMPERATURES = np.geomspace(0.5, 3.0, 61)
@@ -45,8 +45,8 @@ FLUX_LEVEL = 0.84
 COVERAGE = 0.6827
 # Share of sources whose conformal set of classes holds the true one.
 SET_COVERAGE = 0.9
-#: Batches for N_H by class, for each one that is also folded and fitted; few sources are named HMXB.
-COLUMN_BATCHES = 4
+#: Batches of encoder outputs for each one that is also folded and fitted; few sources are named HMXB.
+LIGHT_BATCHES = 4
 # Sources of the prior and of the mixture of latents.
 POOL = 20000
 
@@ -63,8 +63,8 @@ def calibrate(folder, recipe, settings, log=print):
         Instruments, seed and imperfections: those of the training.
     settings : `~astro_xlatent.train.settings.Settings`
         ``calibration_batches`` batches of 256 rows are drawn for each mode, and
-        `COLUMN_BATCHES` times as many of which only the encoder's answer is
-        taken, by ``workers`` processes.
+        `LIGHT_BATCHES` times as many (with these) of which only the encoder's
+        answer is taken, by ``workers`` processes.
     log : callable, optional
         Receives progress lines.
 
@@ -78,7 +78,7 @@ def calibrate(folder, recipe, settings, log=print):
     pool = draw_training_sources(POOL, random_stream(settings.seed, "calibration"))
     tables = {"nodes": list(NODES), "levels": list(LEVELS), "mixture": _mixture(teacher, pool),
               "prior": _prior(pool, config)}
-    modes, n, most = ("bands", "spectra"), settings.calibration_batches, COLUMN_BATCHES
+    modes, n, most = ("bands", "spectra"), settings.calibration_batches, LIGHT_BATCHES
     items = [(mode, counter, counter < n) for mode in modes for counter in range(most * n)]
     pieces = {mode: [] for mode in modes}
     outputs = in_order(_outputs, items, settings.n_workers, _bare_model, (str(folder), recipe, config))
@@ -87,9 +87,7 @@ def calibrate(folder, recipe, settings, log=print):
         if (counter + 1) % 20 == 0:
             log(f"calibration {mode}: batch {counter + 1} of {most * n}")
     for mode in modes:
-        rows, many = (_joined(p) for p in (pieces[mode][:n], pieces[mode]))
-        tables[mode] = _fit_mode(rows, mode, tables)
-        tables[mode] |= _fit_columns(many, tables[mode])
+        tables[mode] = _fit_mode(_joined(pieces[mode]), _joined(pieces[mode][:n]), mode, tables)
         log(f"calibration {mode}: latent scale {_short(tables[mode]['latent_scale'])}, class temperature "
             f"{_short(tables[mode]['class_temperature'])}, N_H {_short(tables[mode]['nh_temperature'])}")
     return tables
@@ -190,8 +188,8 @@ def _prior(pool, config):
     return result
 
 
-def _fit_mode(rows, mode, tables):
-    """Corrections of one mode at every node."""
+def _fit_mode(rows, whole, mode, tables):
+    """Corrections of one mode at every node, by all rows and those with fluxes and fits."""
     covariance = covariance_of(rows["precision_chol"])
     error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     score = np.abs(rows["target"] - rows["mean"]) / error
@@ -206,8 +204,7 @@ def _fit_mode(rows, mode, tables):
     }
     for name in HEADS:
         fitted |= _fit_head(rows, name)
-    for name in FLUX_BANDS:
-        fitted[f"flux_{name}"] = [_flux_scale(rows, name, w) for w in windows]
+    fitted |= _fit_columns(rows, fitted)
     temperature = np.interp(np.log10(rows["net"].clip(1e-3)), NODES, fitted["class_temperature"])
     level = _level_of_truth(softmax(rows["classes"] / temperature[:, None], axis=1), rows["class_index"])
     fitted["class_level"] = [float(np.quantile(level[w & has_class], SET_COVERAGE)) for w in windows]
@@ -216,13 +213,18 @@ def _fit_mode(rows, mode, tables):
     fitted["evidence_slope"] = [round(float(np.polyfit(volume[w], plain[w], 1)[0]), 4) for w in windows]
     evidence = Calibration(tables | {mode: fitted}).levelled_evidence(mode, rows["net"], rows["mean"], scaled)
     fitted["evidence"] = [np.quantile(evidence[w], LEVELS).round(4).tolist() for w in windows]
+    windows = [_window(whole["net"], node) for node in NODES]
+    for name in FLUX_BANDS:
+        fitted[f"flux_{name}"] = [_flux_scale(whole, name, w) for w in windows]
     if mode == "spectra":
-        fitted |= _fit_oddness(rows, scaled, windows, tables | {mode: fitted})
+        fitted |= _fit_oddness(whole, windows, tables | {mode: fitted})
     return fitted
 
 
-def _fit_oddness(rows, covariance, windows, tables):
+def _fit_oddness(rows, windows, tables):
     """Quantiles of what can be odd of the best fit, then of the joint score with the evidence."""
+    scale = Calibration(tables).latent_scale("spectra", rows["net"])
+    covariance = covariance_of(rows["precision_chol"]) * scale[:, None, None]
     known = np.isfinite(rows["gof"])
     fit = {name: rows[name] for name in ("gof", "run", "distance")}
     fitted = {name: [np.quantile(value[w & known], LEVELS).round(4).tolist() for w in windows]

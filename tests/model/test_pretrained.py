@@ -176,16 +176,22 @@ def test_damaged_configurations_are_refused(folder, case):
         load_model(folder)
 
 
+def at_nodes(tables, value):
+    """The same value at every node."""
+    return [value] * len(tables["nodes"])
+
+
 CALIBRATION = {
     "no nodes": (lambda t: t.pop("nodes") and None, "nodes has shape"),
     "nodes fall": (lambda t: t | {"nodes": t["nodes"][::-1]}, "nodes do not increase"),
     "short": (lambda t: t["bands"].update(latent_scale=[1.0]), "bands latent_scale has shape"),
-    "negative": (lambda t: t["bands"].update(latent_scale=[-1.0] * 10), "not within 0.0001 to 10000"),
+    "negative": (lambda t: t["bands"].update(latent_scale=at_nodes(t, -1.0)), "not within 0.0001 to 10000"),
     "ragged": (lambda t: t["spectra"]["gof"].__setitem__(0, [1.0]), "spectra gof has rows of unequal"),
-    "words": (lambda t: t["bands"].update(class_level=["a"] * 10), "class_level holds something"),
+    "words": (lambda t: t["bands"].update(class_level=at_nodes(t, "a")), "class_level holds something"),
     "disordered": (lambda t: t["spectra"]["gof"][0].reverse(), "spectra gof is not in order"),
-    "no share": (lambda t: t["bands"].update(nh_share=[[t["levels"]]] * 10), "bands nh_share has shape"),
-    "shares": (lambda t: t["bands"].update(nh_share=[[t["levels"][::-1]] * 9] * 10),
+    "no share": (lambda t: t["bands"].update(nh_share=at_nodes(t, [t["levels"]])),
+                 "bands nh_share has shape"),
+    "shares": (lambda t: t["bands"].update(nh_share=at_nodes(t, [t["levels"][::-1]] * 9)),
                "nh_share is not in order"),
     "weights": (lambda t: t["mixture"]["weight"].__setitem__(0, 0.9), "mixture weight does not sum"),
     "covariance": (lambda t: t["mixture"]["covariance"][0][0].__setitem__(0, -1), "is no covariance"),
