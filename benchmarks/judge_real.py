@@ -98,9 +98,10 @@ def spectra_text(data, model):
     """Tables of the open spectra, and their summary."""
     compared = compare_spectra(data, model=model, log=say)
     lines = ["Open spectra", "============", "",
-             "N_H as log10 in 1/cm2; \"set\": literature's class in the conformal set; \"like fits\": range",
-             "of the families of nearly the same likelihood; \"inside\": the fit's N_H lies in the model's",
-             "90 % interval (where the fit is an upper limit: both 90 % intervals overlap).", ""]
+             "N_H as log10 in 1/cm2; \"ln p\": log probability of the literature's class for equal priors,",
+             "\"set\": whether it is in the conformal set; \"like fits\": families of nearly the same",
+             "likelihood; \"inside\": the fit's N_H lies in the model's 90 % interval (where the fit is",
+             "an upper limit: both 90 % intervals overlap).", ""]
     lines += result_table(compared).pformat(max_lines=-1, max_width=-1)
     lines += ["", *evidence_table(compared).pformat(max_lines=-1, max_width=-1, align="<")]
     return "\n".join(line.rstrip() for line in lines), spectra_numbers(compared, np.random.default_rng(1))

@@ -67,10 +67,11 @@ class Calibration:
     tables : dict
         ``nodes`` (log10 net counts); for each mode ``latent_scale``,
         ``class_temperature``, ``class_level`` and ``<head>_temperature`` (one
-        value a node), ``flux_<band>`` (two a node), ``<head>_below``,
-        ``evidence`` and for spectra ``gof``, ``run``, ``distance`` and
-        ``odd`` (a row of quantiles a node) at the probabilities ``levels``,
-        ``evidence_slope`` (one value a node, 0 where it is absent);
+        value a node), ``flux_<band>`` (two a node), ``nh_share`` (a row a node and
+        class, absent in older models), ``<head>_below``, ``evidence`` and for
+        spectra ``gof``, ``run``, ``distance`` and ``odd`` (a row of quantiles a
+        node) at the probabilities ``levels``, ``evidence_slope`` (one value a
+        node, 0 where it is absent);
         heads are nh, index and kt; ``mixture`` with ``weight``, ``mean`` and
         ``covariance`` of the simulated latents; ``prior`` densities.
     """
@@ -105,7 +106,8 @@ class Calibration:
             return np.interp(x, self.nodes, table)
         place = np.interp(x, self.nodes, np.arange(self.nodes.size))
         below = place.astype(int)
-        above, part = np.minimum(below + 1, self.nodes.size - 1), (place - below)[:, None]
+        above = np.minimum(below + 1, self.nodes.size - 1)
+        part = (place - below).reshape(-1, *[1] * (table.ndim - 1))
         return (1 - part) * table[below] + part * table[above]
 
     def latent_scale(self, mode: str, net: np.ndarray) -> np.ndarray:
@@ -116,9 +118,10 @@ class Calibration:
         """Divisor of the class logits, shape (n,)."""
         return self._at(mode, "class_temperature", net)
 
-    def density(self, head: str, mode: str, net: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    def density(self, head: str, mode: str, net: np.ndarray, logits: np.ndarray,
+                class_prob: np.ndarray) -> np.ndarray:
         """
-        Density of a quantity, conformal on simulations of like counts.
+        Density of a quantity, conformal on simulations of like counts; of N_H, also of like class.
 
         Parameters
         ----------
@@ -129,12 +132,17 @@ class Calibration:
             Net counts.
         logits : ndarray, shape (n, cells)
             Of the encoder's head.
+        class_prob : ndarray, shape (n, 9)
+            For equal priors: shares of the classes' corrections.
 
         Returns
         -------
         density : ndarray, shape (n, cells)
         """
         density = softmax(logits / self._at(mode, f"{head}_temperature", net)[:, None], axis=1)
+        if f"{head}_share" in self.tables[mode]:
+            share = np.einsum("nk,nkl->nl", class_prob, self._at(mode, f"{head}_share", net))
+            return recalibrated_density(density, np.broadcast_to(self.levels, share.shape), share)
         return recalibrated_density(density, self._at(mode, f"{head}_below", net), self.levels)
 
     def flux_limits(self, band: str, mode: str, net: np.ndarray, limits: np.ndarray) -> np.ndarray:

@@ -86,8 +86,8 @@ def interpolate_rows(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np
         Where to interpolate; NaN gives NaN.
     known : ndarray, shape (n, k)
         Where the values are known, not decreasing along a row.
-    values : ndarray, shape (k,)
-        The values, the same for all rows.
+    values : ndarray, shape (k,) or (n, k)
+        The values, the same for all rows or each row's own.
 
     Returns
     -------
@@ -102,6 +102,7 @@ def interpolate_rows(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np
     array([[4.],
            [2.]])
     """
+    values = np.broadcast_to(values, known.shape)
     low, span = known[:, :1], known[:, -1:] - known[:, :1]
     span = np.where(span > 0, span, 1.0)
     x, known = np.clip((x - low) / span, 0.0, 1.0), (known - low) / span
@@ -111,7 +112,7 @@ def interpolate_rows(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np
         # Rows one behind the other on one axis, with a gap between them.
         shift = 2.0 * np.arange(len(x[rows]))[:, None]
         found[rows] = np.interp((x[rows] + shift).ravel(), (known[rows] + shift).ravel(),
-                                np.tile(values, len(shift))).reshape(shift.size, -1)
+                                values[rows].ravel()).reshape(shift.size, -1)
     return found
 
 
@@ -160,8 +161,8 @@ def recalibrated_density(density: np.ndarray, quantiles: np.ndarray, levels: np.
         Probabilities of the cells.
     quantiles : ndarray, shape (n, len(levels))
         Quantiles of F at the truth, from 0 to 1, for sources like each row.
-    levels : ndarray
-        Their probabilities, from 0 to 1.
+    levels : ndarray, shape (len(levels),) or (n, len(levels))
+        Their probabilities, from 0 to 1, of all rows or each row's own.
 
     Returns
     -------

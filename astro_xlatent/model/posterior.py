@@ -215,7 +215,7 @@ class Model:
             latent_cov=covariance,
             class_prob=class_prob,
             class_set=np.empty(len(bins), object),
-            **{f"{head}_density": cal.density(head, mode, net, out[head]) for head in HEADS},
+            **{f"{head}_density": cal.density(head, mode, net, out[head], class_prob) for head in HEADS},
             flux=flux,
             **fit,
             outlier=cal.outlier(mode, net, out["mean"], covariance, fit),
