@@ -11,7 +11,7 @@ from astropy.table import Row, Table
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ParameterError, TableError
-from astro_xlatent.core.flags import FLAGS, Flag
+from astro_xlatent.core.flags import Flag, decode_flags
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.core.text import aligned, printable
 
@@ -137,19 +137,19 @@ def describe(table: Table | Row, names: str | Sequence[str] | None = None, *,
     flags = [int(flag) for flag in np.ma.filled(np.ma.asarray(part["xl_flag"]), 0)]
     sentences = [
         (labels[i], _class_text(values["xl_class_prob"][i], values["xl_class_other"][i]),
-         _nh_text(*(values[name][i] for name in _NEEDED[2:6]), flags[i] & Flag.NH_UPPER_LIMIT),
+         _nh_text([float(values[name][i]) for name in _NEEDED[2:6]], flags[i] & Flag.NH_UPPER_LIMIT),
          "" if np.isnan(values["xl_gof"][i]) else f"gof {number_text(values['xl_gof'][i])}",
-         ", ".join(f.name for f in FLAGS if flags[i] & f))
+         ", ".join(decode_flags(flags[i])))
         for i in range(told)]
     raised = functools.reduce(operator.or_, flags, 0)
     note = f"... and {len(table) - told:,} rows more" if told < len(table) else ""
-    return Description(sentences, {flag.name: flag.text for flag in FLAGS if raised & flag}, note)
+    legend = dict(zip(decode_flags(raised), decode_flags(raised, text=True), strict=True))
+    return Description(sentences, legend, note)
 
 
 def _labels(table, names):
     """One name a row."""
-    if names is None:
-        names = label_column(table)
+    names = label_column(table) if names is None else names
     if names is None:
         return [f"row {i}" for i in range(len(table))]
     if isinstance(names, str):
@@ -172,8 +172,9 @@ def _class_text(given, other):
     return best if shares.max() > 0.5 else f"undecided: {best} or {second}"
 
 
-def _nh_text(value, low, high, limit, is_limit):
+def _nh_text(columns, is_limit):
     """The column density with its 68 % interval, or its 90 % upper limit."""
+    value, low, high, limit = columns
     if is_limit:
         return f"N_H < {number_text(limit)} cm-2 (90 %)"
     if np.isnan(value):
