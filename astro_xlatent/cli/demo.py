@@ -20,7 +20,6 @@ _N_CANDIDATES, _N_OTHERS, _SEED = 768, 2048, 6
 _BRIGHT = {"csc": 300.0, "erosita": 30.0}
 
 
-
 def add_parser(commands):
     """Add the subcommand; gives its parser."""
     command = commands.add_parser(
@@ -166,27 +165,16 @@ def draw(shown, others, spectra):
 
 
 def _sentences(shown):
-    """What is found in each source, one line for each way of seeing it."""
-    from astro_xlatent.cli.words import nh_text, number_text
+    """What each source is, and what is found by each way of seeing it."""
+    from astro_xlatent.core.text import aligned
+    from astro_xlatent.core.words import describe, number_text
 
-    lines, last = [], None
-    for row in shown:
-        if row["name"] != last:
-            last = row["name"]
-            truth = f"{row['true_class']} behind N_H = {number_text(row['true_nh'], '.1e')} cm-2"
-            lines.append(f"{last} was simulated as {truth}.")
-        lines.append(f"    From {row['view'] + ':':18s}{_verdict(row)}, N_H {nh_text(row)} cm-2.")
+    found = describe(shown, [f"    from {view}:" for view in shown["view"]], max_rows=None)
+    lines = aligned([sentence[:4] for sentence in found.sentences]).splitlines()
+    for k in reversed(range(0, len(shown), len(VIEWS))):
+        name, truth, nh = shown["name", "true_class", "true_nh"][k]
+        lines.insert(k, f"{name} was simulated as {truth} behind N_H = {number_text(float(nh))} cm-2.")
     return "\n".join(lines)
-
-
-def _verdict(row):
-    """The class with its probability among all nine, and whether it says anything."""
-    from astro_xlatent.cli.words import number_text
-
-    name, other = str(row["xl_class"]), row["xl_class_other"]
-    share = other if name == "other" else max(row["xl_class_prob"]) * (1 - other)
-    text = f"{name} ({number_text(share, '.2f')})"
-    return text if share > 0.5 else f"undecided, {text} at best"
 
 
 def run(args):

@@ -17,7 +17,6 @@ __all__ = [
     "plot_correlations",
     "plot_coverage",
     "plot_latent_map",
-    "plot_traversals",
 ]
 
 
@@ -124,45 +123,6 @@ def plot_correlations(correlations, ax=None):
     return ax
 
 
-def plot_traversals(summary, titles=None):
-    """
-    Draw decoded spectra along each latent, one panel a latent.
-
-    Parameters
-    ----------
-    summary : dict
-        From `~astro_xlatent.evaluate.interpret.traversal_summary`.
-    titles : sequence of str, optional
-        One for each latent.
-
-    Returns
-    -------
-    figure : `~matplotlib.figure.Figure`
-        Outside pyplot's global state.
-    """
-    figure = new_axes(None, 11.0, 5.6).figure
-    figure.clear()
-    spectra, energy = np.asarray(summary["spectra"], float), summary["energy"]
-    titles = titles or [f"latent {k}" for k in range(len(spectra))]
-    axes = figure.subplots(2, -(-len(spectra) // 2), sharex=True, sharey=True, squeeze=False).ravel()
-    colors = ("#b2182b", "#ef8a62", "0.3", "#67a9cf", "#2166ac")
-    for ax, rows, title in zip(axes, spectra, titles, strict=False):
-        for row, step, color in zip(rows, summary["steps"], colors, strict=True):
-            ax.plot(energy, row, color=color, lw=1.2, label=f"{step:+g}" if step else "0")
-        ax.set_title(title, fontsize="x-small")
-    axes[0].set(xscale="log", yscale="log", xlim=(energy[0], energy[-1]))
-    top = np.quantile(spectra, 0.995)
-    axes[0].set_ylim(2e-3 * top, 2 * top)
-    for ax in axes[len(axes) // 2 :]:
-        ax.set_xlabel("energy [keV]")
-        ax.set_xticks([0.5, 1, 2, 5], ["0.5", "1", "2", "5"])
-        ax.minorticks_off()
-    for ax in axes[:: len(axes) // 2]:
-        ax.set_ylabel(r"$E\,F(E)$ [arbitrary]", fontsize="small")
-    figure.legend(*axes[0].get_legend_handles_labels(), ncols=len(colors), loc="outside upper center")
-    return figure
-
-
 def draw_figures(results, folder):
     """
     Write all figures that results allow, as PNG.
@@ -190,7 +150,7 @@ def draw_figures(results, folder):
         elif name == "correlations" and array["quantities"]:
             drawn[name] = plot_correlations(array)
         elif name == "traversals":
-            drawn[name] = plot_traversals(array).axes[0]
+            drawn[name] = plotting.plot_traversals(array)[0]
     for section in dict.fromkeys(n.section for n in results.numbers):
         numbers = [n for n in results.find(section) if n.quantity in ("coverage 68 %", "coverage 90 %")]
         if numbers:

@@ -56,10 +56,8 @@ def send(table: Table, name: str = "astro_xlatent", *, timeout: float = 60) -> l
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "table.vot"
             _write(table, path)
-            message = {
-                "samp.mtype": _LOAD,
-                "samp.params": {"url": path.as_uri(), "name": name, "table-id": name},
-            }
+            message = {"samp.mtype": _LOAD,
+                       "samp.params": {"url": path.as_uri(), "name": name, "table-id": name}}
             return [_deliver(samp, client, receiver, message, timeout) for receiver in receivers]
     finally:
         client.disconnect()

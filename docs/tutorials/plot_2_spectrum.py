@@ -44,6 +44,5 @@ plotting.plot_nh(posterior, truth=8e21, ax=plt.figure(figsize=(5, 3), layout="co
 # What the first latents do to a spectrum, the others at zero:
 
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.6), sharey=True, layout="constrained")
-for latent, ax in enumerate(axes):
-    plotting.plot_traversal(model, latent, ax=ax)
+plotting.plot_traversals(model, latents=(0, 1, 2), axes=axes)
 plt.show()

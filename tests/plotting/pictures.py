@@ -89,7 +89,7 @@ PICTURES = {
     "latents": lambda: plotting.plot_latents(make_sky(12), background=make_sky(), directions=True),
     "latents_nh": lambda: plotting.plot_latents(make_sky(), axes=(2, 5), color="nh"),
     "pairs": lambda: plotting.plot_pairs(make_sky(), latents=(0, 1, 2))[0, 0],
-    "traversal": lambda: plotting.plot_traversal(Slopes()),
+    "traversals": lambda: plotting.plot_traversals(Slopes(), (0, 1))[0],
     "hardness": lambda: plotting.plot_hardness(make_bands()),
     "sky": lambda: plotting.plot_sky(make_sky()),
     "field": lambda: plotting.plot_sky(make_sky(spread=0.1)),

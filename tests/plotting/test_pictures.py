@@ -74,6 +74,20 @@ def test_density_of_nh_holds_what_its_quantiles_say():
     assert np.sum((values * np.diff(edges))[inside]) == pytest.approx(0.68)
 
 
+def test_stored_walks_look_like_the_models():
+    """What an evaluation keeps of a model is drawn as the model itself."""
+    from astro_xlatent.evaluate.interpret import traversal_summary
+
+    model, latents = pictures.Slopes(), (2, 0)
+    fresh = plotting.plot_traversals(model, latents)
+    stored = plotting.plot_traversals(traversal_summary(model), latents, titles=["a", "b"])
+    assert stored[1].get_title() == "b"
+    for ax, other in zip(fresh, stored, strict=True):
+        for line, again in zip(ax.lines, other.lines, strict=True):
+            energy, value = again.get_data()
+            np.testing.assert_allclose(np.interp(energy, *line.get_data()), value, rtol=0.02)
+
+
 def test_directions_are_those_of_the_table():
     """N_H was made from the first latent: so is the direction of absorption."""
     directions = plotting.latent_directions(pictures.make_sky())
@@ -158,11 +172,9 @@ def test_masked_rows_and_quantities(name):
         (lambda t: plotting.plot_probabilities(t, names=["a"]), ParameterError, "each of 6 rows, got 1"),
         (lambda t: plotting.plot_evidence(t, 6), ParameterError, "table of 6 rows, got 6"),
         (lambda t: plotting.plot_change(t, [0]), ParameterError, "two observations or more"),
-        (
-            lambda t: plotting.plot_traversal(pictures.Slopes(), 8),
-            ParameterError,
-            "latent must be one of 0 to 7",
-        ),
+        (lambda t: plotting.plot_traversals(pictures.Slopes(), (1, 8)), ParameterError, "some of 0 to 7"),
+        (lambda t: plotting.plot_traversals(pictures.Slopes(), (1,), titles="ab"), ParameterError,
+         "got 2 and 1"),
         (lambda t: plotting.plot_reliability([1, 2]), ParameterError, "three columns"),
         (lambda t: plotting.plot_coverage(["a"], [], [], [], []), ParameterError, "one length"),
         (
