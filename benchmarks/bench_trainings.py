@@ -21,9 +21,9 @@ import numpy as np
 
 from astro_xlatent import load_model
 from astro_xlatent.evaluate.real import evaluate_file
-from astro_xlatent.evaluate.simulated import evaluate_simulated
 from astro_xlatent.simulate.instruments import default_instruments
 from benchmarks.studies.card_metrics import metric_numbers
+from benchmarks.studies.simulated import evaluate_simulated
 
 _NORMAL = 2 * 1.645
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Figures of an evaluation: confusion matrices, reliability, coverage, latent maps, traversals."""
+"""Figures of an evaluation: confusion matrices, reliability, latent maps, traversals."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,6 @@ __all__ = [
     "draw_figures",
     "plot_confusion",
     "plot_correlations",
-    "plot_coverage",
     "plot_latent_map",
     "plot_traversals",
 ]
@@ -52,27 +51,6 @@ def plot_confusion(matrix, classes, ax=None):
     ax.set_xlabel("predicted")
     ax.set_ylabel("true (rows)")
     return ax
-
-
-def plot_coverage(numbers, ax=None):
-    """
-    Draw measured coverages with their intervals.
-
-    Parameters
-    ----------
-    numbers : list of `~astro_xlatent.evaluate.results.Number`
-        Whose quantity is ``"coverage 68 %"`` or ``"coverage 90 %"``.
-    ax : `~matplotlib.axes.Axes`, optional
-
-    Returns
-    -------
-    ax : `~matplotlib.axes.Axes`
-        See `~astro_xlatent.plotting.plot_coverage`.
-    """
-    levels = {"coverage 68 %": 0.68, "coverage 90 %": 0.90}
-    return plotting.plot_coverage(
-        [f"{n.subset}, {n.method}" for n in numbers], [levels[n.quantity] for n in numbers],
-        [n.value for n in numbers], [n.low for n in numbers], [n.high for n in numbers], ax=ax)
 
 
 def plot_latent_map(latent, label, axes=(0, 1), ax=None):
@@ -191,10 +169,6 @@ def draw_figures(results, folder):
             drawn[name] = plot_correlations(array)
         elif name == "traversals":
             drawn[name] = plot_traversals(array).axes[0]
-    for section in dict.fromkeys(n.section for n in results.numbers):
-        numbers = [n for n in results.find(section) if n.quantity in ("coverage 68 %", "coverage 90 %")]
-        if numbers:
-            drawn[f"coverage {section}"] = plot_coverage(numbers)
     paths = []
     for name, ax in drawn.items():
         paths.append(folder / f"{re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')}.png")

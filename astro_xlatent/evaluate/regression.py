@@ -12,7 +12,6 @@ from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.pca import PCA_NAME, with_pca
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import bootstrap_weights, interval
-from astro_xlatent.evaluate.variance import predict_quantity, regressors
 from astro_xlatent.spectra.bins import N_FINE
 
 __all__ = [
@@ -21,8 +20,10 @@ __all__ = [
     "correlation_matrix",
     "correlation_numbers",
     "head_answers",
+    "predict_quantity",
     "quantities_of",
     "regression_numbers",
+    "regressors",
     "spearman",
 ]
 
@@ -50,6 +51,52 @@ HEADS = {
 MIN_ROWS = 60
 # Columns below are limits.
 _NH_FLOOR = 20.0
+
+
+def regressors(seed=0):
+    """
+    The regressions that are compared.
+
+    Returns
+    -------
+    regressors : dict
+        Name to scikit-learn estimator.
+    """
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.linear_model import RidgeCV
+    from sklearn.neighbors import KNeighborsRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return {
+        "ridge": make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 13))),
+        "k-NN": make_pipeline(StandardScaler(), KNeighborsRegressor(20, weights="distance")),
+        "random forest": RandomForestRegressor(60, min_samples_leaf=5, max_features=0.5, random_state=seed),
+    }
+
+
+def predict_quantity(regressor, features, values, fold):
+    """
+    Predictions of every row by a fit to the other folds.
+
+    Parameters
+    ----------
+    regressor : scikit-learn estimator
+    features : ndarray, shape (n, n_features)
+        Finite.
+    values : ndarray, shape (n,)
+        Finite.
+    fold : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    predicted : ndarray, shape (n,)
+    """
+    predicted = np.empty(len(values))
+    for k in np.unique(fold):
+        test = fold == k
+        predicted[test] = regressor.fit(features[~test], values[~test]).predict(features[test])
+    return predicted
 
 
 def quantities_of(table, hardness=None, kind=""):
