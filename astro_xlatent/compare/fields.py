@@ -57,14 +57,7 @@ def _field_name(points):
 
 class SkyFields:
     """
-    Fields of a set of positions.
-
-    Parameters
-    ----------
-    ra, dec : array_like, shape (n,)
-        All positions in use, degrees (ICRS).
-    linking_length : float, optional
-        Degrees.
+    Fields of a set of positions in degrees (ICRS), (n,).
 
     Attributes
     ----------
@@ -98,19 +91,7 @@ class SkyFields:
         self.field = rank[label]
 
     def assign(self, ra, dec):
-        """
-        Fields of other positions.
-
-        Parameters
-        ----------
-        ra, dec : array_like, shape (n,)
-            Degrees.
-
-        Returns
-        -------
-        field : ndarray of int, shape (n,)
-            Of the nearest known position within the linking length, else -1.
-        """
+        """Fields of other positions: that of the nearest known one within the linking length, else -1."""
         from scipy.spatial import cKDTree
 
         distance, nearest = cKDTree(self._points).query(_unit_vectors(ra, dec))

@@ -21,14 +21,7 @@ CSC_EDGES = (0.5, 1.2, 2.0, 7.0)
 @dataclass
 class BandFluxes:
     """
-    Fluxes in a few bands.
-
-    Attributes
-    ----------
-    flux, error : ndarray, shape (n, bands)
-        In photons/cm2/s, or erg/cm2/s if ``energy``; NaN where unknown.
-    energy : ndarray of bool, shape (n,)
-        Whether a row holds energy fluxes.
+    Fluxes and errors (n, bands) in photons/cm2/s, or erg/cm2/s where ``energy`` (n,); NaN where unknown.
     """
 
     flux: np.ndarray
@@ -44,19 +37,7 @@ class BandFluxes:
 
 
 def band_fluxes(bins):
-    """
-    Fluxes of catalog bands.
-
-    Parameters
-    ----------
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        Few bins a row, in order of energy.
-
-    Returns
-    -------
-    fluxes : BandFluxes
-        Counts less background over area; not negative.
-    """
+    """Fluxes of catalog bands, of bins in order of energy: counts less background over area, not negative."""
     known = bins.valid & (bins.area > 0)
     scale = np.where(bins.energy_weighted[:, None],
                      np.sqrt(np.where(known, bins.e_lo * bins.e_hi, 1.0)) * KEV_TO_ERG, 1.0)
@@ -68,19 +49,8 @@ def band_fluxes(bins):
 
 def fluxes_of_spectra(bins, edges=CSC_EDGES):
     """
-    Photon fluxes of a spectrum in broad bands.
-
-    Parameters
-    ----------
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        On the fine grid.
-    edges : sequence of float, optional
-        Band edges in keV.
-
-    Returns
-    -------
-    fluxes : BandFluxes
-        Of the valid bins within each band, scaled to its width.
+    Photon fluxes of fine-grid spectra in broad bands, of the valid bins within each band, scaled to its
+    width.
     """
     merged = bins.merge(edges)
     # Bins at the edge, and ranges that analysts cut, leave a band partly covered.
@@ -90,18 +60,9 @@ def fluxes_of_spectra(bins, edges=CSC_EDGES):
 
 def hardness_ratios(flux):
     """
-    (b - a) / (b + a) of neighboring bands, and of the outermost two.
+    (b - a) / (b + a) of neighboring bands, and of the outermost two where there are more than two.
 
-    Parameters
-    ----------
-    flux : ndarray, shape (n, bands)
-        At least two bands, soft to hard.
-
-    Returns
-    -------
-    ratios : ndarray, shape (n, bands)
-        One fewer than bands if there are two; NaN where a band is unknown or
-        both are zero.
+    Fluxes (n, bands) stand soft to hard; NaN where a band is unknown or both are zero.
 
     Examples
     --------

@@ -19,10 +19,11 @@ from astro_xlatent.evaluate.classification import (
     recall_numbers,
     score_predictions,
 )
-from astro_xlatent.evaluate.fits import fit_numbers
+from astro_xlatent.evaluate.evidence import COMPACT, cross_probability
 from astro_xlatent.evaluate.folds import grouped_folds, usable_classes
 from astro_xlatent.evaluate.information import information_numbers, variability_columns
 from astro_xlatent.evaluate.interpret import formula_numbers, traversal_summary
+from astro_xlatent.evaluate.labels import is_detections
 from astro_xlatent.evaluate.pca import PCA_NAME, principal_components, with_pca
 from astro_xlatent.evaluate.regression import (
     correlation_matrix,
@@ -32,15 +33,13 @@ from astro_xlatent.evaluate.regression import (
     regression_numbers,
 )
 from astro_xlatent.evaluate.results import Results
-from astro_xlatent.evaluate.rows import is_detections, prepare_rows
+from astro_xlatent.evaluate.rows import prepare_rows
 from astro_xlatent.evaluate.scores import calibration_error
 from astro_xlatent.evaluate.truth import join_truth
 from astro_xlatent.spectra.bins import N_FINE
 
-__all__ = ["COMPACT", "evaluate_file", "evaluate_table"]
+__all__ = ["evaluate_file", "evaluate_table"]
 
-#: Stellar-mass compact objects and accreting white dwarfs, against AGN.
-COMPACT = ("LMXB", "HMXB", "CV", "NS")
 N_FOLDS = 5
 _LATENT_SETS = {
     "": (),
@@ -118,7 +117,6 @@ def _predictions(rows, label, classes, probability, grouping, seed, quick):
 
 def _with_evidence(rows, label, classes, probability, fold):
     """The model's class with other columns of the same rows, learned on the other folds."""
-    from astro_xlatent.evaluate.evidence import cross_probability
     from astro_xlatent.model.evidence import PIECES
     from astro_xlatent.table.evidence import flat_prior, row_inputs
     from astro_xlatent.train.evidence import train_evidence
@@ -143,8 +141,8 @@ def _tools_for(name, tools, quick, main):
     """
     Which classifiers see a set of features.
 
-    All see the latents; gradient boosting few other sets, and the second
-    grouping of folds (``main`` is False) is for random forests of those.
+    All see the latents; gradient boosting few other sets, and the second grouping of folds (``main`` is
+    False) is for random forests of those.
     """
     few = not name.startswith("latents + ") or "hardness" not in name
     few &= not name.endswith(("+ flux", "latitude")) and "fits" not in name
@@ -249,7 +247,6 @@ def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=
     }
     for grouping in dict.fromkeys((rows.grouping, "source")):
         _classify(results, rows, classes, grouping, seed, quick, log)
-    results.add(fit_numbers(rows.table, rows.label, rows.field, rows.subsets(), np.random.default_rng(seed)))
     log("regression, information, formulas")
     _describe(results, rows, information, seed, quick)
     _traverse(results, rows.table, model)
@@ -356,19 +353,9 @@ def _model_name(table):
 def evaluate_file(path, column, *, model=None, spectra=None, information=(), quick=False, minimum=(), seed=1,
                   log=None):
     """
-    Read a table and evaluate it.
+    Read a table of any format and evaluate it, see `evaluate_table`.
 
-    Parameters
-    ----------
-    path : path-like
-        Any format of `~astro_xlatent.table.files.read_table`. Labels of a
-        catalog by ``astro-xlatent simulate`` come from the truth beside it.
-    column, model, spectra, information, quick, minimum, seed, log
-        As for `evaluate_table`.
-
-    Returns
-    -------
-    results : Results
+    Labels of a catalog by ``astro-xlatent simulate`` come from the truth beside it.
     """
     from astro_xlatent.table.files import read_table
 

@@ -7,16 +7,17 @@ import numpy as np
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.fits import catalog_fits
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.pca import PCA_NAME, with_pca
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import bootstrap_weights, interval
+from astro_xlatent.physics.absorption import convert_nh
 from astro_xlatent.spectra.bins import N_FINE
 
 __all__ = [
     "HEADS",
     "QUANTITIES",
+    "catalog_fits",
     "correlation_matrix",
     "correlation_numbers",
     "head_answers",
@@ -24,7 +25,6 @@ __all__ = [
     "quantities_of",
     "regression_numbers",
     "regressors",
-    "spearman",
 ]
 
 #: Columns of measured quantities: name in the report, columns in order of preference, logarithmic or not.
@@ -54,14 +54,7 @@ _NH_FLOOR = 20.0
 
 
 def regressors(seed=0):
-    """
-    The regressions that are compared.
-
-    Returns
-    -------
-    regressors : dict
-        Name to scikit-learn estimator.
-    """
+    """The regressions that are compared, as scikit-learn estimators by name."""
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.linear_model import RidgeCV
     from sklearn.neighbors import KNeighborsRegressor
@@ -76,45 +69,43 @@ def regressors(seed=0):
 
 
 def predict_quantity(regressor, features, values, fold):
-    """
-    Predictions of every row by a fit to the other folds.
+    """Predictions of every row by a fit to the other folds; features and values are finite."""
+    from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
-    Parameters
-    ----------
-    regressor : scikit-learn estimator
-    features : ndarray, shape (n, n_features)
-        Finite.
-    values : ndarray, shape (n,)
-        Finite.
-    fold : ndarray of int, shape (n,)
+    return cross_val_predict(regressor, features, values, cv=PredefinedSplit(fold))
 
-    Returns
-    -------
-    predicted : ndarray, shape (n,)
+
+def catalog_fits(table):
     """
-    predicted = np.empty(len(values))
-    for k in np.unique(fold):
-        test = fold == k
-        predicted[test] = regressor.fit(features[~test], values[~test]).predict(features[test])
-    return predicted
+    Columns of the power-law fits and their errors, log10 in this package's convention.
+
+    CSC's fits have photoelectric absorption in the abundances of Anders & Grevesse.
+
+    From ``powlaw_nh`` (and ``powlaw_nh_lolim``, ``powlaw_nh_hilim``) or ``powlaw_nh_mean``
+    (and ``e_powlaw_nh_mean``) in 1e20 1/cm2; NaN where there is no fit, None without
+    such a column.
+    """
+    names = [n for n in ("powlaw_nh", "powlaw_nh_mean") if n in table.colnames]
+    if not names:
+        return None, None
+    name = names[0]
+    value = plain_floats(table[name])
+    if f"{name}_hilim" in table.colnames and f"{name}_lolim" in table.colnames:
+        error = 0.5 * (plain_floats(table[f"{name}_hilim"]) - plain_floats(table[f"{name}_lolim"]))
+    elif f"e_{name}" in table.colnames:
+        error = plain_floats(table[f"e_{name}"])
+    else:
+        error = np.full(len(table), np.nan)
+    value = np.where((value > 0) & (value < 1e6), value, np.nan)
+    with np.errstate(invalid="ignore"):
+        log_nh = np.log10(convert_nh(value * 1e20, "phabs/angr", "tbabs/wilm"))
+        return log_nh, error / value / np.log(10)
 
 
 def quantities_of(table, hardness=None, kind=""):
     """
-    Quantities of a table that a regression may predict.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    hardness : ndarray, shape (n, k), optional
-        Hardness ratios, where there are band columns.
-    kind : str, optional
-        Of the hardness ratios.
-
-    Returns
-    -------
-    quantities : dict of ndarray, shape (n,)
-        NaN where unknown.
+    Quantities of a table that a regression may predict, (n,) each, NaN where unknown; hardness ratios (n, k)
+    of some kind among them, where given.
     """
     found = {}
     for name, columns, logarithmic in QUANTITIES:
@@ -135,38 +126,16 @@ def quantities_of(table, hardness=None, kind=""):
 
 
 def spearman(x, y):
-    """
-    Rank correlation, ties averaged.
+    """Rank correlation; NaN of a constant."""
+    from scipy.stats import spearmanr
 
-    Examples
-    --------
-    >>> round(spearman(np.array([1, 2, 3.0]), np.array([10, 20, 15.0])), 2)
-    0.5
-    """
-    from scipy.stats import rankdata
-
-    a, b = rankdata(x), rankdata(y)
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return np.nan
-    return float(np.corrcoef(a, b)[0, 1])
+    return float(spearmanr(x, y).statistic) if np.ptp(x) and np.ptp(y) else np.nan
 
 
 def head_answers(table, quantities):
     """
-    The model's own answers to the quantities.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Enriched.
-    quantities : dict
-        From `quantities_of`.
-
-    Returns
-    -------
-    answers : dict
-        Quantity to ``(method, values)``: from the head, or for fluxes from
-        decoded latents. Only those that the table has columns for.
+    The model's own answers to the quantities of an enriched table: ``(method, values)``, from the head, or
+    for fluxes from decoded latents. Only those that the table has columns for.
     """
     answers = {}
     for name in quantities:
@@ -193,33 +162,13 @@ def _leaks(name, label):
 def regression_numbers(quantities, features, field, seed=0, quick=False, n_boot=200, answers=None,
                        grouping="sky field"):
     """
-    R2, mean absolute error and Spearman correlation of predictions.
+    R2, mean absolute error and Spearman correlation of predictions, and notes on quantities left out.
 
-    Parameters
-    ----------
-    quantities : dict of ndarray, shape (n,)
-        From `quantities_of`.
-    features : dict of ndarray, shape (n, k)
-        Sets of features by name. In one whose name begins with that of the
-        principal components, the leading `~astro_xlatent.spectra.bins.N_FINE`
-        columns are a spectrum.
-    field : ndarray of int, shape (n,)
-        Kept together in folds, and resampled as a whole.
-    seed : int, optional
-    quick : bool, optional
-        No random forests.
-    n_boot : int, optional
-    answers : dict, optional
-        From `head_answers`: scored on the same rows, with the gap to the best
-        regression of the latents.
-    grouping : str, optional
-        What ``field`` numbers.
-
-    Returns
-    -------
-    numbers : list of Number
-    notes : list of str
-        Quantities left out.
+    ``features`` are sets (n, k) by name; in one whose name begins with that of the
+    principal components, the leading `~astro_xlatent.spectra.bins.N_FINE` columns are
+    a spectrum. ``field`` (n,) is kept together in folds, and resampled as a whole.
+    ``answers`` of `head_answers` are scored on the same rows, with the gap to the best
+    regression of the latents. ``quick`` leaves out random forests.
     """
     numbers, notes = [], []
     tools = regressors(seed)
@@ -286,17 +235,8 @@ def _scores(section, name, method, values, predicted, field, seed, n_boot):
 
 def correlation_matrix(numbers):
     """
-    Correlations as a matrix, for a figure.
-
-    Parameters
-    ----------
-    numbers : list of Number
-        From `correlation_numbers`.
-
-    Returns
-    -------
-    matrix : dict
-        ``quantities`` (list of str) and ``values``, one list of `N_LATENT` each.
+    The values of `correlation_numbers` as nested lists, for a figure: ``quantities``, and one list of
+    `N_LATENT` ``values`` each.
     """
     values = {}
     for number in numbers:
@@ -306,12 +246,8 @@ def correlation_matrix(numbers):
 
 def correlation_numbers(quantities, latent):
     """
-    Spearman correlation of each latent with each quantity.
-
-    Returns
-    -------
-    numbers : list of Number
-        With approximate 90 % intervals (Fisher's z, factor 1.06 for ranks).
+    Spearman correlation of each latent with each quantity, with approximate 90 % intervals (Fisher's z,
+    factor 1.06 for ranks).
     """
     numbers = []
     for name, values in quantities.items():

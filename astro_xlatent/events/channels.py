@@ -32,17 +32,8 @@ class Channels:
     """
     Channels of a spectrum, and the rule from the column PI to them.
 
-    Attributes
-    ----------
-    first, size : int
-        Number of the first channel, and how many there are.
-    response : Response or None
-    e_lo, e_hi : ndarray or None
-        Bounds in keV where an RMF tells.
-    in_ev : bool
-        Whether PI is an energy in eV, as eROSITA's is, and not a channel.
-    step : int
-        PI units in a channel.
+    Bounds in keV are known where an RMF tells. PI is a channel, or an energy in eV
+    (``in_ev``, as eROSITA's), or ``step`` units a channel.
     """
 
     first: int
@@ -92,23 +83,9 @@ class Channels:
 def find_channels(events: EventFile, arf: str | PathLike | None,
                   rmf: str | PathLike | Response | None) -> Channels:
     """
-    Channels of an event list's spectra.
+    Channels of an event list's spectra: from the RMF if given, else from TLMIN and TLMAX of PI.
 
-    Parameters
-    ----------
-    events : EventFile
-    arf, rmf : str, path-like, Response or None
-        A `Response` as ``rmf`` is used as it is.
-
-    Returns
-    -------
-    channels : Channels
-        From the RMF if given, else from TLMIN and TLMAX of PI.
-
-    Raises
-    ------
-    ResponseError, SpectrumError
-        If the RMF cannot be used or is needed, or does not fit PI.
+    A `Response` as ``rmf`` is used as it is; one that is needed, or does not fit PI, is an error.
     """
     telescope = events.header.text("TELESCOP").upper()
     in_ev = telescope == "EROSITA" or events.unit("PI") == "ev"

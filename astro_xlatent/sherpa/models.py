@@ -45,10 +45,6 @@ def _redshift(name):
     return Parameter(name, "redshift", 0.0, 0.0, 10.0, 0.0, 14.0, frozen=True)
 
 
-def _norm(name):
-    return Parameter(name, "norm", 1.0, 0.0, 1e24, 0.0, hugeval)
-
-
 class _Absorption(RegriddableModel1D):
     """Transmission of cold gas, with a choice of cross sections."""
 
@@ -148,13 +144,13 @@ def _transmission(column, redshift, grid, convention):
     return grid.means(np.exp(-column * NH_UNIT * sigma))
 
 
-class _Additive(RegriddableModel1D):
+class Additive(RegriddableModel1D):
     """An emission model whose last parameter is its normalization."""
 
     _limits = _CONTINUUM_RANGE
 
-    def __init__(self, name, *pars):
-        self.norm = _norm(name)
+    def __init__(self, name, *pars, norm=1.0, unit=""):
+        self.norm = Parameter(name, "norm", norm, 0.0, 1e24, 0.0, hugeval, unit)
         super().__init__(name, (*pars, self.norm))
 
     @modelCacher1d
@@ -180,7 +176,7 @@ class _Additive(RegriddableModel1D):
         param_apply_limits({"val": value, "min": 1e-3 * value, "max": 1e3 * value}, self.norm, **kwargs)
 
 
-class XLPowerlaw(_Additive):
+class XLPowerlaw(Additive):
     """
     Power law, as XSPEC's ``powerlaw``.
 
@@ -200,7 +196,7 @@ class XLPowerlaw(_Additive):
         return powerlaw(p[0], edges=edges)
 
 
-class XLBbodyrad(_Additive):
+class XLBbodyrad(Additive):
     """
     Black body, as XSPEC's ``bbodyrad``.
 
@@ -220,7 +216,7 @@ class XLBbodyrad(_Additive):
         return blackbody(p[0], edges=edges)
 
 
-class XLDiskbb(_Additive):
+class XLDiskbb(Additive):
     """
     Multi-color disk, as XSPEC's ``diskbb``.
 
@@ -240,7 +236,7 @@ class XLDiskbb(_Additive):
         return disk_blackbody(p[0], edges=edges)
 
 
-class XLApec(_Additive):
+class XLApec(Additive):
     """
     Collisionally ionized plasma, as XSPEC's ``apec``.
 

@@ -36,28 +36,20 @@ _NH_FLOOR = 1e-3
 @dataclass
 class Guess:
     """
-    What `guess` did.
+    What `guess` did: ``print`` it.
 
     Attributes
     ----------
-    ids : list
-        Data sets whose source was set.
-    expression : str
-        The source expression.
-    family : str
-        ``"power law"``, ``"black body"`` or ``"thermal plasma"``.
-    label : str
-        Most probable class, and its probability in `probability`.
-    probability : float
-        Of the class.
-    start : dict
-        Start values by full parameter name.
-    limits : dict
-        Soft limits by full parameter name.
-    nh : float
-        Column in cm-2 in the convention ``"tbabs/wilm"``.
-    convention : str
-        That of the session's absorption model, into which it was converted.
+    ids, expression, family
+        Data sets whose source was set, to which expression, and whether that is a
+        power law, a black body or a thermal plasma.
+    label, probability
+        Most probable class.
+    start, limits : dict
+        Start values and soft limits by full parameter name.
+    nh, convention
+        Column in cm-2 in the convention ``"tbabs/wilm"``, and the one of the
+        session's absorption model, into which it was converted.
     alternatives : dict
         Log posterior of the other families relative to the chosen one.
     notes : list of str

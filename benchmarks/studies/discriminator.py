@@ -53,7 +53,7 @@ class Rows:
 
         Parameters
         ----------
-        labeled : `~astro_xlatent.evaluate.labels.Labeled`
+        labeled : `~benchmarks.labels.Labeled`
             From `~benchmarks.labels.load_sources`.
 
         Returns
