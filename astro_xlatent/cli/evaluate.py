@@ -67,12 +67,13 @@ def check_sklearn():
 def run(args):
     """Score the model, print the numbers, write and draw them where asked."""
     check_sklearn()
-    from astro_xlatent.evaluate.real import evaluate_file
+    from astro_xlatent.evaluate.real import evaluate_table
+    from astro_xlatent.table.files import read_table
 
     out = _output_path(args.output)
-    results = evaluate_file(args.table, args.label, model=args.model, spectra=args.spectra,
-                            information=args.information, quick=args.quick, minimum=args.minimum,
-                            seed=args.seed, log=say)
+    results = evaluate_table(read_table(Path(args.table)), args.label, path=args.table, model=args.model,
+                             spectra=args.spectra, information=args.information, quick=args.quick,
+                             minimum=args.minimum, seed=args.seed, log=say)
     tell(results.text())
     if args.figures is not None:
         from astro_xlatent.evaluate.figures import draw_figures

@@ -170,12 +170,12 @@ def match_share(a: Positions, b: Positions, likelihood_ratio: np.ndarray) -> flo
     return share
 
 
-def _share_within(a, b, most=5000):
+def _share_within(a, b):
     """Share of rows of a with as many neighbors in b as rows of b have, within three times the distance."""
     k = min(_NEIGHBORS, len(b))
     if k < 2 or not len(a):
         return 1.0
-    own, other = (p.xyz[np.linspace(0, len(p) - 1, min(len(p), most)).astype(int)] for p in (b, a))
+    own, other = (p.xyz[np.linspace(0, len(p) - 1, min(len(p), 5000)).astype(int)] for p in (b, a))
     usual = np.median(b.tree.query(own, k=[k])[0])
     return float(np.mean(b.tree.query(other, k=[k])[0] < 3 * usual))
 

@@ -16,12 +16,11 @@ same order. `~astro_xlatent.add_latents` is the transform ``latents``.
 
 import warnings
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+from astropy.table import Table
 
 from astro_xlatent.core.errors import ParameterError, XlatentError, XlatentWarning
-
-if TYPE_CHECKING:
-    from astropy.table import Table
 
 __all__ = ["TRANSFORM_GROUP", "Transform", "available_transforms", "get_transform", "load_plugin",
            "load_plugins", "plugin_names"]
@@ -33,7 +32,7 @@ TRANSFORM_GROUP = "astro_xlatent.transforms"
 class Transform(Protocol):
     """What a column transform is: a function from a table to a new one with the same rows."""
 
-    def __call__(self, table: "Table", **options: Any) -> "Table":
+    def __call__(self, table: Table, **options: Any) -> Table:
         """Give a table with more columns; the input stays as it is."""
 
 

@@ -30,6 +30,8 @@ __all__ = [
     "score_predictions",
 ]
 
+_NEIGHBORS = 25
+
 
 @dataclass
 class Prediction:
@@ -67,20 +69,20 @@ def probes(seed=0, trees=300):
     }
 
 
-def _balanced_neighbors(n_neighbors=25):
+def _balanced_neighbors():
     """k-NN whose votes are divided by how frequent each class is."""
     from sklearn.neighbors import KNeighborsClassifier
 
     class BalancedNeighbors(KNeighborsClassifier):
         def fit(self, x, y):
-            self.n_neighbors = min(n_neighbors, len(x))
+            self.n_neighbors = min(_NEIGHBORS, len(x))
             return super().fit(x, y)
 
         def predict_proba(self, x):
             votes = super().predict_proba(x) / np.bincount(self._y)
             return votes / votes.sum(axis=1, keepdims=True)
 
-    return BalancedNeighbors(n_neighbors, weights="distance")
+    return BalancedNeighbors(_NEIGHBORS, weights="distance")
 
 
 def probe(classifier, features, label, fold, n_classes):

@@ -47,14 +47,14 @@ def band_fluxes(bins):
     return BandFluxes(net * per_count, error * per_count, bins.energy_weighted)
 
 
-def fluxes_of_spectra(bins, edges=CSC_EDGES):
+def fluxes_of_spectra(bins):
     """
     Photon fluxes of fine-grid spectra in broad bands, of the valid bins within each band, scaled to its
     width.
     """
-    merged = bins.merge(edges)
+    merged = bins.merge(CSC_EDGES)
     # Bins at the edge, and ranges that analysts cut, leave a band partly covered.
-    merged.area = merged.area * (merged.e_hi - merged.e_lo) / np.diff(edges)
+    merged.area = merged.area * (merged.e_hi - merged.e_lo) / np.diff(CSC_EDGES)
     return band_fluxes(merged)
 
 

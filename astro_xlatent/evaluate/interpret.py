@@ -82,7 +82,7 @@ def formula_numbers(latent, variables, names, field, seed=0):
     return numbers
 
 
-def traversal_summary(model, values=STEPS):
+def traversal_summary(model):
     """
     What each latent does to the spectrum, the others at zero, as plain lists for results and a figure.
 
@@ -95,7 +95,7 @@ def traversal_summary(model, values=STEPS):
     from astro_xlatent.physics.bestfit import power_law_fit
     from astro_xlatent.physics.grid import ENERGY_MID, band_weights
 
-    z = np.eye(N_LATENT)[:, None] * np.asarray(values, float)[:, None]
+    z = np.eye(N_LATENT)[:, None] * np.array(STEPS, float)[:, None]
     shape = z.shape[:2]
     flat = model.decode(z.reshape(-1, N_LATENT)).astype(float)
     flat /= (flat @ band_weights([0.5], [7.0])[0])[:, None]
@@ -104,7 +104,7 @@ def traversal_summary(model, values=STEPS):
     weights = band_weights(_SHOWN[:-1], _SHOWN[1:])
     shown = (flat * ENERGY_MID**2) @ weights.T / np.diff(_SHOWN)
     return {
-        "steps": [float(v) for v in values],
+        "steps": [float(v) for v in STEPS],
         "energy": np.sqrt(_SHOWN[:-1] * _SHOWN[1:]).round(4).tolist(),
         "spectra": [[[float(f"{x:.3g}") for x in row] for row in rows] for rows in shown.reshape(*shape, -1)],
         "nh": np.log10(np.maximum(nh, 1e20)).reshape(shape).round(2).tolist(),

@@ -20,22 +20,19 @@ PCA_NAME = f"PCA-{N_COMPONENTS} of the spectrum"
 _CHUNK = 64
 
 
-def read_spectra(table, spectra, mission=None):
+def read_spectra(table, spectra):
     """
     Fine bins of the rows' spectra, rows without a usable one having no valid bin; which are usable; and why
     others are not, each reason once. ``spectra`` is as for `~astro_xlatent.add_latents`.
     """
     from astro_xlatent.core.errors import MissionError
-    from astro_xlatent.missions.base import get_mission, identify_mission
+    from astro_xlatent.missions.base import identify_mission
     from astro_xlatent.table.sources import resolve_spectra
 
-    if mission is None:
-        try:
-            mission = identify_mission(table)
-        except MissionError:
-            mission = None
-    elif isinstance(mission, str):
-        mission = get_mission(mission)
+    try:
+        mission = identify_mission(table)
+    except MissionError:
+        mission = None
     entries = resolve_spectra(table, spectra, mission)
     pieces, reasons = [], {}
     for start in range(0, len(entries), _CHUNK):

@@ -38,7 +38,7 @@ from astro_xlatent.evaluate.scores import calibration_error
 from astro_xlatent.evaluate.truth import join_truth
 from astro_xlatent.spectra.bins import N_FINE
 
-__all__ = ["evaluate_file", "evaluate_table"]
+__all__ = ["evaluate_table"]
 
 N_FOLDS = 5
 _LATENT_SETS = {
@@ -55,26 +55,31 @@ def _model_probability(table, classes):
     return given[:, [CLASSES.index(name) for name in classes]]
 
 
+def _set_names(rows, suffix):
+    """What the hardness ratios, the latents and the spectra, with something more, are called."""
+    return [f"{name}{suffix}" for name in (f"{rows.hardness}hardness", "latents", PCA_NAME)]
+
+
+def _joined_sets(rows, suffix, extra):
+    """Those of the three that the rows have, with ``extra`` features."""
+    firsts = ("hardness", "latents", "spectrum")
+    found = {name: rows.joined(first, *extra)
+             for name, first in zip(_set_names(rows, suffix), firsts, strict=True)}
+    return {name: joined for name, joined in found.items() if joined is not None}
+
+
 def _feature_sets(rows):
     """Names and features of all baselines and latents, with which baseline each is compared."""
     sets, pairs = {}, []
     for suffix, extra in _LATENT_SETS.items():
-        baseline = f"{rows.hardness}hardness{suffix}"
-        spectrum = f"{PCA_NAME}{suffix}"
-        for name, first in (
-            (baseline, "hardness"),
-            (f"latents{suffix}", "latents"),
-            (spectrum, "spectrum"),
-        ):
-            joined = rows.joined(first, *extra)
-            if joined is not None:
-                sets[name] = joined
+        baseline, latents, spectrum = _set_names(rows, suffix)
+        sets |= _joined_sets(rows, suffix, extra)
         if spectrum in sets:
-            pairs.append((f"latents{suffix}", spectrum))
-        if baseline in sets and f"latents{suffix}" in sets:
+            pairs.append((latents, spectrum))
+        if baseline in sets and latents in sets:
             both = f"latents + hardness{suffix}"
             sets[both] = rows.joined("latents", "hardness", *extra)
-            pairs += [(f"latents{suffix}", baseline), (both, baseline)]
+            pairs += [(latents, baseline), (both, baseline)]
     if "catalog fits" in rows.features:
         sets["catalog's own fits"] = rows.features["catalog fits"]
         pairs.append(("latents", "catalog's own fits"))
@@ -111,7 +116,8 @@ def _predictions(rows, label, classes, probability, grouping, seed, quick):
             classifier = with_pca(tools[tool], N_FINE) if name.startswith(PCA_NAME) else tools[tool]
             found.append(Prediction(f"{name}, {tool}", probe(classifier, features, label, fold, n_classes)))
     if rows.grouping == grouping:
-        found += _clusters(rows, label, fold, n_classes, quick, seed)
+        sizes = (8, 32) if quick else (8, 16, 32, 64)
+        found += cluster_predictions(rows.features["latents"], label, fold, n_classes, sizes, seed)
     return found, pairs
 
 
@@ -151,11 +157,6 @@ def _tools_for(name, tools, quick, main):
     if name in ("latents", "model probabilities", PCA_NAME):
         return ["random forest", "logistic"] if quick else list(tools)
     return ["random forest", "gradient boosting"] if few and not quick else ["random forest"]
-
-
-def _clusters(rows, label, fold, n_classes, quick, seed):
-    sizes = (8, 32) if quick else (8, 16, 32, 64)
-    return cluster_predictions(rows.features["latents"], label, fold, n_classes, sizes, seed)
 
 
 def _task(results, name, rows, label, classes, probability, grouping, seed, quick):
@@ -203,7 +204,8 @@ def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=
     minimum : sequence of (str, float), optional
         Columns that must exceed a value.
     path : path-like, optional
-        Where the table came from.
+        Where the table came from: the labels of a catalog by ``astro-xlatent
+        simulate`` come from the truth beside it.
     spectra : str or path-like, optional
         Folder of spectra, or column with their paths: the model sees them,
         and their principal components are one more baseline.
@@ -226,19 +228,22 @@ def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=
         If there are no labels, no positions, or no row is left.
     """
     log = log or (lambda line: None)
+    table, joined = (table, []) if path is None else join_truth(table, path, column)
     missing = [name for name in information if name not in table.colnames]
     if missing:
         msg = f"--information {missing[0]}: no such column; the table has {', '.join(table.colnames[:20])}"
         raise TableError(msg)
     rows, notes = prepare_rows(table, column, model=model, minimum=minimum, spectra=spectra, log=log)
+    notes = joined + notes
     classes, left_out = usable_classes(rows.label, rows.field, N_FOLDS)
     facts = {
-        "table": Path(path).name if path else "table",
+        "table": (Path(path).name if path else "table") + (", simulated" if joined else ""),
         "rows": len(rows),
         "model": _model_name(rows.table),
         "command": _command(path, column, minimum, spectra, information, quick, seed),
     }
     title = "Labeled detections" if is_detections(table, column) else "Labeled rows"
+    title = "Simulated catalog" if joined else title
     results = Results(title, facts, notes=notes + left_out)
     results.arrays["classes"] = classes
     results.arrays["map"] = {
@@ -288,27 +293,14 @@ def _usual(features):
     return features[:, np.isfinite(features).mean(axis=0) >= 0.5]
 
 
-def _regression_features(rows):
-    """Latents, and what is set against them."""
-    features = {}
-    for suffix, extra in (("", ()), (" + flux", ("flux",))):
-        for name, first in (
-            ("latents", "latents"),
-            (f"{rows.hardness}hardness", "hardness"),
-            (PCA_NAME, "spectrum"),
-        ):
-            joined = rows.joined(first, *extra)
-            if joined is not None:
-                features[f"{name}{suffix}"] = _usual(joined)
-    return features
-
-
 def _describe(results, rows, information, seed, quick):
     """What the latents know of other columns, and how they are made of hardness ratios."""
     latent, hardness = rows.features["latents"], rows.features.get("hardness")
     hardness = None if hardness is None else _usual(hardness)
     quantities = quantities_of(rows.table, hardness, rows.hardness)
-    numbers, notes = regression_numbers(quantities, _regression_features(rows), rows.field, seed, quick,
+    features = {name: _usual(joined) for suffix in ("", " + flux")
+                for name, joined in _joined_sets(rows, suffix, _LATENT_SETS[suffix]).items()}
+    numbers, notes = regression_numbers(quantities, features, rows.field, seed, quick,
                                         answers=head_answers(rows.table, quantities), grouping=rows.grouping)
     correlations = correlation_numbers(quantities, latent)
     results.add(numbers + correlations)
@@ -348,22 +340,3 @@ def _command(path, column, minimum, spectra, information, quick, seed):
 
 def _model_name(table):
     return str(table["xl_model"][0]) if "xl_model" in table.colnames and len(table) else "?"
-
-
-def evaluate_file(path, column, *, model=None, spectra=None, information=(), quick=False, minimum=(), seed=1,
-                  log=None):
-    """
-    Read a table of any format and evaluate it, see `evaluate_table`.
-
-    Labels of a catalog by ``astro-xlatent simulate`` come from the truth beside it.
-    """
-    from astro_xlatent.table.files import read_table
-
-    table, notes = join_truth(read_table(Path(path)), path, column)
-    results = evaluate_table(table, column, model=model, minimum=minimum, path=path, spectra=spectra,
-                             information=information, quick=quick, seed=seed, log=log)
-    results.notes[:0] = notes
-    if notes:
-        results.title = "Simulated catalog"
-        results.facts["table"] += ", simulated"
-    return results

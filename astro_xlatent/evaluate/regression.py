@@ -49,6 +49,7 @@ HEADS = {
     "log flux 0.5-7 keV": ("xl_flux_05_2", "xl_flux_2_7"),
 }
 MIN_ROWS = 60
+N_BOOT = 200
 # Columns below are limits.
 _NH_FLOOR = 20.0
 
@@ -159,7 +160,7 @@ def _leaks(name, label):
     return name.startswith("log flux") and "+ flux" in label
 
 
-def regression_numbers(quantities, features, field, seed=0, quick=False, n_boot=200, answers=None,
+def regression_numbers(quantities, features, field, seed=0, quick=False, answers=None,
                        grouping="sky field"):
     """
     R2, mean absolute error and Spearman correlation of predictions, and notes on quantities left out.
@@ -188,13 +189,13 @@ def regression_numbers(quantities, features, field, seed=0, quick=False, n_boot=
                     regressor = with_pca(regressor, N_FINE)
                 predicted[f"{label}, {tool}"] = predict_quantity(regressor, x[rows], values[rows], fold)
         for method, found in predicted.items():
-            numbers += _scores(section, name, method, values[rows], found, field[rows], seed, n_boot)
+            numbers += _scores(section, name, method, values[rows], found, field[rows], seed)
         if answers and name in answers:
-            numbers += _gap(name, answers[name], values, predicted, rows, field, seed, n_boot, section)
+            numbers += _gap(name, answers[name], values, predicted, rows, field, seed, section)
     return numbers, notes
 
 
-def _gap(name, answer, values, predicted, rows, field, seed, n_boot, section):
+def _gap(name, answer, values, predicted, rows, field, seed, section):
     """Scores of the model's own answer, and how much better it is than the latents alone."""
     method, own = answer
     there = np.isfinite(own[rows])
@@ -204,10 +205,10 @@ def _gap(name, answer, values, predicted, rows, field, seed, n_boot, section):
     found = {m: p[there] for m, p in predicted.items() if m.startswith("latents,")}
     best = min(found, key=lambda m: np.mean((found[m] - truth) ** 2))
     index = np.unique(group, return_inverse=True)[1]
-    weights = bootstrap_weights(index, np.random.default_rng(seed), n_boot)[:, index]
+    weights = bootstrap_weights(index, np.random.default_rng(seed), N_BOOT)[:, index]
     errors = np.stack([np.abs(own - truth), np.abs(found[best] - truth)])
     repeats = weights @ (errors[0] - errors[1]) / weights.sum(axis=1)
-    return _scores(section, name, method, truth, own, group, seed, n_boot) + [
+    return _scores(section, name, method, truth, own, group, seed) + [
         Number.of("gap between heads and latents", f"difference in mean |error| of {name}",
                   f"{method} - {best}", "all", truth.size, (errors[0] - errors[1]).mean(), interval(repeats)),
         Number.of("gap between heads and latents", f"difference in Spearman of {name}", f"{method} - {best}",
@@ -215,9 +216,9 @@ def _gap(name, answer, values, predicted, rows, field, seed, n_boot, section):
     ]
 
 
-def _scores(section, name, method, values, predicted, field, seed, n_boot):
+def _scores(section, name, method, values, predicted, field, seed):
     group = np.unique(field, return_inverse=True)[1]
-    weights = bootstrap_weights(group, np.random.default_rng(seed), n_boot)[:, group]
+    weights = bootstrap_weights(group, np.random.default_rng(seed), N_BOOT)[:, group]
     squared, absolute = (values - predicted) ** 2, np.abs(values - predicted)
     total = weights.sum(axis=1)
     mean = weights @ values / total

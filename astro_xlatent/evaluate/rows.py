@@ -23,19 +23,8 @@ MIN_FIELDS = 10
 # Columns that the heads' answers are read from, optional in enriched tables.
 _HEAD_COLUMNS = ("xl_photon_index", "xl_kt")
 #: Columns of the catalog's own spectral fits, as the CSC and the labeled samples name them.
-FIT_COLUMNS = (
-    "powlaw_nh",
-    "powlaw_gamma",
-    "powlaw_stat",
-    "bb_kt",
-    "bb_nh",
-    "brems_kt",
-    "brems_nh",
-    "apec_kt",
-    "apec_nh",
-    "powlaw_nh_mean",
-    "powlaw_gamma_mean",
-)
+FIT_COLUMNS = ("powlaw_nh", "powlaw_gamma", "powlaw_stat", "bb_kt", "bb_nh", "brems_kt", "brems_nh",
+               "apec_kt", "apec_nh", "powlaw_nh_mean", "powlaw_gamma_mean")
 
 
 @dataclass

@@ -1,24 +1,17 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """From the pulse heights of events to the channels of a response."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from os import PathLike
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from astro_xlatent.core.errors import ParameterError, ResponseError
+from astro_xlatent.events.files import EventFile
 from astro_xlatent.spectra._fits import load_bytes
 from astro_xlatent.spectra._ogip_tables import parse_rmf
 from astro_xlatent.spectra.response import Response
-
-if TYPE_CHECKING:
-    from os import PathLike
-
-    from numpy.typing import ArrayLike
-
-    from astro_xlatent.events.files import EventFile
 
 __all__ = ["Channels", "find_channels"]
 

@@ -7,19 +7,14 @@ References
 FITS standard 4.0, table 22 (keywords of pixel lists).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from astropy.coordinates import SkyCoord
-    from astropy.wcs import WCS
-
-    from astro_xlatent.spectra._cards import Header
+from astro_xlatent.spectra._cards import Header
 
 __all__ = ["column_limits", "column_number", "column_wcs", "wcs_around"]
 
@@ -54,8 +49,6 @@ def column_wcs(header: Header, x_name: str, y_name: str, fail: Callable[[str], N
     World coordinates of two columns, whose values are pixel numbers that begin at 1; None if they carry no
     celestial ones. ``fail`` is called with a text if the keywords make no sense.
     """
-    from astropy.wcs import WCS
-
     axes = [column_number(header, name) for name in (x_name, y_name)]
     types = [header.text(f"TCTYP{i}").upper() for i in axes]
     if None in axes or not (types[0].startswith(_FIRST) and types[1].startswith(_SECOND)):
@@ -100,8 +93,6 @@ def _set_frame(wcs, header):
 
 def wcs_around(center: SkyCoord, arcsec: float, projection: str = "TAN") -> WCS:
     """World coordinates (ICRS) whose pixel 1, 1 is a place on the sky, in steps of some arcseconds."""
-    from astropy.wcs import WCS
-
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = [f"RA---{projection}", f"DEC--{projection}"]
     wcs.wcs.crval = [center.ra.deg, center.dec.deg]

@@ -13,9 +13,10 @@ import gzip
 import os
 import re
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
 import numpy as np
 
@@ -33,10 +34,6 @@ from astro_xlatent.spectra._cards import (
     table_columns,
 )
 from astro_xlatent.spectra._fits import MAX_HDUS, Table, regular_size, sum_of_words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import NoReturn
 
 __all__ = ["DETECTOR_COLUMNS", "EventFile"]
 

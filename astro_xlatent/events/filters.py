@@ -1,22 +1,16 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Which events of a list count: good times, and values of columns such as CCD_ID, GRADE or STATUS."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from astro_xlatent.core.errors import ParameterError, SpectrumError
 from astro_xlatent.spectra._fits import load_bytes, parse_tables
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import ArrayLike
 
 __all__ = ["Selection", "parse_selection", "read_good_times"]
 

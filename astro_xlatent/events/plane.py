@@ -1,20 +1,16 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """The plane in which regions and events meet, and whether regions lie in it as they should."""
 
-from __future__ import annotations
-
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from astro_xlatent.core.errors import RegionError, XlatentWarning
+from astro_xlatent.events.aperture import Aperture
 from astro_xlatent.events.column_wcs import column_wcs, wcs_around
-
-if TYPE_CHECKING:
-    from astro_xlatent.events.aperture import Aperture
-    from astro_xlatent.events.files import EventFile
-    from astro_xlatent.events.scales import Occupancy
+from astro_xlatent.events.files import EventFile
+from astro_xlatent.events.scales import Occupancy
 
 __all__ = ["Plane", "check_overlap", "check_place", "warn"]
 

@@ -11,21 +11,15 @@ References
 McDowell J., Rots A., 1998, "FITS REGION Binary Table Design", ASC-FITS-REGION-1.0.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 import numpy as np
+from astropy.wcs import WCS
 
 from astro_xlatent.core.errors import RegionError
 from astro_xlatent.events.column_wcs import column_wcs
 from astro_xlatent.spectra._fits import parse_tables
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from astropy.wcs import WCS
 
 __all__ = ["import_regions", "read_fits_region"]
 

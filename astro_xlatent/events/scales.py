@@ -11,16 +11,11 @@ HEASoft's extractor, square degrees for eROSITA's srctool, pixels of 0.05
 arcsec for XMM's backscale; checked against spectra made by these tools.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
+from astropy.wcs import WCS
 
-if TYPE_CHECKING:
-    from astropy.wcs import WCS
-
-    from astro_xlatent.events.files import EventFile
+from astro_xlatent.events.files import EventFile
 
 __all__ = ["Occupancy", "backscale", "exposure_of"]
 

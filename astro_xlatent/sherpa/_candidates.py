@@ -9,11 +9,9 @@ finer grids around the best one take the place of correlations between
 parameters that the prediction does not give.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +22,7 @@ from astro_xlatent.model.statistics import cash
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.emission import blackbody, powerlaw
 from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
-from astro_xlatent.spectra.bins import floored_background
-
-if TYPE_CHECKING:
-    from astro_xlatent.spectra.bins import EnergyBins
+from astro_xlatent.spectra.bins import EnergyBins, floored_background
 
 __all__ = ["FAMILIES", "Candidate", "Family", "best_candidates"]
 

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """The C-statistic of a session's data set for many decoded spectra at once."""
 
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

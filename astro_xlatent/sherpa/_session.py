@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sherpa.astro.data import DataPHA
 
 from astro_xlatent.core.errors import ResponseError, SpectrumError, XlatentWarning
 from astro_xlatent.physics.grid import ENERGY_EDGES
@@ -15,7 +16,6 @@ from astro_xlatent.sherpa.convert import from_sherpa, response_from_sherpa
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
 if TYPE_CHECKING:
-    from sherpa.astro.data import DataPHA
     from sherpa.astro.ui.utils import Session
 
 __all__ = ["check_statistic", "noticed_channels", "pha_data", "resolve_ids", "resolve_session", "spectrum_of"]
@@ -67,8 +67,6 @@ def resolve_ids(id: object, session: Session) -> list:
 
 def pha_data(id: int | str, session: Session) -> DataPHA:
     """The PHA data of an id; what is no PHA data of counts, or lacks a response, is refused."""
-    from sherpa.astro.data import DataPHA
-
     data = session.get_data(id)
     if not isinstance(data, DataPHA):
         msg = (f"data set {id!r} is {type(data).__name__}, not an X-ray spectrum; "

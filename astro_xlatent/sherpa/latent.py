@@ -4,26 +4,21 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from astropy.table import Table
+from numpy.typing import ArrayLike
 from sherpa.models.parameter import Parameter
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ModelError
+from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.physics.grid import ENERGY_EDGES, band_weights
 from astro_xlatent.sherpa.models import Additive
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from astropy.table import Table
-    from numpy.typing import ArrayLike
-
-    from astro_xlatent.model.posterior import Model
 
 __all__ = ["LatentSpectrum", "double_decoder"]
 

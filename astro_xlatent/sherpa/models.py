@@ -7,11 +7,13 @@ Names, parameters and normalizations are XSPEC's with ``XL`` before the name:
 integrated over the bins of whatever grid Sherpa asks for.
 """
 
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sherpa.models.model import RegriddableModel1D, modelCacher1d
 from sherpa.models.parameter import Parameter, hugeval
 
@@ -25,7 +27,6 @@ from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
 from astro_xlatent.sherpa._grid import SherpaGrid
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
     from sherpa.astro.ui.utils import Session
 
 __all__ = ["MODELS", "XLApec", "XLBbodyrad", "XLDiskbb", "XLPowerlaw", "XLTbabs", "XLzTbabs", "add_models"]
@@ -65,6 +66,12 @@ class _Absorption(RegriddableModel1D):
         self._convention = value
         self.cache_clear()
 
+    @modelCacher1d
+    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
+             **kwargs) -> np.ndarray:
+        """Transmission per bin; p holds nH, and the redshift where there is one."""
+        return _transmission(p[0], p[1] if len(p) > 1 else 0.0, SherpaGrid(x, xhi), self._convention)
+
 
 class XLTbabs(_Absorption):
     """
@@ -96,12 +103,6 @@ class XLTbabs(_Absorption):
         self.nH = _column(name)
         super().__init__(name, self.nH)
 
-    @modelCacher1d
-    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
-             **kwargs) -> np.ndarray:
-        """Transmission per bin; p holds nH."""
-        return _transmission(p[0], 0.0, SherpaGrid(x, xhi), self._convention)
-
 
 class XLzTbabs(_Absorption):
     """
@@ -119,12 +120,6 @@ class XLzTbabs(_Absorption):
         self.nH = _column(name)
         self.redshift = _redshift(name)
         super().__init__(name, self.nH, self.redshift)
-
-    @modelCacher1d
-    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
-             **kwargs) -> np.ndarray:
-        """Transmission per bin; p holds nH and redshift."""
-        return _transmission(p[0], p[1], SherpaGrid(x, xhi), self._convention)
 
 
 def _transmission(column, redshift, grid, convention):

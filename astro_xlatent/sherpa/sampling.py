@@ -17,6 +17,7 @@ from astro_xlatent.core.errors import ParameterError, SpectrumError, XlatentWarn
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.importance import importance_draws, systematic
 from astro_xlatent.model.network import LOG_NH_RANGE
+from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.refined import column_density
 from astro_xlatent.physics.absorption import transmission
@@ -27,8 +28,6 @@ from astro_xlatent.sherpa.latent import double_decoder
 
 if TYPE_CHECKING:
     from sherpa.astro.ui.utils import Session
-
-    from astro_xlatent.model.posterior import Model
 
 __all__ = ["Samples", "sample"]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.priors import apply_prior, prior_weights
 from astro_xlatent.physics.absorption import CONVENTIONS, convert_nh
@@ -24,8 +25,6 @@ from astro_xlatent.spectra.binning import bins_from_spectra
 
 if TYPE_CHECKING:
     from sherpa.astro.ui.utils import Session
-
-    from astro_xlatent.model.posterior import Model
 
 __all__ = ["Guess", "guess"]
 
