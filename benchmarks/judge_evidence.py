@@ -24,6 +24,7 @@ from astro_xlatent.evaluate.evidence import (
     evidence_scores,
 )
 from astro_xlatent.evaluate.folds import grouped_folds
+from astro_xlatent.evaluate.hardness import hardness_ratios
 from astro_xlatent.model.evidence import PIECES, Group, Inputs
 from astro_xlatent.model.priors import survey_weights
 from astro_xlatent.table.evidence import galactic_column, galactic_position, row_inputs
@@ -120,9 +121,7 @@ def what_latents_add(table, label, inputs, field, spectrum, seed: int) -> list[f
         [inputs.groups[name].values for group in PIECES.values() for name in group], axis=1
     )
     fluxes = np.stack([plain_floats(table[f"flux_aper90_ave_{band}"]) for band in "smh"], axis=1)
-    hardness = (fluxes[:, 1:] - fluxes[:, :-1]) / (fluxes[:, 1:] + fluxes[:, :-1])
-    hardness = np.nan_to_num(np.concatenate([hardness, ((fluxes[:, 2] - fluxes[:, 0]) /
-                                                        (fluxes[:, 2] + fluxes[:, 0]))[:, None]], axis=1))
+    hardness = np.nan_to_num(hardness_ratios(fluxes))
     latents = plain_floats(table["xl_latent"])
     fold = grouped_folds(label, field, N_FOLDS, seed)
     accuracy = []

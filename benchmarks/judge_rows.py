@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from astro_xlatent.evaluate.hardness import hardness_ratios
 from astro_xlatent.missions._columns import Columns
 from astro_xlatent.missions._csc_areas import chip_of, year_of
 from astro_xlatent.missions.csc import CSC, RICHEST_FIRST
@@ -105,11 +106,10 @@ def features(table, recipe):
         net = np.where(bins.valid, np.maximum(bins.counts - bins.background, 0.0), np.nan)
         flux = net / bins.area
         shares = net / np.nansum(net, axis=1, keepdims=True)
-        hard = [(flux[:, j] - flux[:, i]) / (flux[:, j] + flux[:, i]) for i, j in ((0, 1), (1, 2), (0, 2))]
         half = 0.5 * (values(table, "src_cnts_aper_hilim_") - values(table, "src_cnts_aper_lolim_"))
         width = half / np.sqrt(np.maximum(values(table, "cnts_aper_"), 1.0))
-        columns = [*shares.T, *hard, *(net == 0).astype(float).T, *(~bins.valid).astype(float).T,
-                   np.log10(1.0 + np.nansum(net, axis=1))]
+        columns = [*shares.T, *hardness_ratios(flux).T, *(net == 0).astype(float).T,
+                   *(~bins.valid).astype(float).T, np.log10(1.0 + np.nansum(net, axis=1))]
         if recipe == "aperture counts":
             columns += [*width.T, np.nansum(bins.background, axis=1) / np.nansum(bins.counts, axis=1)]
     return np.stack(columns, axis=1), rows

@@ -53,7 +53,7 @@ def labeled_inputs(table, column, own=(), minimum=()):
     from astro_xlatent.compare.fields import SkyFields
     from astro_xlatent.core.columns import CLASSES
     from astro_xlatent.core.numbers import plain_floats
-    from astro_xlatent.evaluate.rows import ALIASES
+    from astro_xlatent.evaluate.labels import ALIASES, words_of
     from astro_xlatent.table.add_latents import add_latents
     from astro_xlatent.table.evidence import row_inputs
 
@@ -61,8 +61,8 @@ def labeled_inputs(table, column, own=(), minimum=()):
     if missing:
         msg = f"no column {', '.join(missing)}; the table has {', '.join(table.colnames[:20])}"
         raise TableError(msg)
-    raw = np.ma.filled(np.ma.asarray(table[column]).astype(str), "").astype(str)
-    names = np.array([ALIASES.get(name.strip(), name.strip()) for name in raw.tolist()])
+    raw = words_of(table, column)
+    names = np.array([ALIASES.get(name, name) for name in raw.tolist()])
     keep = (names != "") & np.isfinite(plain_floats(table["ra"])) & (np.abs(plain_floats(table["dec"])) <= 90)
     for name, bound in minimum:
         with np.errstate(invalid="ignore"):

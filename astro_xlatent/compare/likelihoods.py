@@ -9,7 +9,7 @@ definition of the latents. Their quotient is the observation's likelihood.
 import numpy as np
 from astropy.table import Table
 
-from astro_xlatent.core.columns import CLASSES, N_LATENT
+from astro_xlatent.core.columns import CLASSES, N_LATENT, all_probabilities
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.flags import Flag
 
@@ -55,11 +55,6 @@ def latent_gaussians(table: Table, rows: slice | np.ndarray = slice(None),
     usable : ndarray of bool, (n,)
         False where masked, not finite, without a positive variance, or where
         ``xl_flag`` says that nothing was detected.
-
-    Raises
-    ------
-    TableError
-        If the columns are missing or have another shape.
     """
     mean, masked = plain_column(table, "xl_latent", rows, (N_LATENT,))
     if "xl_latent_cov" in table.colnames:
@@ -82,29 +77,8 @@ def latent_gaussians(table: Table, rows: slice | np.ndarray = slice(None),
 def plain_column(table: Table, name: str, rows: slice | np.ndarray,
                  shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """
-    Values of a column as plain float64.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    name : str
-        Column of ``add_latents``.
-    rows : index
-        Which rows.
-    shape : tuple of int
-        Shape that a row must have.
-
-    Returns
-    -------
-    values : ndarray of float64, (n, ...)
-        Anything where masked.
-    masked : ndarray of bool, (n,)
-        True where any value of the row is masked.
-
-    Raises
-    ------
-    TableError
-        If there is no such column, or it has another shape.
+    Values of some rows of a column, of a given shape a row, as float64, and which rows are masked anywhere;
+    a column that is missing or of another shape is refused.
     """
     if name not in table.colnames:
         msg = f"the table has no column {name!r}; enrich it first with add_latents"
@@ -125,7 +99,7 @@ def class_probabilities(table: Table) -> np.ndarray | None:
         return None
     eight, masked = plain_column(table, "xl_class_prob", slice(None), (len(CLASSES),))
     other, also = plain_column(table, "xl_class_other", slice(None), ())
-    nine = np.concatenate([eight * (1 - other)[:, None], other[:, None]], axis=1)
+    nine = all_probabilities(eight, other)
     known = ~(masked | also) & np.isfinite(nine).all(axis=1)
     return np.where(known[:, None], nine, 1 / nine.shape[1])
 
@@ -148,18 +122,10 @@ def likelihoods(mean: np.ndarray, covariance: np.ndarray, variability: float = 0
     Returns
     -------
     information : ndarray, (n, 8, 8)
-        Inverse covariance of each likelihood. Where a posterior is broader
-        than the prior there is none.
+        Inverse covariance of each likelihood; none where a posterior is
+        broader than the prior.
     weighted : ndarray, (n, 8)
         The information times the likelihood's mean.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_xlatent.compare.likelihoods import likelihoods
-    >>> information, weighted = likelihoods(np.full((1, 8), 0.8), 0.2 * np.eye(8)[None])
-    >>> information[0, 0, 0].item(), weighted[0, 0].item()
-    (4.0, 4.0)
     """
     spread, axes = np.linalg.eigh(covariance)
     along = np.einsum("nji,nj->ni", axes, mean)
@@ -176,18 +142,8 @@ def likelihoods(mean: np.ndarray, covariance: np.ndarray, variability: float = 0
 def expected_weighted(covariance: np.ndarray, variability: float = 0.0,
                       least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """
-    Moments of what `likelihoods` returns as ``weighted``, given the latents.
-
-    Parameters
-    ----------
-    covariance, variability, least
-        As for `likelihoods`.
-
-    Returns
-    -------
-    slope, noise : ndarray, (n, 8, 8)
-        Its expectation is slope times the latents' mean, its covariance
-        about that is noise.
+    Moments of what `likelihoods` returns as ``weighted``, given the latents: its expectation is slope times
+    the latents' mean, its covariance about that is noise, (n, 8, 8) each.
     """
     spread, axes = np.linalg.eigh(covariance)
     measured = np.maximum(1.0 / np.maximum(spread, 1e-8) - 1.0, 0.0)

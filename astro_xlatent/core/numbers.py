@@ -75,27 +75,10 @@ def _parse(value):
 
 
 def stream_seed(seed: int, name: str) -> int:
-    """
-    Seed of one of the `STREAMS`, where an integer is asked for.
-
-    Examples
-    --------
-    >>> from astro_xlatent.core.numbers import stream_seed
-    >>> stream_seed(1, "calibration")
-    1000004
-    """
+    """Seed of one of the `STREAMS`, where an integer is asked for."""
     return seed + STREAMS[name]
 
 
 def random_stream(seed: int, name: str, *counters: int) -> np.random.Generator:
-    """
-    Random numbers of one of the `STREAMS`, told apart by counters.
-
-    Examples
-    --------
-    >>> from astro_xlatent.core.numbers import random_stream
-    >>> one, two = (random_stream(1, "cells", k) for k in (0, 1))
-    >>> bool(one.random() == two.random())
-    False
-    """
+    """Random numbers of one of the `STREAMS`, told apart by counters."""
     return np.random.default_rng([seed, STREAMS[name], *counters])

@@ -24,28 +24,11 @@ TRUE_COLUMNS = {
 
 def join_truth(table, path, column):
     """
-    Labels and true quantities of a catalog that ``astro-xlatent simulate`` wrote.
+    Labels and true quantities of a catalog that ``astro-xlatent simulate`` wrote, and notes.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        The catalog.
-    path : path-like
-        Where it came from: ``truth.fits`` is looked for in the same folder.
-    column : str
-        The label that is wanted.
-
-    Returns
-    -------
-    table : `~astropy.table.Table`
-        With the label and the columns of `TRUE_COLUMNS`, or unchanged if it
-        has the label or there is no truth beside it.
-    notes : list of str
-
-    Raises
-    ------
-    TableError
-        If the truth has another number of rows.
+    ``truth.fits`` is looked for in the folder of ``path``. The table gets the label and
+    the columns of `TRUE_COLUMNS`, or is unchanged if it has the label or there is no
+    truth beside it; truth of another number of rows is refused.
     """
     truth_path = Path(path).parent / _NAME
     if column in table.colnames or not truth_path.is_file():

@@ -33,8 +33,8 @@ default, has a card of its own.
 {rows} observations each; seed {seed}. Calibration: {calibration} simulated observations of each
 mode that took no part in training.
 
-{notes}**Evaluation.** ``astro-xlatent evaluate --simulated`` prints scores on fresh simulations,
-``astro-xlatent evaluate TABLE`` on labeled rows, beside baselines and with error bars.
+{notes}**Evaluation.** ``python -m benchmarks.studies.simulated`` prints scores on fresh simulations (in a
+checkout), ``astro-xlatent evaluate TABLE`` on labeled rows, beside baselines and with error bars.
 
 **Known failures and limits.**
 

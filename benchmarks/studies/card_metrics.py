@@ -85,7 +85,7 @@ def metrics_table(results):
     rows = metric_numbers(results)
     if len(models) != 1 or not rows:
         msg = (f"results of the models {', '.join(models) or 'none'} with {len(rows)} metrics; give files "
-               "of one model: astro-xlatent evaluate ... -o OUT.json, of labeled rows and --simulated")
+               "of one model: astro-xlatent evaluate ... and python -m benchmarks.studies.simulated")
         raise ParameterError(msg)
     lines = [f"**Evaluation.** {models[0]}; intervals hold 90 % of bootstrap repeats (sky fields for real",
              "rows, sources for simulated ones), baselines stand on the same rows. Made by:", ""]

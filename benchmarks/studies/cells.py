@@ -12,11 +12,11 @@ Observations are as imperfect as those of the calibration.
 import numpy as np
 
 from astro_xlatent.core.numbers import stream_seed
-from astro_xlatent.evaluate.coverage import nh_coverage
 from astro_xlatent.evaluate.results import Number, Results
 from astro_xlatent.model.posterior import softmax_rows
 from astro_xlatent.simulate.imperfections import PIECES, misjudge_background
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
+from benchmarks.studies.coverage import nh_coverage
 
 __all__ = ["CELL_RANGES", "PER_CELL", "cell_numbers", "evaluate_cells", "simulate_cells"]
 

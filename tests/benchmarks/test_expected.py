@@ -9,7 +9,7 @@ from astropy.table import Table
 from evaluate.labeled import make_labeled
 
 from astro_xlatent.core.columns import CLASSES
-from astro_xlatent.evaluate.fits import catalog_fits
+from astro_xlatent.evaluate.regression import catalog_fits
 from astro_xlatent.evaluate.rows import prepare_rows
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.physics.absorption import transmission

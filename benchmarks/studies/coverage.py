@@ -29,7 +29,7 @@ def coverage_numbers(mode, rows, ranges, rng):
     mode : str
         For the section's name.
     rows : dict of ndarray
-        From `~astro_xlatent.evaluate.simulated.simulate`.
+        From `~benchmarks.studies.simulated.simulate`.
     ranges : sequence of tuple
         Ranges of net counts.
     rng : numpy.random.Generator

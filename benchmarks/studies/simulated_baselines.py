@@ -42,7 +42,7 @@ def hardness_predictions(mode, train, test, seed):
     ----------
     mode : {'bands', 'spectra'}
     train, test : dict of ndarray
-        From `~astro_xlatent.evaluate.simulated.simulate`, with other seeds.
+        From `~benchmarks.studies.simulated.simulate`, with other seeds.
     seed : int
 
     Returns
@@ -78,7 +78,7 @@ def latent_predictions(rows, seed):
     Parameters
     ----------
     rows : dict of ndarray
-        From `~astro_xlatent.evaluate.simulated.simulate`.
+        From `~benchmarks.studies.simulated.simulate`.
     seed : int
 
     Returns
