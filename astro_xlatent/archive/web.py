@@ -8,6 +8,7 @@ limit of size and a lowest speed, and recognized when they are a web page.
 """
 
 import hashlib
+import io
 import re
 import socket
 import threading
@@ -18,7 +19,7 @@ from http.client import HTTPException
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, IncompleteRead
 from urllib3.util import Retry
 
@@ -123,13 +124,33 @@ class _Session(requests.Session):
         prepared_request.headers.pop("Authorization", None)
 
 
+class _ReadingSession(_Session):
+    """For the clients of others, which read without limits: answers are read and checked here first."""
+
+    def request(self, method, url, **kwargs):
+        body = io.BytesIO()
+        try:
+            with super().request(method, url, **(kwargs | {"stream": True})) as response:
+                read_answer(response, body.write)
+        except (requests.RequestException, HTTPError) as error:
+            raise broken(url, error) from error
+        response._content, response._content_consumed = body.getvalue(), True
+        response.raw = HTTPResponse(io.BytesIO(body.getvalue()), preload_content=False)
+        return response
+
+
 def _no_credentials(request):
     return request
 
 
-def open_session():
+def open_session(read=False):
     """
     A session with the package's settings; close it, or use it in ``with``.
+
+    Parameters
+    ----------
+    read : bool, optional
+        Read every answer at once, by `read_answer`.
 
     Returns
     -------
@@ -138,7 +159,7 @@ def open_session():
     retry = _PoliteRetry(total=conf.archive_retries, status_forcelist=_PASSING, allowed_methods=None,
                          raise_on_status=False)
     adapter = _PoliteAdapter(max_retries=retry, pool_maxsize=conf.archive_connections, pool_block=True)
-    session = _Session()
+    session = _ReadingSession() if read else _Session()
     # Keeps requests from looking for a password itself.
     session.auth = _no_credentials
     session.mount("http://", adapter)
