@@ -39,26 +39,9 @@ class Answer:
 
 def ask(session, catalog, question, max_rows=None):
     """
-    Ask for rows of a catalog.
+    Ask for the rows of a catalog in a `Cone` or with checked names (MPE: a cone only): an `Answer`.
 
-    Parameters
-    ----------
-    session : `requests.Session`
-        From ``open_session(read=True)``.
-    catalog : `~astro_xlatent.archive.catalogs.Catalog`
-    question : `~astro_xlatent.archive.areas.Cone` or list of str
-        Names are checked ones. MPE is asked for cones only.
-    max_rows : int, optional
-        The service's own limit if not given.
-
-    Returns
-    -------
-    answer : Answer
-
-    Raises
-    ------
-    ArchiveError
-        Naming the address and what came back.
+    ``session`` is from ``open_session(read=True)``. ArchiveError names the address and what came back.
     """
     return {"csc": _csc, "heasarc": _heasarc, "vizier": _vizier, "mpe": _mpe}[catalog.service](
         session, catalog, question, max_rows)
@@ -66,7 +49,7 @@ def ask(session, catalog, question, max_rows=None):
 
 @contextmanager
 def asking(url):
-    """What clients of others raise as an error of this package, without their warnings and pickled answers."""
+    """What clients of others raise as an error of this package; no warnings of theirs, no pickled answers."""
     from astroquery import cache_conf
     from astroquery.exceptions import NoResultsWarning
     from pyvo.dal.exceptions import DALOverflowWarning, DALQueryError
@@ -90,20 +73,7 @@ def asking(url):
 
 
 def run_tap(session, url, query, max_rows=None):
-    """
-    Ask a TAP service, synchronously.
-
-    Parameters
-    ----------
-    session, max_rows
-        See `ask`.
-    url, query : str
-        ADQL.
-
-    Returns
-    -------
-    answer : Answer
-    """
+    """Ask a TAP service in ADQL, synchronously, as `ask`."""
     from pyvo.dal import TAPService
 
     with asking(f"{url}/sync"):
@@ -181,23 +151,7 @@ def _mpe(session, catalog, question, max_rows):
 
 
 def resolve_name(name, radius):
-    """
-    A cone around an object, whose position is asked from SIMBAD.
-
-    Parameters
-    ----------
-    name : str
-    radius : str or `~astropy.units.Quantity`
-
-    Returns
-    -------
-    cone : Cone
-
-    Raises
-    ------
-    ParameterError
-        If the name is not known, or the service out of reach.
-    """
+    """A cone around an object, whose position SIMBAD is asked for; ParameterError if it does not tell."""
     from astroquery.simbad import SimbadClass
 
     service = SimbadClass()
@@ -222,17 +176,7 @@ def named(column, names):
 
 def box(ra, dec, cone):
     """
-    ADQL for the smallest box in right ascension and declination that holds a cone.
-
-    Parameters
-    ----------
-    ra, dec : str
-        Columns in degrees.
-    cone : `~astro_xlatent.archive.areas.Cone`
-
-    Returns
-    -------
-    condition : str
+    ADQL for the smallest box in the columns ``ra`` and ``dec`` (degrees) that holds a cone.
 
     Examples
     --------
