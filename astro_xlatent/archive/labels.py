@@ -16,17 +16,16 @@ import numpy as np
 from astropy import units as u
 from astropy.table import MaskedColumn, Table
 
-from astro_xlatent.archive.adql import literal
-from astro_xlatent.archive.catalogs import get_catalog
+from astro_xlatent.archive.catalogs import CSC_NAME
 from astro_xlatent.archive.fetch import NAMES_PER_QUERY
-from astro_xlatent.archive.query import run_tap
+from astro_xlatent.archive.query import asking, named, read_text, run_tap, vizier_service
 from astro_xlatent.archive.web import open_session
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ArchiveError, XlatentWarning
 
 __all__ = ["fetch_labels"]
 
-_QUERY = 'SELECT *\nFROM "J/ApJ/941/104/td"'
+_TABLE = "J/ApJ/941/104/td"
 _FLUX = u.erg / (u.s * u.cm**2)
 # Column here -> spellings, without case, underscores and signs, of authors and VizieR.
 _TEXT = {
@@ -46,7 +45,7 @@ _FLAGS = {"extent_flag": "extent", "pileup_flag": "pileup", "conf_flag": "conf"}
 _OPTIONAL = ("subclass", "label_reference", "kp_intra_prob_b", "var_inter_prob_b")
 
 
-def fetch_labels(*, nh_gal=True, cache=False):
+def fetch_labels(*, nh_gal=True):
     """
     Fetch the classified CSC sources that the evaluation uses.
 
@@ -55,8 +54,6 @@ def fetch_labels(*, nh_gal=True, cache=False):
     nh_gal : bool, optional
         Also ask the CSC (release 2.0) for the Galactic column of each source,
         which VizieR's table lacks; it is masked where this fails.
-    cache : bool, optional
-        Take answers from astropy's data cache, and keep them there.
 
     Returns
     -------
@@ -86,14 +83,17 @@ def fetch_labels(*, nh_gal=True, cache=False):
     averages weigh the observations of a variable source differently in every
     band, which bends its colors. Scores on them are not those on the means.
     """
-    with open_session() as session:
-        answer = run_tap(session, conf.vizier_tap_url, _QUERY, max_rows=100_000, cache=cache)
-        table = _arrange(answer.table, answer.url)
+    with open_session(read=True) as session:
+        service = vizier_service(session)
+        url = service._server_to_url()
+        with asking(url):
+            raw = service.get_catalogs(_TABLE, verbose=True)[0]
+        table = _arrange(read_text(raw), url)
         if nh_gal:
-            _fill_nh(session, table, cache)
+            _fill_nh(session, table)
     table.meta = {
         "ARCHIVE": "VizieR J/ApJ/941/104/td (Yang et al. 2022, ApJ 941, 104)",
-        "ARCHURL": answer.url,
+        "ARCHURL": url,
         "ARCHDATE": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return table
@@ -153,17 +153,15 @@ def _add_flags(table, flags):
                                  "U5")
 
 
-def _fill_nh(session, table, cache):
+def _fill_nh(session, table):
     """Fill in the column of the CSC; say how many sources have none."""
-    chosen, found = get_catalog("csc"), {}
-    names = list(dict.fromkeys(table["name"].tolist()))
+    # A source that lost its name since is rather left without a column than asked for by position.
+    names, found = [name for name in dict.fromkeys(table["name"].tolist()) if CSC_NAME.fullmatch(name)], {}
     try:
-        # A source that lost its name since is rather left without a column than asked for by position.
-        names = [name for name in names if chosen.pattern.fullmatch(name)]
         for k in range(0, len(names), NAMES_PER_QUERY):
-            listed = ", ".join(literal(name) for name in names[k : k + NAMES_PER_QUERY])
-            query = f"SELECT name, nh_gal\nFROM csc2.master_source\nWHERE name IN ({listed})"
-            rows = run_tap(session, conf.csc20_tap_url, query, cache=cache).table
+            query = ("SELECT name, nh_gal\nFROM csc2.master_source\nWHERE "
+                     + named("name", names[k : k + NAMES_PER_QUERY]))
+            rows = run_tap(session, conf.csc20_tap_url.rstrip("/"), query).table
             found.update(zip(rows["name"].tolist(), np.ma.asarray(rows["nh_gal"], dtype=float).tolist()))
     except ArchiveError as error:
         msg = f"the column nh_gal stays empty, which the CSC would give: {error}"
