@@ -16,6 +16,7 @@ from astropy.io import fits
 from astropy.time import Time
 
 from astro_xlatent.core.errors import MissionError, XlatentError
+from astro_xlatent.missions._csc_areas import DEFAULT_YEAR
 from astro_xlatent.missions.csc import EFFECTIVE_ENERGY
 from astro_xlatent.missions.curves import acis_curve, load_curve
 from astro_xlatent.physics.grid import ENERGY_MID
@@ -103,8 +104,10 @@ class Instrument:
             return np.ones((len(off_axis), 1), np.float32), np.tile(on_axis, (len(off_axis), 1))
         curve = load_curve(acis_curve(int(self.detector[5])))
         energy = np.r_[ENERGY_MID, MONO_ENERGIES]
-        whole = np.maximum(curve.area(energy, self.epoch), 1e-30)
-        factor = curve.area(energy, self.epoch, np.asarray(off_axis)[:, None]) / whole
+        # Some responses tell no date; the ratio hardly depends on it.
+        epoch = self.epoch if np.isfinite(self.epoch) else DEFAULT_YEAR
+        whole = np.maximum(curve.area(energy, epoch), 1e-30)
+        factor = curve.area(energy, epoch, np.asarray(off_axis)[:, None]) / whole
         return factor[:, :ENERGY_MID.size].astype(np.float32), on_axis * factor[:, ENERGY_MID.size:]
 
 

@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Instruments of the simulation: real and shipped responses on its grids."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -108,3 +110,16 @@ def test_vignetting_and_aperture_scale_the_area():
     on, off = arf_area("acis-i_2010_00", 1.0), arf_area("acis-i_2010_12", 1.0)
     assert 0.73 < off[200] / on[200] < 0.85
     np.testing.assert_allclose(arf_area("acis-i_2010_00", 0.5), 0.5 * on, rtol=1e-6)
+
+
+def test_vignetting_of_a_response_without_a_date(instruments):
+    """Off the axis less is seen; a response that tells no date loses as others do."""
+    dated = next(i for i in instruments if i.name == "ACIS-S 2021")
+    undated = replace(dated, epoch=np.nan)
+    for item in (dated, undated):
+        factor, mono = item.off_axis_factors(np.array([0.0, 5.0, 10.0]))
+        seen = factor[:, (ENERGY_MID > 1) & (ENERGY_MID < 7)]
+        assert np.all(seen[0] == 1) and np.all((seen[1:] < 1) & (seen[1:] > 0.3))
+        assert np.all(mono[1:] < mono[0])
+    np.testing.assert_allclose(undated.off_axis_factors(np.array([8.0]))[1],
+                               dated.off_axis_factors(np.array([8.0]))[1], rtol=0.05)
