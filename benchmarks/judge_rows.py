@@ -139,8 +139,8 @@ def alike(target, offered, weight, n, rng):
     chosen = []
     for low, high in pairwise(edges):
         inside = np.flatnonzero((np.log(offered) > low) & (np.log(offered) <= high))
-        p = weight[inside] / weight[inside].sum()
-        chosen.append(rng.choice(inside, n // 12, p=p))
+        if weight[inside].sum() > 0:
+            chosen.append(rng.choice(inside, n // 12, p=weight[inside] / weight[inside].sum()))
     return np.concatenate(chosen)
 
 

@@ -40,14 +40,10 @@ DEFAULT_CHIP, DEFAULT_YEAR = 7, 2010.0
 
 def _by_curve(cols, bands, function):
     """
-    Values of ``function(curve, years, angles)``, shape (n, bands), for every row.
+    Values of ``function(curve, years, angles)``, shape (n, bands), for every row, and flags (rows, 1).
 
-    Returns
-    -------
-    values : ndarray, shape (rows, bands)
-    flags : ndarray of int64, shape (rows, 1)
-        `Flag.AREA_ASSUMED` where a row tells no chip or no date,
-        `Flag.RESPONSE_EXTRAPOLATED` past the curves' end.
+    `Flag.AREA_ASSUMED` where a row tells no chip or no date, `Flag.RESPONSE_EXTRAPOLATED` past the
+    curves' end.
     """
     chip, known = chip_of(cols)
     year = year_of(cols)
@@ -67,18 +63,9 @@ def _by_curve(cols, bands, function):
 
 def mean_over_effective(cols, bands):
     """
-    Mean area of the bands over the area at the catalog's energies.
+    Mean area of the bands over the area at the catalog's energies, (rows, bands), and flags (rows, 1).
 
-    Parameters
-    ----------
-    cols : Columns
-        Of a table with chips (``detector`` or ``chip_id``) and dates (``gti_mjd_obs``, ``gti_obs``).
-    bands : sequence of (str, float, float)
-
-    Returns
-    -------
-    ratio : ndarray, shape (rows, bands)
-    flags : ndarray of int64, shape (rows, 1)
+    ``cols`` tell chips (``detector`` or ``chip_id``), dates and angles.
     """
     bounds = [b[1:] for b in bands]
     mean, flags = _by_curve(cols, bands, partial(_mean_area, bounds))
@@ -94,22 +81,10 @@ def effective_area(cols, bands):
 
 def default_area(cols, bands, net):
     """
-    Area x exposure from the shipped curves, by year, chip and off-axis angle.
+    Area x exposure from the shipped curves by year, chip and angle, share, both (rows, bands), and flags.
 
-    Past the curves' end the area is extrapolated: the rows are flagged, and
-    `share_within_error` of their net counts is what its error leaves.
-
-    Parameters
-    ----------
-    cols, bands
-        See `mean_over_effective`.
-    net : ndarray, shape (rows, bands)
-        Net counts.
-
-    Returns
-    -------
-    area, share : ndarray, shape (rows, bands)
-    flags : ndarray of int64, shape (rows, 1)
+    Past the curves' end the area is extrapolated: the rows are flagged, and `share_within_error` of
+    their net counts ``net`` is what its error leaves. For the others see `mean_over_effective`.
     """
     bounds = [b[1:] for b in bands]
     middle = np.array([0.5 * (low + high) for low, high in bounds])

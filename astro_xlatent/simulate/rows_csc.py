@@ -30,8 +30,7 @@ from astropy import units as u
 from astro_xlatent.missions._bandset import ZERO_COUNTS_HILIM
 from astro_xlatent.missions.csc import FRACTION_OF_BAND
 from astro_xlatent.physics.grid import KEV_TO_ERG
-from astro_xlatent.simulate.conditions import NO_ENERGY_FLUX, condition
-from astro_xlatent.simulate.pointings import ROWS_PER_OBSERVATION
+from astro_xlatent.simulate.conditions import NO_ENERGY_FLUX, ROWS_PER_OBSERVATION, condition
 from astro_xlatent.simulate.rows import apertures_of, position, start_time
 
 __all__ = ["csc_band_columns", "csc_columns"]
@@ -69,18 +68,9 @@ def _zero_limit(counts, background):
 
 def csc_band_columns(seen, rng):
     """
-    Band columns of the Chandra Source Catalog.
+    Band columns of the Chandra Source Catalog, name to ``(values, unit, description)``.
 
-    Parameters
-    ----------
-    seen : `~astro_xlatent.simulate.apertures.Apertures`
-    rng : `numpy.random.Generator`
-        Of the limits' Monte-Carlo noise and of missing energy fluxes.
-
-    Returns
-    -------
-    columns : dict
-        Name to ``(values, unit, description)``.
+    The generator is that of the limits' Monte-Carlo noise and of missing energy fluxes.
     """
     member, scale = seen.member(BANDS), seen.scale[:, None]
     between = condition("csc", "fraction_between_bands") * rng.standard_normal((len(seen), len(BANDS)))
@@ -143,19 +133,9 @@ def _energy_fluxes(seen, member, net, low, high, zero, rng):
 
 def hardness(columns, hard, soft):
     """
-    Hardness ratio of two bands from their photon fluxes, with limits.
+    Hardness ratio (H - S) / (H + S) of two bands from their photon fluxes, with limits.
 
-    Parameters
-    ----------
-    columns : dict
-        Of `csc_band_columns`.
-    hard, soft : {'s', 'm', 'h'}
-
-    Returns
-    -------
-    ratio, lolim, hilim : ndarray, shape (rows,)
-        (H - S) / (H + S) between -1 and 1, errors propagated to first order;
-        NaN where both fluxes are zero.
+    Errors are propagated to first order; NaN where both fluxes are zero.
     """
     (h, h_err), (s, s_err) = (
         (columns[f"photflux_aper_{b}"][0],
@@ -168,18 +148,7 @@ def hardness(columns, hard, soft):
 
 
 def csc_columns(observed):
-    """
-    Columns of the Chandra Source Catalog.
-
-    Parameters
-    ----------
-    observed : `~astro_xlatent.simulate.chunks.Observed`
-
-    Returns
-    -------
-    columns : dict
-        Name to ``(values, unit, description)``.
-    """
+    """Columns of the Chandra Source Catalog of observed rows, see `csc_band_columns`."""
     p, t = observed.pointings, observed.sources.truth
     name, ra, dec = position(observed)
     start = start_time(observed)

@@ -12,11 +12,12 @@ from astro_xlatent.simulate.conditions import MISSION_SHARE
 from astro_xlatent.simulate.instruments import draw_instrument
 from astro_xlatent.simulate.observe import (
     draw_apertures,
+    draw_recipes,
     merge_randomly,
     observe_spectra,
+    read_published,
 )
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
-from astro_xlatent.simulate.published import draw_recipes, read_published
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["PLAN", "Part", "draw_training_sources", "observe_full", "training_batch"]

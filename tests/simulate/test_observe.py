@@ -12,12 +12,14 @@ from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
 from astro_xlatent.simulate.conditions import CONDITIONS, LITERATURE
 from astro_xlatent.simulate.instruments import default_instruments
 from astro_xlatent.simulate.observe import (
+    BAND_COLUMNS,
+    RECIPES,
     draw_apertures,
     merge_randomly,
     observe_bands,
     observe_spectra,
+    read_published,
 )
-from astro_xlatent.simulate.published import BAND_COLUMNS, RECIPES, read_published
 from astro_xlatent.simulate.rows_csc import csc_band_columns, hardness
 from astro_xlatent.train.stream import CHUNK, training_batch
 
