@@ -16,7 +16,7 @@ from astro_xlatent.missions.base import BandMeasurement
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["CAUSES", "COUNT_VARIANCE", "MAX_FLUX", "ZERO_COUNTS_HILIM", "BandSet", "assemble",
-           "counts_from_flux"]
+           "counts_from_error", "counts_from_flux"]
 
 #: Why a band cannot be used; the index is what `BandSet.cause` holds.
 CAUSES = (
@@ -148,6 +148,15 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
     absurd = flux > MAX_FLUX * scale
     cause = np.select([~np.isfinite(flux), flux < 0, absurd, ~enclosed, ~usable], [1, 2, 7, 4, 3], 0)
     return counts, area, cause, approximate & (cause == 0)
+
+
+def counts_from_error(value, error):
+    """From symmetric errors: counts of the same relative error, their ratio to the value, and causes."""
+    with np.errstate(all="ignore"):
+        counts = np.where(value > 0, (value / error) ** 2, 0.0)
+        ratio = np.where(value > 0, counts / value, ZERO_COUNTS_HILIM / error)
+    cause = np.select([~np.isfinite(value), value < 0, ~(error > 0) | ~np.isfinite(error)], [1, 2, 3], 0)
+    return counts, np.where(cause == 0, ratio, 0.0), cause
 
 
 def _describe(names, causes):

@@ -30,6 +30,7 @@ __all__ = ["BandMeasurement", "MissingBandsError", "Mission", "available_mission
 _BUILT_IN = {
     "csc": "astro_xlatent.missions.csc:CSC",
     "erosita": "astro_xlatent.missions.erosita:EROSITA",
+    "swift": "astro_xlatent.missions.swift:SWIFT",
     "xmm": "astro_xlatent.missions.xmm:XMM",
 }
 # What band columns of an X-ray catalog are called, more or less.

@@ -19,6 +19,7 @@ _INSTRUMENTS = {
     "erosita": {"tm0": "erosita-tm0", "merged": "erosita-tm0", "survey": "erosita-survey"},
     "xmm": {"epn": "xmm-pn", "pn": "xmm-pn", "mos": "xmm-mos"}
     | {f"{name}{k}": "xmm-mos" for name in ("mos", "emos", "m") for k in ("", "1", "2")},
+    "swift": {"xrt": "swift-xrt"},
 }
 #: Telescope modules of eROSITA: TM8, TM9 (with and without on-chip filter) or single ones.
 _MODULES = re.compile("tm([89]|[1-7]+)")
@@ -33,7 +34,7 @@ def curve_name(mission, instrument=None):
     Parameters
     ----------
     mission : str
-        ``"csc"``, ``"erosita"`` or ``"xmm"``.
+        ``"csc"``, ``"erosita"``, ``"xmm"`` or ``"swift"``.
     instrument : str, optional
         In any spelling of catalogs and headers, such as ``"ACIS-I"`` or
         ``"EMOS1"``. Default the mission's first: ACIS-S, TM0, EPIC-pn. Modules
@@ -109,7 +110,7 @@ def default_response(mission, instrument=None, year=None, off_axis=0.0):
     Parameters
     ----------
     mission : str
-        ``"csc"``, ``"erosita"`` or ``"xmm"``.
+        ``"csc"``, ``"erosita"``, ``"xmm"`` or ``"swift"``.
     instrument : str, optional
         See `curve_name`.
     year : float, optional
