@@ -99,8 +99,6 @@ def _summary(table):
 
 def _enrich(args, out, prior):
     """Write the enriched table; gives it, or, of one that is taken in pieces, its flags and reasons."""
-    if args.progress:
-        say(f"reading {args.table}")
     from astro_xlatent.table.add_latents import add_latents
     from astro_xlatent.table.files import read_table, write_table
 

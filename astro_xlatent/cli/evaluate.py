@@ -1,13 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""What ``astro-xlatent evaluate`` does."""
+"""``astro-xlatent evaluate``: scores on labeled rows."""
 
-import argparse
 from pathlib import Path
 
-from astro_xlatent.cli.shell import add_model, file_output, say, tell
+from astro_xlatent.cli.shell import add_minimum, add_model, check_extra, file_output, say, tell
 from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["add_parser", "check_sklearn", "run"]
+__all__ = ["add_parser", "run"]
 
 
 def add_parser(commands):
@@ -25,8 +24,7 @@ def add_parser(commands):
                          "principal components are one more baseline")
     command.add_argument("--information", metavar="COLUMN", action="append", default=[],
                          help="measure the mutual information with this column, too; may be repeated")
-    command.add_argument("--minimum", metavar="COLUMN=NUMBER", type=_minimum, action="append", default=[],
-                         help="only rows above this, such as significance=5; may be repeated")
+    add_minimum(command)
     command.add_argument("--quick", action="store_true", help="fewer methods and repeats, under two minutes")
     add_model(command)
     command.add_argument("--seed", type=int, default=1, metavar="N",
@@ -36,41 +34,18 @@ def add_parser(commands):
     return command
 
 
-def _minimum(text):
-    """Turn ``COLUMN=NUMBER`` into a pair."""
-    name, equals, value = text.rpartition("=")
-    try:
-        if name and equals:
-            return name, float(value)
-    except ValueError:
-        pass
-    msg = f"{text!r} is not COLUMN=NUMBER, such as significance=5"
-    raise argparse.ArgumentTypeError(msg)
-
-
-def check_sklearn():
-    """
-    Say how to get scikit-learn where it is missing.
-
-    Raises
-    ------
-    ImportError
-        With the remedy.
-    """
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        msg = 'evaluation needs scikit-learn: pip install "astro_xlatent[evaluate]"'
-        raise ImportError(msg) from error
-
-
 def run(args):
     """Score the model, print the numbers, write and draw them where asked."""
-    check_sklearn()
+    check_extra("evaluate", "sklearn")
     from astro_xlatent.evaluate.real import evaluate_table
     from astro_xlatent.table.files import read_table
 
-    out = _output_path(args.output)
+    out = None
+    if args.output is not None:
+        if not args.output.endswith((".json", ".ecsv")):
+            msg = f"--output {args.output}: must end in .json or .ecsv"
+            raise ParameterError(msg)
+        out = file_output(args.output, overwrite=True)
     results = evaluate_table(read_table(Path(args.table)), args.label, path=args.table, model=args.model,
                              spectra=args.spectra, information=args.information, quick=args.quick,
                              minimum=args.minimum, seed=args.seed, log=say)
@@ -84,14 +59,3 @@ def run(args):
         results.write(out)
         tell(f"\n{out}: {len(results.numbers)} numbers")
     return 0 if results.numbers else 1
-
-
-def _output_path(text):
-    """Refuse an output name before any work is done."""
-    if text is None:
-        return None
-    path = Path(text)
-    if path.suffix not in (".json", ".ecsv"):
-        msg = f"--output {path}: must end in .json or .ecsv"
-        raise ParameterError(msg)
-    return file_output(path, overwrite=True)

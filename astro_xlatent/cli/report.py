@@ -10,12 +10,10 @@ __all__ = ["add_parser", "run"]
 def add_parser(commands):
     """Add the subcommand; gives its parser."""
     command = commands.add_parser(
-        "report",
-        help="an enriched table as one interactive HTML file",
+        "report", help="an enriched table as one interactive HTML file",
         description="Write an enriched table as one HTML file for any browser: maps of the latent space and "
         "the sky linked by brushing, a card for every source, a table to search and sort, and the "
-        "selection as CSV or VOTable. Nothing is fetched when it is looked at.",
-    )
+        "selection as CSV or VOTable. Nothing is fetched when it is looked at.")
     command.add_argument("table", metavar="TABLE", help="enriched table (astro-xlatent enrich makes it)")
     command.add_argument("-o", "--output", metavar="OUT.html", required=True, help="file to write")
     command.add_argument("--title", metavar="TEXT", help="heading (default: the file's name)")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from astro_xlatent.cli.shell import add_minimum
 from astro_xlatent.core.errors import TableError
 
 __all__ = ["add_parser", "labeled_inputs", "run"]
@@ -138,15 +139,8 @@ def add_parser(commands):
     command.add_argument("--label", metavar="COLUMN", default="class_label",
                          help="column with the classes (default: class_label)")
     command.add_argument("--columns", metavar="NAME,...", help="numeric columns of your own to learn from")
-    command.add_argument("--minimum", metavar="COLUMN=NUMBER", type=_minimum, action="append", default=[],
-                         help="only rows above this, such as significance=5; may be repeated")
+    add_minimum(command)
     command.add_argument("-o", "--output", metavar="FILE", help="model to write (JSON)")
     command.add_argument("--bundle", action="store_true", help="renew the package's own model")
     command.add_argument("--seed", type=int, default=1, metavar="N", help="of the folds (default: 1)")
     return command
-
-
-def _minimum(text):
-    """Turn ``COLUMN=NUMBER`` into a pair; argparse says what is wrong."""
-    name, _, value = text.rpartition("=")
-    return name, float(value)

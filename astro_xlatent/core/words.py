@@ -114,16 +114,13 @@ def describe(table: Table | Row, names: str | Sequence[str] | None = None, *,
 
     Examples
     --------
-    >>> from astropy.table import Table
     >>> from astro_xlatent import add_latents, describe
     >>> from astro_xlatent.simulate.catalog import simulate_catalog
     >>> table, truth = simulate_catalog(seed=1, n=2, mission="csc")
     >>> print(describe(add_latents(table)))
     SIM J...
     SIM J...
-    ...
     BANDS_ONLY: band measurements of the catalog were used, no spectrum
-    ...
     """
     table = table.table[[table.index]] if isinstance(table, Row) else table
     missing = [name for name in _NEEDED if name not in table.colnames]

@@ -207,9 +207,9 @@ def _reference(n):
 
 def main(argv=None):
     """Score the settings and write the numbers."""
-    from astro_xlatent.cli.evaluate import check_sklearn
+    from astro_xlatent.cli.shell import check_extra
 
-    check_sklearn()
+    check_extra("evaluate", "sklearn")
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.studies.settings",
         description="Scores of the hardness baseline under several settings.",

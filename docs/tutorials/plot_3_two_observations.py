@@ -18,18 +18,22 @@ from astropy.table import vstack
 from astro_xlatent import add_latents, combine, plotting
 from astro_xlatent.simulate.catalog import simulate_catalog
 
-(chandra, truth), (erosita, other) = (simulate_catalog(8, 1024, mission) for mission in ("csc", "erosita"))
+chandra, truth = simulate_catalog(8, 1024, "csc")
+erosita, other = simulate_catalog(8, 1024, "erosita")
 bright = np.argsort(-np.minimum(truth["counts"] / 3, other["counts"]))[:24]
-a, b = (add_latents(table[bright], include=["xl_latent_cov"]) for table in (chandra, erosita))
+a = add_latents(chandra[bright], include=["xl_latent_cov"])
+b = add_latents(erosita[bright], include=["xl_latent_cov"])
 
 # %%
 # Joined, the latents are narrower than those of either, and the test finds the sources as
 # they are: the p-values are those of an unchanged spectrum.
 
 joint = combine([a, b])
-print("mean error of the first latent:", *(f"{np.mean(error):.2f}" for error in (
-    a["xl_latent_err"][:, 0], b["xl_latent_err"][:, 0], np.sqrt(joint.latent_cov[:, 0, 0]))))
-print("p-values below 0.01:", int(np.sum(joint.p_change < 0.01)), "of", len(joint.p_change))
+print("mean error of the first latent")
+print(f"Chandra  {np.mean(a['xl_latent_err'][:, 0]):.2f}")
+print(f"eROSITA  {np.mean(b['xl_latent_err'][:, 0]):.2f}")
+print(f"together {np.mean(np.sqrt(joint.latent_cov[:, 0, 0])):.2f}")
+print("p below 0.01:", int(np.sum(joint.p_change < 0.01)), "of", len(a))
 
 # %%
 # A source against another one, the softest against the hardest, stands for one that has changed.

@@ -22,32 +22,34 @@ from astropy.table import MaskedColumn, vstack
 from astro_xlatent import add_latents, describe, plotting
 from astro_xlatent.simulate.catalog import simulate_catalog
 
-catalog, truth = simulate_catalog(seed=12, n=256, mission="csc", classes=["AGN"])
-faint = np.argmin(np.abs(np.asarray(truth["counts"]) - 60))
-table = vstack([catalog[[faint]]] * 4)
+catalog, truth = simulate_catalog(12, 256, "csc", classes=["AGN"])
+faint = catalog[[np.argmin(np.abs(np.asarray(truth["counts"]) - 60))]]
+table = vstack([faint] * 4)
 table["name"] = ["a quasar's", "a red dwarf's", "none found", "nobody looked"]
 
 counterparts = {
     "Gmag": (19.5, 11.5), "BPmag": (19.8, 13.0), "RPmag": (19.0, 10.3),
-    "Plx": (0.1, 50.0), "e_Plx": (0.3, 0.03), "PM": (0.3, 200.0), "e_PM": (0.4, 0.03),
+    "Plx": (0.1, 50.0), "e_Plx": (0.3, 0.03),
+    "PM": (0.3, 200.0), "e_PM": (0.4, 0.03),
     "Jmag": (17.5, 9.0), "Hmag": (16.8, 8.4), "Kmag": (16.1, 8.1),
     "W1mag": (15.4, 7.9), "W2mag": (14.2, 7.8), "W3mag": (11.2, 7.7),
-}  # fmt: skip
+}
 for name, values in counterparts.items():
-    table[name] = MaskedColumn([*values, 0, 0], mask=[False, False, True, True])
+    table[name] = MaskedColumn([*values, 0, 0], mask=[0, 0, 1, 1])
 for survey in ("gaia_n", "tmass_n", "allwise_n"):
-    table[survey] = MaskedColumn([1, 1, 0, 0], mask=[False, False, False, True])
+    table[survey] = MaskedColumn([1, 1, 0, 0], mask=[0, 0, 0, 1])
 
 # %%
 # The spectrum alone, and with its surroundings
 # ---------------------------------------------
 
-print(describe(add_latents(catalog[[faint]])))
+describe(add_latents(faint))
 
 # %%
 
-found = add_latents(table, evidence="counterparts", include="xl_class_evidence")
-print(describe(found))
+found = add_latents(table, evidence="counterparts",
+                    include="xl_class_evidence")
+describe(found)
 
 # %%
 # Who says what

@@ -24,10 +24,9 @@ from astro_xlatent.simulate.catalog import simulate_catalog
 from astro_xlatent.train.run import train
 from astro_xlatent.train.settings import Settings
 
-settings = Settings(
-    name="mine", width=32, n_layers=1, pool=1000, teacher_steps=40, encoder_steps=40,
-    calibration_batches=2, workers=0, device="cpu",
-)  # fmt: skip
+settings = Settings(name="mine", device="cpu", workers=0,
+                    width=32, n_layers=1, pool=1000, teacher_steps=40,
+                    encoder_steps=40, calibration_batches=2)
 folder = tempfile.TemporaryDirectory()
 mine = train(None, Path(folder.name) / "run", settings)
 
@@ -41,24 +40,24 @@ mine = train(None, Path(folder.name) / "run", settings)
 # tables of different spaces are not compared.
 
 model = load_model(mine)
-print(model.name, model.latent_space, "beside", load_model().latent_space)
+print(model.latent_space, "beside", load_model().latent_space)
 
 # %%
 # What it has learned of a simulated source in so short a time is next to nothing, and it
 # says so: calibration widens what is not known.
 
 table, truth = simulate_catalog(seed=4, n=4, mission="csc")
-print(describe(add_latents(table, model=mine)))
+describe(add_latents(table, model=mine))
 
 # %%
 # Beside the released model. ``astro-xlatent evaluate --simulated --model run/model`` scores a model.
 
-print(describe(add_latents(table)))
+describe(add_latents(table))
 
 # %%
 # What its latents do to a spectrum so far:
 
-fig, axes = plt.subplots(1, 3, figsize=(11, 3.6), sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
 plotting.plot_traversals(model, latents=(0, 1, 2), axes=axes)
 plt.show()
 folder.cleanup()

@@ -22,7 +22,8 @@ from astro_xlatent.simulate.catalog import simulate_catalog
 from astro_xlatent.table.scale import add_latents
 
 table, truth = simulate_catalog(seed=14, n=4000, mission="csc")
-catalog = lsdb.from_dataframe(table.to_pandas(), ra_column="ra", dec_column="dec", partition_rows=1000)
+catalog = lsdb.from_dataframe(table.to_pandas(), partition_rows=1000,
+                              ra_column="ra", dec_column="dec")
 print(len(catalog), "rows in", catalog.npartitions, "pieces")
 
 # %%
@@ -32,8 +33,6 @@ print(len(catalog), "rows in", catalog.npartitions, "pieces")
 # nothing but the pieces that it touches is read and enriched.
 
 enriched = add_latents(catalog)
-print([name for name in enriched.columns if name.startswith("xl_")][:4], "...")
-
 cone = enriched.cone_search(ra=180, dec=0, radius_arcsec=40 * 3600)
 rows = cone.compute(progress_bar=False)
 print(len(rows), "rows in the cone")
@@ -53,7 +52,6 @@ print(everything["xl_class"].value_counts().to_string())
 # Vectors have become columns, as everywhere in HATS; a table for the plots is soon made.
 
 shown = Table.from_pandas(everything[["xl_class", "ra", "dec"]])
-plotting.plot_sky(
-    shown, ax=plt.figure(figsize=(8, 4.2), layout="constrained").add_subplot(projection="aitoff"),
-)
+figure = plt.figure(figsize=(8, 4.2), layout="constrained")
+plotting.plot_sky(shown, ax=figure.add_subplot(projection="aitoff"))
 plt.show()

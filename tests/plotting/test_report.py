@@ -11,6 +11,7 @@ from astropy.table import MaskedColumn, Table
 from browser import Browser, find_chromium
 from enriched import make_enriched
 
+from astro_xlatent import describe
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.flags import FLAGS
 from astro_xlatent.plotting import write_report
@@ -32,6 +33,8 @@ def make_table(rows=300):
     rng = np.random.default_rng(1)
     table["dec"] = rng.uniform(-60, 60, rows)
     table["xl_latent"][:] = rng.normal(size=(rows, 8))
+    for name, factor in (("xl_nh_lolim", 0.5), ("xl_nh_hilim", 2.0)):
+        table[name][:] = factor * np.asarray(table["xl_nh"])
     # Not all NumPy integers fit a number of JavaScript's.
     table["obsid"] = 2**60 + np.arange(rows)
     # Nor the bits of JavaScript's operators the highest flags.
@@ -150,8 +153,8 @@ def test_table_sorts_and_keyboard_walks(opened):
     page.key("ArrowDown")
     assert page.run("+document.querySelector('.row.active').dataset.row") == order[1]
     card = page.run("document.getElementById('card').textContent")
-    assert table["name"][order[1]] in card
-    assert "N_H" in card and "BANDS_ONLY" in card
+    name, named, column, *_ = describe(table[order[1]]).sentences[0]
+    assert name in card and named in card and column in card and "BANDS_ONLY" in card
     assert page.run("document.querySelector('#card canvas') !== null")
 
 
