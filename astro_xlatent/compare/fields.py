@@ -57,19 +57,9 @@ def _field_name(points):
 
 class SkyFields:
     """
-    Fields of a set of positions in degrees (ICRS), (n,).
+    Fields of a set of positions in degrees (ICRS), (n,), which must be finite.
 
-    Attributes
-    ----------
-    field : ndarray of int, shape (n,)
-        Number of the field of every position, in order of the fields' names.
-    names : list of str
-        Name of every field.
-
-    Raises
-    ------
-    ParameterError
-        If positions are not finite or of different length.
+    ``field`` (n,) numbers them in order of their ``names``.
 
     Examples
     --------

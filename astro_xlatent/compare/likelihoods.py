@@ -38,23 +38,11 @@ REPEATED = 0.75
 def latent_gaussians(table: Table, rows: slice | np.ndarray = slice(None),
                      ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
-    Posteriors of the latents of an enriched table's rows.
+    Means (n, 8) and covariances (n, 8, 8) of the latents of an enriched table's rows, and which are usable.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        With ``xl_latent`` and ``xl_latent_cov`` or ``xl_latent_err``.
-    rows : index, optional
-        Which rows.
-
-    Returns
-    -------
-    mean, covariance : ndarray of float64, (n, 8) and (n, 8, 8)
-        The covariance is diagonal where only errors are known. Rows that
-        cannot be used hold the prior.
-    usable : ndarray of bool, (n,)
-        False where masked, not finite, without a positive variance, or where
-        ``xl_flag`` says that nothing was detected.
+    The covariance is diagonal where only errors are known. Rows that are masked, not
+    finite, without a positive variance, or in which ``xl_flag`` says that nothing was
+    detected, cannot be used and hold the prior.
     """
     mean, masked = plain_column(table, "xl_latent", rows, (N_LATENT,))
     if "xl_latent_cov" in table.colnames:
@@ -107,25 +95,13 @@ def class_probabilities(table: Table) -> np.ndarray | None:
 def likelihoods(mean: np.ndarray, covariance: np.ndarray, variability: float = 0.0,
                 least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """
-    Gaussian likelihoods behind posteriors: the prior N(0, 1) divided out.
+    Gaussian likelihoods behind posteriors (n, 8), (n, 8, 8): the prior N(0, 1) divided out.
 
-    Parameters
-    ----------
-    mean, covariance : ndarray, (n, 8) and (n, 8, 8)
-        Posteriors.
-    variability : float, optional
-        Variance, in every direction, by which a source's latents scatter
-        about their mean from one observation to the next.
-    least : float, optional
-        Lower bound of the information in every direction.
-
-    Returns
-    -------
-    information : ndarray, (n, 8, 8)
-        Inverse covariance of each likelihood; none where a posterior is
-        broader than the prior.
-    weighted : ndarray, (n, 8)
-        The information times the likelihood's mean.
+    ``variability`` is the variance, in every direction, by which a source's latents
+    scatter about their mean from one observation to the next, ``least`` the lower
+    bound of the information in every direction. Gives the information (n, 8, 8), the
+    inverse covariance of each likelihood, none where a posterior is broader than the
+    prior, and the information times the likelihood's mean (n, 8).
     """
     spread, axes = np.linalg.eigh(covariance)
     along = np.einsum("nji,nj->ni", axes, mean)

@@ -329,17 +329,7 @@ def source_numbers(table: Table, by: str) -> tuple[Column, np.ndarray]:
     """
     Which source every row is an observation of: names in order of appearance, and the rows' index into them.
 
-    Raises
-    ------
-    TableError
-        If there is no column ``by``, or it is masked in some row.
-
-    Examples
-    --------
-    >>> from astropy.table import Table
-    >>> from astro_xlatent.compare.observations import source_numbers
-    >>> source_numbers(Table({"name": ["b", "a", "b"]}), "name")[1].tolist()
-    [0, 1, 0]
+    A column ``by`` that is missing, or masked in some row, is refused.
     """
     if by not in table.colnames:
         msg = f"no column {by!r} names the source; the table has {', '.join(table.colnames[:8])}, ..."

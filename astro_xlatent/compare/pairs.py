@@ -114,23 +114,13 @@ def _groups(positions, most):
 def positional_log_bayes(separation: np.ndarray, sigma: np.ndarray,
                          width: np.ndarray | None = None) -> np.ndarray:
     """
-    Bayes factor of one source against two anywhere on the sky, from two positions.
+    Log Bayes factor of one source against two anywhere on the sky, from two positions.
 
-    Parameters
-    ----------
-    separation, sigma : array_like
-        Distance, and sqrt(sigma_1^2 + sigma_2^2) of the standard deviations
-        in the direction of the offset, arcsec.
-    width : array_like, optional
-        Standard deviation of the circle with the area of the combined error
-        ellipse, arcsec; by default errors are circles.
-
-    Returns
-    -------
-    log_bayes : ndarray
-        Natural logarithm of 2 / width^2 exp(-separation^2 / (2 sigma^2)),
-        angles in radians (Budavari & Szalay 2008, equation 16, where both
-        are one number).
+    ``separation`` and ``sigma``, sqrt(sigma_1^2 + sigma_2^2) of the standard deviations in
+    the direction of the offset, are in arcsec, as is ``width``, the standard deviation of
+    the circle with the area of the combined error ellipse (by default errors are
+    circles): ln 2 / width^2 exp(-separation^2 / (2 sigma^2)), angles in radians (Budavari &
+    Szalay 2008, equation 16, where both are one number).
     """
     sigma = np.asarray(sigma, float)
     width = sigma if width is None else np.asarray(width, float)

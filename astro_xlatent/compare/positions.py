@@ -50,18 +50,11 @@ class Positions:
     """
     The rows of a catalog that have a position and an error.
 
-    Attributes
-    ----------
-    rows : ndarray of int, (n,)
-        Row numbers in the table.
-    xyz : ndarray, (n, 3)
-        Unit vectors.
-    sigma : ndarray, (n,)
-        Standard deviation in one coordinate, arcsec; that of the circle of
-        the same area where the error is an ellipse.
-    stretch : ndarray, (n, 3), or None
-        Vector along the major axis of the error ellipse, as long as the root
-        of the difference of both axes' variances, arcsec; None: circles.
+    ``rows`` (n,) are row numbers in the table, ``xyz`` (n, 3) unit vectors, ``sigma`` (n,) the
+    standard deviation in one coordinate, arcsec; that of the circle of the same area
+    where the error is an ellipse. ``stretch`` (n, 3) is the vector along the ellipse's
+    major axis, as long as the root of the difference of both axes' variances, arcsec;
+    None: circles.
     """
 
     rows: np.ndarray

@@ -23,24 +23,10 @@ STREAMS = {
 
 def plain_floats(column, unit=None) -> np.ndarray:
     """
-    Values of a column as float64, whatever it stores them as.
+    Values of a column, array or quantity of any shape as float64, whatever it stores them as.
 
-    Parameters
-    ----------
-    column : array_like, `~astropy.table.Column` or `~astropy.units.Quantity`
-        Masked or not, of any shape; text and objects are read as numbers.
-    unit : `~astropy.units.Unit`, optional
-        Unit of the result. Values without one are taken to be in it.
-
-    Returns
-    -------
-    values : ndarray of float64
-        NaN where masked, blank or no (real) number; infinities stay.
-
-    Raises
-    ------
-    `~astropy.units.UnitConversionError`
-        If the column's unit is another kind.
+    NaN where masked, blank or no (real) number; infinities stay. With a ``unit``, values
+    are converted to it, or taken to be in it where they have none.
 
     Examples
     --------

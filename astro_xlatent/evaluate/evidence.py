@@ -3,6 +3,8 @@
 Scores of classes with evidence beside the spectrum, on fields that were not seen.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from astro_xlatent.evaluate.scores import (
@@ -12,6 +14,7 @@ from astro_xlatent.evaluate.scores import (
     calibration_error,
     confusion_by_group,
 )
+from astro_xlatent.train.evidence import fit_exponents
 
 __all__ = ["COMPACT", "class_scores", "cross_probability", "evidence_scores"]
 
@@ -26,10 +29,6 @@ def cross_probability(model, spectrum, factors, label, fold):
     Probabilities (n, classes) for equal priors whose exponents, too, come from other folds; ``factors`` are
     of pieces that did not see the rows.
     """
-    from dataclasses import replace
-
-    from astro_xlatent.train.evidence import fit_exponents
-
     choice = "all" if len(factors) > 1 else next(iter(factors))
     result = np.zeros_like(spectrum)
     for number in np.unique(fold):

@@ -12,7 +12,7 @@ import numpy as np
 
 from astro_xlatent.physics.grid import KEV_TO_ERG
 
-__all__ = ["BandFluxes", "band_fluxes", "fluxes_of_spectra", "hardness_features", "hardness_ratios"]
+__all__ = ["BandFluxes", "band_fluxes", "fluxes_of_spectra", "hardness_ratios"]
 
 #: Bands of the Chandra Source Catalog, keV.
 CSC_EDGES = (0.5, 1.2, 2.0, 7.0)
@@ -74,17 +74,3 @@ def hardness_ratios(flux):
     pairs = [(k, k + 1) for k in range(last)] + ([(0, last)] if last > 1 else [])
     with np.errstate(invalid="ignore"):
         return np.stack([(flux[:, b] - flux[:, a]) / (flux[:, b] + flux[:, a]) for a, b in pairs], axis=1)
-
-
-def hardness_features(fluxes, bands=None):
-    """
-    Ratios of `hardness_ratios`, then log10 of flux over error of every band, at least log10(0.03).
-
-    Either is padded with NaN to ``bands`` columns, where that is given.
-    """
-    ratios = hardness_ratios(fluxes.flux)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        significance = np.log10(np.maximum(fluxes.flux / fluxes.error, 0.03))
-    missing = 0 if bands is None else bands - ratios.shape[1]
-    return np.concatenate([np.pad(a, ((0, 0), (0, missing)), constant_values=np.nan)
-                           for a in (ratios, significance)], axis=1)

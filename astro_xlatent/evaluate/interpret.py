@@ -9,7 +9,10 @@ import numpy as np
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.evaluate.folds import grouped_folds
+from astro_xlatent.evaluate.hardness import CSC_EDGES, hardness_ratios
 from astro_xlatent.evaluate.results import Number
+from astro_xlatent.physics.bestfit import power_law_fit
+from astro_xlatent.physics.grid import ENERGY_MID, band_weights
 
 __all__ = ["STEPS", "formula_numbers", "formula_text", "sparse_formula", "traversal_summary"]
 
@@ -91,10 +94,6 @@ def traversal_summary(model):
     least 20) and ``photon_index`` (latent, step) of the absorbed power law that fits
     best; ``hardness`` (latent, step, 2): photon-flux ratios of 0.5-1.2, 1.2-2 and 2-7 keV.
     """
-    from astro_xlatent.evaluate.hardness import CSC_EDGES, hardness_ratios
-    from astro_xlatent.physics.bestfit import power_law_fit
-    from astro_xlatent.physics.grid import ENERGY_MID, band_weights
-
     z = np.eye(N_LATENT)[:, None] * np.array(STEPS, float)[:, None]
     shape = z.shape[:2]
     flat = model.decode(z.reshape(-1, N_LATENT)).astype(float)

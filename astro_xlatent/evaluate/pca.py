@@ -9,8 +9,11 @@ component analysis. The components are fitted on training folds only.
 
 import numpy as np
 
-from astro_xlatent.core.errors import XlatentError
+from astro_xlatent.core.errors import MissionError, XlatentError
+from astro_xlatent.missions.base import identify_mission
+from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.bins import N_FINE, EnergyBins
+from astro_xlatent.table.sources import open_spectrum, resolve_spectra
 
 __all__ = ["PCA_NAME", "principal_components", "read_spectra", "spectrum_features", "with_pca"]
 
@@ -25,10 +28,6 @@ def read_spectra(table, spectra):
     Fine bins of the rows' spectra, rows without a usable one having no valid bin; which are usable; and why
     others are not, each reason once. ``spectra`` is as for `~astro_xlatent.add_latents`.
     """
-    from astro_xlatent.core.errors import MissionError
-    from astro_xlatent.missions.base import identify_mission
-    from astro_xlatent.table.sources import resolve_spectra
-
     try:
         mission = identify_mission(table)
     except MissionError:
@@ -45,9 +44,6 @@ def read_spectra(table, spectra):
 
 def _bins_of(entries, reasons):
     """One row of bins for every entry; empty where there is no usable spectrum."""
-    from astro_xlatent.spectra.binning import bins_from_spectra
-    from astro_xlatent.table.sources import open_spectrum
-
     pieces = []
     for entry in entries:
         spectrum, reason = None, "no spectrum found"

@@ -36,7 +36,11 @@ from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import prepare_rows
 from astro_xlatent.evaluate.scores import calibration_error
 from astro_xlatent.evaluate.truth import join_truth
+from astro_xlatent.model.evidence import PIECES
+from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.spectra.bins import N_FINE
+from astro_xlatent.table.evidence import flat_prior, row_inputs
+from astro_xlatent.train.evidence import train_evidence
 
 __all__ = ["evaluate_table"]
 
@@ -123,10 +127,6 @@ def _predictions(rows, label, classes, probability, grouping, seed, quick):
 
 def _with_evidence(rows, label, classes, probability, fold):
     """The model's class with other columns of the same rows, learned on the other folds."""
-    from astro_xlatent.model.evidence import PIECES
-    from astro_xlatent.table.evidence import flat_prior, row_inputs
-    from astro_xlatent.train.evidence import train_evidence
-
     if not flat_prior(rows.table):
         return []
     inputs, _ = row_inputs(rows.table)
@@ -260,8 +260,6 @@ def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=
 
 def _traverse(results, table, model):
     """Decode a walk along each latent, if the model is that of the table."""
-    from astro_xlatent.model.pretrained import load_model
-
     model = load_model(model) if model is None or isinstance(model, (str, Path)) else model
     label = f"{model.name}-{model.version}"
     if label == _model_name(table):

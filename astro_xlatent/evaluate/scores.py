@@ -17,7 +17,6 @@ __all__ = [
     "confusion_by_group",
     "interval",
     "macro_f1",
-    "mean_with_interval",
 ]
 
 #: Quantiles of the interval that goes with every number.
@@ -100,15 +99,3 @@ def calibration_error(probability, correct, n_bins=15):
     curve = np.array([[probability[p].mean(), np.mean(correct[p]), len(p)] for p in parts])
     weight = curve[:, 2] / curve[:, 2].sum()
     return float(np.sum(weight * np.abs(curve[:, 1] - curve[:, 0]))), curve
-
-
-def mean_with_interval(values, rng, n_boot=300, statistic=np.mean):
-    """
-    A statistic of independent rows with its bootstrap interval, NaN without rows; ``statistic`` takes an
-    array and ``axis``.
-    """
-    values = np.asarray(values, float)
-    if not values.size:
-        return np.nan, (np.nan, np.nan)
-    repeats = statistic(rng.choice(values, (n_boot, values.size)), axis=1)
-    return float(statistic(values, axis=0)), interval(repeats)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from astro_xlatent.core.errors import TableError
+from astro_xlatent.table.files import read_table
 
 __all__ = ["TRUE_COLUMNS", "join_truth"]
 
@@ -33,8 +34,6 @@ def join_truth(table, path, column):
     truth_path = Path(path).parent / _NAME
     if column in table.colnames or not truth_path.is_file():
         return table, []
-    from astro_xlatent.table.files import read_table
-
     truth = read_table(truth_path)
     if column not in truth.colnames:
         return table, []

@@ -80,21 +80,9 @@ class EventFile:
     @classmethod
     def open(cls, path: str | os.PathLike) -> EventFile:
         """
-        Read headers and good times of an event list.
+        Read headers and good times of an event list, gzipped or not, of any size.
 
-        Parameters
-        ----------
-        path : str or path-like
-            FITS file, gzipped or not, of any size.
-
-        Returns
-        -------
-        events : EventFile
-
-        Raises
-        ------
-        SpectrumError
-            If the file is missing, damaged, or holds no event list or several.
+        A file that is missing, damaged, or holds no event list or several, is refused.
         """
         if not isinstance(path, (str, os.PathLike)):
             msg = f"events is a {type(path).__name__}; give the path of an event list in FITS"

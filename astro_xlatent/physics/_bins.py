@@ -25,22 +25,11 @@ def observed_edges(edges):
 
 def simpson(density, edges, redshift, *parameters):
     """
-    Integrate a rest-frame model over observed bins by Simpson's rule.
+    Integrate a rest-frame model over observed bins by Simpson's rule, photons/cm2/s per bin.
 
-    Parameters
-    ----------
-    density : callable
-        ``density(energy, *parameters)`` in photons/cm2/s/keV at rest energies
-        [keV]; parameters arrive with shape (rows, 1).
-    edges : ndarray, shape (n_energy + 1,)
-        Observed edges in keV.
-    redshift, *parameters : ndarray, shape (...)
-        Broadcast against each other.
-
-    Returns
-    -------
-    spectrum : ndarray of float64, shape (..., n_energy)
-        photons/cm2/s per bin.
+    ``density(energy, *parameters)`` is in photons/cm2/s/keV at rest energies [keV], its
+    parameters arrive with shape (rows, 1); ``redshift`` and they (...) are broadcast
+    against each other, and bins are added behind.
     """
     points = np.empty(2 * edges.size - 1)
     points[::2] = edges

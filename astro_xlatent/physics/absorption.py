@@ -159,21 +159,10 @@ def _cumulative(convention):
 
 def bin_cross_section(edges=ENERGY_EDGES, redshift=0.0, convention="tbabs/wilm"):
     """
-    Cross section averaged over energy bins, at redshift.
+    Cross section in cm2 per hydrogen atom averaged over energy bins, at redshift, (..., n_energy).
 
-    Parameters
-    ----------
-    edges : array_like, shape (n_energy + 1,), optional
-        Observed bin edges in keV, rising.
-    redshift : array_like, shape (...), optional
-        Redshift of the absorber, 0 to 15.
-    convention : str, optional
-        One of `CONVENTIONS`.
-
-    Returns
-    -------
-    sigma : ndarray of float64, shape (..., n_energy)
-        cm2 per hydrogen atom.
+    ``edges`` are observed and rise, keV; the absorber's ``redshift`` (...) goes from 0 to 15;
+    ``convention`` is one of `CONVENTIONS`.
     """
     redshift = check_parameter("redshift", redshift, 0.0, REDSHIFT_MAX)
     edges = check_parameter("edges", edges, 0.1, 300.0 / (1 + redshift.max(initial=0.0)), "keV")

@@ -52,19 +52,10 @@ def _merge(spectrum):
 
 def equivalent_column(absorbed, unabsorbed, start):
     """
-    The z = 0 column in 1/cm2, not negative, that minimizes the expected Cash statistic.
+    The z = 0 column in 1/cm2 (n,), not negative, that minimizes the expected Cash statistic.
 
-    Parameters
-    ----------
-    absorbed, unabsorbed : ndarray, shape (n, N_ENERGY)
-        The same spectra with and without all absorption, photons/cm2/s per
-        bin, any normalization.
-    start : ndarray, shape (n,)
-        First guess of the column in 1/cm2.
-
-    Returns
-    -------
-    nh : ndarray, shape (n,)
+    ``absorbed`` and ``unabsorbed`` (n, N_ENERGY) are the same spectra with and without all
+    absorption, photons/cm2/s per bin, in any normalization, ``start`` (n,) a first guess.
     """
     if absorbed.shape != unabsorbed.shape or np.shape(start) != absorbed.shape[:1]:
         shapes = f"absorbed {absorbed.shape}, unabsorbed {unabsorbed.shape}, start {np.shape(start)}"

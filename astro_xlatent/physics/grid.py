@@ -29,20 +29,9 @@ KEV_TO_ERG = 1.602176634e-9
 
 def band_weights(e_lo, e_hi, edges=ENERGY_EDGES):
     """
-    Fraction of every grid bin that lies inside each band.
+    Fraction (n_bands, n_energy), 0 to 1, of every grid bin that lies inside each band, all in keV.
 
-    Parameters
-    ----------
-    e_lo, e_hi : array_like, shape (n_bands,)
-        Band edges in keV.
-    edges : ndarray, shape (n_energy + 1,), optional
-        Edges of the grid in keV.
-
-    Returns
-    -------
-    weights : ndarray, shape (n_bands, n_energy)
-        Between 0 and 1; a spectrum's flux in the bands is
-        ``spectrum @ weights.T`` if it is flat within grid bins.
+    A spectrum's flux in the bands is ``spectrum @ weights.T`` if it is flat within bins.
 
     Examples
     --------

@@ -12,12 +12,12 @@ import torch
 from scipy.special import softmax
 
 from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra
-from astro_xlatent.evaluate.hardness import hardness_features as ratios_and_significances
 from astro_xlatent.evaluate.regression import predict_quantity, regressors
 from astro_xlatent.evaluate.scores import balanced_accuracy, confusion_by_group
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.network import LOG_NH_RANGE, PHOTON_INDEX_RANGE
 from benchmarks.studies.simulated_baselines import N_EIGHT
+from benchmarks.studies.simulated_baselines import hardness_features as ratios_and_significances
 
 __all__ = ["COUNTS", "excess_cash", "hardness_features", "head_answers", "judge"]
 

@@ -18,8 +18,8 @@ from astro_xlatent.core.columns import CLASSES, OTHER
 from astro_xlatent.core.errors import TableError, XlatentError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.evaluate.results import Number
-from astro_xlatent.evaluate.scores import mean_with_interval
 from astro_xlatent.spectra.spectrum import XraySpectrum
+from benchmarks.studies.coverage import mean_with_interval
 from benchmarks.studies.reference import LOG_NH, OnOff, best_reference_fit
 
 __all__ = ["Compared", "compare_spectra", "evidence_table", "result_table", "spectra_numbers"]

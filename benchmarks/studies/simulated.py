@@ -18,7 +18,7 @@ import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.numbers import random_stream, stream_seed
-from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra, hardness_features
+from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra
 from astro_xlatent.evaluate.results import Number, Results
 from astro_xlatent.evaluate.scores import (
     balanced_accuracy,
@@ -29,7 +29,12 @@ from astro_xlatent.evaluate.scores import (
 )
 from astro_xlatent.plotting import plot_coverage
 from benchmarks.studies.coverage import coverage_numbers
-from benchmarks.studies.simulated_baselines import N_EIGHT, hardness_predictions, latent_predictions
+from benchmarks.studies.simulated_baselines import (
+    N_EIGHT,
+    hardness_features,
+    hardness_predictions,
+    latent_predictions,
+)
 from benchmarks.studies.variance import explained_variance
 
 __all__ = ["COUNTS_RANGES", "evaluate_simulated", "main", "simulate"]

@@ -7,7 +7,8 @@ import numpy as np
 
 from astro_xlatent.evaluate.regression import predict_quantity, regressors
 from astro_xlatent.evaluate.results import Number
-from astro_xlatent.evaluate.scores import interval, mean_with_interval
+from astro_xlatent.evaluate.scores import interval
+from benchmarks.studies.coverage import mean_with_interval
 
 __all__ = ["explained_variance"]
 

@@ -30,7 +30,7 @@ def test_models_are_not_mixed():
     """Results of two models, or without any metric, are refused."""
     with pytest.raises(ParameterError, match="m-1, m-2"):
         metrics_table([_results(), _results("m-2")])
-    with pytest.raises(ParameterError, match="0 metrics"):
+    with pytest.raises(ParameterError, match="hold 0 of the numbers"):
         metrics_table([Results("empty", {"model": "m-1"})])
 
 

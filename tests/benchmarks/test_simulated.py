@@ -10,7 +10,7 @@ from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.density import probability_below_truth
 from astro_xlatent.model.network import LOG_NH_RANGE, Config, Decoder, Encoder, Teacher
 from astro_xlatent.model.posterior import Model
-from benchmarks.studies.coverage import latent_coverage, nh_coverage
+from benchmarks.studies.coverage import latent_coverage, mean_with_interval, nh_coverage
 from benchmarks.studies.simulated import draw_coverage, evaluate_simulated, simulate
 
 pytest.importorskip("sklearn", reason="evaluation needs scikit-learn")
@@ -66,6 +66,16 @@ def test_nh_coverage_of_right_densities():
     assert np.abs(np.quantile(below, np.linspace(0.05, 0.95, 19)) - np.linspace(0.05, 0.95, 19)).max() < 0.02
     found = [n.value for n in nh_coverage("s", rows, np.ones(6000, bool), "all", rng)]
     np.testing.assert_allclose(found, [0.68, 0.90], atol=0.02)
+
+
+def test_bootstrap_interval_covers_like_the_binomial():
+    """Over single rows, the interval of a share is that of the normal approximation."""
+    rng = np.random.default_rng(3)
+    values = rng.random(2000) < 0.3
+    value, (low, high) = mean_with_interval(values, rng, n_boot=2000)
+    half = 1.645 * np.sqrt(0.3 * 0.7 / 2000)
+    assert value - low == pytest.approx(half, rel=0.15)
+    assert high - value == pytest.approx(half, rel=0.15)
 
 
 def test_rows_repeat_with_the_seed(instruments):
