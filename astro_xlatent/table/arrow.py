@@ -6,8 +6,9 @@ Units and UCDs are those that astropy, VOParquet (a VOTable without rows in the 
 or the fields' own metadata tell; needs pyarrow.
 """
 
+import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
@@ -22,7 +23,7 @@ from astro_xlatent.core.errors import TableError
 from astro_xlatent.table.files import flatten_vectors
 from astro_xlatent.table.pieces import RowFile, content_key
 
-__all__ = ["ArrowRows", "table_from_arrow", "write_native"]
+__all__ = ["ArrowRows", "describe_catalog", "hats_properties", "table_from_arrow", "write_native"]
 
 _ASTROPY = b"table_meta_yaml"
 _VOPARQUET, _VERSION = b"IVOA.VOTable-Parquet.content", b"IVOA.VOTable-Parquet.version"
@@ -175,8 +176,7 @@ def arrow_columns(table: Table) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def write_native(source: ArrowRows, rows: Iterable[tuple[str, pa.Table, Table]], target: Path,
-                 meta: Mapping[str, str]) -> None:
+def write_native(source: ArrowRows, rows: Iterable[tuple[str, pa.Table, Table]], target: Path) -> None:
     """
     Write rows as they stand with new columns behind them, into a file or, from a catalog, a catalog.
 
@@ -185,11 +185,9 @@ def write_native(source: ArrowRows, rows: Iterable[tuple[str, pa.Table, Table]],
     source : ArrowRows
         Where they come from.
     rows : iterable
-        Names of blocks, blocks, and tables of new columns.
+        Names of blocks, blocks, and tables of new columns with what made them in their ``meta``.
     target : `~pathlib.Path`
         File or folder to make. In catalogs vectors are split.
-    meta : mapping
-        What made the columns.
     """
     catalog, written, new = source.path.is_dir(), [], Table()
     for key, blocks in groupby(rows, lambda row: row[0][:8]):
@@ -206,7 +204,7 @@ def write_native(source: ArrowRows, rows: Iterable[tuple[str, pa.Table, Table]],
                     packing = parquet.ParquetFile(file).metadata
                     packing = packing.row_group(0).column(0).compression if packing.num_row_groups else "NONE"
                     schema = joined.schema if catalog else joined.schema.with_metadata(
-                        _metadata(block.schema, new, meta))
+                        _metadata(block.schema, new))
                     writer = parquet.ParquetWriter(place, schema, compression=packing)
                 writer.write_table(joined.replace_schema_metadata(schema.metadata))
         finally:
@@ -214,10 +212,12 @@ def write_native(source: ArrowRows, rows: Iterable[tuple[str, pa.Table, Table]],
                 writer.close()
         written.append(place)
     if catalog:
-        _complete_catalog(source, target, written, flatten_vectors(new[:0]), meta)
+        columns = flatten_vectors(new[:0])
+        columns.meta = new.meta
+        _complete_catalog(source, target, written, columns)
 
 
-def _metadata(schema, new, meta):
+def _metadata(schema, new):
     """Metadata of a file with more columns: units and UCDs as of VOParquet, and what made them."""
     from astropy.io.votable import from_table, parse
 
@@ -231,40 +231,77 @@ def _metadata(schema, new, meta):
     else:
         old = table_from_arrow(schema.empty_table())
         old.remove_columns(own_columns(old.colnames))
-        votable = from_table(hstack([old, new[:0]]))
+        votable = from_table(hstack([old, new[:0]], metadata_conflicts="silent"))
     text = BytesIO()
     votable.to_xml(text)
     return metadata | {_VERSION: b"1.0", _VOPARQUET: text.getvalue()} | {
-        key.encode(): str(value).encode() for key, value in meta.items()}
+        key.encode(): str(value).encode() for key, value in new.meta.items()}
 
 
-def _complete_catalog(source, target, written, new, meta):
+def _complete_catalog(source, target, written, new):
     """What stands beside the rows of a HATS catalog: copied, or with the new columns."""
-    import json
-
-    schema = parquet.read_schema(written[0])
-    schema = schema.with_metadata(_metadata(source.schema, new, meta))
-    source = source.path
-    for path in source.rglob("*"):
-        place = target / path.relative_to(source)
-        if path.is_file() and not place.exists() and path.name not in _MADE_ANEW:
-            if path.suffix != ".parquet":
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, place)
+    for path in source.path.rglob("*"):
+        place = target / path.relative_to(source.path)
+        if path.is_file() and path.name not in _MADE_ANEW and path.suffix != ".parquet":
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
     footers = []
     for file in written:
         footers.append(parquet.read_metadata(file))
         footers[-1].set_file_path(file.relative_to(target / "dataset").as_posix())
-    parquet.write_metadata(schema, target / "dataset" / "_common_metadata")
+    schema = parquet.read_schema(written[0])
     parquet.write_metadata(schema, target / "dataset" / "_metadata", metadata_collector=footers)
-    units = {column.name: column.unit.to_string("vounit") for column in new.itercols() if column.unit}
-    ucds = {column.name: (column.info.meta or {}).get("ucd", "") for column in new.itercols()}
-    added = {"xl_units": json.dumps(units), "xl_ucds": json.dumps({k: v for k, v in ucds.items() if v}),
-             "xl_model": meta["XLMODEL"], "xl_sha256": meta["XLSHA256"]}
+    parquet.write_metadata(schema, target / "dataset" / "_common_metadata")
+    describe_catalog(target, new, source.schema)
+    added = hats_properties(new)
     for name in ("hats.properties", "properties"):
-        if (source / name).is_file():
-            lines = (source / name).read_text(encoding="utf-8").splitlines()
-            lines = [f"{line} {' '.join(new.colnames)}" if line.startswith("hats_cols_default=") and
-                     line[18:].strip() else line for line in lines if line.partition("=")[0] not in added]
+        if (source.path / name).is_file():
+            lines = (source.path / name).read_text(encoding="utf-8").splitlines()
+            lines = [line for line in lines if line.partition("=")[0] not in added]
+            for k, line in enumerate(lines):
+                if line.startswith("hats_cols_default=") and line[18:].strip():
+                    default = [word for word in line[18:].split() if not own_columns([word])]
+                    lines[k] = f"hats_cols_default={' '.join([*default, *new.colnames])}"
             text = "\n".join([*lines, *(f"{key}={value}" for key, value in added.items()), ""])
             (target / name).write_text(text, encoding="utf-8")
+
+
+def describe_catalog(folder: Path, new: Table, known: pa.Schema | None) -> None:
+    """
+    Put the units and UCDs of new columns into the metadata of a HATS catalog.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        Of the catalog.
+    new : `~astropy.table.Table`
+        The new columns, and what made them in its ``meta``.
+    known : `pyarrow.Schema` or None
+        Of the catalog that was read: whose metadata hold those of the other columns.
+    """
+    common = folder / "dataset" / "_common_metadata"
+    schema = parquet.read_schema(common)
+    told = {k: v for k, v in ((known.metadata if known else None) or {}).items() if k == _VOPARQUET}
+    schema = schema.with_metadata((schema.metadata or {}) | told)
+    parquet.write_metadata(schema.with_metadata(_metadata(schema, new)), common)
+
+
+def hats_properties(new: Table) -> dict[str, str]:
+    """
+    Units, UCDs and model of new columns as properties of a HATS catalog.
+
+    Parameters
+    ----------
+    new : `~astropy.table.Table`
+        No vectors.
+
+    Returns
+    -------
+    properties : dict of str to str
+        ``xl_units`` and ``xl_ucds``, JSON of column names and strings of the VOUnit and UCD
+        standards; ``xl_model`` and ``xl_sha256``.
+    """
+    units = {column.name: column.unit.to_string("vounit") for column in new.itercols() if column.unit}
+    ucds = {column.name: (column.info.meta or {}).get("ucd", "") for column in new.itercols()}
+    return {"xl_units": json.dumps(units), "xl_ucds": json.dumps({k: v for k, v in ucds.items() if v}),
+            "xl_model": str(new.meta.get("XLMODEL", "")), "xl_sha256": str(new.meta.get("XLSHA256", ""))}

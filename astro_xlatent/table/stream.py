@@ -169,15 +169,19 @@ class _Run:
                 note.write_text(_identity(made), encoding="utf-8")
 
     def _write(self, target):
-        pieces = ((name, block, table, self.part(name, table)) for name, block, table in self.pieces())
+        def pieces():
+            for name, block, table in self.pieces():
+                new = self.part(name, table)
+                new.meta = self.meta
+                yield name, block, table, new
+
         form = None if target.name == "whole" else table_format(target)
         if self.source.native and form in (None, "parquet"):
             from astro_xlatent.table.arrow import write_native
 
-            rows = ((name, block, new) for name, block, _, new in pieces)
-            write_native(self.source, rows, target, self.meta)
+            write_native(self.source, ((name, block, new) for name, block, _, new in pieces()), target)
             return
-        tables = (self._joined(table, new) for _, _, table, new in pieces)
+        tables = (self._joined(table, new) for _, _, table, new in pieces())
         if self.several and form != "votable":
             self._write_long(tables, target)
         else:
