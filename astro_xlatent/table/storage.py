@@ -11,6 +11,7 @@ of integers, or vectors.
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +142,8 @@ def _for_votable(column):
     return column
 
 
-def mend_columns(table: Table, path: Path, form: str, hdu: str | int | None = None) -> None:
+def mend_columns(table: Table, path: Path, form: str, hdu: str | int | None = None,
+                 text: Sequence[str] = ()) -> None:
     """
     Undo in place what a format's reader has changed.
 
@@ -155,14 +157,16 @@ def mend_columns(table: Table, path: Path, form: str, hdu: str | int | None = No
         Its format.
     hdu : str or int, optional
         Of the table in a FITS file.
+    text : sequence of str, optional
+        Columns of CSV to leave as they are.
     """
     for name in _columns(table, "S"):
         values = np.ma.getdata(table[name])
         try:
-            text = np.strings.decode(values, "utf-8")
+            decoded = np.strings.decode(values, "utf-8")
         except UnicodeDecodeError:
-            text = np.strings.decode(values, "latin-1")  # what older programs write for accents
-        table[name] = _like(table[name], text)
+            decoded = np.strings.decode(values, "latin-1")  # what older programs write for accents
+        table[name] = _like(table[name], decoded)
     if form == "fits":
         _mask_null_logicals(table, path, hdu)
     elif form == "votable":
@@ -171,7 +175,7 @@ def mend_columns(table: Table, path: Path, form: str, hdu: str | int | None = No
             if empty.any():
                 table[name] = MaskedColumn(table[name], mask=empty)
     elif form in ("ascii.csv", "ascii.tab"):
-        _retype_csv(table, path, form)
+        _retype_csv(table, path, form, text)
 
 
 def _columns(table, kinds):
@@ -193,12 +197,12 @@ def _mask_null_logicals(table, path, hdu):
                 table[name] = MaskedColumn(table[name], mask=raw[name] == 0)
 
 
-def _retype_csv(table, path, form):
+def _retype_csv(table, path, form, text):
     """Make True and False booleans again, and numbers with leading zeros text."""
     from astropy.io.ascii import convert_numpy
     from astropy.utils.data import get_readable_fileobj
 
-    for name in _columns(table, "U"):
+    for name in set(_columns(table, "U")).difference(text):
         present = np.ma.compressed(np.ma.asarray(table[name]))
         if present.size and np.isin(present, ("True", "False")).all():
             table[name] = _like(table[name], np.ma.getdata(table[name]) == "True")

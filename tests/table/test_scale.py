@@ -58,11 +58,10 @@ def test_as_the_plain_table(catalog, rows):
 def test_written_and_resumed(catalog, tmp_path):
     """Units stay with the catalog, and what a stopped run has written is not made again."""
     from astro_xlatent.table.scale import add_latents as add_to_catalog
-    from astro_xlatent.table.scale import hats_properties
+    from astro_xlatent.table.scale import write_catalog
 
     path = tmp_path / "enriched"
-    options = {"addl_hats_properties": hats_properties(), "as_collection": False, "progress_bar": False}
-    add_to_catalog(catalog).write_catalog(path, **options)
+    write_catalog(add_to_catalog(catalog), path, as_collection=False, progress_bar=False)
     parts = sorted(path.rglob("Npix*.parquet"))
     again = lsdb.open_catalog(path)
     assert len(again.compute()) == ROWS
