@@ -84,22 +84,10 @@ def check_files(folder: Path, info: dict) -> None:
 def numbers(path: Path, name: str, value: Any, shape: tuple[int | None, ...],
             low: float = -1e30, high: float = 1e30) -> np.ndarray:
     """
-    A nested list of a JSON file as an array, its shape and range checked.
+    A nested list of a JSON file as an array of float64; refused by ``path`` and ``name``.
 
-    Parameters
-    ----------
-    path, name
-        What to name if it is refused.
-    value : object
-        From JSON.
-    shape : tuple
-        What it must be; None where any length of one or more will do.
-    low, high : float, optional
-        Least and largest value allowed.
-
-    Returns
-    -------
-    array : ndarray of float64
+    ``shape`` is what it must be, None where any length of one or more will do; values lie
+    within ``low`` and ``high``.
     """
     try:
         array = np.asarray(value)
@@ -125,14 +113,7 @@ def _member(path: Path, table: Any, name: str, kind: type = dict) -> Any:
 
 
 def check_info(path: Path, info: Any) -> Config:
-    """
-    Make sure that ``config.json`` describes a model.
-
-    Returns
-    -------
-    config : Config
-        Sizes of its networks.
-    """
+    """Sizes of the networks, if ``config.json`` describes a model."""
     if not isinstance(info, dict):
         refuse(path, "holds no JSON object")
     if info.get("format") != FORMAT:

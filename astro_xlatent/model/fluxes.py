@@ -44,25 +44,13 @@ _FINE_FLUX, _COARSE_FLUX = (
 def fluxes(decode: Callable, bins: EnergyBins, matrices: np.ndarray | None, mean: np.ndarray,
            covariance: np.ndarray) -> dict[str, np.ndarray]:
     """
-    Absorbed fluxes, over draws of latents and normalization.
+    Absorbed fluxes in erg/cm2/s by band name, over draws of latents and normalization.
 
-    Parameters
-    ----------
-    decode : callable
-        Latents (n, 8) to incident spectra, both ndarray: ``decode(z)`` in photons
-        per bin of the incident grid, ``decode(z, coarse=True)`` in photons per keV
-        in the cells of `~astro_xlatent.physics.grid.COARSE_EDGES`, in any unit.
-    bins : EnergyBins
-        Counts and background.
-    matrices : ndarray of float32, shape (rows, bins, n_energy), or None
-        Folding matrices in cm2 s; without them the bins' own areas serve.
-    mean, covariance : ndarray, (rows, 8) and (rows, 8, 8)
-        Of the latents, as the encoder gives them.
-
-    Returns
-    -------
-    fluxes : dict of ndarray, shape (rows, 3)
-        16, 50 and 84 % quantiles in erg/cm2/s by band name, not yet conformal.
+    16, 50 and 84 % quantiles (rows, 3), not yet conformal. ``mean`` and ``covariance`` are as the
+    encoder gives them. ``decode(z)`` gives photons per bin of the incident grid,
+    ``decode(z, coarse=True)`` photons per keV in the cells of
+    `~astro_xlatent.physics.grid.COARSE_EDGES`, in any unit. Without ``matrices`` (cm2 s) the bins'
+    own areas serve.
     """
     coarse = matrices is None
     if matrices is None:

@@ -106,17 +106,9 @@ class Decoder(nn.Module):
 
     def in_cells(self, starts: Sequence[int]) -> Self:
         """
-        The same decoder with cells of several grid bins, in each of which it is averaged.
+        The same decoder with cells of several grid bins, in each of which it is averaged, (B, n_cells).
 
-        Parameters
-        ----------
-        starts : sequence of int, shape (n_cells,)
-            First grid bin of every cell; a cell ends where the next begins.
-
-        Returns
-        -------
-        coarse : Decoder
-            Gives the mean photons per grid bin in every cell, shape (B, n_cells).
+        ``starts`` are the first grid bins of the cells; a cell ends where the next begins.
         """
         coarse = copy.deepcopy(self)
         sizes = torch.diff(torch.as_tensor([*starts, self.sigma.numel()])).tolist()
@@ -173,24 +165,10 @@ class Teacher(nn.Module):
 def token_features(bins: dict[str, torch.Tensor], reference: torch.Tensor,
                    n_frequencies: int) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Features of every bin for the encoder.
+    Features of every bin (B, T, F) and of the whole row (B, 3) for the encoder.
 
-    Parameters
-    ----------
-    bins : dict of Tensor
-        ``log_e`` and ``log_width`` (keV), ``log_resolution``, ``counts``,
-        ``background``, ``background_error``, ``valid``, each (B, T), and
-        ``energy_weighted`` (B,).
-    reference : Tensor, shape (B, T)
-        Source counts that a reference power law of unit norm would give.
-    n_frequencies : int
-        Number of sine and cosine pairs for the energy.
-
-    Returns
-    -------
-    tokens : Tensor, shape (B, T, F)
-    summary : Tensor, shape (B, 3)
-        What the whole row holds: counts, background, and its energy type.
+    ``bins`` is what `~astro_xlatent.model.tokens.token_arrays` gives; ``reference`` (B, T), the
+    source counts that a reference power law of unit norm would give.
     """
     n, b, valid = bins["counts"], bins["background"], bins["valid"]
     berr = bins["background_error"]

@@ -231,19 +231,10 @@ class Model:
     @torch.no_grad()
     def encode(self, bins: EnergyBins, coarsen: bool = False) -> dict[str, np.ndarray]:
         """
-        Raw output of the encoder as numpy arrays of float64.
+        Raw output of the encoder as numpy arrays of float64, and ``detected``.
 
-        Parameters
-        ----------
-        bins : EnergyBins
-            Any rows.
-        coarsen : bool, optional
-            Merge the fine bins of faint rows first, as in training.
-
-        Returns
-        -------
-        out : dict of ndarray
-            See `~astro_xlatent.model.network.Encoder.forward`, and ``detected``.
+        See `~astro_xlatent.model.network.Encoder.forward`. With ``coarsen`` the fine bins of faint
+        rows are merged first, as in training.
         """
         steps = merge_steps(bins.net_counts) if coarsen else np.ones(len(bins), int)
         result: dict[str, np.ndarray] = {}
@@ -289,7 +280,7 @@ class Model:
     def best_fit(self, bins: EnergyBins, latent: np.ndarray, matrices: np.ndarray,
                  ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """
-        The latents that describe counts best, and how well they do.
+        The latents (rows, 8) that describe counts best, and how well they do.
 
         Parameters
         ----------
@@ -302,14 +293,11 @@ class Model:
 
         Returns
         -------
-        best : ndarray, shape (rows, 8)
-            Latents, see `~astro_xlatent.model.refine.refine_latents`.
-        n_fitted : ndarray, shape (rows,)
-            Effective number of fitted parameters.
+        best, n_fitted : ndarray
+            See `~astro_xlatent.model.refine.refine_latents`.
         fit : dict of ndarray, shape (rows,)
-            ``gof``, ``run`` and ``dispersion`` of
-            `~astro_xlatent.model.statistics.fit_statistics`, and ``distance``,
-            the squared length of the latents.
+            Of `~astro_xlatent.model.statistics.fit_statistics`, and ``distance``, the squared
+            length of the latents.
         """
         best, n_fitted = refine_latents(self.decode, latent, bins, matrices)
         fit = fit_statistics(bins, self.decode(best), matrices, n_fitted)

@@ -81,18 +81,10 @@ class Population:
     """
     Sources of one class in the Galaxy.
 
-    Attributes
-    ----------
-    density : float
-        At the Sun, in the midplane, 1/pc3.
-    log_luminosity, scatter : float
-        Mean and standard deviation of log10 L_X (0.5-7 keV, erg/s).
-    height : float
-        Scale height, pc.
-    soft : bool
-        Absorbed like a plasma of 0.8 keV, else like a power law of index 1.7.
-    old : bool
-        Also in the bulge, in proportion to stellar mass.
+    ``density`` at the Sun, in the midplane, 1/pc3; mean ``log_luminosity`` and ``scatter`` of
+    log10 L_X (0.5-7 keV, erg/s); scale ``height``, pc; ``soft`` if absorbed like a plasma of
+    0.8 keV, else like a power law of index 1.7; ``old`` if also in the bulge, in proportion to
+    stellar mass.
     """
 
     density: float

@@ -12,25 +12,13 @@ __all__ = ["profile_normalization"]
 def profile_normalization(counts: torch.Tensor, shape: torch.Tensor, background: torch.Tensor,
                           valid: torch.Tensor, n_steps: int = 12) -> torch.Tensor:
     """
-    Maximum-likelihood normalization of a source on a known background.
+    Maximum-likelihood normalization (...) of a source on a known background, zero where there is none.
 
     Solves sum_i n_i s_i / (K s_i + b_i) = sum_i s_i for K >= 0, the stationary
-    point of the Poisson likelihood (Cash 1979, ApJ 228, 939). The left side
-    falls monotonically, so that K = 0 if it starts below the right side.
-
-    Parameters
-    ----------
-    counts, shape, background : Tensor, (..., bins)
-        Counts n, source counts s for K = 1, and expected background b.
-    valid : Tensor of bool, (..., bins)
-        Bins to use.
-    n_steps : int, optional
-        Newton steps in log K, safeguarded by the bracket.
-
-    Returns
-    -------
-    norm : Tensor, (...)
-        K, zero where no positive normalization exists.
+    point of the Poisson likelihood (Cash 1979, ApJ 228, 939), over ``valid`` bins
+    (..., bins) with counts n, source counts s for K = 1 and expected background b.
+    The left side falls monotonically, so that K = 0 if it starts below the right
+    side. ``n_steps`` Newton steps are safeguarded by the bracket.
 
     Examples
     --------

@@ -68,33 +68,14 @@ class _Problem:
 def refine_latents(decode: Callable, start: np.ndarray, bins: EnergyBins, matrices: np.ndarray,
                    n_steps: int = 6) -> tuple[np.ndarray, np.ndarray]:
     """
-    Maximum a posteriori latents by damped Gauss-Newton steps.
+    Maximum a posteriori latents (rows, D) by damped Gauss-Newton steps, never worse than the start.
 
-    Minimizes half the Cash statistic of the decoded and folded spectrum,
-    normalization profiled, plus half the squared latents (their prior is a
-    standard normal).
-
-    Parameters
-    ----------
-    decode : callable
-        Latents (n, D) to incident spectra (n, n_energy), both ndarray.
-    start : ndarray, shape (rows, D)
-        Where to begin.
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        Counts and background.
-    matrices : ndarray of float32, shape (rows, bins, n_energy)
-        Folding matrices in cm2 s.
-    n_steps : int, optional
-        Gauss-Newton steps at most; rows that have arrived rest.
-
-    Returns
-    -------
-    latent : ndarray, shape (rows, D)
-        Never worse than the start.
-    n_fitted : ndarray, shape (rows,)
-        Effective number of parameters that the counts determined, the
-        normalization included: the trace of (H + 1)^-1 H for the Hessian H
-        of the likelihood (Spiegelhalter et al. 2002, JRSS B 64, 583).
+    Minimizes half the Cash statistic of the decoded and folded spectrum, normalization
+    profiled, plus half the squared latents (their prior is a standard normal). Also gives the
+    effective number of parameters that the counts determined (rows,), normalization included:
+    the trace of (H + 1)^-1 H for the Hessian H of the likelihood (Spiegelhalter et al. 2002,
+    JRSS B 64, 583). ``decode`` gives incident spectra (n, n_energy) of latents (n, D);
+    ``matrices`` (rows, bins, n_energy) are in cm2 s.
     """
     z = np.array(start, float)
     n_fitted = np.ones(len(z))
@@ -112,22 +93,10 @@ def search_elsewhere(decode: Callable, latent: np.ndarray, n_fitted: np.ndarray,
                      bins: EnergyBins, matrices: np.ndarray, n_steps: int = 12,
                      ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Look for a better minimum than the one that was found.
+    The better of the minimum that was found and others, as `refine_latents` gives them.
 
-    Parameters
-    ----------
-    decode, bins, matrices, n_steps
-        As for `refine_latents`.
-    latent, n_fitted : ndarray
-        What `refine_latents` returned.
-    candidates : ndarray, shape (n, D)
-        Latents spread over the whole space; the searches begin at the
-        `N_STARTS` of them that describe a row best.
-
-    Returns
-    -------
-    latent, n_fitted : ndarray
-        Of the best minimum, which may be the old one.
+    ``candidates`` (n, D) are latents spread over the whole space; the searches begin at the
+    `N_STARTS` of them that describe a row best.
     """
     problem = _Problem(decode, bins, matrices)
     everywhere = np.repeat(candidates[None], len(latent), axis=0)
