@@ -54,6 +54,7 @@ def archive(tmp_path_factory):
         "csc_package_url": f"{server.url}/csccli",
         "heasarc_tap_url": f"{server.url}/xamin/vo/tap",
         "vizier_tap_url": f"{server.url}/TAPVizieR/tap",
+        "gaia_tap_url": f"{server.url}/gaia/tap",
         "xmatch_url": f"{server.url}/xmatch",
         "erosita_url": f"{server.url}/dr1/erodat",
         "archive_backoff": 0.01,

@@ -43,7 +43,7 @@ class Answer:
         self.table, self.url, self.cut = table, url, cut
 
 
-def run_tap(session, url, query, *, max_rows=None, cache=False):
+def run_tap(session, url, query, *, max_rows=None, cache=False, uploads=None):
     """
     Ask a TAP service, synchronously.
 
@@ -57,6 +57,8 @@ def run_tap(session, url, query, *, max_rows=None, cache=False):
         MAXREC; the service's own limit if not given.
     cache : bool, optional
         Look in astropy's data cache first, and keep the answer there.
+    uploads : dict of `~astropy.table.Table`, optional
+        Tables that the query calls ``TAP_UPLOAD.NAME``.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def run_tap(session, url, query, *, max_rows=None, cache=False):
     """
     from pyvo.dal import TAPQuery, TAPResults
 
-    asked = TAPQuery(url, query, maxrec=max_rows, session=session)
+    asked = TAPQuery(url, query, maxrec=max_rows, uploads=uploads, session=session)
     key = f"{asked.queryurl}?{hashlib.sha256(f'{query} {max_rows}'.encode()).hexdigest()}"
     return _answer(asked.submit, TAPResults, asked.queryurl, key if cache else None)
 

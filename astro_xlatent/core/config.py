@@ -48,6 +48,8 @@ class Conf(ConfigNamespace):
         "https://heasarc.gsfc.nasa.gov/xamin/vo/tap", "TAP service of HEASARC.", cfgtype="string")
     vizier_tap_url = ConfigItem(
         "https://tapvizier.cds.unistra.fr/TAPVizieR/tap", "TAP service of VizieR.", cfgtype="string")
+    gaia_tap_url = ConfigItem(
+        "https://gea.esac.esa.int/tap-server/tap", "TAP service of the Gaia archive.", cfgtype="string")
     erosita_url = ConfigItem(
         "https://erosita.mpe.mpg.de/dr1/erodat", "eROSITA's data release 1: cone search and source products.",
         cfgtype="string")
