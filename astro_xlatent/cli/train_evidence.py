@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """``astro-xlatent train-evidence``: learn from labeled rows what other columns say of the class."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,9 @@ def run(args) -> int:
     }
     path = BUNDLED_EVIDENCE if args.bundle else Path(args.output)
     model.write(path)
-    print(f"{path}: {len(label)} rows, {field.max() + 1} fields, {len(classes)} classes")
+    print(f"{path}: {len(label)} rows, {field.max() + 1} fields, {len(classes)} classes; "
+          f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
+          + (" (put it into BUNDLED_SHA256 of astro_xlatent/model/evidence.py)" if args.bundle else ""))
     for choice, values in scores.items():
         print(f"{choice:>14}: " + ", ".join(f"{key} {value:.3f}" for key, value in values.items()))
     return 0

@@ -34,11 +34,11 @@ __all__ = ["Evidence", "Weighed", "classify_rows", "evidence_inputs", "flat_prio
            "galactic_column",
            "galactic_position", "row_inputs"]
 
-#: Share of the spectrum's probability that the classes hold which it does not speak against.
-NOT_AGAINST = 0.9
 # Zero points of features: fluxes in 10^-13.5 erg/s/cm2, columns in 10^21 /cm2.
 _FLUX, _COLUMN = -13.5, 21.0
 _SPREAD = 6.0
+#: Where slopes change: fluxes, and log(|b| + 1) of 2, 5, 10 and 30 degrees.
+_FLUX_KNOTS, _LATITUDE_KNOTS = (-0.5, 0.0, 0.5, 1.0, 1.5), tuple(np.log10([3.0, 6.0, 11.0, 31.0]))
 #: What the survey prior is made of.
 _IN_SURVEY = ("flux", "latitude", "nh_gal")
 _GALACTIC = ("nh_gal", "nhgal", "nh_galactic")
@@ -130,20 +130,18 @@ class Evidence:
         joint = self.model.combine(eight / eight.sum(axis=1, keepdims=True), factors)
         flags = odd if "counterparts" in self.chosen else np.zeros_like(odd)
         flags[np.all([np.ptp(f, axis=1) == 0 for f in factors.values()], axis=0)] |= Flag.EVIDENCE_UNKNOWN
-        flags[against_spectrum(eight, joint)] |= Flag.AGAINST_SPECTRUM
         weights = np.ones_like(probability, dtype=float)
         weights[:, :-1] = joint * eight.sum(axis=1, keepdims=True) / eight
-        return Weighed(
-            weights / weights.sum(axis=1, keepdims=True), self._log_odds(factors, len(rows)), flags
-        )
+        weights /= weights.sum(axis=1, keepdims=True)
+        return Weighed(weights, self._log_odds(factors, len(rows)), flags)
 
     def _log_odds(self, factors, n_rows):
         log_odds = np.zeros((n_rows, len(PIECES), len(CLASSES)))
-        powers = self.model.powers(list(factors))
+        powers = self.model.powers(factors)
         for number, name in enumerate(PIECES):
             if name in factors:
-                factor = factors[name] - factors[name].mean(axis=1, keepdims=True)
-                log_odds[:, number] = powers[name] * factor
+                odds = factors[name] - factors[name].mean(axis=1, keepdims=True)
+                log_odds[:, number] = powers[name][:, None] * odds
         return log_odds
 
 
@@ -152,15 +150,6 @@ def _is_read(name):
     positions = {position for pair in POSITION_COLUMNS for position in pair}
     positions |= {*_GALACTIC, *sum(_VARIABILITY, ()), "extent_flag", "err_ellipse_r0"}
     return name in positions or is_counterpart_column(name)
-
-
-def against_spectrum(spectrum: np.ndarray, joint: np.ndarray) -> np.ndarray:
-    """Rows whose class lies outside the classes that hold `NOT_AGAINST` of the spectrum's probability."""
-    order = np.argsort(-spectrum, axis=1)
-    before = np.cumsum(np.take_along_axis(spectrum, order, axis=1), axis=1)
-    rank = np.argmax(order == joint.argmax(axis=1)[:, None], axis=1)
-    rows = np.arange(len(spectrum))
-    return before[rows, rank] - spectrum[rows, joint.argmax(axis=1)] >= NOT_AGAINST
 
 
 def evidence_inputs(table, flux, nh) -> tuple[Inputs, np.ndarray]:
@@ -180,18 +169,26 @@ def evidence_inputs(table, flux, nh) -> tuple[Inputs, np.ndarray]:
     """
     columns = Columns(table)
     bright = np.log10(np.where(flux > 0, flux, np.nan)) - _FLUX
+    column = np.log10(np.clip(nh, 1e18, None)) - _COLUMN
     position = galactic_position(table)
     latitude = np.full(len(table), np.nan) if position is None else np.log10(np.abs(position[1]) + 1)
     radius = columns.number("err_ellipse_r0", u.arcsec, default=0.0)
     found = read_counterparts(table, np.clip(np.nan_to_num(radius), 0.0, 10.0))
-    groups = {"flux": _group({"flux": bright, "flux^2": bright**2}, np.isfinite(bright)),
+    groups = {"flux": _group({"flux": bright, "flux^2": bright**2, "nh": column}
+                             | _bends("flux", bright, _FLUX_KNOTS), np.isfinite(bright)),
               "variability": _variability(columns),
               "extent": _extent(columns),
-              "latitude": _group({"log b": latitude, "log b^2": latitude**2, "flux log b": bright * latitude},
-                                 np.isfinite(latitude)),
+              "latitude": _group({"log b": latitude, "log b^2": latitude**2, "flux log b": bright * latitude,
+                                  "nh log b": column * latitude}
+                                 | _bends("log b", latitude, _LATITUDE_KNOTS), np.isfinite(latitude)),
               "nh_gal": _nh_gal(table, bright, latitude, nh),
               "gaia": _gaia(found, bright), "2mass": _two_mass(found, bright), "wise": _wise(found, bright)}
     return Inputs(groups, np.any(list(found.found.values()), axis=0), found.wrong), found.flags
+
+
+def _bends(name, value, knots):
+    """What makes a line piecewise: how far a value is beyond each knot."""
+    return {f"{name} > {knot:.2f}": np.maximum(value - knot, 0.0) for knot in knots}
 
 
 def _group(features, known) -> Group:

@@ -19,23 +19,38 @@ from astro_xlatent.model.evidence import (
     guarded,
 )
 
-__all__ = ["CrossFit", "cross_fit", "fit_exponents", "fit_piece", "train_evidence"]
+__all__ = ["Choices", "CrossFit", "cross_fit", "fit_exponents", "fit_piece", "train_evidence"]
 
-#: Penalty on squared standardized coefficients, in units of one row's log loss.
-PENALTY = 20.0
-#: Power of the class frequencies by which rows are weighed down: 1 would let 20 X-ray binaries
-#: rule the fit, 0 the frequencies of the literature; the rest is divided out.
-BALANCE = 0.5
-#: The spectrum's exponent under which a piece is fitted, so that it adds to what that says; other
-#: pieces are fitted alone. Chosen by cross-validation on the fields of the labeled sources.
-SPECTRUM_EXPONENT = {"xray": 0.7}
+
+@dataclass(frozen=True)
+class Choices:
+    """
+    What is chosen, not fitted: by cross-validation over the fields of the labeled sources.
+
+    Attributes
+    ----------
+    penalty : float
+        On squared standardized coefficients, in units of one row's log loss.
+    balance : float
+        Power of the class frequencies by which rows are weighed down: 1 would let 20 X-ray
+        binaries rule the fit, 0 the frequencies of the literature; the rest is divided out.
+    spectrum : float
+        Exponent of the spectrum under which the piece ``"xray"`` is fitted, so that it adds to
+        what that says; others are fitted alone.
+    """
+
+    penalty: float = 12.0
+    balance: float = 0.25
+    spectrum: float = 0.5
+
+
 #: Exponent to which all are drawn, and how strongly: a few rare rows would else decide.
 COMMON_EXPONENT, SHRINKAGE = 0.7, 0.3
 _MOST_STEPS = 400
 
 
-def fit_piece(inputs: Inputs, groups: tuple, label: np.ndarray, n_classes: int, offset: np.ndarray,
-              seed: int = 1) -> Piece:
+def fit_piece(inputs: Inputs, groups: tuple, label: np.ndarray, offset: np.ndarray,
+              seed: int = 1, choices: Choices = Choices()) -> Piece:
     """
     Fit one piece; rows are seen once more with half of their groups unknown.
 
@@ -45,11 +60,11 @@ def fit_piece(inputs: Inputs, groups: tuple, label: np.ndarray, n_classes: int, 
     groups : tuple of str
         That the piece looks at.
     label : ndarray of int, (n,)
-    n_classes : int
-    offset : ndarray, (n, n_classes)
+    offset : ndarray, (n, classes)
         Log-odds that others give.
     seed : int, optional
         Of the groups that are forgotten.
+    choices : Choices, optional
 
     Returns
     -------
@@ -61,18 +76,18 @@ def fit_piece(inputs: Inputs, groups: tuple, label: np.ndarray, n_classes: int, 
     x = np.concatenate([design(inputs, features),
                         design(inputs.only(tuple(groups), ~forget), features)])
     twice, offset = np.concatenate([label, label]), np.concatenate([offset, offset])
-    number = np.bincount(label, minlength=n_classes)
-    weight = number[twice].astype(float) ** -BALANCE * np.repeat([2.0, 1.0], len(label))
+    number = np.bincount(label, minlength=offset.shape[1])
+    weight = number[twice].astype(float) ** -choices.balance * np.repeat([2.0, 1.0], len(label))
     weight *= len(label) / weight.sum()
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-3
-    coefficient, intercept = _logistic((x - mean) / scale, twice, offset, weight, n_classes)
-    intercept -= (1 - BALANCE) * np.log(np.maximum(number, 1))
+    coefficient, intercept = _logistic((x - mean) / scale, twice, offset, weight, choices.penalty)
+    intercept -= (1 - choices.balance) * np.log(np.maximum(number, 1))
     return Piece(features, mean, scale, coefficient, intercept - intercept.mean())
 
 
-def _logistic(x, label, offset, weight, n_classes):
-    """Multinomial logistic regression with offsets, penalized; coefficients and intercepts."""
-    n_features, rows = x.shape[1], np.arange(len(label))
+def _logistic(x, label, offset, weight, penalty):
+    """Multinomial logistic regression with offsets (n, classes), penalized; coefficients and intercepts."""
+    n_features, n_classes, rows = x.shape[1], offset.shape[1], np.arange(len(label))
     truth = np.eye(n_classes)[label]
 
     def loss(parameters):
@@ -81,9 +96,9 @@ def _logistic(x, label, offset, weight, n_classes):
         log_p = log_softmax(x @ coefficient.T + intercept + offset, axis=1)
         residual = (np.exp(log_p) - truth) * weight[:, None]
         # A trace of penalty on intercepts keeps the sum of all, which nothing fixes, at zero.
-        value = (-(weight * log_p[rows, label]).sum() + 0.5 * PENALTY * (coefficient**2).sum()
+        value = (-(weight * log_p[rows, label]).sum() + 0.5 * penalty * (coefficient**2).sum()
                  + 5e-5 * (intercept**2).sum())
-        gradient = residual.T @ x + PENALTY * coefficient
+        gradient = residual.T @ x + penalty * coefficient
         return value, np.concatenate([residual.sum(axis=0) + 1e-4 * intercept, gradient.ravel()])
 
     start = np.zeros(n_classes * (1 + n_features))
@@ -118,39 +133,17 @@ class CrossFit:
 
 
 def cross_fit(inputs: Inputs, label: np.ndarray, fold: np.ndarray, spectrum: np.ndarray,
-              pieces: dict = PIECES, train: np.ndarray | None = None) -> CrossFit:
-    """
-    Fit all pieces once for every fold, on the rows of the others.
-
-    Parameters
-    ----------
-    inputs : Inputs
-    label, fold : ndarray of int, (n,)
-    spectrum : ndarray, (n, classes)
-        Probabilities for equal priors.
-    pieces : dict, optional
-        Groups by piece.
-    train : ndarray of bool, (n,), optional
-        Rows that may be fitted.
-
-    Returns
-    -------
-    cross : CrossFit
-    """
-    train = np.ones(len(label), bool) if train is None else train
-    fitted = []
-    for number in range(fold.max() + 1):
-        rows = train & (fold != number)
-        fitted.append(_fit_pieces(inputs[rows], label[rows], spectrum[rows], pieces))
-    return CrossFit(fold, fitted)
+              pieces: dict = PIECES, choices: Choices = Choices()) -> CrossFit:
+    """Fit all pieces once for every fold, on the rows of the others; arguments as for `train_evidence`."""
+    return CrossFit(fold, [
+        _fit_pieces(inputs[rows], label[rows], spectrum[rows], pieces, choices)
+        for rows in (fold != number for number in range(fold.max() + 1))])
 
 
-def _fit_pieces(inputs, label, spectrum, pieces):
-    log_p = np.log(np.maximum(spectrum, 1e-6))
-    return {
-        name: fit_piece(inputs, groups, label, spectrum.shape[1], SPECTRUM_EXPONENT.get(name, 0.0) * log_p)
-        for name, groups in pieces.items()
-    }
+def _fit_pieces(inputs, label, spectrum, pieces, choices):
+    offset = {"xray": choices.spectrum * np.log(np.maximum(spectrum, 1e-6))}
+    return {name: fit_piece(inputs, groups, label, offset.get(name, np.zeros_like(spectrum)), choices=choices)
+            for name, groups in pieces.items()}
 
 
 def fit_exponents(spectrum: np.ndarray, factors: dict, label: np.ndarray) -> dict:
@@ -191,7 +184,8 @@ def fit_exponents(spectrum: np.ndarray, factors: dict, label: np.ndarray) -> dic
 
 
 def train_evidence(inputs: Inputs, label: np.ndarray, classes: tuple, fold: np.ndarray,
-                   spectrum: np.ndarray, pieces: dict = PIECES, name: str = "evidence") -> tuple:
+                   spectrum: np.ndarray, pieces: dict = PIECES, name: str = "evidence",
+                   choices: Choices = Choices()) -> tuple:
     """
     Train a model on all rows, and its exponents by cross-fitting.
 
@@ -208,6 +202,7 @@ def train_evidence(inputs: Inputs, label: np.ndarray, classes: tuple, fold: np.n
     pieces : dict, optional
         Groups by piece.
     name : str, optional
+    choices : Choices, optional
 
     Returns
     -------
@@ -224,10 +219,10 @@ def train_evidence(inputs: Inputs, label: np.ndarray, classes: tuple, fold: np.n
             msg = (f"class {known} has rows in fewer than two fields of the sky; leave it out, or give more "
                    "rows of it")
             raise ParameterError(msg)
-    cross = cross_fit(inputs, label, fold, spectrum, pieces)
+    cross = cross_fit(inputs, label, fold, spectrum, pieces, choices)
     factors = cross.log_factors(inputs)
-    choices = {piece: [piece] for piece in pieces} | {"all": list(pieces)}
-    exponents = {choice: fit_exponents(spectrum, {n: factors[n] for n in members}, label)
-                 for choice, members in choices.items()}
-    fitted = _fit_pieces(inputs, label, spectrum, pieces)
+    members = {piece: [piece] for piece in pieces} | {"all": list(pieces)}
+    exponents = {choice: fit_exponents(spectrum, {n: factors[n] for n in names}, label)
+                 for choice, names in members.items()}
+    fitted = _fit_pieces(inputs, label, spectrum, pieces, choices)
     return EvidenceModel(name, tuple(classes), fitted, exponents), cross

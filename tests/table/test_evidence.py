@@ -11,12 +11,8 @@ from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ModelError, ParameterError, TableError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.model.evidence import load_evidence
-from astro_xlatent.table.evidence import (
-    Evidence,
-    against_spectrum,
-    galactic_column,
-    row_inputs,
-)
+from astro_xlatent.model.priors import against_spectrum
+from astro_xlatent.table.evidence import Evidence, galactic_column, row_inputs
 
 N = 6
 
