@@ -73,7 +73,7 @@ def asking(url):
 
 
 def run_tap(session, url, query, max_rows=None, uploads=None):
-    """Ask a TAP service in ADQL, synchronously, as `ask`; it calls the tables of ``uploads`` TAP_UPLOAD.NAME."""
+    """Ask a TAP service in ADQL, as `ask`; there ``uploads`` are called TAP_UPLOAD.NAME."""
     from pyvo.dal import TAPService
 
     with asking(f"{url}/sync"):
