@@ -36,6 +36,8 @@ _REMEDIES = {
     2: "a negative number is no limit: write 0 with the upper limit in its column, or mask it",
     3: "give limits or errors, a column of counts, significance or likelihood, or relative_error "
        "(in a shell --relative-error)",
+    4: "limits are values of the flux, not distances from it: check which column is which",
+    5: "fill the column of the exposure or area",
     7: "check the columns' units, and mask numbers that stand for missing values",
 }
 #: Flux in photons/s/cm2 that no source in the sky has: five times that of Scorpius X-1.
@@ -72,6 +74,8 @@ class BandSet:
     background_error: object = 0.0
     energy_weighted: bool = False
     flags: object = 0
+    #: The table's name of each band's column, for reasons; empty where there is none.
+    columns: tuple = ()
 
     def __post_init__(self):
         with np.errstate(invalid="ignore"):
@@ -162,10 +166,10 @@ def counts_from_error(value, error):
 def _describe(names, causes):
     """Text for one combination of causes."""
     bad = [f"{n}: {CAUSES[c]}" for n, c in zip(names, causes, strict=True) if c]
-    if len(bad) == len(names):
-        return f"no usable band ({', '.join(bad)})" + "".join(
-            f"; {text}" for cause, text in _REMEDIES.items() if cause in causes)
-    return f"band {', '.join(bad)}" if bad else ""
+    if not bad:
+        return ""
+    text = f"no usable band ({', '.join(bad)})" if len(bad) == len(names) else f"band {', '.join(bad)}"
+    return text + "".join(f"; {text}" for cause, text in _REMEDIES.items() if cause in causes)
 
 
 def assemble(bands, resolution, sets, flags, notes=None):
@@ -197,12 +201,15 @@ def assemble(bands, resolution, sets, flags, notes=None):
     flags = flags | np.where(some & ~every, Flag.PARTIAL_BANDS, 0)
     labels = np.array([np.broadcast_to(np.asarray(s.label, "U48"), (rows,)) for s in sets], "U48")
     recipe = np.where(some, np.take_along_axis(labels, best[None], axis=0)[0], "")
-    return BandMeasurement(bins, flags, _reasons(bands, cause, notes), recipe)
+    return BandMeasurement(bins, flags, _reasons(bands, cause, best, sets, notes), recipe)
 
 
-def _reasons(bands, cause, notes):
-    combos, which = np.unique(cause, axis=0, return_inverse=True)
-    texts = [_describe([b[0] for b in bands], combo) for combo in combos]
+def _reasons(bands, cause, best, sets, notes):
+    """Why bands are missing, with their columns, a row."""
+    names = [[f"{b[0]} ({column})" if column else b[0]
+              for b, column in zip(bands, one.columns or [""] * len(bands), strict=True)] for one in sets]
+    combos, which = np.unique(np.column_stack([best, cause]), axis=0, return_inverse=True)
+    texts = [_describe(names[combo[0]], combo[1:]) for combo in combos]
     reasons = [texts[k] for k in np.ravel(which)]
     if notes is None:
         return reasons

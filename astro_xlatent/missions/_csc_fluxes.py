@@ -35,12 +35,12 @@ _FAMILIES = (
         for mean in ("mean", "avg", "ave")
     ),
 )
-#: Detection likelihood per count of detections of the CSC (median of likelihood_b over the
-#: equivalent counts of the bands s, m and h; 16 to 84 % are 1.3 to 5.1).
-LIKELIHOOD_PER_COUNT = 3.0
+#: Detection likelihood per count of detections of the CSC: median of likelihood_b over the
+#: equivalent counts of the bands s, m and h (``tools/check_csc_constants.py``, MATCH fields).
+LIKELIHOOD_PER_COUNT = 2.93
 #: Mean energies in keV of what the bands detect: median of energy over photon flux of detections of
-#: the CSC (16 to 84 % are 0.82 to 1.35, 1.34 to 1.68, 3.0 to 5.7); of u and b the effective energies.
-MEAN_ENERGY = {"u": 0.4, "s": 1.02, "m": 1.53, "h": 4.09, "b": 2.3}
+#: the CSC (the same); of u and b the effective energies.
+MEAN_ENERGY = {"u": 0.4, "s": 1.02, "m": 1.52, "h": 4.07, "b": 2.3}
 _RATIOS = ("hm", "hs", "ms")
 
 
@@ -121,7 +121,8 @@ def _flux_sets(cols, bands, quantity, relative_error):
             parts.append(counts_from_flux(flux, low, high, error=error, net=net, scale=one))
         counts, area, cause, approximate = (np.stack(p, axis=1) for p in zip(*parts, strict=True))
         one = BandSet("energy flux" if weighted else "photon flux", counts, area, cause,
-                      energy_weighted=weighted, flags=np.where(approximate, int(Flag.LIMITS_MISSING), 0))
+                      energy_weighted=weighted, flags=np.where(approximate, int(Flag.LIMITS_MISSING), 0),
+                      columns=[cols.spelled(n[0]) for n in names])
         sets.append(_completed(cols, bands, one, np.stack(values, axis=1), scale, relative_error))
     return sets
 

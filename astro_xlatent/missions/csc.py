@@ -240,7 +240,7 @@ class CSC(Mission):
                 [~np.isfinite(counts) | ~np.isfinite(off), (counts < 0) | (off < 0),
                  unknown & ~np.isfinite(scale), ~(scale > 0) | ~np.isfinite(scale)], [1, 2, 8, 5], 0)
             return {"counts": counts, "background": background, "error": error,
-                    "cause": cause, "fraction": fraction}
+                    "cause": cause, "fraction": fraction, "columns": [cols.spelled(n) for n in names]}
         return None
 
     def _area_from_counts(self, cols, quantity, unit, weighted):
@@ -325,7 +325,7 @@ def _with_area(raw, area, weighted, flag):
     cause = np.where((raw["cause"] == 0) & ~(np.isfinite(area) & (area > 0)), 5, raw["cause"])
     flags = np.broadcast_to(np.asarray(flag, np.int64), cause.shape)
     return BandSet("aperture counts", raw["counts"], area, cause, raw["background"], raw["error"],
-                   energy_weighted=weighted, flags=flags)
+                   energy_weighted=weighted, flags=flags, columns=raw["columns"])
 
 
 def _lookup(files, key):

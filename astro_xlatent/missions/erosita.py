@@ -153,6 +153,8 @@ class EROSITA(Mission):
         fitted = self._fitted(cols, bands, area)
         middle = np.sqrt([lo * hi for _, lo, hi in bands])
         mixed = _merge(_merge(aperture, fitted), self._fluxes(cols, bands, area))
+        mixed.columns = [cols.spelled(*(f"{stem}_{b[0]}".lower() for stem in (
+            "ape_cts", "ml_cts", "ml_rate", "ml_flux"))) for b in bands]
         notes = self._notes(cols, bands, aperture)
         return assemble(bands, curve.fwhm(middle), [mixed], self.catalog_flags(table), notes)
 

@@ -87,6 +87,9 @@ class SWIFT(Mission):
         def get(stem, end="", unit=None):
             return np.stack([cols.number(f"{stem}_band{b}{end}", unit) for b, _, _ in self.bands], axis=1)
 
+        def named(stem):
+            return [cols.spelled(f"{stem}_band{b}") for b, _, _ in self.bands]
+
         area = band_area("swift-xrt", [b[1:] for b in self.bands])
         counts, background, factor = get("counts"), get("bgcounts"), get("ratecf")
         exposure = cols.number("exposure", "s")[:, None]
@@ -95,11 +98,11 @@ class SWIFT(Mission):
         cause = np.select([~np.isfinite(counts) | ~np.isfinite(background), (counts < 0) | (background < 0),
                            ~(effective > 0)], [1, 2, 5], 0)
         sets = [BandSet("aperture counts", counts, effective, cause, background,
-                        BACKGROUND_ERROR * background)]
+                        BACKGROUND_ERROR * background, columns=named("counts"))]
         rate, high, low = (get("rate", end, COUNT_RATE) for end in ("", "_pos", "_neg"))
         error = np.where(rate == 0, high, 0.5 * (np.abs(high) + np.abs(low)))
         counts, ratio, cause = counts_from_error(rate, error)
-        sets.append(BandSet("count rates", counts, ratio * area, cause))
+        sets.append(BandSet("count rates", counts, ratio * area, cause, columns=named("rate")))
         middle = np.sqrt([lo * hi for _, lo, hi in self.bands])
         return assemble(self.bands, load_curve("swift-xrt").fwhm(middle), sets, self.catalog_flags(table))
 

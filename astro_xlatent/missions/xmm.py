@@ -217,7 +217,8 @@ class XMM(Mission):
         cause = np.where(value > MAX_FLUX * KEV_TO_ERG, 7, cause)
         counts, area, cause, flags = complete(value, counts, area, cause, conversion=_medium_ecf(), scale=1.0,
                                               total=_total(cols), relative_error=self.relative_error)
-        return BandSet(f"{prefix} flux", counts, area * _area_per_ecf(), cause, flags=flags)
+        return BandSet(f"{prefix} flux", counts, area * _area_per_ecf(), cause, flags=flags,
+                       columns=[cols.spelled(f"{prefix}_{b}_flux") for b, _, _ in self.bands])
 
     def _ratios(self, cols, prefix):
         """Hardness ratios of neighboring bands' rates with a broad flux, or None without the columns."""
@@ -257,7 +258,8 @@ class XMM(Mission):
             area += np.where(good, exposure * factor * _area_per_ecf(), 0.0)
             cause = np.where(good, 0, np.where(cause == 1, why, cause))
             flags |= np.where(assumed[:, None] & good.any(axis=1, keepdims=True), Flag.DEFAULT_RESPONSE, 0)
-        return BandSet("camera rates", counts, area, cause, flags=flags) if found else None
+        columns = [cols.spelled(*(f"{camera}_{b}_rate" for camera in CAMERAS)) for b, _, _ in self.bands]
+        return BandSet("camera rates", counts, area, cause, flags=flags, columns=columns) if found else None
 
     def default_response(self, instrument=None, year=None):
         """EPIC pn, or MOS with ``instrument="MOS"``."""

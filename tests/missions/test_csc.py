@@ -294,7 +294,7 @@ def test_bad_value_spoils_its_band_only(value, cause):
     result = CSC().read_bands(table)
     assert_array_equal(result.bins.valid, [[1, 1, 1], [1, 0, 1], [1, 1, 1]])
     assert_array_equal(result.flags & Flag.PARTIAL_BANDS > 0, [False, True, False])
-    assert f"band m: {cause}" in result.reason[1]
+    assert f"band m (photflux_aper_m): {cause}" in result.reason[1]
     assert result.reason[0] == result.reason[2] == ""
 
 
@@ -322,7 +322,8 @@ def test_row_without_any_band():
     table = fluxes(1, value=np.nan)
     result = CSC().read_bands(table)
     assert result.flags[0] == Flag.NO_DATA
-    assert result.reason[0] == "no usable band (s: missing, m: missing, h: missing)"
+    assert result.reason[0] == ("no usable band (s (photflux_aper_s): missing, m (photflux_aper_m): missing, "
+                                "h (photflux_aper_h): missing)")
     assert result.recipe[0] == ""
 
 
