@@ -9,7 +9,7 @@ from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.physics.grid import ENERGY_MID, band_weights
 
 __all__ = ["CLASS_STYLE", "COLORS", "COUNTS_COLOR", "MODEL_COLOR", "columns", "draw_classes", "energy_axis",
-           "energy_flux", "new_axes"]
+           "energy_flux", "new_axes", "new_grid"]
 
 #: Colors that readers with any kind of color vision can tell apart:
 #: Okabe & Ito (2008), Color Universal Design, https://jfly.uni-koeln.de/color/
@@ -21,15 +21,23 @@ COUNTS_COLOR, MODEL_COLOR = "#444444", COLORS[0]
 
 
 def new_axes(ax, width=6.0, height=4.5, **kwargs):
-    """Give the axes, or those of a new figure outside pyplot's global state."""
-    if ax is not None:
-        return ax
+    """Give the axes, or those of a new figure."""
+    return _new_figure(width, height).add_subplot(**kwargs) if ax is None else ax
+
+
+def new_grid(lines, panels, width, height, **kwargs):
+    """Axes of a new figure, an array of two dimensions."""
+    return _new_figure(width, height).subplots(lines, panels, squeeze=False, **kwargs)
+
+
+def _new_figure(width, height):
+    """A figure outside pyplot's global state, width and height in inches."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         msg = 'plots need matplotlib; install it with: pip install "astro_xlatent[plot]"'
         raise ImportError(msg) from error
-    return Figure(figsize=(width, height), layout="constrained").add_subplot(**kwargs)
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def columns(table, *names):
@@ -52,13 +60,13 @@ def energy_flux(spectra, edges):
     return spectra @ weights.T.astype(np.float32)
 
 
-def draw_classes(ax, x, y, label, size=18, alpha=1.0):
-    """Draw one marker and color for each class that occurs, with a legend."""
+def draw_classes(ax, x, y, label, size=18, alpha=1.0, legend=True):
+    """Draw one marker and color for each class that occurs."""
     for name, (color, marker) in CLASS_STYLE.items():
         here = (label == name) & np.isfinite(x) & np.isfinite(y)
         if here.any():
             ax.scatter(x[here], y[here], s=size, color=color, marker=marker, label=name, alpha=alpha, lw=0)
-    if ax.get_legend_handles_labels()[1]:
+    if legend and ax.get_legend_handles_labels()[1]:
         ax.legend(title="class", fontsize="small")
 
 

@@ -10,14 +10,7 @@ import numpy as np
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.grid import band_weights
-from astro_xlatent.plotting.axes import (
-    CLASS_STYLE,
-    columns,
-    draw_classes,
-    energy_axis,
-    energy_flux,
-    new_axes,
-)
+from astro_xlatent.plotting.axes import columns, draw_classes, energy_axis, energy_flux, new_axes, new_grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,10 +58,10 @@ def latent_directions(table: Table) -> dict[str, np.ndarray]:
     return found
 
 
-def plot_latents(table: Table, *, axes: tuple[int, int] = (0, 1), color: str = "class",
-                 directions: bool = False, background: Table | None = None, ax: Axes | None = None) -> Axes:
+def plot_latents(table: Table, *, axes: tuple[int, int] = (0, 1), directions: bool = False,
+                 ax: Axes | None = None) -> Axes:
     """
-    Draw the sources of an enriched table in two latent dimensions.
+    Draw the sources of an enriched table in two latent dimensions, colored by class.
 
     Parameters
     ----------
@@ -77,12 +70,8 @@ def plot_latents(table: Table, *, axes: tuple[int, int] = (0, 1), color: str = "
         are left out.
     axes : tuple of int, optional
         The two latent dimensions, each 0 to 7.
-    color : {'class', 'nh'}, optional
-        Whether color says the most probable class or the column density.
     directions : bool, optional
-        Add arrows for `latent_directions`, of the background where there is one.
-    background : `~astropy.table.Table`, optional
-        Further sources of the same latent space, drawn small and pale beneath.
+        Add arrows for `latent_directions`.
     ax : `~matplotlib.axes.Axes`, optional
         Where to draw; a new figure if not given.
 
@@ -94,32 +83,19 @@ def plot_latents(table: Table, *, axes: tuple[int, int] = (0, 1), color: str = "
     Raises
     ------
     `~astro_xlatent.core.errors.ParameterError`
-        If ``axes`` or ``color`` is none of the allowed values.
+        If ``axes`` is none of the allowed values.
     `~astro_xlatent.core.errors.TableError`
         If the table has not been enriched.
     """
     if len(axes) != 2 or not all(i in range(N_LATENT) for i in axes):
         msg = f"axes must be two of 0 to {N_LATENT - 1}, got {axes!r}"
         raise ParameterError(msg)
-    if color not in ("class", "nh"):
-        msg = f"color must be 'class' or 'nh', got {color!r}"
-        raise ParameterError(msg)
-    latent, label, nh = columns(table, "xl_latent", "xl_class", "xl_nh")
-    x, y = latent[:, axes[0]], latent[:, axes[1]]
+    latent, label = columns(table, "xl_latent", "xl_class")
     ax = new_axes(ax)
-    if background is not None:
-        below, below_label = columns(background, "xl_latent", "xl_class")
-        shades = [CLASS_STYLE.get(name, CLASS_STYLE["other"])[0] for name in below_label]
-        ax.scatter(below[:, axes[0]], below[:, axes[1]], s=4, c=shades, alpha=0.25, lw=0)
-    if color == "class":
-        draw_classes(ax, x, y, label)
-    else:
-        points = ax.scatter(x, y, c=np.log10(nh), s=14, cmap="viridis")
-        ax.figure.colorbar(points, ax=ax, label=r"log $N_\mathrm{H}$ [cm$^{-2}$]")
+    draw_classes(ax, *latent[:, list(axes)].T, label)
     if directions:
-        _draw_directions(ax, latent_directions(table if background is None else background), axes)
-    ax.set_xlabel(f"latent {axes[0]}")
-    ax.set_ylabel(f"latent {axes[1]}")
+        _draw_directions(ax, latent_directions(table), axes)
+    ax.set(xlabel=f"latent {axes[0]}", ylabel=f"latent {axes[1]}")
     return ax
 
 
@@ -164,21 +140,19 @@ def plot_pairs(table: Table, *, latents: Sequence[int] = (0, 1, 2, 3), axes: Any
     if n < 1 or not all(i in range(N_LATENT) for i in latents):
         msg = f"latents must be two or more of 0 to {N_LATENT - 1}, got {latents!r}"
         raise ParameterError(msg)
-    columns(table, "xl_latent", "xl_class")
-    if axes is None:
-        axes = new_axes(None, 1 + 2.2 * n, 1 + 2.2 * n).figure
-        axes.clear()
-        axes = axes.subplots(n, n, squeeze=False)
+    latent, label = columns(table, "xl_latent", "xl_class")
+    axes = new_grid(n, n, 1 + 2.2 * n, 1 + 2.2 * n) if axes is None else axes
     for i, j in np.ndindex(n, n):
+        ax, below, beside = axes[i, j], latents[j], latents[i + 1]
         if j > i:
-            axes[i, j].axis("off")
+            ax.axis("off")
             continue
-        plot_latents(table, axes=(latents[j], latents[i + 1]), ax=axes[i, j])
-        if axes[i, j].get_legend() is not None and (i, j) != (0, 0):
-            axes[i, j].get_legend().remove()
-        axes[i, j].label_outer()
+        draw_classes(ax, latent[:, below], latent[:, beside], label, legend=i == 0)
+        ax.set(xlabel=f"latent {below}", ylabel=f"latent {beside}")
+        ax.label_outer()
     if axes[0, 0].get_legend() is not None and n > 1:
-        axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1.05, 1.0), title="class", fontsize="small")
+        axes[0, 0].get_legend().set_loc("upper left")
+        axes[0, 0].get_legend().set_bbox_to_anchor((1.05, 1.0))
     return axes
 
 
@@ -216,9 +190,8 @@ def plot_traversals(source: Model | Mapping[str, Any], latents: Sequence[int] = 
     titles = [f"latent {k}" for k in latents] if titles is None else list(titles)
     if axes is None:
         lines = -(-len(latents) // 4)
-        figure = new_axes(None, 1.5 + 2.4 * -(-len(latents) // lines), 0.8 + 2.4 * lines).figure
-        figure.clear()
-        axes = figure.subplots(lines, -(-len(latents) // lines), sharex=True, sharey=True, squeeze=False)
+        panels = -(-len(latents) // lines)
+        axes = new_grid(lines, panels, 1.5 + 2.4 * panels, 0.8 + 2.4 * lines, sharex=True, sharey=True)
     axes = np.ravel(axes)[:len(latents)]
     if not len(titles) == len(axes) == len(latents):
         msg = f"{len(latents)} latents need as many titles and axes, got {len(titles)} and {len(axes)}"

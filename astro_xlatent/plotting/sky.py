@@ -96,8 +96,7 @@ def plot_sky(table: Table, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_hardness(table: Table, *, mission: str | None = None, tracks: bool = True,
-                  ax: Axes | None = None) -> Axes:
+def plot_hardness(table: Table, *, mission: str | None = None, ax: Axes | None = None) -> Axes:
     """
     Draw rows in the plane of two photon-flux hardness ratios.
 
@@ -108,15 +107,14 @@ def plot_hardness(table: Table, *, mission: str | None = None, tracks: bool = Tr
         says the class.
     mission : str, optional
         By default that of the table's columns.
-    tracks : bool, optional
-        Add absorbed power laws of photon index 1, 2 and 3 from N_H of 1e20 to 1e23 1/cm2.
     ax : `~matplotlib.axes.Axes`, optional
 
     Returns
     -------
     ax : `~matplotlib.axes.Axes`
         Of three neighboring bands a, b, c: (b - a)/(b + a) and (c - b)/(c + b) of net
-        counts over area. Rows in which a sum is not positive are left out.
+        counts over area, beside absorbed power laws of photon index 1, 2 and 3 from N_H of
+        1e20 to 1e23 1/cm2. Rows in which a sum is not positive are left out.
 
     Raises
     ------
@@ -143,8 +141,7 @@ def plot_hardness(table: Table, *, mission: str | None = None, tracks: bool = Tr
         return ax
     first = int(np.argmax(valid.all(axis=1)))
     edges = [*low[first], high[first][-1]]
-    if tracks:
-        _draw_tracks(ax, low[first], high[first])
+    _draw_tracks(ax, low[first], high[first])
     names = [f"{a:g}-{b:g}" for a, b in zip(edges[:-1], edges[1:], strict=True)]
     ax.set_xlabel(f"({names[1]}) - ({names[0]}) keV over their sum, photon flux")
     ax.set_ylabel(f"({names[2]}) - ({names[1]}) keV over their sum, photon flux")

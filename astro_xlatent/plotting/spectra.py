@@ -9,7 +9,7 @@ import numpy as np
 
 from astro_xlatent.core.errors import ParameterError, SpectrumError
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH, KEV_TO_ERG, band_weights
-from astro_xlatent.plotting.axes import COUNTS_COLOR, MODEL_COLOR, energy_axis, new_axes
+from astro_xlatent.plotting.axes import COUNTS_COLOR, MODEL_COLOR, energy_axis, new_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,11 +64,7 @@ def plot_spectrum(spectrum: XraySpectrum, model: str | Model | None = None, *, q
     starts = _grouped(n, source[0] + b, min_counts)
     low, high = e_lo[starts], e_hi[np.append(starts[1:], n.size) - 1]
     n, b, source = (np.add.reduceat(x, starts, axis=-1) for x in (n, b, source))
-    if axes is None:
-        figure = new_axes(None, 6.5, 5.0).figure
-        figure.clear()
-        axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    top, bottom = axes
+    top, bottom = axes or new_grid(2, 1, 6.5, 5.0, sharex=True, height_ratios=(3, 1)).ravel()
     if quantity == "counts":
         _draw_counts(top, low, high, n, b, source)
     else:

@@ -135,7 +135,7 @@ DRAW = {
     "evidence": plotting.plot_evidence,
     "nh": plotting.plot_nh,
     "latents": plotting.plot_latents,
-    "colored": lambda t: plotting.plot_latents(t, color="nh", directions=True),
+    "directions": lambda t: plotting.plot_latents(t, directions=True),
     "pairs": plotting.plot_pairs,
     "sky": plotting.plot_sky,
     "change": lambda t: plotting.plot_change(t, [0, 1]),
@@ -167,7 +167,6 @@ def test_masked_rows_and_quantities(name):
     ("draw", "error", "match"),
     [
         (lambda t: plotting.plot_latents(t, axes=(0, 8)), ParameterError, "two of 0 to 7"),
-        (lambda t: plotting.plot_latents(t, color="red"), ParameterError, "must be 'class' or 'nh'"),
         (lambda t: plotting.plot_pairs(t, latents=(1,)), ParameterError, "two or more of 0 to 7"),
         (lambda t: plotting.plot_probabilities(t, names=["a"]), ParameterError, "each of 6 rows, got 1"),
         (lambda t: plotting.plot_evidence(t, 6), ParameterError, "table of 6 rows, got 6"),
