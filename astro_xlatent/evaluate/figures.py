@@ -58,7 +58,8 @@ def draw_figures(results, folder):
     drawn = {}
     for name, array in results.arrays.items():
         if name.startswith("confusion"):
-            drawn[name] = _draw_confusion(array, _classes_of(results, array))
+            classes = ("AGN", "compact") if len(array) == 2 else results.arrays.get("classes") or CLASSES
+            drawn[name] = _draw_confusion(array, classes)
         elif name.startswith("reliability"):
             drawn[name] = plotting.plot_reliability(array)
         elif name.startswith("map"):
@@ -72,9 +73,3 @@ def draw_figures(results, folder):
         paths.append(folder / f"{re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')}.png")
         ax.figure.savefig(paths[-1], dpi=120)
     return paths
-
-
-def _classes_of(results, matrix):
-    if len(matrix) == 2:
-        return ("AGN", "compact")
-    return results.arrays.get("classes") or CLASSES

@@ -1,7 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Classes of a table's rows: spellings, repeated detections, contradictions.
+Classes of a table's rows: spellings, repeated detections, contradictions, simulated truth.
 """
+
+from pathlib import Path
 
 import numpy as np
 from astropy.coordinates import angular_separation
@@ -9,14 +11,24 @@ from astropy.coordinates import angular_separation
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.numbers import plain_floats
+from astro_xlatent.table.files import read_table
 
-__all__ = ["ALIASES", "clean_detections", "is_detections", "read_labels", "words_of"]
+__all__ = ["ALIASES", "clean_detections", "is_detections", "join_truth", "read_labels", "words_of"]
 
 #: Spellings of the labeled samples.
 ALIASES = {"NS_BIN": "LMXB", "PULSAR": "NS", "LMXB_NS": "LMXB", "LMXB_BH": "LMXB"}
 _KEY = ("obsid", "obi", "region_id")
 # Optical novae of M31 lie in its crowded bulge, most X-ray counterparts are chance or supersoft.
 _M31 = (10.6847, 41.2688, 1.5)
+_TRUTH = "truth.fits"
+#: Quantities of the truth table that are evaluated, and what they are called in the joined table.
+TRUE_COLUMNS = {
+    "nh": "true_nh",
+    "photon_index": "true_photon_index",
+    "kt": "true_kt",
+    "flux_05_2": "true_flux_05_2",
+    "flux_2_7": "true_flux_2_7",
+}
 
 
 def words_of(table, column):
@@ -90,3 +102,32 @@ def _joint_label(names):
         return ""
     known = {"CV" if name == "CV_or_nova" else ALIASES.get(name, name) for name in names}
     return known.pop() if len(known) == 1 else ""
+
+
+def join_truth(table, path, column):
+    """
+    Labels and true quantities of a catalog that ``astro-xlatent simulate`` wrote, and notes.
+
+    ``truth.fits`` is looked for in the folder of ``path``. The table gets the label and
+    the columns of `TRUE_COLUMNS`, or is unchanged if it has the label or there is no
+    truth beside it; truth of another number of rows is refused.
+    """
+    truth_path = Path(path).parent / _TRUTH
+    if column in table.colnames or not truth_path.is_file():
+        return table, []
+    truth = read_table(truth_path)
+    if column not in truth.colnames:
+        return table, []
+    if len(truth) != len(table):
+        msg = (
+            f"{truth_path} has {len(truth)} rows, {Path(path).name} has {len(table)}: they are not of one "
+            f"simulation; add a column {column} to the table"
+        )
+        raise TableError(msg)
+    joined = table.copy()
+    joined[column] = np.asarray(truth[column]).astype(str)
+    found = {name: new for name, new in TRUE_COLUMNS.items() if name in truth.colnames}
+    for name, new in found.items():
+        joined[new] = truth[name]
+    names = ", ".join(found.values())
+    return joined, [f"{column} and {names} come from {_TRUTH} beside the table (simulated)"]

@@ -23,7 +23,7 @@ from astro_xlatent.evaluate.evidence import COMPACT, cross_probability
 from astro_xlatent.evaluate.folds import grouped_folds, usable_classes
 from astro_xlatent.evaluate.information import information_numbers, variability_columns
 from astro_xlatent.evaluate.interpret import formula_numbers, traversal_summary
-from astro_xlatent.evaluate.labels import is_detections
+from astro_xlatent.evaluate.labels import is_detections, join_truth
 from astro_xlatent.evaluate.pca import PCA_NAME, principal_components, with_pca
 from astro_xlatent.evaluate.regression import (
     correlation_matrix,
@@ -35,7 +35,6 @@ from astro_xlatent.evaluate.regression import (
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import prepare_rows
 from astro_xlatent.evaluate.scores import calibration_error
-from astro_xlatent.evaluate.truth import join_truth
 from astro_xlatent.model.evidence import PIECES
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.spectra.bins import N_FINE
@@ -171,20 +170,16 @@ def _task(results, name, rows, label, classes, probability, grouping, seed, quic
     counts = {subset: int(where.sum()) for subset, where in subsets.items()}
     quantity = "AUC" if len(classes) == 2 else "balanced accuracy"
     results.add(difference_numbers(f"{section}: differences", scored, pairs, list(subsets), quantity, counts))
-    curve = calibration_error(*_stated(predictions[0], label))[1]
-    results.arrays[f"reliability {section}: {predictions[0].name}"] = curve.round(4).tolist()
+    own = predictions[0]
+    stated = own.probability.max(axis=1) / np.maximum(own.probability.sum(axis=1), 1e-12)
+    curve = calibration_error(stated, own.index == label)[1]
+    results.arrays[f"reliability {section}: {own.name}"] = curve.round(4).tolist()
     for prediction in predictions:
         if prediction.name in ("model, zero-shot", "latents, random forest"):
             recalls, confusion = recall_numbers(f"{section}: recall", prediction, label, classes, "all",
                                                 subsets["all"])
             results.add(recalls)
             results.arrays[f"confusion {section}: {prediction.name}, all"] = confusion
-
-
-def _stated(prediction, label):
-    """The probability that a method states for its class, and whether that is right."""
-    total = np.maximum(prediction.probability.sum(axis=1), 1e-12)
-    return prediction.probability.max(axis=1) / total, prediction.index == label
 
 
 def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=None, spectra=None,

@@ -19,12 +19,6 @@ from astro_xlatent.spectra.spectrum import XraySpectrum
 __all__ = ["from_sherpa", "response_from_sherpa", "response_to_sherpa", "to_sherpa"]
 
 
-def _arf(arf):
-    """A DataARF as `Arf`."""
-    lo, hi, area = (np.asarray(a, float) for a in (arf.energ_lo, arf.energ_hi, arf.specresp))
-    return Arf(lo, hi, area, _response_meta(arf))
-
-
 def _rmf(rmf):
     """A DataRMF as `Rmf`; the matrix is put together from its compressed groups."""
     from scipy.sparse import csc_array
@@ -56,7 +50,9 @@ def response_from_sherpa(arf: DataARF | None, rmf: DataRMF) -> Response:
     """Take over Sherpa's response; without an ARF the RMF must hold the area."""
     if arf is None:
         return Response.from_tables(None, _rmf(rmf), rmf_name=rmf.name)
-    return Response.from_tables(_arf(arf), _rmf(rmf), arf.name, rmf.name)
+    lo, hi, area = (np.asarray(a, float) for a in (arf.energ_lo, arf.energ_hi, arf.specresp))
+    table = Arf(lo, hi, area, _response_meta(arf))
+    return Response.from_tables(table, _rmf(rmf), arf.name, rmf.name)
 
 
 def response_to_sherpa(response: Response, name: str = "response") -> tuple[DataARF, DataRMF]:
