@@ -92,7 +92,7 @@ def plot_latents(table: Table, *, axes: tuple[int, int] = (0, 1), directions: bo
         raise ParameterError(msg)
     latent, label = columns(table, "xl_latent", "xl_class")
     ax = new_axes(ax)
-    draw_classes(ax, *latent[:, list(axes)].T, label)
+    draw_classes(ax, latent[:, axes[0]], latent[:, axes[1]], label)
     if directions:
         _draw_directions(ax, latent_directions(table), axes)
     ax.set(xlabel=f"latent {axes[0]}", ylabel=f"latent {axes[1]}")
