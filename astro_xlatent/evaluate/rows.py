@@ -32,9 +32,9 @@ class LabeledRows:
     """
     Enriched rows with classes, sky fields and features.
 
-    ``features`` holds those of `_baseline_features`
-    and ``"latents"``, (n, k) each; ``hardness`` is the kind of the hardness ratios;
-    ``field`` numbers sources instead of sky fields where ``grouping`` says so.
+    ``features`` holds those of `_baseline_features` and ``"latents"``, (n, k) each; ``hardness``
+    is the kind of the hardness ratios; ``field`` numbers sources instead of sky fields
+    where ``grouping`` says so.
     """
 
     table: object
