@@ -4,6 +4,7 @@ The model card: what a model is, what it was trained on, what it cannot do.
 """
 
 from astro_xlatent.simulate.imperfections import PIECES
+from astro_xlatent.train.calibrate import LIGHT_BATCHES
 
 __all__ = ["model_card"]
 
@@ -31,7 +32,7 @@ default, has a card of its own.
 
 **Training.** {teacher}; {encoder_steps} steps of the encoder of
 {rows} observations each; seed {seed}. Calibration: {calibration} simulated observations of each
-mode that took no part in training.
+mode that took no part in training, of which a quarter was folded and fitted, for fluxes and fits.
 
 {notes}**Evaluation.** ``python -m benchmarks.studies.simulated`` prints scores on fresh simulations (in a
 checkout), ``astro-xlatent evaluate TABLE`` on labeled rows, beside baselines and with error bars.
@@ -97,6 +98,6 @@ def model_card(info, n_parameters, plan, notes=""):
         missions=", ".join(names.get(m, m) for m in info["missions"]),
         teacher=_teacher(training), encoder_steps=training["encoder_steps_done"],
         rows=training["batches_per_step"] * sum(part.rows for part in plan), seed=training["seed"],
-        calibration=256 * training["calibration_batches"],
+        calibration=256 * LIGHT_BATCHES * training["calibration_batches"],
         imperfections=_imperfections(training["without"]),
         notes=f"**This run.** {notes}\n\n" if notes else "")
