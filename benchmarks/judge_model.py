@@ -11,7 +11,7 @@ Run ``python benchmarks/judge_model.py`` for all, or name some::
 ``--n`` scales all numbers of rows (1 by default). ``--fine-tune`` trains the
 encoder further on each of three instruments alone, ``--paper`` an autoencoder
 of raw counts, both to compare with; 0 leaves them out. ``--data`` is the
-folder with ``labels/`` and ``spectra/``: without it there are no real repeats
+folder with ``csc20/``: without it there are no real repeats
 and no real HRC spectrum. ``--tuning`` runs the guard rails on the oddities on
 which their statistic was chosen. ``-o`` also writes the text to a file.
 """
@@ -67,7 +67,7 @@ def _results(what, model, args):
                                     log=_log)
     if args.data is None:
         return None
-    path = args.data / "labels" / "csc2_labelled_detections.csv.gz"
+    path = args.data / "csc20" / "csc20_detections.csv.gz"
     return repeats.evaluate_repeats(model, path, args.seed, log=_log)
 
 

@@ -16,6 +16,7 @@ has not seen: rows of one field share its crowding, which no simulation has to s
 """
 
 import sys
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -77,22 +78,30 @@ def significance(table):
         return np.sqrt(np.nansum((values(table, "src_cnts_aper_") / half) ** 2, axis=1))
 
 
-def simulate(epochs, chips, angles, per_class, rng):
+def exposures(years, chips):
+    """Names of the chips' instruments and even years of the shipped responses, shape (rows,)."""
+    names = np.array([_NAMES[acis_curve(chip)] for chip in chips.tolist()])
+    return names, np.maximum(2 * np.round(years / 2), 2000).astype(int)
+
+
+@cache
+def instrument(name, year):
+    """A shipped response of ACIS."""
+    return prepare(name, "csc", default_response("csc", name, float(year)), float(year), CHIPS[name])
+
+
+def simulate(years, chips, angles, per_class, rng):
     """Rows of every class with chips, epochs and off-axis angles of real ones; the table and the class."""
     parts, classes = [], []
-    years = (2 * np.round(epochs / 2)).astype(int)
-    kinds = np.array([_NAMES[acis_curve(chip)] for chip in chips.tolist()])
-    keys, number = np.unique(np.stack([kinds, years.astype("U4")], axis=1), axis=0, return_counts=True)
-    for (name, year), n in zip(keys.tolist(), number.tolist(), strict=True):
-        theirs = angles[(kinds == name) & (years.astype("U4") == year)]
-        year = float(max(int(year), 2000))
-        item = prepare(name, "csc", default_response("csc", name, year), year, CHIPS[name])
-        index = np.repeat(np.arange(len(CLASSES)), max(1, round(per_class * n / len(epochs))))
+    names, epochs = exposures(years, chips)
+    for name, year in sorted(set(zip(names.tolist(), epochs.tolist(), strict=True))):
+        mine = (names == name) & (epochs == year)
+        index = np.repeat(np.arange(len(CLASSES)), max(1, round(per_class * mine.mean())))
         spectra = draw_sources(index, rng).spectrum
-        off_axis = rng.choice(theirs, len(index))
+        off_axis = rng.choice(angles[mine], len(index))
         for start in range(0, len(index), 16):
             some = slice(start, start + 16)
-            parts.append(draw_apertures(spectra[some], item, rng, COUNTS, off_axis[some]))
+            parts.append(draw_apertures(spectra[some], instrument(name, year), rng, COUNTS, off_axis[some]))
         classes.append(index)
     made = csc_band_columns(Apertures.concatenate(parts), rng)
     return Table({name: made[name][0] for name in NAMES}), np.concatenate(classes)

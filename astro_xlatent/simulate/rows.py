@@ -11,9 +11,9 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from astropy.time import Time
 
+from astro_xlatent.missions._csc_areas import effective_energies
 from astro_xlatent.physics.grid import ENERGY_MID
 from astro_xlatent.simulate.apertures import Apertures
-from astro_xlatent.simulate.instruments import MONO_ENERGIES
 from astro_xlatent.simulate.populations import CLASSES, FAMILIES
 
 __all__ = ["apertures_of", "make_table", "position", "start_time", "truth_columns"]
@@ -88,7 +88,8 @@ def apertures_of(observed):
     detector, p = observed.detector, observed.pointings
     seconds = p.exposure[:, None]
     shape = detector.into_bands(observed.background_shape[None])
-    mono = np.stack([np.interp(MONO_ENERGIES, ENERGY_MID, area) for area in observed.area])
+    energies = effective_energies(detector.name)
+    mono = np.stack([np.interp(energies, ENERGY_MID, area) for area in observed.area])
     return Apertures(
         observed.mission, detector.unit.band_edges, detector.into_bands(observed.counts),
         detector.into_bands(observed.off_counts), observed.background[:, None] * shape, p.scale,

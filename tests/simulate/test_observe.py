@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from astro_xlatent import load_model
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.missions.csc import CSC
 from astro_xlatent.missions.curves import load_curve
@@ -20,6 +21,7 @@ from astro_xlatent.simulate.observe import (
     observe_spectra,
     read_published,
 )
+from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.simulate.rows_csc import csc_band_columns, hardness
 from astro_xlatent.train.stream import CHUNK, training_batch
 
@@ -155,6 +157,17 @@ def test_faint_modes_are_published_as_zero(instruments):
     net, high = (values(columns, f"src_cnts_aper_{part}") for part in ("", "hilim_"))
     assert (net == 0).mean() > 0.2
     assert np.all(net[net > 0] > 0.5 * (high - net)[net > 0])
+
+
+def test_fluxes_of_erosita_bands_are_those_of_the_spectrum(instruments):
+    """One mean area a band, whatever the source's spectrum, costs the flux of no class more than 20 %."""
+    rng = np.random.default_rng(1)
+    sources = draw_sources(np.repeat(np.arange(len(CLASSES)), 24), rng)
+    bins, _ = observe_bands(sources.spectrum, instruments["erosita"], rng, "aperture counts", (2e3, 2.1e3))
+    flux = load_model().infer(bins).flux
+    for band in ("05_2", "2_7", "02_23"):
+        error = np.log10(flux[band][:, 1] / sources.truth[f"flux_{band}"]).reshape(len(CLASSES), -1)
+        assert np.all(np.abs(np.median(error, axis=1)) < 0.08)
 
 
 def test_erosita_bands(instruments):
