@@ -4,7 +4,7 @@ Tests of the model that no training loss sees. Prints the answers.
 
 Run ``python benchmarks/judge_model.py`` for all, or name some::
 
-    python benchmarks/judge_model.py guard-rails instruments repeats reconstruction cells
+    python benchmarks/judge_model.py guard-rails instruments repeats reconstruction cells absorbed
         [--model NAME] [--n N] [--seed SEED] [--fine-tune STEPS] [--paper STEPS]
         [--data DATA] [--tuning] [-o OUT.txt]
 
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from astro_xlatent import load_model
 
-PARTS = ("guard-rails", "instruments", "repeats", "reconstruction", "cells")
+PARTS = ("guard-rails", "instruments", "repeats", "reconstruction", "cells", "absorbed")
 
 
 def _arguments():
@@ -51,7 +51,7 @@ def _log(line):
 def _results(what, model, args):
     """Results of one part, or None where data are missing."""
     from astro_xlatent.simulate.instruments import default_instruments
-    from benchmarks.studies import cells, guard_rails, instruments, reconstruction, repeats
+    from benchmarks.studies import absorbed, cells, guard_rails, instruments, reconstruction, repeats
 
     if what == "guard-rails":
         return guard_rails.evaluate_guard_rails(model, default_instruments(), int(250 * args.n), args.seed,
@@ -65,6 +65,9 @@ def _results(what, model, args):
     if what == "cells":
         return cells.evaluate_cells(model, default_instruments(), int(cells.PER_CELL * args.n), args.seed,
                                     log=_log)
+    if what == "absorbed":
+        return absorbed.evaluate_absorbed(model, default_instruments(), int(40000 * args.n), args.seed,
+                                          log=_log)
     if args.data is None:
         return None
     path = args.data / "csc20" / "csc20_detections.csv.gz"

@@ -18,6 +18,7 @@ STREAMS = {
     "cells": 12_000_017,
     "reconstruction": 13_000_027,
     "paper style": 14_000_029,
+    "absorbed": 15_000_031,
 }
 
 

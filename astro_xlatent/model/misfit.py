@@ -12,24 +12,18 @@ prior remains.
 
 import numpy as np
 
-__all__ = ["temper_densities", "temper_latents", "temper_probabilities"]
+__all__ = ["temper_densities", "temper_latents"]
 
 # Probabilities below it are not known to be smaller.
 _LEAST = 1e-9
 
 
-def temper_probabilities(probability: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
-    """
-    Class probabilities for equal priors (n, classes), towards flat; ``dispersion`` as for `temper_densities`.
-    """
-    return temper_densities(probability, np.ones(probability.shape[1]), dispersion)
-
-
 def temper_densities(density: np.ndarray, prior: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
     """
-    Densities on cells (n, cells), towards their prior (cells,).
+    Densities on cells (n, cells), or probabilities of classes, towards their prior (cells,).
 
-    ``dispersion`` (n,) is the fit statistic over its expectation, 1 or more.
+    The prior need not be normalized; ``dispersion`` (n,) is the fit statistic over its
+    expectation, 1 or more.
     """
     ratio = np.log(np.maximum(density, _LEAST)) - np.log(np.maximum(prior, _LEAST))
     ratio -= ratio.max(axis=1, keepdims=True)

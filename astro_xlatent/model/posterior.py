@@ -20,11 +20,7 @@ from astro_xlatent.core.config import conf
 from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.fluxes import FLUX_BANDS, fluxes
-from astro_xlatent.model.misfit import (
-    temper_densities,
-    temper_latents,
-    temper_probabilities,
-)
+from astro_xlatent.model.misfit import temper_densities, temper_latents
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE, Decoder, Encoder
 from astro_xlatent.model.profile import profile_normalization
 from astro_xlatent.model.refine import refine_latents, search_elsewhere
@@ -209,7 +205,7 @@ class Model:
         if matrices is not None:
             fit = self.best_fit(bins, out["mean"], matrices)[2]
         dispersion = fit.pop("dispersion")
-        class_prob = softmax_rows(out["classes"] / cal.class_temperature(mode, net)[:, None])
+        class_prob = softmax(out["classes"] / cal.class_temperature(mode, net)[:, None], axis=1)
         posterior = Posterior(
             latent=out["mean"],
             latent_cov=covariance,
@@ -316,7 +312,8 @@ class Model:
         spread = dispersion[rows]
         posterior.latent[rows], posterior.latent_cov[rows] = temper_latents(
             posterior.latent[rows], posterior.latent_cov[rows], spread)
-        posterior.class_prob[rows] = temper_probabilities(posterior.class_prob[rows], spread)
+        posterior.class_prob[rows] = temper_densities(
+            posterior.class_prob[rows], np.ones(self.config.n_classes), spread)
         for head in HEADS:
             density = getattr(posterior, f"{head}_density")
             density[rows] = temper_densities(density[rows], self.calibration.prior_density(head), spread)
@@ -338,11 +335,6 @@ class Model:
 def covariance_of(precision_chol: np.ndarray) -> np.ndarray:
     """Covariance matrices from the lower Cholesky factors of their inverses, shape (n, D, D)."""
     return np.linalg.inv(precision_chol @ precision_chol.transpose(0, 2, 1))
-
-
-def softmax_rows(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of every row of logits."""
-    return softmax(logits, axis=1)
 
 
 # Something to infer where there are no rows, for the shapes of what comes out.

@@ -53,7 +53,7 @@ POOL = 20000
 
 def calibrate(folder, recipe, settings, log=print):
     """
-    Fit all corrections of `~astro_xlatent.model.calibration.Calibration`.
+    Fit all corrections of `~astro_xlatent.model.calibration.Calibration`, as plain lists.
 
     Parameters
     ----------
@@ -67,11 +67,6 @@ def calibrate(folder, recipe, settings, log=print):
         answer is taken, by ``workers`` processes.
     log : callable, optional
         Receives progress lines.
-
-    Returns
-    -------
-    tables : dict
-        What `Calibration` takes; plain lists.
     """
     config = settings.network()
     teacher = load_modules(config, Path(folder) / NETWORKS, ("teacher",))[0]
@@ -119,32 +114,12 @@ def _outputs(state, item):
 
 def simulate_outputs(model, instruments, mode, seed, rows=256, imperfections=(), whole=True):
     """
-    Encoder outputs for fresh simulated observations, with the truth.
+    Encoder outputs for fresh simulated observations that are detected, with the truth, rows first.
 
-    Parameters
-    ----------
-    model : Model
-        Its ``encode``, ``decode`` and ``teacher`` are used.
-    instruments : list of Instrument
-        To draw from.
-    mode : {'bands', 'spectra'}
-        What is observed.
-    seed : sequence of int
-        Of sources and noise.
-    rows : int, optional
-        How many sources.
-    imperfections : tuple of str, optional
-        See `astro_xlatent.simulate.imperfections`.
-    whole : bool, optional
-        With what needs decoded spectra, fluxes and fits; they take most of the time.
-
-    Returns
-    -------
-    outputs : dict of ndarray
-        Of the rows that are detected: encoder outputs, ``net``, ``target``
-        (z*), ``class_index``, limits of the fluxes, for spectra ``gof``,
-        ``run`` and ``distance`` (NaN without a measured background), and the
-        truth columns, rows first.
+    With ``net``, ``target`` (z*) and ``class_index``; if ``whole``, also what needs decoded spectra
+    and takes most of the time: limits of the fluxes, and of spectra ``gof``, ``run`` and
+    ``distance`` (NaN without a measured background). ``mode`` is 'bands' or 'spectra'; ``seed``, a
+    sequence of int, is that of sources, noise and ``imperfections``.
     """
     rng = np.random.default_rng(seed)
     sources = draw_training_sources(rows, rng)

@@ -72,22 +72,10 @@ def _teacher(training):
 
 def model_card(info, n_parameters, plan, notes=""):
     """
-    Text of a model card in reStructuredText.
+    Text of a model card in reStructuredText, without metrics, which are added once they are measured.
 
-    Parameters
-    ----------
-    info : dict
-        Contents of the model's ``config.json``.
-    n_parameters : int
-        Of all networks.
-    plan : tuple of Part
-        What a training batch holds.
-    notes : str, optional
-        A paragraph on what was special about this run.
-
-    Returns
-    -------
-    text : str
+    ``info`` is the content of ``config.json``, ``plan`` the parts of a training batch, ``notes`` a
+    paragraph on the run.
     """
     title = f"Model card: {info['name']}-{info['version']}"
     training = info["training"]

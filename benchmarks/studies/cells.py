@@ -10,10 +10,10 @@ Observations are as imperfect as those of the calibration.
 """
 
 import numpy as np
+from scipy.special import softmax
 
 from astro_xlatent.core.numbers import stream_seed
 from astro_xlatent.evaluate.results import Number, Results
-from astro_xlatent.model.posterior import softmax_rows
 from astro_xlatent.simulate.imperfections import PIECES, misjudge_background
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from benchmarks.studies.coverage import nh_coverage
@@ -87,7 +87,7 @@ def simulate_cells(model, instruments, mode, per_cell, seed):
 
 def _answers(model, bins, mode):
     out, net, calibration = model.encode(bins, coarsen=mode == "spectra"), bins.net_counts, model.calibration
-    class_prob = softmax_rows(out["classes"] / calibration.class_temperature(mode, net)[:, None])
+    class_prob = softmax(out["classes"] / calibration.class_temperature(mode, net)[:, None], axis=1)
     return {"net": net, "nh_density": calibration.density("nh", mode, net, out["nh"], class_prob),
             "class_prob": class_prob}
 
