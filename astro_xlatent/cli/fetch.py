@@ -3,6 +3,7 @@
 
 import argparse
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 from astro_xlatent.cli.shell import add_progress, say, table_output, tell
@@ -106,10 +107,8 @@ def _add_labels(kinds):
 def _check_extra():
     """Say how to get what is missing."""
     for name in ("astroquery", "pyvo", "regions", "requests"):
-        try:
-            __import__(name)
-        except ImportError as error:
-            raise ImportError(_REMEDY.format(name)) from error
+        if find_spec(name) is None:
+            raise ImportError(_REMEDY.format(name))
 
 
 def _read_names(path):
