@@ -34,6 +34,8 @@ _COLUMNS = {
     "xmm": (XmmColumns, re.compile(r"(sc_)?(ep|pn|m1|m2)_[12345]_(flux|rate)|(ep|sc)_hr\d")),
     "erosita": (ErositaColumns, re.compile(r"(ml|ape)_(cts|rate|flux)_p\d")),
 }
+#: Simulated rows of the comparison of recipes.
+SIMULATED = 8000
 _ASSUMED = (Flag.ERRORS_ASSUMED, Flag.LIMITS_MISSING, Flag.FROM_HARDNESS, Flag.PARTIAL_BANDS)
 _HEAD = """\
 Which tables are read
@@ -55,8 +57,8 @@ _PAIRS = """
 Do the recipes agree?
 ---------------------
 
-{rows} real rows of ACIS and as many simulated ones, reduced to the columns of one recipe, read
-by {model}. Latents of the second recipe against the first: the share within one sigma, and the
+{rows} real rows of ACIS and {simulated} simulated ones, reduced to the columns of one recipe and
+read by {model}. Latents of the second recipe against the first: the share within one sigma, and the
 largest mean difference of any latent in sigma.
 
 .. csv-table::
@@ -81,13 +83,14 @@ What is not read
 def pairs(data):
     """The section that compares recipes."""
     model, real = load_model(), real_rows(data)
-    found = [compare(table, model) for table in (real, simulated_rows(len(real)))]
+    found = [compare(table, model) for table in (real, simulated_rows(SIMULATED))]
     lines = []
     for one, two in found[0]:
         cells = [f"{rows}\", \"{within:.3f}\", \"{bias:+.2f}" for rows, within, bias, _ in (
             result[one, two] for result in found)]
         lines.append("   " + ", ".join(f'"{cell}"' for cell in (two, one, *cells)))
-    return _PAIRS.format(rows=len(real), model=f"{model.name}-{model.version}") + "\n".join(lines) + "\n"
+    head = _PAIRS.format(rows=len(real), simulated=SIMULATED, model=f"{model.name}-{model.version}")
+    return head + "\n".join(lines) + "\n"
 
 
 def detections(table, mission):

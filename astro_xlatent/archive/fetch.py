@@ -154,7 +154,7 @@ def _finish(answers, chosen, region, names):
         ra, dec = (np.radians(_column(table, name, chosen)) for name in ("ra", "dec"))
         xyz = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
         table = table[inside_region(region, xyz)]
-    if names is not None and len(table):
+    if names is not None:
         table = _only_names(table, chosen, names)
     problem = band_problem(table, chosen.mission) if len(table) else ""
     if problem:
@@ -195,10 +195,11 @@ def _once(table, chosen):
 
 def _only_names(table, chosen, names):
     """Rows with the names asked for; the others are named in a warning."""
-    have = [" ".join(str(name).split()) for name in table[_find(table, chosen.name_column, chosen)]]
+    column = table[_find(table, chosen.name_column, chosen)] if len(table) else ()
+    have = [" ".join(str(name).split()) for name in column]
     missing = [name for name in names if name not in set(have)]
     if missing:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         msg = f"{chosen.title} has no {', '.join(missing[:5])}{more}"
         warnings.warn(msg, XlatentWarning, stacklevel=4)
-    return table[np.isin(have, names)]
+    return table[np.isin(have, names)] if len(table) else table

@@ -22,6 +22,7 @@ from astro_xlatent.archive.query import asking, named, read_text, run_tap, vizie
 from astro_xlatent.archive.web import open_session
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ArchiveError, XlatentWarning
+from astro_xlatent.missions._columns import Columns
 
 __all__ = ["fetch_labels"]
 
@@ -116,34 +117,23 @@ def _arrange(raw, url):
             raise ArchiveError(msg)
         return own
 
-    table = Table()
+    table, cols = Table(), Columns(raw)
     for column, spellings in _TEXT.items():
-        own = find(column, spellings)
-        table[column] = _words(raw, own)
+        table[column] = cols.text_exact(find(column, spellings) or "")
     for column, (spellings, unit) in _NUMBER.items():
-        table[column] = _numbers(raw, find(column, spellings), unit)
-    _add_flags(table, _words(raw, names.get("cscv2flags") or names.get("flags")))
+        table[column] = _numbers(cols, find(column, spellings), unit)
+    _add_flags(table, cols.text_exact(names.get("cscv2flags") or names.get("flags") or ""))
     for band in "smhb":
         for prefix, key in (("", f"f{band}"), ("e_", f"ef{band}")):
             column = f"{prefix}flux_aper90_ave_{band}"
-            table[column] = _numbers(raw, find(column, (key,)), _FLUX)
-    table["nh_gal"] = MaskedColumn(np.zeros(len(raw)), mask=True, unit="1e20 cm-2")
+            table[column] = _numbers(cols, find(column, (key,)), _FLUX)
+    table["nh_gal"] = _numbers(cols, None, "1e20 cm-2")
     return table
 
 
-def _words(raw, name):
-    if name is None:
-        return np.full(len(raw), "", "U1")
-    return np.char.strip(np.ma.asarray(raw[name]).filled("").astype(str)) if len(raw) else np.zeros(0, "U1")
-
-
-def _numbers(raw, name, unit):
-    if name is None:
-        return MaskedColumn(np.zeros(len(raw)), mask=True)
-    values = np.ma.masked_invalid(np.ma.asarray(raw[name], dtype=float))
-    if unit is not None and raw[name].unit is not None:
-        values = values * raw[name].unit.to(unit)
-    return MaskedColumn(values, unit=unit)
+def _numbers(cols, name, unit):
+    values = np.full(len(cols), np.nan) if name is None else cols.number(name, unit)
+    return MaskedColumn(np.nan_to_num(values), mask=np.isnan(values), unit=unit)
 
 
 def _add_flags(table, flags):
@@ -167,7 +157,7 @@ def _fill_nh(session, table):
         msg = f"the column nh_gal stays empty, which the CSC would give: {error}"
         warnings.warn(msg, XlatentWarning, stacklevel=3)
     nh = np.array([found.get(name) for name in table["name"].tolist()], dtype=float)
-    table["nh_gal"] = MaskedColumn(np.nan_to_num(nh), mask=~np.isfinite(nh), unit="1e20 cm-2")
+    table["nh_gal"] = MaskedColumn(np.nan_to_num(nh), mask=np.isnan(nh), unit="1e20 cm-2")
     absent = int(np.sum(~np.isfinite(nh)))
     if found and absent:
         msg = f"{absent} of {len(table)} sources have no nh_gal in the CSC"

@@ -47,17 +47,26 @@ def ask(session, catalog, question, max_rows=None):
         session, catalog, question, max_rows)
 
 
+def _astroquery():
+    """The package, whose first import would take over how warnings are shown from then on."""
+    with quiet():
+        import astroquery.heasarc
+        import astroquery.simbad
+        import astroquery.vizier
+
+    return astroquery
+
+
 @contextmanager
 def asking(url):
     """What clients of others raise as an error of this package; no warnings of theirs, no pickled answers."""
-    from astroquery import cache_conf
-    from astroquery.exceptions import NoResultsWarning
+    astroquery = _astroquery()
     from pyvo.dal.exceptions import DALOverflowWarning, DALQueryError
 
     try:
         # Archives are lax with VOTable and units; a cut answer is told by `Answer.cut`.
-        with (quiet(VOWarning, UnitsWarning, NoResultsWarning, DALOverflowWarning),
-              cache_conf.set_temp("cache_active", False)):
+        with (quiet(VOWarning, UnitsWarning, astroquery.exceptions.NoResultsWarning, DALOverflowWarning),
+              astroquery.cache_conf.set_temp("cache_active", False)):
             yield
     except Exception as error:
         own = error
@@ -100,9 +109,7 @@ def _csc(session, catalog, question, max_rows):
 
 
 def _heasarc(session, catalog, question, max_rows):
-    from astroquery.heasarc import HeasarcClass
-
-    service = HeasarcClass()
+    service = _astroquery().heasarc.HeasarcClass()
     service._set_session(session)
     url = f"{service.VO_URL}/tap/sync"
     with asking(url):
@@ -116,11 +123,9 @@ def _heasarc(session, catalog, question, max_rows):
 
 def vizier_service(session, max_rows=None):
     """VizieR for all columns of a table, and one row more than wanted, which tells that there are more."""
-    from astroquery.vizier import VizierClass
-    from astroquery.vizier import conf as vizier_conf
-
-    service = VizierClass(columns=["**"], row_limit=-1 if max_rows is None else max_rows + 1,
-                          timeout=conf.archive_timeout, vizier_server=vizier_conf.server)
+    vizier = _astroquery().vizier
+    service = vizier.VizierClass(columns=["**"], row_limit=-1 if max_rows is None else max_rows + 1,
+                                 timeout=conf.archive_timeout, vizier_server=vizier.conf.server)
     service._session = session
     return service
 
@@ -153,9 +158,7 @@ def _mpe(session, catalog, question, max_rows):
 
 def resolve_name(name, radius):
     """A cone around an object, whose position SIMBAD is asked for; ParameterError if it does not tell."""
-    from astroquery.simbad import SimbadClass
-
-    service = SimbadClass()
+    service = _astroquery().simbad.SimbadClass()
     try:
         with open_session(read=True) as service._session, asking(service.tap.baseurl):
             found = service.query_object(name)

@@ -2,12 +2,13 @@
 """Default responses and band areas of the missions from the shipped curves."""
 
 import re
+from functools import lru_cache
 
 import numpy as np
 
 from astro_xlatent.core.errors import MissionError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions.curves import load_curve, remember
+from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, ENERGY_WIDTH
 
 __all__ = ["band_area", "band_matrix", "curve_name", "default_response"]
@@ -73,6 +74,7 @@ def curve_name(mission, instrument=None):
     return known[key]
 
 
+@lru_cache(maxsize=64)
 def _redistribution(name):
     """Sparse matrix of a curve, shape (n_channels, N_ENERGY)."""
     from scipy.sparse import csr_array
@@ -82,13 +84,14 @@ def _redistribution(name):
     return csr_array(matrix.astype(np.float32))
 
 
+@lru_cache(maxsize=512)
 def _make_response(name, year, off_axis):
     from astro_xlatent.spectra.response import Response
 
     curve, extrapolated = load_curve(name), bool(load_curve(name).is_extrapolated(year))
     edges = curve.channel_edges
     return Response(
-        redistribution=remember(("redistribution", name), lambda: _redistribution(name)),
+        redistribution=_redistribution(name),
         area=curve.area(ENERGY_MID, year=year, off_axis=off_axis),
         e_lo=ENERGY_EDGES[:-1],
         e_hi=ENERGY_EDGES[1:],
@@ -144,10 +147,10 @@ def default_response(mission, instrument=None, year=None, off_axis=0.0):
     ('CHANDRA', 1024)
     """
     year = None if year is None else round(float(year), 2)
-    key = (curve_name(mission, instrument), year, round(float(off_axis), 2))
-    return remember(("response", *key), lambda: _make_response(*key))
+    return _make_response(curve_name(mission, instrument), year, round(float(off_axis), 2))
 
 
+@lru_cache(maxsize=512)
 def _band_redistribution(name, bands):
     edges = np.unique(np.array(bands).ravel())
     between = load_curve(name).redistribution(channel_edges=edges)
@@ -183,7 +186,7 @@ def band_matrix(mission, bands, instrument=None, year=None, off_axis=0.0):
     """
     name, bands = curve_name(mission, instrument), _as_bands(bands)
     area = load_curve(name).area(ENERGY_MID, year=year, off_axis=off_axis)
-    return remember(("bands", name, bands), lambda: _band_redistribution(name, bands)) * area
+    return _band_redistribution(name, bands) * area
 
 
 def _as_bands(bands):
@@ -220,5 +223,5 @@ def band_area(name, bands, year=None, off_axis=0.0):
     bands = _as_bands(bands)
     year = None if year is None else np.asarray(year, float)[..., None]
     area = load_curve(name).area(ENERGY_MID, year=year, off_axis=np.asarray(off_axis, float)[..., None])
-    seen = remember(("bands", name, bands), lambda: _band_redistribution(name, bands))
+    seen = _band_redistribution(name, bands)
     return (area * ENERGY_WIDTH) @ seen.T / np.array([hi - lo for lo, hi in bands])

@@ -314,3 +314,11 @@ def test_heasarc_names(filled, skies):
     names = skies["csc"]["name"][:3].tolist()
     assert sorted(fetch_catalog("csc-heasarc", names=names)["name"]) == sorted(names)
     assert filled.queries == [f"SELECT * FROM csc WHERE name IN ({str(names)[1:-1]})"]
+
+
+@pytest.mark.parametrize("key", ["erass1-vizier", "csc-heasarc"])
+def test_no_name_is_there(filled, key):
+    """If none of the names is found, they are named all the same."""
+    name = ("2CXO" if key == "csc-heasarc" else "1eRASS") + " J000000.0+890000"
+    with pytest.warns(XlatentWarning, match=r"has no \w+ J000000"):
+        assert len(fetch_catalog(key, names=[name])) == 0

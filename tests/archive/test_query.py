@@ -2,6 +2,8 @@
 """What is asked, and what is made of the answers."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -173,3 +175,11 @@ def test_resolve_name_fails(archive, deed, why):
     archive.plan("/simbad", *[deed] * 4 if deed else [])
     with pytest.raises(ParameterError, match=f"'Xyz' was not found.*{why}.*--cone RA DEC RADIUS"):
         resolve_name("Xyz", "1arcmin")
+
+
+def test_astroquery_leaves_warnings_alone():
+    """Its first import does not take over how warnings are shown."""
+    code = ("import warnings\nfrom astro_xlatent.archive import query\nbefore = warnings.showwarning\n"
+            "query._astroquery()\nprint(warnings.showwarning is before)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"

@@ -3,7 +3,6 @@
 
 import importlib.util
 import itertools
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from numpy.testing import assert_allclose
 from astro_xlatent.core.errors import MissionError, ParameterError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions import curves
-from astro_xlatent.missions.curves import available_curves, load_curve, remember
+from astro_xlatent.missions.curves import available_curves, load_curve
 from astro_xlatent.missions.erosita import EROSITA
 from astro_xlatent.missions.responses import (
     band_area,
@@ -230,19 +229,6 @@ def test_areas_of_real_rows(shared_data):
                     where = f"{name} {side} {kind} {value}"
                     assert_allclose(np.median(part, axis=0), 1.0, atol=0.055, err_msg=where)
     assert compared > 40
-
-
-def test_one_cache_makes_each_value_once():
-    """Threads that ask for the same key get the same object, made once."""
-    made = []
-
-    def make():
-        made.append(1)
-        return object()
-
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: remember(("test",), make), range(64)))
-    assert len({id(one) for one in found}) == len(made) == 1
 
 
 @pytest.mark.parametrize("name", available_curves())
