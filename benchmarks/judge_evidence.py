@@ -6,14 +6,13 @@ How well classes with evidence hold on fields of the sky that were not seen.
 
 TABLE is the labeled table with counterparts. Pieces and exponents are fitted on all rows but
 those of the fold that is judged; folds hold whole fields, and rows of a significance above 5
-are judged. In the lines "nested" the penalty and the balance of the classes were also chosen
-without the fold, by cross-validation over the other fields. Then classes one by one, what the
+are judged. In the lines "nested" the penalty was chosen without the fold, too, by cross-validation
+over the other fields. Then classes one by one, what the
 latents add, our probabilities of a match beside NWAY's, and the survey prior. Error bars are
 bootstraps over fields.
 """
 
 import argparse
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -31,15 +30,14 @@ from astro_xlatent.model.evidence import PIECES, Group, Inputs
 from astro_xlatent.model.priors import survey_weights
 from astro_xlatent.table.evidence import galactic_column, galactic_position, row_inputs
 from astro_xlatent.table.files import read_table
-from astro_xlatent.train.evidence import Choices, cross_fit, fit_exponents, train_evidence
+from astro_xlatent.train.evidence import cross_fit, fit_exponents, train_evidence
 
 #: Rows above this significance are judged; all are learned from.
 SIGNIFICANCE = 5.0
 #: Share of rows whose counterparts are exchanged or taken away.
 SHARE = 0.1
 #: What the inner cross-validation chooses from.
-GRID = [Choices(penalty=penalty, balance=balance)
-        for penalty, balance in product((4.0, 12.0, 36.0), (0.0, 0.25, 0.5, 0.75))]
+PENALTIES = (3.0, 6.0, 12.0, 24.0)
 #: Objects in each survey: Gaia DR3 (Gaia Collaboration 2023, A&A 674, A1), 2MASS (Skrutskie et al. 2006,
 #: AJ 131, 1163), AllWISE (Cutri et al. 2013, VizieR II/328).
 OBJECTS = {"gaia": 1.812e9, "2mass": 4.71e8, "allwise": 7.48e8}
@@ -96,19 +94,19 @@ def peer_rows(table) -> np.ndarray:
     return np.array([CLASSES.index(name) if name in CLASSES else -1 for name in names.tolist()])
 
 
-def chosen(inputs, label, field, spectrum, seed: int) -> Choices:
-    """What of the `GRID` has the lowest sum of both log losses, by cross-validation over these rows."""
+def chosen(inputs, label, field, spectrum, seed: int) -> float:
+    """Which of the `PENALTIES` has the lowest sum of both log losses, by cross-validation over these rows."""
     fold = grouped_folds(label, field, N_FOLDS, seed)
     loss = []
-    for choices in GRID:
-        factors = cross_fit(inputs, label, fold, spectrum, choices=choices).log_factors(inputs)
+    for penalty in PENALTIES:
+        factors = cross_fit(inputs, label, fold, spectrum, penalty=penalty).log_factors(inputs)
         powers = fit_exponents(spectrum, factors, label)
         logs = factors | {"spectrum": np.log(np.maximum(spectrum, 1e-6))}
         logit = sum(powers[name] * log for name, log in logs.items())
         number, rows = np.bincount(label, minlength=len(CLASSES)), np.arange(len(label))
         flat, natural = (-log_softmax(logit + prior, axis=1)[rows, label] for prior in (0.0, np.log(number)))
         loss.append(natural.mean() + np.average(flat, weights=1 / number[label]))
-    return GRID[int(np.argmin(loss))]
+    return PENALTIES[int(np.argmin(loss))]
 
 
 def nested(inputs, label, field, spectrum, seed: int) -> dict:
@@ -117,11 +115,11 @@ def nested(inputs, label, field, spectrum, seed: int) -> dict:
     for number in range(N_FOLDS):
         others, rows = fold != number, fold == number
         known = inputs[others], label[others], field[others], spectrum[others]
-        choices = chosen(*known, seed)
+        penalty = chosen(*known, seed)
         inner = grouped_folds(label[others], field[others], N_FOLDS, seed)
-        model, _ = train_evidence(known[0], known[1], CLASSES, inner, known[3], choices=choices)
+        model, _ = train_evidence(known[0], known[1], CLASSES, inner, known[3], penalty=penalty)
         factors = model.log_factors(inputs[rows])
-        print(f"nested, fold {number}: {choices}", flush=True)
+        print(f"nested, seed {seed}, fold {number}: penalty {penalty:g}", flush=True)
         for name in ("xray", "counterparts", "all"):
             some = factors if name == "all" else {name: factors[name]}
             found.setdefault(name, np.zeros_like(spectrum))[rows] = model.combine(spectrum[rows], some)
@@ -288,7 +286,7 @@ def main() -> None:
     runs = [one_seed(table, inputs, label, field, spectrum, seed) for seed in seeds]
     print(f"{len(label)} rows learned from, {judged.sum()} judged, {field.max() + 1} fields, {args.seeds} "
           f"dealings of fields to {N_FOLDS} folds; spectra by {table['xl_model'][0]}; "
-          f"chosen on all rows: {chosen(inputs, label, field, spectrum, 1)}")
+          f"penalty chosen on all rows: {chosen(inputs, label, field, spectrum, 1)}")
     print(f"{'':44s} balanced acc.    AUC AGN/compact  log loss    ECE\n"
           f"{'':44s}                                  natural flat  natural flat")
     scores = {name: {key: np.mean([run[0][name][key] for run in runs]) for key in runs[0][0][name]}
