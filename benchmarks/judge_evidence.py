@@ -26,6 +26,7 @@ from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.evidence import class_scores, cross_probability
 from astro_xlatent.evaluate.folds import grouped_folds
+from astro_xlatent.evaluate.scores import calibration_error
 from astro_xlatent.model.evidence import PIECES, Group, Inputs
 from astro_xlatent.model.priors import survey_weights
 from astro_xlatent.table.evidence import galactic_column, galactic_position, row_inputs
@@ -42,6 +43,10 @@ PENALTIES = (3.0, 6.0, 12.0, 24.0)
 #: AJ 131, 1163), AllWISE (Cutri et al. 2013, VizieR II/328).
 OBJECTS = {"gaia": 1.812e9, "2mass": 4.71e8, "allwise": 7.48e8}
 _COUNTERPARTS = PIECES["counterparts"]
+#: Lines of the page.
+PAGE = ("spectrum", "xray", "counterparts", "all", "xray, nested", "all, nested",
+        "all, without the largest field", "all, |b| > 10 degrees", "all, 10 % of the matches shuffled",
+        "all, every counterpart dropped, as none", "all, every counterpart dropped, as unknown")
 _MARKS = (".. Numbers by python -m benchmarks.judge_evidence TABLE --page docs/evidence.rst",
           ".. End of numbers")
 
@@ -159,6 +164,15 @@ def one_seed(table, inputs, label, field, spectrum, seed: int) -> tuple[dict, np
     return found, probability
 
 
+def least_error(probability, label, n: int = 100) -> np.ndarray:
+    """Calibration errors for equal priors that perfect probabilities would show on so few rows, (n,)."""
+    rng, weight = np.random.default_rng(1), 1 / np.bincount(label)[label]
+    drawn = rng.choice(len(label), 20 * len(label), p=weight / weight.sum())
+    best = probability.max(axis=1)
+    return np.array([calibration_error(best[drawn], (rng.random(len(label)) < best)[drawn])[0]
+                     for _ in range(n)])
+
+
 def match_agreement(table) -> None:
     """Print, source by source, what separations alone say of NWAY's matches, and what NWAY says of them."""
     theirs = plain_floats(table["nway_p_i"])
@@ -260,10 +274,10 @@ def judge_survey(table, label, field, spectrum) -> None:
 
 def write_page(path: Path, scores: dict) -> None:
     """Put the table between the page's marks."""
-    rows = [f'   "{name}", ' + ", ".join(f'"{value}"' for value in (
+    rows = [f'   "{name.replace("|", chr(92) + "|")}", ' + ", ".join(f'"{value}"' for value in (
         f"{s['balanced accuracy']:.3f} +- {s['+-']:.3f}", f"{s['AUC']:.3f} +- {s['AUC +-']:.3f}",
         f"{s['log loss']:.2f} / {s['log loss flat']:.2f}", f"{s['ECE']:.3f} / {s['ECE flat']:.3f}"))
-        for name, s in scores.items()]
+        for name, s in scores.items() if name in PAGE]
     table = ["", ".. csv-table::", '   :header: "evidence", "balanced accuracy", "AUC AGN / compact", '
              '"log loss, natural / flat prior", "ECE, natural / flat"', "", *rows, "", ""]
     before, _, rest = path.read_text(encoding="utf-8").partition(_MARKS[0] + "\n")
@@ -293,6 +307,9 @@ def main() -> None:
               for name in runs[0][0]}
     for name, values in scores.items():
         print(line(name, values))
+    least = least_error(runs[0][1][judged], label[judged])
+    print(f"perfect probabilities would show an ECE, flat, of {least.mean():.3f} (95 %: "
+          f"{np.quantile(least, 0.95):.3f}) on these rows")
     best, peer = [run[1].argmax(axis=1) for run in runs], peer_rows(table)
     part = judged & (peer >= 0)
     theirs = [np.mean(peer[part & (label == k)] == k) for k in range(len(CLASSES))]

@@ -53,9 +53,10 @@ def test_page(tmp_path):
     scores = {"balanced accuracy": 0.7, "+-": 0.04, "AUC": 0.99, "AUC +-": 0.01, "log loss": 0.4,
               "log loss flat": 0.9, "ECE": 0.01, "ECE flat": 0.05}
     for _ in range(2):
-        judge.write_page(page, {"all": scores})
+        judge.write_page(page, {"all": scores, "all, |b| > 10 degrees": scores})
     text = page.read_text(encoding="utf-8")
     assert text.startswith("before\n") and text.endswith("after\n")
     assert text.count('"all", "0.700 +- 0.040"') == 1 and "old" not in text
+    assert "|b|" not in text
     docs = Path(judge.__file__).parents[1] / "docs" / "evidence.rst"
     assert all(mark in docs.read_text(encoding="utf-8") for mark in judge._MARKS)
