@@ -6,14 +6,13 @@ How well classes with evidence hold on fields of the sky that were not seen.
 
 TABLE is the labeled table with counterparts. Pieces and exponents are fitted on all rows but
 those of the fold that is judged; folds hold whole fields, and rows of a significance above 5
-are judged. In the lines "nested" the penalty and the balance of the classes were also chosen
-without the fold, by cross-validation over the other fields. Then classes one by one, what the
+are judged. In the lines "nested" the penalty was chosen without the fold, too, by cross-validation
+over the other fields. Then classes one by one, what the
 latents add, our probabilities of a match beside NWAY's, and the survey prior. Error bars are
 bootstraps over fields.
 """
 
 import argparse
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,23 +27,27 @@ from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.evidence import class_scores, cross_probability
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.hardness import hardness_ratios
+from astro_xlatent.evaluate.scores import calibration_error
 from astro_xlatent.model.evidence import PIECES, Group, Inputs
 from astro_xlatent.model.priors import survey_weights
 from astro_xlatent.table.evidence import galactic_column, galactic_position, row_inputs
 from astro_xlatent.table.files import read_table
-from astro_xlatent.train.evidence import Choices, cross_fit, fit_exponents, train_evidence
+from astro_xlatent.train.evidence import cross_fit, fit_exponents, train_evidence
 
 #: Rows above this significance are judged; all are learned from.
 SIGNIFICANCE = 5.0
 #: Share of rows whose counterparts are exchanged or taken away.
 SHARE = 0.1
 #: What the inner cross-validation chooses from.
-GRID = [Choices(penalty=penalty, balance=balance)
-        for penalty, balance in product((4.0, 12.0, 36.0), (0.0, 0.25, 0.5, 0.75))]
+PENALTIES = (3.0, 6.0, 12.0, 24.0)
 #: Objects in each survey: Gaia DR3 (Gaia Collaboration 2023, A&A 674, A1), 2MASS (Skrutskie et al. 2006,
 #: AJ 131, 1163), AllWISE (Cutri et al. 2013, VizieR II/328).
 OBJECTS = {"gaia": 1.812e9, "2mass": 4.71e8, "allwise": 7.48e8}
 _COUNTERPARTS = PIECES["counterparts"]
+#: Lines of the page.
+PAGE = ("spectrum", "xray", "counterparts", "all", "xray, nested", "all, nested",
+        "all, without the largest field", "all, |b| > 10 degrees", "all, 10 % of the matches shuffled",
+        "all, every counterpart dropped, as none", "all, every counterpart dropped, as unknown")
 _MARKS = (".. Numbers by python -m benchmarks.judge_evidence TABLE --page docs/evidence.rst",
           ".. End of numbers")
 
@@ -97,19 +100,19 @@ def peer_rows(table) -> np.ndarray:
     return np.array([CLASSES.index(name) if name in CLASSES else -1 for name in names.tolist()])
 
 
-def chosen(inputs, label, field, spectrum, seed: int) -> Choices:
-    """What of the `GRID` has the lowest sum of both log losses, by cross-validation over these rows."""
+def chosen(inputs, label, field, spectrum, seed: int) -> float:
+    """Which of the `PENALTIES` has the lowest sum of both log losses, by cross-validation over these rows."""
     fold = grouped_folds(label, field, N_FOLDS, seed)
     loss = []
-    for choices in GRID:
-        factors = cross_fit(inputs, label, fold, spectrum, choices=choices).log_factors(inputs)
+    for penalty in PENALTIES:
+        factors = cross_fit(inputs, label, fold, spectrum, penalty=penalty).log_factors(inputs)
         powers = fit_exponents(spectrum, factors, label)
         logs = factors | {"spectrum": np.log(np.maximum(spectrum, 1e-6))}
         logit = sum(powers[name] * log for name, log in logs.items())
         number, rows = np.bincount(label, minlength=len(CLASSES)), np.arange(len(label))
         flat, natural = (-log_softmax(logit + prior, axis=1)[rows, label] for prior in (0.0, np.log(number)))
         loss.append(natural.mean() + np.average(flat, weights=1 / number[label]))
-    return GRID[int(np.argmin(loss))]
+    return PENALTIES[int(np.argmin(loss))]
 
 
 def nested(inputs, label, field, spectrum, seed: int) -> dict:
@@ -118,11 +121,11 @@ def nested(inputs, label, field, spectrum, seed: int) -> dict:
     for number in range(N_FOLDS):
         others, rows = fold != number, fold == number
         known = inputs[others], label[others], field[others], spectrum[others]
-        choices = chosen(*known, seed)
+        penalty = chosen(*known, seed)
         inner = grouped_folds(label[others], field[others], N_FOLDS, seed)
-        model, _ = train_evidence(known[0], known[1], CLASSES, inner, known[3], choices=choices)
+        model, _ = train_evidence(known[0], known[1], CLASSES, inner, known[3], penalty=penalty)
         factors = model.log_factors(inputs[rows])
-        print(f"nested, fold {number}: {choices}", flush=True)
+        print(f"nested, seed {seed}, fold {number}: penalty {penalty:g}", flush=True)
         for name in ("xray", "counterparts", "all"):
             some = factors if name == "all" else {name: factors[name]}
             found.setdefault(name, np.zeros_like(spectrum))[rows] = model.combine(spectrum[rows], some)
@@ -160,6 +163,15 @@ def one_seed(table, inputs, label, field, spectrum, seed: int) -> tuple[dict, np
         score(name, model.combine(spectrum, cross.log_factors(other)))
     score("all, the peer's rows", probability, peer_rows(table) >= 0)
     return found, probability
+
+
+def least_error(probability, label, n: int = 100) -> np.ndarray:
+    """Calibration errors for equal priors that perfect probabilities would show on so few rows, (n,)."""
+    rng, weight = np.random.default_rng(1), 1 / np.bincount(label)[label]
+    drawn = rng.choice(len(label), 20 * len(label), p=weight / weight.sum())
+    best = probability.max(axis=1)
+    return np.array([calibration_error(best[drawn], (rng.random(len(label)) < best)[drawn])[0]
+                     for _ in range(n)])
 
 
 def match_agreement(table) -> None:
@@ -261,10 +273,10 @@ def judge_survey(table, label, field, spectrum) -> None:
 
 def write_page(path: Path, scores: dict) -> None:
     """Put the table between the page's marks."""
-    rows = [f'   "{name}", ' + ", ".join(f'"{value}"' for value in (
+    rows = [f'   "{name.replace("|", chr(92) + "|")}", ' + ", ".join(f'"{value}"' for value in (
         f"{s['balanced accuracy']:.3f} +- {s['+-']:.3f}", f"{s['AUC']:.3f} +- {s['AUC +-']:.3f}",
         f"{s['log loss']:.2f} / {s['log loss flat']:.2f}", f"{s['ECE']:.3f} / {s['ECE flat']:.3f}"))
-        for name, s in scores.items()]
+        for name, s in scores.items() if name in PAGE]
     table = ["", ".. csv-table::", '   :header: "evidence", "balanced accuracy", "AUC AGN / compact", '
              '"log loss, natural / flat prior", "ECE, natural / flat"', "", *rows, "", ""]
     before, _, rest = path.read_text(encoding="utf-8").partition(_MARKS[0] + "\n")
@@ -287,13 +299,16 @@ def main() -> None:
     runs = [one_seed(table, inputs, label, field, spectrum, seed) for seed in seeds]
     print(f"{len(label)} rows learned from, {judged.sum()} judged, {field.max() + 1} fields, {args.seeds} "
           f"dealings of fields to {N_FOLDS} folds; spectra by {table['xl_model'][0]}; "
-          f"chosen on all rows: {chosen(inputs, label, field, spectrum, 1)}")
+          f"penalty chosen on all rows: {chosen(inputs, label, field, spectrum, 1)}")
     print(f"{'':44s} balanced acc.    AUC AGN/compact  log loss    ECE\n"
           f"{'':44s}                                  natural flat  natural flat")
     scores = {name: {key: np.mean([run[0][name][key] for run in runs]) for key in runs[0][0][name]}
               for name in runs[0][0]}
     for name, values in scores.items():
         print(line(name, values))
+    least = least_error(runs[0][1][judged], label[judged])
+    print(f"perfect probabilities would show an ECE, flat, of {least.mean():.3f} (95 %: "
+          f"{np.quantile(least, 0.95):.3f}) on these rows")
     best, peer = [run[1].argmax(axis=1) for run in runs], peer_rows(table)
     part = judged & (peer >= 0)
     theirs = [np.mean(peer[part & (label == k)] == k) for k in range(len(CLASSES))]

@@ -49,22 +49,10 @@ class Survey:
     """
     A catalog of counterparts; all names are the services' own.
 
-    Attributes
-    ----------
-    name : str
-        Before ``_n``, ``_angDist`` and ``_p_i``.
-    table : str
-    position : tuple of str
-        Right ascension and declination.
-    magnitude : str
-    sigma : float
-        Standard deviation of its positions in one coordinate, arcsec.
-    columns : tuple of str
-        Which are kept.
-    tap : str
-        Setting with the address of a TAP service that has the table.
-    xmatch : bool
-        Whether the CDS cross-match service has it, too.
+    ``name`` stands before ``_n``, ``_angDist`` and ``_p_i``; ``position`` names right ascension and
+    declination, ``sigma`` is their standard deviation in one coordinate in arcsec, ``columns`` are kept.
+    ``tap`` is the setting with the address of a TAP service that has the table; ``xmatch`` tells whether
+    the cross-match service of the CDS has it, too.
     """
 
     name: str
@@ -249,23 +237,12 @@ def _ask_xmatch(survey, positions):
 
 def match_probability(apart, spread, row, density, ratio) -> np.ndarray:
     """
-    Probability of every candidate to be its source's counterpart.
+    Probability of every candidate to be its source's counterpart; p_any x p_i in NWAY's terms.
 
-    Parameters
-    ----------
-    apart, spread : ndarray, (n,)
-        Separation, and its standard deviation in one coordinate, arcsec.
-    row : ndarray of int, (n,)
-        Source of each candidate, 0 and up.
-    density : ndarray, (n,)
-        Other objects around, 1/arcsec2.
-    ratio : ndarray, (n,)
-        How much likelier its magnitude is for a counterpart than for others.
-
-    Returns
-    -------
-    probability : ndarray, (n,)
-        p_any x p_i in NWAY's terms; those of a source sum to at most one.
+    Separation ``apart`` and its standard deviation in one coordinate ``spread`` are in arcsec, ``row``
+    is the number of each candidate's source, ``density`` that of other objects in 1/arcsec2, ``ratio``
+    how much likelier its magnitude is for a counterpart than for others; all (n,). The probabilities
+    of a source's candidates sum to at most one.
 
     Examples
     --------

@@ -29,28 +29,10 @@ def labeled_inputs(table, column, own=(), minimum=()):
     """
     Labeled rows of a table, enriched if they are not, as a model of evidence takes them.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    column : str
-        With the classes.
-    own : sequence of str, optional
-        Columns of the user's own.
-    minimum : sequence of (str, float), optional
-        Columns that must exceed a value.
-
-    Returns
-    -------
-    table : `~astropy.table.Table`
-        The rows that are used.
-    inputs : `~astro_xlatent.model.evidence.Inputs`
-    label : ndarray of int, (n,)
-    classes : tuple of str
-        Ours where all labels are among them, else those of the table.
-    field : ndarray of int, (n,)
-        Field of the sky.
-    spectrum : ndarray, (n, classes)
-        The spectrum's probabilities for equal priors; equal ones for classes other than ours.
+    ``column`` holds the classes, ``own`` names columns of the user's, ``minimum`` has pairs of a column
+    and what it must exceed. Gives the rows that are used, their inputs, labels, the classes (ours where
+    all labels are among them), the field of the sky of every row, and the spectrum's probabilities for
+    equal priors (n, classes), which are equal for classes other than ours.
     """
     from astro_xlatent.compare.fields import SkyFields
     from astro_xlatent.core.columns import CLASSES

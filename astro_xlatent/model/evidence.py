@@ -3,10 +3,10 @@
 Evidence beside the spectrum: small logistic models of a row's other columns.
 
 The posterior is a product. Every *piece* (what X-ray catalogs know beside
-the spectrum, what counterparts know) gives a factor for every class, learned
-with classes weighted towards equal frequency and divided by the frequencies
-that remain. Factors are raised to exponents that were fitted on fields of the
-sky that the factors had not seen, and multiplied with the spectrum's.
+the spectrum, what counterparts know) gives a factor for every class: its
+probability, divided by the class's frequency among the labeled rows. Factors
+are raised to exponents that were fitted on fields of the sky that the factors
+had not seen, and multiplied with the spectrum's.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ FORMAT = 1
 #: The evidence model in the package.
 BUNDLED_EVIDENCE = Path(__file__).parent / "weights" / "evidence" / "evidence.json"
 #: Its SHA-256; ``astro-xlatent train-evidence --bundle`` prints the new one.
-BUNDLED_SHA256 = "458edda414a44650aeebfd2d281845ccafcb413b18bc7fd2ab0e16a1db88a746"
+BUNDLED_SHA256 = "8657323490ba05fea3f7f5362ac127b937c6f8e77ceaef114895a6dcd8d8065a"
 #: Groups of columns by piece; the first are the row's own, the second those of other catalogs.
 PIECES = {
     "xray": ("flux", "variability", "extent", "latitude", "nh_gal"),
@@ -47,14 +47,8 @@ class Group:
     """
     Columns that are known or unknown together.
 
-    Attributes
-    ----------
-    names : tuple of str
-        Of the features.
-    values : ndarray, (n, features)
-        Zero where a feature is missing although its group is known.
-    known : ndarray of bool, (n,)
-        False where nobody has looked.
+    ``values`` (n, features) are zero where a feature is missing although its group is known; ``known``
+    (n,) is False where nobody has looked.
     """
 
     names: tuple
@@ -70,14 +64,8 @@ class Inputs:
     """
     What is known of every row beside its spectrum.
 
-    Attributes
-    ----------
-    groups : dict of Group
-        By name.
-    found : ndarray of bool, (n,)
-        A counterpart was found in some catalog.
-    wrong : ndarray, (n,)
-        Chance that it is not the source's.
+    ``groups`` by name; ``found`` (n,) tells whether a counterpart was found in some catalog, ``wrong``
+    (n,) is the chance that it is not the source's.
     """
 
     groups: dict
@@ -105,15 +93,9 @@ class Inputs:
 @dataclass
 class Piece:
     """
-    A multinomial logistic model of some groups.
+    A multinomial logistic model of some groups, which have one feature more, 1 where they are unknown.
 
-    Attributes
-    ----------
-    groups : dict of list of str
-        Features by group; each group has one more, 1 where it is unknown.
-    mean, scale : ndarray, (features,)
-    coefficient : ndarray, (classes, features)
-    intercept : ndarray, (classes,)
+    ``mean`` and ``scale`` are (features,), ``coefficient`` (classes, features), ``intercept`` (classes,).
     """
 
     groups: dict

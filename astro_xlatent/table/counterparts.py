@@ -65,18 +65,11 @@ def is_counterpart_column(name: str) -> bool:
 @dataclass
 class Counterparts:
     """
-    What the columns say of each row's counterparts.
+    What the columns say of each row's counterparts, arrays (n,).
 
-    Attributes
-    ----------
-    values : dict of ndarray, (n,)
-        Magnitudes (Vega), parallax and its error (mas), proper motion and
-        its error (mas/yr); NaN where missing.
-    known, found : dict of ndarray of bool, (n,)
-        By survey: whether anybody has looked, and whether something is there.
-    wrong : ndarray, (n,)
-        Chance that the match is wrong.
-    flags : ndarray of int, (n,)
+    ``values`` are magnitudes (Vega), parallax and its error (mas), proper motion and its error (mas/yr),
+    NaN where missing; ``known`` and ``found``, by survey, tell whether anybody has looked and whether
+    something is there; ``wrong`` is the chance that the match is wrong.
     """
 
     values: dict

@@ -19,69 +19,36 @@ from astro_xlatent.model.evidence import (
     guarded,
 )
 
-__all__ = ["Choices", "CrossFit", "cross_fit", "fit_exponents", "fit_piece", "train_evidence"]
+__all__ = ["CrossFit", "cross_fit", "fit_exponents", "fit_piece", "train_evidence"]
 
 
-@dataclass(frozen=True)
-class Choices:
-    """
-    What is chosen, not fitted: by cross-validation over the fields of the labeled sources.
-
-    Attributes
-    ----------
-    penalty : float
-        On squared standardized coefficients, in units of one row's log loss.
-    balance : float
-        Power of the class frequencies by which rows are weighed down: 1 would let 20 X-ray
-        binaries rule the fit, 0 the frequencies of the literature; the rest is divided out.
-    spectrum : float
-        Exponent of the spectrum under which the piece ``"xray"`` is fitted, so that it adds to
-        what that says; others are fitted alone.
-    """
-
-    penalty: float = 12.0
-    balance: float = 0.25
-    spectrum: float = 0.5
-
-
+#: Penalty on squared standardized coefficients, in units of one row's log loss; chosen by cross-validation
+#: over the fields of the labeled sources (``python -m benchmarks.judge_evidence``).
+PENALTY = 12.0
+#: The spectrum's exponent under which the piece "xray" is fitted, so that it adds to what that says; other
+#: pieces are fitted alone.
+SPECTRUM_EXPONENT = 0.5
 #: Exponent to which all are drawn, and how strongly: a few rare rows would else decide.
 COMMON_EXPONENT, SHRINKAGE = 0.7, 0.3
 _MOST_STEPS = 400
 
 
 def fit_piece(inputs: Inputs, groups: tuple, label: np.ndarray, offset: np.ndarray,
-              seed: int = 1, choices: Choices = Choices()) -> Piece:
+              seed: int = 1, penalty: float = PENALTY) -> Piece:
     """
-    Fit one piece; rows are seen once more with half of their groups unknown.
+    Fit one piece for equal frequencies of the classes, under log-odds that others give (n, classes).
 
-    Parameters
-    ----------
-    inputs : Inputs
-    groups : tuple of str
-        That the piece looks at.
-    label : ndarray of int, (n,)
-    offset : ndarray, (n, classes)
-        Log-odds that others give.
-    seed : int, optional
-        Of the groups that are forgotten.
-    choices : Choices, optional
-
-    Returns
-    -------
-    piece : Piece
-        For equal frequencies of the classes.
+    Rows are seen once more with half of their groups unknown; ``seed`` is that of what they forget.
     """
     features = {name: list(inputs.groups[name].names) for name in groups}
     forget = np.random.default_rng(seed).random((len(inputs), len(groups))) < 0.5
     x = np.concatenate([design(inputs, features),
                         design(inputs.only(tuple(groups), ~forget), features)])
     twice, offset = np.concatenate([label, label]), np.concatenate([offset, offset])
-    number = np.bincount(label, minlength=offset.shape[1])
-    weight = number[twice].astype(float) ** -choices.balance * np.repeat([2.0, 1.0], len(label))
-    weight *= len(label) / weight.sum()
+    weight = np.repeat([2 / 3, 1 / 3], len(label))
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-3
-    coefficient, intercept = _logistic((x - mean) / scale, twice, offset, weight, choices.penalty)
-    intercept -= (1 - choices.balance) * np.log(np.maximum(number, 1))
+    coefficient, intercept = _logistic((x - mean) / scale, twice, offset, weight, penalty)
+    intercept -= np.log(np.maximum(np.bincount(label, minlength=len(intercept)), 1))
     return Piece(features, mean, scale, coefficient, intercept - intercept.mean())
 
 
@@ -108,15 +75,7 @@ def _logistic(x, label, offset, weight, penalty):
 
 @dataclass
 class CrossFit:
-    """
-    Pieces for every fold, fitted without it.
-
-    Attributes
-    ----------
-    fold : ndarray of int, (n,)
-    pieces : list of dict of Piece
-        By fold.
-    """
+    """Pieces by fold (n,), each fitted without the rows of its fold."""
 
     fold: np.ndarray
     pieces: list
@@ -133,36 +92,25 @@ class CrossFit:
 
 
 def cross_fit(inputs: Inputs, label: np.ndarray, fold: np.ndarray, spectrum: np.ndarray,
-              pieces: dict = PIECES, choices: Choices = Choices()) -> CrossFit:
+              pieces: dict = PIECES, penalty: float = PENALTY) -> CrossFit:
     """Fit all pieces once for every fold, on the rows of the others; arguments as for `train_evidence`."""
     return CrossFit(fold, [
-        _fit_pieces(inputs[rows], label[rows], spectrum[rows], pieces, choices)
+        _fit_pieces(inputs[rows], label[rows], spectrum[rows], pieces, penalty)
         for rows in (fold != number for number in range(fold.max() + 1))])
 
 
-def _fit_pieces(inputs, label, spectrum, pieces, choices):
-    offset = {"xray": choices.spectrum * np.log(np.maximum(spectrum, 1e-6))}
-    return {name: fit_piece(inputs, groups, label, offset.get(name, np.zeros_like(spectrum)), choices=choices)
+def _fit_pieces(inputs, label, spectrum, pieces, penalty):
+    offset = {"xray": SPECTRUM_EXPONENT * np.log(np.maximum(spectrum, 1e-6))}
+    return {name: fit_piece(inputs, groups, label, offset.get(name, np.zeros_like(spectrum)), penalty=penalty)
             for name, groups in pieces.items()}
 
 
 def fit_exponents(spectrum: np.ndarray, factors: dict, label: np.ndarray) -> dict:
     """
-    Exponents under which the product is calibrated.
+    Exponents of the spectrum (n, classes) and of factors of pieces that did not see the rows.
 
-    Parameters
-    ----------
-    spectrum : ndarray, (n, classes)
-    factors : dict of ndarray, (n, classes)
-        Of pieces that did not see the rows.
-    label : ndarray of int, (n,)
-
-    Returns
-    -------
-    exponents : dict of float
-        They minimize the sum of two log losses, that for equal frequencies
-        of the classes and that for the rows' own, and a penalty on their
-        distance to `COMMON_EXPONENT`.
+    They minimize the sum of two log losses, that for equal frequencies of the classes and that for the
+    rows' own, and a penalty on their distance to `COMMON_EXPONENT`.
     """
     names = ["spectrum", *factors]
     logs = np.stack([np.log(np.maximum(spectrum, 1e-6)), *factors.values()])
@@ -185,7 +133,7 @@ def fit_exponents(spectrum: np.ndarray, factors: dict, label: np.ndarray) -> dic
 
 def train_evidence(inputs: Inputs, label: np.ndarray, classes: tuple, fold: np.ndarray,
                    spectrum: np.ndarray, pieces: dict = PIECES, name: str = "evidence",
-                   choices: Choices = Choices()) -> tuple:
+                   penalty: float = PENALTY) -> tuple:
     """
     Train a model on all rows, and its exponents by cross-fitting.
 
@@ -202,7 +150,7 @@ def train_evidence(inputs: Inputs, label: np.ndarray, classes: tuple, fold: np.n
     pieces : dict, optional
         Groups by piece.
     name : str, optional
-    choices : Choices, optional
+    penalty : float, optional
 
     Returns
     -------
@@ -219,10 +167,10 @@ def train_evidence(inputs: Inputs, label: np.ndarray, classes: tuple, fold: np.n
             msg = (f"class {known} has rows in fewer than two fields of the sky; leave it out, or give more "
                    "rows of it")
             raise ParameterError(msg)
-    cross = cross_fit(inputs, label, fold, spectrum, pieces, choices)
+    cross = cross_fit(inputs, label, fold, spectrum, pieces, penalty)
     factors = cross.log_factors(inputs)
     members = {piece: [piece] for piece in pieces} | {"all": list(pieces)}
     exponents = {choice: fit_exponents(spectrum, {n: factors[n] for n in names}, label)
                  for choice, names in members.items()}
-    fitted = _fit_pieces(inputs, label, spectrum, pieces, choices)
+    fitted = _fit_pieces(inputs, label, spectrum, pieces, penalty)
     return EvidenceModel(name, tuple(classes), fitted, exponents), cross
