@@ -53,10 +53,11 @@ class _Problem:
         """Expected counts for latents (rows, copies, D), shape (rows, copies, bins)."""
         rows, copies, d = z.shape
         spectrum = torch.as_tensor(self.decode(z.reshape(-1, d))).view(rows, copies, -1)
-        s = torch.bmm(spectrum, self.matrices.transpose(1, 2)).double() * self.valid[:, None]
-        s = s / s.sum(-1, keepdim=True).clamp(min=1e-300)
-        n, b, valid = (a[:, None].expand_as(s) for a in (self.counts, self.background, self.valid))
-        return profile_normalization(n, s, b, valid, n_steps=8)[..., None] * s + b
+        s = torch.bmm(spectrum, self.matrices.transpose(1, 2)) * self.valid[:, None]
+        s = s / s.sum(-1, keepdim=True).clamp(min=1e-30)
+        norm = profile_normalization(self.counts.float()[:, None], s, self.background.float()[:, None],
+                                     self.valid[:, None], n_steps=8)
+        return torch.addcmul(self.background[:, None], norm[..., None].double(), s.double())
 
     def objective(self, expected: torch.Tensor, z: np.ndarray) -> torch.Tensor:
         """Half the Cash statistic, up to a constant, plus half of z squared; (rows, copies)."""
@@ -83,7 +84,7 @@ def refine_latents(decode: Callable, start: np.ndarray, bins: EnergyBins, matric
     bins : `~astro_xlatent.spectra.bins.EnergyBins`
         Counts and background.
     matrices : ndarray of float32, shape (rows, bins, n_energy)
-        Folding matrices in cm2 s.
+        Folding matrices in cm2 s, of the spectra that ``decode`` gives.
     n_steps : int, optional
         Gauss-Newton steps at most; rows that have arrived rest.
 
