@@ -126,7 +126,7 @@ def flux_lines(model, rng):
         bins = bins[bins.valid.any(axis=1)]
         out = model.encode(bins)
         covariance = covariance_of(out["precision_chol"])
-        fast = fluxes(model.decode, bins, None, out["mean"], covariance)
+        fast = fluxes(model.decode, bins, None, out["mean"], covariance, "bands")
         full = fluxes(model.decode, bins, bins.unfolded_weights(), out["mean"], covariance)
         moved = np.concatenate([np.abs(fast[b] - full[b]) / np.maximum(full[b][:, 2:] - full[b][:, :1], 1e-99)
                                 for b in full])

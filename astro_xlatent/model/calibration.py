@@ -161,10 +161,11 @@ class Calibration:
 
         Small where no simulated source lies within the errors.
         """
-        total = []
+        total, columns = [], np.array(covariance.transpose(1, 2, 0), np.float32, order="C")
         for weight, center, spread in zip(*(self._mixture[k] for k in ("weight", "mean", "covariance")),
                                           strict=True):
-            distance, log_volume = _distance_and_volume(covariance + spread, mean - center)
+            distance, log_volume = _distance_and_volume(columns + spread[..., None].astype(np.float32),
+                                                        (mean - center).T.astype(np.float32, order="C"))
             total.append(np.log(weight) - 0.5 * distance - log_volume)
         # Relative to the posterior's own volume, so that broad and narrow ones are compared alike.
         return logsumexp(total, axis=0) + half_log_volume(covariance)
@@ -261,16 +262,17 @@ class Calibration:
 
 def half_log_volume(covariance: np.ndarray) -> np.ndarray:
     """Half the log determinant of covariance matrices, shape (n,)."""
-    return _distance_and_volume(covariance, np.zeros(covariance.shape[:2]))[1]
+    columns = np.array(covariance.transpose(1, 2, 0), order="C")
+    return _distance_and_volume(columns, np.zeros(columns.shape[1:]))[1]
 
 
-def _distance_and_volume(covariance, offset):
+def _distance_and_volume(left, right):
     """
-    Squared Mahalanobis distance and half the log determinant, both (n,), by Gaussian elimination.
+    Squared Mahalanobis distance and half the log determinant, both (n,), of matrices (8, 8, n) and
+    offsets (8, n), which are overwritten.
 
     Of all matrices at once: LAPACK's calls one by one take longer than their arithmetic.
     """
-    left, right = np.array(covariance.transpose(1, 2, 0), order="C"), np.array(offset.T, order="C")
     distance = log_volume = 0.0
     for k in range(len(right)):
         pivot = left[k, k]

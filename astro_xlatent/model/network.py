@@ -96,12 +96,16 @@ class Decoder(nn.Module):
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         """Photons per grid bin, shape (B, E), with arbitrary normalization; z is (B, D)."""
         h = self.trunk(z @ self.rotation.T + self.offset)  # (B, H)
-        log_continuum = self.continuum(h) @ self.interpolation  # (B, E)
-        column, leak = self.absorber(h).split(1, dim=-1)  # (B, 1) each
-        column, leak = functional.softplus(column), torch.sigmoid(leak)
-        screen = torch.addcmul(leak, 1 - leak, torch.exp(-column * self.sigma))  # (B, E)
-        lines = functional.softplus(self.line_strength(h)) @ functional.softplus(self.line_shape)
-        absorbed = torch.exp(log_continuum.clamp(-30, 30)) * screen
+        heads = self.continuum, self.absorber, self.line_strength
+        found = functional.linear(h, torch.cat([head.weight for head in heads]),
+                                  torch.cat([head.bias for head in heads]))
+        knots, column, leak, strength = found.split([len(self.interpolation), 1, 1, len(self.line_shape)], -1)
+        knots = knots.clamp(-30, 30)  # between them nothing lies beyond
+        # The screen's exponent joins that of the continuum: fewer steps over all energies.
+        screened = torch.cat([knots, -functional.softplus(column)], -1) @ torch.cat(
+            [self.interpolation, self.sigma[None]])  # (B, E)
+        absorbed = torch.lerp(torch.exp(screened), torch.exp(knots @ self.interpolation), torch.sigmoid(leak))
+        lines = functional.softplus(strength) @ functional.softplus(self.line_shape)
         return torch.addcmul(absorbed, absorbed, lines)
 
     def in_cells(self, starts: Sequence[int]) -> Self:

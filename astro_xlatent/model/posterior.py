@@ -9,6 +9,7 @@ the source's own response for fluxes and goodness of fit.
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -27,7 +28,7 @@ from astro_xlatent.model.refine import refine_latents, search_elsewhere
 from astro_xlatent.model.statistics import fit_statistics
 from astro_xlatent.model.threads import torch_threads
 from astro_xlatent.model.tokens import merge_steps, merged_edges, to_tensors
-from astro_xlatent.physics.grid import COARSE_EDGES, ENERGY_EDGES
+from astro_xlatent.physics.grid import CELLS, sum_cells
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["FLUX_BANDS", "Model", "Posterior", "covariance_of"]
@@ -36,8 +37,9 @@ __all__ = ["FLUX_BANDS", "Model", "Posterior", "covariance_of"]
 HEADS = ("nh", "index", "kt")
 #: Goodness of fit above which a second search sets out from other places.
 POOR_FIT = 2.5
-# Rows inferred at once, to bound memory: of spectra and of bands.
+# Rows inferred at once, to bound memory: of spectra and of bands; tokens encoded at once.
 CHUNK, BANDS_CHUNK = 64, 512
+TOKENS_AT_ONCE = 1024
 
 
 @dataclass
@@ -151,8 +153,7 @@ class Model:
         self.encoder = encoder.to(self.device).eval()
         self.decoder = decoder.to(self.device).eval()
         self.teacher = teacher.to(self.device).eval()
-        self._coarse_decoder = self.decoder.in_cells(
-            np.searchsorted(ENERGY_EDGES, COARSE_EDGES[:-1] - 1e-6).tolist()).eval()
+        self._decoders = {name: self.decoder.in_cells(cells.tolist()).eval() for name, cells in CELLS.items()}
         self.calibration = calibration
         self.config = encoder.config
 
@@ -198,12 +199,13 @@ class Model:
         out = self.encode(bins, coarsen=matrices is not None)
         net, cal = bins.net_counts, self.calibration
         covariance = covariance_of(out["precision_chol"])
+        folding = None if matrices is None else sum_cells(matrices, mode)
         flux = {band: cal.flux_limits(band, mode, net, limits) for band, limits in
-                fluxes(self.decode, bins, matrices, out["mean"], covariance).items()}
+                fluxes(self.decode, bins, folding, out["mean"], covariance, mode).items()}
         covariance = covariance * cal.latent_scale(mode, net)[:, None, None]
         fit = {name: np.full(len(bins), np.nan) for name in ("gof", "run", "distance", "dispersion")}
         if matrices is not None:
-            fit = self.best_fit(bins, out["mean"], matrices)[2]
+            fit = self.best_fit(bins, out["mean"], matrices, folding)[2]
         dispersion = fit.pop("dispersion")
         class_prob = softmax(out["classes"] / cal.class_temperature(mode, net)[:, None], axis=1)
         posterior = Posterior(
@@ -238,7 +240,7 @@ class Model:
             rows = np.nonzero(steps == step)[0]
             part = bins[rows] if step == 1 else bins[rows].merge(merged_edges(step))
             tensors, reference = to_tensors(part, self.device)
-            out = self.encoder(tensors, reference)
+            out = self._encode_in_pieces(tensors, reference)
             norm = profile_normalization(tensors["counts"], reference, tensors["background"],
                                          tensors["valid"])
             out["detected"] = norm > 0
@@ -249,8 +251,17 @@ class Model:
                 full[rows] = value
         return result
 
+    def _encode_in_pieces(self, tensors, reference):
+        """What the encoder gives, with few enough tokens at once to stay in the processor's cache."""
+        size = max(1, TOKENS_AT_ONCE // (reference.shape[1] + 1))
+        parts = []
+        for start in range(0, len(reference), size):
+            rows = slice(start, start + size)
+            parts.append(self.encoder({k: v[rows] for k, v in tensors.items()}, reference[rows]))
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
     @torch.no_grad()
-    def decode(self, latent: np.ndarray, coarse: bool = False) -> np.ndarray:
+    def decode(self, latent: np.ndarray, cells: str | None = None) -> np.ndarray:
         """
         Incident spectra of latent vectors.
 
@@ -258,23 +269,23 @@ class Model:
         ----------
         latent : array_like, shape (n, 8)
             Latents of this model's latent space.
-        coarse : bool, optional
-            In few cells and not normalized, for ratios of integrals over bands.
+        cells : str, optional
+            In few cells, one of `~astro_xlatent.physics.grid.CELLS`, and not normalized.
 
         Returns
         -------
         spectrum : ndarray of float32, shape (n, n_energy)
             Photons per bin of `~astro_xlatent.physics.grid.ENERGY_EDGES`,
-            normalized to sum 1; or per keV, in any unit, in the cells of its ``COARSE_EDGES``.
+            normalized to sum 1; or the mean of such bins in every cell, in any unit.
         """
         z = torch.as_tensor(np.asarray(latent), dtype=torch.float32, device=self.device)
-        if coarse:
-            return self._coarse_decoder(z).cpu().numpy()
+        if cells is not None:
+            return self._decoders[cells](z).cpu().numpy()
         spectrum = self.decoder(z)
         return (spectrum / spectrum.sum(-1, keepdim=True)).cpu().numpy()
 
     def best_fit(self, bins: EnergyBins, latent: np.ndarray, matrices: np.ndarray,
-                 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+                 folding: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """
         The latents (rows, 8) that describe counts best, and how well they do.
 
@@ -286,6 +297,8 @@ class Model:
             Posterior means, where the search begins.
         matrices : ndarray of float32, shape (rows, bins, n_energy)
             Folding matrices in cm2 s.
+        folding : ndarray of float32, shape (rows, bins, n_cells), optional
+            The same in the cells of spectra, if they are there already.
 
         Returns
         -------
@@ -295,13 +308,15 @@ class Model:
             Of `~astro_xlatent.model.statistics.fit_statistics`, and ``distance``, the squared
             length of the latents.
         """
-        best, n_fitted = refine_latents(self.decode, latent, bins, matrices)
+        folding = sum_cells(matrices, "spectra") if folding is None else folding
+        decode = partial(self.decode, cells="spectra")
+        best, n_fitted = refine_latents(decode, latent, bins, folding)
         fit = fit_statistics(bins, self.decode(best), matrices, n_fitted)
         poor = np.flatnonzero(fit["gof"] > POOR_FIT)
         if poor.size:
             bins, matrices = bins[poor], matrices[poor]
             best[poor], n_fitted[poor] = search_elsewhere(
-                self.decode, best[poor], n_fitted[poor], self.calibration.mixture_means, bins, matrices)
+                decode, best[poor], n_fitted[poor], self.calibration.mixture_means, bins, folding[poor])
             again = fit_statistics(bins, self.decode(best[poor]), matrices, n_fitted[poor])
             for name, values in again.items():
                 fit[name][poor] = values

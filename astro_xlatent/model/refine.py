@@ -53,10 +53,11 @@ class _Problem:
         """Expected counts for latents (rows, copies, D), shape (rows, copies, bins)."""
         rows, copies, d = z.shape
         spectrum = torch.as_tensor(self.decode(z.reshape(-1, d))).view(rows, copies, -1)
-        s = torch.bmm(spectrum, self.matrices.transpose(1, 2)).double() * self.valid[:, None]
-        s = s / s.sum(-1, keepdim=True).clamp(min=1e-300)
-        n, b, valid = (a[:, None].expand_as(s) for a in (self.counts, self.background, self.valid))
-        return profile_normalization(n, s, b, valid, n_steps=8)[..., None] * s + b
+        s = torch.bmm(spectrum, self.matrices.transpose(1, 2)) * self.valid[:, None]
+        s = s / s.sum(-1, keepdim=True).clamp(min=1e-30)
+        norm = profile_normalization(self.counts.float()[:, None], s, self.background.float()[:, None],
+                                     self.valid[:, None], n_steps=8)
+        return torch.addcmul(self.background[:, None], norm[..., None].double(), s.double())
 
     def objective(self, expected: torch.Tensor, z: np.ndarray) -> torch.Tensor:
         """Half the Cash statistic, up to a constant, plus half of z squared; (rows, copies)."""
@@ -74,8 +75,8 @@ def refine_latents(decode: Callable, start: np.ndarray, bins: EnergyBins, matric
     profiled, plus half the squared latents (their prior is a standard normal). Also gives the
     effective number of parameters that the counts determined (rows,), normalization included:
     the trace of (H + 1)^-1 H for the Hessian H of the likelihood (Spiegelhalter et al. 2002,
-    JRSS B 64, 583). ``decode`` gives incident spectra (n, n_energy) of latents (n, D);
-    ``matrices`` (rows, bins, n_energy) are in cm2 s.
+    JRSS B 64, 583). ``decode`` gives incident spectra (n, n_cells) of latents (n, D);
+    ``matrices`` (rows, bins, n_cells) are in cm2 s. Rows that have arrived rest before ``n_steps``.
     """
     z = np.array(start, float)
     n_fitted = np.ones(len(z))

@@ -16,6 +16,7 @@ from astro_xlatent.model.density import probability_below_truth
 from astro_xlatent.model.fluxes import FLUX_BANDS, fluxes
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
 from astro_xlatent.model.posterior import Model, covariance_of
+from astro_xlatent.physics.grid import sum_cells
 from astro_xlatent.simulate.imperfections import misjudge_background
 from astro_xlatent.simulate.prepared import load_prepared
 from astro_xlatent.train.batches import draw_faults
@@ -129,10 +130,11 @@ def simulate_outputs(model, instruments, mode, seed, rows=256, imperfections=(),
     out = model.encode(bins, coarsen=mode == "spectra")
     with torch.no_grad():
         out["target"] = model.teacher(torch.as_tensor(teacher_input(sources.spectrum))).numpy()
-        limits = fluxes(model.decode, bins, matrices, out["mean"], covariance_of(out["precision_chol"])
-                        ) if whole else {}
+        folding = None if matrices is None else sum_cells(matrices, mode)
+        limits = fluxes(model.decode, bins, folding, out["mean"], covariance_of(out["precision_chol"]),
+                        mode) if whole else {}
     if matrices is not None:
-        fit = model.best_fit(bins, out["mean"], matrices)[2]
+        fit = model.best_fit(bins, out["mean"], matrices, folding)[2]
         out |= {name: np.where(bins.background_known, value, np.nan) for name, value in fit.items()}
     # The truth has columns of the same names.
     out |= {f"{name}_logits": out.pop(name) for name in HEADS}
