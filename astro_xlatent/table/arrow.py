@@ -2,11 +2,9 @@
 """
 Parquet files and HATS catalogs: read into tables, or handed on as they stand with more columns.
 
-Units and UCDs are those that astropy, VOParquet (a VOTable without rows in the file's metadata)
-or the fields' own metadata tell; needs pyarrow.
+Units and UCDs stand in the metadata as astropy or VOParquet, a VOTable without rows, have them.
 """
 
-import json
 import shutil
 from collections.abc import Iterable
 from io import BytesIO
@@ -23,7 +21,7 @@ from astro_xlatent.core.errors import TableError
 from astro_xlatent.table.files import flatten_vectors
 from astro_xlatent.table.pieces import RowFile, content_key
 
-__all__ = ["ArrowRows", "describe_catalog", "hats_properties", "table_from_arrow", "write_native"]
+__all__ = ["ArrowRows", "describe_catalog", "table_from_arrow", "write_native"]
 
 _ASTROPY = b"table_meta_yaml"
 _VOPARQUET, _VERSION = b"IVOA.VOTable-Parquet.content", b"IVOA.VOTable-Parquet.version"
@@ -91,33 +89,19 @@ class ArrowRows(RowFile):
 
 
 def table_from_arrow(arrow: pa.Table) -> Table:
-    """
-    The columns of an arrow table that are no structures.
-
-    Parameters
-    ----------
-    arrow : `pyarrow.Table`
-
-    Returns
-    -------
-    table : `~astropy.table.Table`
-        Masked where null; with units, descriptions and UCDs where the metadata tell them. Structures,
-        lists of varying length, binary data and times are left out.
-    """
+    """The columns but for structures, lists of varying length, binary data and times; masked where null."""
     columns = []
     known = _described(arrow.schema)
     for field in arrow.schema:
         values = _values(arrow[field.name].combine_chunks(), field.type)
         if values is None:
             continue
-        info = known.get(field.name, {})
-        missing = arrow[field.name].is_null().to_numpy()
-        column = MaskedColumn(values, mask=np.broadcast_to(missing.reshape(-1, *[1] * (values.ndim - 1)),
-                                                           values.shape)) if missing.any() else Column(values)
-        column.name, column.unit, column.description = field.name, info.get("unit"), info.get("description")
-        if info.get("ucd"):
-            column.info.meta = {"ucd": info["ucd"]}
-        columns.append(column)
+        missing = arrow[field.name].is_null().to_numpy().reshape(-1, *[1] * (values.ndim - 1))
+        info = {"name": field.name}
+        if (told := known.get(field.name)) is not None:
+            info |= {"unit": told.unit, "description": told.description, "meta": {"ucd": told.ucd}}
+        columns.append(MaskedColumn(values, mask=np.broadcast_to(missing, values.shape), **info)
+                       if missing.any() else Column(values, **info))
     return Table(columns)
 
 
@@ -141,24 +125,17 @@ def _values(array, kind):
 
 
 def _described(schema):
-    """Units, UCDs and descriptions of columns, by name."""
+    """Units, UCDs and descriptions of columns by name, as a VOTable's fields."""
     from astropy.io.votable import parse
 
-    known = {}
     content = (schema.metadata or {}).get(_VOPARQUET)
-    for field in parse(BytesIO(content)).get_first_table().fields if content else []:
-        known[field.name] = {"unit": field.unit, "ucd": field.ucd, "description": field.description}
-    for field in schema:
-        told = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()
-                if k in (b"unit", b"ucd", b"description")}
-        if told:
-            known[field.name] = told
-    return known
+    fields = parse(BytesIO(content)).get_first_table().fields if content else []
+    return {field.name: field for field in fields}
 
 
 def arrow_columns(table: Table) -> pa.Table:
-    """Columns of numbers, text and vectors of these, null where masked, with their units as metadata."""
-    arrays, fields = [], []
+    """Columns of numbers, text and vectors of numbers, null where masked."""
+    arrays = {}
     for column in table.itercols():
         values, masked = np.ma.getdata(column), np.ma.getmaskarray(np.ma.asarray(column))
         values = values.astype(values.dtype.newbyteorder("="))
@@ -170,24 +147,16 @@ def arrow_columns(table: Table) -> pa.Table:
             array = pa.array(values.tolist(), pa.string(), mask=masked)
         else:
             array = pa.array(values, mask=masked)
-        told = {"unit": column.unit, "description": column.description, **(column.info.meta or {})}
-        arrays.append(array)
-        fields.append(pa.field(column.name, array.type, metadata={k: str(v) for k, v in told.items() if v}))
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+        arrays[column.name] = array
+    return pa.table(arrays)
 
 
 def write_native(source: ArrowRows, rows: Iterable[tuple[str, pa.Table, Table]], target: Path) -> None:
     """
     Write rows as they stand with new columns behind them, into a file or, from a catalog, a catalog.
 
-    Parameters
-    ----------
-    source : ArrowRows
-        Where they come from.
-    rows : iterable
-        Names of blocks, blocks, and tables of new columns with what made them in their ``meta``.
-    target : `~pathlib.Path`
-        File or folder to make. In catalogs vectors are split.
+    Rows are names of blocks, blocks, and tables of new columns with what made them in their ``meta``.
+    In catalogs vectors are split.
     """
     catalog, written, new = source.path.is_dir(), [], Table()
     for key, blocks in groupby(rows, lambda row: row[0][:8]):
@@ -253,7 +222,7 @@ def _complete_catalog(source, target, written, new):
     parquet.write_metadata(schema, target / "dataset" / "_metadata", metadata_collector=footers)
     parquet.write_metadata(schema, target / "dataset" / "_common_metadata")
     describe_catalog(target, new, source.schema)
-    added = hats_properties(new)
+    added = {"xl_model": new.meta.get("XLMODEL", ""), "xl_sha256": new.meta.get("XLSHA256", "")}
     for name in ("hats.properties", "properties"):
         if (source.path / name).is_file():
             lines = (source.path / name).read_text(encoding="utf-8").splitlines()
@@ -268,40 +237,12 @@ def _complete_catalog(source, target, written, new):
 
 def describe_catalog(folder: Path, new: Table, known: pa.Schema | None) -> None:
     """
-    Put the units and UCDs of new columns into the metadata of a HATS catalog.
+    Put units and UCDs of new columns, none of them vectors, into the metadata of a HATS catalog.
 
-    Parameters
-    ----------
-    folder : `~pathlib.Path`
-        Of the catalog.
-    new : `~astropy.table.Table`
-        The new columns, and what made them in its ``meta``.
-    known : `pyarrow.Schema` or None
-        Of the catalog that was read: whose metadata hold those of the other columns.
+    ``known`` is the schema of the catalog that was read, whose metadata hold those of the other columns.
     """
     common = folder / "dataset" / "_common_metadata"
     schema = parquet.read_schema(common)
     told = {k: v for k, v in ((known.metadata if known else None) or {}).items() if k == _VOPARQUET}
     schema = schema.with_metadata((schema.metadata or {}) | told)
     parquet.write_metadata(schema.with_metadata(_metadata(schema, new)), common)
-
-
-def hats_properties(new: Table) -> dict[str, str]:
-    """
-    Units, UCDs and model of new columns as properties of a HATS catalog.
-
-    Parameters
-    ----------
-    new : `~astropy.table.Table`
-        No vectors.
-
-    Returns
-    -------
-    properties : dict of str to str
-        ``xl_units`` and ``xl_ucds``, JSON of column names and strings of the VOUnit and UCD
-        standards; ``xl_model`` and ``xl_sha256``.
-    """
-    units = {column.name: column.unit.to_string("vounit") for column in new.itercols() if column.unit}
-    ucds = {column.name: (column.info.meta or {}).get("ucd", "") for column in new.itercols()}
-    return {"xl_units": json.dumps(units), "xl_ucds": json.dumps({k: v for k, v in ucds.items() if v}),
-            "xl_model": str(new.meta.get("XLMODEL", "")), "xl_sha256": str(new.meta.get("XLSHA256", ""))}

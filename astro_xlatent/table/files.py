@@ -192,7 +192,8 @@ def _read_parquet(path):
     if path.is_file() and not rows.native:
         return Table.read(path, format="parquet")
     found = [read_table(file) for file in rows.files.values()] if not rows.native else [
-        table_from_arrow(block) for _, _, block in rows.blocks(None)]
+        table_from_arrow(block.replace_schema_metadata(rows.schema.metadata))
+        for _, _, block in rows.blocks(None)]
     if rows.broken:
         raise rows.broken[0][1]
     return vstack(found, metadata_conflicts="silent")

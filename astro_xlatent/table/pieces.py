@@ -27,24 +27,9 @@ __all__ = ["RowFile", "open_rows"]
 
 def open_rows(path: str | Path, hdu: str | int | None = None) -> "RowFile":
     """
-    Open a table file to read it in pieces.
+    Open anything that `~astro_xlatent.table.files.read_table` reads, to read it in pieces.
 
-    Parameters
-    ----------
-    path : str or `~pathlib.Path`
-        Anything that `~astro_xlatent.table.files.read_table` reads.
-    hdu : str or int, optional
-        Which of several tables.
-
-    Returns
-    -------
-    rows : RowFile
-        VOTables, and FITS tables in text or with arrays of variable length, are read as a whole here.
-
-    Raises
-    ------
-    TableError, ParameterError
-        As by `~astro_xlatent.table.files.read_table`.
+    VOTables, and FITS tables in text or with arrays of variable length, are read as a whole here.
     """
     path, hdu = split_name(path, hdu)
     catalog = find_catalog(path)

@@ -18,7 +18,7 @@ from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.provenance import provenance_meta
 from astro_xlatent.model.pretrained import load_model as _load_model
-from astro_xlatent.table.arrow import describe_catalog, hats_properties
+from astro_xlatent.table.arrow import describe_catalog
 from astro_xlatent.table.files import find_catalog, flatten_vectors
 
 if TYPE_CHECKING:
@@ -83,16 +83,17 @@ def write_catalog(catalog: "Catalog", path: str | Path, *, model: str | None = N
 
     Notes
     -----
-    HATS columns have no units and UCDs. They stand in the metadata of
-    ``dataset/_common_metadata`` as VOParquet has it, those of the catalog that was read included, and
-    in ``hats.properties`` as JSON, ``xl_units`` and ``xl_ucds``, beside ``xl_model`` and ``xl_sha256``.
+    HATS columns have no units and UCDs. They stand in the metadata of ``dataset/_common_metadata``
+    as VOParquet has it, those of the catalog that was read included; ``hats.properties`` has
+    ``xl_model`` and ``xl_sha256``.
     """
     loaded, present = load_model(model), own_columns(list(catalog.columns))
     columns = Table([make_column(name, np.zeros((0, *spec.shape))) for name, spec in COLUMNS.items()])
     columns = flatten_vectors(columns)[present]
     columns.meta = provenance_meta(f"{loaded.name}-{loaded.version}", loaded.sha256,
                                    latent_space=loaded.latent_space)
-    properties = hats_properties(columns) | options.pop("addl_hats_properties", {})
+    properties = {"xl_model": columns.meta["XLMODEL"], "xl_sha256": loaded.sha256}
+    properties |= options.pop("addl_hats_properties", {})
     known = getattr(catalog.hc_structure, "original_schema", None)
     catalog.write_catalog(path, resume=True, addl_hats_properties=properties, **options)
     describe_catalog(find_catalog(Path(path)) or Path(path), columns, known)

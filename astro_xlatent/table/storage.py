@@ -29,24 +29,9 @@ _LEADING_ZERO_FIELD = re.compile(rb'(^|[,\t])"?[+-]?0\d+"?\s*([,\t]|$)', re.MULT
 
 def storable_columns(table: Table, form: str) -> Table:
     """
-    A table that a format's writer does not change.
+    A copy of a table that a format's writer does not change; data are shared where nothing had to.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Left untouched.
-    form : str
-        One of `~astro_xlatent.table.files.SUFFIXES`'s formats.
-
-    Returns
-    -------
-    storable : `~astropy.table.Table`
-        Shares the data where nothing had to change.
-
-    Raises
-    ------
-    ValueError
-        If a column cannot be written in that format.
+    Raises ValueError if a column cannot be written in that format.
     """
     storable = table.copy(copy_data=False)
     if form in ("votable", "ascii.csv", "ascii.tab"):
@@ -145,20 +130,9 @@ def _for_votable(column):
 def mend_columns(table: Table, path: Path, form: str, hdu: str | int | None = None,
                  text: Sequence[str] = ()) -> None:
     """
-    Undo in place what a format's reader has changed.
+    Undo in place what a format's reader has changed; bytes become str.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        As read; bytes become str.
-    path : `~pathlib.Path`
-        Of the file.
-    form : str
-        Its format.
-    hdu : str or int, optional
-        Of the table in a FITS file.
-    text : sequence of str, optional
-        Columns of CSV to leave as they are.
+    ``text`` names columns of CSV to leave as they are.
     """
     for name in _columns(table, "S"):
         values = np.ma.getdata(table[name])
@@ -220,14 +194,7 @@ def fill_empty(path: Path) -> str | None:
     """
     An ECSV file without rows as text with a row of nothing, for astropy reads no vectors without rows.
 
-    Parameters
-    ----------
-    path : `~pathlib.Path`
-
-    Returns
-    -------
-    text : str or None
-        None if the file has rows.
+    None if the file has rows.
     """
     from astropy.table.meta import get_header_from_yaml
     from astropy.utils.data import get_readable_fileobj

@@ -2,7 +2,6 @@
 """Rows of files of all kinds in pieces: types, structures, catalogs, and what is broken."""
 
 import gzip
-import json
 import os
 import signal
 import subprocess
@@ -87,7 +86,6 @@ def test_structures_survive(tmp_path):
     for name in rows.column_names:
         assert found[name].to_pylist() == rows[name].to_pylist(), name
         assert found.schema.field(name).type == rows.schema.field(name).type
-    assert found.schema.field("xl_nh").metadata == {b"unit": b"1 / cm2", b"ucd": b"phys.columnDensity"}
     assert found["xl_nh"].null_count > 0
     table = read_table(tmp_path / "out.parquet")
     assert table["xl_latent"].shape == (ROWS, 8)
@@ -159,11 +157,11 @@ def test_catalog_to_catalog(tmp_path):
     assert sorted(p.name for p in out.rglob("Npix*")) == [f"Npix={k}.parquet" for k in range(3)]
     assert (out / "partition_info.csv").read_text() == (path / "partition_info.csv").read_text()
     told = dict(line.split("=", 1) for line in (out / "hats.properties").read_text().splitlines())
-    assert json.loads(told["xl_units"]) == {"xl_nh": "cm**-2"}
     assert told["xl_model"] == "m-1"
     assert told["hats_cols_default"].startswith("name n xl_flag")
     assert pq.read_metadata(out / "dataset" / "_metadata").num_rows == ROWS
     assert read_table(out)["xl_nh"].unit == "cm-2"
+    assert read_table(out)["xl_nh"].info.meta == {"ucd": "phys.columnDensity"}
     assert pq.read_table(out / "dataset/Norder=0/Dir=0/Npix=0.parquet")["curve"].to_pylist()[1]["id"] == 1
     enrich(out, tmp_path / "again")
     assert read_table(tmp_path / "again").colnames == read_table(out).colnames
