@@ -144,7 +144,8 @@ def run(args):
     result = _enrich(args, out, prior)
     done, lines = _summary(result)
     tell("\n".join([
-        f"{out}: {len(result)} rows, {done} with results, model {result.meta.get('XLMODEL', '?')}", *lines]))
+        f"{out}: {len(result)} rows, {done} with results, model {result.meta.get('XLMODEL', '?')}", *lines,
+        *([f"look at it: astro-xlatent report {out} -o {out.with_suffix('.html')}"] if done else [])]))
     if args.samp:
         from astro_xlatent.plotting.desktop import send
 
