@@ -123,7 +123,7 @@ def test_axes_are_those_given():
     assert top is panels[0, 0] and bottom is panels[1, 0]
     assert plotting.plot_pairs(table, latents=(0, 1, 2), axes=panels[1:, 1:])[1, 1] is panels[2, 2]
     assert list(plotting.plot_traversals(model, (0, 1), axes=panels[0, 1:])) == list(panels[0, 1:])
-    assert plotting.plot_nh(table, ax=panels[0, 0]) is panels[0, 0]
+    assert plotting.plot_nh(table, ax=panels[2, 0]) is panels[2, 0]
 
 
 def test_groups_hold_enough():
