@@ -31,6 +31,8 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     # What cannot be run here is left out: a page shows what was printed when it was built.
     "ignore_pattern": "_lsdb" if find_spec("lsdb") is None else "^$",
+    # Tables are shown, axes and lists of points are not.
+    "capture_repr": ("_repr_html_",),
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,

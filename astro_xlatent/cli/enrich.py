@@ -142,7 +142,8 @@ def run(args):
         raise
     done, lines = _summary(result)
     tell("\n".join([
-        f"{out}: {len(result)} rows, {done} with results, model {result.meta.get('XLMODEL', '?')}", *lines]))
+        f"{out}: {len(result)} rows, {done} with results, model {result.meta.get('XLMODEL', '?')}", *lines,
+        *([f"look at it: astro-xlatent report {out} -o {out.with_suffix('.html')}"] if done else [])]))
     if args.samp:
         from astro_xlatent.plotting.desktop import send
 

@@ -39,6 +39,6 @@ def run(args):
     columns = None if args.columns is None else [name.strip() for name in args.columns.split(",")]
     notes = write_report(table, out, title=args.title, columns=columns, model=args.model,
                          max_rows=args.max_rows, overwrite=args.overwrite)
-    size = f"{min(len(table), args.max_rows)} rows, {out.stat().st_size / 1e6:.1f} MB"
+    size = f"{min(len(table), args.max_rows)} rows, {out.stat().st_size / 1000:,.0f} kB"
     tell("\n".join([f"{out}: {size}; open it in a browser", *notes]))
     return 0

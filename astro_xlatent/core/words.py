@@ -127,9 +127,8 @@ def describe(table: Table | Row, names: str | Sequence[str] | None = None, *,
     if missing:
         msg = f"table lacks {', '.join(missing)}; make the columns with add_latents(table)"
         raise TableError(msg)
-    labels = _labels(table, names)
     told = len(table) if max_rows is None else min(max_rows, len(table))
-    part = table[:told]
+    part, labels = table[:told], _labels(table, names, told)
     values = {name: plain_floats(part[name]) for name in _NEEDED[:-1]}
     flags = [int(flag) for flag in np.ma.filled(np.ma.asarray(part["xl_flag"]), 0)]
     sentences = [
@@ -144,20 +143,20 @@ def describe(table: Table | Row, names: str | Sequence[str] | None = None, *,
     return Description(sentences, legend, note)
 
 
-def _labels(table, names):
-    """One name a row."""
+def _labels(table, names, told):
+    """Names of the rows that are told."""
     names = label_column(table) if names is None else names
     if names is None:
-        return [f"row {i}" for i in range(len(table))]
+        return [f"row {i}" for i in range(told)]
     if isinstance(names, str):
         if names not in table.colnames:
             msg = f"names is {names!r}, which is no column; the table has {', '.join(table.colnames[:20])}"
             raise TableError(msg)
-        names = table[names].tolist()
+        names = table[names]
     if len(names) != len(table):
         msg = f"names must hold one name for each of {len(table)} rows, got {len(names)}"
         raise ParameterError(msg)
-    return ["-" if name is None else str(name) for name in names]
+    return ["-" if name is np.ma.masked else str(name) for name in names[:told]]
 
 
 def _class_text(given, other):

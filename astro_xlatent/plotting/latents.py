@@ -92,7 +92,8 @@ def plot_latents(table: Table, *, axes: tuple[int, int] = (0, 1), directions: bo
         raise ParameterError(msg)
     latent, label = columns(table, "xl_latent", "xl_class")
     ax = new_axes(ax)
-    draw_classes(ax, latent[:, axes[0]], latent[:, axes[1]], label)
+    x, y = latent[:, list(axes)].T
+    draw_classes(ax, x, y, label)
     if directions:
         _draw_directions(ax, latent_directions(table), axes)
     ax.set(xlabel=f"latent {axes[0]}", ylabel=f"latent {axes[1]}")

@@ -64,7 +64,8 @@ def plot_spectrum(spectrum: XraySpectrum, model: str | Model | None = None, *, q
     starts = _grouped(n, source[0] + b, min_counts)
     low, high = e_lo[starts], e_hi[np.append(starts[1:], n.size) - 1]
     n, b, source = (np.add.reduceat(x, starts, axis=-1) for x in (n, b, source))
-    top, bottom = axes or new_grid(2, 1, 6.5, 5.0, sharex=True, height_ratios=(3, 1)).ravel()
+    top, bottom = (new_grid(2, 1, 6.5, 5.0, sharex=True, height_ratios=(3, 1)).ravel() if axes is None
+                   else axes)
     if quantity == "counts":
         _draw_counts(top, low, high, n, b, source)
     else:

@@ -31,14 +31,8 @@ print(spectrum)
 # %%
 # Counts, and the incident spectrum in flux; the band holds 68 % of the posterior.
 
-fig, axes = plt.subplots(
-    2,
-    2,
-    figsize=(10, 4.6),
-    sharex="col",
-    height_ratios=(3, 1),
-    layout="constrained",
-)
+fig, axes = plt.subplots(2, 2, figsize=(10, 4.6), sharex="col",
+                         height_ratios=(3, 1), layout="constrained")
 plotting.plot_spectrum(spectrum, axes=axes[:, 0])
 plotting.plot_spectrum(spectrum, quantity="flux", axes=axes[:, 1])
 

@@ -87,6 +87,15 @@ def test_enrich_hands_options_on(calls, table, tmp_path):
         (None, {**common, "group_by": "pha"})]
 
 
+def test_enrich_sends_the_result(calls, table, tmp_path, monkeypatch, capsys):
+    """``--samp`` hands what was written to the programs on the desktop, under the file's name."""
+    sent = []
+    monkeypatch.setattr("astro_xlatent.plotting.desktop.send", lambda *what: sent.append(what) or ["TOPCAT"])
+    assert run("enrich", table, "-o", tmp_path / "mine.fits", "--samp", "--no-progress") == 0
+    assert len(sent[0][0]) == 3 and sent[0][1] == "mine"
+    assert "sent to TOPCAT" in capsys.readouterr().out
+
+
 def test_existing_output_stops_before_work(calls, table, tmp_path, capsys):
     """Without --overwrite nothing is computed and nothing is touched."""
     out = tmp_path / "out.ecsv"

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from astropy.table import QTable, Table
+from astropy.table import MaskedColumn, QTable, Table
 from enriched import make_enriched
 
 from astro_xlatent import describe
@@ -74,6 +74,8 @@ def test_rows_names_and_lengths():
     assert len(describe(table, max_rows=None)) == 60
     assert describe(table[:2], ["x", "y"]).sentences[1][0] == "y"
     assert describe(table[:2], "xl_reason").sentences[1][0] == ""
+    table["name"] = MaskedColumn(table["name"], mask=np.arange(60) == 1)
+    assert describe(table).sentences[1][0] == "-"
     table.remove_column("name")
     assert describe(table).sentences[1][0] == "row 1"
     assert str(describe(table[:0])) == "no rows" and "no rows" in describe(table[:0])._repr_html_()

@@ -113,6 +113,19 @@ def test_flux_is_that_of_the_counts():
     assert np.interp(1.0, energy, flux) == pytest.approx(6e-3 * 1.602e-9, rel=0.1)
 
 
+def test_axes_are_those_given():
+    """Axes of a figure at hand, as matplotlib's arrays of them, are drawn on and given back."""
+    from matplotlib.figure import Figure
+
+    panels = Figure().subplots(3, 3)
+    table, model = pictures.make_sky(), pictures.Slopes()
+    top, bottom = plotting.plot_spectrum(pictures.make_spectrum(), model, axes=panels[:2, 0])
+    assert top is panels[0, 0] and bottom is panels[1, 0]
+    assert plotting.plot_pairs(table, latents=(0, 1, 2), axes=panels[1:, 1:])[1, 1] is panels[2, 2]
+    assert list(plotting.plot_traversals(model, (0, 1), axes=panels[0, 1:])) == list(panels[0, 1:])
+    assert plotting.plot_nh(table, ax=panels[2, 0]) is panels[2, 0]
+
+
 def test_groups_hold_enough():
     """Every group but the last holds the minimum; no bin is lost."""
     counts = np.array([1.0, 0, 4, 9, 0, 0, 2, 5])
