@@ -138,13 +138,8 @@ def _draw_chunk(seed, chunk, missions, weights):
             pointings = draw_pointings(mission, rows[mine], rng)
             for curve in sorted(set(pointings.curve.tolist())):
                 k = pointings.curve == curve
-                parts.append(_observe(mission, rows[mine[k]], _take(sources, mine[k]), pointings[k], rng))
+                parts.append(_observe(mission, rows[mine[k]], sources[mine[k]], pointings[k], rng))
     return parts
-
-
-def _take(sources, rows):
-    truth = {name: values[rows] for name, values in sources.truth.items()}
-    return Sources(sources.spectrum[rows], sources.class_index[rows], truth)
 
 
 def _observe(mission, row, sources, pointings, rng):

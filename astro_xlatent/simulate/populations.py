@@ -97,6 +97,10 @@ class Sources:
     def __len__(self):
         return len(self.class_index)
 
+    def __getitem__(self, rows):
+        truth = {name: values[rows] for name, values in self.truth.items()}
+        return Sources(self.spectrum[rows], self.class_index[rows], truth)
+
 
 def draw_sources(class_index, rng, *, tuned=True, parameters=None):
     """
