@@ -68,8 +68,7 @@ def load_rows(data, rng):
 
 def values(table, stem):
     """Three bands of a column, shape (rows, 3)."""
-    cols = Columns(table)
-    return np.stack([cols.number(stem + b) for b in BANDS], axis=1)
+    return Columns(table).numbers([stem + b for b in BANDS])
 
 
 def significance(table):

@@ -234,19 +234,16 @@ class CSC(Mission):
 
     def _area_from_counts(self, cols, quantity, unit, weighted):
         """Published net counts over flux: area x exposure of the whole PSF, or None."""
-        if not any(f"src_cnts_aper_{b}" in cols and f"{quantity}_aper_{b}" in cols for b, _, _ in self.bands):
+        names = [b for b, _, _ in self.bands]
+        if not any(f"src_cnts_aper_{b}" in cols and f"{quantity}_aper_{b}" in cols for b in names):
             return None
-        areas = []
-        for k, (band, _, _) in enumerate(self.bands):
-            ratio = np.full(len(cols), np.nan)
-            for part in ("hilim_", ""):  # the upper limit is above zero for undetected bands, too
-                net = cols.number(f"src_cnts_aper_{part}{band}")
-                flux = cols.number(f"{quantity}_aper_{part}{band}", unit)
-                with np.errstate(all="ignore"):
-                    ratio = np.where(np.isfinite(ratio) & (ratio > 0), ratio, net / flux)
-            with np.errstate(over="ignore"):
-                areas.append(ratio * (reference_energy(self.bands)[k] if weighted else 1.0))
-        return np.stack(areas, axis=1)
+        with np.errstate(all="ignore"):
+            # the upper limit is above zero for undetected bands, too
+            top, plain = (cols.numbers([f"src_cnts_aper_{part}{b}" for b in names])
+                          / cols.numbers([f"{quantity}_aper_{part}{b}" for b in names], unit)
+                          for part in ("hilim_", ""))
+            ratio = np.where(np.isfinite(top) & (top > 0), top, plain)
+            return ratio * reference_energy(self.bands) if weighted else ratio
 
     def product_names(self, table, kind="spectrum"):
         """
@@ -303,10 +300,9 @@ def _looks_like_band(name):
     return "flux" in name or "cnts" in name
 
 
-def _per_band(cols, bands, stem, unit=None, default=np.nan):
+def _per_band(cols, bands, stem, unit=None):
     """Columns ``stem_s``, ... or one column ``stem`` for all bands, shape (rows, bands)."""
-    names = [cols.first(f"{stem}_{b[0]}", stem) or stem for b in bands]
-    return np.stack([cols.number(name, unit, default=default) for name in names], axis=1)
+    return cols.numbers([cols.first(f"{stem}_{b[0]}", stem) or stem for b in bands], unit)
 
 
 def _with_area(raw, area, weighted, flag):
