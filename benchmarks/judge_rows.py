@@ -29,10 +29,10 @@ from astro_xlatent.missions._csc_areas import chip_of, year_of
 from astro_xlatent.missions.csc import CSC, RICHEST_FIRST
 from astro_xlatent.missions.curves import acis_curve
 from astro_xlatent.missions.responses import default_response
-from astro_xlatent.simulate.apertures import Apertures
 from astro_xlatent.simulate.instruments import CHIPS, prepare
 from astro_xlatent.simulate.observe import draw_apertures
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
+from astro_xlatent.simulate.rows import Apertures
 from astro_xlatent.simulate.rows_csc import csc_band_columns
 from benchmarks.sky import SkySplit
 from benchmarks.studies.discriminator import discriminate

@@ -112,17 +112,17 @@ def class_weights(classes):
     return weights / weights.sum()
 
 
-def observed_chunks(seed, n, *, start=0, missions=MISSION_SHARE, weights=None):
+def observed_chunks(seed, n, *, start=0, missions=MISSION_SHARE, classes=None):
     """
-    Observe the chunks that hold rows ``start`` to ``start + n``, one list of `Observed` a chunk.
+    Observe the chunks that hold rows ``start`` to ``start + n``: an iterator of lists of `Observed`.
 
-    ``missions`` gives the share of each mission, ``weights`` the probabilities of the classes. A chunk
+    ``missions`` gives the share of each mission, ``classes`` is as in `class_weights`. A chunk
     is whole, a part per detector, and at least one is made: it is cut at the very end, for matrix
     products of fewer rows may round differently.
     """
-    weights = class_weights(None) if weights is None else weights
-    for chunk in range(start // CHUNK, max(start + n - 1, start) // CHUNK + 1):
-        yield _draw_chunk(seed, chunk, missions, weights)
+    weights = class_weights(classes)
+    numbers = range(start // CHUNK, max(start + n - 1, start) // CHUNK + 1)
+    return (_draw_chunk(seed, chunk, missions, weights) for chunk in numbers)
 
 
 def _draw_chunk(seed, chunk, missions, weights):
