@@ -125,6 +125,10 @@ class Columns:
             raise TableError(msg)
         return column
 
+    def numbers(self, names, unit=None):
+        """Several numeric columns, shape (rows, names), see `number`."""
+        return np.stack([self.number(name, unit) for name in names], axis=1)
+
     def number(self, name, unit=None, *, default=np.nan):
         """
         A numeric column as float64.

@@ -4,7 +4,6 @@ Areas and apertures of CSC rows: what the columns say, and what shipped curves m
 """
 
 import re
-from functools import partial
 
 import numpy as np
 
@@ -72,9 +71,13 @@ def mean_over_effective(cols, bands):
 
     ``cols`` tell chips (``detector`` or ``chip_id``), dates and angles.
     """
-    bounds = [b[1:] for b in bands]
-    mean, flags = _by_curve(cols, bands, partial(_mean_area, bounds))
+    mean, flags = _mean_area(cols, bands)
     return mean / effective_area(cols, bands)[0], flags
+
+
+def _mean_area(cols, bands):
+    bounds = [b[1:] for b in bands]
+    return _by_curve(cols, bands, lambda name, year, theta: band_area(name, bounds, year, theta))
 
 
 def effective_energies(curve, bands="smhb"):
@@ -97,16 +100,11 @@ def default_area(cols, bands, net):
     Past the curves' end the area is extrapolated: the rows are flagged, and `share_within_error` of
     their net counts ``net`` is what its error leaves. For the others see `mean_over_effective`.
     """
-    bounds = [b[1:] for b in bands]
-    middle = np.array([0.5 * (low + high) for low, high in bounds])
-    area, flags = _by_curve(cols, bands, partial(_mean_area, bounds))
+    middle = np.array([0.5 * (low + high) for _, low, high in bands])
+    area, flags = _mean_area(cols, bands)
     error, _ = _by_curve(cols, bands,
                          lambda name, year, _: load_curve(name).area_error(middle, year[:, None]))
     return area * cols.number("livetime", "s")[:, None], share_within_error(net, error), flags
-
-
-def _mean_area(bounds, name, year, theta):
-    return band_area(name, bounds, year, theta)
 
 
 def chip_of(cols):

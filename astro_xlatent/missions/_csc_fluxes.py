@@ -95,7 +95,7 @@ def _ratios(cols, bands):
     """Pairs of bands, ratios and half the widths of their limits, of the hardness columns that are there."""
     numbers = {b: k for k, (b, _, _) in enumerate(bands)}
     pairs = [(numbers[r[0]], numbers[r[1]]) for r in _RATIOS]
-    value, low, high = (np.stack([cols.number(f"hard_{r}{part}") for r in _RATIOS], axis=1)
+    value, low, high = (cols.numbers([f"hard_{r}{part}" for r in _RATIOS])
                         for part in ("", "_lolim", "_hilim"))
     return pairs, value, 0.5 * (high - low)
 
@@ -143,14 +143,12 @@ def _flux_sets(cols, bands, quantity, relative_error):
 
 def _net(cols, bands):
     """Net counts of the bands, zero where photon fluxes are, shape (rows, bands)."""
-    found = []
-    for band, _, _ in bands:
-        net = np.full(len(cols), np.nan)
-        for aperture in ("aper", "aper90"):
-            net = np.where(np.isfinite(net), net, cols.number(f"src_cnts_{aperture}_{band}"))
-            net = np.where(cols.number(f"photflux_{aperture}_{band}") == 0, 0.0, net)
-        found.append(net)
-    return np.stack(found, axis=1)
+    net = np.full((len(cols), len(bands)), np.nan)
+    for aperture in ("aper", "aper90"):
+        found, flux = (cols.numbers([f"{stem}_{aperture}_{b}" for b, _, _ in bands])
+                       for stem in ("src_cnts", "photflux"))
+        net = np.where(flux == 0, 0.0, np.where(np.isfinite(net), net, found))
+    return net
 
 
 def _completed(cols, bands, one, value, scale, relative_error):

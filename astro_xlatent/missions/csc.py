@@ -43,16 +43,13 @@ from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.missions.responses import default_response
 from astro_xlatent.spectra.binning import off_region_error
 
-__all__ = ["CSC", "EFFECTIVE_ENERGY", "FRACTION_OF_BAND", "RICHEST_FIRST", "TRAINED_RECIPES"]
+__all__ = ["CSC", "EFFECTIVE_ENERGY", "FRACTION_OF_BAND", "RICHEST_FIRST"]
 
 ULTRASOFT = ("u", 0.2, 0.5)
 #: What the products are called in file names.
 PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "events": "regevt3", "regions": "reg3"}
-#: What a row may be read from, the most informative first.
+#: What a row may be read from, the most informative first. The bundled model was trained on all.
 RICHEST_FIRST = ("aperture counts", "photon flux", "energy flux")
-#: Of these, what the bundled model was trained on as the catalog defines it: goes before the
-#: others, which get a flag. All of `RICHEST_FIRST` once such a model is bundled.
-TRAINED_RECIPES = RICHEST_FIRST
 _WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "src_cnts_aper_w")
 _FLAG_COLUMNS = (
     ("sat_src_flag", Flag.SATURATED), ("streak_src_flag", Flag.SATURATED),
@@ -81,7 +78,7 @@ class CSC(Mission):
     Notes
     -----
     Each row is read in the way with most usable bands; of equals, in the order of
-    `RICHEST_FIRST`, those in `TRAINED_RECIPES` before the others:
+    `RICHEST_FIRST`:
 
     - aperture counts and background (``cnts_aper_*``, ``cnts_aperbkg_*``); the ratio of the
       apertures' areas is ``area_aper`` over ``area_aperbkg``, or follows from the net counts
@@ -179,15 +176,7 @@ class CSC(Mission):
         makers = {"aperture counts": self._count_sets,
                   "photon flux": lambda cols: photon_sets(cols, self.bands, self.relative_error),
                   "energy flux": lambda cols: energy_sets(cols, self.bands, self.relative_error)}
-        order = sorted(RICHEST_FIRST, key=lambda name: name not in TRAINED_RECIPES)
-        sets = []
-        for name in order:
-            if name not in self.recipes:
-                continue
-            made = makers[name](cols)
-            if name not in TRAINED_RECIPES:
-                made = [replace(one, flags=one.flags | Flag.UNTRAINED_RECIPE) for one in made]
-            sets += made
+        sets = [one for name in RICHEST_FIRST if name in self.recipes for one in makers[name](cols)]
         if "aperture counts" in self.recipes:
             sets += self._default_sets(cols)
         usable = np.any([np.zeros(len(cols), bool), *(one.valid.any(axis=1) for one in sets)], axis=0)
@@ -245,19 +234,16 @@ class CSC(Mission):
 
     def _area_from_counts(self, cols, quantity, unit, weighted):
         """Published net counts over flux: area x exposure of the whole PSF, or None."""
-        if not any(f"src_cnts_aper_{b}" in cols and f"{quantity}_aper_{b}" in cols for b, _, _ in self.bands):
+        names = [b for b, _, _ in self.bands]
+        if not any(f"src_cnts_aper_{b}" in cols and f"{quantity}_aper_{b}" in cols for b in names):
             return None
-        areas = []
-        for k, (band, _, _) in enumerate(self.bands):
-            ratio = np.full(len(cols), np.nan)
-            for part in ("hilim_", ""):  # the upper limit is above zero for undetected bands, too
-                net = cols.number(f"src_cnts_aper_{part}{band}")
-                flux = cols.number(f"{quantity}_aper_{part}{band}", unit)
-                with np.errstate(all="ignore"):
-                    ratio = np.where(np.isfinite(ratio) & (ratio > 0), ratio, net / flux)
-            with np.errstate(over="ignore"):
-                areas.append(ratio * (reference_energy(self.bands)[k] if weighted else 1.0))
-        return np.stack(areas, axis=1)
+        with np.errstate(all="ignore"):
+            # the upper limit is above zero for undetected bands, too
+            top, plain = (cols.numbers([f"src_cnts_aper_{part}{b}" for b in names])
+                          / cols.numbers([f"{quantity}_aper_{part}{b}" for b in names], unit)
+                          for part in ("hilim_", ""))
+            ratio = np.where(np.isfinite(top) & (top > 0), top, plain)
+            return ratio * reference_energy(self.bands) if weighted else ratio
 
     def product_names(self, table, kind="spectrum"):
         """
@@ -314,10 +300,9 @@ def _looks_like_band(name):
     return "flux" in name or "cnts" in name
 
 
-def _per_band(cols, bands, stem, unit=None, default=np.nan):
+def _per_band(cols, bands, stem, unit=None):
     """Columns ``stem_s``, ... or one column ``stem`` for all bands, shape (rows, bands)."""
-    names = [cols.first(f"{stem}_{b[0]}", stem) or stem for b in bands]
-    return np.stack([cols.number(name, unit, default=default) for name in names], axis=1)
+    return cols.numbers([cols.first(f"{stem}_{b[0]}", stem) or stem for b in bands], unit)
 
 
 def _with_area(raw, area, weighted, flag):

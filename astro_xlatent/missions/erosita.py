@@ -71,15 +71,13 @@ class EROSITA(Mission):
 
     Notes
     -----
-    For each band: aperture counts ``APE_CTS_P*`` with the background
-    ``APE_BKG_P*`` (5 % uncertain) and 0.75 x on-axis area x ``APE_EXP_P*``.
-    Where these are missing or have overflowed: (``ML_CTS`` / ``ML_CTS_ERR``)**2
-    equivalent counts without background, and the on-axis area x ``ML_EXP`` in
-    proportion; ``ML_RATE`` x ``ML_EXP`` where counts are left out; last ``ML_FLUX`` by the
-    catalogs' conversion factors, without errors by ``DET_LIKE`` as counts. Both exposures
-    are vignetted, so the area is that on axis.
-    ``ML_BKG`` is counts per square arcminute and is not used; nor are the
-    ``_UPERR`` columns, which in the three-pass catalog hold rate errors.
+    For each band: aperture counts ``APE_CTS_P*`` with the background ``APE_BKG_P*`` (5 % uncertain)
+    and 0.75 x on-axis area x ``APE_EXP_P*``. Where these are missing or have overflowed:
+    (``ML_CTS`` / ``ML_CTS_ERR``)**2 equivalent counts without background, and the on-axis area x
+    ``ML_EXP`` in proportion; ``ML_RATE`` x ``ML_EXP`` where counts are left out; last ``ML_FLUX`` by the
+    catalogs' conversion factors, without errors by ``DET_LIKE`` as counts. Both exposures are
+    vignetted, so the area is that on axis. ``ML_BKG`` is counts per square arcminute and is not
+    used; nor are the ``_UPERR`` columns, which in the three-pass catalog hold rate errors.
 
     Examples
     --------
@@ -298,8 +296,7 @@ class EROSITA(Mission):
         """
         On axis: all seven modules (TM0), those with and without on-chip filter (TM8, TM9), or single ones.
 
-        ``"survey"`` is TM0 averaged over the scan. A single module is a share of
-        TM8 or TM9, see `~astro_xlatent.missions.curves.load_curve`.
+        ``"survey"`` is TM0 averaged over the scan; single ones are a share of TM8 or TM9.
         """
         return default_response(self.name, instrument, year)
 
@@ -317,7 +314,7 @@ def _is_band(name):
 
 
 def _per_band(cols, bands, stem, unit=None):
-    return np.stack([cols.number(f"{stem}_{b[0]}".lower(), unit) for b in bands], axis=1)
+    return cols.numbers([f"{stem}_{b[0]}".lower() for b in bands], unit)
 
 
 def _tile_of_folder(name):

@@ -6,6 +6,7 @@ See `astro_xlatent.simulate.chunks` for how rows are numbered and drawn.
 """
 
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -14,7 +15,6 @@ from astro_xlatent.missions.base import get_mission
 from astro_xlatent.simulate.chunks import (
     CHUNK,
     check_arguments,
-    class_weights,
     observed_chunks,
 )
 from astro_xlatent.simulate.conditions import MISSION_SHARE
@@ -89,8 +89,8 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
     shares = MISSION_SHARE if mission is None else {mission: 1.0}
     width = N_FINE if not bands else max(len(get_mission(m).bands) for m in shares)
     pieces, rows = [EnergyBins.empty(0, width)], []
-    weights = class_weights(classes)
-    for observed in _flat(observed_chunks(seed, n, start=start, missions=shares, weights=weights)):
+    chunks = observed_chunks(seed, n, start=start, missions=shares, classes=classes)
+    for observed in chain.from_iterable(chunks):
         pieces.append(_band_bins(observed) if bands else fine_bins(observed))
         rows.append((observed.row, truth_columns(observed)))
     order = np.argsort(np.concatenate([row for row, _ in rows]))
@@ -100,22 +100,12 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
 
 def simulate_catalog(seed, n, mission, *, start=0, classes=None):
     """
-    Simulate a catalog in the mission's own columns.
-
-    Parameters
-    ----------
-    seed, n, mission, start, classes
-        See `batch`.
+    Simulate a catalog in the mission's own columns, see `batch`.
 
     Returns
     -------
     catalog, truth : `~astropy.table.Table`
         Row by row. Positions, names and numbers are made up.
-
-    Raises
-    ------
-    ParameterError, MissionError
-        With the allowed values.
 
     Examples
     --------
@@ -125,9 +115,8 @@ def simulate_catalog(seed, n, mission, *, start=0, classes=None):
     ['APE_CTS_P1', 'APE_BKG_P1', 'APE_EXP_P1']
     """
     check_arguments(seed, n, start, mission, needed=True)
-    shares = {mission: 1.0}
-    parts = _flat(observed_chunks(seed, n, start=start, missions=shares, weights=class_weights(classes)))
-    rows = [(o.row, catalog_part(o), truth_columns(o)) for o in parts]
+    chunks = observed_chunks(seed, n, start=start, missions={mission: 1.0}, classes=classes)
+    rows = [(o.row, catalog_part(o), truth_columns(o)) for o in chain.from_iterable(chunks)]
     cut = slice(start % CHUNK, start % CHUNK + n)
     return make_table([r[:2] for r in rows])[cut], make_table([r[::2] for r in rows])[cut]
 
@@ -151,8 +140,3 @@ def _band_bins(observed):
     """Bins that the mission's reader finds in the catalog rows."""
     table = make_table([(observed.row, catalog_part(observed))])
     return get_mission(observed.mission).read_bands(table).bins
-
-
-def _flat(chunks):
-    for parts in chunks:
-        yield from parts

@@ -112,17 +112,17 @@ def class_weights(classes):
     return weights / weights.sum()
 
 
-def observed_chunks(seed, n, *, start=0, missions=MISSION_SHARE, weights=None):
+def observed_chunks(seed, n, *, start=0, missions=MISSION_SHARE, classes=None):
     """
-    Observe the chunks that hold rows ``start`` to ``start + n``, one list of `Observed` a chunk.
+    Observe the chunks that hold rows ``start`` to ``start + n``: an iterator of lists of `Observed`.
 
-    ``missions`` gives the share of each mission, ``weights`` the probabilities of the classes. A chunk
+    ``missions`` gives the share of each mission, ``classes`` is as in `class_weights`. A chunk
     is whole, a part per detector, and at least one is made: it is cut at the very end, for matrix
     products of fewer rows may round differently.
     """
-    weights = class_weights(None) if weights is None else weights
-    for chunk in range(start // CHUNK, max(start + n - 1, start) // CHUNK + 1):
-        yield _draw_chunk(seed, chunk, missions, weights)
+    weights = class_weights(classes)
+    numbers = range(start // CHUNK, max(start + n - 1, start) // CHUNK + 1)
+    return (_draw_chunk(seed, chunk, missions, weights) for chunk in numbers)
 
 
 def _draw_chunk(seed, chunk, missions, weights):
@@ -138,13 +138,8 @@ def _draw_chunk(seed, chunk, missions, weights):
             pointings = draw_pointings(mission, rows[mine], rng)
             for curve in sorted(set(pointings.curve.tolist())):
                 k = pointings.curve == curve
-                parts.append(_observe(mission, rows[mine[k]], _take(sources, mine[k]), pointings[k], rng))
+                parts.append(_observe(mission, rows[mine[k]], sources[mine[k]], pointings[k], rng))
     return parts
-
-
-def _take(sources, rows):
-    truth = {name: values[rows] for name, values in sources.truth.items()}
-    return Sources(sources.spectrum[rows], sources.class_index[rows], truth)
 
 
 def _observe(mission, row, sources, pointings, rng):

@@ -30,6 +30,7 @@ from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.absorption import absorption_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID
 from astro_xlatent.physics.plasma import plasma
+from astro_xlatent.simulate.conditions import log_uniform
 
 __all__ = ["PIECES", "add_soft_gas", "area_factor", "check_pieces", "deviate", "gain_shift", "imperfect",
            "misjudge_background", "pile_up"]
@@ -88,10 +89,6 @@ def check_pieces(pieces):
     return pieces
 
 
-def _log_uniform(rng, low, high, size):
-    return np.exp(rng.uniform(np.log(low), np.log(high), size))
-
-
 @lru_cache(maxsize=4)
 def _kernels(energy):
     x = np.log(np.frombuffer(energy))
@@ -117,7 +114,7 @@ def area_factor(energy, rng, n):
 def deviate(spectra, rng, energy=ENERGY_MID):
     """Bend spectra (rows, n_energy) smoothly away from their family, but for a third of them."""
     rows = len(spectra)
-    size = _log_uniform(rng, *DEVIATION_RANGE, rows) * (rng.random(rows) > TRUE_TO_FAMILY)
+    size = log_uniform(rng, *DEVIATION_RANGE, rows) * (rng.random(rows) > TRUE_TO_FAMILY)
     factor = np.exp(size[:, None] * _smooth(energy, rng, rows))
     return spectra * factor.astype(spectra.dtype)
 
@@ -136,10 +133,10 @@ def add_soft_gas(spectra, rng):
     templates, depth, soft = _gas()
     chosen = np.flatnonzero(rng.random(len(spectra)) < GAS_SHARE)
     gas = templates[rng.integers(len(templates), size=chosen.size)]
-    column = _log_uniform(rng, *GAS_NH_RANGE, chosen.size)[:, None] / 1e20
+    column = log_uniform(rng, *GAS_NH_RANGE, chosen.size)[:, None] / 1e20
     gas = gas * np.exp(-column * depth).astype(np.float32)
     gas /= gas[:, soft].sum(axis=1, keepdims=True)
-    share = _log_uniform(rng, *GAS_FLUX_RANGE, chosen.size) * spectra[chosen][:, soft].sum(axis=1)
+    share = log_uniform(rng, *GAS_FLUX_RANGE, chosen.size) * spectra[chosen][:, soft].sum(axis=1)
     result = spectra.copy()
     result[chosen] += (share[:, None] * gas).astype(spectra.dtype)
     return result
@@ -220,7 +217,7 @@ def imperfect(spectra, instrument, rng, pieces=PIECES):
         chosen = np.flatnonzero(rng.random(len(spectra)) < PILE_UP_SHARE)
         if chosen.size:
             spectra = spectra.copy()
-            spectra[chosen] = pile_up(spectra[chosen], area, _log_uniform(rng, *PILE_UP_RANGE, chosen.size))
+            spectra[chosen] = pile_up(spectra[chosen], area, log_uniform(rng, *PILE_UP_RANGE, chosen.size))
     if "gain" in pieces:
         spectra = gain_shift(spectra, area, GAIN * rng.standard_normal())
     return spectra

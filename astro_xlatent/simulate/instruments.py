@@ -18,8 +18,7 @@ from astropy.io import fits
 from astropy.time import Time
 
 from astro_xlatent.core.errors import MissionError, XlatentError
-from astro_xlatent.missions._csc_areas import DEFAULT_YEAR
-from astro_xlatent.missions.csc import EFFECTIVE_ENERGY
+from astro_xlatent.missions._csc_areas import DEFAULT_YEAR, effective_energies
 from astro_xlatent.missions.curves import acis_curve, load_curve
 from astro_xlatent.missions.responses import default_response
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
@@ -27,7 +26,7 @@ from astro_xlatent.spectra.binning import fine_response, group_channels
 from astro_xlatent.spectra.bins import FINE_EDGES
 from astro_xlatent.spectra.response import Response
 
-__all__ = ["MONO_ENERGIES", "Detector", "Instrument", "default_instruments", "draw_instrument",
+__all__ = ["Detector", "Instrument", "default_instruments", "draw_instrument",
            "load_detector", "load_instruments", "prepare"]
 
 MISSION_OF = {"CHANDRA": "csc", "EROSITA": "erosita", "XMM": "xmm"}
@@ -44,10 +43,6 @@ BAND_EDGES = {
 }
 
 
-#: Energies in keV at which the CSC takes the area of its bands s, m, h and b.
-MONO_ENERGIES = np.array([EFFECTIVE_ENERGY[band] for band in "smhb"])
-
-
 @dataclass
 class Instrument:
     """
@@ -56,9 +51,9 @@ class Instrument:
     ``matrix``, (N_FINE, n_energy) in cm2, folds photons/cm2/s per grid bin into counts/s in the fine
     bins, whose ``e_lo``, ``e_hi``, ``area``, ``resolution`` and ``valid`` are as in `EnergyBins` for one
     second; ``band_matrix`` does the same for the sub-bands of the mission's catalog with the edges
-    ``band_edges`` in keV. ``mono`` is the area in cm2 at `MONO_ENERGIES`, ``epoch`` a decimal year (NaN:
-    unknown), ``detector`` the chips as catalogs write them (``"ACIS-7"``; empty: unknown). The mission
-    decides background and catalog recipe.
+    ``band_edges`` in keV. ``mono`` is the area in cm2 at the CSC's energies of its bands s, m, h and b,
+    ``epoch`` a decimal year (NaN: unknown), ``detector`` the chips as catalogs write them (``"ACIS-7"``;
+    empty: unknown). The mission decides background and catalog recipe.
     """
 
     name: str
@@ -85,20 +80,25 @@ class Instrument:
 
     def off_axis_factors(self, off_axis):
         """
-        Area off the axis over that on it, (rows, n_energy), and the area in cm2 at `MONO_ENERGIES`.
+        Area off the axis over that on it, (rows, n_energy), and `mono` there.
 
         By the shipped curve of the chip; ``off_axis`` is in arcmin, and no chip knows no vignetting.
         """
-        on_axis = np.ones(MONO_ENERGIES.size) if self.mono is None else self.mono
+        on_axis = np.ones(4) if self.mono is None else self.mono
         if not self.detector or not np.any(off_axis):
             return np.ones((len(off_axis), 1), np.float32), np.tile(on_axis, (len(off_axis), 1))
-        curve = load_curve(acis_curve(int(self.detector[5])))
-        energy = np.r_[ENERGY_MID, MONO_ENERGIES]
+        curve = load_curve(_curve_of(self.detector))
+        energy = np.r_[ENERGY_MID, effective_energies(curve.name)]
         # Some responses tell no date; the ratio hardly depends on it.
         epoch = self.epoch if np.isfinite(self.epoch) else DEFAULT_YEAR
         whole = np.maximum(curve.area(energy, epoch), 1e-30)
         factor = curve.area(energy, epoch, np.asarray(off_axis)[:, None]) / whole
         return factor[:, :ENERGY_MID.size].astype(np.float32), on_axis * factor[:, ENERGY_MID.size:]
+
+
+def _curve_of(detector):
+    """Shipped curve of the first of the chips."""
+    return acis_curve(int(detector[5])) if detector else ""
 
 
 def prepare(name, mission, response, epoch=np.nan, detector=""):
@@ -108,7 +108,8 @@ def prepare(name, mission, response, epoch=np.nan, detector=""):
         raise MissionError(msg)
     edges = BAND_EDGES[mission]
     bands = fine_response(response, edges)
-    mono = np.interp(MONO_ENERGIES, 0.5 * (response.e_lo + response.e_hi), response.area)
+    energies = effective_energies(_curve_of(detector))
+    mono = np.interp(energies, 0.5 * (response.e_lo + response.e_hi), response.area)
     return Instrument(name, mission, band_matrix=bands.matrix, band_edges=edges, mono=mono, epoch=epoch,
                       detector=detector, **vars(fine_response(response, FINE_EDGES)))
 

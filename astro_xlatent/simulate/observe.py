@@ -14,7 +14,6 @@ from astropy.table import Table
 
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.missions.csc import CSC, RICHEST_FIRST
-from astro_xlatent.simulate.apertures import Apertures
 from astro_xlatent.simulate.background import background_shape
 from astro_xlatent.simulate.conditions import (
     ENERGY_STARTS,
@@ -26,6 +25,7 @@ from astro_xlatent.simulate.conditions import (
     draw_off_axis,
     log_uniform,
 )
+from astro_xlatent.simulate.rows import Apertures
 from astro_xlatent.simulate.rows_csc import csc_band_columns
 from astro_xlatent.simulate.rows_erosita import erosita_band_columns
 from astro_xlatent.simulate.rows_xmm import xmm_band_columns

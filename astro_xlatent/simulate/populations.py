@@ -25,14 +25,14 @@ import numpy as np
 
 from astro_xlatent.core import columns
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.physics.absorption import bin_cross_section
 from astro_xlatent.physics.bestfit import equivalent_column
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, N_ENERGY
 from astro_xlatent.simulate.families import binaries, compact, extragalactic, stars
 from astro_xlatent.simulate.families.generic import generic
 from astro_xlatent.simulate.families.parameters import check_parameters, class_parameters
-from astro_xlatent.simulate.truth import absorb, band_fluxes
 
-__all__ = ["CLASSES", "FAMILIES", "Sources", "draw_sources"]
+__all__ = ["CLASSES", "FAMILIES", "FLUX_BANDS", "Sources", "absorb", "draw_sources"]
 
 #: Classes in the order of the probability columns; "other" is last.
 CLASSES = (*columns.CLASSES, columns.OTHER)
@@ -64,7 +64,9 @@ _MIXTURES = {
 #: Names of the families; ``truth["family"]`` is an index into it.
 FAMILIES = (*(f.__name__ for mixture in _MIXTURES.values() for f, _ in mixture), "generic")
 
-_TRUTH = ("nh", "nh_gal", "nh_int", "redshift", "photon_index", "kt", "flux_05_2", "flux_2_7", "flux_02_23")
+#: Names and edges (keV) of the fluxes in the truth table.
+FLUX_BANDS = {"flux_05_2": (0.5, 2.0), "flux_2_7": (2.0, 7.0), "flux_02_23": (0.2, 2.3)}
+_TRUTH = ("nh", "nh_gal", "nh_int", "redshift", "photon_index", "kt", *FLUX_BANDS)
 # rows worked on at a time: their arrays should fit the cache
 _CHUNK = 256
 # absorbed energy flux that every spectrum gets between 0.3 and 8 keV, erg/cm2/s
@@ -96,6 +98,10 @@ class Sources:
 
     def __len__(self):
         return len(self.class_index)
+
+    def __getitem__(self, rows):
+        truth = {name: values[rows] for name, values in self.truth.items()}
+        return Sources(self.spectrum[rows], self.class_index[rows], truth)
 
 
 def draw_sources(class_index, rng, *, tuned=True, parameters=None):
@@ -193,7 +199,7 @@ def _fill(sources, rows, draft, family):
     flux = spectrum[:, 20:790] @ (ENERGY_MID[20:790] * KEV_TO_ERG).astype(np.float32)
     spectrum *= (_FLUX / np.maximum(flux, 1e-35))[:, None]
     sources.spectrum[rows] = spectrum
-    found = band_fluxes(spectrum) | {"nh": nh, "family": family}
+    found = _band_fluxes(spectrum) | {"nh": nh, "family": family}
     for name in ("nh_gal", "nh_int", "redshift", "photon_index", "kt"):
         found[name] = getattr(draft, name)
     for name, value in found.items():
@@ -221,3 +227,20 @@ def _column(absorbed, unabsorbed, nh_gal, nh_int, redshift):
     if fit.size:
         nh[fit] = equivalent_column(absorbed[fit], unabsorbed[fit], nh[fit])
     return nh
+
+
+def absorb(spectrum, nh, redshift=0.0):
+    """Send spectra (n, N_ENERGY) through cold gas of a column ``nh`` in 1/cm2 at a redshift."""
+    sigma = bin_cross_section(redshift=redshift).astype(np.float32)
+    column = np.asarray(nh, np.float32)[..., None]
+    return (spectrum * np.exp(-column * sigma)).astype(np.float32)
+
+
+def _band_fluxes(spectrum):
+    """Energy fluxes of `FLUX_BANDS` in erg/cm2/s, of photons/cm2/s per bin (n, N_ENERGY)."""
+    fluxes = {}
+    for name, (low, high) in FLUX_BANDS.items():
+        first, last = np.searchsorted(ENERGY_MID, (low, high))
+        energy = (ENERGY_MID[first:last] * KEV_TO_ERG).astype(np.float32)
+        fluxes[name] = (spectrum[:, first:last] @ energy).astype(float)
+    return fluxes

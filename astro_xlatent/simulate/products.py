@@ -20,7 +20,6 @@ from astro_xlatent.core.files import building_folder
 from astro_xlatent.simulate.catalog import catalog_part
 from astro_xlatent.simulate.chunks import (
     check_arguments,
-    class_weights,
     observed_chunks,
 )
 from astro_xlatent.simulate.conditions import CONDITIONS, ROWS_PER_OBSERVATION, arf_area
@@ -71,11 +70,12 @@ def write_catalog(folder, n, mission, *, seed=1, classes=None, spectra=True, ove
         If the folder cannot be used.
     """
     check_arguments(seed, n, 0, mission, needed=True)
-    weights = class_weights(classes)
+    chunks = observed_chunks(seed, n, missions={mission: 1.0}, classes=classes)
     folder = Path(folder)
     _check_folder(folder, overwrite)
     with building_folder(folder.parent) as building:
-        _build(building, n, mission, seed, weights, spectra, progress)
+        meta = {"SIMSEED": seed, "SIMULATE": True, "MISSION": mission}
+        _build(building, n, chunks, meta, spectra, progress)
         _publish(building, folder)
     return folder / CATALOG_NAME
 
@@ -103,13 +103,13 @@ def _publish(building, folder):
         (building / name).replace(folder / name)
 
 
-def _build(folder, n, mission, seed, weights, spectra, progress):
+def _build(folder, n, chunks, meta, spectra, progress):
     from tqdm import tqdm
 
     (folder / "spectra").mkdir()
     rows = []
     with tqdm(total=n, disable=not progress, unit="sources", desc="simulate") as bar:
-        for parts in observed_chunks(seed, n, missions={mission: 1.0}, weights=weights):
+        for parts in chunks:
             rows += [(o.row, catalog_part(o), truth_columns(o)) for o in parts]
             for observed in parts:
                 wanted = np.flatnonzero(observed.row < n)
@@ -120,7 +120,7 @@ def _build(folder, n, mission, seed, weights, spectra, progress):
                     bar.update(len(wanted))
     for name, part in ((TRUTH_NAME, 2), (CATALOG_NAME, 1)):
         table = make_table([(row[0], row[part]) for row in rows])[:n]
-        table.meta.update({"SIMSEED": seed, "SIMULATE": True, "MISSION": mission})
+        table.meta.update(meta)
         table.write(folder / name)
 
 

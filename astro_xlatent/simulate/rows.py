@@ -1,9 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Parts of simulated tables that all missions share: positions, truth, joining.
+Parts of simulated tables that all missions share: apertures, positions, truth, joining.
+
+A mission's maker of columns turns `Apertures`, what photometry starts from, into what its
+catalog publishes (see `astro_xlatent.simulate.observe`).
 
 Positions, numbers and names are made up; names begin with ``SIM``.
 """
+
+from dataclasses import dataclass, fields
 
 import numpy as np
 from astropy import units as u
@@ -13,10 +18,9 @@ from astropy.time import Time
 
 from astro_xlatent.missions._csc_areas import effective_energies
 from astro_xlatent.physics.grid import ENERGY_MID
-from astro_xlatent.simulate.apertures import Apertures
 from astro_xlatent.simulate.populations import CLASSES, FAMILIES
 
-__all__ = ["apertures_of", "make_table", "position", "start_time", "truth_columns"]
+__all__ = ["Apertures", "apertures_of", "make_table", "position", "start_time", "truth_columns"]
 
 _COUNTS, _PER_AREA, _FLUX = u.ct, u.cm**-2, u.erg / u.s / u.cm**2
 # name -> (unit, description)
@@ -41,6 +45,62 @@ _TRUTH_UNITS = {
     "counts": (_COUNTS, "expected source counts in the aperture, in the mission's detection band"),
     "background": (_COUNTS, "expected background counts in the aperture, same band"),
 }
+
+
+@dataclass
+class Apertures:
+    """
+    Rows in the sub-bands of their mission's catalog, whose ``edges`` are in keV.
+
+    ``counts``, ``off`` and ``background``, (rows, n_sub), are counts in the source aperture and in the
+    background region, and expected background in the aperture; ``scale`` is the ratio of their
+    areas. ``area``, (rows, n_sub), is exposure times mean area in cm2 s, aperture ``fraction``
+    included, as the observatory believes it to be, ``mono``, (rows, 4), the same at the effective
+    energies of the CSC's bands s, m, h, b. ``exposure`` is in s, ``off_axis`` in arcmin, ``epoch`` a
+    decimal year (NaN: unknown), ``detector`` as catalogs write it (``"ACIS-7"``; empty: unknown).
+    """
+
+    mission: str
+    edges: np.ndarray
+    counts: np.ndarray
+    off: np.ndarray
+    background: np.ndarray
+    scale: np.ndarray
+    area: np.ndarray
+    mono: np.ndarray
+    fraction: np.ndarray
+    exposure: np.ndarray
+    off_axis: np.ndarray
+    epoch: np.ndarray
+    detector: np.ndarray
+
+    def __len__(self):
+        return len(self.counts)
+
+    @classmethod
+    def _row_fields(cls):
+        return [f.name for f in fields(cls) if f.name not in ("mission", "edges")]
+
+    def __getitem__(self, rows):
+        """Select rows."""
+        parts = {name: getattr(self, name)[rows] for name in self._row_fields()}
+        return Apertures(self.mission, self.edges, **parts)
+
+    @classmethod
+    def concatenate(cls, parts):
+        """Rows of several parts of one mission."""
+        stacked = {n: np.concatenate([getattr(p, n) for p in parts]) for n in cls._row_fields()}
+        return cls(parts[0].mission, parts[0].edges, **stacked)
+
+    @property
+    def center(self):
+        """Middles of the sub-bands in keV."""
+        return 0.5 * (self.edges[:-1] + self.edges[1:])
+
+    def member(self, bands):
+        """Which sub-bands are in bands ``(name, low, high)``, 0 or 1, shape (n_sub, bands)."""
+        inside = [(self.center > low) & (self.center < high) for _, low, high in bands]
+        return np.stack(inside, axis=1).astype(float)
 
 
 def truth_columns(observed):

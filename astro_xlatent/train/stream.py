@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astro_xlatent.simulate.apertures import Apertures
 from astro_xlatent.simulate.conditions import MISSION_SHARE
 from astro_xlatent.simulate.instruments import draw_instrument
 from astro_xlatent.simulate.observe import (
@@ -18,6 +17,7 @@ from astro_xlatent.simulate.observe import (
     read_published,
 )
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
+from astro_xlatent.simulate.rows import Apertures
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["PLAN", "Part", "draw_training_sources", "observe_full", "training_batch"]

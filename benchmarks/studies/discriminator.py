@@ -154,7 +154,7 @@ def fluxes_like(label, real, n, instruments, rng, averaged=True, **options):
     return flux[bright], error[bright]
 
 
-def discriminate(real, simulated, seed=0, n_boot=200):
+def discriminate(real, simulated, seed=0, n_boot=200, group=None):
     """
     Area under the ROC curve of real against simulated rows.
 
@@ -165,6 +165,8 @@ def discriminate(real, simulated, seed=0, n_boot=200):
         Of folds and bootstrap.
     n_boot : int, optional
         Bootstrap repeats, over rows of either kind.
+    group : ndarray of int, shape (n,), optional
+        Of real rows that stay in one fold, such as those of a sky field.
 
     Returns
     -------
@@ -177,7 +179,7 @@ def discriminate(real, simulated, seed=0, n_boot=200):
         If there are fewer than ten rows of either kind.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.model_selection import StratifiedGroupKFold
 
     if min(len(real), len(simulated)) < 10:
         got = f"{len(real)} real and {len(simulated)} simulated"
@@ -186,7 +188,9 @@ def discriminate(real, simulated, seed=0, n_boot=200):
     x = np.concatenate([real, simulated])
     y = np.repeat([1, 0], [len(real), len(simulated)])
     score = np.empty(y.size)
-    for train, test in StratifiedKFold(5, shuffle=True, random_state=seed).split(x, y):
+    group = np.arange(len(real)) if group is None else group
+    group = np.concatenate([group, group.max() + 1 + np.arange(len(simulated))])
+    for train, test in StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(x, y, group):
         boosting = HistGradientBoostingClassifier(class_weight="balanced", random_state=seed, **_BOOSTING)
         score[test] = boosting.fit(x[train], y[train]).predict_proba(x[test])[:, 1]
     return _bootstrap_auc(score[y == 1], score[y == 0], np.random.default_rng(seed), n_boot)

@@ -60,11 +60,11 @@ def simulate_fits(seed, n, classes):
         catalog gives them (1e20 1/cm2, its abundances).
     """
     from astro_xlatent.simulate.catalog import catalog_part, fine_bins
-    from astro_xlatent.simulate.chunks import class_weights, observed_chunks
+    from astro_xlatent.simulate.chunks import observed_chunks
     from astro_xlatent.simulate.rows import make_table
 
     tables, found, rng = [], 0, np.random.default_rng([seed, 1])
-    for parts in observed_chunks(seed, _MOST_ROWS, missions={"csc": 1.0}, weights=class_weights(classes)):
+    for parts in observed_chunks(seed, _MOST_ROWS, missions={"csc": 1.0}, classes=classes):
         for observed in parts:
             order = np.argsort(observed.row)
             table = make_table([(observed.row, catalog_part(observed))])

@@ -19,8 +19,7 @@ from astro_xlatent.physics.absorption import bin_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
 from astro_xlatent.simulate.families.lines import add_line
 from astro_xlatent.simulate.families.tools import hot_plasma, log_normal, log_uniform, unit_flux
-from astro_xlatent.simulate.populations import draw_sources
-from astro_xlatent.simulate.truth import absorb
+from astro_xlatent.simulate.populations import absorb, draw_sources
 
 __all__ = ["TESTED", "TUNING", "Oddity", "shift_gain"]
 

@@ -124,7 +124,7 @@ def _bright_numbers(model, instruments, n, rng):
 def _family_spectrum(family, parameter, nh):
     """Incident spectra, shape (n, n_energy), up to their normalization."""
     from astro_xlatent.physics import emission
-    from astro_xlatent.simulate.truth import absorb
+    from astro_xlatent.simulate.populations import absorb
 
     shape = {"absorbed power law": emission.powerlaw, "absorbed black body": emission.blackbody,
              "absorbed plasma, solar": emission.plasma}[family](np.atleast_1d(parameter))

@@ -15,7 +15,7 @@ from astro_xlatent.missions.base import get_mission
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.bestfit import power_law_fit
 from astro_xlatent.physics.emission import powerlaw
-from astro_xlatent.simulate.chunks import class_weights, observed_chunks
+from astro_xlatent.simulate.chunks import observed_chunks
 from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.spectrum import XraySpectrum
 from benchmarks.studies.expected import Scored, band_table, compare, expected_classes, table_fluxes
@@ -149,8 +149,7 @@ def test_fits_of_simulated_spectra(simulated):
     log_nh, error = catalog_fits(simulated)
     high = log_nh > 21
     np.testing.assert_array_equal(np.isfinite(error), high)
-    weights = class_weights(["AGN", "NS"])
-    parts = [o for c in observed_chunks(3, 5000, missions={"csc": 1.0}, weights=weights) for o in c]
+    parts = [o for c in observed_chunks(3, 5000, missions={"csc": 1.0}, classes=["AGN", "NS"]) for o in c]
     column = np.concatenate([o.sources.truth["nh"] for o in parts])
     same = np.array([np.flatnonzero(column == value)[0] for value in simulated["true_nh"][high]])
     expected, _ = power_law_fit(np.concatenate([o.sources.spectrum for o in parts])[same])

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions.csc import CSC, RICHEST_FIRST, TRAINED_RECIPES
+from astro_xlatent.missions.csc import CSC
 from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.missions.responses import band_area
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, KEV_TO_ERG
@@ -161,18 +161,17 @@ def test_photon_flux_recipe():
     assert np.all((bins.resolution > 0.05) & (bins.resolution < 0.3))
 
 
-def test_what_the_model_was_trained_on_goes_first():
-    """Energy flux goes first until a model is trained on the others, which get a flag."""
+def test_the_richest_recipe_goes_first():
+    """Photon flux before energy flux; either alone on request, none of them flagged."""
     table = fluxes(2)
     for name, column in fluxes(2, "flux_aper", 1e-14).items():
         table[name] = column
     for b in "smh":
         table[f"flux_aper_{b}"][1] = np.nan
     result = CSC().read_bands(table)
-    first = RICHEST_FIRST[1] if "photon flux" in TRAINED_RECIPES else "energy flux"
-    assert result.recipe.tolist() == [first, "photon flux"]
-    flagged = [recipe not in TRAINED_RECIPES for recipe in result.recipe]
-    assert ((result.flags & Flag.UNTRAINED_RECIPE) > 0).tolist() == flagged
+    assert result.recipe.tolist() == ["photon flux"] * 2
+    assert not np.any(result.flags & Flag.UNTRAINED_RECIPE)
+    assert CSC(recipes=("energy flux",)).read_bands(table).recipe[0] == "energy flux"
     assert CSC(recipes=("photon flux",)).read_bands(table).recipe.tolist() == ["photon flux"] * 2
     with pytest.raises(ParameterError, match="recipes names 'guess'; allowed: aperture counts"):
         CSC(recipes=("guess",))

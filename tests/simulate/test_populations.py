@@ -9,8 +9,7 @@ from astro_xlatent.physics.absorption import absorption_cross_section
 from astro_xlatent.physics.bestfit import equivalent_column, power_law_fit
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH, N_ENERGY
 from astro_xlatent.simulate.families import parameters
-from astro_xlatent.simulate.populations import CLASSES, FAMILIES, draw_sources
-from astro_xlatent.simulate.truth import absorb
+from astro_xlatent.simulate.populations import CLASSES, FAMILIES, absorb, draw_sources
 
 EVERY = np.repeat(np.arange(-1, len(CLASSES)), 40)
 
