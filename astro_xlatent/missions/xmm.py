@@ -172,7 +172,7 @@ class XMM(Mission):
         return [files.get(key, (None, None))[1] for key in keys]
 
     def read_bands(self, table):
-        """Energy bins from the table's band columns, see `Mission.read_bands`; without a unit the catalog's."""
+        """Energy bins from the table's band columns; without a unit they are in the catalog's."""
         cols = XmmColumns(table)
         sets = [s for s in (self._fluxes(cols, "ep"), self._rates(cols),
                             *(self._fluxes(cols, camera) for camera in CAMERAS), self._fluxes(cols, "sc_ep"))
