@@ -20,6 +20,7 @@ _HOME = {
     "combine": "compare.observations",
     "convert_nh": "physics.absorption",
     "decode_flags": "core.flags",
+    "describe": "core.words",
     "extract_spectrum": "events.extract",
     "get_transform": "core.plugins",
     "group_latents": "compare.observations",

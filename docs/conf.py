@@ -3,6 +3,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from sphinx_astropy.conf.v3 import *  # noqa: F403
@@ -28,6 +29,10 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     # A tutorial that fails, fails the build.
     "abort_on_example_error": True,
+    # What cannot be run here is left out: a page shows what was printed when it was built.
+    "ignore_pattern": "_lsdb" if find_spec("lsdb") is None else "^$",
+    # Tables are shown, axes and lists of points are not.
+    "capture_repr": ("_repr_html_",),
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,

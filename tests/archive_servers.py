@@ -217,6 +217,13 @@ def _in_circle(ra, dec, x, y, radius):
     return SkyCoord(ra, dec, unit="deg").separation(middle).deg <= radius
 
 
+def _pairs(sent, ra, dec, objects, arcsec, names=("ra", "dec")):
+    here = SkyCoord(sent[ra], sent[dec], unit="deg")
+    there = SkyCoord(objects[names[0]], objects[names[1]], unit="deg")
+    first, second, apart, _ = there.search_around_sky(here, arcsec * u.arcsec)
+    return hstack([Table({"angDist": apart.to(u.arcsec)}), sent[first], objects[second]])
+
+
 class _Handler(BaseHTTPRequestHandler):
     archive = None
     protocol_version = "HTTP/1.1"
@@ -252,8 +259,11 @@ class _Handler(BaseHTTPRequestHandler):
         if parts.path.endswith("/sync"):
             form = self._form(body)
             limit = int(form["MAXREC"]) if "MAXREC" in form else None
-            answer = self.archive.simbad if "/sim-tap/" in parts.path else self.archive.adql
-            data, status = answer(form["QUERY"], limit)
+            if "UPLOAD" in form:
+                data, status = self._join(form), 200
+            else:
+                answer = self.archive.simbad if "/sim-tap/" in parts.path else self.archive.adql
+                data, status = answer(form["QUERY"], limit)
             self.send_body(data, "application/x-votable+xml", status)
         elif parts.path.endswith("/capabilities"):
             self.send_body(_CAPABILITIES, "text/xml")
@@ -288,12 +298,26 @@ class _Handler(BaseHTTPRequestHandler):
     def _cross_match(self, form):
         """The CDS: every pair of an uploaded position and an object within the distance."""
         sent = Table.read(form["cat1"], format="ascii.csv")
-        objects = self.archive.tables[form["cat2"]]
-        here = SkyCoord(sent[form["colRA1"]], sent[form["colDec1"]], unit="deg")
-        there = SkyCoord(objects["ra"], objects["dec"], unit="deg")
-        first, second, apart, _ = there.search_around_sky(here, float(form["distMaxArcsec"]) * u.arcsec)
-        pairs = hstack([Table({"angDist": apart.to(u.arcsec)}), sent[first], objects[second]])
+        objects = self.archive.tables[form["cat2"].removeprefix("vizier:")]
+        pairs = _pairs(sent, form["colRA1"], form["colDec1"], objects, float(form["distMaxArcsec"]))
         self.send_body(votable(pairs), "text/xml")
+
+    def _join(self, form):
+        """TAP with a table of positions: the one form of a join that is asked, with the columns named."""
+        self.archive.queries.append(form["QUERY"])
+        name, _, where = form["UPLOAD"].partition(",param:")
+        sent = Table.read(io.BytesIO(form[where].encode()), format="votable")
+        found = re.fullmatch(
+            r"SELECT p\.xl_row, DISTANCE\(POINT\('ICRS', s\.\"(\w+)\", s\.\"(\w+)\"\), .*AS \"angDist\", (.+)"
+            r' FROM TAP_UPLOAD\.(\w+) AS p JOIN "?([^"\s]+)"? AS s ON 1 = CONTAINS\(.*p\.dec_x, (\S+)\)\)',
+            form["QUERY"])
+        assert found and found[4] == name and "CIRCLE('ICRS', p.ra_x, p.dec_x" in form["QUERY"]
+        objects = self.archive.tables[found[5]].copy()
+        objects.rename_columns(["ra", "dec"], [found[1], found[2]])
+        pairs = _pairs(sent, "ra_x", "dec_x", objects, 3600 * float(found[6]), (found[1], found[2]))
+        names = [item.split(".")[1].strip('"') for item in found[3].split(", ")]
+        return votable(pairs["xl_row", "angDist", *(n for n in names if n in pairs.colnames)],
+                       limit=self.archive.limit)
 
     def _cone(self, asked):
         table = self.archive.tables[asked["CAT"]]

@@ -59,6 +59,8 @@ def archive(tmp_path_factory):
         "csc_tap_url": f"{server.url}/csc21tap",
         "csc20_tap_url": f"{server.url}/csc2tap",
         "csc_package_url": f"{server.url}/csccli",
+        "vizier_tap_url": f"{server.url}/TAPVizieR/tap",
+        "gaia_tap_url": f"{server.url}/gaia/tap",
         "xmatch_url": f"{server.url}/xmatch",
         "erosita_url": f"{server.url}/dr1/erodat",
         "archive_backoff": 0.01,

@@ -4,6 +4,7 @@
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,8 @@ def test_options_are_shown_as_typed(built):
 def test_tutorials_are_executed(built):
     """Every tutorial has a page with a figure."""
     for script in (ROOT / "docs" / "tutorials").glob("plot_*.py"):
+        if "_lsdb" in script.name and find_spec("lsdb") is None:
+            continue
         page = (built / "gallery" / f"{script.stem}.html").read_text(encoding="utf-8")
         assert "sphx_glr_" in page and ".png" in page, script.name
 

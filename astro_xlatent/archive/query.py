@@ -81,12 +81,13 @@ def asking(url):
         raise ArchiveError(msg) from error
 
 
-def run_tap(session, url, query, max_rows=None):
-    """Ask a TAP service in ADQL, synchronously, as `ask`."""
+def run_tap(session, url, query, max_rows=None, uploads=None):
+    """Ask a TAP service in ADQL, as `ask`; there ``uploads`` are called TAP_UPLOAD.NAME."""
     from pyvo.dal import TAPService
 
     with asking(f"{url}/sync"):
-        return _answer(TAPService(url, session=session).search(query, maxrec=max_rows), f"{url}/sync")
+        return _answer(TAPService(url, session=session).search(query, maxrec=max_rows, uploads=uploads),
+                       f"{url}/sync")
 
 
 def _answer(results, url):

@@ -8,7 +8,7 @@ from pathlib import Path
 from astro_xlatent.cli.shell import say, tell
 from astro_xlatent.core.errors import TableError
 
-__all__ = ["VIEWS", "add_parser", "demo_tables", "draw", "run"]
+__all__ = ["VIEWS", "add_parser", "run"]
 
 #: Each source is seen in these ways.
 VIEWS = ("Chandra bands", "Chandra spectrum", "eROSITA bands")
@@ -20,12 +20,10 @@ _N_CANDIDATES, _N_OTHERS, _SEED = 768, 2048, 6
 _BRIGHT = {"csc": 300.0, "erosita": 30.0}
 
 
-
 def add_parser(commands):
     """Add the subcommand; gives its parser."""
     command = commands.add_parser(
-        "demo",
-        help="see what is found in simulated sources of known nature",
+        "demo", help="see what is found in simulated sources of known nature",
         description="Simulate sources of known class and N_H, see each with Chandra's bands, a Chandra "
         "spectrum and eROSITA's bands, and write a table, a figure and an interactive report.")
     command.add_argument("-o", "--output", metavar="DIR", default="demo_output",
@@ -33,47 +31,31 @@ def add_parser(commands):
     return command
 
 
-def demo_tables(folder, seed=_SEED, n_others=_N_OTHERS):
+def _tables(folder):
     """
-    Simulate the sources of the demo and enrich them.
+    Simulate the sources of the demo, in two folders within one, and enrich them.
 
-    Parameters
-    ----------
-    folder : path-like
-        For simulated files; two folders are made in it.
-    seed : int, optional
-        Of the simulation.
-    n_others : int, optional
-        Sources among which those shown are placed.
-
-    Returns
-    -------
-    shown : `~astropy.table.Table`
-        Enriched; one row for each source and way of seeing it, with columns ``name``,
-        ``view``, ``true_class``, ``true_nh``, ``ra``, ``dec``.
-    others : `~astropy.table.Table`
-        Enriched in the same way, from Chandra's bands.
-    spectra : dict of str to `~astro_xlatent.spectra.spectrum.XraySpectrum`
-        Chandra's, by name.
+    Gives a table with a row for each source and way of seeing it, with its truth; a table of those among
+    which they are placed, from Chandra's bands; and Chandra's spectra by name.
     """
     from astropy.table import vstack
 
     from astro_xlatent.simulate.catalog import simulate_catalog
     from astro_xlatent.table.add_latents import add_latents
 
-    chandra, erosita, truth, spectra = _simulate_views(Path(folder), seed)
+    chandra, erosita, truth, spectra = _simulate_views(Path(folder))
     names = [f"source {k + 1}" for k in range(len(truth))]
     parts = [add_latents(chandra), add_latents(chandra["ra", "dec"], [spectra[k] for k in range(len(truth))]),
              add_latents(erosita)]
     views = [_view(part, view, names, truth) for part, view in zip(parts, VIEWS, strict=True)]
     shown = vstack(views, metadata_conflicts="silent")
     shown = shown[sorted(range(len(shown)), key=lambda k: (k % len(truth), k))]
-    catalog, other_truth = simulate_catalog(seed + 1, n_others, "csc")
+    catalog, other_truth = simulate_catalog(_SEED + 1, _N_OTHERS, "csc")
     others = _view(add_latents(catalog), VIEWS[0], catalog["name"], other_truth)
     return shown, others, dict(zip(names, spectra, strict=True))
 
 
-def _simulate_views(folder, seed):
+def _simulate_views(folder):
     """The rows of both missions, the truth and Chandra's spectra of the sources to show."""
     from astro_xlatent.missions.base import get_mission
     from astro_xlatent.simulate.products import write_catalog
@@ -84,7 +66,7 @@ def _simulate_views(folder, seed):
     tables, truths = {}, {}
     for mission in _BRIGHT:
         # The same number and seed give the same source, whatever the mission.
-        write_catalog(folder / mission, _N_CANDIDATES, mission, seed=seed, spectra=mission == "csc")
+        write_catalog(folder / mission, _N_CANDIDATES, mission, seed=_SEED, spectra=mission == "csc")
         tables[mission] = read_table(folder / mission / "catalog.fits")
         truths[mission] = read_table(folder / mission / "truth.fits")
     rows = _bright_rows(truths)
@@ -109,29 +91,15 @@ def _view(table, view, names, truth):
 
     result = Table({"name": np.array(names, dtype="U40"), "view": np.full(len(table), view, dtype="U20"),
                     "true_class": truth["class"].astype("U8"), "true_nh": truth["nh"]}, meta=table.meta)
-    positions = ("ra", "dec") if "ra" in table.colnames else ("RA", "DEC")
-    for name, own in zip(positions, ("ra", "dec"), strict=True):
-        result[own] = np.asarray(table[name], float)
     result["true_nh"].unit = "cm-2"
     for name in table.colnames:
-        if name.startswith("xl_"):
-            result[name] = table[name]
+        if name.lower() in ("ra", "dec") or name.startswith("xl_"):
+            result[name if name.startswith("xl_") else name.lower()] = table[name]
     return result
 
 
-def draw(shown, others, spectra):
-    """
-    Draw the first source: spectrum, class, N_H, and its place among the others.
-
-    Parameters
-    ----------
-    shown, others, spectra
-        From `demo_tables`.
-
-    Returns
-    -------
-    figure : `~matplotlib.figure.Figure`
-    """
+def _draw(shown, others, spectra):
+    """Draw the first source: spectrum, class, N_H, and its place among the others."""
     from matplotlib.figure import Figure
 
     from astro_xlatent import plotting
@@ -166,27 +134,16 @@ def draw(shown, others, spectra):
 
 
 def _sentences(shown):
-    """What is found in each source, one line for each way of seeing it."""
-    from astro_xlatent.cli.words import nh_text, number_text
+    """What each source is, and what is found by each way of seeing it."""
+    from astro_xlatent.core.text import aligned
+    from astro_xlatent.core.words import describe, number_text
 
-    lines, last = [], None
-    for row in shown:
-        if row["name"] != last:
-            last = row["name"]
-            truth = f"{row['true_class']} behind N_H = {number_text(row['true_nh'], '.1e')} cm-2"
-            lines.append(f"{last} was simulated as {truth}.")
-        lines.append(f"    From {row['view'] + ':':18s}{_verdict(row)}, N_H {nh_text(row)} cm-2.")
+    found = describe(shown, [f"    from {view}:" for view in shown["view"]], max_rows=None)
+    lines = aligned([sentence[:4] for sentence in found.sentences]).splitlines()
+    for k in reversed(range(0, len(shown), len(VIEWS))):
+        name, truth, nh = shown["name", "true_class", "true_nh"][k]
+        lines.insert(k, f"{name} was simulated as {truth} behind N_H = {number_text(float(nh))} cm-2.")
     return "\n".join(lines)
-
-
-def _verdict(row):
-    """The class with its probability among all nine, and whether it says anything."""
-    from astro_xlatent.cli.words import number_text
-
-    name, other = str(row["xl_class"]), row["xl_class_other"]
-    share = other if name == "other" else max(row["xl_class_prob"]) * (1 - other)
-    text = f"{name} ({number_text(share, '.2f')})"
-    return text if share > 0.5 else f"undecided, {text} at best"
 
 
 def run(args):
@@ -204,14 +161,14 @@ def run(args):
         raise TableError(msg) from error
     say("simulating and enriching; this takes half a minute")
     with tempfile.TemporaryDirectory() as folder:
-        shown, others, spectra = demo_tables(folder)
+        shown, others, spectra = _tables(folder)
     tell(_sentences(shown))
     write_table(shown, output / "sources.ecsv", overwrite=True)
     tell(f"\ntable:  {output / 'sources.ecsv'}")
     if find_spec("matplotlib") is None:
         say("no figure", 'it needs pip install "astro_xlatent[plot]"')
     else:
-        draw(shown, others, spectra).savefig(output / "demo.png", dpi=130)
+        _draw(shown, others, spectra).savefig(output / "demo.png", dpi=130)
         tell(f"figure: {output / 'demo.png'}")
     write_report(vstack([shown, others], metadata_conflicts="silent"), output / "report.html",
                  title="Simulated sources of known class", overwrite=True)

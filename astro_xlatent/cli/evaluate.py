@@ -1,22 +1,21 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""What ``astro-xlatent evaluate`` does."""
+"""``astro-xlatent evaluate``: scores on labeled rows."""
 
-import argparse
 from pathlib import Path
 
-from astro_xlatent.cli.shell import add_model, file_output, say, tell
+from astro_xlatent.cli.shell import add_minimum, add_model, check_extra, file_output, say, tell
 from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["add_parser", "check_sklearn", "run", "run_simulated"]
+__all__ = ["add_parser", "run"]
 
 
 def add_parser(commands):
     """Add the subcommand; gives its parser."""
     command = commands.add_parser(
-        "evaluate", help="scores on labeled rows or simulations, beside baselines",
-        description="Score a model beside baselines that get the same columns: on a table with a "
-        "column of classes, or on fresh simulations. Needs scikit-learn.")
-    command.add_argument("table", metavar="TABLE", nargs="?", help="labeled table, enriched or not")
+        "evaluate", help="scores on labeled rows, beside baselines",
+        description="Score a model beside baselines that get the same columns, on a table with a "
+        "column of classes. Needs scikit-learn.")
+    command.add_argument("table", metavar="TABLE", help="labeled table, enriched or not")
     command.add_argument("--label", metavar="COLUMN", default="class_label",
                          help="column with the classes (default: class_label); of a simulated catalog: "
                          "class")
@@ -25,101 +24,31 @@ def add_parser(commands):
                          "principal components are one more baseline")
     command.add_argument("--information", metavar="COLUMN", action="append", default=[],
                          help="measure the mutual information with this column, too; may be repeated")
-    command.add_argument("--simulated", action="store_true", help="evaluate simulated observations instead")
-    command.add_argument("--n", type=int, default=20000, metavar="N",
-                         help="simulated observations, of spectra and of bands (default: 20000)")
-    command.add_argument("--responses", metavar="DIR", help="folder of ARF and RMF files to simulate with, "
-                         "beside the shipped curves")
-    command.add_argument("--minimum", metavar="COLUMN=NUMBER", type=_minimum, action="append", default=[],
-                         help="only rows above this, such as significance=5; may be repeated")
+    add_minimum(command)
     command.add_argument("--quick", action="store_true", help="fewer methods and repeats, under two minutes")
     add_model(command)
     command.add_argument("--seed", type=int, default=1, metavar="N",
-                         help="of simulations, folds and bootstrap")
+                         help="of folds and bootstrap")
     command.add_argument("-o", "--output", metavar="OUT", help="write numbers: .json (everything) or .ecsv")
     command.add_argument("--figures", metavar="DIR", help="draw figures into this folder; needs matplotlib")
     return command
 
 
-def _minimum(text):
-    """Turn ``COLUMN=NUMBER`` into a pair."""
-    name, equals, value = text.rpartition("=")
-    try:
-        if name and equals:
-            return name, float(value)
-    except ValueError:
-        pass
-    msg = f"{text!r} is not COLUMN=NUMBER, such as significance=5"
-    raise argparse.ArgumentTypeError(msg)
-
-
-def check_sklearn():
-    """
-    Say how to get scikit-learn where it is missing.
-
-    Raises
-    ------
-    ImportError
-        With the remedy.
-    """
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        msg = 'evaluation needs scikit-learn: pip install "astro_xlatent[evaluate]"'
-        raise ImportError(msg) from error
-
-
-def run_simulated(n, *, model=None, responses=None, seed=1, log=None):
-    """
-    Score a model on fresh simulations.
-
-    Parameters
-    ----------
-    n : int
-        Observations in either mode.
-    model : str, optional
-        See `~astro_xlatent.load_model`.
-    responses : path-like, optional
-        Folder with real ARF and RMF files, used beside the shipped curves.
-    seed : int, optional
-    log : callable, optional
-        Receives lines on progress.
-
-    Returns
-    -------
-    results : `~astro_xlatent.evaluate.results.Results`
-    """
-    check_sklearn()
-    from astro_xlatent.evaluate.simulated import evaluate_simulated
-    from astro_xlatent.model.pretrained import load_model
-    from astro_xlatent.simulate.instruments import default_instruments, load_instruments
-
-    log = log or (lambda line: None)
-    instruments = default_instruments()
-    if responses is not None:
-        instruments = load_instruments(responses, log=lambda line: None) + instruments
-    log(f"{len(instruments)} instruments")
-    results = evaluate_simulated(load_model(model), instruments, n, seed, log)
-    if responses is not None:
-        results.facts["command"] += f" --responses {Path(responses).name or '.'}"
-    return results
-
-
 def run(args):
     """Score the model, print the numbers, write and draw them where asked."""
-    check_sklearn()
-    out = _output_path(args.output)
-    if (args.table is None) == (not args.simulated):
-        msg = "evaluate takes either a TABLE with --label COLUMN, or --simulated"
-        raise ParameterError(msg)
-    if args.simulated:
-        results = run_simulated(args.n, model=args.model, responses=args.responses, seed=args.seed, log=say)
-    else:
-        from astro_xlatent.evaluate.real import evaluate_file
+    check_extra("evaluate", "sklearn")
+    from astro_xlatent.evaluate.real import evaluate_table
+    from astro_xlatent.table.files import read_table
 
-        results = evaluate_file(args.table, args.label, model=args.model, spectra=args.spectra,
-                                information=args.information, quick=args.quick, minimum=args.minimum,
-                                seed=args.seed, log=say)
+    out = None
+    if args.output is not None:
+        if not args.output.endswith((".json", ".ecsv")):
+            msg = f"--output {args.output}: must end in .json or .ecsv"
+            raise ParameterError(msg)
+        out = file_output(args.output, overwrite=True)
+    results = evaluate_table(read_table(Path(args.table)), args.label, path=args.table, model=args.model,
+                             spectra=args.spectra, information=args.information, quick=args.quick,
+                             minimum=args.minimum, seed=args.seed, log=say)
     tell(results.text())
     if args.figures is not None:
         from astro_xlatent.evaluate.figures import draw_figures
@@ -130,14 +59,3 @@ def run(args):
         results.write(out)
         tell(f"\n{out}: {len(results.numbers)} numbers")
     return 0 if results.numbers else 1
-
-
-def _output_path(text):
-    """Refuse an output name before any work is done."""
-    if text is None:
-        return None
-    path = Path(text)
-    if path.suffix not in (".json", ".ecsv"):
-        msg = f"--output {path}: must end in .json or .ecsv"
-        raise ParameterError(msg)
-    return file_output(path, overwrite=True)

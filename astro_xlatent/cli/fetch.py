@@ -1,24 +1,19 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""What ``astro-xlatent fetch`` does: arguments and messages."""
+"""``astro-xlatent fetch``: catalogs, spectra or labels from the archives."""
 
 import argparse
 import re
-from importlib.util import find_spec
 from pathlib import Path
 
-from astro_xlatent.cli.shell import add_progress, say, table_output, tell
+from astro_xlatent.cli.shell import add_progress, check_extra, say, table_output, tell
 from astro_xlatent.core.errors import ParameterError
 
 __all__ = ["add_parser", "run"]
 
-_REMEDY = 'fetching needs {}: pip install "astro_xlatent[archive]"'
-
-
 def add_parser(commands):
     """Add the subcommand; gives its parser."""
     command = commands.add_parser(
-        "fetch",
-        help="fetch catalogs, spectra or labels from the archives",
+        "fetch", help="fetch catalogs, spectra or labels from the archives",
         description="Fetch from the archives: few connections, patient retries, every file checked. Nothing "
         "is overwritten, and the same command again fetches only what is missing. Exit code 1 if something "
         "could not be had.",
@@ -82,12 +77,9 @@ def _add_spectra(kinds):
     command.add_argument("table", metavar="TABLE", help="table with the rows")
     command.add_argument("-o", "--output", metavar="DIR", help="folder (default: in astropy's cache)")
     command.add_argument("--mission", choices=("csc", "erosita"), help="whose (default: told by the columns)")
-    command.add_argument(
-        "--products",
-        metavar="NAME,...",
-        help="csc: spectrum,arf,rmf (default), regevt3, srcreg; "
-        "erosita: spectrum,background,arf,rmf (default), lightcurve",
-    )
+    command.add_argument("--products", metavar="NAME,...",
+                         help="csc: spectrum,arf,rmf (default), regevt3, srcreg; "
+                         "erosita: spectrum,background,arf,rmf (default), lightcurve")
     add_progress(command)
 
 
@@ -102,13 +94,6 @@ def _add_labels(kinds):
                          help="table to write: .csv .ecsv .fits .vot .parquet")
     command.add_argument("--no-nh-gal", dest="nh_gal", action="store_false",
                          help="do not ask the CSC for the Galactic column")
-
-
-def _check_extra():
-    """Say how to get what is missing."""
-    for name in ("astroquery", "pyvo", "regions", "requests"):
-        if find_spec(name) is None:
-            raise ImportError(_REMEDY.format(name))
 
 
 def _read_names(path):
@@ -163,9 +148,7 @@ def _run_spectra(args):
     from astro_xlatent.table.files import read_table
 
     table = read_table(args.table)
-    products = (
-        None if args.products is None else [word.strip() for word in args.products.split(",") if word.strip()]
-    )
+    products = args.products and [word.strip() for word in args.products.split(",") if word.strip()]
     manifest = fetch_spectra(table, args.output, mission=args.mission, products=products,
                              progress=args.progress)
     bad = manifest[(manifest["status"] == "failed") | (manifest["status"] == "missing")]
@@ -189,9 +172,8 @@ def _run_labels(args):
     out = table_output(args.output)
     table = fetch_labels(nh_gal=args.nh_gal)
     write_table(table, out)
-    classes = ", ".join(
-        f"{name} {sum(table['class_label'] == name)}" for name in sorted(set(table["class_label"]))
-    )
+    classes = ", ".join(f"{name} {sum(table['class_label'] == name)}"
+                        for name in sorted(set(table["class_label"])))
     tell(f"{out}: {len(table)} sources: {classes}")
     tell(f"use them: astro-xlatent evaluate {out} --label class_label --minimum significance=5")
     return 1 if args.warnings else 0
@@ -199,5 +181,5 @@ def _run_labels(args):
 
 def run(args):
     """Fetch what was asked for, and say what to do with it."""
-    _check_extra()
+    check_extra("archive", "astroquery", "pyvo", "regions", "requests")
     return {"catalog": _run_catalog, "spectra": _run_spectra, "labels": _run_labels}[args.kind](args)

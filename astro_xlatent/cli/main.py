@@ -39,14 +39,7 @@ COMMANDS = (enrich, predict, report, extract, fetch, counterparts, match, evalua
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """
-    Make the parser of the command line.
-
-    Returns
-    -------
-    parser : `~argparse.ArgumentParser`
-        Its result has ``run``, the function of the subcommand.
-    """
+    """Make the parser of the command line; its result has ``run``, the function of the subcommand."""
     parser = argparse.ArgumentParser(
         prog="astro-xlatent", description="Latents, classes and column densities of X-ray sources.")
     parser.add_argument("--version", action="version", version=f"astro-xlatent {package_version()}")
@@ -55,6 +48,14 @@ def make_parser() -> argparse.ArgumentParser:
     for module in COMMANDS:
         module.add_parser(commands).set_defaults(run=module.run)
     return parser
+
+
+def _complete(parser):
+    """Answer a shell that asks, at the tab key, what can come next."""
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
 
 
 def _flush_or_drop():
@@ -66,20 +67,13 @@ def _flush_or_drop():
 
 
 def main(argv: list[str] | None = None) -> int:
-    """
-    Run one subcommand.
-
-    Parameters
-    ----------
-    argv : list of str, optional
-        Arguments without the program's name; those of the process if not given.
-
-    Returns
-    -------
-    code : int
-        Exit code: 0 done, 1 refused or nothing done, 2 usage, 130 interrupted.
-    """
-    args = make_parser().parse_args(argv)
+    """Run one subcommand with the arguments of the process, or others; gives the exit code."""
+    parser = make_parser()
+    _complete(parser)
+    args = parser.parse_args(argv)
+    if sys.stderr.isatty() and args.command != "info":
+        # What follows may import torch first.
+        say(f"{args.command} ...")
     try:
         with warnings_said() as args.warnings:
             return args.run(args)

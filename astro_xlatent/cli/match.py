@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-The command ``astro-xlatent match``: two enriched tables in, their pairs out.
-"""
+"""``astro-xlatent match``: two enriched tables in, their pairs out."""
 
 from astro_xlatent.cli.shell import add_overwrite, table_output, tell
 from astro_xlatent.core.errors import ParameterError

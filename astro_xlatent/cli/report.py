@@ -10,12 +10,10 @@ __all__ = ["add_parser", "run"]
 def add_parser(commands):
     """Add the subcommand; gives its parser."""
     command = commands.add_parser(
-        "report",
-        help="an enriched table as one interactive HTML file",
+        "report", help="an enriched table as one interactive HTML file",
         description="Write an enriched table as one HTML file for any browser: maps of the latent space and "
         "the sky linked by brushing, a card for every source, a table to search and sort, and the "
-        "selection as CSV or VOTable. Nothing is fetched when it is looked at.",
-    )
+        "selection as CSV or VOTable. Nothing is fetched when it is looked at.")
     command.add_argument("table", metavar="TABLE", help="enriched table (astro-xlatent enrich makes it)")
     command.add_argument("-o", "--output", metavar="OUT.html", required=True, help="file to write")
     command.add_argument("--title", metavar="TEXT", help="heading (default: the file's name)")
@@ -41,6 +39,6 @@ def run(args):
     columns = None if args.columns is None else [name.strip() for name in args.columns.split(",")]
     notes = write_report(table, out, title=args.title, columns=columns, model=args.model,
                          max_rows=args.max_rows, overwrite=args.overwrite)
-    size = f"{min(len(table), args.max_rows)} rows, {out.stat().st_size / 1e6:.1f} MB"
+    size = f"{min(len(table), args.max_rows)} rows, {out.stat().st_size / 1000:,.0f} kB"
     tell("\n".join([f"{out}: {size}; open it in a browser", *notes]))
     return 0

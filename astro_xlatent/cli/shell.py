@@ -1,17 +1,19 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """What all subcommands share: lines on the terminal, options, checks of the output."""
 
+import argparse
 import re
 import sys
 import warnings
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from astro_xlatent.core.errors import TableError, XlatentWarning
 from astro_xlatent.core.text import printable
 
-__all__ = ["add_model", "add_overwrite", "add_progress", "file_output", "say", "shell_words",
-           "table_output", "tell", "warnings_said"]
+__all__ = ["add_minimum", "add_model", "add_overwrite", "add_progress", "check_extra", "file_output",
+           "minimum", "say", "shell_words", "table_output", "tell", "warnings_said"]
 
 
 def tell(text):
@@ -45,19 +47,9 @@ def warnings_said():
 
 def shell_words(text, args):
     """
-    Name options where a message for Python names arguments.
+    Name options where a message for Python names arguments: overwrite=True becomes --overwrite.
 
-    Parameters
-    ----------
-    text : str
-        Such as ``"pass overwrite=True"``, which becomes ``"pass --overwrite"``.
-    args : `~argparse.Namespace`
-        Its names are the arguments. ``words``, a mapping, tells those whose
-        options are called otherwise.
-
-    Returns
-    -------
-    text : str
+    The names of ``args`` are the arguments; its ``words`` tells those whose options are called otherwise.
     """
     options = {name: f"--{name.replace('_', '-')}" for name in vars(args)} | getattr(args, "words", {})
 
@@ -84,23 +76,35 @@ def add_model(command):
     command.add_argument("--model", metavar="NAME", help="model (default: the newest shipped)")
 
 
+def add_minimum(command):
+    """Add ``--minimum``."""
+    command.add_argument("--minimum", metavar="COLUMN=NUMBER", type=minimum, action="append", default=[],
+                         help="only rows above this, such as significance=5; may be repeated")
+
+
+def minimum(text):
+    """Turn ``COLUMN=NUMBER`` into a pair."""
+    name, _, value = text.rpartition("=")
+    try:
+        if name:
+            return name, float(value)
+    except ValueError:
+        pass
+    msg = f"{text!r} is not COLUMN=NUMBER, such as significance=5"
+    raise argparse.ArgumentTypeError(msg)
+
+
+def check_extra(extra, *modules):
+    """Say how to get modules of one of the package's extras where they are missing."""
+    # Looked for, not imported: astroquery takes over how warnings are shown.
+    for name in modules:
+        if find_spec(name) is None:
+            msg = f'this needs {name}: pip install "astro_xlatent[{extra}]"'
+            raise ImportError(msg)
+
+
 def file_output(text, overwrite=None, error=TableError):
-    """
-    Refuse the name of a file to write before any work is done.
-
-    Parameters
-    ----------
-    text : str
-        The option's value.
-    overwrite : bool, optional
-        That of ``--overwrite``; None if the command has no such option.
-    error : type, optional
-        Class of the exception.
-
-    Returns
-    -------
-    path : `~pathlib.Path`
-    """
+    """Refuse a file's name before any work is done; ``overwrite`` is None where there is no such option."""
     from astro_xlatent.core.files import check_output
 
     remedy = "move it away" if overwrite is None else "give --overwrite"
@@ -108,18 +112,7 @@ def file_output(text, overwrite=None, error=TableError):
 
 
 def table_output(text, overwrite=None):
-    """
-    Refuse the name of a table to write before any work is done; see `file_output`.
-
-    Returns
-    -------
-    path : `~pathlib.Path`
-
-    Raises
-    ------
-    ParameterError, TableError
-        If the suffix says no format, or the file cannot be written there.
-    """
+    """Refuse the name of a table to write, its suffix first; see `file_output`."""
     from astro_xlatent.table.files import table_format
 
     table_format(text, writing=True)

@@ -47,7 +47,8 @@ MAX_FLUX = 500.0
 MAX_COUNTS, AREA_RANGE = 1e10, (1e-3, 1e14)
 #: (F / sigma)**2 per count, sigma being half the 68 % interval: the catalog's intervals are
 #: 1.12 times as wide as the Poisson noise of aperture and background (median of the bands of
-#: CSC 2 detections with a known aperture; their net values are corrected for the aperture).
+#: CSC 2 detections with a known aperture, 1.11 below 100 counts and 1.14 above 300; net counts,
+#: which are corrected for the aperture, have wider ones than the counts in it).
 COUNT_VARIANCE = 1.12**-2
 #: Counts to which the upper 68 % limit of zero detected counts corresponds: -ln(1 - 0.68).
 ZERO_COUNTS_HILIM = 1.14
@@ -60,20 +61,9 @@ class BandSet:
     """
     One way to read the bands of all rows; arrays have shape (rows, bands).
 
-    Attributes
-    ----------
-    label : str or ndarray of str, shape (rows,)
-        For `BandMeasurement.recipe`.
-    counts, area : ndarray
-        As in `EnergyBins`; anything where ``cause`` is not zero.
-    cause : ndarray of int
-        0: usable, else index into `CAUSES`.
-    background, background_error : ndarray or 0
-        As in `EnergyBins`.
-    energy_weighted : bool
-        As in `EnergyBins`.
-    flags : ndarray of int64 or 0
-        Bits that a row gets if it uses the band.
+    ``counts``, ``area``, ``background``, ``background_error`` and ``energy_weighted`` are as in
+    `EnergyBins`, anything where ``cause`` (an index into `CAUSES`) is not zero; ``label`` is for
+    `BandMeasurement.recipe`; ``flags`` are bits that a row gets if it uses the band.
     """
 
     label: object
@@ -111,22 +101,14 @@ class BandSet:
 
 def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
     """
-    Equivalent Poisson counts and area times exposure from a flux with limits.
+    Equivalent Poisson counts and area times exposure from a flux with 68 % limits, shape (rows,).
 
-    Parameters
-    ----------
-    flux, lolim, hilim : ndarray, shape (rows,)
-        Flux with its 68 % limits; NaN: missing.
-    error : ndarray, optional
-        Symmetric 1-sigma error of ``flux``, used where both limits are
-        missing. Mean and error in the ratio 1.32 of a half-normal distribution
-        are an undetected band (zero with an upper limit) that somebody made
-        symmetric, and are read as such.
-    net : tuple of ndarray, optional
-        ``(value, lolim, hilim)`` of the net counts of the same measurement,
-        used where the flux has neither limits nor error.
-    scale : float, optional
-        The area is returned for ``flux / scale``.
+    Where both limits are missing the symmetric ``error`` is used, else the ratio of the net counts
+    ``net`` = (value, lolim, hilim) of the same measurement. Mean and error in the ratio 1.32 of a
+    half-normal distribution are an undetected band (zero with an upper limit) that somebody made
+    symmetric, and are read as such. The area is returned for ``flux / scale``. Aperture
+    photometry gives net values whose intervals contain the background's noise: N is the number of
+    background-free counts with the same relative uncertainty.
 
     Returns
     -------
@@ -136,12 +118,6 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
         0 or index into `CAUSES`.
     approximate : ndarray of bool
         True where limits were missing.
-
-    Notes
-    -----
-    Aperture photometry of the CSC gives net values whose intervals contain
-    the background's noise: N is the number of background-free counts with
-    the same relative uncertainty, 1.12 / sqrt(N) (measured on detections).
 
     Examples
     --------
@@ -198,24 +174,10 @@ def _describe(names, causes):
 
 def assemble(bands, resolution, sets, flags, notes=None):
     """
-    Take the best of several ways for every row.
+    Take for every row the best of the `BandSet` ``sets``, which are in order of preference.
 
-    Parameters
-    ----------
-    bands : sequence of (str, float, float)
-        Name and bounds in keV.
-    resolution : ndarray, shape (bands,)
-        FWHM in keV.
-    sets : list of BandSet
-        In order of preference; at least one.
-    flags : ndarray of int64, shape (rows,)
-        Bits of the catalog, to which those of the bands are added.
-    notes : sequence of str, optional
-        Further text a row.
-
-    Returns
-    -------
-    measurement : BandMeasurement
+    ``bands`` are (name, low, high) in keV with the FWHM ``resolution``; bits of the bands are added
+    to the catalog's ``flags``, shape (rows,), and ``notes``, a text a row, to the reasons.
     """
     rows = len(flags)
     best = np.argmax([s.valid.sum(axis=1) for s in sets], axis=0)  # (rows,), the first of equals

@@ -145,22 +145,10 @@ class CSC(Mission):
 
     def read_bands(self, table):
         """
-        Energy bins from the table's band columns.
+        Energy bins from the table's band columns, see `Mission.read_bands`.
 
-        Parameters
-        ----------
-        table : `~astropy.table.Table`
-            Not changed. Columns without a unit are taken to have the
-            catalog's (photons/s/cm2, erg/s/cm2, s, arcmin, arcsec2).
-
-        Returns
-        -------
-        measurement : BandMeasurement
-
-        Raises
-        ------
-        MissingBandsError, TableError
-            If no band column is there, or one has a wrong unit.
+        Columns without a unit are taken to have the catalog's (photons/s/cm2, erg/s/cm2, s, arcmin,
+        arcsec2).
         """
         cols = CscColumns(table)
         sets = self._ways(cols)
@@ -273,11 +261,10 @@ class CSC(Mission):
 
     def product_names(self, table, kind="spectrum"):
         """
-        File names of per-observation products, see `Mission.product_names`.
+        File names of per-observation products, see `Mission.product_names`; ``kind`` is one of `PRODUCTS`.
 
-        ``kind`` is one of `PRODUCTS`. The version is ``*``, for spectrum and
-        responses of one detection may have different ones; so is the cycle of
-        alternating exposures. None without ``obsid`` and ``region_id``.
+        The version is ``*``, for spectrum and responses of one detection may have different ones; so is
+        the cycle of alternating exposures. None without ``obsid`` and ``region_id``.
 
         Examples
         --------

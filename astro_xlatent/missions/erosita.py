@@ -140,22 +140,10 @@ class EROSITA(Mission):
 
     def read_bands(self, table):
         """
-        Energy bins from the table's band columns.
+        Energy bins from the table's band columns, see `Mission.read_bands`.
 
-        Parameters
-        ----------
-        table : `~astropy.table.Table`
-            Not changed. Exposures without a unit are taken to be in seconds.
-
-        Returns
-        -------
-        measurement : BandMeasurement
-
-        Raises
-        ------
-        MissingBandsError, TableError
-            If no band column is there, one has a wrong unit, or only numbered
-            bands are there and the catalog cannot be told.
+        Exposures without a unit are taken to be in seconds. Numbered bands alone raise `TableError`
+        where the catalog cannot be told.
         """
         cols = ErositaColumns(table)
         bands = self._bands_of(cols)
@@ -229,8 +217,8 @@ class EROSITA(Mission):
         """
         File names of source products of all telescopes together, see `Mission.product_names`.
 
-        ``kind`` is one of `PRODUCTS`. From ``DETUID``, which tells survey,
-        tile, source and processing, or from ``SKYTILE`` and ``ID_SRC``.
+        ``kind`` is one of `PRODUCTS`. From ``DETUID``, which tells survey, tile, source and processing, or
+        from ``SKYTILE`` and ``ID_SRC``.
 
         Examples
         --------

@@ -11,7 +11,7 @@ gives them back: ``plot_sky(table).figure.savefig("sky.png")``. Start at
 from astro_xlatent.plotting.classes import plot_evidence, plot_nh, plot_probabilities
 from astro_xlatent.plotting.desktop import send
 from astro_xlatent.plotting.honesty import plot_coverage, plot_reliability
-from astro_xlatent.plotting.latents import latent_directions, plot_latents, plot_pairs, plot_traversal
+from astro_xlatent.plotting.latents import latent_directions, plot_latents, plot_pairs, plot_traversals
 from astro_xlatent.plotting.report import write_report
 from astro_xlatent.plotting.sky import plot_change, plot_hardness, plot_sky
 from astro_xlatent.plotting.spectra import plot_spectrum
@@ -19,5 +19,5 @@ from astro_xlatent.plotting.spectra import plot_spectrum
 __all__ = [
     "latent_directions", "plot_change", "plot_coverage", "plot_evidence", "plot_hardness", "plot_latents",
     "plot_nh", "plot_pairs", "plot_probabilities", "plot_reliability", "plot_sky", "plot_spectrum",
-    "plot_traversal", "send", "write_report",
+    "plot_traversals", "send", "write_report",
 ]

@@ -4,10 +4,12 @@
 import numpy as np
 
 from astro_xlatent.core.columns import CLASSES
-from astro_xlatent.core.errors import ParameterError, TableError
+from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.numbers import plain_floats
+from astro_xlatent.physics.grid import ENERGY_MID, band_weights
 
-__all__ = ["CLASS_STYLE", "COLORS", "COUNTS_COLOR", "MODEL_COLOR", "check_row", "columns", "draw_classes",
-           "energy_axis", "new_axes"]
+__all__ = ["CLASS_STYLE", "COLORS", "COUNTS_COLOR", "MODEL_COLOR", "columns", "draw_classes", "energy_axis",
+           "energy_flux", "new_axes", "new_grid"]
 
 #: Colors that readers with any kind of color vision can tell apart:
 #: Okabe & Ito (2008), Color Universal Design, https://jfly.uni-koeln.de/color/
@@ -19,15 +21,23 @@ COUNTS_COLOR, MODEL_COLOR = "#444444", COLORS[0]
 
 
 def new_axes(ax, width=6.0, height=4.5, **kwargs):
-    """Give the axes, or those of a new figure outside pyplot's global state."""
-    if ax is not None:
-        return ax
+    """Give the axes, or those of a new figure."""
+    return _new_figure(width, height).add_subplot(**kwargs) if ax is None else ax
+
+
+def new_grid(lines, panels, width, height, **kwargs):
+    """Axes of a new figure, an array of two dimensions."""
+    return _new_figure(width, height).subplots(lines, panels, squeeze=False, **kwargs)
+
+
+def _new_figure(width, height):
+    """A figure outside pyplot's global state, width and height in inches."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         msg = 'plots need matplotlib; install it with: pip install "astro_xlatent[plot]"'
         raise ImportError(msg) from error
-    return Figure(figsize=(width, height), layout="constrained").add_subplot(**kwargs)
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def columns(table, *names):
@@ -38,31 +48,25 @@ def columns(table, *names):
         raise TableError(msg)
     values = []
     for name in names:
-        column = table[name]
-        mask = np.asarray(getattr(column, "mask", False))
-        plain = np.asarray(getattr(column, "unmasked", column))
-        if plain.dtype.kind in "biuf":
-            values.append(np.where(mask, np.nan, plain.astype(float)))
-        else:
-            values.append(np.where(mask, "", plain.astype(str)))
+        text = table[name].dtype.kind in "USO"
+        values.append(np.ma.filled(np.ma.asarray(table[name]).astype(str), "") if text
+                      else plain_floats(table[name]))
     return values
 
 
-def check_row(table, row):
-    """Refuse a row that is not there."""
-    if not -len(table) <= row < len(table):
-        msg = f"row must lie in a table of {len(table)} rows, got {row}"
-        raise ParameterError(msg)
-    return row
+def energy_flux(spectra, edges):
+    """E F(E) within cells of edges in keV, of photons in the bins of the incident grid."""
+    weights = band_weights(edges[:-1], edges[1:]) * ENERGY_MID**2 / np.diff(edges)[:, None]
+    return spectra @ weights.T.astype(np.float32)
 
 
-def draw_classes(ax, x, y, label, size=18, alpha=1.0):
-    """Draw one marker and color for each class that occurs, with a legend."""
+def draw_classes(ax, x, y, label, size=18, alpha=1.0, legend=True):
+    """Draw one marker and color for each class that occurs."""
     for name, (color, marker) in CLASS_STYLE.items():
         here = (label == name) & np.isfinite(x) & np.isfinite(y)
         if here.any():
             ax.scatter(x[here], y[here], s=size, color=color, marker=marker, label=name, alpha=alpha, lw=0)
-    if ax.get_legend_handles_labels()[1]:
+    if legend and ax.get_legend_handles_labels()[1]:
         ax.legend(title="class", fontsize="small")
 
 

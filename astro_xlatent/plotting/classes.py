@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from astro_xlatent.core.columns import CLASSES
-from astro_xlatent.core.errors import ParameterError, TableError
-from astro_xlatent.plotting.axes import CLASS_STYLE, COLORS, MODEL_COLOR, check_row, columns, new_axes
+from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.plotting.axes import CLASS_STYLE, COLORS, MODEL_COLOR, columns, new_axes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +98,7 @@ def plot_evidence(table: Table, row: int = 0, *, ax: Axes | None = None) -> Axes
         If there is no such row.
     """
     given, other = columns(table, "xl_class_prob", "xl_class_other")
-    row = check_row(table, row)
+    _check_row(table, row)
     log = np.log(np.clip(given[row], 1e-4, None))
     total = log - log.mean()
     pieces = {}
@@ -123,9 +123,8 @@ def plot_evidence(table: Table, row: int = 0, *, ax: Axes | None = None) -> Axes
     return ax
 
 
-def plot_nh(
-    source: Posterior | Table, row: int = 0, *, truth: float | None = None, ax: Axes | None = None
-) -> Axes:
+def plot_nh(source: Posterior | Table, row: int = 0, *, truth: float | None = None,
+            ax: Axes | None = None) -> Axes:
     """
     Draw the posterior of the column density.
 
@@ -157,7 +156,7 @@ def plot_nh(
     if hasattr(source, "nh_density"):
         levels, quantiles = _posterior_cells(source, row)
     else:
-        levels, quantiles = _table_quantiles(source, check_row(source, row))
+        levels, quantiles = _table_quantiles(source, row)
     if np.isfinite(quantiles).all():
         edges, at = np.unique(quantiles, return_index=True)
         density = np.diff(levels[at]) / np.diff(edges)
@@ -171,6 +170,13 @@ def plot_nh(
     ax.set_ylabel("density [1/dex]")
     ax.set_ylim(bottom=0)
     return ax
+
+
+def _check_row(table, row):
+    """Refuse a row that is not there."""
+    if not -len(table) <= row < len(table):
+        msg = f"row must lie in a table of {len(table)} rows, got {row}"
+        raise ParameterError(msg)
 
 
 def _posterior_cells(posterior, row):
@@ -187,9 +193,7 @@ def _table_quantiles(table, row):
     """Levels and log10 N_H of the quantiles that a row's columns hold."""
     known = {0.05: "xl_nh_lolim90", 0.16: "xl_nh_lolim", 0.5: "xl_nh", 0.84: "xl_nh_hilim", 0.9: "xl_nh_ul90",
              0.95: "xl_nh_hilim90"}
-    if "xl_nh" not in table.colnames:
-        msg = "table lacks xl_nh; make the columns with add_latents(table)"
-        raise TableError(msg)
-    names = {level: name for level, name in known.items() if name in table.colnames}
+    _check_row(table, row)
+    names = {level: name for level, name in known.items() if name == "xl_nh" or name in table.colnames}
     values = np.array([column[row] for column in columns(table, *names.values())])
     return np.array(list(names)), np.maximum.accumulate(np.log10(np.where(values > 0, values, np.nan)))

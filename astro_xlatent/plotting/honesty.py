@@ -48,29 +48,16 @@ def plot_reliability(curve: ArrayLike, *, label: str | None = None, ax: Axes | N
     stated, right, number = curve[curve[:, 2] > 0].T
     ax = new_axes(ax, 5.0, 4.2)
     ax.plot([0, 1], [0, 1], color="0.6", lw=1)
-    ax.errorbar(
-        stated,
-        right,
-        np.sqrt(np.maximum(right * (1 - right), 0.25 / number) / number),
-        fmt="o",
-        ms=4,
-        label=label,
-    )
+    error = np.sqrt(np.maximum(right * (1 - right), 0.25 / number) / number)
+    ax.errorbar(stated, right, error, fmt="o", ms=4, label=label)
     ax.set(xlabel="stated probability of the most probable class", ylabel="fraction right")
     if label is not None:
         ax.legend(fontsize="small")
     return ax
 
 
-def plot_coverage(
-    names: Sequence[str],
-    level: ArrayLike,
-    measured: ArrayLike,
-    low: ArrayLike,
-    high: ArrayLike,
-    *,
-    ax: Axes | None = None,
-) -> Axes:
+def plot_coverage(names: Sequence[str], level: ArrayLike, measured: ArrayLike, low: ArrayLike,
+                  high: ArrayLike, *, ax: Axes | None = None) -> Axes:
     """
     Draw measured coverages of intervals beside what they state.
 

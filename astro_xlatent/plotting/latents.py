@@ -9,18 +9,18 @@ import numpy as np
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.physics.grid import ENERGY_MID, band_weights
-from astro_xlatent.plotting.axes import CLASS_STYLE, columns, draw_classes, energy_axis, new_axes
+from astro_xlatent.physics.grid import band_weights
+from astro_xlatent.plotting.axes import columns, draw_classes, energy_axis, energy_flux, new_axes, new_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from astropy.table import Table
     from matplotlib.axes import Axes
 
     from astro_xlatent.model.posterior import Model
 
-__all__ = ["latent_directions", "plot_latents", "plot_pairs", "plot_traversal"]
+__all__ = ["latent_directions", "plot_latents", "plot_pairs", "plot_traversals"]
 
 #: Positions along a latent, in standard deviations of the training population.
 STEPS = (-2, -1, 0, 1, 2)
@@ -58,23 +58,10 @@ def latent_directions(table: Table) -> dict[str, np.ndarray]:
     return found
 
 
-def _check_axes(axes):
-    if len(axes) != 2 or not all(i in range(N_LATENT) for i in axes):
-        msg = f"axes must be two of 0 to {N_LATENT - 1}, got {axes!r}"
-        raise ParameterError(msg)
-
-
-def plot_latents(
-    table: Table,
-    *,
-    axes: tuple[int, int] = (0, 1),
-    color: str = "class",
-    directions: bool = False,
-    background: Table | None = None,
-    ax: Axes | None = None,
-) -> Axes:
+def plot_latents(table: Table, *, axes: tuple[int, int] = (0, 1), directions: bool = False,
+                 ax: Axes | None = None) -> Axes:
     """
-    Draw the sources of an enriched table in two latent dimensions.
+    Draw the sources of an enriched table in two latent dimensions, colored by class.
 
     Parameters
     ----------
@@ -83,12 +70,8 @@ def plot_latents(
         are left out.
     axes : tuple of int, optional
         The two latent dimensions, each 0 to 7.
-    color : {'class', 'nh'}, optional
-        Whether color says the most probable class or the column density.
     directions : bool, optional
-        Add arrows for `latent_directions`, of the background where there is one.
-    background : `~astropy.table.Table`, optional
-        Further sources of the same latent space, drawn small and pale beneath.
+        Add arrows for `latent_directions`.
     ax : `~matplotlib.axes.Axes`, optional
         Where to draw; a new figure if not given.
 
@@ -100,30 +83,20 @@ def plot_latents(
     Raises
     ------
     `~astro_xlatent.core.errors.ParameterError`
-        If ``axes`` or ``color`` is none of the allowed values.
+        If ``axes`` is none of the allowed values.
     `~astro_xlatent.core.errors.TableError`
         If the table has not been enriched.
     """
-    _check_axes(axes)
-    if color not in ("class", "nh"):
-        msg = f"color must be 'class' or 'nh', got {color!r}"
+    if len(axes) != 2 or not all(i in range(N_LATENT) for i in axes):
+        msg = f"axes must be two of 0 to {N_LATENT - 1}, got {axes!r}"
         raise ParameterError(msg)
-    latent, label, nh = columns(table, "xl_latent", "xl_class", "xl_nh")
-    x, y = latent[:, axes[0]], latent[:, axes[1]]
+    latent, label = columns(table, "xl_latent", "xl_class")
     ax = new_axes(ax)
-    if background is not None:
-        below, below_label = columns(background, "xl_latent", "xl_class")
-        shades = [CLASS_STYLE.get(name, CLASS_STYLE["other"])[0] for name in below_label]
-        ax.scatter(below[:, axes[0]], below[:, axes[1]], s=4, c=shades, alpha=0.25, lw=0)
-    if color == "class":
-        draw_classes(ax, x, y, label)
-    else:
-        points = ax.scatter(x, y, c=np.log10(nh), s=14, cmap="viridis")
-        ax.figure.colorbar(points, ax=ax, label=r"log $N_\mathrm{H}$ [cm$^{-2}$]")
+    x, y = latent[:, list(axes)].T
+    draw_classes(ax, x, y, label)
     if directions:
-        _draw_directions(ax, latent_directions(table if background is None else background), axes)
-    ax.set_xlabel(f"latent {axes[0]}")
-    ax.set_ylabel(f"latent {axes[1]}")
+        _draw_directions(ax, latent_directions(table), axes)
+    ax.set(xlabel=f"latent {axes[0]}", ylabel=f"latent {axes[1]}")
     return ax
 
 
@@ -134,17 +107,9 @@ def _draw_directions(ax, directions, axes):
         tip = 0.9 * room * vector[list(axes)]
         ax.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": "0.15", "lw": 1.4},
                     annotation_clip=False)
-        ax.annotate(
-            name,
-            tip,
-            xytext=(np.sign(tip[0]) * 4, np.sign(tip[1]) * 4),
-            textcoords="offset points",
-            ha="left" if tip[0] > 0 else "right",
-            va="bottom" if tip[1] > 0 else "top",
-            annotation_clip=False,
-            fontsize="small",
-            bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 0.5},
-        )
+        ax.annotate(name, tip, xytext=4 * np.sign(tip), textcoords="offset points", annotation_clip=False,
+                    ha="left" if tip[0] > 0 else "right", va="bottom" if tip[1] > 0 else "top",
+                    fontsize="small", bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 0.5})
 
 
 def plot_pairs(table: Table, *, latents: Sequence[int] = (0, 1, 2, 3), axes: Any = None) -> Any:
@@ -176,71 +141,85 @@ def plot_pairs(table: Table, *, latents: Sequence[int] = (0, 1, 2, 3), axes: Any
     if n < 1 or not all(i in range(N_LATENT) for i in latents):
         msg = f"latents must be two or more of 0 to {N_LATENT - 1}, got {latents!r}"
         raise ParameterError(msg)
-    columns(table, "xl_latent", "xl_class")
-    if axes is None:
-        axes = new_axes(None, 1 + 2.2 * n, 1 + 2.2 * n).figure
-        axes.clear()
-        axes = axes.subplots(n, n, squeeze=False)
+    latent, label = columns(table, "xl_latent", "xl_class")
+    axes = new_grid(n, n, 1 + 2.2 * n, 1 + 2.2 * n) if axes is None else axes
     for i, j in np.ndindex(n, n):
+        ax, below, beside = axes[i, j], latents[j], latents[i + 1]
         if j > i:
-            axes[i, j].axis("off")
+            ax.axis("off")
             continue
-        plot_latents(table, axes=(latents[j], latents[i + 1]), ax=axes[i, j])
-        if axes[i, j].get_legend() is not None and (i, j) != (0, 0):
-            axes[i, j].get_legend().remove()
-        axes[i, j].label_outer()
+        draw_classes(ax, latent[:, below], latent[:, beside], label, legend=i == 0)
+        ax.set(xlabel=f"latent {below}", ylabel=f"latent {beside}")
+        ax.label_outer()
     if axes[0, 0].get_legend() is not None and n > 1:
-        axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1.05, 1.0), title="class", fontsize="small")
+        axes[0, 0].get_legend().set_loc("upper left")
+        axes[0, 0].get_legend().set_bbox_to_anchor((1.05, 1.0))
     return axes
 
 
-def plot_traversal(
-    model: Model, latent: int = 0, *, steps: Sequence[float] = STEPS, ax: Axes | None = None
-) -> Axes:
+def plot_traversals(source: Model | Mapping[str, Any], latents: Sequence[int] = tuple(range(N_LATENT)), *,
+                    titles: Sequence[str] | None = None, axes: Any = None) -> Any:
     """
-    Draw the decoded spectrum along one latent, all others at zero.
+    Draw the decoded spectrum along each of some latents, all others at zero.
 
     Parameters
     ----------
-    model : `~astro_xlatent.model.posterior.Model`
-        From `~astro_xlatent.load_model`.
-    latent : int, optional
-        Which one, 0 to 7.
-    steps : sequence of float, optional
-        Positions, in standard deviations of the training population; five at most.
-    ax : `~matplotlib.axes.Axes`, optional
+    source : `~astro_xlatent.model.posterior.Model` or dict
+        From `~astro_xlatent.load_model`, or what
+        `astro_xlatent.evaluate.interpret.traversal_summary` keeps of one.
+    latents : sequence of int, optional
+        Each 0 to 7; one panel for each.
+    titles : sequence of str, optional
+        One for each panel; "latent k" if not given.
+    axes : array_like of `~matplotlib.axes.Axes`, shape (n,), optional
+        Where to draw; a new figure if not given.
 
     Returns
     -------
-    ax : `~matplotlib.axes.Axes`
-        E F(E) for one photon between 0.5 and 7 keV.
+    axes : ndarray of `~matplotlib.axes.Axes`, shape (n,)
+        E F(E) for one photon between 0.5 and 7 keV, at five positions in
+        standard deviations of the training population.
 
     Raises
     ------
     `~astro_xlatent.core.errors.ParameterError`
-        If there is no such latent, or there are more than five steps.
+        If there is no such latent, or titles or axes are of another number.
     """
-    if latent not in range(N_LATENT):
-        msg = f"latent must be one of 0 to {N_LATENT - 1}, got {latent!r}"
+    if not latents or not all(k in range(N_LATENT) for k in latents):
+        msg = f"latents must be some of 0 to {N_LATENT - 1}, got {latents!r}"
         raise ParameterError(msg)
-    if not 1 <= len(steps) <= len(_STEP_COLORS):
-        msg = f"steps must hold one to {len(_STEP_COLORS)} positions, got {len(steps)}"
+    titles = [f"latent {k}" for k in latents] if titles is None else list(titles)
+    if axes is None:
+        lines = -(-len(latents) // 4)
+        panels = -(-len(latents) // lines)
+        axes = new_grid(lines, panels, 1.5 + 2.4 * panels, 0.8 + 2.4 * lines, sharex=True, sharey=True)
+    axes = np.ravel(axes)[:len(latents)]
+    if not len(titles) == len(axes) == len(latents):
+        msg = f"{len(latents)} latents need as many titles and axes, got {len(titles)} and {len(axes)}"
         raise ParameterError(msg)
-    z = np.zeros((len(steps), N_LATENT))
-    z[:, latent] = steps
-    spectrum = model.decode(z).astype(float)
+    energy, shown = _walks(source, latents)
+    top = np.quantile(shown, 0.99)
+    for ax, walk, title in zip(axes, shown, titles, strict=True):
+        for values, step, color in zip(walk, STEPS, _STEP_COLORS, strict=True):
+            ax.plot(energy, values, color=color, lw=1.4, label=f"{step:+g}" if step else "0")
+        ax.set(yscale="log", ylim=(2e-3 * top, 2 * top))
+        ax.set_title(title, fontsize="small")
+        energy_axis(ax, 0.3, 10.0)
+        ax.set_ylabel(r"$E\,F(E)$ [keV]")
+        ax.label_outer()
+    axes[0].legend(fontsize="x-small")
+    return axes
+
+
+def _walks(source, latents):
+    """Energies in keV, and E F(E) by latent, step and energy."""
+    if not hasattr(source, "decode"):
+        return source["energy"], np.asarray(source["spectra"], float)[list(latents)]
+    z = np.zeros((len(latents), len(STEPS), N_LATENT))
+    for place, latent in enumerate(latents):
+        z[place, :, latent] = STEPS
+    spectrum = source.decode(z.reshape(-1, N_LATENT)).astype(float)
     spectrum /= (spectrum @ band_weights([0.5], [7.0])[0])[:, None]
     edges = np.geomspace(0.3, 10.0, 121)
-    shown = (spectrum * ENERGY_MID**2) @ band_weights(edges[:-1], edges[1:]).T / np.diff(edges)
-    ax = new_axes(ax, height=3.6)
-    for row, step, color in zip(shown, steps, _STEP_COLORS, strict=False):
-        ax.plot(
-            np.sqrt(edges[:-1] * edges[1:]), row, color=color, lw=1.4, label=f"{step:+g}" if step else "0"
-        )
-    ax.set_yscale("log")
-    top = np.quantile(shown, 0.99)
-    ax.set_ylim(2e-3 * top, 2 * top)
-    energy_axis(ax, 0.3, 10.0)
-    ax.set_ylabel(r"$E\,F(E)$ [keV]")
-    ax.legend(title=f"latent {latent}", fontsize="small")
-    return ax
+    shown = energy_flux(spectrum, edges)
+    return np.sqrt(edges[:-1] * edges[1:]), shown.reshape(*z.shape[:2], -1)

@@ -6,9 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from astropy import units as u
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError, TableError
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.plotting.axes import CLASS_STYLE, COLORS, columns, draw_classes, new_axes
 
 if TYPE_CHECKING:
@@ -42,15 +44,6 @@ def sky_columns(table: Table) -> tuple[str, str] | None:
     return names and tuple(spelled[name] for name in names)
 
 
-def _degrees(table, name):
-    """A position column in degrees."""
-    from astropy import units as u
-
-    unit = table[name].unit
-    value = columns(table, name)[0]
-    return value if unit is None else value * u.Unit(unit).to(u.deg)
-
-
 def plot_sky(table: Table, *, ax: Axes | None = None) -> Axes:
     """
     Draw the sources of an enriched table on the sky, colored by class.
@@ -78,14 +71,14 @@ def plot_sky(table: Table, *, ax: Axes | None = None) -> Axes:
     if names is None:
         msg = "table has no positions; give it columns ra and dec in degrees"
         raise TableError(msg)
-    ra, dec = (_degrees(table, name) for name in names)
+    ra, dec = (plain_floats(table[name], u.deg) for name in names)
     (label,) = columns(table, "xl_class")
     good = np.isfinite(ra) & np.isfinite(dec)
-    angle = np.angle(np.mean(np.exp(1j * np.radians(ra[good])))) if good.any() else 0.0
-    middle = np.degrees(angle)
-    offset = (ra - middle + 180) % 360 - 180
-    level = np.mean(dec[good]) if good.any() else 0.0
-    x = offset * np.cos(np.radians(level))
+    middle, level = 0.0, 0.0
+    if good.any():
+        middle = np.degrees(np.angle(np.mean(np.exp(1j * np.radians(ra[good])))))
+        level = np.mean(dec[good])
+    x = ((ra - middle + 180) % 360 - 180) * np.cos(np.radians(level))
     small = not good.any() or max(np.ptp(x[good]), np.ptp(dec[good])) <= FIELD
     ax = new_axes(ax, 6.5, 4.0, projection=None if small else "aitoff")
     if ax.name == "aitoff":
@@ -98,15 +91,12 @@ def plot_sky(table: Table, *, ax: Axes | None = None) -> Axes:
         draw_classes(ax, x, dec, label)
         ax.invert_xaxis()
         ax.set_aspect("equal", adjustable="datalim")
-        ax.set(
-            xlabel=f"right ascension - {middle % 360:.4f}° [degrees on the sky]", ylabel="declination [deg]"
-        )
+        ax.set(xlabel=f"right ascension - {middle % 360:.4f}° [degrees on the sky]",
+               ylabel="declination [deg]")
     return ax
 
 
-def plot_hardness(
-    table: Table, *, mission: str | None = None, tracks: bool = True, ax: Axes | None = None
-) -> Axes:
+def plot_hardness(table: Table, *, mission: str | None = None, ax: Axes | None = None) -> Axes:
     """
     Draw rows in the plane of two photon-flux hardness ratios.
 
@@ -117,15 +107,14 @@ def plot_hardness(
         says the class.
     mission : str, optional
         By default that of the table's columns.
-    tracks : bool, optional
-        Add absorbed power laws of photon index 1, 2 and 3 from N_H of 1e20 to 1e23 1/cm2.
     ax : `~matplotlib.axes.Axes`, optional
 
     Returns
     -------
     ax : `~matplotlib.axes.Axes`
         Of three neighboring bands a, b, c: (b - a)/(b + a) and (c - b)/(c + b) of net
-        counts over area. Rows in which a sum is not positive are left out.
+        counts over area, beside absorbed power laws of photon index 1, 2 and 3 from N_H of
+        1e20 to 1e23 1/cm2. Rows in which a sum is not positive are left out.
 
     Raises
     ------
@@ -144,17 +133,15 @@ def plot_hardness(
     flux = np.where(valid & (area > 0), net / np.where(area > 0, area, 1), np.nan)
     x, y = _ratio(flux[:, 1], flux[:, 0]), _ratio(flux[:, 2], flux[:, 1])
     ax = new_axes(ax)
-    label = columns(table, "xl_class")[0] if "xl_class" in table.colnames else np.full(len(table), "other")
-    draw_classes(ax, x, y, label)
-    legend = ax.get_legend()
-    if "xl_class" not in table.colnames and legend is not None:
-        legend.remove()
+    if "xl_class" in table.colnames:
+        draw_classes(ax, x, y, columns(table, "xl_class")[0])
+    else:
+        ax.scatter(x, y, s=18, color=CLASS_STYLE["other"][0], marker=CLASS_STYLE["other"][1], lw=0)
     if not valid.all(axis=1).any():
         return ax
     first = int(np.argmax(valid.all(axis=1)))
     edges = [*low[first], high[first][-1]]
-    if tracks:
-        _draw_tracks(ax, low[first], high[first])
+    _draw_tracks(ax, low[first], high[first])
     names = [f"{a:g}-{b:g}" for a, b in zip(edges[:-1], edges[1:], strict=True)]
     ax.set_xlabel(f"({names[1]}) - ({names[0]}) keV over their sum, photon flux")
     ax.set_ylabel(f"({names[2]}) - ({names[1]}) keV over their sum, photon flux")

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError, SpectrumError
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH, KEV_TO_ERG, band_weights
-from astro_xlatent.plotting.axes import COUNTS_COLOR, MODEL_COLOR, energy_axis
+from astro_xlatent.plotting.axes import COUNTS_COLOR, MODEL_COLOR, energy_axis, new_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,20 +21,6 @@ __all__ = ["plot_spectrum"]
 
 # Draws of the latents for the band of uncertainty, and the part of them that it holds.
 _N_DRAWS, _BAND = 200, (0.16, 0.84)
-
-
-@dataclass
-class _Reconstruction:
-    """Bins of one spectrum with what its latents predict in them; draws come first."""
-
-    e_lo: np.ndarray
-    e_hi: np.ndarray
-    counts: np.ndarray
-    background: np.ndarray
-    #: Source counts in every bin: posterior mean first, then draws.
-    source: np.ndarray
-    #: E F(E) in erg/cm2/s on the incident grid, in the same order.
-    flux: np.ndarray
 
 
 def plot_spectrum(spectrum: XraySpectrum, model: str | Model | None = None, *, quantity: str = "counts",
@@ -75,13 +60,16 @@ def plot_spectrum(spectrum: XraySpectrum, model: str | Model | None = None, *, q
     if quantity not in ("counts", "flux"):
         msg = f"quantity must be 'counts' or 'flux', got {quantity!r}"
         raise ParameterError(msg)
-    found = _reconstruct(spectrum, model)
-    starts = _grouped(found.counts, found.source[0] + found.background, min_counts)
-    low, high = found.e_lo[starts], found.e_hi[np.append(starts[1:], found.counts.size) - 1]
-    n, b = (np.add.reduceat(x, starts) for x in (found.counts, found.background))
-    source = np.add.reduceat(found.source, starts, axis=1)
-    top, bottom = _two_axes(axes)
-    (_draw_counts if quantity == "counts" else _draw_flux)(top, found, low, high, n, b, source)
+    e_lo, e_hi, n, b, source, flux = _reconstruct(spectrum, model)
+    starts = _grouped(n, source[0] + b, min_counts)
+    low, high = e_lo[starts], e_hi[np.append(starts[1:], n.size) - 1]
+    n, b, source = (np.add.reduceat(x, starts, axis=-1) for x in (n, b, source))
+    top, bottom = (new_grid(2, 1, 6.5, 5.0, sharex=True, height_ratios=(3, 1)).ravel() if axes is None
+                   else axes)
+    if quantity == "counts":
+        _draw_counts(top, low, high, n, b, source)
+    else:
+        _draw_flux(top, low, high, n - b, np.sqrt(n), source[0], flux)
     expected = source[0] + b
     middle, half = (low + high) / 2, (high - low) / 2
     bottom.errorbar(middle, (n - expected) / np.sqrt(np.maximum(expected, 1e-9)), 1.0, half, fmt=".",
@@ -95,7 +83,7 @@ def plot_spectrum(spectrum: XraySpectrum, model: str | Model | None = None, *, q
     return top, bottom
 
 
-def _draw_counts(top, found, low, high, n, b, source):
+def _draw_counts(top, low, high, n, b, source):
     """Counts per keV: what was measured, what the latents mean with background, background."""
     width, edges = high - low, np.append(low, high[-1])
     floor, ceiling = np.quantile((source + b) / width, _BAND, axis=0)
@@ -108,29 +96,21 @@ def _draw_counts(top, found, low, high, n, b, source):
     top.set_ylabel("counts / keV")
 
 
-def _draw_flux(top, found, low, high, n, b, source):
+def _draw_flux(top, low, high, net, error, source, flux):
     """E F(E) that arrives: the decoded spectrum, and net counts unfolded with it."""
     shown = (ENERGY_MID >= low[0]) & (ENERGY_MID <= high[-1])
-    floor, ceiling = np.quantile(found.flux, _BAND, axis=0)
-    top.plot(ENERGY_MID[shown], found.flux[0][shown], color=MODEL_COLOR, label="from the latents")
+    floor, ceiling = np.quantile(flux, _BAND, axis=0)
+    top.plot(ENERGY_MID[shown], flux[0][shown], color=MODEL_COLOR, label="from the latents")
     top.fill_between(ENERGY_MID[shown], floor[shown], ceiling[shown], color=MODEL_COLOR, alpha=0.25, lw=0,
                      label="68 %")
     weights = band_weights(low, high) * ENERGY_WIDTH
-    mean = (weights @ found.flux[0]) / weights.sum(axis=1)
-    scale = mean / np.maximum(source[0], 1e-30)
+    scale = (weights @ flux[0]) / weights.sum(axis=1) / np.maximum(source, 1e-30)
     # Groups in which little is expected unfold to anything.
-    good = source[0] > 0.01 * source[0].max()
-    top.errorbar(
-        ((low + high) / 2)[good],
-        ((n - b) * scale)[good],
-        (np.sqrt(n) * scale)[good],
-        ((high - low) / 2)[good],
-        fmt=".",
-        color=COUNTS_COLOR,
-        label="net counts, unfolded",
-        zorder=3,
-    )
-    peak = found.flux[0][shown].max()
+    good = source > 0.01 * source.max()
+    points = ((low + high) / 2, net * scale, error * scale, (high - low) / 2)
+    top.errorbar(*(values[good] for values in points), fmt=".", color=COUNTS_COLOR,
+                 label="net counts, unfolded", zorder=3)
+    peak = flux[0][shown].max()
     top.set_ylim(3e-3 * peak, 3 * peak)
     top.set_ylabel(r"$E\,F(E)$ [erg cm$^{-2}$ s$^{-1}$]")
 
@@ -147,7 +127,11 @@ def _grouped(counts, model, minimum):
 
 
 def _reconstruct(spectrum, model):
-    """What the latents of a spectrum predict, with draws of their posterior."""
+    """
+    What the latents of a spectrum predict, their mean first, then draws of their posterior.
+
+    Edges, counts and background of its bins; source counts in these; E F(E) on the grid, erg/cm2/s.
+    """
     from astro_xlatent.model.pretrained import load_model
     from astro_xlatent.spectra.binning import bins_from_spectra
 
@@ -157,23 +141,12 @@ def _reconstruct(spectrum, model):
     model = load_model(model) if model is None or isinstance(model, str) else model
     bins, matrices = bins_from_spectra([spectrum])
     posterior = model.infer(bins, matrices)
-    draws = np.random.default_rng(0).multivariate_normal(
-        posterior.latent[0], posterior.latent_cov[0], _N_DRAWS
-    )
+    draws = np.random.default_rng(0).multivariate_normal(posterior.latent[0], posterior.latent_cov[0],
+                                                         _N_DRAWS)
     incident = model.decode(np.vstack([posterior.latent[:1], draws])).astype(float)
     valid = bins.valid[0]
     folded = incident @ np.asarray(matrices[0], float).T[:, valid]
     norm = max(float(bins.net_counts[0]), 0.0) / np.maximum(folded.sum(axis=1, keepdims=True), 1e-300)
     flux = norm * incident * ENERGY_MID**2 / ENERGY_WIDTH * KEV_TO_ERG
-    return _Reconstruction(bins.e_lo[0][valid], bins.e_hi[0][valid], bins.counts[0][valid],
-                           bins.background[0][valid], folded * norm, flux)
-
-
-def _two_axes(axes):
-    """Give the axes, or two of a new figure outside pyplot's global state."""
-    if axes is not None:
-        return axes
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.5, 5), layout="constrained")
-    return figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    bins_of = (values[0][valid] for values in (bins.e_lo, bins.e_hi, bins.counts, bins.background))
+    return *bins_of, folded * norm, flux

@@ -187,15 +187,15 @@ def main(argv=None):
     parser.add_argument("files", nargs="+", metavar="RESULTS.json")
     parser.add_argument("-o", "--output", required=True, metavar="PAGE.rst")
     args = parser.parse_args(argv)
-    from astro_xlatent.evaluate.figures import plot_traversals
+    from astro_xlatent.plotting import plot_traversals
 
     results = [Results.read(f) for f in args.files]
     page = latents_page(results, files=[Path(f).name for f in args.files])
     folder = Path(args.output).parent / "images"
     folder.mkdir(exist_ok=True)
     titles = _titles(sorted(results, key=lambda r: "simulated" not in str(r.facts.get("table"))))
-    figure = plot_traversals(_with_traversals(results).arrays["traversals"], titles)
-    figure.savefig(folder / "latents.png", dpi=80)
+    axes = plot_traversals(_with_traversals(results).arrays["traversals"], titles=titles)
+    axes[0].figure.savefig(folder / "latents.png", dpi=80)
     Path(args.output).write_text(page, encoding="utf-8")
     return 0
 

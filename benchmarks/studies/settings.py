@@ -98,7 +98,7 @@ def _scores(features, label, group, setting, seed, trees):
 
 def _tasks(rows, classes):
     """Rows, labels and name of the score of both tasks."""
-    from astro_xlatent.evaluate.real import COMPACT
+    from astro_xlatent.evaluate.evidence import COMPACT
 
     eight = np.isin(rows.label, classes)
     yield "balanced accuracy", rows[eight], np.searchsorted(classes, rows.label[eight])
@@ -207,9 +207,9 @@ def _reference(n):
 
 def main(argv=None):
     """Score the settings and write the numbers."""
-    from astro_xlatent.cli.evaluate import check_sklearn
+    from astro_xlatent.cli.shell import check_extra
 
-    check_sklearn()
+    check_extra("evaluate", "sklearn")
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.studies.settings",
         description="Scores of the hardness baseline under several settings.",

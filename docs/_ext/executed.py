@@ -9,11 +9,12 @@ a model's numbers; a reader sees the numbers of the model that the documentation
 import contextlib
 import doctest
 import io
+from importlib.util import find_spec
 
 from docutils import nodes
 
-#: Pages whose doctests are run when they are built.
-PAGES = ("index", "quickstart")
+#: Pages whose doctests are run when they are built; that on Sherpa where there is one.
+PAGES = ("index", "quickstart", *(["sherpa"] if find_spec("sherpa") else []))
 
 
 def _run(example, namespace):

@@ -33,8 +33,11 @@ enriched["name", "xl_class", "xl_class_other", "xl_nh", "xl_nh_ul90"][:6].pprint
 # The class is a guess with a probability, and the probability is what counts. Of the
 # first six rows:
 
-ax = plotting.plot_probabilities(enriched[:6], names=enriched["name"][:6],
-                                 ax=plt.figure(figsize=(8, 3.4), layout="constrained").add_subplot())
+ax = plotting.plot_probabilities(
+    enriched[:6],
+    names=enriched["name"][:6],
+    ax=plt.figure(figsize=(8, 3.4), layout="constrained").add_subplot(),
+)
 
 # %%
 # Where the spectrum decides
@@ -44,7 +47,10 @@ ax = plotting.plot_probabilities(enriched[:6], names=enriched["name"][:6],
 
 share = enriched["xl_class_prob"].max(axis=1) * (1 - enriched["xl_class_other"])
 label = np.where(enriched["xl_class"] == truth["class"], "right", "wrong")
-for name, rows in (("probability of 0.6 or more", share >= 0.6), ("less", share < 0.6)):
+for name, rows in (
+    ("probability of 0.6 or more", share >= 0.6),
+    ("less", share < 0.6),
+):
     print(f"{name}: {rows.sum()} rows, {np.mean(label[rows] == 'right'):.0%} right")
 
 # %%
@@ -55,7 +61,9 @@ for name, rows in (("probability of 0.6 or more", share >= 0.6), ("less", share 
 # ------------------
 # Where the flag ``NH_UPPER_LIMIT`` is set, quote ``xl_nh_ul90``, elsewhere the interval.
 
-limit = np.array(["NH_UPPER_LIMIT" in names for names in decode_flags(enriched["xl_flag"])])
+limit = np.array(
+    ["NH_UPPER_LIMIT" in names for names in decode_flags(enriched["xl_flag"])]
+)
 print(f"{limit.sum()} upper limits, {(~limit).sum()} intervals")
 fig, ax = plt.subplots(layout="constrained")
 ax.errorbar(
@@ -69,10 +77,21 @@ ax.errorbar(
     alpha=0.4,
     label="68 % intervals",
 )
-ax.plot(truth["nh"][limit], enriched["xl_nh_ul90"][limit], "v", ms=4, alpha=0.5, label="90 % upper limits")
+ax.plot(
+    truth["nh"][limit],
+    enriched["xl_nh_ul90"][limit],
+    "v",
+    ms=4,
+    alpha=0.5,
+    label="90 % upper limits",
+)
 ax.plot([1e20, 1e24], [1e20, 1e24], color="0.5")
 ax.set(
-    xscale="log", yscale="log", xlabel="true N$_H$ [cm$^{-2}$]", ylabel="found [cm$^{-2}$]", xlim=(1e19, 1e24)
+    xscale="log",
+    yscale="log",
+    xlabel="true N$_H$ [cm$^{-2}$]",
+    ylabel="found [cm$^{-2}$]",
+    xlim=(1e19, 1e24),
 )
 ax.legend()
 
@@ -82,5 +101,7 @@ ax.legend()
 # ``plotting.write_report(enriched, "report.html")`` makes a page to click through, and
 # ``plotting.send(enriched)`` hands the table to TOPCAT or Aladin.
 
-plotting.plot_latents(enriched, directions=True, ax=plt.figure(layout="constrained").add_subplot())
+plotting.plot_latents(
+    enriched, directions=True, ax=plt.figure(layout="constrained").add_subplot()
+)
 plt.show()

@@ -23,13 +23,16 @@ from astro_xlatent.spectra.binning import bins_from_spectra
 rng = np.random.default_rng(3)
 response = get_mission("csc").default_response().on_grid()
 rate = response.fold(np.ravel(powerlaw(1.8)) * np.ravel(transmission(8e21)))
-spectrum = XraySpectrum(counts=rng.poisson(1500 * rate / rate.sum()), exposure=2e4, response=response)
+spectrum = XraySpectrum(
+    counts=rng.poisson(1500 * rate / rate.sum()), exposure=2e4, response=response
+)
 print(spectrum)
 
 # %%
 # Counts, and the incident spectrum in flux; the band holds 68 % of the posterior.
 
-fig, axes = plt.subplots(2, 2, figsize=(10, 4.6), sharex="col", height_ratios=(3, 1), layout="constrained")
+fig, axes = plt.subplots(2, 2, figsize=(10, 4.6), sharex="col",
+                         height_ratios=(3, 1), layout="constrained")
 plotting.plot_spectrum(spectrum, axes=axes[:, 0])
 plotting.plot_spectrum(spectrum, quantity="flux", axes=axes[:, 1])
 
@@ -38,12 +41,15 @@ plotting.plot_spectrum(spectrum, quantity="flux", axes=axes[:, 1])
 
 model = load_model()
 posterior = model.infer(*bins_from_spectra([spectrum]))
-plotting.plot_nh(posterior, truth=8e21, ax=plt.figure(figsize=(5, 3), layout="constrained").add_subplot())
+plotting.plot_nh(
+    posterior,
+    truth=8e21,
+    ax=plt.figure(figsize=(5, 3), layout="constrained").add_subplot(),
+)
 
 # %%
 # What the first latents do to a spectrum, the others at zero:
 
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.6), sharey=True, layout="constrained")
-for latent, ax in enumerate(axes):
-    plotting.plot_traversal(model, latent, ax=ax)
+plotting.plot_traversals(model, latents=(0, 1, 2), axes=axes)
 plt.show()

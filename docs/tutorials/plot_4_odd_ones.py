@@ -14,7 +14,10 @@ from astro_xlatent.simulate.catalog import simulate_catalog
 
 # Mostly AGN and stars, as in the sky; a few neutron stars among them.
 table, truth = simulate_catalog(
-    seed=9, n=800, mission="csc", classes={"AGN": 60, "LM-STAR": 36, "HMXB": 3, "NS": 1}
+    seed=9,
+    n=800,
+    mission="csc",
+    classes={"AGN": 60, "LM-STAR": 36, "HMXB": 3, "NS": 1},
 )
 enriched = add_latents(table, include=["xl_latent_cov"])
 

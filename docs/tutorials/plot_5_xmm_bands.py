@@ -21,9 +21,13 @@ enriched["IAUNAME", "EP_8_CTS", "xl_nh", "xl_nh_lolim", "xl_nh_hilim"][:5].pprin
 # How often the intervals hold the truth, above 1e20 1/cm2, which is the least that is told:
 
 known = np.asarray(truth["nh"]) > 1e20
-inside = (enriched["xl_nh_lolim"] < truth["nh"]) & (truth["nh"] < enriched["xl_nh_hilim"])
+inside = (enriched["xl_nh_lolim"] < truth["nh"]) & (
+    truth["nh"] < enriched["xl_nh_hilim"]
+)
 below = truth["nh"] < enriched["xl_nh_ul90"]
-print(f"68 % intervals hold {np.mean(inside[known]):.0%}, 90 % upper limits {np.mean(below[known]):.0%}")
+print(
+    f"68 % intervals hold {np.mean(inside[known]):.0%}, 90 % upper limits {np.mean(below[known]):.0%}"
+)
 
 # %%
 # The most and the least absorbed of the bright ones:

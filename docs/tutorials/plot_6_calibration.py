@@ -20,7 +20,9 @@ found = add_latents(table)
 # %%
 # Classes: in ten groups of stated probability, the share that was right.
 
-share = np.asarray(found["xl_class_prob"].max(axis=1) * (1 - found["xl_class_other"]))
+share = np.asarray(
+    found["xl_class_prob"].max(axis=1) * (1 - found["xl_class_other"])
+)
 share = np.maximum(share, np.asarray(found["xl_class_other"]))
 right = np.asarray(found["xl_class"] == truth["class"])
 groups = np.array_split(np.argsort(share), 10)
@@ -30,7 +32,9 @@ curve = [(share[g].mean(), right[g].mean(), len(g)) for g in groups]
 # Column densities: the share inside, in three ranges of counts, with its binomial error.
 
 counts, rows = np.asarray(truth["counts"]), []
-inside = np.asarray((found["xl_nh_lolim"] < truth["nh"]) & (truth["nh"] < found["xl_nh_hilim"]))
+inside = np.asarray(
+    (found["xl_nh_lolim"] < truth["nh"]) & (truth["nh"] < found["xl_nh_hilim"])
+)
 below = np.asarray(truth["nh"] < found["xl_nh_ul90"])
 for low, high in ((0, 20), (20, 100), (100, 1e9)):
     here = (counts >= low) & (counts < high) & (np.asarray(truth["nh"]) > 1e20)

@@ -40,8 +40,8 @@ def test_sentences(tmp_path, capsys):
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
     assert lines[0].startswith("source 1 was simulated as AGN behind N_H = ")
-    assert [line.split(":")[0].strip() for line in lines[1:4]] == [f"From {view}" for view in VIEWS]
-    assert all("N_H" in line and line.endswith("cm-2.") for line in lines[:16])
+    assert [line.split(":")[0].strip() for line in lines[1:4]] == [f"from {view}" for view in VIEWS]
+    assert all("N_H" in line and "cm-2" in line for line in lines[:16])
     assert "shared" not in printed.out + printed.err
 
 

@@ -182,7 +182,7 @@ def test_without_extra(tmp_path, capsys, monkeypatch, missing):
     """Without the extra, the pip line is given."""
     monkeypatch.setitem(sys.modules, missing, None)
     assert run("fetch", "catalog", "csc", "--cone", "1", "2", "1arcmin", "-o", tmp_path / "a.fits") == 1
-    assert f'fetching needs {missing}: pip install "astro_xlatent[archive]"' in capsys.readouterr().err
+    assert f'this needs {missing}: pip install "astro_xlatent[archive]"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], ["catalog"], ["spectra"], ["labels"]])

@@ -24,8 +24,8 @@ def calls(monkeypatch):
     """Replace the table code by one that records how it is called."""
     seen = []
 
-    def add_latents(table, spectra=None, **options):
-        seen.append((spectra, options))
+    def add_latents(table, spectra=None, *, model, **options):
+        seen.append((spectra, {"model": model.name, **options}))
         return make_enriched(len(table))
 
     def predict_spectra(paths):
@@ -37,6 +37,8 @@ def calls(monkeypatch):
 
     fake = SimpleNamespace(add_latents=add_latents, predict_spectra=predict_spectra)
     monkeypatch.setitem(sys.modules, "astro_xlatent.table.add_latents", fake)
+    models = SimpleNamespace(load_model=lambda name: SimpleNamespace(name=name, sha256="0f"))
+    monkeypatch.setitem(sys.modules, "astro_xlatent.model.pretrained", models)
     return seen
 
 
@@ -83,6 +85,15 @@ def test_enrich_hands_options_on(calls, table, tmp_path):
         (tmp_path, {**common, "mission": "csc", "prior": {"AGN": 1.0}}),
         ("pha", {**common, "model": "m-1", "prior": "survey"}),
         (None, {**common, "group_by": "pha"})]
+
+
+def test_enrich_sends_the_result(calls, table, tmp_path, monkeypatch, capsys):
+    """``--samp`` hands what was written to the programs on the desktop, under the file's name."""
+    sent = []
+    monkeypatch.setattr("astro_xlatent.plotting.desktop.send", lambda *what: sent.append(what) or ["TOPCAT"])
+    assert run("enrich", table, "-o", tmp_path / "mine.fits", "--samp", "--no-progress") == 0
+    assert len(sent[0][0]) == 3 and sent[0][1] == "mine"
+    assert "sent to TOPCAT" in capsys.readouterr().out
 
 
 def test_existing_output_stops_before_work(calls, table, tmp_path, capsys):
@@ -144,15 +155,13 @@ def test_errors_have_no_traceback_unless_asked(monkeypatch, table, tmp_path, cap
         run("--debug", *args)
 
 
-def test_predict_prints_a_line_each(calls, capsys):
+def test_predict_prints_a_sentence_each(calls, capsys):
     """One line for each good spectrum on stdout, one for each refused on stderr."""
     assert run("predict", "dir/good.pha", "bad.pha", "last.pha") == 1
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
-    assert lines[0].startswith("# file")
-    assert lines[1].startswith("good.pha")
-    assert lines[2].startswith("last.pha")
-    assert len(lines) == 3
+    assert [line.split()[0] for line in lines] == ["good.pha", "last.pha"]
+    assert all("N_H" in line and "gof" in line for line in lines)
     assert printed.err == "astro-xlatent: error: bad.pha: is an HRC spectrum\n"
 
 

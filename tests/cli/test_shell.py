@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """What the subcommands share."""
 
+import os
 import subprocess
 import sys
 import warnings
@@ -8,9 +9,8 @@ from argparse import Namespace
 
 import pytest
 
-from astro_xlatent.cli.evaluate import _minimum
 from astro_xlatent.cli.main import main
-from astro_xlatent.cli.shell import shell_words, table_output, warnings_said
+from astro_xlatent.cli.shell import check_extra, minimum, shell_words, table_output, warnings_said
 from astro_xlatent.core.errors import ParameterError, TableError, XlatentError, XlatentWarning
 from astro_xlatent.core.text import printable
 
@@ -61,7 +61,14 @@ def test_output_is_checked_once(tmp_path):
 def test_minimum_names_a_column(text):
     """A number alone is no condition."""
     with pytest.raises(Exception, match="COLUMN=NUMBER"):
-        _minimum(text)
+        minimum(text)
+
+
+def test_missing_extra_is_named(monkeypatch):
+    """What to install stands in the message."""
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(ImportError, match=r'this needs sklearn: pip install "astro_xlatent\[evaluate\]"'):
+        check_extra("evaluate", "sklearn")
 
 
 @pytest.mark.parametrize("words", [
@@ -76,6 +83,17 @@ def test_same_mistake_same_code(words, tmp_path, monkeypatch, capsys):
     end = ".json" if words[0] == "evaluate" else ".fits"
     assert main([*words[:-1], f"no/x{end}"]) == 1
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_the_tab_key_completes(tmp_path):
+    """A shell that asks is told commands, and options of a command."""
+    pytest.importorskip("argcomplete", reason="the extra [completion] is not installed")
+    for line, word in (("astro-xlatent enr", "enrich"), ("astro-xlatent report --tit", "--title")):
+        found = tmp_path / "found"
+        asked = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)),
+                 "_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_STDOUT_FILENAME": str(found)}
+        subprocess.run([sys.executable, "-m", "astro_xlatent"], env=os.environ | asked, check=False)
+        assert word in found.read_text()
 
 
 def test_the_shell_starts_without_heavy_imports():

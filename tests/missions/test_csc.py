@@ -31,8 +31,9 @@ def numbers(table, name):
 
 
 def mean_over_effective(curve="acis-s", year=2010.0):
-    """Mean area of bands s, m, h over that at 0.92, 1.56 and 3.8 keV."""
-    return band_area(curve, list(BANDS.values()), year) / load_curve(curve).area([0.92, 1.56, 3.8], year)
+    """Mean area of bands s, m, h over that at 0.92, 1.56 (below the Al K edge) and 3.8 keV."""
+    energies = [0.92, 1.555 if curve == "acis-s" else 1.5585, 3.8]
+    return band_area(curve, list(BANDS.values()), year) / load_curve(curve).area(energies, year)
 
 
 def fluxes(rows=1, kind="photflux_aper", value=1e-5, width=0.117, bands="smh"):

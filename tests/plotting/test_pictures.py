@@ -74,6 +74,20 @@ def test_density_of_nh_holds_what_its_quantiles_say():
     assert np.sum((values * np.diff(edges))[inside]) == pytest.approx(0.68)
 
 
+def test_stored_walks_look_like_the_models():
+    """What an evaluation keeps of a model is drawn as the model itself."""
+    from astro_xlatent.evaluate.interpret import traversal_summary
+
+    model, latents = pictures.Slopes(), (2, 0)
+    fresh = plotting.plot_traversals(model, latents)
+    stored = plotting.plot_traversals(traversal_summary(model), latents, titles=["a", "b"])
+    assert stored[1].get_title() == "b"
+    for ax, other in zip(fresh, stored, strict=True):
+        for line, again in zip(ax.lines, other.lines, strict=True):
+            energy, value = again.get_data()
+            np.testing.assert_allclose(np.interp(energy, *line.get_data()), value, rtol=0.02)
+
+
 def test_directions_are_those_of_the_table():
     """N_H was made from the first latent: so is the direction of absorption."""
     directions = plotting.latent_directions(pictures.make_sky())
@@ -99,6 +113,19 @@ def test_flux_is_that_of_the_counts():
     assert np.interp(1.0, energy, flux) == pytest.approx(6e-3 * 1.602e-9, rel=0.1)
 
 
+def test_axes_are_those_given():
+    """Axes of a figure at hand, as matplotlib's arrays of them, are drawn on and given back."""
+    from matplotlib.figure import Figure
+
+    panels = Figure().subplots(3, 3)
+    table, model = pictures.make_sky(), pictures.Slopes()
+    top, bottom = plotting.plot_spectrum(pictures.make_spectrum(), model, axes=panels[:2, 0])
+    assert top is panels[0, 0] and bottom is panels[1, 0]
+    assert plotting.plot_pairs(table, latents=(0, 1, 2), axes=panels[1:, 1:])[1, 1] is panels[2, 2]
+    assert list(plotting.plot_traversals(model, (0, 1), axes=panels[0, 1:])) == list(panels[0, 1:])
+    assert plotting.plot_nh(table, ax=panels[2, 0]) is panels[2, 0]
+
+
 def test_groups_hold_enough():
     """Every group but the last holds the minimum; no bin is lost."""
     counts = np.array([1.0, 0, 4, 9, 0, 0, 2, 5])
@@ -121,7 +148,7 @@ DRAW = {
     "evidence": plotting.plot_evidence,
     "nh": plotting.plot_nh,
     "latents": plotting.plot_latents,
-    "colored": lambda t: plotting.plot_latents(t, color="nh", directions=True),
+    "directions": lambda t: plotting.plot_latents(t, directions=True),
     "pairs": plotting.plot_pairs,
     "sky": plotting.plot_sky,
     "change": lambda t: plotting.plot_change(t, [0, 1]),
@@ -153,16 +180,13 @@ def test_masked_rows_and_quantities(name):
     ("draw", "error", "match"),
     [
         (lambda t: plotting.plot_latents(t, axes=(0, 8)), ParameterError, "two of 0 to 7"),
-        (lambda t: plotting.plot_latents(t, color="red"), ParameterError, "must be 'class' or 'nh'"),
         (lambda t: plotting.plot_pairs(t, latents=(1,)), ParameterError, "two or more of 0 to 7"),
         (lambda t: plotting.plot_probabilities(t, names=["a"]), ParameterError, "each of 6 rows, got 1"),
         (lambda t: plotting.plot_evidence(t, 6), ParameterError, "table of 6 rows, got 6"),
         (lambda t: plotting.plot_change(t, [0]), ParameterError, "two observations or more"),
-        (
-            lambda t: plotting.plot_traversal(pictures.Slopes(), 8),
-            ParameterError,
-            "latent must be one of 0 to 7",
-        ),
+        (lambda t: plotting.plot_traversals(pictures.Slopes(), (1, 8)), ParameterError, "some of 0 to 7"),
+        (lambda t: plotting.plot_traversals(pictures.Slopes(), (1,), titles="ab"), ParameterError,
+         "got 2 and 1"),
         (lambda t: plotting.plot_reliability([1, 2]), ParameterError, "three columns"),
         (lambda t: plotting.plot_coverage(["a"], [], [], [], []), ParameterError, "one length"),
         (
