@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from astro_xlatent.core.flags import Flag
+from astro_xlatent.missions._columns import Columns
 from astro_xlatent.missions._csc_names import CscColumns
 from astro_xlatent.missions.base import identify_mission
 from astro_xlatent.missions.erosita import ErositaColumns
@@ -32,6 +33,7 @@ _COLUMNS = {
     "csc": (CscColumns, re.compile(
         r"(phot)?flux_aper(90)?(_?mean|_?avg|_?ave)?_[smhb]|src_cnts_aper_[smhb]|hard_.{2}")),
     "xmm": (XmmColumns, re.compile(r"(sc_)?(ep|pn|m1|m2)_[12345]_(flux|rate)|(ep|sc)_hr\d")),
+    "swift": (Columns, re.compile(r"(rate|counts)_band[123]")),
     "erosita": (ErositaColumns, re.compile(r"(ml|ape)_(cts|rate|flux)_p\d")),
 }
 #: Simulated rows of the comparison of recipes.

@@ -172,24 +172,7 @@ class XMM(Mission):
         return [files.get(key, (None, None))[1] for key in keys]
 
     def read_bands(self, table):
-        """
-        Energy bins from the table's band columns.
-
-        Parameters
-        ----------
-        table : `~astropy.table.Table`
-            Not changed. Columns without a unit are taken to have the
-            catalog's (counts/s, erg/s/cm2).
-
-        Returns
-        -------
-        measurement : BandMeasurement
-
-        Raises
-        ------
-        MissingBandsError, TableError
-            If no band column is there, or one has a wrong unit.
-        """
+        """Energy bins from the table's band columns; without a unit they are in the catalog's."""
         cols = XmmColumns(table)
         sets = [s for s in (self._fluxes(cols, "ep"), self._rates(cols),
                             *(self._fluxes(cols, camera) for camera in CAMERAS), self._fluxes(cols, "sc_ep"))

@@ -4,6 +4,7 @@
 import pytest
 
 from astro_xlatent.archive import fetch_catalog, fetch_labels, fetch_spectra
+from astro_xlatent.archive.query import resolve_name
 from astro_xlatent.missions.base import get_mission
 
 # Without the plugin nothing would keep these from the network.
@@ -42,6 +43,12 @@ def test_erass1_spectra(tmp_path):
     """One source's products."""
     rows = fetch_catalog("erass1", cone=CONES["erass1"])[:1]
     assert "fetched" in fetch_spectra(rows, tmp_path)["status"]
+
+
+@pytest.mark.remote_data
+def test_object():
+    """SIMBAD knows where LMC X-3 is."""
+    assert resolve_name("LMC X-3", "1arcmin").ra == pytest.approx(84.736, abs=0.01)
 
 
 @pytest.mark.remote_data
