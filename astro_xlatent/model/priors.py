@@ -82,18 +82,9 @@ class Population:
     """
     Sources of one class in the Galaxy.
 
-    Attributes
-    ----------
-    density : float
-        At the Sun, in the midplane, 1/pc3.
-    log_luminosity, scatter : float
-        Mean and standard deviation of log10 L_X (0.5-7 keV, erg/s).
-    height : float
-        Scale height, pc.
-    soft : bool
-        Absorbed like a plasma of 0.8 keV, else like a power law of index 1.7.
-    old : bool
-        Also in the bulge, in proportion to stellar mass.
+    ``density`` at the Sun in the midplane, 1/pc3; mean and standard deviation of log10 L_X (0.5-7 keV,
+    erg/s); scale ``height`` in pc; ``soft`` ones are absorbed like a plasma of 0.8 keV, else like a power
+    law of index 1.7; ``old`` ones are in the bulge, too, in proportion to stellar mass.
     """
 
     density: float
@@ -231,35 +222,16 @@ def _agn(flux):
 
 
 def apply_prior(probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """
-    Class probabilities for a prior, from those for equal priors.
-
-    Parameters
-    ----------
-    probability, weights : ndarray, shape (n, 9)
-        Probabilities for equal priors, and the prior.
-
-    Returns
-    -------
-    posterior : ndarray, shape (n, 9)
-        Proportional to their product; rows sum to one.
-    """
+    """Class probabilities for a prior, from those for equal priors and the prior; all (n, 9)."""
     product = np.maximum(probability, 1e-12) * weights
     return product / product.sum(axis=1, keepdims=True)
 
 
 def against_spectrum(spectrum: np.ndarray, final: np.ndarray) -> np.ndarray:
     """
-    Rows whose class lies outside those that hold `NOT_AGAINST` of the spectrum's probability.
+    Rows whose class lies outside those that hold `NOT_AGAINST` of the spectrum's probability, bool (n,).
 
-    Parameters
-    ----------
-    spectrum, final : ndarray, (n, classes)
-        Probabilities by the spectrum alone, and with prior and evidence.
-
-    Returns
-    -------
-    against : ndarray of bool, (n,)
+    Probabilities (n, classes) are those by the spectrum alone, and with prior and evidence.
 
     Examples
     --------
