@@ -168,19 +168,10 @@ class EvidenceModel:
 
     def combine(self, spectrum: np.ndarray, factors: dict) -> np.ndarray:
         """
-        Class probabilities for equal priors from the spectrum's and some factors.
+        Class probabilities for equal priors from the spectrum's and some factors, all (n, classes).
 
-        Parameters
-        ----------
-        spectrum : ndarray, (n, classes)
-            Probabilities for equal priors.
-        factors : dict of ndarray
-            Of `log_factors`; those of all pieces, or of some.
-
-        Returns
-        -------
-        probability : ndarray, (n, classes)
-            Rows sum to one. Rows about which no piece knows anything keep the spectrum's.
+        ``factors`` are those of `log_factors`, of all pieces or of some. Rows about which no piece knows
+        anything keep the spectrum's.
         """
         powers = self.powers(factors)
         terms = factors | {"spectrum": np.log(np.maximum(spectrum, _TINY))}
@@ -217,16 +208,7 @@ def guarded(log_factor: np.ndarray, inputs: Inputs, piece: str) -> np.ndarray:
 
 def load_evidence(path: Path | str | None = None) -> EvidenceModel:
     """
-    Read an evidence model.
-
-    Parameters
-    ----------
-    path : path-like, optional
-        A JSON file by ``astro-xlatent train-evidence``; by default the package's own.
-
-    Returns
-    -------
-    model : EvidenceModel
+    Read an evidence model by ``astro-xlatent train-evidence``, by default the package's own.
 
     Raises
     ------
@@ -259,21 +241,9 @@ def load_evidence(path: Path | str | None = None) -> EvidenceModel:
         raise ModelError(msg) from error
 
 
-def pieces_of(evidence: str | list | tuple, pieces: dict = PIECES) -> dict:
+def pieces_of(evidence: str | list | tuple) -> dict:
     """
-    Pieces and groups that a choice names.
-
-    Parameters
-    ----------
-    evidence : str or sequence of str
-        ``"all"``, a piece, or pieces and groups of `PIECES`.
-    pieces : dict, optional
-        Groups by piece.
-
-    Returns
-    -------
-    chosen : dict of tuple of str
-        Groups by piece.
+    Groups by piece that a choice names: ``"all"``, a piece, or pieces and groups of `PIECES`.
 
     Raises
     ------
@@ -287,12 +257,12 @@ def pieces_of(evidence: str | list | tuple, pieces: dict = PIECES) -> dict:
     {'xray': ('flux',), 'counterparts': ('gaia',)}
     """
     names = [evidence] if isinstance(evidence, str) else list(evidence)
-    groups = [name for members in pieces.values() for name in members]
-    unknown = [name for name in names if name not in (*pieces, *groups, "all")]
+    groups = [name for members in PIECES.values() for name in members]
+    unknown = [name for name in names if name not in (*PIECES, *groups, "all")]
     if unknown or not names:
         msg = (f"evidence names {unknown or 'nothing'}; allowed: None, 'all', "
-               f"{', '.join(map(repr, pieces))}, or a list of these and of {', '.join(groups)}")
+               f"{', '.join(map(repr, PIECES))}, or a list of these and of {', '.join(groups)}")
         raise ParameterError(msg)
     chosen = {piece: tuple(members) if {"all", piece} & set(names) else
-              tuple(name for name in members if name in names) for piece, members in pieces.items()}
+              tuple(name for name in members if name in names) for piece, members in PIECES.items()}
     return {piece: members for piece, members in chosen.items() if members}

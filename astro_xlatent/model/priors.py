@@ -223,35 +223,16 @@ def _agn(flux):
 
 
 def apply_prior(probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """
-    Class probabilities for a prior, from those for equal priors.
-
-    Parameters
-    ----------
-    probability, weights : ndarray, shape (n, 9)
-        Probabilities for equal priors, and the prior.
-
-    Returns
-    -------
-    posterior : ndarray, shape (n, 9)
-        Proportional to their product; rows sum to one.
-    """
+    """Class probabilities for a prior, from those for equal priors and the prior; all (n, 9)."""
     product = np.maximum(probability, 1e-12) * weights
     return product / product.sum(axis=1, keepdims=True)
 
 
 def against_spectrum(spectrum: np.ndarray, final: np.ndarray) -> np.ndarray:
     """
-    Rows whose class lies outside those that hold `NOT_AGAINST` of the spectrum's probability.
+    Rows whose class lies outside those that hold `NOT_AGAINST` of the spectrum's probability, bool (n,).
 
-    Parameters
-    ----------
-    spectrum, final : ndarray, (n, classes)
-        Probabilities by the spectrum alone, and with prior and evidence.
-
-    Returns
-    -------
-    against : ndarray of bool, (n,)
+    Probabilities (n, classes) are those by the spectrum alone, and with prior and evidence.
 
     Examples
     --------

@@ -30,8 +30,7 @@ from astro_xlatent.model.evidence import (
 )
 from astro_xlatent.table.counterparts import is_counterpart_column, read_counterparts
 
-__all__ = ["Evidence", "Weighed", "classify_rows", "evidence_inputs", "flat_prior",
-           "galactic_column",
+__all__ = ["Evidence", "Weighed", "classify_rows", "evidence_inputs", "flat_prior", "galactic_column",
            "galactic_position", "row_inputs"]
 
 # Zero points of features: fluxes in 10^-13.5 erg/s/cm2, columns in 10^21 /cm2.
@@ -317,8 +316,7 @@ def classify_rows(table, model) -> Table:
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Enriched rows (with the columns of `~astro_xlatent.add_latents`), and
-        the columns that the model was trained on.
+        Rows enriched by `~astro_xlatent.add_latents`, with the columns that the model was trained on.
     model : EvidenceModel or path-like
         By ``astro-xlatent train-evidence``.
 

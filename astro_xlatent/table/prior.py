@@ -27,20 +27,10 @@ def prior_name(prior, evidence=None) -> str | None:
 
 def class_prior(table: Table, prior) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """
-    Class weights as a function of row number and flux.
+    Class weights as a function of row numbers (n,) and fluxes 0.5-7 keV in erg/cm2/s (n,).
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        The rows; their positions are needed for ``"survey"``.
-    prior : None, 'survey', mapping or array_like
-        As for `~astro_xlatent.add_latents`.
-
-    Returns
-    -------
-    weights : callable
-        ``weights(rows, flux)`` with row numbers (n,) and their fluxes 0.5-7 keV in
-        erg/cm2/s (n,) gives an ndarray (n, 9), rows summing to one.
+    The prior is given as for `~astro_xlatent.add_latents`; ``"survey"`` needs the table's positions. The
+    weights are (n, 9), rows sum to one.
 
     Raises
     ------

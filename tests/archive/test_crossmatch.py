@@ -7,7 +7,14 @@ from archive_servers import page, status
 from astropy import units as u
 from astropy.table import Table
 
-from astro_xlatent.archive.crossmatch import counterparts, match_probability
+from astro_xlatent.archive.crossmatch import (
+    COMPLETENESS,
+    RADIUS,
+    SURVEYS,
+    _choose,
+    counterparts,
+    match_probability,
+)
 from astro_xlatent.cli.main import main
 from astro_xlatent.core.errors import ArchiveError, ParameterError, TableError
 from astro_xlatent.table.counterparts import read_counterparts
@@ -161,3 +168,21 @@ def test_probability_falls_with_distance_and_density():
     assert p[0] > p[1]
     assert p.sum() <= 1
     assert (crowded < p).all()
+
+
+@pytest.mark.parametrize("density", [0.003, 0.03])
+def test_probability_is_the_share_that_is_right(density):
+    """Simulated: seven of ten sources have a counterpart, among others that lie there by chance."""
+    rng, n, sigma = np.random.default_rng(1), 4000, 0.5
+    number = rng.poisson(density * np.pi * RADIUS**2, n)
+    row, apart = np.repeat(np.arange(n), number), RADIUS * np.sqrt(rng.random(number.sum()))
+    has = np.flatnonzero(rng.random(n) < COMPLETENESS)
+    found = Table({"xl_row": np.concatenate([row, has]),
+                   "angDist": np.concatenate([apart, rng.rayleigh(sigma, len(has))]),
+                   "true": np.arange(len(row) + len(has)) >= len(row)})
+    chosen = _choose([found], SURVEYS["gaia"], np.full(n, sigma), np.arange(n))
+    assert len(np.unique(chosen["xl_row"])) == len(chosen) > 0.65 * n
+    for low, high in ((0.0, 0.5), (0.5, 0.8), (0.8, 0.95), (0.95, 1.0)):
+        part = chosen[(chosen["xl_p_i"] > low) & (chosen["xl_p_i"] <= high)]
+        error = np.sqrt(0.25 / max(len(part), 1))
+        assert np.mean(part["true"]) == pytest.approx(np.mean(part["xl_p_i"]), abs=0.04 + 2 * error)
