@@ -369,7 +369,7 @@ def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None
         if isinstance(entry, XraySpectrum):
             spectrum = entry
         else:
-            spectrum = XraySpectrum.read(entry, missing_response="ignore")
+            spectrum = XraySpectrum.read(entry, format="ogip", missing_response="ignore")
         flags, reasons = 0, []
         if spectrum.response is None:
             spectrum, reason = _with_default_response(spectrum)
