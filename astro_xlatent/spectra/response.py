@@ -307,25 +307,10 @@ class Response:
     def from_tables(cls, arf: Arf | None, rmf: Rmf, arf_name: str = "the ARF",
                     rmf_name: str = "the RMF") -> Response:
         """
-        Join effective area and redistribution.
+        Join effective area and redistribution; see `read`.
 
-        Parameters
-        ----------
-        arf : Arf or None
-            None if the matrix holds the area.
-        rmf : Rmf
-        arf_name, rmf_name : str, optional
-            For messages.
-
-        Returns
-        -------
-        response : Response
-            See `read`.
-
-        Raises
-        ------
-        ResponseError
-            If there is no area, or the energies do not overlap.
+        ``arf`` is None if the matrix holds the area; the names are for messages. Raises a
+        `ResponseError` if there is no area, or the energies do not overlap.
         """
         if arf is None and not rmf.has_area:
             msg = (f"{rmf_name} is a pure redistribution matrix and no ARF is given; "
