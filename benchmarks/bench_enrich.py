@@ -2,24 +2,33 @@
 """
 Time and memory of `add_latents`.
 
-Prints, for the installed package and its default model: seconds for spectra
-that are in memory already and for Chandra rows with bands only, the time of
-the network's forward pass alone in the same run (the floor) and the ratio to
-it, and the peak memory for a small and a large table.
+Prints, for the installed package and its default model, rates of Chandra rows with bands,
+of spectra in memory, and of distinct gzipped PHA files on disk whose responses were read
+before. Rates are per second of the clock, which other processes slow down, and per second of
+the processor; beside them what a network's forward pass takes of the latter, the least of
+``--repeat`` runs each. ``--workers N`` sets threads, and compares with one in the same run;
+``--occupied`` keeps one core busy meanwhile, for the share of a free core's rate that is left.
 
-    python benchmarks/bench_enrich.py [--spectra 1000] [--rows 10000] [--model NAME]
+    python benchmarks/bench_enrich.py [--rows 16384] [--spectra 1000] [--files 1000] [--workers 1]
+                                      [--occupied]
 """
 
 import argparse
 import resource
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
-from astro_xlatent import add_latents, load_model
+from astro_xlatent import add_latents, conf, load_model
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.physics.emission import powerlaw
+from astro_xlatent.simulate.products import write_catalog
+from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
 
@@ -49,42 +58,75 @@ def made_up_rows(n, rng):
     return table
 
 
-def timed(function, *args, **kwargs):
-    """Seconds that a call takes."""
-    start = time.perf_counter()
-    function(*args, **kwargs)
-    return time.perf_counter() - start
+def made_up_files(folder, n):
+    """A simulated catalog with its spectra on disk; table and folder of the spectra."""
+    return Table.read(write_catalog(folder / "made", n, "csc")), folder / "made" / "spectra"
+
+
+def seconds(function, repeat):
+    """Least seconds of the clock and of the processor that a call takes."""
+    taken = []
+    for _ in range(repeat):
+        wall, cpu = time.perf_counter(), time.process_time()
+        function()
+        taken.append((time.perf_counter() - wall, time.process_time() - cpu))
+    return np.min(taken, axis=0)
+
+
+def report(what, n, function, repeat, network=None):
+    """Print rates of one kind of rows with as many threads as are set and with one."""
+    wall, cpu = seconds(function, repeat)
+    print(f"{n} {what}: {n / wall:.0f} a second, {n / cpu:.0f} a second of the processor", end="")
+    if conf.threads > 1:
+        with conf.set_temp("threads", 1):
+            print(f", {seconds(function, repeat)[0] / wall:.2f} times one thread's", end="")
+    if network is not None:
+        print(f", network alone {100 * network / cpu:.0f} % of it", end="")
+    print()
 
 
 def main():
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("--rows", type=int, default=16384)
     parser.add_argument("--spectra", type=int, default=1000)
-    parser.add_argument("--rows", type=int, default=10000)
+    parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--occupied", action="store_true")
     parser.add_argument("--model")
     args = parser.parse_args()
-    rng = np.random.default_rng(1)
-    model = load_model(args.model)
-    spectra = made_up_spectra(args.spectra, rng)
-    table, rows = Table({"i": np.arange(args.spectra)}), made_up_rows(args.rows, rng)
-    add_latents(rows[:64], model=model)
+    rng, model = np.random.default_rng(1), load_model(args.model)
+    conf.threads = args.workers
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if args.occupied else None
+    try:
+        _report_all(args, rng, model)
+    finally:
+        if busy:
+            busy.kill()
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
-    from astro_xlatent.spectra.binning import bins_from_spectra
 
-    bins = bins_from_spectra(spectra[:128])[0]
-    floor = timed(model.encode, bins, coarsen=True) * args.spectra / len(bins)
-    seconds = timed(add_latents, table, spectra, model=model)
-    print(f"{args.spectra} spectra in memory: {seconds:.2f} s, network alone {floor:.2f} s, "
-          f"ratio {seconds / floor:.1f}")
-    bands = get_mission("csc").read_bands(rows[:1024]).bins
-    floor = timed(model.encode, bands) * args.rows / len(bands)
-    few = timed(add_latents, rows[: args.rows // 10], model=model)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    seconds = timed(add_latents, rows, model=model)
-    print(f"{args.rows} rows with bands: {seconds:.2f} s, network alone {floor:.2f} s, "
-          f"ratio {seconds / floor:.1f}; a tenth of them {few:.2f} s")
-    more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory {memory:.0f} MB after the small table, {more:.0f} MB after the large one")
+def _report_all(args, rng, model):
+    if args.rows:
+        rows = made_up_rows(args.rows, rng)
+        bands = get_mission("csc").read_bands(rows).bins
+        add_latents(rows[:600], model=model)
+        report("rows with bands", args.rows, lambda: add_latents(rows, model=model), args.repeat,
+               seconds(lambda: model.encode(bands), args.repeat)[1])
+    if args.spectra:
+        spectra, table = made_up_spectra(args.spectra, rng), Table({"i": np.arange(args.spectra)})
+        bins = bins_from_spectra(spectra[:128])[0]
+        add_latents(table[:16], spectra[:16], model=model)
+        network = seconds(lambda: model.encode(bins, coarsen=True), args.repeat)[1] * args.spectra / len(bins)
+        report("spectra in memory", args.spectra, lambda: add_latents(table, spectra, model=model),
+               args.repeat, network)
+    if args.files:
+        with tempfile.TemporaryDirectory() as folder:
+            catalog, spectra = made_up_files(Path(folder), args.files)
+            add_latents(catalog, spectra, model=model)  # reads the responses
+            report("spectra on disk", args.files, lambda: add_latents(catalog, spectra, model=model),
+                   args.repeat)
 
 
 if __name__ == "__main__":

@@ -30,14 +30,17 @@ def check_input(path, *, error: type[Exception] = XlatentError) -> Path:
     files say that they are empty: reading these can block for ever.
     """
     path = Path(path)
-    if path.is_file() and path.stat().st_size:
-        return path
-    if not path.exists():
-        msg = f"{path}: no such file"
-    elif path.is_file():
-        msg = f"{path}: the file is empty"
-    else:
-        msg = f"{path}: is no file, but a folder, a pipe or a device"
+    try:
+        if path.is_file() and path.stat().st_size:
+            return path
+        if not path.exists():
+            msg = f"{path}: no such file"
+        elif path.is_file():
+            msg = f"{path}: the file is empty"
+        else:
+            msg = f"{path}: is no file, but a folder, a pipe or a device"
+    except OSError as exc:
+        msg = f"{path!s:.200} cannot be read: {exc}"
     raise error(msg)
 
 

@@ -21,6 +21,7 @@ from typing import NoReturn
 import numpy as np
 
 from astro_xlatent.core.errors import SpectrumError
+from astro_xlatent.core.files import check_input
 from astro_xlatent.events.column_wcs import column_limits, column_number
 from astro_xlatent.events.intervals import intersection, union, within
 from astro_xlatent.spectra._cards import (
@@ -33,7 +34,7 @@ from astro_xlatent.spectra._cards import (
     read_header,
     table_columns,
 )
-from astro_xlatent.spectra._fits import MAX_HDUS, Table, regular_size, sum_of_words
+from astro_xlatent.spectra._fits import MAX_HDUS, Table, sum_of_words
 
 __all__ = ["DETECTOR_COLUMNS", "EventFile"]
 
@@ -226,7 +227,7 @@ def _values(table, name):
 
 def _opened(path):
     try:
-        regular_size(path, SpectrumError)
+        check_input(path, error=SpectrumError)
         with open(path, "rb") as stream:
             packed = stream.read(2) == b"\x1f\x8b"
         return gzip.open(path, "rb") if packed else open(path, "rb")

@@ -193,7 +193,7 @@ class Model:
         with torch_threads(1), ThreadPoolExecutor(workers) as pool:
             return Posterior.concatenate(list(pool.map(infer_part, parts)))
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def _infer_chunk(self, bins, matrices):
         mode = "bands" if matrices is None else "spectra"
         out = self.encode(bins, coarsen=matrices is not None)

@@ -43,23 +43,11 @@ def is_absent(name: str) -> bool:
 
 def find_companion(path: Path, kind: str, named: str | None) -> Companion:
     """
-    Look for a file that belongs to a spectrum.
+    Look for the ``arf``, ``rmf`` or ``background`` that belongs to a spectrum.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The spectrum.
-    kind : {'arf', 'rmf', 'background'}
-        What to look for.
-    named : str or None
-        What the header says; None if the keyword is absent.
-
-    Returns
-    -------
-    companion : Companion
-        ``path`` None where nothing was found. ``guessed`` where the header
-        does not name this very file (``.gz``, the folder, and what archives
-        put around the spectrum's own name too may differ).
+    ``named`` is what the header says, None if the keyword is absent. The companion is ``guessed``
+    where the header does not name this very file (``.gz``, the folder, and what archives
+    put around the spectrum's own name too may differ).
     """
     folder = path.parent
     wanted = None if named is None or is_absent(named) else named.strip().split("[")[0].split("{")[0]

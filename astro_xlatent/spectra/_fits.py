@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from astro_xlatent.core.files import check_input
 from astro_xlatent.spectra._cards import (
     BLOCK,
     Header,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from astro_xlatent.spectra._cards import Column
 
 __all__ = ["MAX_BYTES", "MAX_ELEMENTS", "MAX_HDUS", "Table", "gunzip", "load_bytes", "parse_tables",
-           "read_regular", "regular_size", "split_extension", "sum_of_words"]
+           "read_regular", "split_extension", "sum_of_words"]
 
 #: Largest file, or decompressed content of a ``.gz`` file, in bytes.
 MAX_BYTES = 256 * 1024**2
@@ -56,26 +56,7 @@ _DTYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4",
 
 
 def load_bytes(path: str | os.PathLike, error: type) -> bytes:
-    """
-    Content of a file, decompressed if gzipped.
-
-    Parameters
-    ----------
-    path : str or path-like
-        A regular file of at most `MAX_BYTES`, also after decompression.
-    error : type
-        Exception class to raise.
-
-    Returns
-    -------
-    content : bytes
-
-    Raises
-    ------
-    error
-        If the file is missing, not a regular file, empty, too large, or the
-        compressed stream is damaged.
-    """
+    """Content of a regular file of at most `MAX_BYTES`, also decompressed if gzipped; raises ``error``."""
     return gunzip(read_regular(path, error), path, error)
 
 
@@ -87,30 +68,9 @@ def split_extension(path: str | os.PathLike) -> tuple[Path, str]:
     return Path(path).expanduser(), ""
 
 
-def regular_size(path: str | os.PathLike, error: type) -> int:
-    """Bytes of a file; raises ``error`` if it is missing, empty, or no regular file (a device, a pipe)."""
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        msg = f"{path} does not exist; check the path"
-        raise error(msg) from None
-    except (OSError, ValueError) as exc:  # ValueError: null byte in a path
-        msg = f"{path!s:.200} cannot be read: {exc}"
-        raise error(msg) from None
-    if not stat.S_ISREG(status.st_mode):
-        what = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-        msg = f"{path} is {what}; give the path of one FITS file"
-        raise error(msg)
-    if not status.st_size:
-        # Those of /proc look empty, and reading some of them never ends.
-        msg = f"{path} is empty (0 bytes); fetch the file again"
-        raise error(msg)
-    return status.st_size
-
-
 def read_regular(path: str | os.PathLike, error: type) -> bytes:
     """Content of a regular file of at most `MAX_BYTES`; raises ``error``."""
-    _check_size(regular_size(path, error), path, error)
+    _check_size(check_input(path, error=error).stat().st_size, path, error)
     try:
         with open(path, "rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
@@ -215,13 +175,7 @@ class Table:
         return self._get(name).code in "PQ"
 
     def column(self, name: str) -> np.ndarray:
-        """
-        A column of fixed width in native byte order.
-
-        Returns
-        -------
-        values : ndarray, shape (n_rows,) or (n_rows, repeat)
-        """
+        """A column of fixed width in native byte order, (n_rows,) or (n_rows, repeat)."""
         col = self._get(name)
         if col.code not in _DTYPES or col.code == "L":
             self.fail(f"column {name} has the format {col.code!r}; a numeric column is needed")
@@ -244,14 +198,7 @@ class Table:
         return [value.decode("ascii", "replace").strip() for value in raw.tolist()]
 
     def ragged(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """
-        A column of variable-length arrays, joined.
-
-        Returns
-        -------
-        values : ndarray, shape (sum of lengths,)
-        lengths : ndarray of int, shape (n_rows,)
-        """
+        """A column of variable-length arrays, joined, and their lengths, (n_rows,)."""
         col = self._get(name)
         if col.element not in _DTYPES or col.element == "L":
             self.fail(f"column {name} holds arrays of format {col.element!r}; numbers are needed")
@@ -297,26 +244,9 @@ def _scaled(values, col):
 
 def parse_tables(data: bytes, path: str | os.PathLike, error: type) -> list[Table]:
     """
-    Find the binary tables of a FITS file.
+    Find the binary tables in the content of a FITS file, in file order.
 
-    Parameters
-    ----------
-    data : bytes
-        Content of the (decompressed) file.
-    path : str or path-like
-        For messages.
-    error : type
-        Exception class to raise.
-
-    Returns
-    -------
-    tables : list of Table
-        In file order.
-
-    Raises
-    ------
-    error
-        If this is no FITS file, a header is damaged, or data are missing.
+    Raises ``error``, with the path, if this is no FITS file, a header is damaged, or data are missing.
     """
     def fail(text):
         msg = f"{path}: {text}"

@@ -26,15 +26,10 @@ def same_grid(lo_a: np.ndarray, hi_a: np.ndarray, lo_b: np.ndarray, hi_b: np.nda
 def overlap_matrix(from_lo: np.ndarray, from_hi: np.ndarray, to_lo: np.ndarray,
                    to_hi: np.ndarray) -> csr_array:
     """
-    Fractions of photons that move from bins of one grid to those of another.
+    Fractions of photons that move from bins of one grid to those of another, csr (n_to, n_from).
 
     Both grids are increasing, without overlaps; gaps are allowed. Photons are
     spread evenly within a bin of the first grid.
-
-    Returns
-    -------
-    weights : scipy.sparse.csr_array, shape (n_to, n_from)
-        ``weights @ photons`` are the photons in the bins of the second grid.
     """
     from scipy.sparse import csr_array
 
@@ -91,12 +86,8 @@ def channel_runs(response: Response) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """
     The redistribution as one run of channels per energy.
 
-    Returns
-    -------
-    first, width : ndarray of int, shape (n_energy,)
-        First channel (from 0) and number of channels; width 0: none.
-    values : ndarray of float64
-        All runs joined, zeros between elements filled in.
+    First channel (from 0) and number of channels, both (n_energy,), and all runs joined, with
+    zeros between elements filled in.
     """
     columns = response.redistribution.tocsc()
     columns.sum_duplicates()

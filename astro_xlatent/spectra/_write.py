@@ -27,21 +27,9 @@ __all__ = ["spectrum_table", "write_response", "write_spectrum"]
 
 def write_spectrum(spectrum: XraySpectrum, path: str | PathLike, *, overwrite: bool = False) -> None:
     """
-    Write a spectrum with its background and response beside it.
+    Write a spectrum with its background and response beside it, see `XraySpectrumWrite`.
 
-    Parameters
-    ----------
-    spectrum : XraySpectrum
-    path : str or path-like
-        ``source.pha`` also makes ``source_bkg.pha``, ``source.arf`` and
-        ``source.rmf``, as far as they exist.
-    overwrite : bool, optional
-        Replace existing files.
-
-    Raises
-    ------
-    SpectrumError
-        If a file exists and ``overwrite`` is False.
+    Raises a `SpectrumError` if a file exists and ``overwrite`` is False.
     """
     path = Path(path)
     names = _companion_names(spectrum, path)
@@ -89,13 +77,8 @@ def spectrum_table(spectrum: XraySpectrum, kind: str, links: dict[str, str]) -> 
     """
     The SPECTRUM extension of a spectrum, in a list.
 
-    Parameters
-    ----------
-    spectrum : XraySpectrum
-    kind : {'TOTAL', 'BKG'}
-        HDUCLAS2.
-    links : dict of str
-        File names for the header: ``arf``, ``rmf``, ``background``, as far as there are any.
+    ``kind`` is HDUCLAS2, TOTAL or BKG; ``links`` has file names for the header: ``arf``, ``rmf``,
+    ``background``, as far as there are any.
     """
     from astropy.io import fits
 
@@ -132,14 +115,7 @@ def spectrum_table(spectrum: XraySpectrum, kind: str, links: dict[str, str]) -> 
 
 def write_response(response: Response, arf_path: str | PathLike, rmf_path: str | PathLike | None, *,
                    overwrite: bool = False) -> None:
-    """
-    Write ARF and RMF of a `Response`; see `Response.write`. ``rmf_path`` None: the ARF alone.
-
-    Raises
-    ------
-    ResponseError
-        If a file exists and ``overwrite`` is False.
-    """
+    """Write ARF and RMF of a `Response`, see `Response.write`; ``rmf_path`` None: the ARF alone."""
     paths = [Path(path) for path in (arf_path, rmf_path) if path is not None]
     for path in paths:
         check_output(path, overwrite, error=ResponseError)

@@ -156,7 +156,7 @@ def bins_from_spectra(spectra: list[XraySpectrum]) -> tuple[EnergyBins, np.ndarr
         If a spectrum has no response.
     """
     bins = EnergyBins.empty(len(spectra), N_FINE)
-    matrices = np.zeros((len(spectra), N_FINE, ENERGY_WIDTH.size), np.float32)
+    matrices = np.empty((len(spectra), N_FINE, ENERGY_WIDTH.size), np.float32)
     for row, spectrum in enumerate(spectra):
         _fill_row(bins, matrices, row, spectrum)
     return replace(bins), matrices  # checked again
@@ -173,7 +173,7 @@ def _fill_row(bins, matrices, row, spectrum):
         background = _add_channels(spectrum.background.counts * spectrum.background_scale, groups)
     for name, values in observed_fields(fine, counts, seconds, off, scale, background).items():
         getattr(bins, name)[row] = values
-    matrices[row] = fine.matrix * np.float32(seconds[:, None])
+    np.multiply(fine.matrix, seconds[:, None].astype(np.float32), out=matrices[row])
     if spectrum.response.area_error is not None:
         _widen(bins, matrices, row, spectrum, fine)
 

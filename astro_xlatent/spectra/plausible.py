@@ -56,34 +56,15 @@ _RATE = 600.0
 
 
 def assume(thing: Any, flag: int, text: str) -> None:
-    """
-    Set a flag of a spectrum or response and keep the reason.
-
-    Parameters
-    ----------
-    thing : XraySpectrum or Response
-        Its ``flags`` and ``meta["assumptions"]``, a tuple of str, are changed.
-    flag : int
-    text : str
-    """
+    """Set a flag of a spectrum or response, and keep the reason in its ``meta["assumptions"]``."""
     thing.flags |= flag
     thing.meta["assumptions"] = (*thing.meta.get("assumptions", ()), text)
 
 
 def assumptions(spectrum: Any) -> tuple[int, list[str]]:
     """
-    All that was assumed of a spectrum, its response and background, and what is implausible now.
-
-    Parameters
-    ----------
-    spectrum : XraySpectrum
-        Read from a file or made in memory.
-
-    Returns
-    -------
-    flags : int
-    reasons : list of str
-        Each once.
+    Flags, and reasons each once, of all that was assumed of a spectrum, its response and
+    background, read or made in memory, and of what is implausible now.
     """
     parts = [part for part in (spectrum, spectrum.response, spectrum.background) if part is not None]
     flags = spectrum.flags | (0 if spectrum.response is None else spectrum.response.flags)
@@ -97,18 +78,7 @@ def assumptions(spectrum: Any) -> tuple[int, list[str]]:
 
 
 def implausible(spectrum: Any) -> list[str]:
-    """
-    What lies beyond the limits of the instrument.
-
-    Parameters
-    ----------
-    spectrum : XraySpectrum
-
-    Returns
-    -------
-    reasons : list of str
-        Empty if all is well.
-    """
+    """What of a spectrum lies beyond the limits of its instrument, in words."""
     limits = _LIMITS.get(spectrum.telescope, _ANY)
     found = [_outside("exposure", part.exposure, _EXPOSURE, "s")
              for part in (spectrum, spectrum.background) if part is not None]

@@ -3,13 +3,14 @@
 `Response`: effective area times redistribution of one observation.
 
 Reading is cached by file content, redistribution and product apart, because
-one RMF often serves many sources.
+one RMF often serves many sources; a file whose state has not changed is not read again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 __all__ = ["Response"]
+
+# Age in ns from which the state of a file tells whether its content is the same.
+_SETTLED = 2_000_000_000
 
 
 @dataclass(eq=False)
@@ -279,9 +283,8 @@ class Response:
             If a file is missing, damaged or not a response, if ``arf`` is
             None and the matrix holds no area, or if both hold one.
         """
-        rmf_raw, rmf_data = _load(rmf)
-        arf_raw, arf_data = _load(arf) if arf is not None else (b"", None)
-        rmf_key, arf_key = _digest(rmf_raw), _digest(arf_raw)
+        rmf_key, rmf_data = _load(rmf)
+        arf_key, arf_data = _load(arf) if arf is not None else (b"", None)
         found = CACHE.get((arf_key, rmf_key))
         if found is None:
             parsed = CACHE.get(rmf_key)
@@ -304,25 +307,10 @@ class Response:
     def from_tables(cls, arf: Arf | None, rmf: Rmf, arf_name: str = "the ARF",
                     rmf_name: str = "the RMF") -> Response:
         """
-        Join effective area and redistribution.
+        Join effective area and redistribution; see `read`.
 
-        Parameters
-        ----------
-        arf : Arf or None
-            None if the matrix holds the area.
-        rmf : Rmf
-        arf_name, rmf_name : str, optional
-            For messages.
-
-        Returns
-        -------
-        response : Response
-            See `read`.
-
-        Raises
-        ------
-        ResponseError
-            If there is no area, or the energies do not overlap.
+        ``arf`` is None if the matrix holds the area; the names are for messages. Raises a
+        `ResponseError` if there is no area, or the energies do not overlap.
         """
         if arf is None and not rmf.has_area:
             msg = (f"{rmf_name} is a pure redistribution matrix and no ARF is given; "
@@ -359,13 +347,22 @@ class Response:
 
 
 def _load(path):
-    """Bytes of a response file and a function that gives them decompressed."""
+    """Key of a response file's content, and a function that gives it decompressed."""
     if not isinstance(path, (str, os.PathLike)):
         msg = f"arf and rmf must be strings or path-like, got {type(path).__name__}"
         raise ResponseError(msg)
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # reading it says what is wrong
+        status = None
+    state = status and ("file", status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns,
+                        status.st_ctime_ns)
+    key = CACHE.get(state)
+    if key is not None:
+        return key, lambda: gunzip(read_regular(path, ResponseError), path, ResponseError)
     raw = read_regular(path, ResponseError)
-    return raw, lambda: gunzip(raw, path, ResponseError)
-
-
-def _digest(raw):
-    return hashlib.sha256(raw).digest()
+    key = hashlib.sha256(raw).digest()
+    # Clocks of file systems are coarse: a file that was just written may be written again unnoticed.
+    if status and time.time_ns() - status.st_ctime_ns > _SETTLED:
+        CACHE.put(state, key, len(key))
+    return key, lambda: gunzip(raw, path, ResponseError)

@@ -3,7 +3,7 @@
 `EnrichedColumns`: takes posteriors chunk by chunk and makes the output columns.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from astropy.table import Column
@@ -45,9 +45,7 @@ class EnrichedColumns:
     Parameters
     ----------
     n_rows : int
-        Number of rows.
     model : `~astro_xlatent.model.posterior.Model`
-        Whose name, classes, missions and calibration are used.
     prior : callable
         See `~astro_xlatent.table.prior.class_prior`.
     include : sequence of str, optional
@@ -81,16 +79,7 @@ class EnrichedColumns:
         self.joined: dict = {}
 
     def take(self, chunk: Chunk, posterior: Posterior | None) -> None:
-        """
-        Note what a chunk's rows hold.
-
-        Parameters
-        ----------
-        chunk : `~astro_xlatent.table.sources.Chunk`
-            Rows with their bins.
-        posterior : `~astro_xlatent.model.posterior.Posterior` or None
-            Of its measured rows; None if there are none.
-        """
+        """Note what a chunk's rows hold; the posterior is that of its measured rows, None without any."""
         self.flags[chunk.rows] = chunk.flags
         self.reasons[chunk.rows] = chunk.reasons
         if posterior is None:
@@ -98,7 +87,7 @@ class EnrichedColumns:
         rows = chunk.rows[chunk.measured]
         self.measured[rows] = True
         self.detected[rows] = posterior.detected
-        self.flags[rows] |= quality_flags(chunk, posterior, self.model)
+        self.flags[rows] |= _quality_flags(chunk, posterior, self.model)
         weights = self.prior(rows, posterior.flux["05_2"][:, 1] + posterior.flux["2_7"][:, 1])
         weights = weights * self._weigh(rows, posterior)
         if self.weights is not None:
@@ -106,21 +95,12 @@ class EnrichedColumns:
         probability = apply_prior(posterior.class_prob, weights)
         against = against_spectrum(posterior.class_prob, probability)
         self.flags[rows] |= np.where(against, int(Flag.AGAINST_SPECTRUM), 0)
-        for name, values in posterior_values(posterior, probability, self.model.classes, self.values).items():
+        filled = _posterior_values(posterior, probability, self.model.classes, self.values)
+        for name, values in filled.items():
             self.values[name][rows] = values
 
     def note(self, chunk: Chunk, flag: Flag, reasons: Sequence[str] | np.ndarray) -> None:
-        """
-        Flag the measured rows of a chunk for which there is a reason, and say it.
-
-        Parameters
-        ----------
-        chunk : `~astro_xlatent.table.sources.Chunk`
-            Taken before.
-        flag : Flag
-        reasons : sequence of str
-            One a measured row; empty for none.
-        """
+        """Flag the measured rows of a chunk taken before where a reason is not empty, and say it."""
         for row, reason in zip(chunk.rows[chunk.measured], reasons, strict=True):
             if reason:
                 self.flags[row] |= int(flag)
@@ -138,14 +118,7 @@ class EnrichedColumns:
         return found.weights
 
     def join(self, source: np.ndarray) -> None:
-        """
-        Let every row hold what all observations of its source say together.
-
-        Parameters
-        ----------
-        source : ndarray of int, (n_rows,)
-            Number of the source of which a row is an observation.
-        """
+        """Let every row hold what all observations of its source, numbered (n_rows,), say together."""
         seen, n_sources = self.measured & self.detected, int(source.max(initial=-1)) + 1
         classes = all_probabilities(self.values["xl_class_prob"], self.values["xl_class_other"])
         classes[~seen] = 1 / classes.shape[1]
@@ -155,13 +128,8 @@ class EnrichedColumns:
 
     def columns(self) -> dict[str, Column]:
         """
-        All output columns by name.
-
-        Returns
-        -------
-        columns : dict of `~astropy.table.Column`
-            Masked where nothing was measured, where a scalar is not finite, and,
-            but for `LIMITS`, where no source was detected.
+        All output columns by name: masked where nothing was measured, where a scalar is not
+        finite, and, but for `LIMITS`, where no source was detected.
         """
         columns = {}
         for name in self.wanted:
@@ -178,20 +146,8 @@ class EnrichedColumns:
         return columns | joined
 
 
-def quality_flags(chunk: Chunk, posterior: Posterior, model) -> np.ndarray:
-    """
-    What counts, energies and posterior tell of the quality of every measured row.
-
-    Parameters
-    ----------
-    chunk, posterior, model
-        As for `EnrichedColumns`.
-
-    Returns
-    -------
-    flags : ndarray of int64, (m,)
-        Bits of `~astro_xlatent.core.flags.FLAGS`.
-    """
+def _quality_flags(chunk, posterior, model):
+    """What counts, energies and posterior tell of the quality of every measured row, bits (m,)."""
     net = chunk.bins.net_counts
     low_nh = density_below(posterior.nh_density, LOG_NH_RANGE, LOW_LOG_NH) > LOW_NH_PROBABILITY
     where = [
@@ -218,27 +174,8 @@ def _coverage(bins: EnergyBins) -> np.ndarray:
     return width.sum(axis=1) / np.log(COVERED_RANGE[1] / COVERED_RANGE[0])
 
 
-def posterior_values(posterior: Posterior, probability: np.ndarray, classes: Sequence[str],
-                     wanted: Iterable[str]) -> dict[str, np.ndarray]:
-    """
-    Values of the columns that a posterior fills.
-
-    Parameters
-    ----------
-    posterior : `~astro_xlatent.model.posterior.Posterior`
-        Of n rows.
-    probability : ndarray, (n, k)
-        Probabilities of all classes with the prior.
-    classes : sequence of str
-        Their names.
-    wanted : container of str
-        Names of the columns.
-
-    Returns
-    -------
-    values : dict of array_like, (n, ...)
-        By column name, those of ``wanted`` only.
-    """
+def _posterior_values(posterior, probability, classes, wanted):
+    """Values by column name, of those ``wanted``, that a posterior and probabilities with the prior fill."""
     values = class_values(probability, classes) | {
         "xl_class_spectrum": np.array(classes)[posterior.class_prob.argmax(axis=1)],
         "xl_latent": posterior.latent,

@@ -20,27 +20,11 @@ _FRAMES = ("pandas", "polars", "pyarrow", "modin", "cudf")
 
 def open_table(data) -> tuple[Table, Callable]:
     """
-    A table, and the way back to what it was.
+    A table, which may be ``data`` itself, and the way back to what it was.
 
-    Parameters
-    ----------
-    data : Table, QTable, Row, structured array, mapping of columns, or data frame
-        Frames of pandas and polars and tables of pyarrow need narwhals.
-
-    Returns
-    -------
-    table : `~astropy.table.Table`
-        The rows; not to be changed, for it may be ``data`` itself.
-    hand_back : callable
-        ``hand_back(columns, meta)`` with a dict of `~astropy.table.Column` and a dict gives a copy of
-        ``data``, of the same kind, with these columns in the place of those of an earlier run.
-
-    Raises
-    ------
-    TypeError
-        If ``data`` is something else.
-    ImportError
-        If it is a data frame and narwhals is not installed.
+    ``hand_back(columns, meta)`` with a dict of `~astropy.table.Column` and a dict gives a copy of
+    ``data``, of the same kind, with these columns in the place of those of an earlier run. Frames
+    of pandas and polars and tables of pyarrow need narwhals; raises TypeError for what holds no rows.
     """
     if isinstance(data, Row):
         rows = data.table[data.index:data.index + 1]

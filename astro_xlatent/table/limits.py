@@ -33,19 +33,9 @@ _BYTES = {"char": 1, "boolean": 1, "unsignedByte": 1, "bit": 1, "short": 2, "uni
 
 def check_amount(path: Path, form: str) -> None:
     """
-    Refuse a table file that would take far more memory than it has bytes.
+    Refuse a table file, in a format of `SUFFIXES`, that would take far more memory than it has bytes.
 
-    Parameters
-    ----------
-    path : `~pathlib.Path`
-        A regular file.
-    form : str
-        One of `~astro_xlatent.table.files.SUFFIXES`'s formats.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.TableError`
-        Beyond ``conf.table_max_mb``, for files that grow more than fiftyfold.
+    Raises a `TableError` beyond ``conf.table_max_mb``, for files that grow more than fiftyfold.
     """
     size = path.stat().st_size
     limit = max(conf.table_max_mb * 1e6, _GROWTH * size)

@@ -3,7 +3,7 @@
 From table rows to energy bins: `measure` gives them chunk by chunk.
 
 `resolve_spectra` turns what a user may give as ``spectra`` into one entry per
-row; `open_spectrum` reads one entry and never raises for a bad file.
+row; `open_spectrum` reads one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ from astro_xlatent.spectra.bins import N_FINE, EnergyBins
 from astro_xlatent.spectra.plausible import assumptions
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
-__all__ = ["Chunk", "measure", "mission_of_spectrum", "open_spectrum", "resolve_spectra"]
+__all__ = ["Chunk", "measure", "open_spectrum", "resolve_spectra"]
 
 #: Columns by which the keys of a mapping are looked up, in this order.
 NAME_COLUMNS = ("name", "IAUNAME", "DETUID", "source_name")
@@ -80,9 +80,7 @@ def measure(table: Table, spectra=None, mission: Mission | None = None) -> Itera
 
     Parameters
     ----------
-    table : `~astropy.table.Table`
-        The rows. It is not changed.
-    spectra : str, path-like, mapping or sequence, optional
+    table, spectra
         As for `~astro_xlatent.add_latents`.
     mission : Mission, optional
         Whose band columns and file names to look for.
@@ -167,7 +165,7 @@ def _binned(spectra):
 
 def _mission_name(spectrum):
     """Name of the mission that knows a spectrum's telescope and instrument, or an empty string."""
-    mission, instrument = mission_of_spectrum(spectrum), spectrum.instrument.upper()
+    mission, instrument = _mission_of(spectrum), spectrum.instrument.upper()
     if mission is None or (instrument and mission.instruments
                            and not instrument.startswith(tuple(mission.instruments))):
         return ""
@@ -176,19 +174,20 @@ def _mission_name(spectrum):
 
 def _from_bands(table, rows, mission, refused, needed):
     """A chunk of rows without a usable spectrum; band columns must be there only if ``needed``."""
-    flags = np.array([refused.get(row, (0, ""))[0] for row in rows.tolist()], np.int64)
-    reasons = np.array([refused.get(row, (0, ""))[1] for row in rows.tolist()], object)
+    known = [refused.get(row, (0, "")) for row in rows.tolist()]
+    flags = np.array([flag for flag, _ in known], np.int64)
     measured = _read_bands(table, rows, mission, needed)
     if measured is None:
-        reasons[reasons == ""] = "no spectrum, and no band columns in the table"
-        return Chunk(rows, flags | int(Flag.NO_DATA), reasons, np.zeros(0, "U1"), EnergyBins.empty(0, 1))
+        reasons = [reason or "no spectrum, and no band columns in the table" for _, reason in known]
+        return Chunk(rows, flags | int(Flag.NO_DATA), np.array(reasons, object), np.zeros(0, "U1"),
+                     EnergyBins.empty(0, 1))
     usable = measured.bins.valid.any(axis=1)
     flags |= np.where(usable, int(Flag.BANDS_ONLY), int(Flag.NO_DATA))
     flags |= np.asarray(measured.flags, np.int64) & ~int(Flag.NO_DATA)
-    reasons = np.array(["; ".join(filter(None, pair)) for pair in zip(reasons, measured.reason, strict=True)],
-                       object)
-    return Chunk(rows, flags, reasons, np.full(usable.sum(), mission.name), measured.bins[usable],
-                 recipes=np.asarray(measured.recipe)[usable])
+    reasons = ["; ".join(filter(None, (first, second)))
+               for (_, first), second in zip(known, measured.reason, strict=True)]
+    return Chunk(rows, flags, np.array(reasons, object), np.full(usable.sum(), mission.name),
+                 measured.bins[usable], recipes=np.asarray(measured.recipe)[usable])
 
 
 def _read_bands(table, rows, mission, needed):
@@ -212,12 +211,8 @@ def resolve_spectra(table: Table, spectra, mission: Mission | None) -> list:
 
     Parameters
     ----------
-    table : `~astropy.table.Table`
-        The rows.
-    spectra : None, str, path-like, mapping or sequence
-        A column name of paths; a folder, searched by the mission's file
-        names; a mapping from source name or row number; or one entry per
-        row. Entries are `XraySpectrum`, paths, or None.
+    table, spectra
+        As for `~astro_xlatent.add_latents`. Entries are `XraySpectrum`, paths, or None.
     mission : `~astro_xlatent.missions.base.Mission` or None
         Whose file names to look for in a folder.
 
@@ -331,35 +326,20 @@ def _looked_for(table, mission):
     return f"Looked for {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
 
 
-def mission_of_spectrum(spectrum: XraySpectrum) -> Mission | None:
-    """
-    The mission whose TELESCOP a spectrum carries, or None.
-
-    Parameters
-    ----------
-    spectrum : XraySpectrum
-
-    Returns
-    -------
-    mission : `~astro_xlatent.missions.base.Mission` or None
-    """
+def _mission_of(spectrum):
+    """The mission whose TELESCOP a spectrum carries, or None."""
     known = map(get_mission, available_missions())
     return next((mission for mission in known if spectrum.telescope.upper() in mission.telescopes), None)
 
 
 def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None, int, str]:
     """
-    Read one entry, with the mission's default response if it has none.
-
-    Parameters
-    ----------
-    entry : XraySpectrum, str or path-like
-        What `resolve_spectra` gives.
+    Read one entry of `resolve_spectra`, with the mission's default response if it has none.
 
     Returns
     -------
     spectrum : XraySpectrum or None
-        None if it cannot be used.
+        None if it cannot be used; nothing is raised.
     flags : int
         Bits to add to the row.
     reason : str
@@ -369,7 +349,7 @@ def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None
         if isinstance(entry, XraySpectrum):
             spectrum = entry
         else:
-            spectrum = XraySpectrum.read(entry, missing_response="ignore")
+            spectrum = XraySpectrum.read(entry, format="ogip", missing_response="ignore")
         flags, reasons = 0, []
         if spectrum.response is None:
             spectrum, reason = _with_default_response(spectrum)
@@ -383,7 +363,7 @@ def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None
 
 def _with_default_response(spectrum):
     """A copy with the response of its mission, instrument and year."""
-    mission = mission_of_spectrum(spectrum)
+    mission = _mission_of(spectrum)
     name = spectrum.path or "spectrum"
     if mission is None:
         msg = (f"{name}: it has no response and TELESCOP {spectrum.telescope!r} has no default; "

@@ -100,7 +100,7 @@ def test_what_is_no_event_list(tmp_path, ogip):
     one, two = table.copy(), table.copy()
     one.name, two.name = "EVENTS1", "EVENTS2"
     cases = [
-        (tmp_path / "no.fits", "does not exist"), (tmp_path, "is a directory"),
+        (tmp_path / "no.fits", "no such file"), (tmp_path, "but a folder"),
         (write_bytes(tmp_path / "empty", b""), "is empty"),
         (write_bytes(tmp_path / "text", b"hello" * 1000), "not a FITS file"),
         (write_bytes(tmp_path / "cut0", whole[:4000]), "no END card"),

@@ -95,7 +95,7 @@ def test_bad_files(tmp_path):
     binary = tmp_path / "b.reg"
     binary.write_bytes(bytes(range(256)) * 10)
     table = fits.BinTableHDU.from_columns([fits.Column("A", "J", array=[1])], name="A")
-    for path, match in ((tmp_path / "no.reg", "does not exist"), (tmp_path, "is a directory"),
+    for path, match in ((tmp_path / "no.reg", "no such file"), (tmp_path, "but a folder"),
                         (binary, "neither text nor FITS"),
                         (write_hdus(tmp_path / "t.fits", table), "no region extension")):
         with pytest.raises(RegionError, match=match):
