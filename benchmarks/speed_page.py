@@ -232,7 +232,8 @@ def worker_lines(n_rows):
 
 def enriched_file(path, out):
     """Processor seconds and peak memory in MB of the command."""
-    done = subprocess.run([sys.executable, "-c", CHILD, path, out], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", CHILD, path, out]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     code, took, memory = json.loads(done.stdout.splitlines()[-1])
     if code:
         raise RuntimeError(done.stderr)

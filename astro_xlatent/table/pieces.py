@@ -86,7 +86,10 @@ class RowFile:
         """A block as a table, by way of a file in a folder."""
         piece = folder / f"piece{self.suffix}"
         self.save([block], rows, piece)
-        table = read_table(piece, text=self.text)
+        table = read_table(piece)
+        # Reading as text is slow, and rarely needed.
+        text = [name for name in self.text if table[name].dtype.kind != "U"]
+        table = read_table(piece, text=text) if text else table
         piece.unlink()
         if len(table) != rows:
             msg = f"{self.path}: read {len(table)} rows of {rows}; convert the table to FITS and try again"

@@ -24,7 +24,7 @@ __all__ = ["fill_empty", "mend_columns", "storable_columns"]
 
 # An integer that is written with leading zeros, as a field of its own: a name, not a number.
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
-_LEADING_ZERO_FIELD = re.compile(rb'(^|[,\t])"?[+-]?0\d+"?\s*([,\t]|$)', re.MULTILINE)
+_LEADING_ZERO_FIELD = re.compile(rb'[,\t\n]"?[+-]?0\d+"?\s*[,\t\n]')
 
 
 def storable_columns(table: Table, form: str) -> Table:
@@ -182,12 +182,22 @@ def _retype_csv(table, path, form, text):
             table[name] = _like(table[name], np.ma.getdata(table[name]) == "True")
     numbers = _columns(table, "if")
     with get_readable_fileobj(str(path), encoding="binary") as file:
-        if not numbers or not any(_LEADING_ZERO_FIELD.search(line) for line in file):
+        if not numbers or not _has_leading_zeros(file):
             return
     texts = Table.read(path, format=form, converters={n: [convert_numpy(str)] for n in numbers})
     for name in numbers:
         if any(map(_LEADING_ZERO.fullmatch, np.ma.compressed(np.ma.asarray(texts[name])).tolist())):
             table[name] = texts[name]
+
+
+def _has_leading_zeros(file):
+    """Whether any field is such a number; in large pieces, for lines of an unbuffered file are slow."""
+    tail = b"\n"
+    while data := file.read(1 << 20):
+        if _LEADING_ZERO_FIELD.search(tail + data):
+            return True
+        tail = data[-100:]
+    return _LEADING_ZERO_FIELD.search(tail + b"\n") is not None
 
 
 def fill_empty(path: Path) -> str | None:
