@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from astro_xlatent import load_model
-from astro_xlatent.evaluate.real import evaluate_file
-from astro_xlatent.evaluate.simulated import evaluate_simulated
+from astro_xlatent.evaluate.real import evaluate_table
 from astro_xlatent.simulate.instruments import default_instruments
+from astro_xlatent.table.files import read_table
 from benchmarks.studies.card_metrics import metric_numbers
+from benchmarks.studies.simulated import evaluate_simulated
 
 _NORMAL = 2 * 1.645
 
@@ -37,8 +38,8 @@ def score(model, args):
     found = [evaluate_simulated(model, default_instruments(), args.n, args.seed, log=_log)]
     if args.data is not None:
         path = args.data / "labels" / "csc2_labelled_sources.csv"
-        found.append(evaluate_file(path, "class_label", model=model, minimum=[("significance", 5)],
-                                   quick=True, log=_log))
+        found.append(evaluate_table(read_table(path), path=path, model=model, quick=True, log=_log,
+                                    minimum=[("significance", 5)]))
     return found
 
 

@@ -4,14 +4,14 @@ Tests of the model that no training loss sees. Prints the answers.
 
 Run ``python benchmarks/judge_model.py`` for all, or name some::
 
-    python benchmarks/judge_model.py guard-rails instruments repeats reconstruction cells
+    python benchmarks/judge_model.py guard-rails instruments repeats reconstruction cells absorbed
         [--model NAME] [--n N] [--seed SEED] [--fine-tune STEPS] [--paper STEPS]
         [--data DATA] [--tuning] [-o OUT.txt]
 
 ``--n`` scales all numbers of rows (1 by default). ``--fine-tune`` trains the
 encoder further on each of three instruments alone, ``--paper`` an autoencoder
 of raw counts, both to compare with; 0 leaves them out. ``--data`` is the
-folder with ``labels/`` and ``spectra/``: without it there are no real repeats
+folder with ``csc20/``: without it there are no real repeats
 and no real HRC spectrum. ``--tuning`` runs the guard rails on the oddities on
 which their statistic was chosen. ``-o`` also writes the text to a file.
 """
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from astro_xlatent import load_model
 
-PARTS = ("guard-rails", "instruments", "repeats", "reconstruction", "cells")
+PARTS = ("guard-rails", "instruments", "repeats", "reconstruction", "cells", "absorbed")
 
 
 def _arguments():
@@ -51,7 +51,7 @@ def _log(line):
 def _results(what, model, args):
     """Results of one part, or None where data are missing."""
     from astro_xlatent.simulate.instruments import default_instruments
-    from benchmarks.studies import cells, guard_rails, instruments, reconstruction, repeats
+    from benchmarks.studies import absorbed, cells, guard_rails, instruments, reconstruction, repeats
 
     if what == "guard-rails":
         return guard_rails.evaluate_guard_rails(model, default_instruments(), int(250 * args.n), args.seed,
@@ -65,9 +65,12 @@ def _results(what, model, args):
     if what == "cells":
         return cells.evaluate_cells(model, default_instruments(), int(cells.PER_CELL * args.n), args.seed,
                                     log=_log)
+    if what == "absorbed":
+        return absorbed.evaluate_absorbed(model, default_instruments(), int(40000 * args.n), args.seed,
+                                          log=_log)
     if args.data is None:
         return None
-    path = args.data / "labels" / "csc2_labelled_detections.csv.gz"
+    path = args.data / "csc20" / "csc20_detections.csv.gz"
     return repeats.evaluate_repeats(model, path, args.seed, log=_log)
 
 

@@ -24,13 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.evaluate.fits import FIT_CLASSES, catalog_fits
+from astro_xlatent.evaluate.regression import catalog_fits
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import prepare_rows
 from benchmarks.labels import load_detections, load_sources
 from benchmarks.sky import load_sky
 from benchmarks.studies.expected import expected_classes
 from benchmarks.studies.expected_fits import as_averages, as_detections, expected_fits, simulate_fits
+from benchmarks.studies.fits import FIT_CLASSES
 from benchmarks.studies.open_spectra import compare_spectra, evidence_table, result_table, spectra_numbers
 from benchmarks.studies.real_calibration import set_numbers
 from benchmarks.studies.real_tests import class_numbers, column_numbers
@@ -98,9 +99,10 @@ def spectra_text(data, model):
     """Tables of the open spectra, and their summary."""
     compared = compare_spectra(data, model=model, log=say)
     lines = ["Open spectra", "============", "",
-             "N_H as log10 in 1/cm2; \"set\": literature's class in the conformal set; \"like fits\": range",
-             "of the families of nearly the same likelihood; \"inside\": the fit's N_H lies in the model's",
-             "90 % interval (where the fit is an upper limit: both 90 % intervals overlap).", ""]
+             "N_H as log10 in 1/cm2; \"ln p\": log probability of the literature's class for equal priors,",
+             "\"set\": whether it is in the conformal set; \"like fits\": families of nearly the same",
+             "likelihood; \"inside\": the fit's N_H lies in the model's 90 % interval (where the fit is",
+             "an upper limit: both 90 % intervals overlap).", ""]
     lines += result_table(compared).pformat(max_lines=-1, max_width=-1)
     lines += ["", *evidence_table(compared).pformat(max_lines=-1, max_width=-1, align="<")]
     return "\n".join(line.rstrip() for line in lines), spectra_numbers(compared, np.random.default_rng(1))

@@ -3,15 +3,20 @@
 The refined posterior beside nested sampling. Prints the answers.
 
 Run ``python benchmarks/judge_refined.py [--n N] [--real N] [--data DATA] [--model NAME]
-[--live N] [--device cpu] [--seed SEED] [-o OUT.txt]``.
+[--live N] [--device cpu] [--seed SEED] [--keep FOLDER] [--minutes M] [-o OUT.txt]``.
 
 ``--n`` simulated spectra and ``--real`` real ones of ``DATA/spectra/inventory.csv``
 are sampled with ``--live`` live points (see `benchmarks.studies.nested`), and the
 distribution functions of N_H and photon index compared at every edge of their cells.
+``--keep`` holds what was sampled, a folder for each model, and is gone on with;
+after ``--minutes`` no more is sampled and what there is is judged.
 """
 
 import argparse
 import csv
+import math
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +38,7 @@ from benchmarks.studies.nested import nested_draws
 #: Largest difference of distribution functions that is good, and the effective draws from which it is asked.
 GOOD, ENOUGH = 0.03, 100
 #: Expected source counts of the simulated spectra, log-uniform, and rows sampled together.
-COUNTS, BATCH = (100.0, 10000.0), 20
+COUNTS, BATCH = (100.0, 10000.0), 5
 HEADS = {"log N_H": "nh_density", "photon index": "index_density"}
 
 
@@ -61,26 +66,48 @@ def real_rows(data, n):
     return EnergyBins.concatenate([b for b, _ in found]), np.concatenate([m for _, m in found])
 
 
+def sampled(name, model, bins, matrices, args):
+    """Densities by nested sampling, of the first rows that there is time for."""
+    found = []
+    for start in range(0, len(bins), BATCH):
+        path = args.keep and args.keep / f"{name}-{args.live}-{args.seed}-{start}.npz"
+        if path and path.exists():
+            found.append(dict(np.load(path)))
+            continue
+        if time.monotonic() > args.deadline:
+            break
+        rows = range(start, min(start + BATCH, len(bins)))
+        model.decoder.to(args.device)
+        draws = nested_draws(model, [likelihood_of_row(bins, row, matrices) for row in rows], args.live,
+                             args.seed, args.device)
+        model.decoder.to("cpu")
+        found.append(_densities(model, draws))
+        if path:
+            np.savez(path, **found[-1])
+        print(f"{name}: sampled {rows.stop} of {len(bins)}", file=sys.stderr, flush=True)
+    return {k: np.concatenate([f[k] for f in found]) for k in HEADS.values()}
+
+
+def _densities(model, draws):
+    """Densities of N_H and photon index over weighted latents, of every row."""
+    found = {name: [] for name in HEADS.values()}
+    for latent, weight in draws:
+        used = weight > 1e-7 * weight.max()
+        latent, weight = latent[used], weight[used] / weight[used].sum()
+        found["nh_density"].append(weight @ column_density(model, latent))
+        found["index_density"].append(index_density(model.decode(latent), weight, model.config.n_index))
+    return {name: np.array(rows) for name, rows in found.items()}
+
+
 def compare(name, model, bins, matrices, args):
     """Numbers for some rows."""
     posterior = model.infer(bins, matrices)
     bins, matrices = bins[posterior.detected], matrices[posterior.detected]
     posterior = posterior[posterior.detected]
+    truth = sampled(name, model, bins, matrices, args)
+    done = slice(0, len(truth["nh_density"]))
+    bins, matrices, posterior = bins[done], matrices[done], posterior[done]
     refined = refine_posterior(model, posterior, bins, matrices)
-    truth = {head: np.zeros_like(getattr(posterior, head)) for head in HEADS.values()}
-    model.decoder.to(args.device)
-    draws = []
-    for start in range(0, len(bins), BATCH):
-        rows = range(start, min(start + BATCH, len(bins)))
-        draws += nested_draws(model, [likelihood_of_row(bins, row, matrices) for row in rows], args.live,
-                              args.seed, args.device)
-    model.decoder.to("cpu")
-    for row, (latent, weight) in enumerate(draws):
-        used = weight > 1e-7 * weight.max()
-        latent, weight = latent[used], weight[used] / weight[used].sum()
-        truth["nh_density"][row] = weight @ column_density(model, latent)
-        truth["index_density"][row] = index_density(model.decode(latent), weight,
-                                                    truth["index_density"].shape[1])
     numbers = []
     section = "distribution functions against nested sampling"
     told = refined.ess > ENOUGH
@@ -113,15 +140,20 @@ def main():
     parser.add_argument("--live", type=int, default=1000)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args()
+    args.deadline = time.monotonic() + 60 * args.minutes
+    if args.keep:
+        args.keep.mkdir(parents=True, exist_ok=True)
     model = load_model(args.model)
     results = Results("Refined posterior", {"model": f"{model.name}-{model.version}",
                                             "live points": f"{args.live}"})
-    if args.n:
-        results.add(compare("simulated", model, *simulated_rows(args.n, args.seed), args))
     if args.data is not None:
         results.add(compare("real", model, *real_rows(args.data, args.real), args))
+    if args.n:
+        results.add(compare("simulated", model, *simulated_rows(args.n, args.seed), args))
     text = results.text()
     print(text)
     if args.output:

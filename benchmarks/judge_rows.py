@@ -5,22 +5,25 @@ Can simulated rows of the Chandra Source Catalog be told from real ones?
 Run ``python -m benchmarks.judge_rows DATA [rows]``, DATA being the folder with
 ``csc20/``. Real ACIS rows with a unique match, at most two a source, are read by
 the package from energy fluxes, from photon fluxes and from aperture counts.
-Simulated rows have their chips, epochs and significances (summed over the bands
+Simulated rows have their chips, epochs, off-axis angles and significances (summed over the bands
 s, m, h) and a mixture of classes that is fitted to the hardness of each side's energy
 fluxes, for what a field holds is not the simulator's. Prints,
 for every recipe and side of the sky, medians of what is published beside each other,
 and the area under the ROC curve of a discriminator above a significance of 8: of
 hardness, widths of limits, zeros and background, then also of counts ratios, which with the
-hardness tell the area; 0.5 is "cannot be told".
+hardness tell the area; 0.5 is "cannot be told". The discriminator is judged in sky fields that it
+has not seen: rows of one field share its crowding, which no simulation has to share.
 """
 
 import sys
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
+from astro_xlatent.evaluate.hardness import hardness_ratios
 from astro_xlatent.missions._columns import Columns
 from astro_xlatent.missions._csc_areas import chip_of, year_of
 from astro_xlatent.missions.csc import CSC, RICHEST_FIRST
@@ -38,15 +41,19 @@ LEAST_SIGNIFICANCE = 8.0
 # Columns of one table: those that the recipes read, and the net counts' limits.
 STEMS = ("cnts_aper_", "cnts_aperbkg_", *(f"{q}_aper_{e}" for q in ("src_cnts", "photflux", "flux")
                                           for e in ("", "lolim_", "hilim_")))
-NAMES = [stem + b for stem in STEMS for b in BANDS] + ["detector", "gti_mjd_obs"]
+NAMES = [stem + b for stem in STEMS for b in BANDS] + ["detector", "gti_mjd_obs", "theta"]
+#: What the discriminator sees, the last four of aperture counts only.
+FEATURES = (*(f"share {b}" for b in BANDS), "hardness ms", "hardness hm", "hardness hs",
+            *(f"zero {b}" for b in BANDS), *(f"missing {b}" for b in BANDS), "counts",
+            *(f"width {b}" for b in BANDS), "background")
 COUNTS = (8.0, 30000.0)
 _NAMES = {"acis-i": "ACIS-I", "acis-s": "ACIS-S", "acis-s-front": "ACIS-S-front"}
 
 
 def load_rows(data, rng):
-    """Real rows, names and sides."""
+    """Real rows, sides and sky fields."""
     table = Table.read(Path(data) / "csc20" / "csc20_detections.csv.gz", format="ascii.csv")
-    side = SkySplit(table["ra"], table["dec"]).split
+    sky = SkySplit(table["ra"], table["dec"])
     good = (np.ma.filled(table["instrument"], "") == "ACIS") & (np.ma.filled(table["match_type"], "") == "u")
     order = rng.permutation(np.flatnonzero(good))
     _, group = np.unique(np.asarray(table["name"])[order], return_inverse=True)
@@ -55,7 +62,7 @@ def load_rows(data, rng):
     for k, g in enumerate(group.tolist()):
         nth[k] = seen[g] = seen.get(g, -1) + 1
     keep = np.sort(order[nth < 2])
-    return table[NAMES][keep], side[keep]
+    return table[NAMES][keep], sky.split[keep], sky.field[keep]
 
 
 def values(table, stem):
@@ -71,19 +78,30 @@ def significance(table):
         return np.sqrt(np.nansum((values(table, "src_cnts_aper_") / half) ** 2, axis=1))
 
 
-def simulate(epochs, chips, per_class, rng):
-    """Rows of every class with the chips and epochs of real ones; the table and the class."""
+def exposures(years, chips):
+    """Names of the chips' instruments and even years of the shipped responses, shape (rows,)."""
+    names = np.array([_NAMES[acis_curve(chip)] for chip in chips.tolist()])
+    return names, np.maximum(2 * np.round(years / 2), 2000).astype(int)
+
+
+@cache
+def instrument(name, year):
+    """A shipped response of ACIS."""
+    return prepare(name, "csc", default_response("csc", name, float(year)), float(year), CHIPS[name])
+
+
+def simulate(years, chips, angles, per_class, rng):
+    """Rows of every class with chips, epochs and off-axis angles of real ones; the table and the class."""
     parts, classes = [], []
-    years = (2 * np.round(epochs / 2)).astype(int)
-    kinds = np.array([_NAMES[acis_curve(chip)] for chip in chips.tolist()])
-    keys, number = np.unique(np.stack([kinds, years.astype("U4")], axis=1), axis=0, return_counts=True)
-    for (name, year), n in zip(keys.tolist(), number.tolist(), strict=True):
-        year = float(max(int(year), 2000))
-        item = prepare(name, "csc", default_response("csc", name, year), year, CHIPS[name])
-        index = np.repeat(np.arange(len(CLASSES)), max(1, round(per_class * n / len(epochs))))
+    names, epochs = exposures(years, chips)
+    for name, year in sorted(set(zip(names.tolist(), epochs.tolist(), strict=True))):
+        mine = (names == name) & (epochs == year)
+        index = np.repeat(np.arange(len(CLASSES)), max(1, round(per_class * mine.mean())))
         spectra = draw_sources(index, rng).spectrum
+        off_axis = rng.choice(angles[mine], len(index))
         for start in range(0, len(index), 16):
-            parts.append(draw_apertures(spectra[start:start + 16], item, rng, COUNTS))
+            some = slice(start, start + 16)
+            parts.append(draw_apertures(spectra[some], instrument(name, year), rng, COUNTS, off_axis[some]))
         classes.append(index)
     made = csc_band_columns(Apertures.concatenate(parts), rng)
     return Table({name: made[name][0] for name in NAMES}), np.concatenate(classes)
@@ -97,11 +115,10 @@ def features(table, recipe):
         net = np.where(bins.valid, np.maximum(bins.counts - bins.background, 0.0), np.nan)
         flux = net / bins.area
         shares = net / np.nansum(net, axis=1, keepdims=True)
-        hard = [(flux[:, j] - flux[:, i]) / (flux[:, j] + flux[:, i]) for i, j in ((0, 1), (1, 2), (0, 2))]
         half = 0.5 * (values(table, "src_cnts_aper_hilim_") - values(table, "src_cnts_aper_lolim_"))
         width = half / np.sqrt(np.maximum(values(table, "cnts_aper_"), 1.0))
-        columns = [*shares.T, *hard, *(net == 0).astype(float).T, *(~bins.valid).astype(float).T,
-                   np.log10(1.0 + np.nansum(net, axis=1))]
+        columns = [*shares.T, *hardness_ratios(flux).T, *(net == 0).astype(float).T,
+                   *(~bins.valid).astype(float).T, np.log10(1.0 + np.nansum(net, axis=1))]
         if recipe == "aperture counts":
             columns += [*width.T, np.nansum(bins.background, axis=1) / np.nansum(bins.counts, axis=1)]
     return np.stack(columns, axis=1), rows
@@ -131,23 +148,32 @@ def alike(target, offered, weight, n, rng):
     chosen = []
     for low, high in pairwise(edges):
         inside = np.flatnonzero((np.log(offered) > low) & (np.log(offered) <= high))
-        p = weight[inside] / weight[inside].sum()
-        chosen.append(rng.choice(inside, n // 12, p=p))
+        if weight[inside].sum() > 0:
+            chosen.append(rng.choice(inside, n // 12, p=weight[inside] / weight[inside].sum()))
     return np.concatenate(chosen)
 
 
-def auc(real, made, seed=0):
-    """Cross-validated area under the ROC curve, real against simulated."""
+def auc(real, made, field, seed=0):
+    """Area under the ROC curve, real against simulated, in sky fields that the discriminator never saw."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
     x, y = np.concatenate([real, made]), np.repeat([1, 0], [len(real), len(made)])
     model = HistGradientBoostingClassifier(max_iter=80, learning_rate=0.08, max_leaf_nodes=8,
                                            min_samples_leaf=15, l2_regularization=1.0, random_state=seed)
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    score = cross_val_predict(model, x, y, cv=folds, method="predict_proba")[:, 1]
+    groups = np.concatenate([field, field.max() + 1 + np.arange(len(made))])
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+    score = cross_val_predict(model, x, y, groups=groups, cv=folds, method="predict_proba")[:, 1]
     return roc_auc_score(y, score)
+
+
+def telling(real, made, field):
+    """The features that tell most, each with the area under the curve that is lost without it."""
+    whole = auc(real, made, field)
+    lost = {name: whole - auc(*(np.delete(x, k, axis=1) for x in (real, made)), field)
+            for k, name in enumerate(FEATURES[:real.shape[1]])}
+    return ", ".join(f"{name} {lost[name]:+.3f}" for name in sorted(lost, key=lost.get)[:-5:-1])
 
 
 def _medians(name, x, recipe):
@@ -164,9 +190,9 @@ def _medians(name, x, recipe):
 def main(data, per_class="1500"):
     """Print medians and areas under the curve."""
     rng = np.random.default_rng(1)
-    table, side = load_rows(data, rng)
+    table, side, field = load_rows(data, rng)
     cols = Columns(table)
-    made, classes = simulate(year_of(cols), chip_of(cols)[0], int(per_class), rng)
+    made, classes = simulate(year_of(cols), chip_of(cols)[0], cols.number("theta"), int(per_class), rng)
     s_real, s_made = significance(table), significance(made)
     weights = {}
     for recipe in sorted(RICHEST_FIRST, key=lambda name: name != "energy flux"):
@@ -179,8 +205,9 @@ def main(data, per_class="1500"):
                 print(f"classes, {name}", dict(zip(CLASSES, weights[name].round(2).tolist(), strict=True)))
             n = 12 * max(2 * mine.sum() // 12, 1)
             chosen = theirs[alike(s_real[mine], s_made[theirs], weights[name][classes[theirs]], n, rng)]
-            both = [auc(real[mine][:, start:], fake[chosen][:, start:]) for start in (3, 0)]
+            both = [auc(real[mine][:, start:], fake[chosen][:, start:], field[mine]) for start in (3, 0)]
             print(f"{recipe}, {name}: {mine.sum()} real rows, AUC {both[0]:.3f}, with areas {both[1]:.3f}")
+            print("   telling:", telling(real[mine], fake[chosen], field[mine]))
             _medians("real", real[mine], recipe)
             _medians("simulated", fake[chosen], recipe)
 

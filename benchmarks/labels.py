@@ -7,18 +7,46 @@ set, Yang et al. 2022, ApJ 941, 104; VizieR J/ApJ/941/104), `load_detections`
 the CSC detections near cataloged compact objects.
 """
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
+from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
-from astro_xlatent.evaluate.labels import SOURCE_CLASSES, Labeled, clean_detections
+from astro_xlatent.core.numbers import plain_floats
+from astro_xlatent.evaluate.labels import clean_detections
 
-__all__ = ["BANDS", "load_detections", "load_sources"]
+__all__ = ["BANDS", "Labeled", "load_detections", "load_sources"]
 
 #: Bands with measurements in both files.
 BANDS = ("s", "m", "h")
+# Name in the sample of sources -> class.
+_SOURCE_CLASSES = {name: name for name in CLASSES} | {"NS_BIN": "LMXB"}
+
+
+@dataclass
+class Labeled:
+    """Rows with a class: ``table`` holds it in ``xl_label``, ``dropped`` counts rows left out by reason."""
+
+    table: Table
+    dropped: dict = field(default_factory=dict)
+
+    @property
+    def label(self):
+        """Class of every row, ndarray of str."""
+        return np.asarray(self.table["xl_label"]).astype(str)
+
+    def column(self, name):
+        """One column as float64 with NaN where it is masked."""
+        return plain_floats(self.table[name])
+
+    def keep(self, mask, reason):
+        """Keep some rows, counting the others under ``reason``."""
+        gone = int(len(self.table) - np.count_nonzero(mask))
+        dropped = self.dropped | ({reason: self.dropped.get(reason, 0) + gone} if gone else {})
+        return Labeled(self.table[np.asarray(mask, bool)], dropped)
 
 
 def _read(path, needed):
@@ -57,7 +85,7 @@ def load_sources(path):
     """
     fluxes = [f"{prefix}flux_aper90_ave_{band}" for prefix in ("", "e_") for band in BANDS]
     table = _read(path, ["name", "ra", "dec", "class_label", "significance", "nh_gal", *fluxes])
-    names = [SOURCE_CLASSES.get(str(value), "") for value in table["class_label"]]
+    names = [_SOURCE_CLASSES.get(str(value), "") for value in table["class_label"]]
     table["xl_label"] = np.array(names, dtype="<U8")
     out = Labeled(table).keep(np.array(names) != "", "class not used")
     first = np.zeros(len(out.table), bool)
@@ -90,4 +118,6 @@ def load_detections(path):
         If the file is missing or lacks columns.
     """
     needed = ["class_label", "ra", "dec", "obsid", "obi", "region_id", "src_cnts_aper_s"]
-    return clean_detections(_read(path, needed), "class_label")
+    table, dropped = clean_detections(_read(path, needed), "class_label")
+    table["xl_label"] = table["class_label"]
+    return Labeled(table, dropped)

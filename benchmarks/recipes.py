@@ -2,8 +2,8 @@
 """
 Do all ways to read a row of the Chandra Source Catalog say the same?
 
-``python -m benchmarks.recipes DATA [rows [model]]`` reads real ACIS rows of DATA/csc20 (a random
-subsample, unique matches) and as many simulated ones, takes columns away until only one recipe
+``python -m benchmarks.recipes DATA [rows [model]]`` reads real ACIS rows of DATA/csc20 (unique
+matches; all, or a random subsample) and as many simulated ones, takes columns away until only one recipe
 is left, and compares the latents with those of the better recipe: the share within one
 sigma of the two recipes' mean sigma, and the mean difference in sigma of every latent
 (the largest is printed). The same counts are behind both, so that noise hardly counts.
@@ -19,7 +19,7 @@ from astro_xlatent.missions.csc import CSC
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.simulate.catalog import simulate_catalog
 
-__all__ = ["RECIPES", "compare", "only"]
+__all__ = ["RECIPES", "compare", "only", "real_rows", "simulated_rows"]
 
 ALWAYS = ("detector", "chip_id", "gti_mjd_obs", "livetime", "theta", "obsid")
 #: Beginnings of the columns that each recipe leaves.
@@ -83,8 +83,8 @@ def compare(table, model):
     return results
 
 
-def real_rows(data, n):
-    """Real ACIS rows with a unique match."""
+def real_rows(data, n=None):
+    """Real ACIS rows with a unique match, all or some."""
     table = Table.read(Path(data) / "csc20" / "csc20_detections.csv.gz", format="ascii.csv")
     good = (np.ma.filled(table["instrument"], "") == "ACIS") & (np.ma.filled(table["match_type"], "") == "u")
     rows = np.random.default_rng(1).permutation(np.flatnonzero(good))[:n]
@@ -99,10 +99,10 @@ def simulated_rows(n):
     return table
 
 
-def main(data, n=3000, model=None):
+def main(data, n=None, model=None):
     """Print both tables of comparisons."""
-    model = load_model(model)
-    for name, table in (("real", real_rows(data, n)), ("simulated", simulated_rows(n))):
+    model, real = load_model(model), real_rows(data, n)
+    for name, table in (("real", real), ("simulated", simulated_rows(len(real)))):
         print(f"{name} rows, {model.name}-{model.version}")
         print(f"  {'better recipe':18} {'other':36} {'rows':>5} {'within':>6} {'bias':>6} {'errors':>6}")
         for (one, two), (rows, within, bias, errors) in compare(table, model).items():

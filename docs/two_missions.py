@@ -8,8 +8,7 @@ First with simulated catalogs in the columns of the CSC and of eRASS1, whose
 truth is known: DIR gets ``matches.vot``, with units and UCDs, and
 ``two_missions.png``. Then, if a file is given, with real ones: a table of CSC
 detections (``name``, ``obsid``, ``obi``, ``region_id``, ``ra``, ``dec`` and band
-fluxes) is enriched from its own columns and matched against itself. What is
-printed stands in ``docs/two_missions.txt``.
+fluxes) is enriched from its own columns and matched against itself.
 
 Every step is a function that can be called from a notebook; cells begin with
 ``# %%``.

@@ -1,10 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-An archive on loopback: TAP, cone search, CSC packages and eRASS archives.
+An archive on loopback: TAP, cone search, VizieR, SIMBAD, CSC packages and eRASS archives.
 
-It speaks what the services document, on small tables and files, and can be
-told to misbehave: `Archive.plan` takes, for the next requests on a path, what
-to do instead of answering.
+It speaks what the services document and the clients of astroquery and pyvo ask, on small
+tables and files, and can be told to misbehave: `Archive.plan` takes, for the next requests
+on a path, what to do instead of answering. What goes to one of `HOSTS` arrives under its name.
 """
 
 import io
@@ -14,6 +14,7 @@ import tarfile
 import threading
 import time
 import traceback
+from contextlib import contextmanager
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -27,28 +28,51 @@ from astropy.io.votable.tree import Info
 from astropy.table import Table, hstack
 from astropy.units import UnitsWarning
 
-from astro_xlatent.core.silence import quiet
+from astro_xlatent.core import silence
 
-_CIRCLE = re.compile(r"CONTAINS\(POINT\('ICRS', (\S+), (\S+)\),\s+CIRCLE\('ICRS', (\S+), (\S+), (\S+)\)\)")
+#: Hosts whose addresses are astroquery's own.
+HOSTS = ("vizier.cds.unistra.fr", "heasarc.gsfc.nasa.gov", "simbad.cds.unistra.fr")
+_CIRCLE = re.compile(r"CONTAINS\(POINT\('ICRS',(\w+),(\w+)\),CIRCLE\('ICRS',([^,]+),([^,]+),([^,]+)\)\)=1")
+_CAPABILITIES = b"""<?xml version="1.0"?><vosi:capabilities
+ xmlns:vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0" xmlns:tr="http://www.ivoa.net/xml/TAPRegExt/v1.0"
+ xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+ <capability standardID="ivo://ivoa.net/std/TAP" xsi:type="tr:TableAccess">
+ <language><name>ADQL</name><version>2.0</version></language>
+ <outputFormat><mime>text/xml</mime></outputFormat>
+ <outputLimit><hard unit="row">2000000</hard></outputLimit></capability></vosi:capabilities>"""
 _BETWEEN = re.compile(r"([\w.]+) BETWEEN (\S+) AND ([^\s)]+)")
 _NAMES = re.compile(r"([\w.]+) IN \(((?:'[^']*'(?:, )?)+)\)")
+
+
+@contextmanager
+def lenient():
+    """No warnings of units and VOTable; while the thread that asks waits, it has silenced them."""
+    if silence._FILTERS.acquire(blocking=False):
+        try:
+            # VizieR's names and CGS units are no good style to the standard
+            with silence.quiet(UnitsWarning, VOWarning):
+                yield
+        finally:
+            silence._FILTERS.release()
+    else:
+        yield
 
 
 def votable(table, status="OK", message="", limit=None):
     """A table, or a refusal, as TAP sends it."""
     cut = limit is not None and len(table) > limit
-    # VizieR's names and CGS units are no good style to the standard
-    with quiet(UnitsWarning, VOWarning):
+    with lenient():
         document = from_table(table[:limit] if cut else table)
     resource = document.resources[0]
     resource.type = "results"
+    resource.tables[0].name = "table"
     info = Info(name="QUERY_STATUS", value=status)
     info.content = message
     resource.infos.append(info)
     if cut:
         resource.infos.append(Info(name="QUERY_STATUS", value="OVERFLOW"))
     body = io.BytesIO()
-    with quiet(UnitsWarning, VOWarning):
+    with lenient():
         document.to_xml(body)
     return body.getvalue()
 
@@ -141,11 +165,7 @@ class Archive:
         table = self.tables[source]
         keep = np.ones(len(table), bool)
         if found := _CIRCLE.search(query):
-            if source.startswith("csc21."):
-                # the real service knows no geometry
-                return votable(self._empty(), "ERROR", "unknown function CONTAINS"), 400
-            ra, dec = (table[name.split(".")[-1]] for name in found.groups()[:2])
-            keep &= _in_circle(ra, dec, *map(float, found.groups()[2:]))
+            keep &= _in_circle(table[found[1]], table[found[2]], *map(float, found.groups()[2:]))
         ranges = {}
         for name, low, high in _BETWEEN.findall(query):
             values = table[name.split(".")[-1]]
@@ -157,6 +177,27 @@ class Archive:
             keep &= np.isin(column, re.findall(r"'([^']*)'", found[2]))
         limits = [value for value in (self.limit, limit) if value is not None]
         return votable(table[keep], limit=min(limits, default=None)), 200
+
+    def simbad(self, query, limit=None):
+        """Identifiers of one object; ``tables["ident"]`` has id, ra and dec."""
+        self.queries.append(query)
+        table, name = self.tables["ident"], re.search(r"id = '((?:[^']|'')*)'", query)[1].replace("''", "'")
+        return votable(table[table["id"] == name], limit=limit), 200
+
+    def vizier(self, script):
+        """Rows of a table around the positions of an ASU script, all of them without one."""
+        self.queries.append(script)
+        lists = dict(re.findall(r"^(\S+)=<<====AstroqueryList\n(.*?)\n====", script, re.M | re.S))
+        asked = dict(re.findall(r"^([^=\n]+)=(.*)$", script, re.M)) | lists
+        table = self.tables[asked["-source"]]
+        keep = np.zeros(len(table), bool)
+        if "-c" not in asked:
+            keep[:] = True
+        for x, y in re.findall(r"([\d.]+)([+-][\d.]+)", asked.get("-c", "")):
+            radius = float(asked["-c.rd"])
+            keep |= _in_circle(table["RA_ICRS"], table["DE_ICRS"], float(x), float(y), radius)
+        limit = None if asked["-out.max"] == "unlimited" else int(asked["-out.max"])
+        return votable(table[keep][:limit])
 
     @staticmethod
     def _empty():
@@ -174,6 +215,13 @@ class _Server(ThreadingHTTPServer):
 def _in_circle(ra, dec, x, y, radius):
     middle = SkyCoord(x, y, unit="deg")
     return SkyCoord(ra, dec, unit="deg").separation(middle).deg <= radius
+
+
+def _pairs(sent, ra, dec, objects, arcsec, names=("ra", "dec")):
+    here = SkyCoord(sent[ra], sent[dec], unit="deg")
+    there = SkyCoord(objects[names[0]], objects[names[1]], unit="deg")
+    first, second, apart, _ = there.search_around_sky(here, arcsec * u.arcsec)
+    return hstack([Table({"angDist": apart.to(u.arcsec)}), sent[first], objects[second]])
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -211,8 +259,16 @@ class _Handler(BaseHTTPRequestHandler):
         if parts.path.endswith("/sync"):
             form = self._form(body)
             limit = int(form["MAXREC"]) if "MAXREC" in form else None
-            data, status = self.archive.adql(form["QUERY"], limit)
+            if "UPLOAD" in form:
+                data, status = self._join(form), 200
+            else:
+                answer = self.archive.simbad if "/sim-tap/" in parts.path else self.archive.adql
+                data, status = answer(form["QUERY"], limit)
             self.send_body(data, "application/x-votable+xml", status)
+        elif parts.path.endswith("/capabilities"):
+            self.send_body(_CAPABILITIES, "text/xml")
+        elif parts.path.endswith("/viz-bin/votable"):
+            self.send_body(self.archive.vizier(body.decode()), "text/xml")
         elif parts.path.endswith("/xmatch"):
             self._cross_match(self._form(body))
         elif parts.path.endswith("/SCS"):
@@ -242,12 +298,26 @@ class _Handler(BaseHTTPRequestHandler):
     def _cross_match(self, form):
         """The CDS: every pair of an uploaded position and an object within the distance."""
         sent = Table.read(form["cat1"], format="ascii.csv")
-        objects = self.archive.tables[form["cat2"]]
-        here = SkyCoord(sent[form["colRA1"]], sent[form["colDec1"]], unit="deg")
-        there = SkyCoord(objects["ra"], objects["dec"], unit="deg")
-        first, second, apart, _ = there.search_around_sky(here, float(form["distMaxArcsec"]) * u.arcsec)
-        pairs = hstack([Table({"angDist": apart.to(u.arcsec)}), sent[first], objects[second]])
+        objects = self.archive.tables[form["cat2"].removeprefix("vizier:")]
+        pairs = _pairs(sent, form["colRA1"], form["colDec1"], objects, float(form["distMaxArcsec"]))
         self.send_body(votable(pairs), "text/xml")
+
+    def _join(self, form):
+        """TAP with a table of positions: the one form of a join that is asked, with the columns named."""
+        self.archive.queries.append(form["QUERY"])
+        name, _, where = form["UPLOAD"].partition(",param:")
+        sent = Table.read(io.BytesIO(form[where].encode()), format="votable")
+        found = re.fullmatch(
+            r"SELECT p\.xl_row, DISTANCE\(POINT\('ICRS', s\.\"(\w+)\", s\.\"(\w+)\"\), .*AS \"angDist\", (.+)"
+            r' FROM TAP_UPLOAD\.(\w+) AS p JOIN "?([^"\s]+)"? AS s ON 1 = CONTAINS\(.*p\.dec_x, (\S+)\)\)',
+            form["QUERY"])
+        assert found and found[4] == name and "CIRCLE('ICRS', p.ra_x, p.dec_x" in form["QUERY"]
+        objects = self.archive.tables[found[5]].copy()
+        objects.rename_columns(["ra", "dec"], [found[1], found[2]])
+        pairs = _pairs(sent, "ra_x", "dec_x", objects, 3600 * float(found[6]), (found[1], found[2]))
+        names = [item.split(".")[1].strip('"') for item in found[3].split(", ")]
+        return votable(pairs["xl_row", "angDist", *(n for n in names if n in pairs.colnames)],
+                       limit=self.archive.limit)
 
     def _cone(self, asked):
         table = self.archive.tables[asked["CAT"]]

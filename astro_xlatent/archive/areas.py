@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Cones on the sky, from numbers, text, the name of an object, or around a region."""
+"""Cones on the sky, from numbers, text, or around a region."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from astropy.coordinates import Angle, SkyCoord, angular_separation
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.events.sky_regions import enclosing_cone, on_sky
 
-__all__ = ["Cone", "cones_around", "parse_cone", "resolve_name"]
+__all__ = ["Cone", "cones_around", "parse_cone"]
 
 #: Largest radius in degrees; beyond it a whole catalog is better taken from its own page.
 LARGEST_RADIUS = 20.0
@@ -42,6 +42,11 @@ class Cone:
             if not (np.isfinite(value) and low <= value <= high) or (name == "radius" and value == 0):
                 msg = f"{name} of a cone must lie in {low:g} to {high:g} degrees, got {value!r}"
                 raise ParameterError(msg)
+
+    @property
+    def center(self):
+        """Its middle, a `~astropy.coordinates.SkyCoord`."""
+        return SkyCoord(self.ra, self.dec, unit="deg")
 
     def separation(self, ra, dec):
         """Distance of positions in degrees from the middle, in degrees."""
@@ -88,34 +93,6 @@ def _degrees(value, name, unit, example):
     except (u.UnitsError, ValueError, TypeError) as error:
         msg = f"{name} of a cone cannot be read from {value!r}; write it like {example}"
         raise ParameterError(msg) from error
-
-
-def resolve_name(name, radius):
-    """
-    A cone around an object, whose position is asked from Sesame (CDS).
-
-    Parameters
-    ----------
-    name : str
-    radius : str or `~astropy.units.Quantity`
-
-    Returns
-    -------
-    cone : Cone
-
-    Raises
-    ------
-    ParameterError
-        If the name is not known, or the service out of reach.
-    """
-    from astropy.coordinates.name_resolve import NameResolveError
-
-    try:
-        position = SkyCoord.from_name(name).icrs
-    except (NameResolveError, OSError) as error:
-        msg = f"the position of {name!r} was not found ({error}); give it with --cone RA DEC RADIUS"
-        raise ParameterError(msg) from error
-    return parse_cone(position.ra, position.dec, radius)
 
 
 def cones_around(region):

@@ -60,19 +60,7 @@ def arrange_columns(table, mission):
 
 
 def band_problem(table, mission):
-    """
-    Why the bands of a table will not be found.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    mission : str
-
-    Returns
-    -------
-    problem : str
-        Empty if they will.
-    """
+    """Why the bands of a table will not be found; empty if they will."""
     try:
         with np.errstate(all="ignore"):
             get_mission(mission).read_bands(table[:0])

@@ -14,29 +14,24 @@ from dataclasses import dataclass
 from astropy.coordinates import SkyCoord
 
 from astro_xlatent.archive.areas import Cone
-from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["CATALOGS", "Catalog", "get_catalog"]
+__all__ = ["CATALOGS", "CSC_NAME", "Catalog", "get_catalog"]
 
-_CSC_NAME = re.compile(r"2CXO J\d{6}\.\d[+-]\d{6}[A-Za-z]?")
-_ERASS_NAME = re.compile(r"[1-9]eRASS J\d{6}\.\d[+-]\d{6}")
+CSC_NAME = re.compile(r"2CXO J\d{6}\.\d[+-]\d{6}[A-Za-z]?")
+_NAMES = {
+    "csc": (CSC_NAME, "2CXO J004244.3+411608", "name"),
+    "erosita": (re.compile(r"[1-9]eRASS J\d{6}\.\d[+-]\d{6}"), "1eRASS J052334.5-691545", "IAUNAME"),
+}
 _DETECTIONS = """csc21.master_source m, csc21.master_stack_assoc a, csc21.stack_source s,
   csc21.stack_observation_assoc b, csc21.observation_source o"""
-_UNIQUE = """a.match_type = 'u' AND m.name = a.name
+_UNIQUE = """
+  AND a.match_type = 'u' AND m.name = a.name
   AND s.detect_stack_id = a.detect_stack_id AND s.region_id = a.region_id
   AND s.detect_stack_id = b.detect_stack_id AND s.region_id = b.region_id
   AND o.obsid = b.obsid AND o.obi = b.obi AND o.region_id = b.region_id"""
-_MASTER = (
-    "name",
-    "ra",
-    "dec",
-    "err_ellipse_r0",
-    "err_ellipse_r1",
-    "err_ellipse_ang",
-    "significance",
-    "nh_gal",
-)
+_MASTER = ("name", "ra", "dec", "err_ellipse_r0", "err_ellipse_r1", "err_ellipse_ang", "significance",
+           "nh_gal")
 
 
 @dataclass(frozen=True)
@@ -49,44 +44,26 @@ class Catalog:
     key, title : str
     mission : str
         Whose columns it has.
-    setting : str
-        The item of `astro_xlatent.core.config.Conf` with the address.
-    source, select : str
-        ADQL after FROM and SELECT; for a cone search the name of the catalog.
-    ra, dec, name : str
-        ADQL of the columns with position in degrees and name.
-    name_column : str
-        The same column in what comes back, after arranging.
-    pattern : re.Pattern
-        Which names it has.
-    protocol : {'tap', 'scs'}
-    condition : str
-        ADQL that every row must fulfil.
-    geometry : bool
-        Whether the service knows the functions of ADQL for circles. That of
-        the CSC does not: it is asked for a box, which is cut here.
+    service : {'csc', 'heasarc', 'vizier', 'mpe'}
+        Whom to ask, see `~astro_xlatent.archive.query.ask`.
+    table : str
+        Its name there; for the CSC what follows FROM in ADQL.
+    select, condition : str
+        For the CSC: what follows SELECT, and a condition that every row must fulfil.
     """
 
     key: str
     title: str
     mission: str
-    setting: str
-    source: str
-    ra: str
-    dec: str
-    name: str
-    pattern: re.Pattern
-    name_column: str = "name"
+    service: str
+    table: str
     select: str = "*"
-    protocol: str = "tap"
     condition: str = ""
-    geometry: bool = True
 
     @property
-    def url(self):
-        """Address of the service, from the settings."""
-        base = getattr(conf, self.setting).rstrip("/")
-        return f"{base}/catalogue/SCS" if self.protocol == "scs" else base
+    def name_column(self):
+        """Column with the sources' names in what comes back, after arranging."""
+        return _NAMES[self.mission][2]
 
     def check_name(self, name):
         """
@@ -99,15 +76,15 @@ class Catalog:
         Returns
         -------
         name : str
+            Of letters, digits, spaces, points and signs only: safe in a query.
 
         Raises
         ------
         ParameterError
             If it does not have the form of the catalog's names.
         """
-        text = " ".join(str(name).split())
-        if not self.pattern.fullmatch(text):
-            example = "2CXO J004244.3+411608" if self.mission == "csc" else "1eRASS J052334.5-691545"
+        text, (pattern, example, _) = " ".join(str(name).split()), _NAMES[self.mission]
+        if not pattern.fullmatch(text):
             msg = f"{name!r} is no name of {self.title}; they have the form {example!r}"
             raise ParameterError(msg)
         return text
@@ -119,44 +96,21 @@ class Catalog:
         return Cone(float(position.ra.deg), float(position.dec.deg), radius)
 
 
-def _csc(key, title, source, **other):
-    columns = ("m.ra", "m.dec", "m.name")
-    return Catalog(key, title, "csc", "csc_tap_url", source, *columns, _CSC_NAME, geometry=False, **other)
-
-
-def _erass(key, title, setting, source, ra, dec, name, **other):
-    return Catalog(key, title, "erosita", setting, source, ra, dec, name, _ERASS_NAME, "IAUNAME", **other)
-
-
-def _vizier(key, title, table):
-    return _erass(key, title, "vizier_tap_url", f'"J/A+A/682/A34/{table}"', "RA_ICRS", "DE_ICRS", "IAUName")
-
-
-def _heasarc(key, title, table):
-    return _erass(key, title, "heasarc_tap_url", table, "ra", "dec", "name")
-
-
-def _mpe(key, title, table):
-    return _erass(key, title, "erosita_url", table, "RA", "DEC", "IAUNAME", protocol="scs")
-
-
 #: All catalogs by key.
 CATALOGS = {
     item.key: item
     for item in (
-        _csc("csc", "CSC 2.1 sources (CXC)", "csc21.master_source m", select="m.*"),
-        _csc("csc-detections", "CSC 2.1 detections in single observations (CXC)", _DETECTIONS,
-             select=", ".join([*(f"m.{name}" for name in _MASTER), "a.match_type", "o.*"]),
-             condition=_UNIQUE),
-        Catalog("csc-heasarc", "CSC 2 sources (HEASARC)", "csc", "heasarc_tap_url", "csc", "ra", "dec",
-                "name", _CSC_NAME),
-        _mpe("erass1", "eRASS1 main (MPE)", "DR1_Main"),
-        _mpe("erass1-supp", "eRASS1 supplementary (MPE)", "DR1_Supp"),
-        _mpe("erass1-hard", "eRASS1 hard (MPE)", "DR1_Hard"),
-        _vizier("erass1-vizier", "eRASS1 main (VizieR)", "erass1-m"),
-        _vizier("erass1-hard-vizier", "eRASS1 hard (VizieR)", "erass1-h"),
-        _heasarc("erass1-heasarc", "eRASS1 main (HEASARC)", "erass1main"),
-        _heasarc("erass1-hard-heasarc", "eRASS1 hard (HEASARC)", "erass1hard"),
+        Catalog("csc", "CSC 2.1 sources (CXC)", "csc", "csc", "csc21.master_source m", "m.*"),
+        Catalog("csc-detections", "CSC 2.1 detections in single observations (CXC)", "csc", "csc",
+                _DETECTIONS, ", ".join([*(f"m.{name}" for name in _MASTER), "a.match_type", "o.*"]), _UNIQUE),
+        Catalog("csc-heasarc", "CSC 2 sources (HEASARC)", "csc", "heasarc", "csc"),
+        Catalog("erass1", "eRASS1 main (MPE)", "erosita", "mpe", "DR1_Main"),
+        Catalog("erass1-supp", "eRASS1 supplementary (MPE)", "erosita", "mpe", "DR1_Supp"),
+        Catalog("erass1-hard", "eRASS1 hard (MPE)", "erosita", "mpe", "DR1_Hard"),
+        Catalog("erass1-vizier", "eRASS1 main (VizieR)", "erosita", "vizier", "J/A+A/682/A34/erass1-m"),
+        Catalog("erass1-hard-vizier", "eRASS1 hard (VizieR)", "erosita", "vizier", "J/A+A/682/A34/erass1-h"),
+        Catalog("erass1-heasarc", "eRASS1 main (HEASARC)", "erosita", "heasarc", "erass1main"),
+        Catalog("erass1-hard-heasarc", "eRASS1 hard (HEASARC)", "erosita", "heasarc", "erass1hard"),
     )
 }
 

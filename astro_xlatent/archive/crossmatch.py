@@ -1,14 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Counterparts of X-ray sources in Gaia, 2MASS and AllWISE, with the probability that they are the right ones.
+Counterparts of X-ray sources in Gaia, 2MASS, AllWISE and CatWISE, with the probability that they are right.
 
-The cross-match service of the CDS gives all candidates around each source.
-Of them the likeliest is kept, by separation, the density of others around, and
-magnitude, as NWAY does (Salvato et al. 2018, MNRAS 473, 4937).
+The cross-match service of the CDS, or the TAP services of VizieR and of the Gaia archive, give all
+candidates around each source. Of them the likeliest is kept, by separation, the density of others
+around, and magnitude, as NWAY does (Salvato et al. 2018, MNRAS 473, 4937).
 """
 
 import hashlib
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -17,12 +18,14 @@ import numpy as np
 from astropy import units as u
 from astropy.config.paths import get_cache_dir
 from astropy.io.votable.exceptions import VOWarning
-from astropy.table import MaskedColumn, Table
+from astropy.table import MaskedColumn, Table, vstack
 
-from astro_xlatent.archive.verify import quiet
+from astro_xlatent.archive.query import run_tap
+from astro_xlatent.archive.web import open_session
 from astro_xlatent.core.config import conf
-from astro_xlatent.core.errors import ArchiveError, TableError
+from astro_xlatent.core.errors import ArchiveError, ParameterError, TableError
 from astro_xlatent.core.files import replacing
+from astro_xlatent.core.silence import quiet
 from astro_xlatent.missions._columns import Columns
 
 __all__ = ["SURVEYS", "Survey", "counterparts", "match_probability"]
@@ -43,44 +46,44 @@ _MAGNITUDE_BINS, _FEWEST = 8, 100
 
 @dataclass(frozen=True)
 class Survey:
-    """A catalog of counterparts: where it is, what it is called here, which of its columns are kept."""
+    """
+    A catalog of counterparts; all names are the services' own.
+
+    ``name`` stands before ``_n``, ``_angDist`` and ``_p_i``; ``position`` names right ascension and
+    declination, ``sigma`` is their standard deviation in one coordinate in arcsec, ``columns`` are kept.
+    ``tap`` is the setting with the address of a TAP service that has the table; ``xmatch`` tells whether
+    the cross-match service of the CDS has it, too.
+    """
 
     name: str
-    address: str
+    table: str
+    position: tuple
     magnitude: str
     sigma: float
     columns: tuple
+    tap: str = "vizier_tap_url"
+    xmatch: bool = True
 
 
-#: VizieR's tables; names of columns are VizieR's.
-SURVEYS = (
-    Survey(
-        "gaia",
-        "vizier:I/355/gaiadr3",
-        "Gmag",
-        0.001,
-        ("Source", "Gmag", "BPmag", "RPmag", "Plx", "e_Plx", "PM", "pmRA", "e_pmRA", "pmDE", "e_pmDE"),
-    ),
-    Survey(
-        "tmass",
-        "vizier:II/246/out",
-        "Jmag",
-        0.1,
-        ("2MASS", "Jmag", "e_Jmag", "Hmag", "e_Hmag", "Kmag", "e_Kmag"),
-    ),
-    Survey(
-        "allwise",
-        "vizier:II/328/allwise",
-        "W1mag",
-        0.2,
-        ("AllWISE", "W1mag", "e_W1mag", "W2mag", "e_W2mag", "W3mag", "e_W3mag"),
-    ),
-)
+#: Surveys by the name under which they are asked for.
+SURVEYS = {
+    "gaia": Survey("gaia", "I/355/gaiadr3", ("RA_ICRS", "DE_ICRS"), "Gmag", 0.001, (
+        "Source", "Gmag", "BPmag", "RPmag", "Plx", "e_Plx", "PM", "pmRA", "e_pmRA", "pmDE", "e_pmDE")),
+    "tmass": Survey("tmass", "II/246/out", ("RAJ2000", "DEJ2000"), "Jmag", 0.1, (
+        "2MASS", "Jmag", "e_Jmag", "Hmag", "e_Hmag", "Kmag", "e_Kmag")),
+    "allwise": Survey("allwise", "II/328/allwise", ("RAJ2000", "DEJ2000"), "W1mag", 0.2, (
+        "AllWISE", "W1mag", "e_W1mag", "W2mag", "e_W2mag", "W3mag", "e_W3mag")),
+    "catwise": Survey("catwise", "II/365/catwise", ("RA_ICRS", "DE_ICRS"), "W1mproPM", 0.1, (
+        "objID", "W1mproPM", "e_W1mproPM", "W2mproPM", "e_W2mproPM")),
+    "gaia-esa": Survey("gaia", "gaiadr3.gaia_source", ("ra", "dec"), "phot_g_mean_mag", 0.001, (
+        "source_id", "phot_g_mean_mag", "phot_bp_mean_mag", "phot_rp_mean_mag", "parallax", "parallax_error",
+        "pm", "pmra", "pmra_error", "pmdec", "pmdec_error"), tap="gaia_tap_url", xmatch=False),
+}
+DEFAULT = ("gaia", "tmass", "allwise")
 
 
-def counterparts(
-    table: Table, *, surveys: tuple = SURVEYS, cache: Path | str | None = None, log=None
-) -> Table:
+def counterparts(table: Table, *, surveys: Sequence[str] = DEFAULT, service: str = "xmatch",
+                 cache: Path | str | None = None, log: Callable[[str], None] | None = None) -> Table:
     """
     Add the likeliest counterpart in each survey to every row.
 
@@ -89,7 +92,11 @@ def counterparts(
     table : `~astropy.table.Table`
         With ``ra`` and ``dec`` (degrees, ICRS) and, if there is one, the CSC's
         ``err_ellipse_r0`` (95 % radius) or eRASS's ``POS_ERR``. It is not changed.
-    surveys : tuple of Survey, optional
+    surveys : sequence of str, optional
+        Of `SURVEYS`; ``"gaia-esa"`` is Gaia DR3 from its own archive instead of VizieR.
+    service : {'xmatch', 'tap'}, optional
+        The CDS cross-match service, or the surveys' TAP services with the positions uploaded.
+        Surveys that the first does not have are always asked of the second.
     cache : path-like, optional
         Folder where answers are kept, so that a second call asks only for what
         is missing; by default in astropy's cache.
@@ -106,11 +113,18 @@ def counterparts(
 
     Raises
     ------
+    ParameterError
+        If a survey or the service is unknown.
     TableError
         If positions are missing, or the table has some of the columns already.
     ArchiveError
         If the service cannot be reached or refuses; answers so far are kept.
     """
+    unknown = [name for name in surveys if name not in SURVEYS]
+    if unknown or service not in ("xmatch", "tap"):
+        msg = (f"surveys {unknown} or service {service!r} unknown; allowed: {', '.join(SURVEYS)}, and "
+               "'xmatch' or 'tap'")
+        raise ParameterError(msg)
     columns = Columns(table)
     if "ra" not in columns or "dec" not in columns:
         msg = "counterparts need columns ra and dec (degrees); rename the table's position columns"
@@ -121,8 +135,8 @@ def counterparts(
     folder = Path(cache) if cache is not None else Path(get_cache_dir()) / "astro_xlatent_xmatch"
     folder.mkdir(parents=True, exist_ok=True)
     matched = table.copy()
-    for survey in surveys:
-        new = [*survey.columns, f"{survey.name}_n", f"{survey.name}_angDist", f"{survey.name}_p_i"]
+    for survey in (SURVEYS[name] for name in surveys):
+        new = [*survey.columns, *(f"{survey.name}_{what}" for what in ("n", "angDist", "p_i"))]
         there = sorted({name.lower() for name in new} & {name.lower() for name in matched.colnames})
         if there:
             msg = f"the table already has {', '.join(there)}; remove or rename them first"
@@ -130,10 +144,11 @@ def counterparts(
         found = []
         for start in range(0, len(placed), CHUNK):
             rows = placed[start:start + CHUNK]
-            found.append(_choose(_candidates(survey, rows, ra[rows], dec[rows], folder), survey, rows, sigma))
+            found.append(_candidates(survey, service, Table({"xl_row": rows, "ra_x": ra[rows],
+                                                             "dec_x": dec[rows]}), folder))
             if log is not None:
                 log(f"{survey.name}: {start + len(rows)} of {len(placed)} sources")
-        _add(matched, survey, found, placed)
+        _add(matched, survey, _choose(found, survey, sigma, placed), placed)
     return matched
 
 
@@ -146,19 +161,20 @@ def _sigma(columns):
     return np.where((sigma > 0) & (sigma < RADIUS), sigma, DEFAULT_SIGMA)
 
 
-def _candidates(survey, rows, ra, dec, folder):
+def _candidates(survey, service, positions, folder):
     """All objects of a survey around some positions, from the cache or the service."""
-    key = hashlib.sha256(
-        f"{survey.address} {RADIUS}".encode() + rows.tobytes() + ra.tobytes() + dec.tobytes()
-    )
+    by_xmatch = service == "xmatch" and survey.xmatch
+    key = hashlib.sha256(f"{survey} {by_xmatch} {RADIUS}".encode())
+    for name in positions.colnames:
+        key.update(positions[name].tobytes())
     path = folder / f"{survey.name}-{key.hexdigest()[:24]}.fits"
     if path.is_file():
         return Table.read(path)
-    answer = _ask(survey, Table({"xl_row": rows, "ra_x": ra, "dec_x": dec}))
+    answer = _ask_xmatch(survey, positions) if by_xmatch else _ask_tap(survey, positions)
     names = {name.lower(): name for name in answer.colnames}
     missing = [name for name in ("xl_row", "angDist", survey.magnitude) if name.lower() not in names]
     if missing:
-        msg = f"{conf.xmatch_url}: the answer for {survey.address} lacks {', '.join(missing)}"
+        msg = f"the answer for {survey.table} lacks {', '.join(missing)}"
         raise ArchiveError(msg)
     kept = Table({name: answer[names[name.lower()]] for name in ("xl_row", "angDist", *survey.columns)
                   if name.lower() in names})
@@ -167,7 +183,27 @@ def _candidates(survey, rows, ra, dec, folder):
     return kept
 
 
-def _ask(survey, positions):
+def _ask_tap(survey, positions):
+    """All pairs of uploaded positions and objects; in halves where the service cuts its answer."""
+    ra, dec = (f's."{name}"' for name in survey.position)
+    names = ", ".join(f's."{name}"' for name in survey.columns)
+    table = f'"{survey.table}"' if "/" in survey.table else survey.table
+    there, here = f"POINT('ICRS', {ra}, {dec})", "p.ra_x, p.dec_x"
+    query = (f"SELECT p.xl_row, DISTANCE({there}, POINT('ICRS', {here})) * 3600.0 AS \"angDist\", {names} "
+             f"FROM TAP_UPLOAD.positions AS p JOIN {table} AS s "
+             f"ON 1 = CONTAINS({there}, CIRCLE('ICRS', {here}, {RADIUS / 3600!r}))")
+    with open_session(read=True) as session:
+        answer = run_tap(session, getattr(conf, survey.tap), query, uploads={"positions": positions})
+    if not answer.cut:
+        return answer.table
+    if len(positions) == 1:
+        msg = f"{answer.url}: the service cuts the list of objects around one source; use another service"
+        raise ArchiveError(msg)
+    middle = len(positions) // 2
+    return vstack([_ask_tap(survey, part) for part in (positions[:middle], positions[middle:])])
+
+
+def _ask_xmatch(survey, positions):
     """One request, sent again a few times if it fails."""
     try:
         from astroquery.exceptions import InvalidQueryError
@@ -183,14 +219,14 @@ def _ask(survey, positions):
     service.is_table_available = lambda table: isinstance(table, str)
     for trial in range(conf.archive_retries + 1):
         try:
-            answer = service.query_async(positions, survey.address, RADIUS * u.arcsec, colRA1="ra_x",
-                                         colDec1="dec_x", cache=False)
+            answer = service.query_async(positions, f"vizier:{survey.table}", RADIUS * u.arcsec,
+                                         colRA1="ra_x", colDec1="dec_x", cache=False)
             with quiet(u.UnitsWarning, VOWarning):
                 return Table.read(BytesIO(answer.content), format="votable", use_names_over_ids=True)
         except (RequestException, InvalidQueryError, OSError, ValueError, IndexError) as error:
             if trial == conf.archive_retries:
                 msg = (
-                    f"{conf.xmatch_url}: {survey.address}: {type(error).__name__}: {str(error)[:200]}; "
+                    f"{conf.xmatch_url}: {survey.table}: {type(error).__name__}: {str(error)[:200]}; "
                     "try again later: what came so far is kept, and only the rest is asked for"
                 )
                 raise ArchiveError(msg) from error
@@ -201,23 +237,12 @@ def _ask(survey, positions):
 
 def match_probability(apart, spread, row, density, ratio) -> np.ndarray:
     """
-    Probability of every candidate to be its source's counterpart.
+    Probability of every candidate to be its source's counterpart; p_any x p_i in NWAY's terms.
 
-    Parameters
-    ----------
-    apart, spread : ndarray, (n,)
-        Separation, and its standard deviation in one coordinate, arcsec.
-    row : ndarray of int, (n,)
-        Source of each candidate, 0 and up.
-    density : ndarray, (n,)
-        Other objects around, 1/arcsec2.
-    ratio : ndarray, (n,)
-        How much likelier its magnitude is for a counterpart than for others.
-
-    Returns
-    -------
-    probability : ndarray, (n,)
-        p_any x p_i in NWAY's terms; those of a source sum to at most one.
+    Separation ``apart`` and its standard deviation in one coordinate ``spread`` are in arcsec, ``row``
+    is the number of each candidate's source, ``density`` that of other objects in 1/arcsec2, ``ratio``
+    how much likelier its magnitude is for a counterpart than for others; all (n,). The probabilities
+    of a source's candidates sum to at most one.
 
     Examples
     --------
@@ -232,63 +257,54 @@ def match_probability(apart, spread, row, density, ratio) -> np.ndarray:
     return COMPLETENESS * odds / (COMPLETENESS * total + 1 - COMPLETENESS)
 
 
-def _choose(found, survey, rows, sigma):
+def _choose(found, survey, sigma, placed):
     """The likeliest candidate of every source, with number and probability."""
+    found = vstack(found, metadata_conflicts="silent") if found else Table({"xl_row": [], "angDist": []})
     values = Columns(found)
-    number = values.number("xl_row")
-    found = found[np.isfinite(number)]
-    values, number = Columns(found), number[np.isfinite(number)].astype(int)
-    apart, magnitude = values.number("angDist", u.arcsec), values.number(survey.magnitude)
-    at = np.searchsorted(rows, number)
-    spread = np.sqrt(sigma[number] ** 2 + survey.sigma**2)
+    row = values.number("xl_row").astype(int)
+    apart = values.number("angDist", u.arcsec)
+    magnitude = values.number(survey.magnitude) if survey.magnitude in values else np.full(len(row), np.nan)
+    spread = np.sqrt(sigma[row] ** 2 + survey.sigma**2)
     if "pm" in values:
-        spread = np.hypot(spread, np.nan_to_num(values.number("PM", u.mas / u.yr)) * EPOCH_SPREAD / 1000)
+        spread = np.hypot(spread, np.nan_to_num(values.number("pm", u.mas / u.yr)) * EPOCH_SPREAD / 1000)
     ring = np.pi * (RADIUS**2 - INNER**2)
-    outer = np.bincount(at[apart > INNER], minlength=len(rows))
+    outer = np.bincount(row[apart > INNER], minlength=len(sigma))
     # One source's ring holds few objects: half of the weight is the mean of all.
-    density = (outer + max(outer.mean() if len(rows) else 0.0, 0.01)) / (2 * ring)
-    chance = match_probability(apart, spread, at, density[at], _magnitude_ratio(magnitude, apart))
-    near = apart <= np.maximum(1.0 + sigma[number] / _TO_SIGMA, 3 * spread)
-    order = np.lexsort((-chance, at))
+    density = (outer + max(outer.sum() / max(len(placed), 1), 0.01)) / (2 * ring)
+    chance = match_probability(apart, spread, row, density[row], _magnitude_ratio(magnitude, apart))
+    near = apart <= np.maximum(1.0 + sigma[row] / _TO_SIGMA, 3 * spread)
+    order = np.lexsort((-chance, row))
     order = order[near[order]]
-    best = order[np.unique(at[order], return_index=True)[1]]
+    best = order[np.unique(row[order], return_index=True)[1]]
     chosen = found[best]
-    chosen["xl_n"] = np.bincount(at[near], minlength=len(rows))[at[best]]
-    chosen["xl_p_i"] = chance[best]
+    chosen["xl_n"], chosen["xl_p_i"] = np.bincount(row[near], minlength=len(sigma))[row[best]], chance[best]
     return chosen
 
 
 def _magnitude_ratio(magnitude, apart):
     """Ratio of the densities of magnitudes near sources and away from them; 1 where there are too few."""
-    near, away = (
-        magnitude[(apart < 1) & np.isfinite(magnitude)],
-        magnitude[(apart > INNER) & np.isfinite(magnitude)],
-    )
+    known = np.isfinite(magnitude)
+    near, away = magnitude[(apart < 1) & known], magnitude[(apart > INNER) & known]
     if min(len(near), len(away)) < _FEWEST:
         return np.ones(len(magnitude))
     edges = np.quantile(np.concatenate([near, away]), np.linspace(0, 1, _MAGNITUDE_BINS + 1))
     shares = [(np.histogram(part, edges)[0] + 1) / (len(part) + _MAGNITUDE_BINS) for part in (near, away)]
     cell = np.clip(np.searchsorted(edges, magnitude) - 1, 0, _MAGNITUDE_BINS - 1)
-    return np.where(np.isfinite(magnitude), np.clip(shares[0] / shares[1], 0.1, 10.0)[cell], 1.0)
+    return np.where(known, np.clip(shares[0] / shares[1], 0.1, 10.0)[cell], 1.0)
 
 
-def _add(table, survey, found, placed):
+def _add(table, survey, chosen, placed):
     """Put the chosen candidates into the table's rows."""
-    looked = np.zeros(len(table), bool)
-    looked[placed] = True
-    number = np.zeros(len(table), np.int32)
-    for name in survey.columns:
-        parts = [part[name] for part in found if name in part.colnames]
-        kind = parts[0].dtype if parts else np.dtype(float)
-        size = max((part.dtype for part in parts), key=lambda d: d.itemsize, default=kind)
-        table[name] = MaskedColumn(np.zeros(len(table), size), mask=True,
-                                   unit=parts[0].unit if parts else None)
-    table[f"{survey.name}_angDist"] = MaskedColumn(np.zeros(len(table)), mask=True, unit=u.arcsec)
-    table[f"{survey.name}_p_i"] = MaskedColumn(np.zeros(len(table), np.float32), mask=True)
-    for part in found:
-        rows = np.asarray(part["xl_row"], int)
-        number[rows] = part["xl_n"]
-        for name, source in (*((n, n) for n in survey.columns if n in part.colnames),
-                             (f"{survey.name}_angDist", "angDist"), (f"{survey.name}_p_i", "xl_p_i")):
-            table[name][rows] = part[source]
-    table[f"{survey.name}_n"] = MaskedColumn(number, mask=~looked)
+    rows = np.asarray(chosen["xl_row"], int)
+    own = {f"{survey.name}_angDist": "angDist", f"{survey.name}_p_i": "xl_p_i"}
+    for name, source in ({name: name for name in survey.columns} | own).items():
+        values = chosen[source] if source in chosen.colnames else np.zeros(0)
+        table[name] = MaskedColumn(np.zeros(len(table), values.dtype), mask=True,
+                                   unit=getattr(values, "unit", None))
+        if len(values):
+            table[name][rows] = values
+    table[f"{survey.name}_angDist"].unit = u.arcsec
+    number = MaskedColumn(np.zeros(len(table), np.int32), mask=True)
+    number[placed] = 0
+    number[rows] = chosen["xl_n"]
+    table[f"{survey.name}_n"] = number

@@ -16,25 +16,10 @@ __all__ = ["download"]
 
 def download(session, url, path, params=None):
     """
-    Fetch one file, going on after breaks where the server can.
+    Fetch one file, going on after breaks where the server can: its `Body`.
 
-    Parameters
-    ----------
-    session : `requests.Session`
-    url : str
-    path : `~pathlib.Path`
-        Where to; replaced if it exists, and of no use if an error is raised.
-    params : dict, optional
-        Of the query part of the address.
-
-    Returns
-    -------
-    body : Body
-
-    Raises
-    ------
-    ArchiveError
-        Naming the address and what came back, after the allowed retries.
+    ``path`` is replaced if it exists, and of no use if an ArchiveError is raised, which
+    names the address and what came back after the allowed retries.
     """
     validator = None
     for attempt in range(conf.archive_retries + 1):

@@ -2,20 +2,16 @@
 """Catalogs by cone, region or name."""
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
 
 import numpy as np
 from astropy.table import vstack
 
-from astro_xlatent.archive.adql import cone_query, names_query
 from astro_xlatent.archive.areas import Cone, cones_around, parse_cone
 from astro_xlatent.archive.arrange import arrange_columns, band_problem
 from astro_xlatent.archive.catalogs import get_catalog
-from astro_xlatent.archive.query import run_scs, run_tap
+from astro_xlatent.archive.query import ask
 from astro_xlatent.archive.web import open_session
-from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ArchiveError, ParameterError, XlatentWarning
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.events.regions import read_region
@@ -27,8 +23,7 @@ __all__ = ["fetch_catalog"]
 NAMES_PER_QUERY = 100
 
 
-def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_rows=None, cache=False,
-                  progress=False):
+def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_rows=None, progress=False):
     """
     Fetch the rows of a catalog in a cone, in regions, or with given names.
 
@@ -49,8 +44,6 @@ def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_row
         In the catalog's form, such as ``"2CXO J004244.3+411608"``.
     max_rows : int, optional
         Rows of one answer, at most.
-    cache : bool, optional
-        Take answers from astropy's data cache, and keep them there.
     progress : bool, optional
         Show a progress bar.
 
@@ -91,9 +84,7 @@ def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_row
     region = read_region(regions) if regions is not None else None
     names = _check_names(chosen, names) if names is not None else None
     cones = cones_around(region) if region else [_one_cone(cone)] if cone else None
-    with open_session() as session:
-        ask = partial(_ask, session, chosen, max_rows, cache)
-        answers = _gather(ask, _questions(chosen, cones, names), chosen, progress)
+    answers = _gather(chosen, _questions(chosen, cones, names), max_rows, progress)
     return _finish(answers, chosen, region, names)
 
 
@@ -122,46 +113,29 @@ def _questions(chosen, cones, names):
     """Cones or groups of names, one for each request."""
     if cones is not None:
         return cones
-    if chosen.protocol == "scs":
+    if chosen.service == "mpe":
         return [chosen.cone_of_name(name) for name in names]
     return [names[k : k + NAMES_PER_QUERY] for k in range(0, len(names), NAMES_PER_QUERY)]
 
 
-def _ask(session, chosen, max_rows, cache, question):
-    if chosen.protocol == "scs":
-        return run_scs(session, chosen.url, chosen.source, question, cache=cache)
-    if not isinstance(question, Cone):
-        return run_tap(session, chosen.url, names_query(chosen, question), max_rows=max_rows, cache=cache)
-    answer = run_tap(session, chosen.url, cone_query(chosen, question), max_rows=max_rows, cache=cache)
-    if not chosen.geometry:
-        near = question.separation(*(_column(answer.table, name, chosen) for name in ("ra", "dec")))
-        answer.table = answer.table[near <= question.radius]
-    return answer
-
-
-def _gather(ask, questions, chosen, progress):
-    """All answers; failures are warned of, unless there is nothing else."""
+def _gather(chosen, questions, max_rows, progress):
+    """All answers, one after the other; failures are warned of, unless there is nothing else."""
     from tqdm import tqdm
 
-    def attempt(question):
-        try:
-            return ask(question)
-        except ArchiveError as error:
-            return error
-
-    with ThreadPoolExecutor(conf.archive_connections) as pool:
-        found = list(
-            tqdm(pool.map(attempt, questions), total=len(questions), unit="queries", desc=chosen.key,
-                 disable=not progress)
-        )
-    failures = [item for item in found if isinstance(item, ArchiveError)]
-    if len(failures) == len(found):
+    answers, failures = [], []
+    with open_session(read=True) as session:
+        for question in tqdm(questions, unit="queries", desc=chosen.key, disable=not progress):
+            try:
+                answers.append(ask(session, chosen, question, max_rows))
+            except ArchiveError as error:
+                failures.append(error)
+    if not answers:
         raise failures[0]
     if failures:
-        share = f"{len(failures)} of {len(found)} queries failed"
-        msg = f"{share}, the rows are incomplete; the first: {failures[0]}"
+        msg = (f"{len(failures)} of {len(questions)} queries failed, the rows are incomplete; "
+               f"the first: {failures[0]}")
         warnings.warn(msg, XlatentWarning, stacklevel=3)
-    return [item for item in found if not isinstance(item, ArchiveError)]
+    return answers
 
 
 def _finish(answers, chosen, region, names):
@@ -175,7 +149,7 @@ def _finish(answers, chosen, region, names):
     tables = [arrange_columns(answer.table, chosen.mission) for answer in answers]
     filled = [table for table in tables if len(table)] or tables[:1]
     table = vstack(filled, metadata_conflicts="silent") if len(filled) > 1 else filled[0]
-    table = _once(table, chosen)
+    table = _once(table, chosen) if len(table) else table
     if region is not None and len(table):
         ra, dec = (np.radians(_column(table, name, chosen)) for name in ("ra", "dec"))
         xyz = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
@@ -221,10 +195,11 @@ def _once(table, chosen):
 
 def _only_names(table, chosen, names):
     """Rows with the names asked for; the others are named in a warning."""
-    have = [" ".join(str(name).split()) for name in table[_find(table, chosen.name_column, chosen)]]
+    column = table[_find(table, chosen.name_column, chosen)] if len(table) else ()
+    have = [" ".join(str(name).split()) for name in column]
     missing = [name for name in names if name not in set(have)]
     if missing:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         msg = f"{chosen.title} has no {', '.join(missing[:5])}{more}"
         warnings.warn(msg, XlatentWarning, stacklevel=4)
-    return table[np.isin(have, names)]
+    return table[np.isin(have, names)] if len(table) else table

@@ -16,17 +16,17 @@ import numpy as np
 from astropy import units as u
 from astropy.table import MaskedColumn, Table
 
-from astro_xlatent.archive.adql import literal
-from astro_xlatent.archive.catalogs import get_catalog
+from astro_xlatent.archive.catalogs import CSC_NAME
 from astro_xlatent.archive.fetch import NAMES_PER_QUERY
-from astro_xlatent.archive.query import run_tap
+from astro_xlatent.archive.query import asking, named, read_text, run_tap, vizier_service
 from astro_xlatent.archive.web import open_session
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ArchiveError, XlatentWarning
+from astro_xlatent.missions._columns import Columns
 
 __all__ = ["fetch_labels"]
 
-_QUERY = 'SELECT *\nFROM "J/ApJ/941/104/td"'
+_TABLE = "J/ApJ/941/104/td"
 _FLUX = u.erg / (u.s * u.cm**2)
 # Column here -> spellings, without case, underscores and signs, of authors and VizieR.
 _TEXT = {
@@ -46,7 +46,7 @@ _FLAGS = {"extent_flag": "extent", "pileup_flag": "pileup", "conf_flag": "conf"}
 _OPTIONAL = ("subclass", "label_reference", "kp_intra_prob_b", "var_inter_prob_b")
 
 
-def fetch_labels(*, nh_gal=True, cache=False):
+def fetch_labels(*, nh_gal=True):
     """
     Fetch the classified CSC sources that the evaluation uses.
 
@@ -55,8 +55,6 @@ def fetch_labels(*, nh_gal=True, cache=False):
     nh_gal : bool, optional
         Also ask the CSC (release 2.0) for the Galactic column of each source,
         which VizieR's table lacks; it is masked where this fails.
-    cache : bool, optional
-        Take answers from astropy's data cache, and keep them there.
 
     Returns
     -------
@@ -86,14 +84,17 @@ def fetch_labels(*, nh_gal=True, cache=False):
     averages weigh the observations of a variable source differently in every
     band, which bends its colors. Scores on them are not those on the means.
     """
-    with open_session() as session:
-        answer = run_tap(session, conf.vizier_tap_url, _QUERY, max_rows=100_000, cache=cache)
-        table = _arrange(answer.table, answer.url)
+    with open_session(read=True) as session:
+        service = vizier_service(session)
+        url = service._server_to_url()
+        with asking(url):
+            raw = service.get_catalogs(_TABLE, verbose=True)[0]
+        table = _arrange(read_text(raw), url)
         if nh_gal:
-            _fill_nh(session, table, cache)
+            _fill_nh(session, table)
     table.meta = {
         "ARCHIVE": "VizieR J/ApJ/941/104/td (Yang et al. 2022, ApJ 941, 104)",
-        "ARCHURL": answer.url,
+        "ARCHURL": url,
         "ARCHDATE": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return table
@@ -116,34 +117,23 @@ def _arrange(raw, url):
             raise ArchiveError(msg)
         return own
 
-    table = Table()
+    table, cols = Table(), Columns(raw)
     for column, spellings in _TEXT.items():
-        own = find(column, spellings)
-        table[column] = _words(raw, own)
+        table[column] = cols.text_exact(find(column, spellings) or "")
     for column, (spellings, unit) in _NUMBER.items():
-        table[column] = _numbers(raw, find(column, spellings), unit)
-    _add_flags(table, _words(raw, names.get("cscv2flags") or names.get("flags")))
+        table[column] = _numbers(cols, find(column, spellings), unit)
+    _add_flags(table, cols.text_exact(names.get("cscv2flags") or names.get("flags") or ""))
     for band in "smhb":
         for prefix, key in (("", f"f{band}"), ("e_", f"ef{band}")):
             column = f"{prefix}flux_aper90_ave_{band}"
-            table[column] = _numbers(raw, find(column, (key,)), _FLUX)
-    table["nh_gal"] = MaskedColumn(np.zeros(len(raw)), mask=True, unit="1e20 cm-2")
+            table[column] = _numbers(cols, find(column, (key,)), _FLUX)
+    table["nh_gal"] = _numbers(cols, None, "1e20 cm-2")
     return table
 
 
-def _words(raw, name):
-    if name is None:
-        return np.full(len(raw), "", "U1")
-    return np.char.strip(np.ma.asarray(raw[name]).filled("").astype(str)) if len(raw) else np.zeros(0, "U1")
-
-
-def _numbers(raw, name, unit):
-    if name is None:
-        return MaskedColumn(np.zeros(len(raw)), mask=True)
-    values = np.ma.masked_invalid(np.ma.asarray(raw[name], dtype=float))
-    if unit is not None and raw[name].unit is not None:
-        values = values * raw[name].unit.to(unit)
-    return MaskedColumn(values, unit=unit)
+def _numbers(cols, name, unit):
+    values = np.full(len(cols), np.nan) if name is None else cols.number(name, unit)
+    return MaskedColumn(np.nan_to_num(values), mask=np.isnan(values), unit=unit)
 
 
 def _add_flags(table, flags):
@@ -153,23 +143,21 @@ def _add_flags(table, flags):
                                  "U5")
 
 
-def _fill_nh(session, table, cache):
+def _fill_nh(session, table):
     """Fill in the column of the CSC; say how many sources have none."""
-    chosen, found = get_catalog("csc"), {}
-    names = list(dict.fromkeys(table["name"].tolist()))
+    # A source that lost its name since is rather left without a column than asked for by position.
+    names, found = [name for name in dict.fromkeys(table["name"].tolist()) if CSC_NAME.fullmatch(name)], {}
     try:
-        # A source that lost its name since is rather left without a column than asked for by position.
-        names = [name for name in names if chosen.pattern.fullmatch(name)]
         for k in range(0, len(names), NAMES_PER_QUERY):
-            listed = ", ".join(literal(name) for name in names[k : k + NAMES_PER_QUERY])
-            query = f"SELECT name, nh_gal\nFROM csc2.master_source\nWHERE name IN ({listed})"
-            rows = run_tap(session, conf.csc20_tap_url, query, cache=cache).table
+            query = ("SELECT name, nh_gal\nFROM csc2.master_source\nWHERE "
+                     + named("name", names[k : k + NAMES_PER_QUERY]))
+            rows = run_tap(session, conf.csc20_tap_url.rstrip("/"), query).table
             found.update(zip(rows["name"].tolist(), np.ma.asarray(rows["nh_gal"], dtype=float).tolist()))
     except ArchiveError as error:
         msg = f"the column nh_gal stays empty, which the CSC would give: {error}"
         warnings.warn(msg, XlatentWarning, stacklevel=3)
     nh = np.array([found.get(name) for name in table["name"].tolist()], dtype=float)
-    table["nh_gal"] = MaskedColumn(np.nan_to_num(nh), mask=~np.isfinite(nh), unit="1e20 cm-2")
+    table["nh_gal"] = MaskedColumn(np.nan_to_num(nh), mask=np.isnan(nh), unit="1e20 cm-2")
     absent = int(np.sum(~np.isfinite(nh)))
     if found and absent:
         msg = f"{absent} of {len(table)} sources have no nh_gal in the CSC"

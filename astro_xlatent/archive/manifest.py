@@ -21,16 +21,8 @@ __all__ = ["MANIFEST_NAME", "FAILED", "FETCHED", "MISSING", "PRESENT", "Manifest
 
 MANIFEST_NAME = "manifest.ecsv"
 FETCHED, PRESENT, MISSING, FAILED = "fetched", "present", "missing", "failed"
-_COLUMNS = {
-    "object": "U80",
-    "product": "U20",
-    "file": "U200",
-    "url": "U2000",
-    "size": "i8",
-    "sha256": "U64",
-    "status": "U10",
-    "reason": "U500",
-}
+_COLUMNS = {"object": "U80", "product": "U20", "file": "U200", "url": "U2000", "size": "i8",
+            "sha256": "U64", "status": "U10", "reason": "U500"}
 
 
 def _checked(column, value):
@@ -46,15 +38,8 @@ class Manifest:
     """
     Rows on fetched files, safe to be filled by several threads.
 
-    Parameters
-    ----------
-    folder : path-like
-        A manifest that lies there is read: its files need no second check.
-
-    Raises
-    ------
-    ArchiveError
-        If the manifest there cannot be read.
+    A manifest that lies in the folder is read (ArchiveError if it cannot be):
+    its files need no second check.
     """
 
     def __init__(self, folder):
@@ -75,19 +60,7 @@ class Manifest:
             raise ArchiveError(msg) from error
 
     def is_whole(self, path):
-        """
-        Whether a file is there and as it was fetched.
-
-        A file that the manifest does not know must be a whole FITS file.
-
-        Parameters
-        ----------
-        path : `~pathlib.Path`
-
-        Returns
-        -------
-        whole : bool
-        """
+        """Whether a file is as it was fetched, or, if the manifest does not know it, a whole FITS file."""
         if not path.is_file():
             return False
         row = self._known.get(self._name(path))
@@ -102,30 +75,29 @@ class Manifest:
     def _name(self, path):
         return path.relative_to(self.path.parent).as_posix()
 
-    def add(self, key, product, status, *, path=None, url="", reason=""):
-        """
-        Note one file.
+    def store(self, source, target, key, product, url):
+        """Check a fetched file and give it its place, or note why not; False if it is damaged."""
+        if self.is_whole(target):
+            self.add(key, product, PRESENT, path=target, url=url)
+            return True
+        try:
+            check_fits(source)
+        except ArchiveError as error:
+            self.add(key, product, FAILED, url=url, reason=error)
+            return False
+        if target.exists():
+            reason = f"{target.name} is there, but damaged or not as it was fetched; move it away"
+            self.add(key, product, FAILED, url=url, reason=reason)
+        else:
+            target.parent.mkdir(exist_ok=True)
+            source.replace(target)
+            self.add(key, product, FETCHED, path=target, url=url)
+        return True
 
-        Parameters
-        ----------
-        key : str
-            The object, such as ``"4487.0.9"`` or a DETUID.
-        product : str
-        status : {'fetched', 'present', 'missing', 'failed'}
-        path : `~pathlib.Path`, optional
-            The file, if there is one.
-        url, reason : str, optional
-        """
-        row = {
-            "object": key,
-            "product": product,
-            "file": "",
-            "url": url,
-            "size": 0,
-            "sha256": "",
-            "status": status,
-            "reason": " ".join(str(reason).split())[:500],
-        }
+    def add(self, key, product, status, *, path=None, url="", reason=""):
+        """Note one file of an object (``"4487.0.9"`` or a DETUID), or that there is none."""
+        row = {"object": key, "product": product, "file": "", "url": url, "size": 0, "sha256": "",
+               "status": status, "reason": " ".join(str(reason).split())[:500]}
         if path is not None:
             name = self._name(path)
             row |= {"file": name, "size": path.stat().st_size, "sha256": file_digest(path)}
@@ -136,25 +108,8 @@ class Manifest:
             self._rows.pop((key, product, ""), None)
             self._rows[key, product, row["file"]] = row
 
-    def counts(self):
-        """
-        How many files have each status.
-
-        Returns
-        -------
-        counts : dict of str to int
-        """
-        status = [row["status"] for row in self._rows.values()]
-        return {name: status.count(name) for name in (FETCHED, PRESENT, MISSING, FAILED) if name in status}
-
     def table(self):
-        """
-        The rows of this run, in the order of objects and products.
-
-        Returns
-        -------
-        table : `~astropy.table.Table`
-        """
+        """The rows of this run, in the order of objects and products."""
         rows = [self._rows[key] for key in sorted(self._rows)]
         table = Table({name: [row[name] for row in rows] for name in _COLUMNS}, dtype=list(_COLUMNS.values()))
         table.meta = {"XLVERS": package_version(), "XLDATE": datetime.now(UTC).isoformat(timespec="seconds")}

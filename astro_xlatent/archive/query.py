@@ -1,177 +1,224 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Questions to TAP and cone-search services, and their answers."""
+"""
+Questions to the archives' tables, asked through the clients of astroquery and pyvo.
 
-import hashlib
-import io
-import tempfile
-from pathlib import Path
+They get a session with this package's manners (`open_session`), which also reads
+and checks what comes. What a user typed reaches a query only as numbers, or as names that
+were checked against the form the catalog gives them.
+"""
 
-import numpy as np
-import requests
-from astropy.io.votable import parse
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io.votable.exceptions import VOWarning
-from astropy.table import MaskedColumn
+from astropy.table import MaskedColumn, Table
 from astropy.units import UnitsWarning
-from astropy.utils.data import cache_contents, import_file_to_cache
-from astropy.utils.exceptions import AstropyWarning
-from urllib3.exceptions import HTTPError
 
-from astro_xlatent.archive.adql import number
-from astro_xlatent.archive.web import broken, read_answer, shown
-from astro_xlatent.core.errors import ArchiveError
+from astro_xlatent.archive.areas import Cone, parse_cone
+from astro_xlatent.archive.web import open_session, shown
+from astro_xlatent.core.config import conf
+from astro_xlatent.core.errors import ArchiveError, ParameterError
+from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.core.silence import quiet
 
-__all__ = ["Answer", "run_scs", "run_tap"]
+__all__ = ["Answer", "ask", "asking", "box", "named", "read_text", "resolve_name", "run_tap",
+           "vizier_service"]
 
-_CACHE = "astro_xlatent"
 
-
+@dataclass
 class Answer:
+    """A table from an archive, where it is from, and whether the service says that it left out rows."""
+
+    table: Table
+    url: str
+    cut: bool = False
+
+
+def ask(session, catalog, question, max_rows=None):
     """
-    A table from an archive.
+    Ask for the rows of a catalog in a `Cone` or with checked names (MPE: a cone only): an `Answer`.
 
-    Attributes
-    ----------
-    table : `~astropy.table.Table`
-    url : str
-        Where from.
-    cut : bool
-        Whether the service says that it left out rows.
+    ``session`` is from ``open_session(read=True)``. ArchiveError names the address and what came back.
     """
-
-    def __init__(self, table, url, cut):
-        self.table, self.url, self.cut = table, url, cut
-
-
-def run_tap(session, url, query, *, max_rows=None, cache=False):
-    """
-    Ask a TAP service, synchronously.
-
-    Parameters
-    ----------
-    session : `requests.Session`
-    url : str
-    query : str
-        ADQL.
-    max_rows : int, optional
-        MAXREC; the service's own limit if not given.
-    cache : bool, optional
-        Look in astropy's data cache first, and keep the answer there.
-
-    Returns
-    -------
-    answer : Answer
-
-    Raises
-    ------
-    ArchiveError
-        Naming the address and what the service said.
-    """
-    from pyvo.dal import TAPQuery, TAPResults
-
-    asked = TAPQuery(url, query, maxrec=max_rows, session=session)
-    key = f"{asked.queryurl}?{hashlib.sha256(f'{query} {max_rows}'.encode()).hexdigest()}"
-    return _answer(asked.submit, TAPResults, asked.queryurl, key if cache else None)
+    return {"csc": _csc, "heasarc": _heasarc, "vizier": _vizier, "mpe": _mpe}[catalog.service](
+        session, catalog, question, max_rows)
 
 
-def run_scs(session, url, catalog, cone, *, cache=False):
-    """
-    Ask a simple cone-search service for all columns.
+def _astroquery():
+    """The package, whose first import would take over how warnings are shown from then on."""
+    with quiet():
+        import astroquery.heasarc
+        import astroquery.simbad
+        import astroquery.vizier
 
-    Parameters
-    ----------
-    session : `requests.Session`
-    url, catalog : str
-        Address, and its name for the catalog.
-    cone : `~astro_xlatent.archive.areas.Cone`
-    cache : bool, optional
-        As for `run_tap`.
-
-    Returns
-    -------
-    answer : Answer
-    """
-    from pyvo.dal.scs import SCSResults
-
-    numbers = {"RA": number(cone.ra), "DEC": number(cone.dec), "SR": number(cone.radius)}
-    params = {"CAT": catalog, **numbers, "VERB": "3"}
-
-    def submit():
-        return session.get(url, params=params, stream=True)
-
-    key = requests.Request("GET", url, params=params).prepare().url
-    return _answer(submit, SCSResults, url, key if cache else None)
+    return astroquery
 
 
-def _answer(submit, kind, url, key):
-    """The table in an answer from the cache or the network."""
-    kept = _kept(key) if key else None
-    if kept:
-        return _read(Path(kept).read_bytes(), kind, url)
-    body = io.BytesIO()
-    try:
-        with submit() as response:
-            received = read_answer(response, body.write)
-    except (requests.RequestException, HTTPError) as error:
-        raise broken(url, error) from error
-    answer = _read(body.getvalue(), kind, received.url)
-    if key and not answer.cut:
-        _keep(key, body.getvalue())
-    return answer
-
-
-def _kept(key):
-    """File of an answer in astropy's data cache, or None."""
-    # A cache that does not exist yet is no reason to warn.
-    with quiet(AstropyWarning):
-        return cache_contents(_CACHE).get(key)
-
-
-def _keep(key, data):
-    with quiet(AstropyWarning), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "answer.vot"
-        path.write_bytes(data)
-        import_file_to_cache(key, path, remove_original=True, pkgname=_CACHE)
-
-
-def _read(data, kind, url):
-    from pyvo.dal.exceptions import DALAccessError, DALOverflowWarning
+@contextmanager
+def asking(url):
+    """What clients of others raise as an error of this package; no warnings of theirs, no pickled answers."""
+    astroquery = _astroquery()
+    from pyvo.dal.exceptions import DALOverflowWarning, DALQueryError
 
     try:
         # Archives are lax with VOTable and units; a cut answer is told by `Answer.cut`.
-        with quiet(VOWarning, UnitsWarning, DALOverflowWarning):
-            results = kind(parse(io.BytesIO(data)), url=url)
-            table = results.to_table()
-            cut = _is_cut(results)
-    except DALAccessError as error:
-        msg = f"{shown(url)}: the service refused: {' '.join(str(error).split())[:300]}"
-        raise ArchiveError(msg) from error
+        with (quiet(VOWarning, UnitsWarning, astroquery.exceptions.NoResultsWarning, DALOverflowWarning),
+              astroquery.cache_conf.set_temp("cache_active", False)):
+            yield
     except Exception as error:
-        # The XML parser raises whatever it meets in a damaged answer.
-        start = " ".join(data[:100].decode("utf-8", "replace").split())
-        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        msg = f"{shown(url)}: the answer is not a VOTable ({said}); it begins with {start!r}"
+        own = error
+        while own is not None and not isinstance(own, ArchiveError):
+            own = own.__cause__ or own.__context__
+        if own is not None:
+            raise own from None
+        # The XML parsers raise whatever they meet in a damaged answer.
+        what = "the service refused" if isinstance(error, DALQueryError) else "the answer cannot be read"
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        msg = f"{shown(url)}: {what}: {said}"
         raise ArchiveError(msg) from error
-    for name in table.colnames:
-        if table[name].dtype.kind in "OS":
-            table[name] = _text(table[name])
-    return Answer(table, url, cut)
 
 
-def _is_cut(results):
+def run_tap(session, url, query, max_rows=None, uploads=None):
+    """Ask a TAP service in ADQL, as `ask`; there ``uploads`` are called TAP_UPLOAD.NAME."""
+    from pyvo.dal import TAPService
+
+    with asking(f"{url}/sync"):
+        return _answer(TAPService(url, session=session).search(query, maxrec=max_rows, uploads=uploads),
+                       f"{url}/sync")
+
+
+def _answer(results, url):
     infos = [info for resource in results.votable.resources for info in resource.infos]
-    return any(info.name == "QUERY_STATUS" and str(info.value).upper() == "OVERFLOW" for info in infos)
+    cut = any(info.name == "QUERY_STATUS" and str(info.value).upper() == "OVERFLOW" for info in infos)
+    return Answer(read_text(results.to_table()), url, cut)
 
 
-def _text(column):
-    """A column of objects or bytes as str, masks kept; as it is if it holds anything else."""
-    values = [
-        v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in np.ma.getdata(column).tolist()
-    ]
-    mask = np.ma.getmaskarray(np.ma.asarray(column)) | np.array([v is None for v in values], bool)
-    if not all(isinstance(v, str) for v, m in zip(values, mask, strict=True) if not m):
-        return column
-    data = np.array(["" if m else v for v, m in zip(values, mask, strict=True)], dtype=str)
-    new = MaskedColumn(data, mask=mask) if mask.any() else MaskedColumn(data).filled()
-    new.description, new.unit, new.meta = column.description, column.unit, dict(column.meta)
-    return new
+def _csc(session, catalog, question, max_rows):
+    """The TAP service of the CXC; it knows no circles and gets a box, whose corners are cut off here."""
+    cone = isinstance(question, Cone)
+    condition = box("m.ra", "m.dec", question) if cone else named("m.name", question)
+    query = f"SELECT {catalog.select}\nFROM {catalog.table}\nWHERE {condition}{catalog.condition}"
+    answer = run_tap(session, conf.csc_tap_url.rstrip("/"), query, max_rows)
+    if cone:
+        near = question.separation(*(plain_floats(answer.table[name]) for name in ("ra", "dec")))
+        answer.table = answer.table[near <= question.radius]
+    return answer
+
+
+def _heasarc(session, catalog, question, max_rows):
+    service = _astroquery().heasarc.HeasarcClass()
+    service._set_session(session)
+    url = f"{service.VO_URL}/tap/sync"
+    with asking(url):
+        if isinstance(question, Cone):
+            query = service.query_region(question.center, catalog=catalog.table, columns="*", verbose=True,
+                                         radius=question.radius * u.deg, get_query_payload=True)
+        else:
+            query = f"SELECT * FROM {catalog.table} WHERE {named('name', question)}"
+        return _answer(service.query_tap(query, maxrec=max_rows), url)
+
+
+def vizier_service(session, max_rows=None):
+    """VizieR for all columns of a table, and one row more than wanted, which tells that there are more."""
+    vizier = _astroquery().vizier
+    service = vizier.VizierClass(columns=["**"], row_limit=-1 if max_rows is None else max_rows + 1,
+                                 timeout=conf.archive_timeout, vizier_server=vizier.conf.server)
+    service._session = session
+    return service
+
+
+def _vizier(session, catalog, question, max_rows):
+    service = vizier_service(session, max_rows)
+    url = service._server_to_url()
+    if isinstance(question, Cone):
+        center, radius = question.center, question.radius
+    else:
+        cones = [catalog.cone_of_name(name) for name in question]
+        center, radius = SkyCoord([cone.center for cone in cones]), cones[0].radius
+    with asking(url):
+        found = service.query_region(center, radius=radius * u.deg, catalog=catalog.table, frame="icrs",
+                                     cache=False, verbose=True)
+        # Where nothing is found, there are no columns either.
+        table = found[0] if len(found) else Table()
+    table = read_text(table[:max_rows][[name for name in table.colnames if name != "_q"]])
+    return Answer(table, url, max_rows is not None and len(found) > 0 and len(found[0]) > max_rows)
+
+
+def _mpe(session, catalog, question, max_rows):
+    from pyvo.dal import SCSService
+
+    url = f"{conf.erosita_url.rstrip('/')}/catalogue/SCS"
+    with asking(url):
+        return _answer(SCSService(url, session=session).search(
+            question.center, question.radius * u.deg, verbosity=3, CAT=catalog.table), url)
+
+
+def resolve_name(name, radius):
+    """A cone around an object, whose position SIMBAD is asked for; ParameterError if it does not tell."""
+    service = _astroquery().simbad.SimbadClass()
+    try:
+        with open_session(read=True) as service._session, asking(service.tap.baseurl):
+            found = service.query_object(name)
+    except ArchiveError as error:
+        found, why = (), str(error)
+    else:
+        why = "SIMBAD does not know it"
+    if len(found) == 0:
+        msg = f"the position of {name!r} was not found ({why}); give it with --cone RA DEC RADIUS"
+        raise ParameterError(msg)
+    return parse_cone(float(found["ra"][0]), float(found["dec"][0]), radius)
+
+
+def named(column, names):
+    """ADQL for rows with certain names, which `Catalog.check_name` has passed."""
+    listed = ", ".join(f"'{name}'" for name in names)
+    return f"{column} IN ({listed})"
+
+
+def box(ra, dec, cone):
+    """
+    ADQL for the smallest box in the columns ``ra`` and ``dec`` (degrees) that holds a cone.
+
+    Examples
+    --------
+    >>> from astro_xlatent.archive.areas import Cone
+    >>> from astro_xlatent.archive.query import box
+    >>> print(box("ra", "dec", Cone(0.0, 60.0, 0.25)))
+    dec BETWEEN 59.750000000000 AND 60.250000000000
+      AND (ra BETWEEN 359.499995240194 AND 360.000000000000
+        OR ra BETWEEN 0.000000000000 AND 0.500004759806)
+    """
+    low, high = cone.dec - cone.radius, cone.dec + cone.radius
+    condition = _between(dec, max(low, -90.0), min(high, 90.0))
+    if low <= -90.0 or high >= 90.0:
+        return condition
+    width = math.degrees(math.asin(math.sin(math.radians(cone.radius)) / math.cos(math.radians(cone.dec))))
+    left, right = cone.ra - width, cone.ra + width
+    parts = [(left, right)]
+    if left < 0.0:
+        parts = [(left + 360.0, 360.0), (0.0, right)]
+    elif right > 360.0:
+        parts = [(left, 360.0), (0.0, right - 360.0)]
+    return f"{condition}\n  AND (" + "\n    OR ".join(_between(ra, *part) for part in parts) + ")"
+
+
+def _between(column, low, high):
+    return f"{column} BETWEEN {low:.12f} AND {high:.12f}"
+
+
+def read_text(table):
+    """Columns of objects that are text as text, masks kept; in place."""
+    for name in table.colnames:
+        old = table[name]
+        if old.dtype.kind != "O":
+            continue
+        values = [None if value is None else str(value) for value in old.tolist()]
+        missing = [value is None for value in values]
+        if all(isinstance(value, str) for value, gone in zip(old.tolist(), missing, strict=True) if not gone):
+            new = MaskedColumn([value or "" for value in values], mask=missing, dtype=str, unit=old.unit,
+                               description=old.description, meta=dict(old.meta))
+            table[name] = new if any(missing) else new.filled()
+    return table

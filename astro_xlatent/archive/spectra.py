@@ -2,12 +2,11 @@
 """Spectra with their responses, for the rows of a catalog."""
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from astropy.config import get_cache_dir
 
-from astro_xlatent.archive import csc, csc_files, erosita
+from astro_xlatent.archive import csc_files, erass_files
 from astro_xlatent.archive.manifest import FAILED, MISSING, Manifest
 from astro_xlatent.archive.web import open_session
 from astro_xlatent.core.config import conf
@@ -17,22 +16,11 @@ from astro_xlatent.missions._columns import Columns
 
 __all__ = ["default_folder", "fetch_spectra"]
 
-_DEFAULTS = {"csc": ("spectrum", "arf", "rmf"), "erosita": ("spectrum", "background", "arf", "rmf")}
-_PRODUCTS = {"csc": csc_files.PRODUCTS, "erosita": erosita.PRODUCTS}
+_FILES = {"csc": csc_files, "erosita": erass_files}
 
 
 def default_folder(mission):
-    """
-    Where spectra are kept if no folder is given: in astropy's cache.
-
-    Parameters
-    ----------
-    mission : {'csc', 'erosita'}
-
-    Returns
-    -------
-    folder : `~pathlib.Path`
-    """
+    """Where spectra of ``"csc"`` or ``"erosita"`` are kept if no folder is given: in astropy's cache."""
     return Path(get_cache_dir("astro_xlatent")) / "archive" / mission
 
 
@@ -80,8 +68,7 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     """
     mission = _mission(table, mission)
     products = _check_products(products, mission)
-    read = csc_files.read_detections if mission == "csc" else erosita.read_detuids
-    keys, bad = read(table)
+    keys, bad = _FILES[mission].read_keys(table)
     folder = default_folder(mission) if folder is None else Path(folder)
     if folder.exists() and not folder.is_dir():
         msg = f"{folder} is a file; give the name of a folder"
@@ -94,10 +81,7 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
             manifest.add(name, product, MISSING, reason=reason)
     try:
         with open_session() as session:
-            jobs = (_csc_jobs if mission == "csc" else _erosita_jobs)(
-                session, folder, manifest, keys, products
-            )
-            _run(jobs, mission, manifest, progress)
+            _run(_FILES[mission].jobs(session, folder, manifest, keys, products), mission, manifest, progress)
     finally:
         # Also after an interruption: what came so far is known to the next call.
         manifest.write()
@@ -108,7 +92,7 @@ def _mission(table, mission):
     if mission is None:
         cols = Columns(table)
         mission = "erosita" if "detuid" in cols and "obsid" not in cols else "csc"
-    if mission not in _DEFAULTS:
+    if mission not in _FILES:
         msg = f"mission must be csc or erosita to fetch spectra, got {mission!r}"
         raise ParameterError(msg)
     if len(table) == 0:
@@ -118,36 +102,13 @@ def _mission(table, mission):
 
 
 def _check_products(products, mission):
-    products = _DEFAULTS[mission] if products is None else tuple(dict.fromkeys(products))
-    unknown = [product for product in products if product not in _PRODUCTS[mission]]
+    known = _FILES[mission].PRODUCTS
+    products = _FILES[mission].DEFAULTS if products is None else tuple(dict.fromkeys(products))
+    unknown = [product for product in products if product not in known]
     if unknown or not products:
-        msg = f"products of {mission} are {', '.join(_PRODUCTS[mission])}; got {', '.join(unknown) or 'none'}"
+        msg = f"products of {mission} are {', '.join(known)}; got {', '.join(unknown) or 'none'}"
         raise ParameterError(msg)
     return products
-
-
-def _csc_jobs(session, folder, manifest, keys, products):
-    """(number of objects, function) of every request."""
-    package = csc_files.Package(folder, manifest, products)
-    wanted = {key: missing for key in keys if (missing := package.wanted(key))}
-    return [
-        (_objects(group), partial(csc.fetch_group, session, package, group)) for group in csc.groups(wanted)
-    ]
-
-
-def _objects(group):
-    return [(csc_files.label(key), product) for key, products in group.items() for product in products]
-
-
-def _erosita_jobs(session, folder, manifest, keys, products):
-    missing = [key for key in keys if not erosita.present(folder, manifest, key, products)]
-    return [
-        (
-            [(key, product) for product in products],
-            partial(erosita.fetch_source, session, folder, manifest, key, products),
-        )
-        for key in missing
-    ]
 
 
 def _run(jobs, mission, manifest, progress):

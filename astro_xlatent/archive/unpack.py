@@ -29,18 +29,10 @@ _LARGEST_HEADER = 1 << 20
 @dataclass(frozen=True)
 class Limits:
     """
-    What an archive may hold at most.
+    What an archive may hold at most: members, and bytes of all files and of one.
 
-    Attributes
-    ----------
-    members : int
-    total, single : float
-        Bytes of all files, and of one.
-    ratio : float
-        Bytes out of the packed archive for each byte of it; matters beyond
-        ``free`` bytes.
-    free : float
-        Bytes that may come out of however small an archive.
+    ``ratio`` is bytes out of a packed archive for each byte of it, beyond the ``free``
+    bytes that may come out of however small an archive.
     """
 
     members: int = 5000
@@ -52,26 +44,10 @@ class Limits:
 
 def unpack_tar(path, folder, limits=None):
     """
-    Unpack the regular files of a tar archive into one folder.
+    Unpack the regular files of a tar archive (plain, gzip, bzip2 or xz) into one empty folder.
 
-    Parameters
-    ----------
-    path : path-like
-        Archive, as it is or packed with gzip, bzip2 or xz.
-    folder : path-like
-        An empty folder. Folders within the archive are left out: every file
-        lands here under the last part of its name.
-    limits : Limits, optional
-
-    Returns
-    -------
-    files : list of `~pathlib.Path`
-
-    Raises
-    ------
-    ArchiveError
-        If the archive is damaged, or any member of it is refused; the folder
-        is then to be thrown away.
+    Folders within the archive are left out. Gives the paths. ArchiveError if the archive is
+    damaged or any member of it is refused: the folder is then to be thrown away.
     """
     path, folder = Path(path), Path(folder)
     limits = limits or Limits(total=2 * conf.archive_max_mb * 1e6, single=conf.archive_max_mb * 1e6)

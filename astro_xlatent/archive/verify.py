@@ -20,34 +20,13 @@ _CHUNK = 1 << 20
 
 
 def file_digest(path):
-    """
-    Hexadecimal sha256 of a file.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    sha256 : str
-    """
+    """Hexadecimal sha256 of a file."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_fits(path):
-    """
-    Check that a FITS file, packed or not, is there to its end.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Raises
-    ------
-    ArchiveError
-        With the file's name and what is wrong with it.
-    """
+    """Check that a FITS file, packed or not, is there to its end; ArchiveError with what is wrong."""
     path = Path(path)
     try:
         size = _unpacked_size(path)
@@ -76,8 +55,6 @@ def _unpacked_size(path):
         while chunk := file.read(_CHUNK):
             size += len(chunk)
             if size > conf.archive_max_mb * 1e6:
-                msg = (
-                    f"{path.name}: unpacks to more than the {conf.archive_max_mb:g} MB of conf.archive_max_mb"
-                )
+                msg = f"{path.name}: unpacks to more than {conf.archive_max_mb:g} MB (conf.archive_max_mb)"
                 raise ArchiveError(msg)
     return size

@@ -8,6 +8,7 @@ limit of size and a lowest speed, and recognized when they are a web page.
 """
 
 import hashlib
+import io
 import re
 import socket
 import threading
@@ -18,7 +19,7 @@ from http.client import HTTPException
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, IncompleteRead
 from urllib3.util import Retry
 
@@ -35,13 +36,7 @@ _SLOWEST = 2000.0
 
 
 class StatusError(ArchiveError):
-    """
-    An answer with a status that is no success.
-
-    Attributes
-    ----------
-    status : int
-    """
+    """An answer with a status that is no success."""
 
     def __init__(self, message, status):
         super().__init__(message)
@@ -123,22 +118,31 @@ class _Session(requests.Session):
         prepared_request.headers.pop("Authorization", None)
 
 
+class _ReadingSession(_Session):
+    """For the clients of others, which read without limits: answers are read and checked here first."""
+
+    def request(self, method, url, **kwargs):
+        body = io.BytesIO()
+        try:
+            with super().request(method, url, **(kwargs | {"stream": True})) as response:
+                read_answer(response, body.write)
+        except (requests.RequestException, HTTPError) as error:
+            raise broken(url, error) from error
+        response._content, response._content_consumed = body.getvalue(), True
+        response.raw = HTTPResponse(io.BytesIO(body.getvalue()), preload_content=False)
+        return response
+
+
 def _no_credentials(request):
     return request
 
 
-def open_session():
-    """
-    A session with the package's settings; close it, or use it in ``with``.
-
-    Returns
-    -------
-    session : `requests.Session`
-    """
+def open_session(read=False):
+    """A session with the package's settings, for ``with``; ``read``: answers at once, by `read_answer`."""
     retry = _PoliteRetry(total=conf.archive_retries, status_forcelist=_PASSING, allowed_methods=None,
                          raise_on_status=False)
     adapter = _PoliteAdapter(max_retries=retry, pool_maxsize=conf.archive_connections, pool_block=True)
-    session = _Session()
+    session = _ReadingSession() if read else _Session()
     # Keeps requests from looking for a password itself.
     session.auth = _no_credentials
     session.mount("http://", adapter)
@@ -163,26 +167,10 @@ def shown(url, length=300):
 
 def read_answer(response, write):
     """
-    Check an answer and pass its bytes on.
+    Check an answer that was opened with ``stream=True`` and pass its bytes on, in chunks: its `Body`.
 
-    Parameters
-    ----------
-    response : `requests.Response`
-        Opened with ``stream=True``.
-    write : callable
-        Takes each chunk of bytes.
-
-    Returns
-    -------
-    body : Body
-
-    Raises
-    ------
-    ArchiveError
-        If the status is no success, the answer is a web page, too large or
-        too slow.
-    requests.RequestException, urllib3.exceptions.HTTPError
-        If the connection breaks before the end.
+    ArchiveError if the status is no success, the answer is a web page, too large or too slow;
+    what requests and urllib3 raise if the connection breaks before the end.
     """
     where, limit = shown(response.url), conf.archive_max_mb * 1e6
     announced = response.headers.get("Content-Length", "")
@@ -264,18 +252,7 @@ def _gist(start, encoding):
 
 
 def broken(url, error):
-    """
-    An error of the connection as one of this package's.
-
-    Parameters
-    ----------
-    url : str
-    error : Exception
-
-    Returns
-    -------
-    error : ArchiveError
-    """
+    """An error of the connection as one of this package's, in words that say what to do."""
     text = str(error)
     words = f"{type(error).__name__}: {text[:200]}"
     for sign, said in (

@@ -4,7 +4,7 @@
 import json
 from pathlib import Path
 
-from astro_xlatent.cli.shell import add_model, add_overwrite, add_progress, say, table_output, tell
+from astro_xlatent.cli.shell import add_model, add_overwrite, add_progress, file_output, say, tell
 from astro_xlatent.core.errors import ParameterError
 
 __all__ = ["add_parser", "run"]
@@ -89,7 +89,6 @@ def _summary(table):
     bands = int(np.sum(done & ((flags & Flag.BANDS_ONLY) != 0)))
     counts = [(int(np.sum((flags & flag) != 0)), flag.name) for flag in FLAGS]
     raised = ", ".join(f"{name} {count}" for count, name in counts if count)
-    # A table that was taken in pieces has no list of its recipes.
     recipes = [f"read from: {table.meta['XLRECIPE']}"] if "XLRECIPE" in table.meta else []
     return int(done.sum()), [
         f"{int(done.sum()) - bands} rows from spectra, {bands} from bands, {int(np.sum(~done))} without data",
@@ -98,50 +97,49 @@ def _summary(table):
 
 
 def _enrich(args, out, prior):
-    """Write the enriched table; gives it, or, of one that is taken in pieces, its flags and reasons."""
+    """Write the enriched table; gives flags and reasons of its rows."""
+    from astro_xlatent.model.pretrained import load_model
     from astro_xlatent.table.add_latents import add_latents
-    from astro_xlatent.table.files import read_table, write_table
+    from astro_xlatent.table.stream import enrich_file
 
-    options = {"prior": prior, "evidence": _read_evidence(args.evidence),
+    options = {"prior": prior, "evidence": _read_evidence(args.evidence), "group_by": args.group_by,
                "mission": None if args.mission == "auto" else args.mission,
-               "relative_error": args.relative_error}
-    # A folder is searched for the files of all rows; groups, regions and SAMP want all rows, too.
-    folder = args.spectra is not None and Path(args.spectra).is_dir()
-    rows = None
-    if not (args.region or args.group_by or args.replace or args.samp or args.hdu or folder):
-        from astro_xlatent.table.stream import enrich_file, rows_in_pieces
+               "replace": args.replace, "relative_error": args.relative_error}
+    model = load_model(args.model)
+    # Groups depend on all rows; that nothing in a folder belongs to a table is said of all rows, too.
+    whole = args.group_by is not None or (args.spectra is not None and Path(args.spectra).is_dir())
 
-        rows = rows_in_pieces(Path(args.table), out)
-    if rows is not None:
-        from astro_xlatent.model.pretrained import load_model
+    def enrich(piece):
+        return add_latents(piece, _find_spectra(args.spectra, piece), model=model,
+                           progress=args.progress and whole, **options)
 
-        model = load_model(args.model)
-
-        def enrich(piece):
-            return add_latents(piece, _find_spectra(args.spectra, piece), model=model, **options)
-
-        try:
-            return enrich_file(rows, out, enrich, options | {"spectra": args.spectra, "model": model.sha256},
-                               args.progress)
-        except BaseException:
-            say("note", "finished pieces are kept; the same command goes on with them")
-            raise
-    table = read_table(args.table, args.hdu)
-    if args.region is not None:
+    def select(piece):
         from astro_xlatent.table.select import select_by_region
 
-        table = table[select_by_region(table, args.region)]
-    result = add_latents(table, _find_spectra(args.spectra, table), model=args.model, group_by=args.group_by,
-                         replace=args.replace, progress=args.progress, **options)
-    write_table(result, out, overwrite=args.overwrite)
-    return result
+        return select_by_region(piece, args.region)
+
+    settings = options | {"spectra": args.spectra, "region": args.region, "model": model.sha256}
+    return enrich_file(args.table, out, enrich, settings, hdu=args.hdu, whole=whole,
+                       select=None if args.region is None else select, progress=args.progress and not whole)
 
 
 def run(args):
     """Read a table, add the columns, write it."""
-    out = table_output(args.output, args.overwrite)
+    from astro_xlatent.table.files import read_table, table_format
+    from astro_xlatent.table.stream import finished_before, is_catalog
+
+    out = Path(args.output)
+    overwrite = args.overwrite or finished_before(out)
+    if not is_catalog(args.table, out):
+        table_format(out, writing=True)
+    out = file_output(out, overwrite)
     prior = _read_prior(args.prior)
-    result = _enrich(args, out, prior)
+    try:
+        result = _enrich(args, out, prior)
+    except BaseException:
+        if out.with_name(f"{out.name}.parts").exists():
+            say("note", "finished pieces are kept; the same command goes on with them")
+        raise
     done, lines = _summary(result)
     tell("\n".join([
         f"{out}: {len(result)} rows, {done} with results, model {result.meta.get('XLMODEL', '?')}", *lines,
@@ -149,7 +147,7 @@ def run(args):
     if args.samp:
         from astro_xlatent.plotting.desktop import send
 
-        tell("sent to " + ", ".join(send(result, out.stem)))
+        tell("sent to " + ", ".join(send(read_table(out), out.stem)))
     if len(result) and not done:
         say("error", f"no row could be used; the first says: {result['xl_reason'][0]}")
         return 1

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""``astro-xlatent evaluate``: scores on labeled rows or simulations."""
+"""``astro-xlatent evaluate``: scores on labeled rows."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ __all__ = ["add_parser", "run"]
 def add_parser(commands):
     """Add the subcommand; gives its parser."""
     command = commands.add_parser(
-        "evaluate", help="scores on labeled rows or simulations, beside baselines",
-        description="Score a model beside baselines that get the same columns: on a table with a "
-        "column of classes, or on fresh simulations. Needs scikit-learn.")
-    command.add_argument("table", metavar="TABLE", nargs="?", help="labeled table, enriched or not")
+        "evaluate", help="scores on labeled rows, beside baselines",
+        description="Score a model beside baselines that get the same columns, on a table with a "
+        "column of classes. Needs scikit-learn.")
+    command.add_argument("table", metavar="TABLE", help="labeled table, enriched or not")
     command.add_argument("--label", metavar="COLUMN", default="class_label",
                          help="column with the classes (default: class_label); of a simulated catalog: "
                          "class")
@@ -24,57 +24,31 @@ def add_parser(commands):
                          "principal components are one more baseline")
     command.add_argument("--information", metavar="COLUMN", action="append", default=[],
                          help="measure the mutual information with this column, too; may be repeated")
-    command.add_argument("--simulated", action="store_true", help="evaluate simulated observations instead")
-    command.add_argument("--n", type=int, default=20000, metavar="N",
-                         help="simulated observations, of spectra and of bands (default: 20000)")
-    command.add_argument("--responses", metavar="DIR", help="folder of ARF and RMF files to simulate with, "
-                         "beside the shipped curves")
     add_minimum(command)
     command.add_argument("--quick", action="store_true", help="fewer methods and repeats, under two minutes")
     add_model(command)
     command.add_argument("--seed", type=int, default=1, metavar="N",
-                         help="of simulations, folds and bootstrap")
+                         help="of folds and bootstrap")
     command.add_argument("-o", "--output", metavar="OUT", help="write numbers: .json (everything) or .ecsv")
     command.add_argument("--figures", metavar="DIR", help="draw figures into this folder; needs matplotlib")
     return command
 
 
-def _simulated(args):
-    """Score a model on fresh simulations; real responses of a folder stand beside the shipped ones."""
-    from astro_xlatent.evaluate.simulated import evaluate_simulated
-    from astro_xlatent.model.pretrained import load_model
-    from astro_xlatent.simulate.instruments import default_instruments, load_instruments
-
-    instruments = default_instruments()
-    if args.responses is not None:
-        instruments = load_instruments(args.responses, log=lambda line: None) + instruments
-    say(f"{len(instruments)} instruments")
-    results = evaluate_simulated(load_model(args.model), instruments, args.n, args.seed, say)
-    if args.responses is not None:
-        results.facts["command"] += f" --responses {Path(args.responses).name or '.'}"
-    return results
-
-
 def run(args):
     """Score the model, print the numbers, write and draw them where asked."""
     check_extra("evaluate", "sklearn")
+    from astro_xlatent.evaluate.real import evaluate_table
+    from astro_xlatent.table.files import read_table
+
     out = None
     if args.output is not None:
         if not args.output.endswith((".json", ".ecsv")):
             msg = f"--output {args.output}: must end in .json or .ecsv"
             raise ParameterError(msg)
         out = file_output(args.output, overwrite=True)
-    if (args.table is None) == (not args.simulated):
-        msg = "evaluate takes either a TABLE with --label COLUMN, or --simulated"
-        raise ParameterError(msg)
-    if args.simulated:
-        results = _simulated(args)
-    else:
-        from astro_xlatent.evaluate.real import evaluate_file
-
-        results = evaluate_file(args.table, args.label, model=args.model, spectra=args.spectra,
-                                information=args.information, quick=args.quick, minimum=args.minimum,
-                                seed=args.seed, log=say)
+    results = evaluate_table(read_table(Path(args.table)), args.label, path=args.table, model=args.model,
+                             spectra=args.spectra, information=args.information, quick=args.quick,
+                             minimum=args.minimum, seed=args.seed, log=say)
     tell(results.text())
     if args.figures is not None:
         from astro_xlatent.evaluate.figures import draw_figures

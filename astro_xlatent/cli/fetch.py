@@ -54,13 +54,12 @@ examples:
     where.add_argument("--cone", nargs=3, metavar=("RA", "DEC", "RADIUS"),
                        help="position in degrees or as 00h42m44s 41d16m09s, radius with a unit: 5arcmin")
     where.add_argument("--object", metavar="NAME",
-                       help="an object whose position is asked from CDS; with --radius")
+                       help="an object whose position is asked from SIMBAD; with --radius")
     where.add_argument("--region", metavar="FILE", help="DS9, CRTF or FITS region file in sky coordinates")
     where.add_argument("--name", nargs="+", metavar="NAME", help="names of sources in the catalog")
     where.add_argument("--names", metavar="FILE", help="text file with one name a line")
     command.add_argument("--radius", metavar="RADIUS", help="around --object: 5arcmin")
     command.add_argument("--max-rows", type=int, metavar="N", help="rows of one answer, at most")
-    command.add_argument("--cache", action="store_true", help="use and fill astropy's data cache")
     command.add_argument("-o", "--output", metavar="OUT", required=True,
                          help="table to write: .fits .vot .ecsv .csv .parquet")
     add_progress(command)
@@ -95,7 +94,6 @@ def _add_labels(kinds):
                          help="table to write: .csv .ecsv .fits .vot .parquet")
     command.add_argument("--no-nh-gal", dest="nh_gal", action="store_false",
                          help="do not ask the CSC for the Galactic column")
-    command.add_argument("--cache", action="store_true", help="use and fill astropy's data cache")
 
 
 def _read_names(path):
@@ -120,7 +118,7 @@ def _where(args):
     if args.cone:
         return {"cone": tuple(args.cone)}
     if args.object:
-        from astro_xlatent.archive.areas import resolve_name
+        from astro_xlatent.archive.query import resolve_name
 
         return {"cone": resolve_name(args.object, args.radius)}
     if args.region:
@@ -133,8 +131,7 @@ def _run_catalog(args):
     from astro_xlatent.table.files import write_table
 
     out = table_output(args.output)
-    table = fetch_catalog(args.catalog, max_rows=args.max_rows, cache=args.cache, progress=args.progress,
-                          **_where(args))
+    table = fetch_catalog(args.catalog, max_rows=args.max_rows, progress=args.progress, **_where(args))
     write_table(table, out)
     tell(f"{out}: {len(table)} rows of {table.meta['ARCHIVE']}")
     lower = {name.lower() for name in table.colnames}
@@ -173,7 +170,7 @@ def _run_labels(args):
     from astro_xlatent.table.files import write_table
 
     out = table_output(args.output)
-    table = fetch_labels(nh_gal=args.nh_gal, cache=args.cache)
+    table = fetch_labels(nh_gal=args.nh_gal)
     write_table(table, out)
     classes = ", ".join(f"{name} {sum(table['class_label'] == name)}"
                         for name in sorted(set(table["class_label"])))
@@ -184,5 +181,5 @@ def _run_labels(args):
 
 def run(args):
     """Fetch what was asked for, and say what to do with it."""
-    check_extra("archive", "pyvo", "regions", "requests")
+    check_extra("archive", "astroquery", "pyvo", "regions", "requests")
     return {"catalog": _run_catalog, "spectra": _run_spectra, "labels": _run_labels}[args.kind](args)

@@ -6,6 +6,7 @@ import re
 import sys
 import warnings
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from astro_xlatent.core.errors import TableError, XlatentWarning
@@ -95,12 +96,11 @@ def minimum(text):
 
 def check_extra(extra, *modules):
     """Say how to get modules of one of the package's extras where they are missing."""
+    # Looked for, not imported: astroquery takes over how warnings are shown.
     for name in modules:
-        try:
-            __import__(name)
-        except ImportError as error:
+        if find_spec(name) is None:
             msg = f'this needs {name}: pip install "astro_xlatent[{extra}]"'
-            raise ImportError(msg) from error
+            raise ImportError(msg)
 
 
 def file_output(text, overwrite=None, error=TableError):

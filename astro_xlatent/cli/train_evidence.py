@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """``astro-xlatent train-evidence``: learn from labeled rows what other columns say of the class."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -28,33 +29,15 @@ def labeled_inputs(table, column, own=(), minimum=()):
     """
     Labeled rows of a table, enriched if they are not, as a model of evidence takes them.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    column : str
-        With the classes.
-    own : sequence of str, optional
-        Columns of the user's own.
-    minimum : sequence of (str, float), optional
-        Columns that must exceed a value.
-
-    Returns
-    -------
-    table : `~astropy.table.Table`
-        The rows that are used.
-    inputs : `~astro_xlatent.model.evidence.Inputs`
-    label : ndarray of int, (n,)
-    classes : tuple of str
-        Ours where all labels are among them, else those of the table.
-    field : ndarray of int, (n,)
-        Field of the sky.
-    spectrum : ndarray, (n, classes)
-        The spectrum's probabilities for equal priors; equal ones for classes other than ours.
+    ``column`` holds the classes, ``own`` names columns of the user's, ``minimum`` has pairs of a column
+    and what it must exceed. Gives the rows that are used, their inputs, labels, the classes (ours where
+    all labels are among them), the field of the sky of every row, and the spectrum's probabilities for
+    equal priors (n, classes), which are equal for classes other than ours.
     """
     from astro_xlatent.compare.fields import SkyFields
     from astro_xlatent.core.columns import CLASSES
     from astro_xlatent.core.numbers import plain_floats
-    from astro_xlatent.evaluate.rows import ALIASES
+    from astro_xlatent.evaluate.labels import ALIASES, words_of
     from astro_xlatent.table.add_latents import add_latents
     from astro_xlatent.table.evidence import row_inputs
 
@@ -62,8 +45,8 @@ def labeled_inputs(table, column, own=(), minimum=()):
     if missing:
         msg = f"no column {', '.join(missing)}; the table has {', '.join(table.colnames[:20])}"
         raise TableError(msg)
-    raw = np.ma.filled(np.ma.asarray(table[column]).astype(str), "").astype(str)
-    names = np.array([ALIASES.get(name.strip(), name.strip()) for name in raw.tolist()])
+    raw = words_of(table, column)
+    names = np.array([ALIASES.get(name, name) for name in raw.tolist()])
     keep = (names != "") & np.isfinite(plain_floats(table["ra"])) & (np.abs(plain_floats(table["dec"])) <= 90)
     for name, bound in minimum:
         with np.errstate(invalid="ignore"):
@@ -122,7 +105,9 @@ def run(args) -> int:
     }
     path = BUNDLED_EVIDENCE if args.bundle else Path(args.output)
     model.write(path)
-    print(f"{path}: {len(label)} rows, {field.max() + 1} fields, {len(classes)} classes")
+    print(f"{path}: {len(label)} rows, {field.max() + 1} fields, {len(classes)} classes; "
+          f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
+          + (" (put it into BUNDLED_SHA256 of astro_xlatent/model/evidence.py)" if args.bundle else ""))
     for choice, values in scores.items():
         print(f"{choice:>14}: " + ", ".join(f"{key} {value:.3f}" for key, value in values.items()))
     return 0

@@ -32,19 +32,10 @@ _UNKNOWN_ERROR = 0.5
 
 def latent_population(*tables: Table) -> tuple[np.ndarray, np.ndarray]:
     """
-    Mean and covariance of the true latents in some tables.
+    Mean (8,) and covariance (8, 8) of the true latents in some enriched tables.
 
-    Parameters
-    ----------
-    *tables : `~astropy.table.Table`
-        Enriched.
-
-    Returns
-    -------
-    mean, covariance : ndarray, (8,) and (8, 8)
-        Covariance of the posterior means plus mean of the posterior
-        covariances, every table with the same weight; N(0, 1), the prior,
-        if fewer than 50 rows can be used.
+    Covariance of the posterior means plus mean of the posterior covariances, every table with the same
+    weight; N(0, 1), the prior, if fewer than 50 rows can be used.
     """
     most, least = _POPULATION
     parts = []
@@ -94,15 +85,6 @@ def spectral_evidence(first: tuple[np.ndarray, np.ndarray], second: tuple[np.nda
     and the population p: log of the integral of L1 L2 p, less the logs of
     those of L1 p and of L2 p. For p = N(0, 1) and no variability this is the
     integral of q1 q2 / p.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_xlatent.compare.evidence import spectral_evidence
-    >>> q = np.zeros((1, 8)), 0.01 * np.eye(8)[None]
-    >>> evidence, sigma = spectral_evidence(q, q)
-    >>> bool(evidence[0] > 5), sigma.round().item()
-    (True, 0.0)
     """
     center, spread = (np.zeros(N_LATENT), np.eye(N_LATENT)) if population is None else population
     prior = np.linalg.inv(spread)
@@ -143,21 +125,8 @@ def _difference(bounded, response):
 def compare_latents(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray,
                     variability: float) -> tuple[np.ndarray, np.ndarray]:
     """
-    Evidence and difference of the latents of pairs of rows.
-
-    Parameters
-    ----------
-    a, b : `~astropy.table.Table`
-        Enriched.
-    rows_a, rows_b : ndarray of int, (n,)
-        The pairs.
-    variability : float
-        See `spectral_evidence`, which is called with the population of both tables.
-
-    Returns
-    -------
-    log_bayes, sigma : ndarray, (n,)
-        NaN where one of the rows has no latents.
+    Evidence and difference of the latents of pairs of rows, see `spectral_evidence`, with the population of
+    both tables; NaN where one of the rows has no latents.
     """
     population = latent_population(a, b)
     log_bayes, sigma = np.full(len(rows_a), np.nan), np.full(len(rows_a), np.nan)
@@ -174,22 +143,11 @@ def compare_latents(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray,
 
 def temper_factor(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray, variability: float) -> float:
     """
-    Factor on log Bayes factors of latents that makes their mean over chance pairs 1.
+    Factor, at most 1, on log Bayes factors of latents that makes their mean over chance pairs 1.
 
-    Parameters
-    ----------
-    a, b, rows_a, rows_b, variability
-        See `compare_latents`; the pairs are left out of the random ones.
-
-    Returns
-    -------
-    factor : float
-        At most 1; 1 for tables of fewer than 50 rows.
-
-    Notes
-    -----
     By definition the mean of a Bayes factor under its alternative is 1. In a
-    clumped population, described as one Gaussian, it is more.
+    clumped population, described as one Gaussian, it is more. Chance pairs are
+    random rows that are none of the pairs given; tables of fewer than 50 rows get 1.
     """
     if min(len(a), len(b)) < _POPULATION[1]:
         return 1.0
@@ -219,30 +177,12 @@ def _log_mean_exp(values):
 def compare_fluxes(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray, name: str,
                    scatter: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
-    Flux ratios of pairs of rows, and their evidence.
+    Flux ratios of pairs of rows, second over first, their errors, and their evidence.
 
-    Parameters
-    ----------
-    a, b, rows_a, rows_b
-        See `compare_latents`.
-    name : str
-        Flux column, with limits beside it.
-    scatter : float
-        Standard deviation in dex between two observations of a source that
-        counts as unchanged.
-
-    Returns
-    -------
-    ratio, error : ndarray, (n,)
-        Second over first; NaN where one is unknown.
-    log_bayes : ndarray, (n,)
-        One source against a chance pair, whose flux in ``b`` is drawn from
-        the distribution of all fluxes in ``b``; 0 where unknown.
-
-    Raises
-    ------
-    TableError
-        If a table has no such column with limits.
+    ``scatter`` is the standard deviation in dex between two observations of an
+    unchanged source. The log Bayes factor is that of one source against a chance
+    pair, whose flux in ``b`` is drawn from the distribution of all fluxes in ``b``; 0
+    where unknown. A table without the column or its limits is refused.
     """
     (flux_a, error_a), (flux_b, error_b) = _log_flux(a, name), _log_flux(b, name)
     log_ratio = flux_b[rows_b] - flux_a[rows_a]

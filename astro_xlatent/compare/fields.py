@@ -34,7 +34,7 @@ def _chord(degrees):
     return 2.0 * np.sin(np.radians(degrees) / 2.0)
 
 
-def _components(points, linking_length):
+def _components(points):
     """Friends of friends: label of every point, shape (n,)."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -42,7 +42,7 @@ def _components(points, linking_length):
 
     # identical positions once: detections repeat them, and pairs grow as the square
     unique, inverse = np.unique(np.round(points, 9), axis=0, return_inverse=True)
-    pairs = cKDTree(unique).query_pairs(_chord(linking_length), output_type="ndarray")
+    pairs = cKDTree(unique).query_pairs(_chord(LINKING_LENGTH), output_type="ndarray")
     graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(unique),) * 2)
     return connected_components(graph, directed=False)[1][inverse.ravel()]
 
@@ -57,26 +57,9 @@ def _field_name(points):
 
 class SkyFields:
     """
-    Fields of a set of positions.
+    Fields of a set of positions in degrees (ICRS), (n,), which must be finite.
 
-    Parameters
-    ----------
-    ra, dec : array_like, shape (n,)
-        All positions in use, degrees (ICRS).
-    linking_length : float, optional
-        Degrees.
-
-    Attributes
-    ----------
-    field : ndarray of int, shape (n,)
-        Number of the field of every position, in order of the fields' names.
-    names : list of str
-        Name of every field.
-
-    Raises
-    ------
-    ParameterError
-        If positions are not finite or of different length.
+    ``field`` (n,) numbers them in order of their ``names``.
 
     Examples
     --------
@@ -86,10 +69,9 @@ class SkyFields:
     ([1, 1, 0], 2)
     """
 
-    def __init__(self, ra, dec, linking_length=LINKING_LENGTH):
+    def __init__(self, ra, dec):
         self._points = _unit_vectors(ra, dec)
-        self.linking_length = linking_length
-        label = _components(self._points, linking_length) if len(self._points) else np.zeros(0, int)
+        label = _components(self._points) if len(self._points) else np.zeros(0, int)
         raw = [_field_name(self._points[label == k]) for k in range(label.max(initial=-1) + 1)]
         order = np.argsort(raw)
         rank = np.empty(len(raw), int)
@@ -98,20 +80,8 @@ class SkyFields:
         self.field = rank[label]
 
     def assign(self, ra, dec):
-        """
-        Fields of other positions.
-
-        Parameters
-        ----------
-        ra, dec : array_like, shape (n,)
-            Degrees.
-
-        Returns
-        -------
-        field : ndarray of int, shape (n,)
-            Of the nearest known position within the linking length, else -1.
-        """
+        """Fields of other positions: that of the nearest known one within the linking length, else -1."""
         from scipy.spatial import cKDTree
 
         distance, nearest = cKDTree(self._points).query(_unit_vectors(ra, dec))
-        return np.where(distance <= _chord(self.linking_length), self.field[nearest], -1)
+        return np.where(distance <= _chord(LINKING_LENGTH), self.field[nearest], -1)

@@ -9,7 +9,7 @@ definition of the latents. Their quotient is the observation's likelihood.
 import numpy as np
 from astropy.table import Table
 
-from astro_xlatent.core.columns import CLASSES, N_LATENT
+from astro_xlatent.core.columns import CLASSES, N_LATENT, all_probabilities
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.flags import Flag
 
@@ -38,28 +38,11 @@ REPEATED = 0.75
 def latent_gaussians(table: Table, rows: slice | np.ndarray = slice(None),
                      ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
-    Posteriors of the latents of an enriched table's rows.
+    Means (n, 8) and covariances (n, 8, 8) of the latents of an enriched table's rows, and which are usable.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        With ``xl_latent`` and ``xl_latent_cov`` or ``xl_latent_err``.
-    rows : index, optional
-        Which rows.
-
-    Returns
-    -------
-    mean, covariance : ndarray of float64, (n, 8) and (n, 8, 8)
-        The covariance is diagonal where only errors are known. Rows that
-        cannot be used hold the prior.
-    usable : ndarray of bool, (n,)
-        False where masked, not finite, without a positive variance, or where
-        ``xl_flag`` says that nothing was detected.
-
-    Raises
-    ------
-    TableError
-        If the columns are missing or have another shape.
+    The covariance is diagonal where only errors are known. Rows that are masked, not
+    finite, without a positive variance, or in which ``xl_flag`` says that nothing was
+    detected, cannot be used and hold the prior.
     """
     mean, masked = plain_column(table, "xl_latent", rows, (N_LATENT,))
     if "xl_latent_cov" in table.colnames:
@@ -82,29 +65,8 @@ def latent_gaussians(table: Table, rows: slice | np.ndarray = slice(None),
 def plain_column(table: Table, name: str, rows: slice | np.ndarray,
                  shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """
-    Values of a column as plain float64.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    name : str
-        Column of ``add_latents``.
-    rows : index
-        Which rows.
-    shape : tuple of int
-        Shape that a row must have.
-
-    Returns
-    -------
-    values : ndarray of float64, (n, ...)
-        Anything where masked.
-    masked : ndarray of bool, (n,)
-        True where any value of the row is masked.
-
-    Raises
-    ------
-    TableError
-        If there is no such column, or it has another shape.
+    Values of some rows of a column, of a given shape a row, as float64, and which rows are masked anywhere;
+    a column that is missing or of another shape is refused.
     """
     if name not in table.colnames:
         msg = f"the table has no column {name!r}; enrich it first with add_latents"
@@ -125,7 +87,7 @@ def class_probabilities(table: Table) -> np.ndarray | None:
         return None
     eight, masked = plain_column(table, "xl_class_prob", slice(None), (len(CLASSES),))
     other, also = plain_column(table, "xl_class_other", slice(None), ())
-    nine = np.concatenate([eight * (1 - other)[:, None], other[:, None]], axis=1)
+    nine = all_probabilities(eight, other)
     known = ~(masked | also) & np.isfinite(nine).all(axis=1)
     return np.where(known[:, None], nine, 1 / nine.shape[1])
 
@@ -133,33 +95,13 @@ def class_probabilities(table: Table) -> np.ndarray | None:
 def likelihoods(mean: np.ndarray, covariance: np.ndarray, variability: float = 0.0,
                 least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """
-    Gaussian likelihoods behind posteriors: the prior N(0, 1) divided out.
+    Gaussian likelihoods behind posteriors (n, 8), (n, 8, 8): the prior N(0, 1) divided out.
 
-    Parameters
-    ----------
-    mean, covariance : ndarray, (n, 8) and (n, 8, 8)
-        Posteriors.
-    variability : float, optional
-        Variance, in every direction, by which a source's latents scatter
-        about their mean from one observation to the next.
-    least : float, optional
-        Lower bound of the information in every direction.
-
-    Returns
-    -------
-    information : ndarray, (n, 8, 8)
-        Inverse covariance of each likelihood. Where a posterior is broader
-        than the prior there is none.
-    weighted : ndarray, (n, 8)
-        The information times the likelihood's mean.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_xlatent.compare.likelihoods import likelihoods
-    >>> information, weighted = likelihoods(np.full((1, 8), 0.8), 0.2 * np.eye(8)[None])
-    >>> information[0, 0, 0].item(), weighted[0, 0].item()
-    (4.0, 4.0)
+    ``variability`` is the variance, in every direction, by which a source's latents
+    scatter about their mean from one observation to the next, ``least`` the lower
+    bound of the information in every direction. Gives the information (n, 8, 8), the
+    inverse covariance of each likelihood, none where a posterior is broader than the
+    prior, and the information times the likelihood's mean (n, 8).
     """
     spread, axes = np.linalg.eigh(covariance)
     along = np.einsum("nji,nj->ni", axes, mean)
@@ -176,18 +118,8 @@ def likelihoods(mean: np.ndarray, covariance: np.ndarray, variability: float = 0
 def expected_weighted(covariance: np.ndarray, variability: float = 0.0,
                       least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """
-    Moments of what `likelihoods` returns as ``weighted``, given the latents.
-
-    Parameters
-    ----------
-    covariance, variability, least
-        As for `likelihoods`.
-
-    Returns
-    -------
-    slope, noise : ndarray, (n, 8, 8)
-        Its expectation is slope times the latents' mean, its covariance
-        about that is noise.
+    Moments of what `likelihoods` returns as ``weighted``, given the latents: its expectation is slope times
+    the latents' mean, its covariance about that is noise, (n, 8, 8) each.
     """
     spread, axes = np.linalg.eigh(covariance)
     measured = np.maximum(1.0 / np.maximum(spread, 1e-8) - 1.0, 0.0)

@@ -18,8 +18,6 @@ from astropy.table import Column, MaskedColumn, Table
 from astro_xlatent.compare.evidence import (
     compare_fluxes,
     compare_latents,
-    latent_population,
-    spectral_evidence,
     temper_factor,
 )
 from astro_xlatent.compare.pairs import (
@@ -33,7 +31,7 @@ from astro_xlatent.compare.positions import read_positions
 from astro_xlatent.core.errors import ParameterError, TableError, XlatentWarning
 from astro_xlatent.core.provenance import check_latent_space
 
-__all__ = ["join_pairs", "latent_population", "match_catalogs", "spectral_evidence"]
+__all__ = ["join_pairs", "match_catalogs"]
 
 _PER_SQUARE_ARCSEC = (np.pi / 180 / 3600) ** 2
 

@@ -190,18 +190,15 @@ def _points(table):
     """Means and root of the summed variance of the usable rows (n, 9), and their row numbers."""
     points, rows = [np.zeros((0, N_LATENT + 1))], [np.zeros(0, int)]
     for start in range(0, len(table), _CHUNK):
-        mean, variance, usable = _moments(table, slice(start, start + _CHUNK))
-        points.append(np.concatenate([mean, np.sqrt(variance)[:, None]], axis=1)[usable])
+        part = slice(start, start + _CHUNK)
+        mean, masked = plain_column(table, "xl_latent", part, (N_LATENT,))
+        error, also = plain_column(table, "xl_latent_err", part, (N_LATENT,))
+        usable = ~(masked | also) & np.isfinite(mean).all(axis=1)
+        usable &= (np.isfinite(error) & (error > 0)).all(axis=1)
+        spread = np.sqrt(np.sum(error**2, axis=1, keepdims=True))
+        points.append(np.concatenate([mean, spread], axis=1)[usable])
         rows.append(start + np.flatnonzero(usable))
     return np.concatenate(points), np.concatenate(rows)
-
-
-def _moments(table, rows):
-    """Mean, summed variance, and which rows are usable; the covariance is not needed."""
-    mean, masked = plain_column(table, "xl_latent", rows, (N_LATENT,))
-    error, also = plain_column(table, "xl_latent_err", rows, (N_LATENT,))
-    usable = ~(masked | also) & np.isfinite(mean).all(axis=1) & np.isfinite(error).all(axis=1)
-    return mean, np.sum(error**2, axis=1), usable & (error > 0).all(axis=1)
 
 
 def _query(table, source):

@@ -26,8 +26,8 @@ from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.provenance import check_latent_space
 from astro_xlatent.model.priors import prior_weights
 
-__all__ = ["CLASS_GAIN", "MIN_INFORMATION", "Combined", "combine", "combine_groups", "group_latents",
-           "joint_columns", "latent_gaussians", "likelihoods", "share_latents", "source_numbers"]
+__all__ = ["CLASS_GAIN", "Combined", "combine", "combine_groups", "group_latents", "joint_columns",
+           "share_latents", "source_numbers"]
 
 #: What any number of further observations of one source can add to the
 #: evidence on its class, relative to the first. Chosen by the log score of
@@ -300,23 +300,8 @@ def group_latents(table: Table, by: str = "name", *,
 def share_latents(table: Table, by: str = "name", *,
                   class_weights: Mapping | ArrayLike | None = None) -> Table:
     """
-    Give every row what all observations of its source say together.
-
-    Parameters
-    ----------
-    table, by, class_weights
-        As for `group_latents`.
-
-    Returns
-    -------
-    shared : `~astropy.table.Table`
-        A copy, row by row, in which the columns of `group_latents` hold the
-        values of the row's source; the other columns remain the row's own.
-
-    Raises
-    ------
-    TableError, ModelError
-        As `group_latents`.
+    Give every row what all observations of its source say together: a copy, in which the columns of
+    `group_latents`, whose arguments these are, hold the values of the row's source.
     """
     _, group, found = _join(table, by, class_weights)
     shared = table.copy()
@@ -342,32 +327,9 @@ def _join(table, by, class_weights):
 
 def source_numbers(table: Table, by: str) -> tuple[Column, np.ndarray]:
     """
-    Which source every row is an observation of.
+    Which source every row is an observation of: names in order of appearance, and the rows' index into them.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    by : str
-        Column that is the same for all observations of a source.
-
-    Returns
-    -------
-    names : `~astropy.table.Column`
-        Its values, each once, in the order in which they appear.
-    number : ndarray of int, (rows,)
-        Index into ``names``.
-
-    Raises
-    ------
-    TableError
-        If there is no such column, or it is masked in some row.
-
-    Examples
-    --------
-    >>> from astropy.table import Table
-    >>> from astro_xlatent.compare.observations import source_numbers
-    >>> source_numbers(Table({"name": ["b", "a", "b"]}), "name")[1].tolist()
-    [0, 1, 0]
+    A column ``by`` that is missing, or masked in some row, is refused.
     """
     if by not in table.colnames:
         msg = f"no column {by!r} names the source; the table has {', '.join(table.colnames[:8])}, ..."

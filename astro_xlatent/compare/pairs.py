@@ -9,14 +9,11 @@ Budavari & Szalay 2008, ApJ 679, 301 (Bayes factor of two positions).
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from astro_xlatent.compare.positions import Positions
 from astro_xlatent.core.errors import ParameterError, TableError
-
-if TYPE_CHECKING:
-    from astro_xlatent.compare.positions import Positions
 
 __all__ = ["MOST_PAIRS", "Pairs", "candidate_pairs", "check_probability", "match_share",
            "positional_log_bayes", "sky_density"]
@@ -33,19 +30,10 @@ class Pairs:
     """
     Candidate pairs of two catalogs.
 
-    Attributes
-    ----------
-    i, j : ndarray of int64
-        Indices into the first and the second `Positions`, sorted.
-    separation : ndarray
-        Arcsec.
-    sigma : ndarray
-        Standard deviation of the separation, arcsec, in the direction in
-        which the two lie: ``separation / sigma`` is the distance in units of
-        the error ellipse.
-    width : ndarray
-        Standard deviation of the circle with the area of the combined error
-        ellipse, arcsec; equal to ``sigma`` where errors are circles.
+    ``i`` and ``j`` are sorted indices into the first and the second `Positions`,
+    ``separation`` is in arcsec. ``sigma`` is the standard deviation of the
+    separation, arcsec, in the direction in which the two lie; ``width`` that of the
+    circle with the area of the combined error ellipse, equal where errors are circles.
     """
 
     i: np.ndarray
@@ -61,30 +49,14 @@ class Pairs:
         return Pairs(*(getattr(self, name)[rows] for name in ("i", "j", "separation", "sigma", "width")))
 
 
-def candidate_pairs(a: "Positions", b: "Positions", n_sigma: float = 5.0) -> Pairs:
+def candidate_pairs(a: Positions, b: Positions, n_sigma: float = 5.0) -> Pairs:
     """
-    Pairs of rows closer than a number of combined standard deviations.
+    Pairs of rows of two `Positions` closer than a number of combined standard deviations.
 
-    Parameters
-    ----------
-    a, b : `~astro_xlatent.compare.positions.Positions`
-    n_sigma : float, optional
-        Largest distance in units of the combined error ellipse; 5 keeps all
-        but 4e-6 of the true pairs.
-
-    Returns
-    -------
-    pairs : Pairs
-
-    Raises
-    ------
-    TableError
-        If there are more than `MOST_PAIRS`.
-
-    Notes
-    -----
-    Rows are searched in groups of like errors, so that a few poorly placed
-    sources do not widen the search of all others.
+    The distance is in units of the combined error ellipse; 5 keeps all but 4e-6 of
+    the true pairs. Rows are searched in groups of like errors, so that a few
+    poorly placed sources do not widen the search of all others. More than
+    `MOST_PAIRS` are refused.
     """
     found, total = [_near(a, b, np.zeros(0, np.int64), np.zeros(0, np.int64))], 0
     groups_b = list(_groups(b, max(len(b), 1)))
@@ -142,50 +114,23 @@ def _groups(positions, most):
 def positional_log_bayes(separation: np.ndarray, sigma: np.ndarray,
                          width: np.ndarray | None = None) -> np.ndarray:
     """
-    Bayes factor of one source against two, from two positions.
+    Log Bayes factor of one source against two anywhere on the sky, from two positions.
 
-    Parameters
-    ----------
-    separation, sigma : array_like
-        Distance, and sqrt(sigma_1^2 + sigma_2^2) of the standard deviations
-        in the direction of the offset, arcsec.
-    width : array_like, optional
-        Standard deviation of the circle with the area of the combined error
-        ellipse, arcsec; by default errors are circles.
-
-    Returns
-    -------
-    log_bayes : ndarray
-        Natural logarithm of 2 / width^2 exp(-separation^2 / (2 sigma^2)),
-        angles in radians (Budavari & Szalay 2008, equation 16, where both
-        are one number): the alternative is anywhere on the sky.
-
-    Examples
-    --------
-    >>> from astro_xlatent.compare.pairs import positional_log_bayes
-    >>> positional_log_bayes(0.0, 1.0).round(2).item()
-    25.17
+    ``separation`` and ``sigma``, sqrt(sigma_1^2 + sigma_2^2) of the standard deviations in
+    the direction of the offset, are in arcsec, as is ``width``, the standard deviation of
+    the circle with the area of the combined error ellipse (by default errors are
+    circles): ln 2 / width^2 exp(-separation^2 / (2 sigma^2)), angles in radians (Budavari &
+    Szalay 2008, equation 16, where both are one number).
     """
     sigma = np.asarray(sigma, float)
     width = sigma if width is None else np.asarray(width, float)
     return np.log(2) - 2 * np.log(width * _RAD) - 0.5 * (np.asarray(separation) / sigma) ** 2
 
 
-def sky_density(positions: "Positions", at: np.ndarray) -> np.ndarray:
+def sky_density(positions: Positions, at: np.ndarray) -> np.ndarray:
     """
-    Sources per steradian around some sources of a catalog.
-
-    Parameters
-    ----------
-    positions : Positions
-    at : ndarray of int
-        Indices of the sources.
-
-    Returns
-    -------
-    density : ndarray
-        From the distance to the 16th neighbor, or the last one there is; at
-        least one source in all the sky.
+    Sources per steradian around some sources (indices) of a catalog, from the distance to the 16th neighbor,
+    or the last one there is; at least one source in all the sky.
     """
     k = min(_NEIGHBORS, len(positions) - 1)
     if k < 1:
@@ -197,21 +142,11 @@ def sky_density(positions: "Positions", at: np.ndarray) -> np.ndarray:
     return np.maximum((k - 1) / (np.pi * chord**2), 1 / (4 * np.pi))
 
 
-def match_share(a: "Positions", b: "Positions", likelihood_ratio: np.ndarray) -> float:
+def match_share(a: Positions, b: Positions, likelihood_ratio: np.ndarray) -> float:
     """
-    Share of the rows of one catalog, within the other's area, that the other has too.
-
-    Parameters
-    ----------
-    a, b : Positions
-    likelihood_ratio : ndarray
-        For every row of ``a`` with candidates, the sum over these of the
-        density of their separation over the density of ``b``.
-
-    Returns
-    -------
-    share : float
-        Maximum of the likelihood, between 0.001 and 0.99.
+    Share of the rows of ``a``, within the area of ``b``, that ``b`` has too, by maximum likelihood between
+    0.001 and 0.99. ``likelihood_ratio`` sums, for every row of ``a`` with candidates, the density of their
+    separations over that of ``b``.
     """
     within = _share_within(a, b) * len(a)
     share = 0.5
@@ -225,25 +160,18 @@ def match_share(a: "Positions", b: "Positions", likelihood_ratio: np.ndarray) ->
     return share
 
 
-def _share_within(a, b, most=5000):
+def _share_within(a, b):
     """Share of rows of a with as many neighbors in b as rows of b have, within three times the distance."""
     k = min(_NEIGHBORS, len(b))
     if k < 2 or not len(a):
         return 1.0
-    own, other = (p.xyz[np.linspace(0, len(p) - 1, min(len(p), most)).astype(int)] for p in (b, a))
+    own, other = (p.xyz[np.linspace(0, len(p) - 1, min(len(p), 5000)).astype(int)] for p in (b, a))
     usual = np.median(b.tree.query(own, k=[k])[0])
     return float(np.mean(b.tree.query(other, k=[k])[0] < 3 * usual))
 
 
 def check_probability(value: float, name: str) -> float:
-    """
-    Refuse what is no probability.
-
-    Raises
-    ------
-    ParameterError
-        If ``value`` is not a number between 0 and 1.
-    """
+    """Refuse what is no number between 0 and 1."""
     if isinstance(value, bool) or not np.isscalar(value) or isinstance(value, str) or not 0 <= value <= 1:
         msg = f"{name} is {value!r}; it must lie between 0 and 1"
         raise ParameterError(msg)

@@ -1,8 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
 Positions of catalog rows with their errors, circles or ellipses.
-
-What pairs of them say is in `astro_xlatent.compare.pairs`, whose names can be had here.
 """
 
 from collections.abc import Collection
@@ -14,21 +12,13 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
-from astro_xlatent.compare.pairs import (
-    candidate_pairs,
-    check_probability,
-    match_share,
-    positional_log_bayes,
-    sky_density,
-)
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.missions._columns import Columns
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
-__all__ = ["ERROR_COLUMNS", "POSITION_COLUMNS", "Positions", "candidate_pairs", "check_probability",
-           "match_share", "position_names", "positional_log_bayes", "read_positions", "sky_density"]
+__all__ = ["ERROR_COLUMNS", "POSITION_COLUMNS", "Positions", "position_names", "read_positions"]
 
 #: Position columns that are recognized, in degrees if they have no unit: eFEDS's
 #: corrected positions go before its raw ones; VizieR's names.
@@ -60,26 +50,16 @@ class Positions:
     """
     The rows of a catalog that have a position and an error.
 
-    Attributes
-    ----------
-    rows : ndarray of int, (n,)
-        Row numbers in the table.
-    xyz : ndarray, (n, 3)
-        Unit vectors.
-    sigma : ndarray, (n,)
-        Standard deviation in one coordinate, arcsec; that of the circle of
-        the same area where the error is an ellipse.
-    n_table : int
-        Rows of the table, those left out included.
-    stretch : ndarray, (n, 3), or None
-        Vector along the major axis of the error ellipse, as long as the root
-        of the difference of both axes' variances, arcsec; None: circles.
+    ``rows`` (n,) are row numbers in the table, ``xyz`` (n, 3) unit vectors, ``sigma`` (n,) the
+    standard deviation in one coordinate, arcsec; that of the circle of the same area
+    where the error is an ellipse. ``stretch`` (n, 3) is the vector along the ellipse's
+    major axis, as long as the root of the difference of both axes' variances, arcsec;
+    None: circles.
     """
 
     rows: np.ndarray
     xyz: np.ndarray
     sigma: np.ndarray
-    n_table: int
     stretch: np.ndarray | None = None
 
     def __len__(self):
@@ -165,28 +145,13 @@ def read_positions(table: Table, label: str = "table", error: str | u.Quantity |
     ra, dec = np.radians(ra[rows]), np.radians(dec[rows])
     xyz = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
     stretch = None if ellipse is None else _stretch(ra, dec, *(part[rows] for part in ellipse))
-    return Positions(rows, xyz, sigma[rows], len(table), stretch)
+    return Positions(rows, xyz, sigma[rows], stretch)
 
 
 def position_names(columns: Collection[str]) -> tuple[str, str] | None:
     """
-    Names of a table's position columns.
-
-    Parameters
-    ----------
-    columns : container of str
-        Lower-case names, such as `~astro_xlatent.missions._columns.Columns`.
-
-    Returns
-    -------
-    names : tuple of str, or None
-        The first of `POSITION_COLUMNS` of which both are there.
-
-    Examples
-    --------
-    >>> from astro_xlatent.compare.positions import position_names
-    >>> position_names({"ra_icrs", "de_icrs", "mjd"})
-    ('ra_icrs', 'de_icrs')
+    Names of a table's position columns, of lower-case ones: the first of `POSITION_COLUMNS` of which both
+    are there, or None.
     """
     return next((pair for pair in POSITION_COLUMNS if all(name in columns for name in pair)), None)
 

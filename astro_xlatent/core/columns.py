@@ -152,17 +152,8 @@ def element_names(name: str, shape: tuple[int, ...]) -> list[str]:
     """
     Names under which the elements of a vector column stand where there are no vectors.
 
-    Parameters
-    ----------
-    name : str
-        Of the column.
-    shape : tuple of int
-        Of one row; empty for a scalar, whose name remains.
-
-    Returns
-    -------
-    names : list of str
-        Numbers are appended, for ``xl_class_prob`` the classes, with an underscore for a hyphen.
+    Numbers are appended to the column's name, for ``xl_class_prob`` the classes, with
+    an underscore for a hyphen. The name of a scalar, of empty ``shape``, remains.
 
     Examples
     --------
@@ -177,17 +168,7 @@ def element_names(name: str, shape: tuple[int, ...]) -> list[str]:
 
 def own_columns(names: Sequence[str]) -> list[str]:
     """
-    Which columns of a table an earlier run has added, split vectors included.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Column names.
-
-    Returns
-    -------
-    own : list of str
-        Those of them in the registries, in the order of ``names``.
+    Which of some names are of columns that an earlier run has added, split vectors included.
 
     Examples
     --------
@@ -203,21 +184,11 @@ def own_columns(names: Sequence[str]) -> list[str]:
 def class_values(probability: ArrayLike,
                  classes: Sequence[str] = (*CLASSES, OTHER)) -> dict[str, np.ndarray]:
     """
-    Split the probabilities of all classes into the columns that hold them.
+    Split the probabilities of all classes, (n, k) with "other" last, into the columns that hold them.
 
-    Parameters
-    ----------
-    probability : array_like, shape (n, k)
-        Probabilities of all classes, "other" last; rows sum to one, or are NaN
-        where nothing is known.
-    classes : sequence of str, optional
-        Names of the k classes.
-
-    Returns
-    -------
-    values : dict of ndarray
-        ``xl_class``, the most probable of all, empty where nothing is known, (n,);
-        ``xl_class_prob``, given that it is not "other", (n, k - 1); ``xl_class_other`` (n,).
+    Rows sum to one, or are NaN where nothing is known. Gives ``xl_class``, the most
+    probable of all, empty where nothing is known, (n,); ``xl_class_prob``, given that
+    it is not "other", (n, k - 1); ``xl_class_other`` (n,).
 
     Examples
     --------
@@ -235,19 +206,8 @@ def class_values(probability: ArrayLike,
 
 def all_probabilities(given: ArrayLike, other: ArrayLike) -> np.ndarray:
     """
-    Probabilities of all classes from the columns that hold them, the inverse of `class_values`.
-
-    Parameters
-    ----------
-    given : array_like, shape (n, k - 1)
-        ``xl_class_prob``.
-    other : array_like, shape (n,)
-        ``xl_class_other``.
-
-    Returns
-    -------
-    probability : ndarray, shape (n, k)
-        "other" comes last.
+    Probabilities (n, k) of all classes, "other" last, from ``xl_class_prob`` (n, k - 1) and
+    ``xl_class_other`` (n,): the inverse of `class_values`.
     """
     given, other = np.asarray(given, float), np.asarray(other, float)
     return np.concatenate([given * (1 - other)[:, None], other[:, None]], axis=1)
@@ -255,20 +215,9 @@ def all_probabilities(given: ArrayLike, other: ArrayLike) -> np.ndarray:
 
 def make_column(name: str, values: ArrayLike, mask: ArrayLike | None = None) -> Column:
     """
-    Make an output column with unit, UCD, description and format.
+    Make an output column, a key of `COLUMNS` or `GROUP_COLUMNS`, with unit, UCD, description and format.
 
-    Parameters
-    ----------
-    name : str
-        A key of `COLUMNS` or `GROUP_COLUMNS`.
-    values : array_like, shape (rows, ...)
-        The values.
-    mask : array_like of bool, optional
-        Rows without a result. A plain column is made when none is set.
-
-    Returns
-    -------
-    column : `~astropy.table.Column` or `~astropy.table.MaskedColumn`
+    ``mask`` tells rows without a result; a plain column is made when none is set.
 
     Examples
     --------

@@ -44,10 +44,10 @@ class Conf(ConfigNamespace):
         "https://cda.cfa.harvard.edu/csccli", "Package interface to the files of the CSC.",
         cfgtype="string")
     csc_release = ConfigItem("rel2.1", "Release of the CSC whose files are fetched.", cfgtype="string")
-    heasarc_tap_url = ConfigItem(
-        "https://heasarc.gsfc.nasa.gov/xamin/vo/tap", "TAP service of HEASARC.", cfgtype="string")
     vizier_tap_url = ConfigItem(
         "https://tapvizier.cds.unistra.fr/TAPVizieR/tap", "TAP service of VizieR.", cfgtype="string")
+    gaia_tap_url = ConfigItem(
+        "https://gea.esac.esa.int/tap-server/tap", "TAP service of the Gaia archive.", cfgtype="string")
     erosita_url = ConfigItem(
         "https://erosita.mpe.mpg.de/dr1/erodat", "eROSITA's data release 1: cone search and source products.",
         cfgtype="string")

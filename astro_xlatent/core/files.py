@@ -24,20 +24,10 @@ _HOST = re.sub(r"\W", "_", platform.node())
 
 def check_input(path, *, error: type[Exception] = XlatentError) -> Path:
     """
-    Refuse what is no file with something in it before it is opened.
+    Refuse what is no file with something in it before it is opened; gives its path.
 
     Folders, pipes and devices are refused, and what ``/proc`` holds, whose
     files say that they are empty: reading these can block for ever.
-
-    Parameters
-    ----------
-    path : str or path-like
-    error : type, optional
-        Class of the exception.
-
-    Returns
-    -------
-    path : `~pathlib.Path`
     """
     path = Path(path)
     if path.is_file() and path.stat().st_size:
@@ -54,27 +44,11 @@ def check_input(path, *, error: type[Exception] = XlatentError) -> Path:
 def check_output(path, overwrite: bool = False, *, error: type[Exception] = XlatentError,
                  remedy: str = "pass overwrite=True") -> Path:
     """
-    Refuse the name of an output file before any work is done.
+    Refuse the name of an output file before any work is done; gives its path.
 
-    Parameters
-    ----------
-    path : str or path-like
-    overwrite : bool, optional
-        Whether an existing file may be replaced; never anything but a file.
-    error : type, optional
-        Class of the exception.
-    remedy : str, optional
-        What to do, beside choosing another name, where a file exists.
-
-    Returns
-    -------
-    path : `~pathlib.Path`
-
-    Raises
-    ------
-    error
-        If the folder is missing, a folder, pipe or device has the name, or a
-        file has it that must not be replaced.
+    A missing folder is refused, whatever is no file but has the name, and, but for
+    ``overwrite``, a file. ``remedy`` says what to do, beside choosing another name,
+    where a file exists; ``error`` is the class of the exception.
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -93,19 +67,10 @@ def replacing(path) -> Iterator[Path]:
     """
     Give a temporary name; what was written there takes the file's place at the end.
 
-    A link is followed: the file that it points at is replaced. An existing
-    file keeps its mode, a new one gets that of the umask, whatever the writer
-    gave it. After an exception all is as before.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Of the file to write. Folders, pipes and devices are refused.
-
-    Yields
-    ------
-    temporary : `~pathlib.Path`
-        In the same folder, with the same suffixes; nothing is there.
+    It lies in the same folder, with the same suffixes. A link is followed: the
+    file that it points at is replaced. An existing file keeps its mode, a new one
+    gets that of the umask, whatever the writer gave it. After an exception all is
+    as before. Folders, pipes and devices are refused.
     """
     target = check_output(path, overwrite=True).resolve()
     remove_leftovers(target.parent, f".*-{target.name}")
@@ -125,16 +90,8 @@ def replacing(path) -> Iterator[Path]:
 @contextmanager
 def building_folder(parent) -> Iterator[Path]:
     """
-    Give an empty folder to build something in; it is removed at the end.
-
-    Parameters
-    ----------
-    parent : path-like
-        Where it lies, so that files can be moved out of it at no cost.
-
-    Yields
-    ------
-    folder : `~pathlib.Path`
+    Give an empty folder in ``parent`` to build something in, whose files can be moved out at no cost; it is
+    removed at the end.
     """
     remove_leftovers(parent)
     folder = Path(tempfile.mkdtemp(prefix=f".{_HOST}-{os.getpid()}-building-", dir=parent))
@@ -146,13 +103,8 @@ def building_folder(parent) -> Iterator[Path]:
 
 def remove_leftovers(folder, pattern: str = ".*-building-*") -> None:
     """
-    Remove what processes of this host left that run no more.
-
-    Parameters
-    ----------
-    folder : path-like
-    pattern : str, optional
-        Of names; by default of what `building_folder` makes.
+    Remove what processes of this host left in a folder that run no more; by default what `building_folder`
+    makes.
     """
     for path in Path(folder).glob(pattern):
         found = re.match(rf"\.{re.escape(_HOST)}-(\d+)-", path.name)

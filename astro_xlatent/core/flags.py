@@ -63,7 +63,7 @@ class Flag(IntFlag):
     RESPONSE_GUESSED = 25, "ARF, RMF or background not named by the header but found by a rule of names"
     FILE_MENDED = 26, "a file departs from its standard or its checksum: read by an assumption"
     IMPLAUSIBLE = 27, "area, exposure, energies, channels or rate beyond what the instrument can have"
-    AGAINST_SPECTRUM = 28, ("evidence beside the spectrum gives a class outside those that hold 90 % of the "
+    AGAINST_SPECTRUM = 28, ("evidence or the class prior gives a class outside those that hold 90 % of the "
                             "spectrum's probability")
     COUNTERPART_ODD = 29, ("a counterpart's value is impossible or too far away and left out, or was read in "
                            "another unit")

@@ -18,29 +18,16 @@ STREAMS = {
     "cells": 12_000_017,
     "reconstruction": 13_000_027,
     "paper style": 14_000_029,
+    "absorbed": 15_000_031,
 }
 
 
 def plain_floats(column, unit=None) -> np.ndarray:
     """
-    Values of a column as float64, whatever it stores them as.
+    Values of a column, array or quantity of any shape as float64, whatever it stores them as.
 
-    Parameters
-    ----------
-    column : array_like, `~astropy.table.Column` or `~astropy.units.Quantity`
-        Masked or not, of any shape; text and objects are read as numbers.
-    unit : `~astropy.units.Unit`, optional
-        Unit of the result. Values without one are taken to be in it.
-
-    Returns
-    -------
-    values : ndarray of float64
-        NaN where masked, blank or no (real) number; infinities stay.
-
-    Raises
-    ------
-    `~astropy.units.UnitConversionError`
-        If the column's unit is another kind.
+    NaN where masked, blank or no (real) number; infinities stay. With a ``unit``, values
+    are converted to it, or taken to be in it where they have none.
 
     Examples
     --------
@@ -75,27 +62,10 @@ def _parse(value):
 
 
 def stream_seed(seed: int, name: str) -> int:
-    """
-    Seed of one of the `STREAMS`, where an integer is asked for.
-
-    Examples
-    --------
-    >>> from astro_xlatent.core.numbers import stream_seed
-    >>> stream_seed(1, "calibration")
-    1000004
-    """
+    """Seed of one of the `STREAMS`, where an integer is asked for."""
     return seed + STREAMS[name]
 
 
 def random_stream(seed: int, name: str, *counters: int) -> np.random.Generator:
-    """
-    Random numbers of one of the `STREAMS`, told apart by counters.
-
-    Examples
-    --------
-    >>> from astro_xlatent.core.numbers import random_stream
-    >>> one, two = (random_stream(1, "cells", k) for k in (0, 1))
-    >>> bool(one.random() == two.random())
-    False
-    """
+    """Random numbers of one of the `STREAMS`, told apart by counters."""
     return np.random.default_rng([seed, STREAMS[name], *counters])

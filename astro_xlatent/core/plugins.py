@@ -16,12 +16,11 @@ same order. `~astro_xlatent.add_latents` is the transform ``latents``.
 
 import warnings
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+from astropy.table import Table
 
 from astro_xlatent.core.errors import ParameterError, XlatentError, XlatentWarning
-
-if TYPE_CHECKING:
-    from astropy.table import Table
 
 __all__ = ["TRANSFORM_GROUP", "Transform", "available_transforms", "get_transform", "load_plugin",
            "load_plugins", "plugin_names"]
@@ -33,7 +32,7 @@ TRANSFORM_GROUP = "astro_xlatent.transforms"
 class Transform(Protocol):
     """What a column transform is: a function from a table to a new one with the same rows."""
 
-    def __call__(self, table: "Table", **options: Any) -> "Table":
+    def __call__(self, table: Table, **options: Any) -> Table:
         """Give a table with more columns; the input stays as it is."""
 
 
@@ -43,39 +42,15 @@ def _origin(entry: EntryPoint) -> str:
 
 
 def plugin_names(group: str) -> list[str]:
-    """
-    Names that installed packages offer under a group; nothing is imported.
-
-    Parameters
-    ----------
-    group : str
-
-    Returns
-    -------
-    names : list of str
-        Sorted, each once.
-    """
+    """Names that installed packages offer under a group, sorted; nothing is imported."""
     return sorted({entry.name for entry in entry_points(group=group)})
 
 
 def load_plugin(group: str, name: str) -> object:
     """
-    Load one plugin.
+    Load one plugin by its name: that of the package itself, else the first.
 
-    Parameters
-    ----------
-    group, name : str
-        Entry-point group, and one of its `plugin_names`.
-
-    Returns
-    -------
-    plugin : object
-        That of the package itself, else the first of the name.
-
-    Raises
-    ------
-    XlatentError
-        If it cannot be imported, whatever it raises, naming the package.
+    One that cannot be imported, whatever it raises, is an `XlatentError` that names the package.
     """
     return _load(next(entry for entry in _entries(group) if entry.name == name), group)
 
@@ -97,21 +72,11 @@ def _load(entry, group):
 
 def load_plugins(group: str) -> dict[str, object]:
     """
-    Load everything that installed packages offer under a group.
+    Load everything that installed packages offer under a group, by name.
 
     A plugin that cannot be imported is left out with a warning that names it,
     so that one broken package does not take the others down. Of two plugins
     with one name the package's own, else the first, is kept.
-
-    Parameters
-    ----------
-    group : str
-        Entry-point group, for example ``"astro_xlatent.transforms"``.
-
-    Returns
-    -------
-    plugins : dict of str to object
-        Sorted by name.
 
     Examples
     --------

@@ -9,12 +9,10 @@ is why ``xl_model`` is a column as well.
 
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+
+from astropy.table import Table
 
 from astro_xlatent.core.errors import ModelError, ParameterError
-
-if TYPE_CHECKING:
-    from astropy.table import Table
 
 __all__ = ["PROVENANCE_KEYS", "check_latent_space", "package_version", "provenance_meta"]
 
@@ -31,13 +29,7 @@ PROVENANCE_KEYS = {
 
 
 def package_version() -> str:
-    """
-    Version of the installed package, or ``"unknown"`` in a bare source tree.
-
-    Returns
-    -------
-    version : str
-    """
+    """Version of the installed package, or ``"unknown"`` in a bare source tree."""
     try:
         return version("astro_xlatent")
     except PackageNotFoundError:
@@ -47,38 +39,10 @@ def package_version() -> str:
 def provenance_meta(model_name: str, sha256: str, *, latent_space: str = "", prior: str | None = None,
                     device: str = "cpu", date: datetime | None = None) -> dict[str, str]:
     """
-    Describe a run in metadata that survives FITS, ECSV and Parquet.
+    Describe a run in metadata that survives FITS, ECSV and Parquet: the `PROVENANCE_KEYS`, in that order.
 
-    Parameters
-    ----------
-    model_name : str
-        Name and version of the model.
-    sha256 : str
-        Hexadecimal sha256 of its weights.
-    latent_space : str, optional
-        Version of the latent space.
-    prior : str or None, optional
-        The class prior in words; `None` is written as ``"none"``.
-    device : str, optional
-        Where the network ran.
-    date : `~datetime.datetime`, optional
-        Time of the run with its time zone; now if not given.
-
-    Returns
-    -------
-    meta : dict of str to str
-        The keys of `PROVENANCE_KEYS`, in that order.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.ParameterError`
-        If ``date`` has no time zone.
-
-    Examples
-    --------
-    >>> from astro_xlatent.core.provenance import provenance_meta
-    >>> provenance_meta("demo-1", "0f" * 32, latent_space="demo")["XLSPACE"]
-    'demo'
+    ``model_name`` includes the version, ``sha256`` is that of the weights, ``prior`` the
+    class prior in words; ``date`` has a time zone, and is now if not given.
     """
     date = datetime.now(UTC) if date is None else date
     if date.tzinfo is None:
@@ -96,24 +60,14 @@ def provenance_meta(model_name: str, sha256: str, *, latent_space: str = "", pri
     return {key: str(values[key]) for key in PROVENANCE_KEYS}
 
 
-def check_latent_space(*tables: "Table") -> str:
+def check_latent_space(*tables: Table) -> str:
     """
-    Make sure that the latents of several tables may be compared.
-
-    Parameters
-    ----------
-    *tables : `~astropy.table.Table`
-        Enriched tables, with ``XLSPACE`` in their metadata.
-
-    Returns
-    -------
-    latent_space : str
-        The one they share.
+    The latent space that several enriched tables share.
 
     Raises
     ------
     `~astro_xlatent.core.errors.ModelError`
-        If they differ, or if a table does not say.
+        If they differ, or if a table does not say (``XLSPACE`` in its metadata).
 
     Examples
     --------

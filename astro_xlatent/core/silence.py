@@ -14,12 +14,8 @@ _FILTERS = threading.RLock()
 @contextmanager
 def quiet(*kinds: type | str) -> Iterator[None]:
     """
-    Silence warnings, in one thread at a time, for filters belong to the process.
-
-    Parameters
-    ----------
-    *kinds : type or str
-        Classes of warnings, or regular expressions of their messages.
+    Silence warnings, by class or regular expression of their messages, in one thread at a time, for filters
+    belong to the process.
     """
     with _FILTERS, warnings.catch_warnings():
         for kind in kinds:

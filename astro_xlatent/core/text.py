@@ -6,17 +6,7 @@ __all__ = ["aligned", "printable"]
 
 def aligned(rows) -> str:
     """
-    Lay rows of words out in columns.
-
-    Parameters
-    ----------
-    rows : list of sequence of str
-        All of one length.
-
-    Returns
-    -------
-    text : str
-        One line for each row.
+    Lay rows of words, all of one length, out in columns.
 
     Examples
     --------

@@ -30,18 +30,14 @@ __all__ = [
     "score_predictions",
 ]
 
+_NEIGHBORS = 25
+
 
 @dataclass
 class Prediction:
     """
-    Class probabilities of one method.
-
-    Attributes
-    ----------
-    name : str
-        Features and method.
-    probability : ndarray, shape (n, classes)
-        Rows need not sum to one: scores by which classes are ranked.
+    Class probabilities of one method (n, classes); rows need not sum to one: scores by which classes are
+    ranked.
     """
 
     name: str
@@ -54,19 +50,7 @@ class Prediction:
 
 
 def probes(seed=0, trees=300):
-    """
-    The supervised classifiers; all weigh classes alike.
-
-    Parameters
-    ----------
-    seed, trees : int, optional
-        Of random forests.
-
-    Returns
-    -------
-    probes : dict
-        Name to scikit-learn estimator.
-    """
+    """The supervised classifiers by name, as scikit-learn estimators; all weigh classes alike."""
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
@@ -85,37 +69,25 @@ def probes(seed=0, trees=300):
     }
 
 
-def _balanced_neighbors(n_neighbors=25):
+def _balanced_neighbors():
     """k-NN whose votes are divided by how frequent each class is."""
     from sklearn.neighbors import KNeighborsClassifier
 
     class BalancedNeighbors(KNeighborsClassifier):
         def fit(self, x, y):
-            self.n_neighbors = min(n_neighbors, len(x))
+            self.n_neighbors = min(_NEIGHBORS, len(x))
             return super().fit(x, y)
 
         def predict_proba(self, x):
             votes = super().predict_proba(x) / np.bincount(self._y)
             return votes / votes.sum(axis=1, keepdims=True)
 
-    return BalancedNeighbors(n_neighbors, weights="distance")
+    return BalancedNeighbors(_NEIGHBORS, weights="distance")
 
 
 def probe(classifier, features, label, fold, n_classes):
     """
-    Out-of-fold probabilities of a classifier.
-
-    Parameters
-    ----------
-    classifier : scikit-learn estimator
-    features : ndarray, shape (n, k)
-    label, fold : ndarray of int, shape (n,)
-    n_classes : int
-
-    Returns
-    -------
-    probability : ndarray, shape (n, n_classes)
-        Zero for classes that a training part lacks.
+    Out-of-fold probabilities (n, n_classes) of a classifier; zero for classes that a training part lacks.
     """
     probability = np.zeros((len(label), n_classes))
     for k in np.unique(fold):
@@ -127,22 +99,10 @@ def probe(classifier, features, label, fold, n_classes):
 
 def cluster_predictions(latent, label, fold, n_classes, n_clusters=(8, 16, 32), seed=0):
     """
-    Clusters in latent space, named by the labels of the other folds.
+    K-means and Gaussian mixtures in latent space (n, d), named by the labels of the other folds.
 
-    Parameters
-    ----------
-    latent : ndarray, shape (n, d)
-    label, fold : ndarray of int, shape (n,)
-    n_classes : int
-    n_clusters : sequence of int, optional
-    seed : int, optional
-
-    Returns
-    -------
-    predictions : list of Prediction
-        K-means and Gaussian mixtures; a cluster gets the class with most
-        members ("majority"), or with the largest share of its own members
-        there ("prevalence-normalized").
+    A cluster gets the class with most members ("majority"), or with the largest share of its own members
+    there ("prevalence-normalized").
     """
     from sklearn.cluster import KMeans
     from sklearn.mixture import GaussianMixture
@@ -177,56 +137,29 @@ def _cluster_votes(member, label, fold, n_clusters, n_classes, rule):
     return votes
 
 
-@dataclass
-class _Scored:
-    """Scores of one prediction on one subset, with their bootstrap repeats."""
-
-    value: dict
-    repeats: dict
-
-
-def _score(prediction, label, group, weights, n_classes, binary):
+def _score(prediction, label, group, weights, n_classes):
+    """Scores of one prediction on one subset by name: value, and bootstrap repeats."""
     confusion = confusion_by_group(label, prediction.index, n_classes, group)
-    total = confusion.sum(axis=0)
     resampled = (weights @ confusion.reshape(len(confusion), -1)).reshape(-1, n_classes, n_classes)
-    value = {"balanced accuracy": balanced_accuracy(total), "macro F1": macro_f1(total)}
-    repeats = {"balanced accuracy": balanced_accuracy(resampled), "macro F1": macro_f1(resampled)}
-    row_weights = weights[:, group]
-    columns = (0,) if binary else range(n_classes)
+    scores = {name: (score(confusion.sum(axis=0)), score(resampled))
+              for name, score in (("balanced accuracy", balanced_accuracy), ("macro F1", macro_f1))}
+    columns = (0,) if n_classes == 2 else range(n_classes)
     present = [k for k in columns if 0 < np.sum(label == k) < len(label)]
-    if present:
-        scores = prediction.probability
-        value["AUC"] = np.mean([auc(label == k, scores[:, k]) for k in present])
-        repeats["AUC"] = np.nanmean([auc(label == k, scores[:, k], row_weights) for k in present], axis=0)
-    return _Scored(value, repeats)
+    ranks = [(label == k, prediction.probability[:, k]) for k in present]
+    if ranks:
+        scores["AUC"] = (np.mean([auc(*rank) for rank in ranks]),
+                         np.nanmean([auc(*rank, weights[:, group]) for rank in ranks], axis=0))
+    return scores
 
 
 def score_predictions(section, predictions, label, classes, group, subsets, rng, n_boot=300):
     """
-    Score predictions on subsets of rows.
+    Score predictions on subsets of rows (name to mask), groups being resampled as a whole.
 
-    Parameters
-    ----------
-    section : str
-    predictions : list of Prediction
-    label : ndarray of int, shape (n,)
-        Index into ``classes``.
-    classes : sequence of str
-        With two, the AUC is that of the first against the second; with more
-        the mean over classes of one against the rest.
-    group : ndarray of int, shape (n,)
-        Resampled as a whole.
-    subsets : dict
-        Name to ndarray of bool, shape (n,).
-    rng : numpy.random.Generator
-    n_boot : int, optional
-
-    Returns
-    -------
-    numbers : list of Number
-    scored : dict
-        (subset, name) to scores and bootstrap repeats, for
-        `difference_numbers`.
+    ``label`` (n,) is an index into ``classes``; with two of them, the AUC is that of
+    the first against the second, with more the mean over classes of one against the
+    rest. Beside the numbers it gives, by subset and prediction, each score's value
+    and bootstrap repeats, for `difference_numbers`.
     """
     numbers, scored = [], {}
     for subset, where in subsets.items():
@@ -236,76 +169,43 @@ def score_predictions(section, predictions, label, classes, group, subsets, rng,
         weights = bootstrap_weights(index, rng, n_boot)
         for prediction in predictions:
             part = Prediction(prediction.name, prediction.probability[where])
-            found = _score(part, label[where], index, weights, len(classes), len(classes) == 2)
+            found = _score(part, label[where], index, weights, len(classes))
             scored[subset, prediction.name] = found
             numbers += [
-                Number.of(section, name, prediction.name, subset, where.sum(), value,
-                          interval(found.repeats[name]))
-                for name, value in found.value.items()
+                Number.of(section, name, prediction.name, subset, where.sum(), value, interval(repeats))
+                for name, (value, repeats) in found.items()
             ]
     return numbers, scored
 
 
 def difference_numbers(section, scored, pairs, subsets, quantity, n_rows):
     """
-    Paired differences of methods to baselines.
-
-    Parameters
-    ----------
-    section : str
-    scored : dict
-        From `score_predictions`.
-    pairs : list of tuple of str
-        Method and baseline.
-    subsets : sequence of str
-    quantity : str
-        Which score.
-    n_rows : dict
-        Subset to number of rows.
-
-    Returns
-    -------
-    numbers : list of Number
+    Paired differences of methods to baselines (``pairs`` of names) in one quantity of `score_predictions`;
+    ``n_rows`` counts the rows of each subset.
     """
     numbers = []
     for subset in subsets:
         for ours, other in pairs:
-            a, b = scored.get((subset, ours)), scored.get((subset, other))
-            if a is None or b is None or quantity not in a.value or quantity not in b.value:
-                continue
-            limits = interval(a.repeats[quantity] - b.repeats[quantity])
-            numbers.append(
-                Number.of(section, f"difference in {quantity}", f"{ours} - {other}", subset, n_rows[subset],
-                          a.value[quantity] - b.value[quantity], limits)
-            )
+            a, b = (scored.get((subset, name), {}).get(quantity) for name in (ours, other))
+            if a is not None and b is not None:
+                numbers.append(Number.of(section, f"difference in {quantity}", f"{ours} - {other}", subset,
+                                         n_rows[subset], a[0] - b[0], interval(a[1] - b[1])))
     return numbers
 
 
 def recall_numbers(section, prediction, label, classes, subset, where):
     """
-    Recall of every class.
-
-    Returns
-    -------
-    numbers : list of Number
-        With binomial (Wilson, 90 %) intervals.
-    confusion : list of list of int
-        True classes in rows.
+    Recall of every class with binomial (Wilson, 90 %) intervals, and the confusion matrix, true classes in
+    rows.
     """
+    from scipy.stats import binomtest
+
     confusion = confusion_by_group(label[where], prediction.index[where], len(classes),
                                    np.zeros(where.sum(), int))[0]
     numbers = []
-    for k, name in enumerate(classes):
-        n = confusion[k].sum()
-        if n:
-            numbers.append(
-                Number.of(section, f"recall of {name}", prediction.name, subset, n, confusion[k, k] / n,
-                          _wilson(confusion[k, k], n))
-            )
+    for name, row, hits in zip(classes, confusion, np.diagonal(confusion), strict=True):
+        if row.sum():
+            limits = binomtest(int(hits), int(row.sum())).proportion_ci(0.90, method="wilson")
+            numbers.append(Number.of(section, f"recall of {name}", prediction.name, subset, row.sum(),
+                                     hits / row.sum(), (limits.low, limits.high)))
     return numbers, confusion.astype(int).tolist()
-
-
-def _wilson(hits, n, z=1.645):
-    center = (hits + z**2 / 2) / (n + z**2)
-    half = z / (n + z**2) * np.sqrt(hits * (n - hits) / n + z**2 / 4)
-    return center - half, center + half

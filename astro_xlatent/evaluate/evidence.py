@@ -3,6 +3,8 @@
 Scores of classes with evidence beside the spectrum, on fields that were not seen.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from astro_xlatent.evaluate.scores import (
@@ -12,36 +14,21 @@ from astro_xlatent.evaluate.scores import (
     calibration_error,
     confusion_by_group,
 )
+from astro_xlatent.train.evidence import fit_exponents
 
 __all__ = ["COMPACT", "class_scores", "cross_probability", "evidence_scores"]
 
-#: Against which AGN are told.
-COMPACT = ("CV", "HMXB", "LMXB", "NS")
+#: Stellar-mass compact objects and accreting white dwarfs, against AGN.
+COMPACT = ("LMXB", "HMXB", "CV", "NS")
 _BOOTSTRAP = 200
 _TINY = 1e-9
 
 
 def cross_probability(model, spectrum, factors, label, fold):
     """
-    Probabilities whose exponents come from other folds, too.
-
-    Parameters
-    ----------
-    model : `~astro_xlatent.model.evidence.EvidenceModel`
-    spectrum : ndarray, (n, classes)
-    factors : dict of ndarray, (n, classes)
-        Of pieces that did not see the rows.
-    label, fold : ndarray of int, (n,)
-
-    Returns
-    -------
-    probability : ndarray, (n, classes)
-        For equal priors.
+    Probabilities (n, classes) for equal priors whose exponents, too, come from other folds; ``factors`` are
+    of pieces that did not see the rows.
     """
-    from dataclasses import replace
-
-    from astro_xlatent.train.evidence import fit_exponents
-
     choice = "all" if len(factors) > 1 else next(iter(factors))
     result = np.zeros_like(spectrum)
     for number in np.unique(fold):
@@ -54,22 +41,11 @@ def cross_probability(model, spectrum, factors, label, fold):
 
 def class_scores(probability, label, field, classes, seed=1) -> dict:
     """
-    Accuracy and calibration of class probabilities for equal priors.
+    Accuracy and calibration of class probabilities (n, classes) for equal priors.
 
-    Parameters
-    ----------
-    probability : ndarray, (n, classes)
-    label, field : ndarray of int, (n,)
-    classes : sequence of str
-    seed : int, optional
-        Of the bootstrap over fields.
-
-    Returns
-    -------
-    scores : dict of float
-        Balanced accuracy and AUC of AGN against compact objects with their
-        standard errors, log loss and calibration error for the rows' own
-        frequencies ("natural") and for equal ones ("flat").
+    Gives balanced accuracy and AUC of AGN against compact objects with their
+    standard errors from resampled fields, log loss and calibration error for the
+    rows' own frequencies ("natural") and for equal ones ("flat").
     """
     number = np.bincount(label, minlength=len(classes))
     field = np.unique(field, return_inverse=True)[1]

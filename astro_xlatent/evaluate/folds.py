@@ -12,22 +12,9 @@ __all__ = ["grouped_folds", "usable_classes"]
 
 def usable_classes(label, group, n_folds):
     """
-    Classes with enough groups for cross-validation.
+    Classes of ``label`` (empty where there is none) with members in at least ``n_folds`` groups.
 
-    Parameters
-    ----------
-    label : ndarray of str, shape (n,)
-        Empty where there is none.
-    group : ndarray of int, shape (n,)
-        Rows of a group stay together.
-    n_folds : int
-
-    Returns
-    -------
-    classes : list of str
-        With members in at least ``n_folds`` groups, sorted.
-    notes : list of str
-        What was left out, by name.
+    Gives them sorted, and notes on what is left out, by name.
 
     Examples
     --------
@@ -53,25 +40,8 @@ def usable_classes(label, group, n_folds):
 
 def grouped_folds(label, group, n_folds=5, seed=0):
     """
-    Deal groups to folds, with classes spread as evenly as groups allow.
-
-    Parameters
-    ----------
-    label : ndarray, shape (n,)
-        Classes.
-    group : ndarray of int, shape (n,)
-        Rows of a group go to the same fold.
-    n_folds : int, optional
-    seed : int, optional
-
-    Returns
-    -------
-    fold : ndarray of int, shape (n,)
-
-    Raises
-    ------
-    ParameterError
-        If there are fewer groups than folds.
+    Deal groups of rows to folds, with classes spread as evenly as groups allow; gives the fold (n,) of every
+    row. Fewer groups than folds are refused.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 

@@ -21,14 +21,7 @@ CSC_EDGES = (0.5, 1.2, 2.0, 7.0)
 @dataclass
 class BandFluxes:
     """
-    Fluxes in a few bands.
-
-    Attributes
-    ----------
-    flux, error : ndarray, shape (n, bands)
-        In photons/cm2/s, or erg/cm2/s if ``energy``; NaN where unknown.
-    energy : ndarray of bool, shape (n,)
-        Whether a row holds energy fluxes.
+    Fluxes and errors (n, bands) in photons/cm2/s, or erg/cm2/s where ``energy`` (n,); NaN where unknown.
     """
 
     flux: np.ndarray
@@ -44,19 +37,7 @@ class BandFluxes:
 
 
 def band_fluxes(bins):
-    """
-    Fluxes of catalog bands.
-
-    Parameters
-    ----------
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        Few bins a row, in order of energy.
-
-    Returns
-    -------
-    fluxes : BandFluxes
-        Counts less background over area; not negative.
-    """
+    """Fluxes of catalog bands, of bins in order of energy: counts less background over area, not negative."""
     known = bins.valid & (bins.area > 0)
     scale = np.where(bins.energy_weighted[:, None],
                      np.sqrt(np.where(known, bins.e_lo * bins.e_hi, 1.0)) * KEV_TO_ERG, 1.0)
@@ -66,42 +47,22 @@ def band_fluxes(bins):
     return BandFluxes(net * per_count, error * per_count, bins.energy_weighted)
 
 
-def fluxes_of_spectra(bins, edges=CSC_EDGES):
+def fluxes_of_spectra(bins):
     """
-    Photon fluxes of a spectrum in broad bands.
-
-    Parameters
-    ----------
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        On the fine grid.
-    edges : sequence of float, optional
-        Band edges in keV.
-
-    Returns
-    -------
-    fluxes : BandFluxes
-        Of the valid bins within each band, scaled to its width.
+    Photon fluxes of fine-grid spectra in broad bands, of the valid bins within each band, scaled to its
+    width.
     """
-    merged = bins.merge(edges)
+    merged = bins.merge(CSC_EDGES)
     # Bins at the edge, and ranges that analysts cut, leave a band partly covered.
-    merged.area = merged.area * (merged.e_hi - merged.e_lo) / np.diff(edges)
+    merged.area = merged.area * (merged.e_hi - merged.e_lo) / np.diff(CSC_EDGES)
     return band_fluxes(merged)
 
 
 def hardness_ratios(flux):
     """
-    (b - a) / (b + a) of neighboring bands, and of the outermost two.
+    (b - a) / (b + a) of neighboring bands, and of the outermost two where there are more than two.
 
-    Parameters
-    ----------
-    flux : ndarray, shape (n, bands)
-        At least two bands, soft to hard.
-
-    Returns
-    -------
-    ratios : ndarray, shape (n, bands)
-        One fewer than bands if there are two; NaN where a band is unknown or
-        both are zero.
+    Fluxes (n, bands) stand soft to hard; NaN where a band is unknown or both are zero.
 
     Examples
     --------

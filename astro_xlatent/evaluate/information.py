@@ -27,7 +27,6 @@ from astro_xlatent.evaluate.scores import interval
 __all__ = [
     "Information",
     "bias_check",
-    "conditional_information",
     "information_numbers",
     "measure_information",
     "mutual_information",
@@ -48,19 +47,7 @@ def variability_columns(table):
 
 
 def normal_scores(x, rng):
-    """
-    Ranks of every column as quantiles of a normal distribution.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n,) or (n, k)
-    rng : numpy.random.Generator
-        Breaks ties at random.
-
-    Returns
-    -------
-    scores : ndarray, shape (n, k)
-    """
+    """Ranks of every column as quantiles of a normal distribution (n, k), ties broken at random."""
     from scipy.special import ndtri
 
     x = np.asarray(x, float).reshape(len(x), -1)
@@ -70,101 +57,39 @@ def normal_scores(x, rng):
     return ndtri((rank + 0.5) / len(x))
 
 
-def _count_within(points, radius):
-    """Number of other points closer than each point's radius (maximum norm)."""
+def mutual_information(x, y, given=None):
+    """
+    Mutual information of two sets of variables (n, ...), or the part of it that a third one does not have.
+
+    In nats; may come out slightly negative. Variables have no ties and are of
+    comparable scale; too few rows are refused.
+    """
     from scipy.spatial import cKDTree
+    from scipy.special import digamma
 
-    # The radius is open: a point at exactly that distance does not count.
-    inner = np.nextafter(radius, 0)
-    return cKDTree(points).query_ball_point(points, inner, p=np.inf, return_length=True) - 1
-
-
-def _distance(points, k):
-    from scipy.spatial import cKDTree
-
-    return cKDTree(points).query(points, k + 1, p=np.inf)[0][:, -1]
-
-
-def _check(*arrays):
-    lengths = {len(a) for a in arrays}
-    if len(lengths) != 1 or lengths.pop() <= N_NEIGHBORS + 1:
-        msg = (
-            f"arrays must be equally long and longer than {N_NEIGHBORS + 1}, got {[len(a) for a in arrays]}"
-        )
+    parts = [x, y] if given is None else [x, y, given]
+    lengths = {len(a) for a in parts}
+    if len(lengths) != 1 or min(lengths) <= N_NEIGHBORS + 1:
+        msg = f"variables must be of one length, longer than {N_NEIGHBORS + 1} rows, got {sorted(lengths)}"
         raise ParameterError(msg)
+    points = np.concatenate(parts, axis=1)
+    # The radius is open: a point at exactly that distance does not count.
+    radius = np.nextafter(cKDTree(points).query(points, N_NEIGHBORS + 1, p=np.inf)[0][:, -1], 0)
 
+    def within(*some):
+        inner = np.concatenate(some, axis=1)
+        return digamma(cKDTree(inner).query_ball_point(inner, radius, p=np.inf, return_length=True))
 
-def mutual_information(x, y, k=N_NEIGHBORS):
-    """
-    Mutual information of two sets of continuous variables.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, p)
-    y : ndarray, shape (n, q)
-        Without ties, of comparable scale.
-    k : int, optional
-        Neighbors: more give less noise and more bias.
-
-    Returns
-    -------
-    information : float
-        In nats; may come out slightly negative.
-
-    Raises
-    ------
-    ParameterError
-        If there are too few rows.
-    """
-    from scipy.special import digamma
-
-    _check(x, y)
-    radius = _distance(np.concatenate([x, y], axis=1), k)
-    counts = [digamma(_count_within(part, radius) + 1) for part in (x, y)]
-    return float(digamma(k) + digamma(len(x)) - np.mean(counts[0] + counts[1]))
-
-
-def conditional_information(x, y, given, k=N_NEIGHBORS):
-    """
-    Mutual information of ``x`` and ``y`` that ``given`` does not have.
-
-    Parameters
-    ----------
-    x, y, given : ndarray, shape (n, ...)
-    k : int, optional
-
-    Returns
-    -------
-    information : float
-        In nats.
-    """
-    from scipy.special import digamma
-
-    _check(x, y, given)
-    radius = _distance(np.concatenate([x, y, given], axis=1), k)
-    xz, yz, z = (
-        _count_within(part, radius)
-        for part in (np.concatenate([x, given], axis=1), np.concatenate([y, given], axis=1), given)
-    )
-    return float(digamma(k) + np.mean(digamma(z + 1) - digamma(xz + 1) - digamma(yz + 1)))
+    rest = parts[2:]
+    common = within(*rest) if rest else digamma(len(x))
+    return float(digamma(N_NEIGHBORS) + np.mean(common - within(x, *rest) - within(y, *rest)))
 
 
 @dataclass
 class Information:
     """
-    A measured mutual information.
-
-    Attributes
-    ----------
-    value : float
-        In nats.
-    interval : tuple of float
-        90 %, from subsamples of half the rows (an estimator of nearest
-        neighbors does not survive the repeated rows of a bootstrap).
-    null : float
-        95 % quantile of permutations.
-    p_value : float
-        Share of permutations that reach the value.
+    A measured mutual information in nats: value, 90 % interval, 95 % quantile of permutations, and the share
+    of permutations that reach the value.
     """
 
     value: float
@@ -175,24 +100,17 @@ class Information:
 
 def measure_information(x, y, given=None, *, seed=0, n_permutations=50, n_boot=50):
     """
-    Estimate with permutation null and interval.
-
-    Parameters
-    ----------
-    x, y, given : ndarray, shape (n,) or (n, k)
-        Finite. With ``given``, the conditional mutual information.
-    seed, n_permutations, n_boot : int, optional
-
-    Returns
-    -------
-    information : Information
+    Mutual information of x and y, (n,) or (n, k) and finite, conditional on ``given``, with permutation null
+    and an interval from subsamples of half the rows: an estimator of nearest neighbors does not survive the
+    repeated rows of a bootstrap.
     """
     rng = np.random.default_rng(seed)
     parts = [normal_scores(a, rng) for a in (x, y, given) if a is not None]
-    estimate = mutual_information if given is None else conditional_information
-    value = estimate(*parts)
-    null = [estimate(parts[0], parts[1][rng.permutation(len(y))], *parts[2:]) for _ in range(n_permutations)]
-    halves = [_halved(parts, estimate, rng) for _ in range(n_boot)]
+    value = mutual_information(*parts)
+    null = [mutual_information(parts[0], parts[1][rng.permutation(len(y))], *parts[2:])
+            for _ in range(n_permutations)]
+    chosen = (rng.permutation(len(y))[: len(y) // 2] for _ in range(n_boot))
+    halves = [mutual_information(*(part[rows] for part in parts)) for rows in chosen]
     # Half a sample, drawn without replacement, varies about the whole as the whole does about the truth.
     spread = np.array(halves) - np.mean(halves)
     limits = tuple(value + edge for edge in interval(spread))
@@ -200,25 +118,10 @@ def measure_information(x, y, given=None, *, seed=0, n_permutations=50, n_boot=5
     return Information(value, limits, float(np.quantile(null, 0.95)), float(p_value))
 
 
-def _halved(parts, estimate, rng):
-    rows = rng.permutation(len(parts[0]))[: len(parts[0]) // 2]
-    return estimate(*(p[rows] for p in parts))
-
-
 def bias_check(n, n_dimensions, seed=0):
     """
-    Estimates on normal distributions with known mutual information.
-
-    Parameters
-    ----------
-    n, n_dimensions : int
-        Rows, and dimensions of ``x``; ``y`` has one.
-    seed : int, optional
-
-    Returns
-    -------
-    pairs : list of (float, float)
-        True and estimated value, in nats, for several correlations.
+    True and estimated values for normal distributions of known mutual information, for several correlations;
+    ``x`` has ``n_dimensions``, ``y`` one.
     """
     rng = np.random.default_rng(seed)
     pairs = []
@@ -234,8 +137,8 @@ def _conditions(table, hardness):
     """
     What latents should add to.
 
-    Faint sources have latents near their mean and cannot show variability:
-    significance is held fixed, too, where the table has it.
+    Faint sources have latents near their mean and cannot show variability: significance is held fixed, too,
+    where the table has it.
     """
     found = {"hardness ratios": hardness}
     if "significance" in table.colnames:
@@ -247,30 +150,21 @@ def _conditions(table, hardness):
 
 def information_numbers(table, latent, hardness=None, columns=None, seed=0, quick=False, components=None):
     """
-    Information of latents and hardness ratios about time-domain columns.
+    Information of latents (n, d) and hardness ratios (n, k) about time-domain columns, with notes.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    latent : ndarray, shape (n, d)
-    hardness : ndarray, shape (n, k), optional
-    columns : sequence of str, optional
-        Columns to use instead of those that `variability_columns` finds.
-    seed : int, optional
-    quick : bool, optional
-        Fewer permutations and subsamples, and at most `QUICK_ROWS` rows.
-    components : ndarray, shape (n, c), optional
-        Principal components of the spectra, measured beside the latents.
-
-    Returns
-    -------
-    numbers : list of Number
-    notes : list of str
-        Columns left out.
+    ``quick`` means fewer permutations and subsamples, and at most `QUICK_ROWS` rows;
+    principal ``components`` of the spectra (n, c) are measured beside the latents.
     """
     columns = variability_columns(table) if columns is None else columns
     repeats = {"n_permutations": 19, "n_boot": 20} if quick else {"n_permutations": 49, "n_boot": 50}
     section, numbers, notes, sizes = "mutual information, nats", [], [], []
+    sets = {"latents": (latent, None)}
+    if components is not None:
+        sets[f"{PCA_NAME} (fitted to all rows)"] = (components, None)
+    if hardness is not None:
+        sets["hardness ratios"] = (hardness, None)
+        sets |= {f"latents, given {words}": (latent, given)
+                 for words, given in _conditions(table, hardness).items()}
     for name in columns:
         values = plain_floats(table[name])
         known = np.isfinite(values)
@@ -283,21 +177,12 @@ def information_numbers(table, latent, hardness=None, columns=None, seed=0, quic
             chosen = np.random.default_rng(seed).permutation(np.flatnonzero(known))[:QUICK_ROWS]
             known = np.isin(np.arange(len(known)), chosen)
         sizes.append(int(known.sum()))
-        measured = {"latents": measure_information(latent[known], values[known], seed=seed, **repeats)}
-        if components is not None:
-            measured[f"{PCA_NAME} (fitted to all rows)"] = measure_information(
-                components[known], values[known], seed=seed, **repeats
-            )
-        if hardness is not None:
-            measured["hardness ratios"] = measure_information(hardness[known], values[known], seed=seed,
-                                                              **repeats)
-            for given, conditions in _conditions(table, hardness).items():
-                rows = known & np.isfinite(conditions).all(axis=1)
-                if rows.sum() >= MIN_ROWS:
-                    measured[f"latents, given {given}"] = measure_information(
-                        latent[rows], values[rows], conditions[rows], seed=seed, **repeats
-                    )
-        for method, found in measured.items():
+        for method, (x, given) in sets.items():
+            rows = known if given is None else known & np.isfinite(given).all(axis=1)
+            if rows.sum() < MIN_ROWS:
+                continue
+            found = measure_information(x[rows], values[rows], None if given is None else given[rows],
+                                        seed=seed, **repeats)
             of = (f"{method}: {name}", "all", known.sum())
             numbers += [
                 Number.of(section, "mutual information", *of, found.value, found.interval),

@@ -1,161 +1,133 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Real sources with a class from the literature.
-
-The catalog's rows are kept and get ``xl_label``; what is dropped is counted
-and said.
+Classes of a table's rows: spellings, repeated detections, contradictions, simulated truth.
 """
 
-from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from astropy.coordinates import angular_separation
-from astropy.table import Table
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.numbers import plain_floats
+from astro_xlatent.table.files import read_table
 
-__all__ = ["SOURCE_CLASSES", "Labeled", "clean_detections"]
+__all__ = ["ALIASES", "clean_detections", "is_detections", "join_truth", "read_labels", "words_of"]
 
-#: Name in the samples -> class.
-SOURCE_CLASSES = {name: name for name in CLASSES} | {"NS_BIN": "LMXB"}
-
-# Labels of one detection that say the same thing; every other combination is a contradiction.
-_DETECTION_CLASSES = {
-    frozenset({"CV"}): "CV",
-    frozenset({"CV", "CV_or_nova"}): "CV",
-    frozenset({"CV_or_nova"}): "CV",
-    frozenset({"LMXB"}): "LMXB",
-    frozenset({"LMXB_NS"}): "LMXB",
-    frozenset({"LMXB_BH"}): "LMXB",
-    frozenset({"LMXB", "LMXB_NS"}): "LMXB",
-    frozenset({"LMXB", "LMXB_BH"}): "LMXB",
-    frozenset({"PULSAR"}): "NS",
-}
-_DETECTION_KEY = ("obsid", "obi", "region_id")
+#: Spellings of the labeled samples.
+ALIASES = {"NS_BIN": "LMXB", "PULSAR": "NS", "LMXB_NS": "LMXB", "LMXB_BH": "LMXB"}
+_KEY = ("obsid", "obi", "region_id")
 # Optical novae of M31 lie in its crowded bulge, most X-ray counterparts are chance or supersoft.
 _M31 = (10.6847, 41.2688, 1.5)
+_TRUTH = "truth.fits"
+#: Quantities of the truth table that are evaluated, and what they are called in the joined table.
+TRUE_COLUMNS = {
+    "nh": "true_nh",
+    "photon_index": "true_photon_index",
+    "kt": "true_kt",
+    "flux_05_2": "true_flux_05_2",
+    "flux_2_7": "true_flux_2_7",
+}
 
 
-@dataclass
-class Labeled:
+def words_of(table, column):
+    """A column of words as ndarray of str, stripped; empty where masked."""
+    return np.char.strip(np.ma.filled(np.ma.asarray(table[column]).astype(str), "").astype(str))
+
+
+def read_labels(table, column):
     """
-    Rows with a class.
-
-    Attributes
-    ----------
-    table : Table
-        The catalog's columns and ``xl_label`` (class name).
-    dropped : dict of int
-        Number of rows dropped, by reason.
+    Classes of a table's rows (n,), empty where missing or not one of the eight, and notes on what was
+    renamed or left out; a column without any is refused.
     """
+    if column not in table.colnames:
+        msg = f"--label {column}: no such column; the table has {', '.join(table.colnames[:20])}"
+        raise TableError(msg)
+    raw = words_of(table, column)
+    label = np.array([ALIASES.get(value, value) for value in raw.tolist()], dtype="<U32")
+    notes = [
+        f"{np.sum(raw == old)} rows of class {old} count as {new}"
+        for old, new in ALIASES.items()
+        if np.any(raw == old)
+    ]
+    for name in np.unique(label[~np.isin(label, (*CLASSES, ""))]):
+        notes.append(f"class {name}: {np.sum(label == name)} rows, not one of {', '.join(CLASSES)}: left out")
+    label[~np.isin(label, CLASSES)] = ""
+    if not np.any(label != ""):
+        msg = f"--label {column}: no row has one of the classes {', '.join(CLASSES)}; e.g. {raw[:3].tolist()}"
+        raise TableError(msg)
+    return label, notes
 
-    table: Table
-    dropped: dict = field(default_factory=dict)
 
-    @property
-    def label(self):
-        """Class of every row, ndarray of str."""
-        return np.asarray(self.table["xl_label"]).astype(str)
-
-    def column(self, name):
-        """
-        One column as float64 with NaN where it is masked.
-
-        Parameters
-        ----------
-        name : str
-
-        Returns
-        -------
-        values : ndarray, shape (n,)
-        """
-        return plain_floats(self.table[name])
-
-    def keep(self, mask, reason):
-        """
-        Keep some rows, counting the others under ``reason``.
-
-        Parameters
-        ----------
-        mask : ndarray of bool, shape (n,)
-        reason : str
-
-        Returns
-        -------
-        labeled : Labeled
-        """
-        gone = int(len(self.table) - np.count_nonzero(mask))
-        dropped = self.dropped | ({reason: self.dropped.get(reason, 0) + gone} if gone else {})
-        return Labeled(self.table[np.asarray(mask, bool)], dropped)
+def is_detections(table, column):
+    """Whether rows are detections, which may repeat: they name observation and region."""
+    return {*_KEY, "ra", "dec", column} <= set(table.colnames)
 
 
 def clean_detections(table, column):
     """
-    One row per detection, with a label that nothing contradicts.
+    One row per detection, with a label that nothing contradicts, and the rows left out, by reason.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        One row for every detection and catalog entry near it, with
-        ``obsid``, ``obi``, ``region_id``, ``ra`` and ``dec``.
-    column : str
-        Column with labels.
-
-    Returns
-    -------
-    labeled : Labeled
-        The reasons in ``dropped``: detection repeated, labels contradict,
-        nova near M31, no label.
-
-    Raises
-    ------
-    TableError
-        If ``table`` has no key columns.
+    The table has a row for every detection and catalog entry near it, with ``obsid``,
+    ``obi``, ``region_id``, ``ra`` and ``dec``.
     """
-    missing = [name for name in (*_DETECTION_KEY, "ra", "dec", column) if name not in table.colnames]
-    if missing:
-        found = ", ".join(table.colnames[:12])
-        msg = f"a table of detections needs {', '.join(missing)}; it has {found}, ..."
-        raise TableError(msg)
-    labels, first = _labels_of_detections(table, column)
-    joined = [labels[key] for key in _keys(table)]
-    table = table.copy(copy_data=False)
-    table["xl_label"] = np.array([_joint_label(names) for names in joined], dtype="<U32")
-    out = Labeled(table)
-    position = np.radians([out.column("ra"), out.column("dec")])
-    separation = np.degrees(angular_separation(*position, *np.radians(_M31[:2])))
-    nova = np.array([names == frozenset({"CV_or_nova"}) for names in joined], bool)
-    table["_drop"] = nova & (separation < _M31[2])
-    table["_none"] = np.array([not names for names in joined], bool)
-    out = out.keep(first, "detection repeated")
-    out = out.keep(~np.asarray(out.table["_none"]), "no label")
-    out = out.keep(np.asarray(out.table["xl_label"]) != "", "labels contradict")
-    out = out.keep(~np.asarray(out.table["_drop"]), "nova near M31")
-    out.table.remove_columns(["_drop", "_none"])
-    return out
+    # A row whose key is not complete stands alone.
+    keys = [(number,) if None in key else key for number, key in
+            enumerate(zip(*(table[name].tolist() for name in _KEY), strict=True))]
+    names, first = {}, np.zeros(len(table), bool)
+    for number, (key, word) in enumerate(zip(keys, words_of(table, column).tolist(), strict=True)):
+        first[number] = key not in names
+        names[key] = names.get(key, frozenset()) | ({word} - {""})
+    label = np.array([_joint_label(names[key]) for key in keys], dtype="<U32")
+    position = np.radians([plain_floats(table["ra"]), plain_floats(table["dec"])])
+    near = np.degrees(angular_separation(*position, *np.radians(_M31[:2]))) < _M31[2]
+    keep, dropped = np.ones(len(table), bool), {}
+    for reason, gone in (
+        ("detection repeated", ~first),
+        ("no label", np.array([not names[key] for key in keys], bool)),
+        ("labels contradict", label == ""),
+        ("nova near M31", near & np.array([names[key] == {"CV_or_nova"} for key in keys], bool)),
+    ):
+        dropped |= {reason: int(np.sum(keep & gone))} if np.any(keep & gone) else {}
+        keep &= ~gone
+    kept = table[keep]
+    kept[column] = label[keep]
+    return kept, dropped
 
 
 def _joint_label(names):
     """What the labels of one detection say together; empty if they contradict one another."""
-    if names in _DETECTION_CLASSES:
-        return _DETECTION_CLASSES[names]
-    known = {SOURCE_CLASSES.get(name, name) for name in names}
+    if {"LMXB_NS", "LMXB_BH"} <= names:
+        return ""
+    known = {"CV" if name == "CV_or_nova" else ALIASES.get(name, name) for name in names}
     return known.pop() if len(known) == 1 else ""
 
 
-def _keys(table):
-    """What names a detection; a row whose key is not complete stands alone."""
-    keys = zip(*(table[name].tolist() for name in _DETECTION_KEY), strict=True)
-    return [(number,) if None in key else key for number, key in enumerate(keys)]
+def join_truth(table, path, column):
+    """
+    Labels and true quantities of a catalog that ``astro-xlatent simulate`` wrote, and notes.
 
-
-def _labels_of_detections(table, column):
-    """All labels of each detection, and the mask of first occurrences."""
-    labels, first = {}, np.zeros(len(table), bool)
-    values = np.ma.filled(np.ma.asarray(table[column]).astype(str), "").astype(str)
-    for number, (key, value) in enumerate(zip(_keys(table), values.tolist(), strict=True)):
-        first[number] = key not in labels
-        labels[key] = labels.get(key, frozenset()) | ({value.strip()} - {""})
-    return labels, first
+    ``truth.fits`` is looked for in the folder of ``path``. The table gets the label and
+    the columns of `TRUE_COLUMNS`, or is unchanged if it has the label or there is no
+    truth beside it; truth of another number of rows is refused.
+    """
+    truth_path = Path(path).parent / _TRUTH
+    if column in table.colnames or not truth_path.is_file():
+        return table, []
+    truth = read_table(truth_path)
+    if column not in truth.colnames:
+        return table, []
+    if len(truth) != len(table):
+        msg = (
+            f"{truth_path} has {len(truth)} rows, {Path(path).name} has {len(table)}: they are not of one "
+            f"simulation; add a column {column} to the table"
+        )
+        raise TableError(msg)
+    joined = table.copy()
+    joined[column] = np.asarray(truth[column]).astype(str)
+    found = {name: new for name, new in TRUE_COLUMNS.items() if name in truth.colnames}
+    for name, new in found.items():
+        joined[new] = truth[name]
+    names = ", ".join(found.values())
+    return joined, [f"{column} and {names} come from {_TRUTH} beside the table (simulated)"]

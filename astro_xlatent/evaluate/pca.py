@@ -9,8 +9,11 @@ component analysis. The components are fitted on training folds only.
 
 import numpy as np
 
-from astro_xlatent.core.errors import XlatentError
+from astro_xlatent.core.errors import MissionError, XlatentError
+from astro_xlatent.missions.base import identify_mission
+from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.bins import N_FINE, EnergyBins
+from astro_xlatent.table.sources import open_spectrum, resolve_spectra
 
 __all__ = ["PCA_NAME", "principal_components", "read_spectra", "spectrum_features", "with_pca"]
 
@@ -20,36 +23,15 @@ PCA_NAME = f"PCA-{N_COMPONENTS} of the spectrum"
 _CHUNK = 64
 
 
-def read_spectra(table, spectra, mission=None):
+def read_spectra(table, spectra):
     """
-    Fine bins of the rows' spectra.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    spectra
-        As for `~astro_xlatent.add_latents`.
-    mission : str or Mission, optional
-
-    Returns
-    -------
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        Rows without a usable spectrum have no valid bin.
-    usable : ndarray of bool, shape (n,)
-    reasons : list of str
-        Why spectra could not be used, each reason once.
+    Fine bins of the rows' spectra, rows without a usable one having no valid bin; which are usable; and why
+    others are not, each reason once. ``spectra`` is as for `~astro_xlatent.add_latents`.
     """
-    from astro_xlatent.core.errors import MissionError
-    from astro_xlatent.missions.base import get_mission, identify_mission
-    from astro_xlatent.table.sources import resolve_spectra
-
-    if mission is None:
-        try:
-            mission = identify_mission(table)
-        except MissionError:
-            mission = None
-    elif isinstance(mission, str):
-        mission = get_mission(mission)
+    try:
+        mission = identify_mission(table)
+    except MissionError:
+        mission = None
     entries = resolve_spectra(table, spectra, mission)
     pieces, reasons = [], {}
     for start in range(0, len(entries), _CHUNK):
@@ -62,9 +44,6 @@ def read_spectra(table, spectra, mission=None):
 
 def _bins_of(entries, reasons):
     """One row of bins for every entry; empty where there is no usable spectrum."""
-    from astro_xlatent.spectra.binning import bins_from_spectra
-    from astro_xlatent.table.sources import open_spectrum
-
     pieces = []
     for entry in entries:
         spectrum, reason = None, "no spectrum found"
@@ -82,24 +61,12 @@ def _bins_of(entries, reasons):
 
 def spectrum_features(bins):
     """
-    The shape of every spectrum, as one instrument would see it.
+    The shape of every spectrum (n, N_FINE), as one instrument would see it.
 
-    Parameters
-    ----------
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        On the fine grid.
-
-    Returns
-    -------
-    features : ndarray, shape (n, N_FINE)
-        Counts less background over area x exposure, times the rows' median
-        effective area, divided by the sum over bins (the flux is another
-        feature). Zero where a row has no area.
-
-    Notes
-    -----
-    Without the common area, noise of bins with little area would make up the
-    components.
+    Counts less background over area x exposure, times the rows' median effective
+    area, divided by the sum over bins (the flux is another feature); zero where a
+    row has no area. Without the common area, noise of bins with little area would
+    make up the components.
     """
     known = bins.valid & (bins.area > 0)
     total = np.where(known, bins.area, 0.0).sum(axis=1, keepdims=True)
@@ -114,18 +81,8 @@ def spectrum_features(bins):
 
 def with_pca(estimator, n_spectrum):
     """
-    An estimator that first reduces the leading columns to components.
-
-    Parameters
-    ----------
-    estimator : scikit-learn estimator
-    n_spectrum : int
-        Leading columns that hold the spectrum; those behind stay.
-
-    Returns
-    -------
-    pipeline : scikit-learn pipeline
-        Fitted as a whole, so that components never see the tested rows.
+    A pipeline that first reduces the leading ``n_spectrum`` columns to components; fitted as a whole, so
+    that components never see the tested rows.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.decomposition import PCA
@@ -138,18 +95,7 @@ def with_pca(estimator, n_spectrum):
 
 
 def principal_components(features):
-    """
-    Components of all rows at once, for what has no folds.
-
-    Parameters
-    ----------
-    features : ndarray, shape (n, k)
-        From `spectrum_features`.
-
-    Returns
-    -------
-    components : ndarray, shape (n, 8)
-    """
+    """Components (n, 8) of all rows of `spectrum_features` at once, for what has no folds."""
     from sklearn.decomposition import PCA
 
     return PCA(N_COMPONENTS, svd_solver="full").fit_transform(features)

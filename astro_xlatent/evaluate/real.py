@@ -19,10 +19,11 @@ from astro_xlatent.evaluate.classification import (
     recall_numbers,
     score_predictions,
 )
-from astro_xlatent.evaluate.fits import fit_numbers
+from astro_xlatent.evaluate.evidence import COMPACT, cross_probability
 from astro_xlatent.evaluate.folds import grouped_folds, usable_classes
 from astro_xlatent.evaluate.information import information_numbers, variability_columns
 from astro_xlatent.evaluate.interpret import formula_numbers, traversal_summary
+from astro_xlatent.evaluate.labels import is_detections, join_truth
 from astro_xlatent.evaluate.pca import PCA_NAME, principal_components, with_pca
 from astro_xlatent.evaluate.regression import (
     correlation_matrix,
@@ -32,15 +33,16 @@ from astro_xlatent.evaluate.regression import (
     regression_numbers,
 )
 from astro_xlatent.evaluate.results import Results
-from astro_xlatent.evaluate.rows import is_detections, prepare_rows
+from astro_xlatent.evaluate.rows import prepare_rows
 from astro_xlatent.evaluate.scores import calibration_error
-from astro_xlatent.evaluate.truth import join_truth
+from astro_xlatent.model.evidence import PIECES
+from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.spectra.bins import N_FINE
+from astro_xlatent.table.evidence import flat_prior, row_inputs
+from astro_xlatent.train.evidence import train_evidence
 
-__all__ = ["COMPACT", "evaluate_file", "evaluate_table"]
+__all__ = ["evaluate_table"]
 
-#: Stellar-mass compact objects and accreting white dwarfs, against AGN.
-COMPACT = ("LMXB", "HMXB", "CV", "NS")
 N_FOLDS = 5
 _LATENT_SETS = {
     "": (),
@@ -56,26 +58,31 @@ def _model_probability(table, classes):
     return given[:, [CLASSES.index(name) for name in classes]]
 
 
+def _set_names(rows, suffix):
+    """What the hardness ratios, the latents and the spectra, with something more, are called."""
+    return [f"{name}{suffix}" for name in (f"{rows.hardness}hardness", "latents", PCA_NAME)]
+
+
+def _joined_sets(rows, suffix, extra):
+    """Those of the three that the rows have, with ``extra`` features."""
+    firsts = ("hardness", "latents", "spectrum")
+    found = {name: rows.joined(first, *extra)
+             for name, first in zip(_set_names(rows, suffix), firsts, strict=True)}
+    return {name: joined for name, joined in found.items() if joined is not None}
+
+
 def _feature_sets(rows):
     """Names and features of all baselines and latents, with which baseline each is compared."""
     sets, pairs = {}, []
     for suffix, extra in _LATENT_SETS.items():
-        baseline = f"{rows.hardness}hardness{suffix}"
-        spectrum = f"{PCA_NAME}{suffix}"
-        for name, first in (
-            (baseline, "hardness"),
-            (f"latents{suffix}", "latents"),
-            (spectrum, "spectrum"),
-        ):
-            joined = rows.joined(first, *extra)
-            if joined is not None:
-                sets[name] = joined
+        baseline, latents, spectrum = _set_names(rows, suffix)
+        sets |= _joined_sets(rows, suffix, extra)
         if spectrum in sets:
-            pairs.append((f"latents{suffix}", spectrum))
-        if baseline in sets and f"latents{suffix}" in sets:
+            pairs.append((latents, spectrum))
+        if baseline in sets and latents in sets:
             both = f"latents + hardness{suffix}"
             sets[both] = rows.joined("latents", "hardness", *extra)
-            pairs += [(f"latents{suffix}", baseline), (both, baseline)]
+            pairs += [(latents, baseline), (both, baseline)]
     if "catalog fits" in rows.features:
         sets["catalog's own fits"] = rows.features["catalog fits"]
         pairs.append(("latents", "catalog's own fits"))
@@ -112,17 +119,13 @@ def _predictions(rows, label, classes, probability, grouping, seed, quick):
             classifier = with_pca(tools[tool], N_FINE) if name.startswith(PCA_NAME) else tools[tool]
             found.append(Prediction(f"{name}, {tool}", probe(classifier, features, label, fold, n_classes)))
     if rows.grouping == grouping:
-        found += _clusters(rows, label, fold, n_classes, quick, seed)
+        sizes = (8, 32) if quick else (8, 16, 32, 64)
+        found += cluster_predictions(rows.features["latents"], label, fold, n_classes, sizes, seed)
     return found, pairs
 
 
 def _with_evidence(rows, label, classes, probability, fold):
     """The model's class with other columns of the same rows, learned on the other folds."""
-    from astro_xlatent.evaluate.evidence import cross_probability
-    from astro_xlatent.model.evidence import PIECES
-    from astro_xlatent.table.evidence import flat_prior, row_inputs
-    from astro_xlatent.train.evidence import train_evidence
-
     if not flat_prior(rows.table):
         return []
     inputs, _ = row_inputs(rows.table)
@@ -143,8 +146,8 @@ def _tools_for(name, tools, quick, main):
     """
     Which classifiers see a set of features.
 
-    All see the latents; gradient boosting few other sets, and the second
-    grouping of folds (``main`` is False) is for random forests of those.
+    All see the latents; gradient boosting few other sets, and the second grouping of folds (``main`` is
+    False) is for random forests of those.
     """
     few = not name.startswith("latents + ") or "hardness" not in name
     few &= not name.endswith(("+ flux", "latitude")) and "fits" not in name
@@ -153,11 +156,6 @@ def _tools_for(name, tools, quick, main):
     if name in ("latents", "model probabilities", PCA_NAME):
         return ["random forest", "logistic"] if quick else list(tools)
     return ["random forest", "gradient boosting"] if few and not quick else ["random forest"]
-
-
-def _clusters(rows, label, fold, n_classes, quick, seed):
-    sizes = (8, 32) if quick else (8, 16, 32, 64)
-    return cluster_predictions(rows.features["latents"], label, fold, n_classes, sizes, seed)
 
 
 def _task(results, name, rows, label, classes, probability, grouping, seed, quick):
@@ -172,20 +170,16 @@ def _task(results, name, rows, label, classes, probability, grouping, seed, quic
     counts = {subset: int(where.sum()) for subset, where in subsets.items()}
     quantity = "AUC" if len(classes) == 2 else "balanced accuracy"
     results.add(difference_numbers(f"{section}: differences", scored, pairs, list(subsets), quantity, counts))
-    curve = calibration_error(*_stated(predictions[0], label))[1]
-    results.arrays[f"reliability {section}: {predictions[0].name}"] = curve.round(4).tolist()
+    own = predictions[0]
+    stated = own.probability.max(axis=1) / np.maximum(own.probability.sum(axis=1), 1e-12)
+    curve = calibration_error(stated, own.index == label)[1]
+    results.arrays[f"reliability {section}: {own.name}"] = curve.round(4).tolist()
     for prediction in predictions:
         if prediction.name in ("model, zero-shot", "latents, random forest"):
             recalls, confusion = recall_numbers(f"{section}: recall", prediction, label, classes, "all",
                                                 subsets["all"])
             results.add(recalls)
             results.arrays[f"confusion {section}: {prediction.name}, all"] = confusion
-
-
-def _stated(prediction, label):
-    """The probability that a method states for its class, and whether that is right."""
-    total = np.maximum(prediction.probability.sum(axis=1), 1e-12)
-    return prediction.probability.max(axis=1) / total, prediction.index == label
 
 
 def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=None, spectra=None,
@@ -205,7 +199,8 @@ def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=
     minimum : sequence of (str, float), optional
         Columns that must exceed a value.
     path : path-like, optional
-        Where the table came from.
+        Where the table came from: the labels of a catalog by ``astro-xlatent
+        simulate`` come from the truth beside it.
     spectra : str or path-like, optional
         Folder of spectra, or column with their paths: the model sees them,
         and their principal components are one more baseline.
@@ -228,19 +223,22 @@ def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=
         If there are no labels, no positions, or no row is left.
     """
     log = log or (lambda line: None)
+    table, joined = (table, []) if path is None else join_truth(table, path, column)
     missing = [name for name in information if name not in table.colnames]
     if missing:
         msg = f"--information {missing[0]}: no such column; the table has {', '.join(table.colnames[:20])}"
         raise TableError(msg)
     rows, notes = prepare_rows(table, column, model=model, minimum=minimum, spectra=spectra, log=log)
+    notes = joined + notes
     classes, left_out = usable_classes(rows.label, rows.field, N_FOLDS)
     facts = {
-        "table": Path(path).name if path else "table",
+        "table": (Path(path).name if path else "table") + (", simulated" if joined else ""),
         "rows": len(rows),
         "model": _model_name(rows.table),
         "command": _command(path, column, minimum, spectra, information, quick, seed),
     }
     title = "Labeled detections" if is_detections(table, column) else "Labeled rows"
+    title = "Simulated catalog" if joined else title
     results = Results(title, facts, notes=notes + left_out)
     results.arrays["classes"] = classes
     results.arrays["map"] = {
@@ -249,7 +247,6 @@ def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=
     }
     for grouping in dict.fromkeys((rows.grouping, "source")):
         _classify(results, rows, classes, grouping, seed, quick, log)
-    results.add(fit_numbers(rows.table, rows.label, rows.field, rows.subsets(), np.random.default_rng(seed)))
     log("regression, information, formulas")
     _describe(results, rows, information, seed, quick)
     _traverse(results, rows.table, model)
@@ -258,8 +255,6 @@ def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=
 
 def _traverse(results, table, model):
     """Decode a walk along each latent, if the model is that of the table."""
-    from astro_xlatent.model.pretrained import load_model
-
     model = load_model(model) if model is None or isinstance(model, (str, Path)) else model
     label = f"{model.name}-{model.version}"
     if label == _model_name(table):
@@ -291,27 +286,14 @@ def _usual(features):
     return features[:, np.isfinite(features).mean(axis=0) >= 0.5]
 
 
-def _regression_features(rows):
-    """Latents, and what is set against them."""
-    features = {}
-    for suffix, extra in (("", ()), (" + flux", ("flux",))):
-        for name, first in (
-            ("latents", "latents"),
-            (f"{rows.hardness}hardness", "hardness"),
-            (PCA_NAME, "spectrum"),
-        ):
-            joined = rows.joined(first, *extra)
-            if joined is not None:
-                features[f"{name}{suffix}"] = _usual(joined)
-    return features
-
-
 def _describe(results, rows, information, seed, quick):
     """What the latents know of other columns, and how they are made of hardness ratios."""
     latent, hardness = rows.features["latents"], rows.features.get("hardness")
     hardness = None if hardness is None else _usual(hardness)
     quantities = quantities_of(rows.table, hardness, rows.hardness)
-    numbers, notes = regression_numbers(quantities, _regression_features(rows), rows.field, seed, quick,
+    features = {name: _usual(joined) for suffix in ("", " + flux")
+                for name, joined in _joined_sets(rows, suffix, _LATENT_SETS[suffix]).items()}
+    numbers, notes = regression_numbers(quantities, features, rows.field, seed, quick,
                                         answers=head_answers(rows.table, quantities), grouping=rows.grouping)
     correlations = correlation_numbers(quantities, latent)
     results.add(numbers + correlations)
@@ -351,32 +333,3 @@ def _command(path, column, minimum, spectra, information, quick, seed):
 
 def _model_name(table):
     return str(table["xl_model"][0]) if "xl_model" in table.colnames and len(table) else "?"
-
-
-def evaluate_file(path, column, *, model=None, spectra=None, information=(), quick=False, minimum=(), seed=1,
-                  log=None):
-    """
-    Read a table and evaluate it.
-
-    Parameters
-    ----------
-    path : path-like
-        Any format of `~astro_xlatent.table.files.read_table`. Labels of a
-        catalog by ``astro-xlatent simulate`` come from the truth beside it.
-    column, model, spectra, information, quick, minimum, seed, log
-        As for `evaluate_table`.
-
-    Returns
-    -------
-    results : Results
-    """
-    from astro_xlatent.table.files import read_table
-
-    table, notes = join_truth(read_table(Path(path)), path, column)
-    results = evaluate_table(table, column, model=model, minimum=minimum, path=path, spectra=spectra,
-                             information=information, quick=quick, seed=seed, log=log)
-    results.notes[:0] = notes
-    if notes:
-        results.title = "Simulated catalog"
-        results.facts["table"] += ", simulated"
-    return results

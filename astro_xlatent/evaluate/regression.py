@@ -7,23 +7,24 @@ import numpy as np
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.fits import catalog_fits
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.pca import PCA_NAME, with_pca
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import bootstrap_weights, interval
-from astro_xlatent.evaluate.variance import predict_quantity, regressors
+from astro_xlatent.physics.absorption import convert_nh
 from astro_xlatent.spectra.bins import N_FINE
 
 __all__ = [
     "HEADS",
     "QUANTITIES",
+    "catalog_fits",
     "correlation_matrix",
     "correlation_numbers",
     "head_answers",
+    "predict_quantity",
     "quantities_of",
     "regression_numbers",
-    "spearman",
+    "regressors",
 ]
 
 #: Columns of measured quantities: name in the report, columns in order of preference, logarithmic or not.
@@ -48,26 +49,64 @@ HEADS = {
     "log flux 0.5-7 keV": ("xl_flux_05_2", "xl_flux_2_7"),
 }
 MIN_ROWS = 60
+N_BOOT = 200
 # Columns below are limits.
 _NH_FLOOR = 20.0
 
 
+def regressors(seed=0):
+    """The regressions that are compared, as scikit-learn estimators by name."""
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.linear_model import RidgeCV
+    from sklearn.neighbors import KNeighborsRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return {
+        "ridge": make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 13))),
+        "k-NN": make_pipeline(StandardScaler(), KNeighborsRegressor(20, weights="distance")),
+        "random forest": RandomForestRegressor(60, min_samples_leaf=5, max_features=0.5, random_state=seed),
+    }
+
+
+def predict_quantity(regressor, features, values, fold):
+    """Predictions of every row by a fit to the other folds; features and values are finite."""
+    from sklearn.model_selection import PredefinedSplit, cross_val_predict
+
+    return cross_val_predict(regressor, features, values, cv=PredefinedSplit(fold))
+
+
+def catalog_fits(table):
+    """
+    Columns of the power-law fits and their errors, log10 in this package's convention.
+
+    CSC's fits have photoelectric absorption in the abundances of Anders & Grevesse.
+
+    From ``powlaw_nh`` (and ``powlaw_nh_lolim``, ``powlaw_nh_hilim``) or ``powlaw_nh_mean``
+    (and ``e_powlaw_nh_mean``) in 1e20 1/cm2; NaN where there is no fit, None without
+    such a column.
+    """
+    names = [n for n in ("powlaw_nh", "powlaw_nh_mean") if n in table.colnames]
+    if not names:
+        return None, None
+    name = names[0]
+    value = plain_floats(table[name])
+    if f"{name}_hilim" in table.colnames and f"{name}_lolim" in table.colnames:
+        error = 0.5 * (plain_floats(table[f"{name}_hilim"]) - plain_floats(table[f"{name}_lolim"]))
+    elif f"e_{name}" in table.colnames:
+        error = plain_floats(table[f"e_{name}"])
+    else:
+        error = np.full(len(table), np.nan)
+    value = np.where((value > 0) & (value < 1e6), value, np.nan)
+    with np.errstate(invalid="ignore"):
+        log_nh = np.log10(convert_nh(value * 1e20, "phabs/angr", "tbabs/wilm"))
+        return log_nh, error / value / np.log(10)
+
+
 def quantities_of(table, hardness=None, kind=""):
     """
-    Quantities of a table that a regression may predict.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    hardness : ndarray, shape (n, k), optional
-        Hardness ratios, where there are band columns.
-    kind : str, optional
-        Of the hardness ratios.
-
-    Returns
-    -------
-    quantities : dict of ndarray, shape (n,)
-        NaN where unknown.
+    Quantities of a table that a regression may predict, (n,) each, NaN where unknown; hardness ratios (n, k)
+    of some kind among them, where given.
     """
     found = {}
     for name, columns, logarithmic in QUANTITIES:
@@ -88,38 +127,16 @@ def quantities_of(table, hardness=None, kind=""):
 
 
 def spearman(x, y):
-    """
-    Rank correlation, ties averaged.
+    """Rank correlation; NaN of a constant."""
+    from scipy.stats import spearmanr
 
-    Examples
-    --------
-    >>> round(spearman(np.array([1, 2, 3.0]), np.array([10, 20, 15.0])), 2)
-    0.5
-    """
-    from scipy.stats import rankdata
-
-    a, b = rankdata(x), rankdata(y)
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return np.nan
-    return float(np.corrcoef(a, b)[0, 1])
+    return float(spearmanr(x, y).statistic) if np.ptp(x) and np.ptp(y) else np.nan
 
 
 def head_answers(table, quantities):
     """
-    The model's own answers to the quantities.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Enriched.
-    quantities : dict
-        From `quantities_of`.
-
-    Returns
-    -------
-    answers : dict
-        Quantity to ``(method, values)``: from the head, or for fluxes from
-        decoded latents. Only those that the table has columns for.
+    The model's own answers to the quantities of an enriched table: ``(method, values)``, from the head, or
+    for fluxes from decoded latents. Only those that the table has columns for.
     """
     answers = {}
     for name in quantities:
@@ -143,36 +160,16 @@ def _leaks(name, label):
     return name.startswith("log flux") and "+ flux" in label
 
 
-def regression_numbers(quantities, features, field, seed=0, quick=False, n_boot=200, answers=None,
+def regression_numbers(quantities, features, field, seed=0, quick=False, answers=None,
                        grouping="sky field"):
     """
-    R2, mean absolute error and Spearman correlation of predictions.
+    R2, mean absolute error and Spearman correlation of predictions, and notes on quantities left out.
 
-    Parameters
-    ----------
-    quantities : dict of ndarray, shape (n,)
-        From `quantities_of`.
-    features : dict of ndarray, shape (n, k)
-        Sets of features by name. In one whose name begins with that of the
-        principal components, the leading `~astro_xlatent.spectra.bins.N_FINE`
-        columns are a spectrum.
-    field : ndarray of int, shape (n,)
-        Kept together in folds, and resampled as a whole.
-    seed : int, optional
-    quick : bool, optional
-        No random forests.
-    n_boot : int, optional
-    answers : dict, optional
-        From `head_answers`: scored on the same rows, with the gap to the best
-        regression of the latents.
-    grouping : str, optional
-        What ``field`` numbers.
-
-    Returns
-    -------
-    numbers : list of Number
-    notes : list of str
-        Quantities left out.
+    ``features`` are sets (n, k) by name; in one whose name begins with that of the
+    principal components, the leading `~astro_xlatent.spectra.bins.N_FINE` columns are
+    a spectrum. ``field`` (n,) is kept together in folds, and resampled as a whole.
+    ``answers`` of `head_answers` are scored on the same rows, with the gap to the best
+    regression of the latents. ``quick`` leaves out random forests.
     """
     numbers, notes = [], []
     tools = regressors(seed)
@@ -192,13 +189,13 @@ def regression_numbers(quantities, features, field, seed=0, quick=False, n_boot=
                     regressor = with_pca(regressor, N_FINE)
                 predicted[f"{label}, {tool}"] = predict_quantity(regressor, x[rows], values[rows], fold)
         for method, found in predicted.items():
-            numbers += _scores(section, name, method, values[rows], found, field[rows], seed, n_boot)
+            numbers += _scores(section, name, method, values[rows], found, field[rows], seed)
         if answers and name in answers:
-            numbers += _gap(name, answers[name], values, predicted, rows, field, seed, n_boot, section)
+            numbers += _gap(name, answers[name], values, predicted, rows, field, seed, section)
     return numbers, notes
 
 
-def _gap(name, answer, values, predicted, rows, field, seed, n_boot, section):
+def _gap(name, answer, values, predicted, rows, field, seed, section):
     """Scores of the model's own answer, and how much better it is than the latents alone."""
     method, own = answer
     there = np.isfinite(own[rows])
@@ -208,10 +205,10 @@ def _gap(name, answer, values, predicted, rows, field, seed, n_boot, section):
     found = {m: p[there] for m, p in predicted.items() if m.startswith("latents,")}
     best = min(found, key=lambda m: np.mean((found[m] - truth) ** 2))
     index = np.unique(group, return_inverse=True)[1]
-    weights = bootstrap_weights(index, np.random.default_rng(seed), n_boot)[:, index]
+    weights = bootstrap_weights(index, np.random.default_rng(seed), N_BOOT)[:, index]
     errors = np.stack([np.abs(own - truth), np.abs(found[best] - truth)])
     repeats = weights @ (errors[0] - errors[1]) / weights.sum(axis=1)
-    return _scores(section, name, method, truth, own, group, seed, n_boot) + [
+    return _scores(section, name, method, truth, own, group, seed) + [
         Number.of("gap between heads and latents", f"difference in mean |error| of {name}",
                   f"{method} - {best}", "all", truth.size, (errors[0] - errors[1]).mean(), interval(repeats)),
         Number.of("gap between heads and latents", f"difference in Spearman of {name}", f"{method} - {best}",
@@ -219,9 +216,9 @@ def _gap(name, answer, values, predicted, rows, field, seed, n_boot, section):
     ]
 
 
-def _scores(section, name, method, values, predicted, field, seed, n_boot):
+def _scores(section, name, method, values, predicted, field, seed):
     group = np.unique(field, return_inverse=True)[1]
-    weights = bootstrap_weights(group, np.random.default_rng(seed), n_boot)[:, group]
+    weights = bootstrap_weights(group, np.random.default_rng(seed), N_BOOT)[:, group]
     squared, absolute = (values - predicted) ** 2, np.abs(values - predicted)
     total = weights.sum(axis=1)
     mean = weights @ values / total
@@ -239,17 +236,8 @@ def _scores(section, name, method, values, predicted, field, seed, n_boot):
 
 def correlation_matrix(numbers):
     """
-    Correlations as a matrix, for a figure.
-
-    Parameters
-    ----------
-    numbers : list of Number
-        From `correlation_numbers`.
-
-    Returns
-    -------
-    matrix : dict
-        ``quantities`` (list of str) and ``values``, one list of `N_LATENT` each.
+    The values of `correlation_numbers` as nested lists, for a figure: ``quantities``, and one list of
+    `N_LATENT` ``values`` each.
     """
     values = {}
     for number in numbers:
@@ -259,12 +247,8 @@ def correlation_matrix(numbers):
 
 def correlation_numbers(quantities, latent):
     """
-    Spearman correlation of each latent with each quantity.
-
-    Returns
-    -------
-    numbers : list of Number
-        With approximate 90 % intervals (Fisher's z, factor 1.06 for ranks).
+    Spearman correlation of each latent with each quantity, with approximate 90 % intervals (Fisher's z,
+    factor 1.06 for ranks).
     """
     numbers = []
     for name, values in quantities.items():

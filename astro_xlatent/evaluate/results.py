@@ -23,20 +23,8 @@ class Number:
     """
     One measured number.
 
-    Attributes
-    ----------
-    section : str
-        Analysis, such as ``"classification, 8 classes"``.
-    quantity : str
-        What was measured, such as ``"balanced accuracy"``.
-    method : str
-        Of what: the model or a baseline, with its features.
-    subset : str
-        On which rows.
-    n : int
-        Number of rows.
-    value, low, high : float
-        With the 90 % interval; NaN where there is none.
+    The analysis (``section``), what was measured, of which method with its features,
+    on which rows and how many; value and 90 % interval, NaN where there is none.
     """
 
     section: str
@@ -64,18 +52,8 @@ class Number:
 @dataclass
 class Results:
     """
-    All numbers of one evaluation.
-
-    Attributes
-    ----------
-    title : str
-    facts : dict of str
-        Model, input, command, number of rows.
-    numbers : list of Number
-    notes : list of str
-        What was left out, and why.
-    arrays : dict
-        Matrices and curves by name (nested lists), for figures.
+    All numbers of one evaluation; facts on model, input and command; notes on what was left out, and why;
+    matrices and curves (nested lists) for figures.
     """
 
     title: str
@@ -89,13 +67,7 @@ class Results:
         self.numbers.extend(numbers)
 
     def find(self, section=None, quantity=None, method=None, subset=None):
-        """
-        Numbers that match all given names exactly.
-
-        Returns
-        -------
-        numbers : list of Number
-        """
+        """Numbers that match all given names exactly."""
         wanted = {"section": section, "quantity": quantity, "method": method, "subset": subset}
         wanted = {k: v for k, v in wanted.items() if v is not None}
         return [n for n in self.numbers if all(getattr(n, k) == v for k, v in wanted.items())]
@@ -113,14 +85,7 @@ class Results:
         return "\n".join(lines)
 
     def to_table(self):
-        """
-        The numbers as a table.
-
-        Returns
-        -------
-        table : `~astropy.table.Table`
-            One row a number; facts and notes in ``meta``.
-        """
+        """The numbers as an astropy table, one row a number; facts and notes in ``meta``."""
         from astropy.table import Table
 
         names = [f.name for f in fields(Number)]
@@ -129,17 +94,8 @@ class Results:
 
     def write(self, path):
         """
-        Write ``.json`` (everything) or ``.ecsv`` (the numbers).
-
-        Parameters
-        ----------
-        path : path-like
-            An existing file is replaced.
-
-        Raises
-        ------
-        ParameterError
-            If the suffix is another.
+        Write ``.json`` (everything) or ``.ecsv`` (the numbers); an existing file is replaced, another suffix
+        refused.
         """
         path = Path(path)
         if path.suffix == ".json":
@@ -158,14 +114,7 @@ class Results:
 
     @classmethod
     def read(cls, path):
-        """
-        Read what `write` made of the suffix ``.json``.
-
-        Raises
-        ------
-        ParameterError
-            If the file is not such a one.
-        """
+        """Read what `write` made of the suffix ``.json``; another file is refused."""
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             numbers = [

@@ -6,23 +6,25 @@ Labeled rows made ready for evaluation: labels, sky fields, features.
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 
 from astro_xlatent.compare.fields import SkyFields
-from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import MissionError, TableError
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.baselines import baseline_features, without_constant
-from astro_xlatent.evaluate.hardness import band_fluxes
-from astro_xlatent.evaluate.labels import clean_detections
+from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra, hardness_ratios
+from astro_xlatent.evaluate.labels import clean_detections, is_detections, read_labels, words_of
+from astro_xlatent.evaluate.pca import read_spectra, spectrum_features
+from astro_xlatent.missions.base import identify_mission
 
-__all__ = ["ALIASES", "LabeledRows", "is_detections", "prepare_rows", "read_labels"]
+__all__ = ["LabeledRows", "prepare_rows"]
 
-#: Spellings of the labeled samples.
-ALIASES = {"NS_BIN": "LMXB", "PULSAR": "NS", "LMXB_NS": "LMXB", "LMXB_BH": "LMXB"}
 #: With fewer sky fields, folds and bootstrap are over sources.
 MIN_FIELDS = 10
 # Columns that the heads' answers are read from, optional in enriched tables.
 _HEAD_COLUMNS = ("xl_photon_index", "xl_kt")
+#: Columns of the catalog's own spectral fits, as the CSC and the labeled samples name them.
+FIT_COLUMNS = ("powlaw_nh", "powlaw_gamma", "powlaw_stat", "bb_kt", "bb_nh", "brems_kt", "brems_nh",
+               "apec_kt", "apec_nh", "powlaw_nh_mean", "powlaw_gamma_mean")
 
 
 @dataclass
@@ -30,19 +32,9 @@ class LabeledRows:
     """
     Enriched rows with classes, sky fields and features.
 
-    Attributes
-    ----------
-    table : `~astropy.table.Table`
-        With the columns of `~astro_xlatent.add_latents`.
-    label : ndarray of str, shape (n,)
-    field, source : ndarray of int, shape (n,)
-        Sky field and source of every row.
-    features : dict of ndarray, shape (n, k)
-        By `~astro_xlatent.evaluate.baselines.baseline_features`, and ``"latents"``.
-    hardness : str
-        Kind of the hardness ratios.
-    grouping : {'sky field', 'source'}
-        What ``field`` numbers: sources where there are too few fields.
+    ``features`` holds those of `_baseline_features` and ``"latents"``, (n, k) each; ``hardness``
+    is the kind of the hardness ratios; ``field`` numbers sources instead of sky fields
+    where ``grouping`` says so.
     """
 
     table: object
@@ -76,61 +68,13 @@ class LabeledRows:
         return {name: where for name, where in parts.items() if where.any()}
 
 
-def read_labels(table, column):
-    """
-    Classes of a table's rows.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    column : str
-
-    Returns
-    -------
-    label : ndarray of str, shape (n,)
-        Empty where missing, or not one of the eight classes.
-    notes : list of str
-        What was renamed or left out.
-
-    Raises
-    ------
-    TableError
-        If there is no such column, or no usable class in it.
-    """
-    if column not in table.colnames:
-        msg = f"--label {column}: no such column; the table has {', '.join(table.colnames[:20])}"
-        raise TableError(msg)
-    raw = np.ma.filled(np.ma.asarray(table[column]).astype(str), "")
-    raw = np.char.strip(raw.astype(str))
-    label = np.array([ALIASES.get(value, value) for value in raw.tolist()], dtype="<U32")
-    notes = [
-        f"{np.sum(raw == old)} rows of class {old} count as {new}"
-        for old, new in ALIASES.items()
-        if np.any(raw == old)
-    ]
-    for name in np.unique(label[~np.isin(label, (*CLASSES, ""))]):
-        notes.append(f"class {name}: {np.sum(label == name)} rows, not one of {', '.join(CLASSES)}: left out")
-    label[~np.isin(label, CLASSES)] = ""
-    if not np.any(label != ""):
-        msg = f"--label {column}: no row has one of the classes {', '.join(CLASSES)}; e.g. {raw[:3].tolist()}"
-        raise TableError(msg)
-    return label, notes
-
-
 def _sources(table):
     """Number of the source of every row, by name or position."""
     if "name" in table.colnames:
-        key = np.ma.filled(np.ma.asarray(table["name"]).astype(str), "")
+        key = words_of(table, "name")
     else:
         key = np.round(np.stack([plain_floats(table["ra"]), plain_floats(table["dec"])], axis=1), 4)
     return np.unique(key, axis=0, return_inverse=True)[1].ravel()
-
-
-def _band_fluxes(table, mission=None):
-    from astro_xlatent.missions.base import identify_mission
-
-    mission = mission or identify_mission(table)
-    return band_fluxes(mission.read_bands(table).bins)
 
 
 def _label_and_check(table, column, minimum):
@@ -157,49 +101,19 @@ def _label_and_check(table, column, minimum):
     return label, keep & placed, notes
 
 
-def is_detections(table, column):
-    """Whether rows are detections, which may repeat: they name observation and region."""
-    return {"obsid", "obi", "region_id", "ra", "dec", column} <= set(table.colnames)
-
-
-def _unique_detections(table, column):
-    """A table of detections without repetitions and contradictions; other tables as they are."""
-    if not is_detections(table, column):
-        return table, []
-    labeled = clean_detections(table, column)
-    kept = labeled.table
-    kept[column] = labeled.label
-    kept.remove_column("xl_label")
-    notes = [f"{reason}: {n} rows left out" for reason, n in labeled.dropped.items()]
-    return kept, notes
-
-
 def prepare_rows(table, column, *, model=None, minimum=(), spectra=None, log=None):
     """
-    Label, enrich and describe the rows of a table.
+    Label, enrich and describe the rows of a table; gives `LabeledRows`, and notes on what was left out.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    column : str
-        Column with the classes.
-    model : optional
-        See `~astro_xlatent.load_model`.
-    minimum : sequence of (str, float), optional
-        Columns that must exceed a value.
-    spectra : str or path-like, optional
-        Folder of spectra, or column with their paths. Rows without a usable
-        spectrum are left out, so that all methods see the same rows.
-    log : callable, optional
-
-    Returns
-    -------
-    rows : LabeledRows
-    notes : list of str
-        What was left out, by name.
+    Arguments are those of `~astro_xlatent.evaluate.real.evaluate_table`. Rows without a
+    usable spectrum are left out where ``spectra`` are given, so that all methods see
+    the same rows.
     """
     log = log or (lambda line: None)
-    table, notes = _unique_detections(table, column)
+    notes = []
+    if is_detections(table, column):
+        table, dropped = clean_detections(table, column)
+        notes = [f"{reason}: {n} rows left out" for reason, n in dropped.items()]
     label, keep, more = _label_and_check(table, column, minimum)
     notes += more
     table, label = _kept(table, label, keep, notes)
@@ -233,8 +147,6 @@ def _kept(table, label, keep, notes):
 
 def _with_spectra(table, label, spectra, notes):
     """Rows whose spectra can be read, and their bins."""
-    from astro_xlatent.evaluate.pca import read_spectra
-
     bins, usable, reasons = read_spectra(table, spectra)
     if np.any(~usable):
         shown = "; ".join(reasons[:3]) or "no effective area"
@@ -256,21 +168,69 @@ def _fields(table, notes):
     return _sources(table), "source"
 
 
-def _features(table, bins, notes):
-    from astro_xlatent.evaluate.hardness import fluxes_of_spectra
-    from astro_xlatent.evaluate.pca import spectrum_features
+def _by_kind(values, energy):
+    """Columns of their own for rows of either kind of flux."""
+    parts = [np.where(which[:, None], values, np.nan) for which in (energy, ~energy) if which.any()]
+    return np.concatenate(parts, axis=1)
 
+
+def _position_features(table):
+    """
+    What the position on the sky tells: ``"nh_gal"`` (log) where the column is there, and ``"latitude"``: |b|
+    and |l|.
+    """
+    features = {}
+    if "nh_gal" in table.colnames:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            features["nh_gal"] = np.log10(plain_floats(table["nh_gal"]))[:, None]
+    ra, dec = plain_floats(table["ra"]), plain_floats(table["dec"])
+    known = np.isfinite(ra) & np.isfinite(dec)
+    galactic = np.full((len(table), 2), np.nan)
+    sky = SkyCoord(ra[known], dec[known], unit="deg").galactic
+    galactic[known] = np.abs(np.stack([sky.b.deg, sky.l.wrap_at("180d").deg], axis=1))
+    features["latitude"] = galactic
+    return features
+
+
+def _baseline_features(table, fluxes):
+    """
+    Feature sets (n, k) of the baselines, NaN where unknown, infinities included.
+
+    ``"hardness"`` and ``"flux"`` of the rows' `~astro_xlatent.evaluate.hardness.BandFluxes`,
+    and where the table has the columns ``"nh_gal"``, ``"latitude"`` and ``"catalog fits"``.
+    """
+    energy = np.asarray(fluxes.energy, bool)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = np.log10(np.nansum(fluxes.flux, axis=1))[:, None]
+    features = {"hardness": _by_kind(hardness_ratios(fluxes.flux), energy), "flux": _by_kind(total, energy)}
+    if {"ra", "dec"} <= set(table.colnames):
+        features |= _position_features(table)
+    fits = [plain_floats(table[name]) for name in FIT_COLUMNS if name in table.colnames]
+    if fits:
+        features["catalog fits"] = np.stack(fits, axis=1)
+    return {name: np.where(np.isfinite(values), values, np.nan) for name, values in features.items()}
+
+
+def _without_constant(features):
+    """Columns with at least two different known values, and how many others went."""
+    with np.errstate(invalid="ignore"):
+        known = [column[np.isfinite(column)] for column in features.T]
+    useful = np.array([c.size > 1 and c.min() < c.max() for c in known], bool)
+    return features[:, useful], int(np.sum(~useful))
+
+
+def _features(table, bins, notes):
     found = {} if bins is None else {"spectrum": spectrum_features(bins)}
     try:
-        fluxes = _band_fluxes(table)
+        fluxes = band_fluxes(identify_mission(table).read_bands(table).bins)
     except (MissionError, TableError) as error:
         if bins is None:
             notes.append(f"no hardness baselines, the table has no band columns ({error})")
             return found, ""
         notes.append("the table has no band columns: hardness ratios are those of the spectra")
         fluxes = fluxes_of_spectra(bins)
-    for name, values in baseline_features(table, fluxes).items():
-        values, dropped = without_constant(values)
+    for name, values in _baseline_features(table, fluxes).items():
+        values, dropped = _without_constant(values)
         if dropped:
             notes.append(f"{name}: {dropped} columns are constant or empty: left out")
         if values.shape[1]:

@@ -17,7 +17,6 @@ __all__ = [
     "confusion_by_group",
     "interval",
     "macro_f1",
-    "mean_with_interval",
 ]
 
 #: Quantiles of the interval that goes with every number.
@@ -32,39 +31,13 @@ def interval(repeats):
 
 
 def bootstrap_weights(group, rng, n_boot):
-    """
-    How often each group is drawn.
-
-    Parameters
-    ----------
-    group : ndarray of int, shape (n,)
-        Group of every row, 0 to n_groups - 1.
-    rng : numpy.random.Generator
-    n_boot : int
-        Number of repeats.
-
-    Returns
-    -------
-    weights : ndarray, shape (n_boot, n_groups)
-    """
+    """How often each group is drawn (n_boot, n_groups); ``group`` (n,) numbers them from 0."""
     n_groups = int(group.max()) + 1
     return rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), n_boot).astype(float)
 
 
 def confusion_by_group(truth, predicted, n_classes, group):
-    """
-    Confusion counts of every group.
-
-    Parameters
-    ----------
-    truth, predicted, group : ndarray of int, shape (n,)
-    n_classes : int
-
-    Returns
-    -------
-    confusion : ndarray, shape (n_groups, n_classes, n_classes)
-        True classes in rows, predicted ones in columns.
-    """
+    """Confusion counts (n_groups, n_classes, n_classes), true classes in rows, predicted ones in columns."""
     n_groups = int(group.max()) + 1
     index = (group * n_classes + truth) * n_classes + predicted
     counts = np.bincount(index, minlength=n_groups * n_classes**2).astype(float)
@@ -73,15 +46,7 @@ def confusion_by_group(truth, predicted, n_classes, group):
 
 def balanced_accuracy(confusion):
     """
-    Mean over occurring classes of the fraction recognized.
-
-    Parameters
-    ----------
-    confusion : ndarray, shape (..., classes, classes)
-
-    Returns
-    -------
-    accuracy : ndarray, shape (...)
+    Mean over occurring classes of the fraction recognized, of confusions (..., classes, classes).
 
     Examples
     --------
@@ -104,19 +69,9 @@ def macro_f1(confusion):
 
 def auc(positive, score, weight=None):
     """
-    Area under the ROC curve, ties counted half.
+    Area under the ROC curve, ties counted half; NaN without rows of either kind.
 
-    Parameters
-    ----------
-    positive : ndarray of bool, shape (n,)
-    score : ndarray, shape (n,)
-    weight : ndarray, shape (n,) or (n_boot, n), optional
-        How often each row counts.
-
-    Returns
-    -------
-    auc : float or ndarray, shape (n_boot,)
-        NaN without rows of either kind.
+    ``weight``, (n,) or (n_boot, n), says how often each row counts.
 
     Examples
     --------
@@ -136,51 +91,11 @@ def auc(positive, score, weight=None):
 
 def calibration_error(probability, correct, n_bins=15):
     """
-    Expected calibration error of stated probabilities.
-
-    Parameters
-    ----------
-    probability : ndarray, shape (n,)
-        Stated probability that the row is right.
-    correct : ndarray of bool, shape (n,)
-        Whether it is.
-    n_bins : int, optional
-        Bins of equally many rows.
-
-    Returns
-    -------
-    error : float
-        Mean |fraction right - stated|; positive by chance even for perfect
-        probabilities.
-    curve : ndarray, shape (n_bins, 3)
-        Mean stated, fraction right, and number of rows.
+    Expected calibration error of probabilities stated for being right, in bins of equally many rows
+    (positive by chance even for perfect ones), and (n_bins, 3) mean stated, fraction right, and number of
+    rows.
     """
     parts = np.array_split(np.argsort(probability, kind="stable"), min(n_bins, len(probability)))
     curve = np.array([[probability[p].mean(), np.mean(correct[p]), len(p)] for p in parts])
     weight = curve[:, 2] / curve[:, 2].sum()
     return float(np.sum(weight * np.abs(curve[:, 1] - curve[:, 0]))), curve
-
-
-def mean_with_interval(values, rng, n_boot=300, statistic=np.mean):
-    """
-    A statistic of independent rows with its bootstrap interval.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-    rng : numpy.random.Generator
-    n_boot : int, optional
-    statistic : callable, optional
-        Takes an array and ``axis``.
-
-    Returns
-    -------
-    value : float
-    interval : tuple of float
-        NaN without rows.
-    """
-    values = np.asarray(values, float)
-    if not values.size:
-        return np.nan, (np.nan, np.nan)
-    repeats = statistic(rng.choice(values, (n_boot, values.size)), axis=1)
-    return float(statistic(values, axis=0)), interval(repeats)

@@ -8,16 +8,11 @@ that stand alone, and counted on a grid of points where shapes overlap.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from astro_xlatent.core.errors import RegionError
 from astro_xlatent.events.regions import read_region
 from astro_xlatent.events.sky_regions import to_frame
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Aperture"]
 
@@ -79,18 +74,7 @@ class Aperture:
         return 0.5 * (x_lo + x_hi), 0.5 * (y_lo + y_hi)
 
     def contains(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """
-        Which points lie inside.
-
-        Parameters
-        ----------
-        x, y : array_like of float, shape (n,)
-            Columns X and Y; NaN lies outside.
-
-        Returns
-        -------
-        inside : ndarray of bool, shape (n,)
-        """
+        """Which points of the columns X and Y (n,) lie inside; NaN lies outside."""
         x, y = np.asarray(x, float), np.asarray(y, float)
         inside = np.zeros(x.shape, bool)
         near = np.flatnonzero(_in_box(x, y, self.bounds))
@@ -100,17 +84,8 @@ class Aperture:
 
     def area(self, field: Aperture | None = None) -> tuple[float, str]:
         """
-        Area in square pixels, and how it was found.
-
-        Parameters
-        ----------
-        field : Aperture, optional
-            Only what lies within it counts.
-
-        Returns
-        -------
-        area : float
-        how : {'exact', 'counted'}
+        Area in square pixels, and how it was found, 'exact' or 'counted'; only what lies within ``field``,
+        where one is given, counts.
         """
         total, exact = 0.0, True
         for i, component in enumerate(self._components):
@@ -122,13 +97,8 @@ class Aperture:
 
     def points(self, n: int = 300) -> tuple[np.ndarray, ...]:
         """
-        A regular grid of points inside, about ``n`` squared in the box of each component.
-
-        Returns
-        -------
-        x, y : ndarray, shape (n_points,)
-        weight : ndarray, shape (n_points,)
-            Square pixels that a point stands for.
+        A regular grid of points inside, about ``n`` squared in the box of each component: x, y, and the
+        square pixels that each stands for, (n_points,) each.
         """
         parts = []
         for component in self._components:

@@ -1,24 +1,17 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """From the pulse heights of events to the channels of a response."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from os import PathLike
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from astro_xlatent.core.errors import ParameterError, ResponseError
+from astro_xlatent.events.files import EventFile
 from astro_xlatent.spectra._fits import load_bytes
 from astro_xlatent.spectra._ogip_tables import parse_rmf
 from astro_xlatent.spectra.response import Response
-
-if TYPE_CHECKING:
-    from os import PathLike
-
-    from numpy.typing import ArrayLike
-
-    from astro_xlatent.events.files import EventFile
 
 __all__ = ["Channels", "find_channels"]
 
@@ -32,17 +25,8 @@ class Channels:
     """
     Channels of a spectrum, and the rule from the column PI to them.
 
-    Attributes
-    ----------
-    first, size : int
-        Number of the first channel, and how many there are.
-    response : Response or None
-    e_lo, e_hi : ndarray or None
-        Bounds in keV where an RMF tells.
-    in_ev : bool
-        Whether PI is an energy in eV, as eROSITA's is, and not a channel.
-    step : int
-        PI units in a channel.
+    Bounds in keV are known where an RMF tells. PI is a channel, or an energy in eV
+    (``in_ev``, as eROSITA's), or ``step`` units a channel.
     """
 
     first: int
@@ -92,23 +76,9 @@ class Channels:
 def find_channels(events: EventFile, arf: str | PathLike | None,
                   rmf: str | PathLike | Response | None) -> Channels:
     """
-    Channels of an event list's spectra.
+    Channels of an event list's spectra: from the RMF if given, else from TLMIN and TLMAX of PI.
 
-    Parameters
-    ----------
-    events : EventFile
-    arf, rmf : str, path-like, Response or None
-        A `Response` as ``rmf`` is used as it is.
-
-    Returns
-    -------
-    channels : Channels
-        From the RMF if given, else from TLMIN and TLMAX of PI.
-
-    Raises
-    ------
-    ResponseError, SpectrumError
-        If the RMF cannot be used or is needed, or does not fit PI.
+    A `Response` as ``rmf`` is used as it is; one that is needed, or does not fit PI, is an error.
     """
     telescope = events.header.text("TELESCOP").upper()
     in_ev = telescope == "EROSITA" or events.unit("PI") == "ev"

@@ -7,20 +7,16 @@ References
 FITS standard 4.0, table 22 (keywords of pixel lists).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from astro_xlatent.spectra._cards import Header
 
-    from astropy.wcs import WCS
-
-    from astro_xlatent.spectra._cards import Header
-
-__all__ = ["column_limits", "column_number", "column_wcs"]
+__all__ = ["column_limits", "column_number", "column_wcs", "wcs_around"]
 
 _FIRST, _SECOND = ("RA--", "GLON", "ELON"), ("DEC-", "GLAT", "ELAT")
 
@@ -37,8 +33,7 @@ def column_limits(header: Header, name: str) -> tuple[float, float] | None:
     """
     Lowest and highest edge of a column's pixels (TLMINn, TLMAXn), or None.
 
-    Whole numbers, as of integer columns, are pixel centers, so that the edges
-    lie half a pixel further out.
+    Whole numbers, as of integer columns, are pixel centers, so that the edges lie half a pixel further out.
     """
     i = column_number(header, name)
     low, high = (header.get(f"{key}{i}") for key in ("TLMIN", "TLMAX"))
@@ -51,24 +46,9 @@ def column_limits(header: Header, name: str) -> tuple[float, float] | None:
 
 def column_wcs(header: Header, x_name: str, y_name: str, fail: Callable[[str], NoReturn]) -> WCS | None:
     """
-    World coordinates of two columns.
-
-    Parameters
-    ----------
-    header : Header
-        Of the table.
-    x_name, y_name : str
-        The columns; their values are pixel numbers that begin at 1.
-    fail : callable
-        Called with a text if the keywords are there but make no sense.
-
-    Returns
-    -------
-    wcs : `~astropy.wcs.WCS` or None
-        None if the columns carry no celestial coordinates.
+    World coordinates of two columns, whose values are pixel numbers that begin at 1; None if they carry no
+    celestial ones. ``fail`` is called with a text if the keywords make no sense.
     """
-    from astropy.wcs import WCS
-
     axes = [column_number(header, name) for name in (x_name, y_name)]
     types = [header.text(f"TCTYP{i}").upper() for i in axes]
     if None in axes or not (types[0].startswith(_FIRST) and types[1].startswith(_SECOND)):
@@ -109,3 +89,14 @@ def _set_frame(wcs, header):
     equinox = header.get("EQUINOX")
     if frame in ("FK5", "FK4") and isinstance(equinox, (int, float)) and 1900 <= equinox <= 2100:
         wcs.wcs.equinox = equinox
+
+
+def wcs_around(center: SkyCoord, arcsec: float, projection: str = "TAN") -> WCS:
+    """World coordinates (ICRS) whose pixel 1, 1 is a place on the sky, in steps of some arcseconds."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = [f"RA---{projection}", f"DEC--{projection}"]
+    wcs.wcs.crval = [center.ra.deg, center.dec.deg]
+    wcs.wcs.crpix, wcs.wcs.cdelt = [1, 1], [-arcsec / 3600, arcsec / 3600]
+    wcs.wcs.radesys = "ICRS"
+    wcs.wcs.set()
+    return wcs

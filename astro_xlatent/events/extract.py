@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from astro_xlatent.core.errors import ParameterError, RegionError
 from astro_xlatent.core.flags import Flag
@@ -24,12 +24,8 @@ from astro_xlatent.events.plane import Plane, check_overlap, check_place, warn
 from astro_xlatent.events.regions import read_region
 from astro_xlatent.events.scales import Occupancy, backscale, exposure_of
 from astro_xlatent.spectra.plausible import assume
+from astro_xlatent.spectra.response import Response
 from astro_xlatent.spectra.spectrum import XraySpectrum
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from astro_xlatent.spectra.response import Response
 
 __all__ = ["extract_spectrum"]
 
@@ -41,10 +37,10 @@ _META = ("OBJECT", "OBS_ID", "DATE-OBS", "RA_PNT", "DEC_PNT", "FILTER", "DATAMOD
 
 
 def extract_spectrum(events: str | PathLike, source: object, background: object = None, *,
-                     arf: str | PathLike | None = None, rmf: "str | PathLike | Response | None" = None,
+                     arf: str | PathLike | None = None, rmf: str | PathLike | Response | None = None,
                      field: object = None, energy_range: tuple[float, float] | None = None,
                      select: Mapping | Sequence[str] | None = None,
-                     good_times: "str | PathLike | ArrayLike | None" = None,
+                     good_times: str | PathLike | ArrayLike | None = None,
                      exposure: float | None = None) -> XraySpectrum:
     """
     Extract the spectrum of a region from an event list.
@@ -233,7 +229,8 @@ def _spectrum(events, tally, channels, quality, plane, exposure, before):
     area, how = tally.aperture.area(tally.field)
     scale, scale_rule = backscale(events, plane.wcs, area)
     if exposure is None:
-        seconds, rule = exposure_of(events, tally.detector, _before(before, tally.detector))
+        known = 0.0 if before is None else before.get(tally.detector, before[None])
+        seconds, rule = exposure_of(events, tally.detector, known)
         odd = _longer_than_good_times(events, tally.detector, seconds)
         _warn_survey(events, tally)
     else:
@@ -268,10 +265,6 @@ def _longer_than_good_times(events, detector, seconds):
     if seconds <= _LONGER * good:
         return ""
     return f"the exposure {seconds:.6g} s is longer than the good times, {good:.6g} s"
-
-
-def _before(before, detector):
-    return 0.0 if before is None else before.get(detector, before[None])
 
 
 def _warn_survey(events, tally):

@@ -13,9 +13,10 @@ import gzip
 import os
 import re
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
 import numpy as np
 
@@ -33,10 +34,6 @@ from astro_xlatent.spectra._cards import (
     table_columns,
 )
 from astro_xlatent.spectra._fits import MAX_HDUS, Table, regular_size, sum_of_words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import NoReturn
 
 __all__ = ["DETECTOR_COLUMNS", "EventFile"]
 
@@ -83,21 +80,9 @@ class EventFile:
     @classmethod
     def open(cls, path: str | os.PathLike) -> EventFile:
         """
-        Read headers and good times of an event list.
+        Read headers and good times of an event list, gzipped or not, of any size.
 
-        Parameters
-        ----------
-        path : str or path-like
-            FITS file, gzipped or not, of any size.
-
-        Returns
-        -------
-        events : EventFile
-
-        Raises
-        ------
-        SpectrumError
-            If the file is missing, damaged, or holds no event list or several.
+        A file that is missing, damaged, or holds no event list or several, is refused.
         """
         if not isinstance(path, (str, os.PathLike)):
             msg = f"events is a {type(path).__name__}; give the path of an event list in FITS"
@@ -144,17 +129,8 @@ class EventFile:
 
     def pieces(self, names: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
         """
-        Yield the columns asked for, some hundred thousand events at once.
-
-        Parameters
-        ----------
-        names : sequence of str
-            Upper case. Bit columns come as whole numbers.
-
-        Yields
-        ------
-        piece : dict of ndarray
-            By name.
+        Yield the columns asked for (upper case) by name, some hundred thousand events at once; bit columns
+        come as whole numbers.
         """
         names = list(dict.fromkeys(names))
         missing = [name for name in names if name not in self.columns]
@@ -199,16 +175,7 @@ class EventFile:
 
     def good(self, time: np.ndarray, detector: np.ndarray | None = None) -> np.ndarray:
         """
-        Which events lie in a good time interval of their own detector; one without any is an error.
-
-        Parameters
-        ----------
-        time : ndarray, shape (n,)
-        detector : ndarray, shape (n,), optional
-
-        Returns
-        -------
-        good : ndarray of bool, shape (n,)
+        Which events (n,) lie in a good time interval of their own detector; one without any is an error.
         """
         if not self.good_times:
             return np.ones(len(time), bool)
@@ -235,18 +202,7 @@ class EventFile:
         return float(np.mean(sums)) if sums else 0.0
 
     def restrict(self, times: np.ndarray) -> None:
-        """
-        Keep only the good times that lie in further intervals.
-
-        Parameters
-        ----------
-        times : ndarray, shape (n, 2)
-
-        Raises
-        ------
-        SpectrumError
-            If nothing is left.
-        """
+        """Keep only the good times that lie in further intervals (n, 2); to leave nothing is an error."""
         times = union([times])
         old = self.good_times or {None: times}
         self.good_times = {number: intersection(kept, times) for number, kept in old.items()}

@@ -1,22 +1,16 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Which events of a list count: good times, and values of columns such as CCD_ID, GRADE or STATUS."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from astro_xlatent.core.errors import ParameterError, SpectrumError
 from astro_xlatent.spectra._fits import load_bytes, parse_tables
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import ArrayLike
 
 __all__ = ["Selection", "parse_selection", "read_good_times"]
 
@@ -28,16 +22,8 @@ _COLUMN = re.compile(r"\s*(\w+)\s*(?:&\s*(0[xX][0-9a-fA-F]+|\d+))?\s*")
 @dataclass(frozen=True)
 class Selection:
     """
-    Values of one column that pass.
-
-    Attributes
-    ----------
-    column : str
-        Upper case.
-    mask : int or None
-        Bits that are looked at, None for the value itself.
-    ranges : tuple of (float, float)
-        Lowest and highest value, both included.
+    Values of one column (upper case) that pass: ``ranges`` hold lowest and highest value, both included;
+    ``mask`` are the bits that are looked at, None for the value itself.
     """
 
     column: str
@@ -60,17 +46,7 @@ class Selection:
 
 def parse_selection(select: Mapping | Sequence[str] | None) -> list[Selection]:
     """
-    Selections from what a user may give.
-
-    Parameters
-    ----------
-    select : mapping, sequence of str, or None
-        ``{"grade": (0, 2, 3, 4, 6), "ccd_id": 7, "pat_typ": "1:4",
-        "flag & 0xc00fff30": 0}``, or the same as text, ``"grade=0,2:4,6"``.
-
-    Returns
-    -------
-    selections : list of Selection
+    Selections from what a user may give, see `~astro_xlatent.events.extract.extract_spectrum`.
 
     Raises
     ------
@@ -115,21 +91,7 @@ def _number(text):
 
 def read_good_times(times: str | PathLike | ArrayLike) -> np.ndarray:
     """
-    Good time intervals of a file or an array.
-
-    Parameters
-    ----------
-    times : str, path-like or array_like, shape (n, 2)
-        FITS file with a table of START and STOP, or the numbers, on the event list's clock.
-
-    Returns
-    -------
-    intervals : ndarray, shape (n, 2)
-
-    Raises
-    ------
-    SpectrumError, ParameterError
-        If the file has no such table, or the array has another shape.
+    Good time intervals (n, 2) of a FITS file with START and STOP, or of an array, on the event list's clock.
     """
     if isinstance(times, (str, PathLike)):
         tables = parse_tables(load_bytes(times, SpectrumError), times, SpectrumError)

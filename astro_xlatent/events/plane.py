@@ -1,20 +1,16 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """The plane in which regions and events meet, and whether regions lie in it as they should."""
 
-from __future__ import annotations
-
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from astro_xlatent.core.errors import RegionError, XlatentWarning
-from astro_xlatent.events.column_wcs import column_wcs
-
-if TYPE_CHECKING:
-    from astro_xlatent.events.aperture import Aperture
-    from astro_xlatent.events.files import EventFile
-    from astro_xlatent.events.scales import Occupancy
+from astro_xlatent.events.aperture import Aperture
+from astro_xlatent.events.column_wcs import column_wcs, wcs_around
+from astro_xlatent.events.files import EventFile
+from astro_xlatent.events.scales import Occupancy
 
 __all__ = ["Plane", "check_overlap", "check_place", "warn"]
 
@@ -25,13 +21,8 @@ _ALL = 0.99
 
 class Plane:
     """
-    The plane in which regions and events meet: X and Y, or one made from RA and DEC.
-
-    Parameters
-    ----------
-    events : EventFile
-    source : RegionSet
-        Whose place a made plane is centered on.
+    The plane in which regions and events meet: X and Y, or one made from RA and DEC around the source
+    region.
     """
 
     def __init__(self, events, source):
@@ -67,18 +58,11 @@ class Plane:
 
 def _tangent_plane(events, source):
     """World coordinates centered on the source region, in steps of half an arcsecond."""
-    from astropy.wcs import WCS
-
     shape = source.shapes[0]
-    place = getattr(shape, "vertices", None) if hasattr(shape, "vertices") else shape.center
+    place = shape.vertices if hasattr(shape, "vertices") else shape.center
     if not hasattr(place, "icrs"):
         events.fail("there are no columns X and Y, so that the region must be in sky coordinates")
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = np.ravel(place.icrs.ra.deg)[0], np.ravel(place.icrs.dec.deg)[0]
-    wcs.wcs.crpix, wcs.wcs.cdelt = [1, 1], [-0.5 / 3600, 0.5 / 3600]
-    wcs.wcs.set()
-    return wcs
+    return wcs_around(place.icrs if place.isscalar else place.icrs[0], 0.5)
 
 
 def check_place(events: EventFile, tallies: list, occupancy: Occupancy, field: Aperture | None) -> None:

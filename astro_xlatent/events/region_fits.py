@@ -11,21 +11,15 @@ References
 McDowell J., Rots A., 1998, "FITS REGION Binary Table Design", ASC-FITS-REGION-1.0.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 import numpy as np
+from astropy.wcs import WCS
 
 from astro_xlatent.core.errors import RegionError
 from astro_xlatent.events.column_wcs import column_wcs
 from astro_xlatent.spectra._fits import parse_tables
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from astropy.wcs import WCS
 
 __all__ = ["import_regions", "read_fits_region"]
 
@@ -46,31 +40,10 @@ def import_regions() -> ModuleType:
 def read_fits_region(data: bytes, path: Path, extension: str | None,
                      purpose: str) -> tuple[list, str, WCS | None]:
     """
-    Components, name and world coordinates of a region table.
+    Components, name and world coordinates of a region table in the bytes of a file.
 
-    Parameters
-    ----------
-    data : bytes
-        Content of the file.
-    path : pathlib.Path
-        For messages.
-    extension : str or None
-        Which to take.
-    purpose : str
-        Which to prefer, see `_PREFERRED`.
-
-    Returns
-    -------
-    components : list of list of (regions.PixelRegion, bool)
-        Pixels begin at 0, as in ``regions``, where those of the file begin at 1.
-    name : str
-        File and extension.
-    wcs : `~astropy.wcs.WCS` or None
-
-    Raises
-    ------
-    RegionError
-        If there is no region table, or it cannot be used.
+    ``extension`` says which to take; else ``purpose`` which to prefer, see `_PREFERRED`.
+    Pixels begin at 0, as in ``regions``, where those of the file begin at 1.
     """
     tables = [t for t in parse_tables(data, path, RegionError) if "SHAPE" in t.columns]
     table = _choose_table(tables, path, extension, purpose)

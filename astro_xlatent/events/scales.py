@@ -11,16 +11,11 @@ HEASoft's extractor, square degrees for eROSITA's srctool, pixels of 0.05
 arcsec for XMM's backscale; checked against spectra made by these tools.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
+from astropy.wcs import WCS
 
-if TYPE_CHECKING:
-    from astropy.wcs import WCS
-
-    from astro_xlatent.events.files import EventFile
+from astro_xlatent.events.files import EventFile
 
 __all__ = ["Occupancy", "backscale", "exposure_of"]
 
@@ -32,20 +27,8 @@ _EVENTS_A_CELL = 10
 
 def exposure_of(events: EventFile, detector: int | None, before: float) -> tuple[float, str]:
     """
-    Exposure in s, and the rule by which it was found.
-
-    Parameters
-    ----------
-    events : EventFile
-    detector : int or None
-        CCD on which most events of the region lie.
-    before : float
-        Good seconds of this detector before the user's own good times, 0 if there were none.
-
-    Returns
-    -------
-    exposure : float
-    rule : str
+    Exposure in s of a region mostly on one detector, and the rule by which it was found; ``before`` are the
+    good seconds before the user's own good times, 0 if there were none.
     """
     header = events.header
     keys = ["EXPOSURE", "LIVETIME"]
@@ -66,21 +49,7 @@ def exposure_of(events: EventFile, detector: int | None, before: float) -> tuple
 
 
 def backscale(events: EventFile, wcs: WCS | None, area: float) -> tuple[float, str]:
-    """
-    BACKSCAL of a region, and the rule.
-
-    Parameters
-    ----------
-    events : EventFile
-    wcs : `~astropy.wcs.WCS` or None
-    area : float
-        In square pixels of X and Y.
-
-    Returns
-    -------
-    value : float
-    rule : str
-    """
+    """BACKSCAL of a region of some square pixels of X and Y, and the rule, see the references above."""
     telescope = events.header.text("TELESCOP").upper()
     limits = [events.limits(name) for name in ("X", "Y")]
     if telescope == "XMM":
@@ -95,12 +64,8 @@ def backscale(events: EventFile, wcs: WCS | None, area: float) -> tuple[float, s
 
 class Occupancy:
     """
-    Where events have been seen at all: the only map of the detector that an event list brings.
-
-    Parameters
-    ----------
-    limits : tuple of float
-        Range (x_lo, x_hi, y_lo, y_hi) of the event list.
+    Where events have been seen at all, within limits (x_lo, x_hi, y_lo, y_hi): the only map of the detector
+    that an event list brings.
     """
 
     def __init__(self, limits):
@@ -122,17 +87,7 @@ class Occupancy:
         return np.where(inside, i * cells + j, 0).astype(np.int64), inside
 
     def empty_share(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
-        """
-        Share of some points that lie where no event was seen although some are to be expected.
-
-        Parameters
-        ----------
-        x, y, weight : ndarray, shape (n,)
-
-        Returns
-        -------
-        share : float
-        """
+        """Share of some points (n,) that lie where no event was seen although some are to be expected."""
         if not self._map.any():  # every event lies off the plane that the header describes
             return 1.0
         counts, cells = self._map, _CELLS

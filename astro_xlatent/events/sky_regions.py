@@ -12,6 +12,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 
 from astro_xlatent.core.errors import RegionError
+from astro_xlatent.events.column_wcs import wcs_around
 
 if TYPE_CHECKING:
     from astropy.coordinates import BaseCoordinateFrame
@@ -27,30 +28,17 @@ _LARGEST_POLYGON = 80.0
 
 def inside_region(region: RegionSet, xyz: np.ndarray) -> np.ndarray:
     """
-    Which positions lie in a region.
+    Which positions, unit vectors (n, 3) in ICRS, lie in a region.
 
-    Parameters
-    ----------
-    region : RegionSet
-        On the sky, or in pixels with world coordinates.
-    xyz : ndarray, shape (n, 3)
-        Unit vectors (ICRS).
-
-    Returns
-    -------
-    inside : ndarray of bool, shape (n,)
+    Circles and annuli are separations on the sphere, ellipses and boxes are laid
+    out around their center by separation and position angle, and the sides of
+    polygons are great circles.
 
     Raises
     ------
     RegionError
         If a shape is in pixels that lie nowhere on the sky, or is a polygon
         of more than about half the sky.
-
-    Notes
-    -----
-    Circles and annuli are separations on the sphere, ellipses and boxes are
-    laid out around their center by separation and position angle, and the
-    sides of polygons are great circles.
     """
     found = {}
     for shape in region.shapes:
@@ -67,22 +55,8 @@ def inside_region(region: RegionSet, xyz: np.ndarray) -> np.ndarray:
 
 def enclosing_cone(shape: SkyRegion) -> tuple[SkyCoord, u.Quantity]:
     """
-    Center and radius of a circle around a sky shape.
-
-    Parameters
-    ----------
-    shape : regions.SkyRegion
-
-    Returns
-    -------
-    center : `~astropy.coordinates.SkyCoord`
-        ICRS; the middle of the shape.
-    radius : `~astropy.units.Quantity`
-
-    Raises
-    ------
-    RegionError
-        If a polygon covers more than about half the sky.
+    Center (ICRS; the middle of the shape) and radius of a circle around a sky shape; a polygon of more than
+    about half the sky is refused.
     """
     if hasattr(shape, "vertices"):
         return _around_corners(shape.vertices.icrs)
@@ -98,17 +72,9 @@ def to_frame(shape: SkyRegion, frame: BaseCoordinateFrame) -> SkyRegion:
     """
     The same shape on the sky, its center and angle told in another frame.
 
-    Parameters
-    ----------
-    shape : regions.SkyRegion
-    frame : `~astropy.coordinates.BaseCoordinateFrame`
-
-    Returns
-    -------
-    shape : regions.SkyRegion
-        The angle of an ellipse or box is that of its own frame in DS9's files
-        and in ``regions`` before 0.12, whereas 0.12 takes it for one of the
-        image; once moved, all agree.
+    The angle of an ellipse or box is that of its own frame in DS9's files and in
+    ``regions`` before 0.12, whereas 0.12 takes it for one of the image; once
+    moved, all agree.
     """
     if hasattr(shape, "vertices"):
         return shape.copy(vertices=shape.vertices.transform_to(frame))
@@ -120,24 +86,7 @@ def to_frame(shape: SkyRegion, frame: BaseCoordinateFrame) -> SkyRegion:
 
 
 def on_sky(shape: Region, region: RegionSet) -> SkyRegion:
-    """
-    A shape of a region on the sky.
-
-    Parameters
-    ----------
-    shape : regions.SkyRegion or regions.PixelRegion
-    region : RegionSet
-        Has the world coordinates of shapes in pixels.
-
-    Returns
-    -------
-    shape : regions.SkyRegion
-
-    Raises
-    ------
-    RegionError
-        If the shape is in pixels that lie nowhere on the sky.
-    """
+    """A shape of a region on the sky; one in pixels that lie nowhere on it is refused."""
     if hasattr(shape, "to_pixel"):
         return shape
     if region.wcs is None:
@@ -180,19 +129,7 @@ def _contains(shape, center, coords):
         if kind == "CircleSkyRegion":
             return distance < shape.radius
         return (distance > shape.inner_radius) & (distance < shape.outer_radius)
-    wcs = _plane(center, "TAN" if hasattr(shape, "vertices") else "ARC")
+    # Straight great circles for polygons, true distances from the center for the rest.
+    wcs = wcs_around(center, 1.0, "TAN" if hasattr(shape, "vertices") else "ARC")
     x, y = wcs.world_to_pixel(coords)
     return to_frame(shape, coords.frame.replicate_without_data()).to_pixel(wcs).contains(PixCoord(x, y))
-
-
-def _plane(center, projection):
-    """World coordinates around a place: true distances from it (ARC), or straight great circles (TAN)."""
-    from astropy.wcs import WCS
-
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = [f"RA---{projection}", f"DEC--{projection}"]
-    wcs.wcs.crval = [center.ra.deg, center.dec.deg]
-    wcs.wcs.crpix, wcs.wcs.cdelt = [1, 1], [-1 / 3600, 1 / 3600]
-    wcs.wcs.radesys = "ICRS"
-    wcs.wcs.set()
-    return wcs

@@ -16,7 +16,7 @@ from astro_xlatent.missions.base import BandMeasurement
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["CAUSES", "COUNT_VARIANCE", "MAX_FLUX", "ZERO_COUNTS_HILIM", "BandSet", "assemble",
-           "counts_from_flux"]
+           "counts_from_error", "counts_from_flux"]
 
 #: Why a band cannot be used; the index is what `BandSet.cause` holds.
 CAUSES = (
@@ -36,6 +36,8 @@ _REMEDIES = {
     2: "a negative number is no limit: write 0 with the upper limit in its column, or mask it",
     3: "give limits or errors, a column of counts, significance or likelihood, or relative_error "
        "(in a shell --relative-error)",
+    4: "limits are values of the flux, not distances from it: check which column is which",
+    5: "fill the column of the exposure or area",
     7: "check the columns' units, and mask numbers that stand for missing values",
 }
 #: Flux in photons/s/cm2 that no source in the sky has: five times that of Scorpius X-1.
@@ -45,7 +47,8 @@ MAX_FLUX = 500.0
 MAX_COUNTS, AREA_RANGE = 1e10, (1e-3, 1e14)
 #: (F / sigma)**2 per count, sigma being half the 68 % interval: the catalog's intervals are
 #: 1.12 times as wide as the Poisson noise of aperture and background (median of the bands of
-#: CSC 2 detections with a known aperture; their net values are corrected for the aperture).
+#: CSC 2 detections with a known aperture, 1.11 below 100 counts and 1.14 above 300; net counts,
+#: which are corrected for the aperture, have wider ones than the counts in it).
 COUNT_VARIANCE = 1.12**-2
 #: Counts to which the upper 68 % limit of zero detected counts corresponds: -ln(1 - 0.68).
 ZERO_COUNTS_HILIM = 1.14
@@ -58,20 +61,9 @@ class BandSet:
     """
     One way to read the bands of all rows; arrays have shape (rows, bands).
 
-    Attributes
-    ----------
-    label : str or ndarray of str, shape (rows,)
-        For `BandMeasurement.recipe`.
-    counts, area : ndarray
-        As in `EnergyBins`; anything where ``cause`` is not zero.
-    cause : ndarray of int
-        0: usable, else index into `CAUSES`.
-    background, background_error : ndarray or 0
-        As in `EnergyBins`.
-    energy_weighted : bool
-        As in `EnergyBins`.
-    flags : ndarray of int64 or 0
-        Bits that a row gets if it uses the band.
+    ``counts``, ``area``, ``background``, ``background_error`` and ``energy_weighted`` are as in
+    `EnergyBins`, anything where ``cause`` (an index into `CAUSES`) is not zero; ``label`` is for
+    `BandMeasurement.recipe`; ``flags`` are bits that a row gets if it uses the band.
     """
 
     label: object
@@ -82,6 +74,8 @@ class BandSet:
     background_error: object = 0.0
     energy_weighted: bool = False
     flags: object = 0
+    #: The table's name of each band's column, for reasons; empty where there is none.
+    columns: tuple = ()
 
     def __post_init__(self):
         with np.errstate(invalid="ignore"):
@@ -107,22 +101,14 @@ class BandSet:
 
 def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
     """
-    Equivalent Poisson counts and area times exposure from a flux with limits.
+    Equivalent Poisson counts and area times exposure from a flux with 68 % limits, shape (rows,).
 
-    Parameters
-    ----------
-    flux, lolim, hilim : ndarray, shape (rows,)
-        Flux with its 68 % limits; NaN: missing.
-    error : ndarray, optional
-        Symmetric 1-sigma error of ``flux``, used where both limits are
-        missing. Mean and error in the ratio 1.32 of a half-normal distribution
-        are an undetected band (zero with an upper limit) that somebody made
-        symmetric, and are read as such.
-    net : tuple of ndarray, optional
-        ``(value, lolim, hilim)`` of the net counts of the same measurement,
-        used where the flux has neither limits nor error.
-    scale : float, optional
-        The area is returned for ``flux / scale``.
+    Where both limits are missing the symmetric ``error`` is used, else the ratio of the net counts
+    ``net`` = (value, lolim, hilim) of the same measurement. Mean and error in the ratio 1.32 of a
+    half-normal distribution are an undetected band (zero with an upper limit) that somebody made
+    symmetric, and are read as such. The area is returned for ``flux / scale``. Aperture
+    photometry gives net values whose intervals contain the background's noise: N is the number of
+    background-free counts with the same relative uncertainty.
 
     Returns
     -------
@@ -132,12 +118,6 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
         0 or index into `CAUSES`.
     approximate : ndarray of bool
         True where limits were missing.
-
-    Notes
-    -----
-    Aperture photometry of the CSC gives net values whose intervals contain
-    the background's noise: N is the number of background-free counts with
-    the same relative uncertainty, 1.12 / sqrt(N) (measured on detections).
 
     Examples
     --------
@@ -174,35 +154,30 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
     return counts, area, cause, approximate & (cause == 0)
 
 
+def counts_from_error(value, error):
+    """From symmetric errors: counts of the same relative error, their ratio to the value, and causes."""
+    with np.errstate(all="ignore"):
+        counts = np.where(value > 0, (value / error) ** 2, 0.0)
+        ratio = np.where(value > 0, counts / value, ZERO_COUNTS_HILIM / error)
+    cause = np.select([~np.isfinite(value), value < 0, ~(error > 0) | ~np.isfinite(error)], [1, 2, 3], 0)
+    return counts, np.where(cause == 0, ratio, 0.0), cause
+
+
 def _describe(names, causes):
     """Text for one combination of causes."""
     bad = [f"{n}: {CAUSES[c]}" for n, c in zip(names, causes, strict=True) if c]
-    if len(bad) == len(names):
-        return f"no usable band ({', '.join(bad)})" + "".join(
-            f"; {text}" for cause, text in _REMEDIES.items() if cause in causes)
-    return f"band {', '.join(bad)}" if bad else ""
+    if not bad:
+        return ""
+    text = f"no usable band ({', '.join(bad)})" if len(bad) == len(names) else f"band {', '.join(bad)}"
+    return text + "".join(f"; {text}" for cause, text in _REMEDIES.items() if cause in causes)
 
 
 def assemble(bands, resolution, sets, flags, notes=None):
     """
-    Take the best of several ways for every row.
+    Take for every row the best of the `BandSet` ``sets``, which are in order of preference.
 
-    Parameters
-    ----------
-    bands : sequence of (str, float, float)
-        Name and bounds in keV.
-    resolution : ndarray, shape (bands,)
-        FWHM in keV.
-    sets : list of BandSet
-        In order of preference; at least one.
-    flags : ndarray of int64, shape (rows,)
-        Bits of the catalog, to which those of the bands are added.
-    notes : sequence of str, optional
-        Further text a row.
-
-    Returns
-    -------
-    measurement : BandMeasurement
+    ``bands`` are (name, low, high) in keV with the FWHM ``resolution``; bits of the bands are added
+    to the catalog's ``flags``, shape (rows,), and ``notes``, a text a row, to the reasons.
     """
     rows = len(flags)
     best = np.argmax([s.valid.sum(axis=1) for s in sets], axis=0)  # (rows,), the first of equals
@@ -226,12 +201,15 @@ def assemble(bands, resolution, sets, flags, notes=None):
     flags = flags | np.where(some & ~every, Flag.PARTIAL_BANDS, 0)
     labels = np.array([np.broadcast_to(np.asarray(s.label, "U48"), (rows,)) for s in sets], "U48")
     recipe = np.where(some, np.take_along_axis(labels, best[None], axis=0)[0], "")
-    return BandMeasurement(bins, flags, _reasons(bands, cause, notes), recipe)
+    return BandMeasurement(bins, flags, _reasons(bands, cause, best, sets, notes), recipe)
 
 
-def _reasons(bands, cause, notes):
-    combos, which = np.unique(cause, axis=0, return_inverse=True)
-    texts = [_describe([b[0] for b in bands], combo) for combo in combos]
+def _reasons(bands, cause, best, sets, notes):
+    """Why bands are missing, with their columns, a row."""
+    names = [[f"{b[0]} ({column})" if column else b[0]
+              for b, column in zip(bands, one.columns or [""] * len(bands), strict=True)] for one in sets]
+    combos, which = np.unique(np.column_stack([best, cause]), axis=0, return_inverse=True)
+    texts = [_describe(names[combo[0]], combo[1:]) for combo in combos]
     reasons = [texts[k] for k in np.ravel(which)]
     if notes is None:
         return reasons

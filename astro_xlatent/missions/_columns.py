@@ -107,6 +107,11 @@ class Columns:
         """The first of ``names`` that the table has, or None."""
         return next((name for name in names if name in self), None)
 
+    def spelled(self, *names):
+        """The table's own name of the first of ``names`` that it has; empty without."""
+        name = self.first(*names)
+        return self._names[name.lower()][0] if name else ""
+
     def raw(self, name):
         """The column itself; TableError if two differ only by case."""
         found = self._names[name.lower()]

@@ -35,12 +35,12 @@ _FAMILIES = (
         for mean in ("mean", "avg", "ave")
     ),
 )
-#: Detection likelihood per count of detections of the CSC (median of likelihood_b over the
-#: equivalent counts of the bands s, m and h; 16 to 84 % are 1.3 to 5.1).
-LIKELIHOOD_PER_COUNT = 3.0
+#: Detection likelihood per count of detections of the CSC: median of likelihood_b over the
+#: equivalent counts of the bands s, m and h (``tools/check_csc_constants.py``, MATCH fields).
+LIKELIHOOD_PER_COUNT = 2.93
 #: Mean energies in keV of what the bands detect: median of energy over photon flux of detections of
-#: the CSC (16 to 84 % are 0.82 to 1.35, 1.34 to 1.68, 3.0 to 5.7); of u and b the effective energies.
-MEAN_ENERGY = {"u": 0.4, "s": 1.02, "m": 1.53, "h": 4.09, "b": 2.3}
+#: the CSC (the same); of u and b the effective energies.
+MEAN_ENERGY = {"u": 0.4, "s": 1.02, "m": 1.52, "h": 4.07, "b": 2.3}
 _RATIOS = ("hm", "hs", "ms")
 
 
@@ -53,8 +53,8 @@ def _net_counts(cols, aperture, band):
     return [cols.number(f"src_cnts_{aperture}_{part}{band}") for part in ("", "lolim_", "hilim_")]
 
 
-def _broad_counts(cols):
-    """Equivalent counts of the broad band from net counts, fluxes or significance, shape (rows,)."""
+def _broad_counts(cols, spread=1.0):
+    """Counts of the broad band from net counts, fluxes or significance, shape (rows,); see `_spread`."""
     found = []
     with np.errstate(all="ignore"):
         for aperture in ("aper", "aper90"):
@@ -64,8 +64,22 @@ def _broad_counts(cols):
         for quantity in ("photflux", "flux"):
             for family in _FAMILIES:
                 flux, low, high = (cols.number(t.format(q=quantity, b="b")) for t in family)
-                found.append(counts_of_significance(2 * flux / (high - low)))
+                counts = counts_of_significance(2 * flux / (high - low))
+                found.append(counts * spread if quantity == "flux" else counts)
     return first_finite(*found)
+
+
+def _spread(unit, cols, bands):
+    """
+    Counts over the counts with the relative error of their broad energy flux, shape (rows,).
+
+    An event adds its energy over the area to the flux: n (sum of w**2) / (sum of w)**2 over n events
+    of weight w, here the mean one of each band; ``unit`` are counts of the bands up to a factor.
+    """
+    weight = np.array([MEAN_ENERGY[b] for b, _, _ in bands]) / effective_area(cols, bands)[0]
+    with np.errstate(all="ignore"):
+        spread = unit.sum(axis=1) * (weight**2 * unit).sum(axis=1) / (weight * unit).sum(axis=1) ** 2
+    return np.where(np.isfinite(spread), spread, 1.0)
 
 
 def _last_resort(cols):
@@ -121,7 +135,8 @@ def _flux_sets(cols, bands, quantity, relative_error):
             parts.append(counts_from_flux(flux, low, high, error=error, net=net, scale=one))
         counts, area, cause, approximate = (np.stack(p, axis=1) for p in zip(*parts, strict=True))
         one = BandSet("energy flux" if weighted else "photon flux", counts, area, cause,
-                      energy_weighted=weighted, flags=np.where(approximate, int(Flag.LIMITS_MISSING), 0))
+                      energy_weighted=weighted, flags=np.where(approximate, int(Flag.LIMITS_MISSING), 0),
+                      columns=[cols.spelled(n[0]) for n in names])
         sets.append(_completed(cols, bands, one, np.stack(values, axis=1), scale, relative_error))
     return sets
 
@@ -150,7 +165,8 @@ def _completed(cols, bands, one, value, scale, relative_error):
         unit = np.where(value > 0, value * conversion, 0.0)
         photons = (unit / effective_area(cols, bands)[0])[:, -3:]
         of_ratios = exposure_of_ratios(pairs, width, photons, conversion[:, -3:] * value[:, -3:] / photons)
-        total = first_finite(_broad_counts(cols), of_ratios * unit.sum(axis=1), _last_resort(cols))
+        total = first_finite(_broad_counts(cols, _spread(unit, cols, bands)), of_ratios * unit.sum(axis=1),
+                             _last_resort(cols))
     counts, area, cause, flags = complete(
         value, one.counts, one.area, one.cause, conversion=conversion, scale=scale,
         net=_net(cols, bands), total=total, relative_error=relative_error)
@@ -179,7 +195,8 @@ def hardness_sets(cols, bands):
         unit = (filled * conversion).sum(axis=1)  # counts per exposure and photon flux of the three bands
         broad_area = effective_area(cols, (("b", 0.5, 7.0),))[0][:, 0]
         time = exposure_of_ratios(pairs, width, shape, conversion)
-        total = first_finite(_broad_counts(cols), time * unit, _last_resort(cols))
+        total = first_finite(_broad_counts(cols, _spread(filled * conversion, cols, bands3)), time * unit,
+                             _last_resort(cols))
         photon, energies = ([cols.number(f[0].format(q=q, b="b"), flux_unit) for f in _FAMILIES]
                             for q, flux_unit in (("photflux", PHOTON_FLUX), ("flux", ENERGY_FLUX)))
         photons = first_finite(*(flux * broad_area / unit for flux in photon),

@@ -39,18 +39,7 @@ _BARE |= {"optical_flag": "flag_opt", "source_extent": "ext", "sky_tile": "skyti
 
 def canonical_name(name):
     """
-    The catalog's own spelling of a column name, in lower case.
-
-    Parameters
-    ----------
-    name : str
-        As in the table.
-
-    Returns
-    -------
-    canonical : str
-        Such as ``"ml_cts_err_p1"``; the lower-case name itself where no rule
-        applies.
+    The catalog's own spelling of a column name in lower case; that itself where no rule applies.
 
     Examples
     --------
@@ -77,14 +66,7 @@ def canonical_name(name):
 
 
 class ErositaColumns(Columns):
-    """
-    Columns of an eROSITA table by the catalog's own names.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        In any of the known spellings; is not changed.
-    """
+    """Columns of an eROSITA table, in any of the known spellings, by the catalog's own names."""
 
     def canonical(self, name):
         """See `canonical_name`."""

@@ -39,29 +39,17 @@ def complete(value, counts, area, cause, *, conversion, scale, net=None, total=N
     """
     Fill the bands whose uncertainty is missing, and those without a value of which counts are known.
 
-    Parameters
-    ----------
-    value, counts, area : ndarray, shape (rows, bands)
-        Fluxes or rates, and what follows from those with an uncertainty.
-    cause : ndarray of int, shape (rows, bands)
-        Index into `~astro_xlatent.missions._bandset.CAUSES`; 3 is "no uncertainty", 1 "missing".
-    conversion : ndarray, shape (rows, bands) or (bands,)
-        Counts per value and unit of exposure.
-    scale : ndarray, shape (rows, bands) or (bands,)
-        ``area`` over counts and value.
-    net : ndarray, shape (rows, bands), optional
-        Net counts, zero where undetected; NaN where not known.
-    total : ndarray, shape (rows,), optional
-        Counts of all bands together that the row implies; NaN where it does not.
-    relative_error : float, optional
-        Of every flux without an uncertainty, where the row implies nothing.
+    Arrays have shape (rows, bands): fluxes or rates ``value``, and the ``counts`` and ``area`` that
+    follow from those with an uncertainty (``cause`` 0; 3 is "no uncertainty", 1 "missing").
+    ``conversion`` is counts per value and unit of exposure, ``scale`` area over counts and value,
+    ``net`` net counts (zero where undetected), ``total``, shape (rows,), the counts of all bands that
+    the row implies, NaN where it does not; ``relative_error`` is granted where the row implies
+    nothing.
 
     Returns
     -------
-    counts, area : ndarray, shape (rows, bands)
-    cause : ndarray of int, shape (rows, bands)
-    flags : ndarray of int64, shape (rows, bands)
-        `Flag.ERRORS_ASSUMED` where an uncertainty was missing.
+    counts, area, cause, flags : ndarray, shape (rows, bands)
+        The last with `Flag.ERRORS_ASSUMED` where an uncertainty was missing.
     """
     net = np.full(np.shape(value), np.nan) if net is None else net
     known, wanted, valued = (cause == 0) & (counts > 0), cause == 3, (cause == 1) & (net >= 0)
@@ -94,24 +82,11 @@ def complete(value, counts, area, cause, *, conversion, scale, net=None, total=N
 
 def shape_of_ratios(pairs, ratios, n_bands):
     """
-    Values of bands, up to a factor, from hardness ratios (x - y) / (x + y).
+    Values of bands, up to a factor, shape (rows, bands), from hardness ratios (x - y) / (x + y).
 
-    Every ratio is one linear equation between two bands; of all of them together the
-    smallest singular vector is the solution. Bands that no chain of ratios joins to the
-    largest group of bands are left out.
-
-    Parameters
-    ----------
-    pairs : list of (int, int)
-        Numbers of the bands x and y of each ratio.
-    ratios : ndarray, shape (rows, n_pairs)
-        Between -1 and 1; NaN: missing.
-    n_bands : int
-
-    Returns
-    -------
-    shape : ndarray, shape (rows, n_bands)
-        Not negative, with a sum of one; NaN where unknown.
+    ``pairs`` holds the numbers of the bands x and y of each column of ``ratios``. Every ratio is one
+    linear equation between two bands; of all of them together the smallest singular vector is
+    the solution. Bands that no chain of ratios joins to the largest group of bands are NaN.
     """
     rows = len(ratios)
     equations, joined = np.zeros((rows, len(pairs), n_bands)), np.tile(np.eye(n_bands), (rows, 1, 1))
@@ -136,21 +111,11 @@ def shape_of_ratios(pairs, ratios, n_bands):
 
 def exposure_of_ratios(pairs, half_widths, shape, conversion):
     """
-    The exposure at which counting noise makes hardness ratios as uncertain as published.
+    The exposure at which counting noise makes hardness ratios as uncertain as published, (rows,).
 
-    Parameters
-    ----------
-    pairs, shape
-        As in `shape_of_ratios`.
-    half_widths : ndarray, shape (rows, n_pairs)
-        Half the 68 % intervals of the ratios; NaN: missing.
-    conversion : ndarray, shape (rows, n_bands)
-        Counts per value and unit of exposure.
-
-    Returns
-    -------
-    exposure : ndarray, shape (rows,)
-        Median over the ratios, by propagation of errors to first order; NaN without limits.
+    ``half_widths``, (rows, n_pairs), are half the 68 % intervals of the ratios of `shape_of_ratios`,
+    ``conversion`` is counts per value and unit of exposure. Median over the ratios, by propagation of
+    errors to first order; NaN without limits.
     """
     found = []
     for k, (x, y) in enumerate(pairs):

@@ -4,17 +4,18 @@ What a mission has to offer, and how its tables are recognized.
 
 A mission turns catalog rows into `~astro_xlatent.spectra.bins.EnergyBins`
 and finds the spectra that belong to them. Other packages add missions through
-the entry-point group ``astro_xlatent.missions`` (name to `Mission` subclass).
+the entry-point group ``astro_xlatent.missions`` (name to a class that is a `Mission`).
 """
 
 import os
 import re
 import warnings
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,6 +24,12 @@ from astro_xlatent.core.plugins import load_plugins
 from astro_xlatent.missions._columns import name_columns
 from astro_xlatent.spectra.bins import EnergyBins
 
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+    from astro_xlatent.spectra.response import Response
+    from astro_xlatent.spectra.spectrum import XraySpectrum
+
 __all__ = ["BandMeasurement", "MissingBandsError", "Mission", "available_missions", "get_mission",
            "identify_mission"]
 
@@ -30,6 +37,7 @@ __all__ = ["BandMeasurement", "MissingBandsError", "Mission", "available_mission
 _BUILT_IN = {
     "csc": "astro_xlatent.missions.csc:CSC",
     "erosita": "astro_xlatent.missions.erosita:EROSITA",
+    "swift": "astro_xlatent.missions.swift:SWIFT",
     "xmm": "astro_xlatent.missions.xmm:XMM",
 }
 # What band columns of an X-ray catalog are called, more or less.
@@ -67,9 +75,13 @@ class BandMeasurement:
         return len(self.bins)
 
 
-class Mission(ABC):
+@runtime_checkable
+class Mission(Protocol):
     """
-    One mission's catalogs, products and default response.
+    What a mission must be: one mission's catalogs, products and default response.
+
+    A class that has all of it is a mission; one that derives from this needs only its names
+    and the three methods that have no default: `matches`, `read_bands`, `expected_columns`.
 
     Attributes
     ----------
@@ -87,19 +99,19 @@ class Mission(ABC):
         What a user grants fluxes for which the table has no error; None: nothing.
     """
 
-    name = ""
-    title = ""
+    name: str = ""
+    title: str = ""
     telescopes: tuple[str, ...] = ()
     instruments: tuple[str, ...] = ()
     bands: tuple[tuple[str, float, float], ...] = ()
     relative_error: float | None = None
 
     @abstractmethod
-    def matches(self, table):
+    def matches(self, table: "Table") -> int:
         """Number of the mission's own tell-tale columns in ``table``; 0: not its table."""
 
     @abstractmethod
-    def read_bands(self, table):
+    def read_bands(self, table: "Table") -> BandMeasurement:
         """
         Turn the band columns of ``table`` into a `BandMeasurement`.
 
@@ -109,14 +121,14 @@ class Mission(ABC):
         """
 
     @abstractmethod
-    def expected_columns(self):
+    def expected_columns(self) -> str:
         """Say in one sentence which columns are looked for."""
 
-    def catalog_flags(self, table):
+    def catalog_flags(self, table: "Table") -> np.ndarray:
         """Bits of `~astro_xlatent.core.flags.FLAGS` from the catalog's own flags, int64 (rows,)."""
         return np.zeros(len(table), np.int64)
 
-    def product_names(self, table, kind="spectrum"):
+    def product_names(self, table: "Table", kind: str = "spectrum") -> list:
         """
         File names under which the rows' products are published.
 
@@ -135,7 +147,7 @@ class Mission(ABC):
         """
         return [None] * len(table)
 
-    def find_spectra(self, table, folder):
+    def find_spectra(self, table: "Table", folder: Path | str) -> list:
         """
         Paths of the rows' spectra below ``folder``.
 
@@ -147,16 +159,16 @@ class Mission(ABC):
         """
         return [None] * len(table)
 
-    def instrument_of(self, spectrum):
+    def instrument_of(self, spectrum: "XraySpectrum") -> str:
         """What `default_response` is to be asked for, from a spectrum's header and file name."""
         return spectrum.instrument
 
-    def default_response(self, instrument=None, year=None):
+    def default_response(self, instrument: str | None = None, year: float | None = None) -> "Response":
         """A typical `~astro_xlatent.spectra.response.Response`; MissionError if there is none."""
         msg = f"mission {self.name!r} has no default response; give ARF and RMF files"
         raise MissionError(msg)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Mission {self.name}: {self.title}>"
 
 
@@ -165,15 +177,23 @@ def _load_built_in(value):
     return getattr(import_module(module), attribute)
 
 
+def _lacks(mission):
+    """Members of a `Mission` that a class or object does not have."""
+    members = [*Mission.__annotations__, *(name for name in vars(Mission) if not name.startswith("_"))]
+    return [name for name in dict.fromkeys(members) if not hasattr(mission, name)]
+
+
 @cache
 def _registry():
     found = {name: _load_built_in(value) for name, value in _BUILT_IN.items()}
     for name, mission in load_plugins("astro_xlatent.missions").items():
         if name in found:
             continue
-        if not (isinstance(mission, type) and issubclass(mission, Mission)):
-            msg = (f"entry point {name!r} in astro_xlatent.missions is left out: it must be a subclass "
-                   f"of astro_xlatent.missions.base.Mission, got {mission!r}")
+        lacking = _lacks(mission)
+        if not isinstance(mission, type) or lacking:
+            what = f"it lacks {', '.join(lacking)}" if isinstance(mission, type) else "it is no class"
+            msg = (f"entry point {name!r} in astro_xlatent.missions is left out: {what}; see "
+                   "astro_xlatent.missions.base.Mission")
             warnings.warn(msg, XlatentWarning, stacklevel=3)
             continue
         found[name] = mission
@@ -222,10 +242,12 @@ def get_mission(name):
     >>> get_mission("csc").title
     'Chandra Source Catalog'
     """
-    if isinstance(name, Mission):
+    is_class = isinstance(name, type)
+    if not is_class and isinstance(name, Mission):
         return name
-    is_class = isinstance(name, type) and issubclass(name, Mission)
-    found = name if is_class else _registry().get(str(name).lower()) if isinstance(name, str) else None
+    found = name if is_class and not _lacks(name) else None
+    if isinstance(name, str):
+        found = _registry().get(name.lower())
     if found is None:
         msg = f"unknown mission {name!r}; available: {', '.join(available_missions())}"
         raise MissionError(msg)

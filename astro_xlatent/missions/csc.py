@@ -145,22 +145,10 @@ class CSC(Mission):
 
     def read_bands(self, table):
         """
-        Energy bins from the table's band columns.
+        Energy bins from the table's band columns, see `Mission.read_bands`.
 
-        Parameters
-        ----------
-        table : `~astropy.table.Table`
-            Not changed. Columns without a unit are taken to have the
-            catalog's (photons/s/cm2, erg/s/cm2, s, arcmin, arcsec2).
-
-        Returns
-        -------
-        measurement : BandMeasurement
-
-        Raises
-        ------
-        MissingBandsError, TableError
-            If no band column is there, or one has a wrong unit.
+        Columns without a unit are taken to have the catalog's (photons/s/cm2, erg/s/cm2, s, arcmin,
+        arcsec2).
         """
         cols = CscColumns(table)
         sets = self._ways(cols)
@@ -252,7 +240,7 @@ class CSC(Mission):
                 [~np.isfinite(counts) | ~np.isfinite(off), (counts < 0) | (off < 0),
                  unknown & ~np.isfinite(scale), ~(scale > 0) | ~np.isfinite(scale)], [1, 2, 8, 5], 0)
             return {"counts": counts, "background": background, "error": error,
-                    "cause": cause, "fraction": fraction}
+                    "cause": cause, "fraction": fraction, "columns": [cols.spelled(n) for n in names]}
         return None
 
     def _area_from_counts(self, cols, quantity, unit, weighted):
@@ -273,11 +261,10 @@ class CSC(Mission):
 
     def product_names(self, table, kind="spectrum"):
         """
-        File names of per-observation products, see `Mission.product_names`.
+        File names of per-observation products, see `Mission.product_names`; ``kind`` is one of `PRODUCTS`.
 
-        ``kind`` is one of `PRODUCTS`. The version is ``*``, for spectrum and
-        responses of one detection may have different ones; so is the cycle of
-        alternating exposures. None without ``obsid`` and ``region_id``.
+        The version is ``*``, for spectrum and responses of one detection may have different ones; so is
+        the cycle of alternating exposures. None without ``obsid`` and ``region_id``.
 
         Examples
         --------
@@ -338,7 +325,7 @@ def _with_area(raw, area, weighted, flag):
     cause = np.where((raw["cause"] == 0) & ~(np.isfinite(area) & (area > 0)), 5, raw["cause"])
     flags = np.broadcast_to(np.asarray(flag, np.int64), cause.shape)
     return BandSet("aperture counts", raw["counts"], area, cause, raw["background"], raw["error"],
-                   energy_weighted=weighted, flags=flags)
+                   energy_weighted=weighted, flags=flags, columns=raw["columns"])
 
 
 def _lookup(files, key):

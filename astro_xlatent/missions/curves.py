@@ -10,9 +10,8 @@ and RMFs are always to be preferred.
 
 import json
 import re
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,7 @@ from astro_xlatent.core.errors import MissionError, ParameterError
 from astro_xlatent.missions.line_profile import profile_cdf
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
 
-__all__ = ["ACIS_BACK_ILLUMINATED", "InstrumentCurve", "acis_curve", "available_curves", "load_curve",
-           "remember"]
+__all__ = ["ACIS_BACK_ILLUMINATED", "InstrumentCurve", "acis_curve", "available_curves", "load_curve"]
 
 _FILE = Path(__file__).parent / "data" / "default_responses.npz"
 #: Conversion of a Gaussian's sigma to its full width at half maximum.
@@ -38,34 +36,6 @@ FILTERED_MODULES, OPEN_MODULES = "12346", "57"
 _MODULES = re.compile(r"erosita-tm([1-7]+)")
 #: Energy in keV at which ``theta_0`` of the vignetting holds, and the largest angle in arcmin.
 VIGNETTING_ENERGY, MAX_OFF_AXIS = 1.56, 25.0
-_CACHE: OrderedDict = OrderedDict()
-_CACHE_SIZE, _LOCK = 512, threading.RLock()
-
-
-def remember(key, make):
-    """
-    The one cache of curves, responses and matrices, safe for threads.
-
-    Parameters
-    ----------
-    key : tuple
-        Hashable; the first entry says what it is.
-    make : callable
-        Called without arguments where the key is not known yet.
-
-    Returns
-    -------
-    value : object
-        Shared between callers: do not change it in place. The least recently
-        used of more than 512 are forgotten.
-    """
-    with _LOCK:
-        if key not in _CACHE:
-            _CACHE[key] = make()
-            while len(_CACHE) > _CACHE_SIZE:
-                _CACHE.popitem(last=False)
-        _CACHE.move_to_end(key)
-        return _CACHE[key]
 
 
 @dataclass(frozen=True)
@@ -289,13 +259,10 @@ class InstrumentCurve:
 _ARRAYS = ("knots", "log_area", "absorption", "years", "depth", "profile", "channel_edges")
 
 
-def _read_archive():
+@cache
+def _archive():
     with np.load(_FILE, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
-
-
-def _archive():
-    return remember(("archive",), _read_archive)
 
 
 def available_curves():
@@ -338,6 +305,7 @@ def acis_curve(chip):
     return "acis-i" if chip in ACIS_IMAGING else "acis-s-front"
 
 
+@lru_cache(maxsize=128)
 def load_curve(name):
     """
     The fitted curve of one instrument.
@@ -374,7 +342,7 @@ def load_curve(name):
     if name not in available_curves() and not modules:
         msg = f"no response curve {name!r} is shipped; available: {', '.join(available_curves())}"
         raise MissionError(msg)
-    return remember(("curve", name), lambda: _of_modules(name, modules[1]) if modules else _shipped(name))
+    return _of_modules(name, modules[1]) if modules else _shipped(name)
 
 
 def _shipped(name):

@@ -140,22 +140,10 @@ class EROSITA(Mission):
 
     def read_bands(self, table):
         """
-        Energy bins from the table's band columns.
+        Energy bins from the table's band columns, see `Mission.read_bands`.
 
-        Parameters
-        ----------
-        table : `~astropy.table.Table`
-            Not changed. Exposures without a unit are taken to be in seconds.
-
-        Returns
-        -------
-        measurement : BandMeasurement
-
-        Raises
-        ------
-        MissingBandsError, TableError
-            If no band column is there, one has a wrong unit, or only numbered
-            bands are there and the catalog cannot be told.
+        Exposures without a unit are taken to be in seconds. Numbered bands alone raise `TableError`
+        where the catalog cannot be told.
         """
         cols = ErositaColumns(table)
         bands = self._bands_of(cols)
@@ -165,6 +153,8 @@ class EROSITA(Mission):
         fitted = self._fitted(cols, bands, area)
         middle = np.sqrt([lo * hi for _, lo, hi in bands])
         mixed = _merge(_merge(aperture, fitted), self._fluxes(cols, bands, area))
+        mixed.columns = [cols.spelled(*(f"{stem}_{b[0]}".lower() for stem in (
+            "ape_cts", "ml_cts", "ml_rate", "ml_flux"))) for b in bands]
         notes = self._notes(cols, bands, aperture)
         return assemble(bands, curve.fwhm(middle), [mixed], self.catalog_flags(table), notes)
 
@@ -227,8 +217,8 @@ class EROSITA(Mission):
         """
         File names of source products of all telescopes together, see `Mission.product_names`.
 
-        ``kind`` is one of `PRODUCTS`. From ``DETUID``, which tells survey,
-        tile, source and processing, or from ``SKYTILE`` and ``ID_SRC``.
+        ``kind`` is one of `PRODUCTS`. From ``DETUID``, which tells survey, tile, source and processing, or
+        from ``SKYTILE`` and ``ID_SRC``.
 
         Examples
         --------

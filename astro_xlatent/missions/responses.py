@@ -2,12 +2,13 @@
 """Default responses and band areas of the missions from the shipped curves."""
 
 import re
+from functools import lru_cache
 
 import numpy as np
 
 from astro_xlatent.core.errors import MissionError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions.curves import load_curve, remember
+from astro_xlatent.missions.curves import load_curve
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, ENERGY_WIDTH
 
 __all__ = ["band_area", "band_matrix", "curve_name", "default_response"]
@@ -19,6 +20,7 @@ _INSTRUMENTS = {
     "erosita": {"tm0": "erosita-tm0", "merged": "erosita-tm0", "survey": "erosita-survey"},
     "xmm": {"epn": "xmm-pn", "pn": "xmm-pn", "mos": "xmm-mos"}
     | {f"{name}{k}": "xmm-mos" for name in ("mos", "emos", "m") for k in ("", "1", "2")},
+    "swift": {"xrt": "swift-xrt"},
 }
 #: Telescope modules of eROSITA: TM8, TM9 (with and without on-chip filter) or single ones.
 _MODULES = re.compile("tm([89]|[1-7]+)")
@@ -33,7 +35,7 @@ def curve_name(mission, instrument=None):
     Parameters
     ----------
     mission : str
-        ``"csc"``, ``"erosita"`` or ``"xmm"``.
+        ``"csc"``, ``"erosita"``, ``"xmm"`` or ``"swift"``.
     instrument : str, optional
         In any spelling of catalogs and headers, such as ``"ACIS-I"`` or
         ``"EMOS1"``. Default the mission's first: ACIS-S, TM0, EPIC-pn. Modules
@@ -72,6 +74,7 @@ def curve_name(mission, instrument=None):
     return known[key]
 
 
+@lru_cache(maxsize=64)
 def _redistribution(name):
     """Sparse matrix of a curve, shape (n_channels, N_ENERGY)."""
     from scipy.sparse import csr_array
@@ -81,13 +84,14 @@ def _redistribution(name):
     return csr_array(matrix.astype(np.float32))
 
 
+@lru_cache(maxsize=512)
 def _make_response(name, year, off_axis):
     from astro_xlatent.spectra.response import Response
 
     curve, extrapolated = load_curve(name), bool(load_curve(name).is_extrapolated(year))
     edges = curve.channel_edges
     return Response(
-        redistribution=remember(("redistribution", name), lambda: _redistribution(name)),
+        redistribution=_redistribution(name),
         area=curve.area(ENERGY_MID, year=year, off_axis=off_axis),
         e_lo=ENERGY_EDGES[:-1],
         e_hi=ENERGY_EDGES[1:],
@@ -109,7 +113,7 @@ def default_response(mission, instrument=None, year=None, off_axis=0.0):
     Parameters
     ----------
     mission : str
-        ``"csc"``, ``"erosita"`` or ``"xmm"``.
+        ``"csc"``, ``"erosita"``, ``"xmm"`` or ``"swift"``.
     instrument : str, optional
         See `curve_name`.
     year : float, optional
@@ -143,10 +147,10 @@ def default_response(mission, instrument=None, year=None, off_axis=0.0):
     ('CHANDRA', 1024)
     """
     year = None if year is None else round(float(year), 2)
-    key = (curve_name(mission, instrument), year, round(float(off_axis), 2))
-    return remember(("response", *key), lambda: _make_response(*key))
+    return _make_response(curve_name(mission, instrument), year, round(float(off_axis), 2))
 
 
+@lru_cache(maxsize=512)
 def _band_redistribution(name, bands):
     edges = np.unique(np.array(bands).ravel())
     between = load_curve(name).redistribution(channel_edges=edges)
@@ -182,7 +186,7 @@ def band_matrix(mission, bands, instrument=None, year=None, off_axis=0.0):
     """
     name, bands = curve_name(mission, instrument), _as_bands(bands)
     area = load_curve(name).area(ENERGY_MID, year=year, off_axis=off_axis)
-    return remember(("bands", name, bands), lambda: _band_redistribution(name, bands)) * area
+    return _band_redistribution(name, bands) * area
 
 
 def _as_bands(bands):
@@ -219,5 +223,5 @@ def band_area(name, bands, year=None, off_axis=0.0):
     bands = _as_bands(bands)
     year = None if year is None else np.asarray(year, float)[..., None]
     area = load_curve(name).area(ENERGY_MID, year=year, off_axis=np.asarray(off_axis, float)[..., None])
-    seen = remember(("bands", name, bands), lambda: _band_redistribution(name, bands))
+    seen = _band_redistribution(name, bands)
     return (area * ENERGY_WIDTH) @ seen.T / np.array([hi - lo for lo, hi in bands])

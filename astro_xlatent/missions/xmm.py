@@ -21,7 +21,7 @@ from functools import cache
 import numpy as np
 
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._bandset import COUNT_VARIANCE, MAX_FLUX, ZERO_COUNTS_HILIM, BandSet, assemble
+from astro_xlatent.missions._bandset import COUNT_VARIANCE, MAX_FLUX, BandSet, assemble, counts_from_error
 from astro_xlatent.missions._columns import COUNT_RATE, ENERGY_FLUX, Columns, name_columns
 from astro_xlatent.missions._one_exposure import complete, exposure_of_ratios, first_finite, shape_of_ratios
 from astro_xlatent.missions.base import MissingBandsError, Mission, list_files
@@ -213,11 +213,12 @@ class XMM(Mission):
                                   for b, _, _ in self.bands], axis=1) for end in ("", "_err"))
         if not any(f"{prefix}_{b}_flux" in cols for b, _, _ in self.bands):
             return None
-        counts, area, cause = _equivalent(value, error)
+        counts, area, cause = counts_from_error(value, error)
         cause = np.where(value > MAX_FLUX * KEV_TO_ERG, 7, cause)
         counts, area, cause, flags = complete(value, counts, area, cause, conversion=_medium_ecf(), scale=1.0,
                                               total=_total(cols), relative_error=self.relative_error)
-        return BandSet(f"{prefix} flux", counts, area * _area_per_ecf(), cause, flags=flags)
+        return BandSet(f"{prefix} flux", counts, area * _area_per_ecf(), cause, flags=flags,
+                       columns=[cols.spelled(f"{prefix}_{b}_flux") for b, _, _ in self.bands])
 
     def _ratios(self, cols, prefix):
         """Hardness ratios of neighboring bands' rates with a broad flux, or None without the columns."""
@@ -250,14 +251,15 @@ class XMM(Mission):
             found = True
             value, error = (np.stack([cols.number(f"{camera}_{b}_rate{end}", COUNT_RATE)
                                       for b, _, _ in self.bands], axis=1) for end in ("", "_err"))
-            n, exposure, why = _equivalent(value, error)
+            n, exposure, why = counts_from_error(value, error)
             factor, assumed = _conversion(cols, camera)
             good = why == 0
             counts += np.where(good, n, 0.0)
             area += np.where(good, exposure * factor * _area_per_ecf(), 0.0)
             cause = np.where(good, 0, np.where(cause == 1, why, cause))
             flags |= np.where(assumed[:, None] & good.any(axis=1, keepdims=True), Flag.DEFAULT_RESPONSE, 0)
-        return BandSet("camera rates", counts, area, cause, flags=flags) if found else None
+        columns = [cols.spelled(*(f"{camera}_{b}_rate" for camera in CAMERAS)) for b, _, _ in self.bands]
+        return BandSet("camera rates", counts, area, cause, flags=flags, columns=columns) if found else None
 
     def default_response(self, instrument=None, year=None):
         """EPIC pn, or MOS with ``instrument="MOS"``."""
@@ -277,15 +279,6 @@ def _total(cols):
             found.append((cols.number(stem) / cols.number(f"{stem}_err")) ** 2)
     return first_finite(*found, *(cols.number(name) / LIKELIHOOD_PER_COUNT
                                   for name in ("ep_8_det_ml", "sc_det_ml", "pn_8_det_ml")))
-
-
-def _equivalent(value, error):
-    """Counts of the same relative error, their ratio to the value, and why not."""
-    with np.errstate(all="ignore"):
-        counts = np.where(value > 0, (value / error) ** 2, 0.0)
-        ratio = np.where(value > 0, counts / value, ZERO_COUNTS_HILIM / error)
-    cause = np.select([~np.isfinite(value), value < 0, ~(error > 0) | ~np.isfinite(error)], [1, 2, 3], 0)
-    return counts, np.where(cause == 0, ratio, 0.0), cause
 
 
 def _conversion(cols, camera):

@@ -34,25 +34,7 @@ from astro_xlatent.spectra.bins import EnergyBins
 __all__ = ["build_model", "load_modules", "selftest_deviation"]
 
 def build_model(folder: Path, device: str) -> Model:
-    """
-    Make a `Model` from a folder.
-
-    Parameters
-    ----------
-    folder : path-like
-        With ``config.json``, ``weights.safetensors`` and ``calibration.json``.
-    device : str
-        Where the networks go.
-
-    Returns
-    -------
-    model : `~astro_xlatent.model.posterior.Model`
-
-    Raises
-    ------
-    ModelError
-        If a file cannot be read, or holds what no model can have.
-    """
+    """A `Model` from the files of its folder; `ModelError` if one holds what no model can have."""
     folder = Path(folder)
     info = read_json(folder / "config.json")
     config = check_info(folder / "config.json", info)
@@ -98,24 +80,7 @@ def _load_module(config: Config, path: Path, name: str, tensors: dict[str, torch
 
 def selftest_deviation(model: LatentModel, path: Path) -> float:
     """
-    How far a model is from what it said when it was made.
-
-    Parameters
-    ----------
-    model : LatentModel
-    path : Path
-        ``selftest.json`` of its folder.
-
-    Returns
-    -------
-    deviation : float
-        Largest absolute difference of latents and class probabilities; NaN if
-        anything that the model says is not finite.
-
-    Raises
-    ------
-    ModelError
-        If the file is damaged, or the model fails on it.
+    Largest difference of latents and class probabilities from ``selftest.json``; NaN if any is not finite.
     """
     stored = read_json(path)
     bins = _stored_bins(path, stored)

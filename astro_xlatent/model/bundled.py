@@ -9,9 +9,9 @@ __all__ = ["BUNDLED", "DEFAULT"]
 
 #: Digest of every bundled model folder, by model name.
 BUNDLED = {
-    "xlatent-0.4": "88726a1e9c190a4035de96b5690356c1ca6970390a5344601371c5647f8594cf",
+    "xlatent-0.5": "9fb4ddeb94171a8e58c734c470bc806553b72ace2f40c0042509ab7b5b8cb87e",
     "xlatent-0.3": "3326deb3226e052593b15ee98c71c336afc12151010db4cc5e9c19756e32a553",
 }
 
 #: The model that is used unless another is named.
-DEFAULT = "xlatent-0.4"
+DEFAULT = "xlatent-0.5"

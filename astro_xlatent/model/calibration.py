@@ -32,28 +32,12 @@ FOREIGN_LEVEL = 1e-4
 
 def joint_score(p_values: dict[str, np.ndarray]) -> np.ndarray:
     """
-    One number for several p-values, small if odd.
+    One number for several p-values, small if odd: the sum of their logarithms with `WEIGHTS`.
 
-    The weighted sum of their logarithms, Fisher's statistic (Fisher 1925,
-    Statistical Methods for Research Workers) with the weights of Good (1955,
-    JRSS B 17, 264). Several parts that are each somewhat odd make a row odd.
-    The parts are not independent: the sum's distribution is that over
-    simulations.
-
-    Parameters
-    ----------
-    p_values : dict of ndarray
-        Names as in `WEIGHTS`, values above zero.
-
-    Returns
-    -------
-    score : ndarray
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> joint_score({"evidence": np.array([1.0, 0.5]), "gof": np.array([0.5, 1.0])}).round(3)
-    array([-0.693, -0.347])
+    Fisher's statistic (Fisher 1925, Statistical Methods for Research Workers)
+    with weights (Good 1955, JRSS B 17, 264): several parts that are each somewhat
+    odd make a row odd. They are not independent; the sum's distribution is that
+    over simulations.
     """
     return np.sum([WEIGHTS[name] * np.log(p) for name, p in p_values.items()], axis=0)
 
@@ -62,17 +46,21 @@ class Calibration:
     """
     Calibration of one model.
 
+    All methods take ``mode`` ('bands' or 'spectra') and ``net``, the net counts
+    of n rows, and give arrays with the rows first.
+
     Parameters
     ----------
     tables : dict
         ``nodes`` (log10 net counts); for each mode ``latent_scale``,
         ``class_temperature``, ``class_level`` and ``<head>_temperature`` (one
-        value a node), ``flux_<band>`` (two a node), ``<head>_below``,
-        ``evidence`` and for spectra ``gof``, ``run``, ``distance`` and
-        ``odd`` (a row of quantiles a node) at the probabilities ``levels``,
-        ``evidence_slope`` (one value a node, 0 where it is absent);
-        heads are nh, index and kt; ``mixture`` with ``weight``, ``mean`` and
-        ``covariance`` of the simulated latents; ``prior`` densities.
+        value a node), ``flux_<band>`` (two a node), ``nh_share`` (a row a node and
+        class, absent in older models), ``<head>_below``, ``evidence`` and for
+        spectra ``gof``, ``run``, ``distance`` and ``odd`` (a row of quantiles a
+        node) at the probabilities ``levels``, ``evidence_slope`` (one value a
+        node, 0 where it is absent); heads are nh, index and kt; ``mixture`` with
+        ``weight``, ``mean`` and ``covariance`` of the simulated latents; ``prior``
+        densities.
     """
 
     def __init__(self, tables: dict):
@@ -105,7 +93,8 @@ class Calibration:
             return np.interp(x, self.nodes, table)
         place = np.interp(x, self.nodes, np.arange(self.nodes.size))
         below = place.astype(int)
-        above, part = np.minimum(below + 1, self.nodes.size - 1), (place - below)[:, None]
+        above = np.minimum(below + 1, self.nodes.size - 1)
+        part = (place - below).reshape(-1, *[1] * (table.ndim - 1))
         return (1 - part) * table[below] + part * table[above]
 
     def latent_scale(self, mode: str, net: np.ndarray) -> np.ndarray:
@@ -116,45 +105,25 @@ class Calibration:
         """Divisor of the class logits, shape (n,)."""
         return self._at(mode, "class_temperature", net)
 
-    def density(self, head: str, mode: str, net: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    def density(self, head: str, mode: str, net: np.ndarray, logits: np.ndarray,
+                class_prob: np.ndarray) -> np.ndarray:
         """
-        Density of a quantity, conformal on simulations of like counts.
+        Density of a quantity, conformal on simulations of like counts; of N_H, also of like class.
 
-        Parameters
-        ----------
-        head : {'nh', 'index', 'kt'}
-            Which quantity.
-        mode : {'bands', 'spectra'}
-        net : ndarray, shape (n,)
-            Net counts.
-        logits : ndarray, shape (n, cells)
-            Of the encoder's head.
-
-        Returns
-        -------
-        density : ndarray, shape (n, cells)
+        ``logits`` (n, cells) are those of the head 'nh', 'index' or 'kt'; ``class_prob`` (n, 9),
+        for equal priors, gives the shares of the classes' corrections.
         """
         density = softmax(logits / self._at(mode, f"{head}_temperature", net)[:, None], axis=1)
+        if f"{head}_share" in self.tables[mode]:
+            share = np.einsum("nk,nkl->nl", class_prob, self._at(mode, f"{head}_share", net))
+            return recalibrated_density(density, np.broadcast_to(self.levels, share.shape), share)
         return recalibrated_density(density, self._at(mode, f"{head}_below", net), self.levels)
 
     def flux_limits(self, band: str, mode: str, net: np.ndarray, limits: np.ndarray) -> np.ndarray:
         """
-        Limits of a flux, conformal on simulations of like counts.
+        Limits of a flux, (n, 3): lower, median and upper, conformal on simulations of like counts.
 
-        Parameters
-        ----------
-        band : str
-            Suffix of the flux column.
-        mode : {'bands', 'spectra'}
-        net : ndarray, shape (n,)
-            Net counts.
-        limits : ndarray, shape (n, 3)
-            Lower limit, median and upper limit from draws of the posterior.
-
-        Returns
-        -------
-        limits : ndarray, shape (n, 3)
-            With the distances from the median scaled; not below zero.
+        The distances from the median are scaled; nothing falls below zero.
         """
         factor = self._at(mode, f"flux_{band}", net)
         below, median, above = np.diff(limits[:, :2])[:, 0], limits[:, 1], np.diff(limits[:, 1:])[:, 0]
@@ -163,22 +132,11 @@ class Calibration:
 
     def class_set(self, mode: str, net: np.ndarray, probability: np.ndarray) -> np.ndarray:
         """
-        Conformal sets of classes (Romano et al. 2020, arXiv:2006.02544).
+        Conformal sets of classes (Romano et al. 2020, arXiv:2006.02544), tuples of indices.
 
-        Parameters
-        ----------
-        mode : {'bands', 'spectra'}
-        net : ndarray, shape (n,)
-            Net counts.
-        probability : ndarray, shape (n, 9)
-            For equal priors.
-
-        Returns
-        -------
-        sets : ndarray of object, shape (n,)
-            Tuples of class indices, most probable first: one, and as many as
-            together have no more than the sum of probabilities, down to that of
-            the true class, of 90 % of the simulated sources of like counts.
+        The most probable first: one, and as many as together have no more than the sum of
+        probabilities, down to that of the true class, of 90 % of the simulated sources of like
+        counts. ``probability`` (n, 9) is for equal priors.
         """
         needed = self._at(mode, "class_level", net)
         order = np.argsort(-probability, axis=1)
@@ -199,22 +157,15 @@ class Calibration:
 
     def evidence(self, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
         """
-        Log density of a posterior under the simulated latents.
+        Log density of Gaussian posteriors under the simulated latents, (n,).
 
-        Parameters
-        ----------
-        mean, covariance : ndarray, (n, 8) and (n, 8, 8)
-            Gaussian posteriors of the latents.
-
-        Returns
-        -------
-        evidence : ndarray, shape (n,)
-            Small where no simulated source lies within the errors.
+        Small where no simulated source lies within the errors.
         """
-        total = []
+        total, columns = [], np.array(covariance.transpose(1, 2, 0), np.float32, order="C")
         for weight, center, spread in zip(*(self._mixture[k] for k in ("weight", "mean", "covariance")),
                                           strict=True):
-            distance, log_volume = _distance_and_volume(covariance + spread, mean - center)
+            distance, log_volume = _distance_and_volume(columns + spread[..., None].astype(np.float32),
+                                                        (mean - center).T.astype(np.float32, order="C"))
             total.append(np.log(weight) - 0.5 * distance - log_volume)
         # Relative to the posterior's own volume, so that broad and narrow ones are compared alike.
         return logsumexp(total, axis=0) + half_log_volume(covariance)
@@ -224,20 +175,9 @@ class Calibration:
         """
         The `evidence`, freed of its dependence on how much the data tell.
 
-        At equal counts five bands determine the latents better than three, and
-        the narrower posterior has the lower evidence. Without this, a p-value
-        would be uniform over all missions together and in none of them.
-
-        Parameters
-        ----------
-        mode, net, mean, covariance
-            As for `oddness`.
-
-        Returns
-        -------
-        evidence : ndarray, shape (n,)
-            Less the slope, fitted on simulations, times half the log
-            determinant of the covariance.
+        At equal counts five bands determine the latents better than three, and the narrower
+        posterior has the lower evidence. Without this, a p-value would be uniform over all
+        missions together and in none of them.
         """
         slope = self._at(mode, "evidence_slope", net) if "evidence_slope" in self.tables[mode] else 0.0
         return self.evidence(mean, covariance) - slope * half_log_volume(covariance)
@@ -264,27 +204,13 @@ class Calibration:
     def oddness(self, mode: str, net: np.ndarray, mean: np.ndarray, covariance: np.ndarray,
                 fit: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """
-        p-values of a row's parts against simulations of like counts and mode.
+        p-values of a row's parts against simulations of like counts and mode, by name.
 
-        Parameters
-        ----------
-        mode : {'bands', 'spectra'}
-        net : ndarray, shape (n,)
-            Net counts.
-        mean, covariance : ndarray
-            Posterior of the latents.
-        fit : dict of ndarray, shape (n,)
-            Of the latents that describe the counts best: ``gof``, ``run`` and
-            ``distance`` (`~astro_xlatent.model.posterior.Posterior`), NaN where
-            unknown; not used for bands. A fit that is poor for want of a
-            measured background is as poor as any other.
-
-        Returns
-        -------
-        p : dict of ndarray, shape (n,)
-            ``evidence`` of the latents, and for spectra the parts of ``fit``
-            for which the model was calibrated; 1 where unknown. Below 1 % the
-            tail of the simulations is continued as an exponential.
+        ``evidence`` of the latents (``mean`` and ``covariance``), and for spectra what the
+        model was calibrated for of ``fit``: ``gof``, ``run`` and ``distance`` of the latents
+        that describe the counts best, 1 where unknown (NaN). A fit that is poor for want of a
+        measured background is as poor as any other. Below 1 % the tail of the simulations is
+        continued as an exponential.
         """
         evidence = self.levelled_evidence(mode, net, mean, covariance)
         p = {"evidence": self._tail_p(mode, "evidence", net, evidence, upper=False)}
@@ -297,21 +223,11 @@ class Calibration:
     def outlier(self, mode: str, net: np.ndarray, mean: np.ndarray, covariance: np.ndarray,
                 fit: dict[str, np.ndarray]) -> np.ndarray:
         """
-        p-value of a row against simulations of like counts and mode.
+        p-value of a row against simulations of like counts and mode, (n,); arguments as for `oddness`.
 
-        For spectra that of the `joint_score` of the parts in `oddness`; if the
-        model was calibrated before there was one, twice the smaller of the
-        p-values of evidence and goodness of fit. At most `FOREIGN_LEVEL` where
-        `not_this_model`: such a fit is odd by itself.
-
-        Parameters
-        ----------
-        mode, net, mean, covariance, fit
-            As for `oddness`.
-
-        Returns
-        -------
-        p : ndarray, shape (n,)
+        For spectra that of the `joint_score`; if the model was calibrated before there was
+        one, twice the smaller of the p-values of evidence and goodness of fit. At most
+        `FOREIGN_LEVEL` where `not_this_model`: such a fit is odd by itself.
         """
         p = self.oddness(mode, net, mean, covariance, fit)
         alone = np.maximum(p["evidence"], 0.5 * (self.levels[1] - self.levels[0]))
@@ -331,19 +247,10 @@ class Calibration:
 
     def not_this_model(self, net: np.ndarray, fit: dict[str, np.ndarray]) -> np.ndarray:
         """
-        Where no simulated source of like counts is described as badly.
+        True where no simulated source of like counts is described as badly; False where the fit is unknown.
 
-        Parameters
-        ----------
-        net, fit
-            As for `oddness`.
-
-        Returns
-        -------
-        foreign : ndarray of bool, shape (n,)
-            False where the fit is unknown. Counts beyond the trained range
-            are judged as those at its end: the misfit of a spectrum that the
-            decoder lacks grows with them.
+        Counts beyond the trained range are judged as those at its end: the misfit of a
+        spectrum that the decoder lacks grows with them.
         """
         found = np.zeros(len(net), bool)
         for name in ("gof", "run"):
@@ -355,17 +262,17 @@ class Calibration:
 
 def half_log_volume(covariance: np.ndarray) -> np.ndarray:
     """Half the log determinant of covariance matrices, shape (n,)."""
-    return _distance_and_volume(covariance, np.zeros(covariance.shape[:2]))[1]
+    columns = np.array(covariance.transpose(1, 2, 0), order="C")
+    return _distance_and_volume(columns, np.zeros(columns.shape[1:]))[1]
 
 
-def _distance_and_volume(covariance, offset):
+def _distance_and_volume(left, right):
     """
-    Squared Mahalanobis distance and half the log determinant, both (n,).
+    Squared Mahalanobis distance and half the log determinant, both (n,), of matrices (8, 8, n) and
+    offsets (8, n), which are overwritten.
 
-    Gaussian elimination of all matrices at once: LAPACK's calls one by one take longer
-    than their arithmetic.
+    Of all matrices at once: LAPACK's calls one by one take longer than their arithmetic.
     """
-    left, right = np.array(covariance.transpose(1, 2, 0), order="C"), np.array(offset.T, order="C")
     distance = log_volume = 0.0
     for k in range(len(right)):
         pivot = left[k, k]

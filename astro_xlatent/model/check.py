@@ -37,10 +37,10 @@ _NODE_TABLES = {
     "evidence_slope": (-1e2, 1e2),
 }
 _FLUX_TABLES = ("flux_05_2", "flux_2_7", "flux_02_23")
-_SHARE_TABLES = ("nh_below", "index_below", "kt_below")
+_SHARE_TABLES = {"nh_below": (), "index_below": (), "kt_below": (), "nh_share": (len(CLASSES) + 1,)}
 _QUANTILE_TABLES = ("evidence", "gof", "run", "distance", "odd")
 # Of later models only.
-_MAY_LACK = ("evidence_slope", "run", "distance", "odd")
+_MAY_LACK = ("evidence_slope", "run", "distance", "odd", "nh_share")
 _SPECTRA_ONLY = ("gof", "run", "distance", "odd")
 
 
@@ -84,22 +84,10 @@ def check_files(folder: Path, info: dict) -> None:
 def numbers(path: Path, name: str, value: Any, shape: tuple[int | None, ...],
             low: float = -1e30, high: float = 1e30) -> np.ndarray:
     """
-    A nested list of a JSON file as an array, its shape and range checked.
+    A nested list of a JSON file as an array of float64; refused by ``path`` and ``name``.
 
-    Parameters
-    ----------
-    path, name
-        What to name if it is refused.
-    value : object
-        From JSON.
-    shape : tuple
-        What it must be; None where any length of one or more will do.
-    low, high : float, optional
-        Least and largest value allowed.
-
-    Returns
-    -------
-    array : ndarray of float64
+    ``shape`` is what it must be, None where any length of one or more will do; values lie
+    within ``low`` and ``high``.
     """
     try:
         array = np.asarray(value)
@@ -125,14 +113,7 @@ def _member(path: Path, table: Any, name: str, kind: type = dict) -> Any:
 
 
 def check_info(path: Path, info: Any) -> Config:
-    """
-    Make sure that ``config.json`` describes a model.
-
-    Returns
-    -------
-    config : Config
-        Sizes of its networks.
-    """
+    """Sizes of the networks, if ``config.json`` describes a model."""
     if not isinstance(info, dict):
         refuse(path, "holds no JSON object")
     if info.get("format") != FORMAT:
@@ -195,14 +176,15 @@ def _check_mode(path: Path, mode: str, tables: dict, n_nodes: int, n_levels: int
             refuse(path, f"{mode} {name} is not in order")
 
     def ordered(values: np.ndarray) -> bool:
-        return bool(np.all(np.diff(values, axis=1) >= 0))
+        return bool(np.all(np.diff(values, axis=-1) >= 0))
 
     for name, (low, high) in _NODE_TABLES.items():
         check(name, (), low, high)
     for name in _FLUX_TABLES:
         check(name, (2,), 0, 1e3)
-    for name in _SHARE_TABLES:
-        check(name, (n_levels,), 0, 1, lambda v: ordered(v) and v[:, 0].max() == 0 and v[:, -1].min() == 1)
+    for name, shape in _SHARE_TABLES.items():
+        check(name, (*shape, n_levels), 0, 1,
+              lambda v: ordered(v) and v[..., 0].max() == 0 and v[..., -1].min() == 1)
     for name in _QUANTILE_TABLES:
         check(name, (n_levels,), -1e12, 1e12, ordered)
 

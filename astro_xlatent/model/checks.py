@@ -42,8 +42,10 @@ SOFT_KT = (0.06, 0.1, 0.15)
 #: Precision of the latents' prior where they are taken out of a direction: that of simulated
 #: sources is 1 on average, but no normal one.
 PRIOR_PRECISION = 0.1
-# Finite differences: of latents in units of their prior's deviation, and of the energy scale.
-_STEP, _GAIN_STEP = 0.02, 0.02
+#: Relative shifts of the energy scale that are looked for; edges make either sign a direction of its own.
+GAIN_STEPS = (0.03, -0.03)
+# Finite difference of latents in units of their prior's deviation.
+_STEP = 0.02
 # The replicates of a row do not depend on other rows.
 _SEED = 20261126
 
@@ -73,13 +75,13 @@ class _Linear:
     model: np.ndarray  # (b,)
     error: np.ndarray  # (b,), of the model itself
     tangent: np.ndarray  # (b, d + 1)
-    directions: np.ndarray  # (b, n), the gain's last
+    directions: np.ndarray  # (b, n), those of `GAIN_STEPS` last
 
 
 def check_spectra(decode: Callable, latent: np.ndarray, bins: EnergyBins,
                   matrices: np.ndarray) -> dict[str, np.ndarray]:
     """
-    p-values of what the decoder may lack.
+    p-values of what the decoder may lack, by the names of `CHECKS`.
 
     Parameters
     ----------
@@ -95,9 +97,8 @@ def check_spectra(decode: Callable, latent: np.ndarray, bins: EnergyBins,
     Returns
     -------
     checked : dict of ndarray, shape (rows,)
-        A p-value for every name of `CHECKS`, and ``energy`` in keV of the most
-        significant line. NaN in rows without counts, or without more bins than
-        latents and normalization.
+        And ``energy`` in keV of the most significant line. NaN without counts, or without
+        more bins than latents and normalization.
     """
     found = {name: np.full(len(bins), np.nan) for name in (*CHECKS, "energy")}
     for row, linear in enumerate(_linearised(decode, latent, bins, matrices)):
@@ -109,20 +110,10 @@ def check_spectra(decode: Callable, latent: np.ndarray, bins: EnergyBins,
 
 def unmodeled(model, posterior, bins: EnergyBins, matrices: np.ndarray) -> np.ndarray:
     """
-    Say in words what a row's counts hold that no latents describe.
+    What rows' counts hold that no latents describe, in words, (rows,) str objects.
 
-    Parameters
-    ----------
-    model : `~astro_xlatent.model.posterior.Model`
-    posterior : `~astro_xlatent.model.posterior.Posterior`
-        What ``model.infer`` gives for the rows.
-    bins, matrices
-        What it was given.
-
-    Returns
-    -------
-    reasons : ndarray of str objects, shape (rows,)
-        Empty where no check is significant at `LEVEL` over the number of checks.
+    Empty where no check is significant at `LEVEL` over the number of checks; ``posterior`` is
+    what ``model.infer`` gives for ``bins`` and ``matrices``.
     """
     best = model.best_fit(bins, posterior.latent, matrices)[0]
     checked = check_spectra(model.decode, best, bins, matrices)
@@ -153,22 +144,24 @@ def _linearised(decode, latent, bins, matrices):
         best = source[row, 0, valid]
         tangent = np.column_stack([(source[row, 1:, valid] - best[:, None]) / _STEP, best])
         lines = matrices[row][np.ix_(valid, _COLUMNS)] @ _SHAPES
-        gain = _gain_direction(spectrum[row, 0], matrices[row])[valid]
+        gain = _gain_directions(spectrum[row, 0], matrices[row])[valid]
         model = best + background[row, valid]
         yield _Linear(bins.counts[row, valid] - model + tangent[:, :d] @ latent[row], model,
                       np.hypot(bins.background_error[row, valid], SPECTRUM_ERROR * best),
                       tangent, np.column_stack([lines, gain]))
 
 
-def _gain_direction(spectrum, matrix):
-    """What more is seen in every bin if all measured energies are too large, (bins,)."""
-    area = matrix.sum(axis=0)
-    position = np.interp(ENERGY_MID * (1 + _GAIN_STEP), ENERGY_MID, np.arange(ENERGY_MID.size))
-    low = np.minimum(position.astype(int), ENERGY_MID.size - 2)
-    seen, t = spectrum * area, position - low
-    moved = (np.bincount(low, seen * (1 - t), ENERGY_MID.size)
-             + np.bincount(low + 1, seen * t, ENERGY_MID.size))
-    return matrix @ ((moved - seen) / np.maximum(area, 1e-30)).astype(np.float32)
+def _gain_directions(spectrum, matrix):
+    """What more is seen in every bin if all measured energies are too large or small, (bins, 2)."""
+    area, directions = matrix.sum(axis=0), []
+    for step in GAIN_STEPS:
+        position = np.interp(ENERGY_MID * (1 + step), ENERGY_MID, np.arange(ENERGY_MID.size))
+        low = np.minimum(position.astype(int), ENERGY_MID.size - 2)
+        seen, t = spectrum * area, position - low
+        moved = (np.bincount(low, seen * (1 - t), ENERGY_MID.size)
+                 + np.bincount(low + 1, seen * t, ENERGY_MID.size))
+        directions.append((moved - seen) / np.maximum(area, 1e-30))
+    return matrix @ np.array(directions, np.float32).T
 
 
 def _check(linear):
@@ -205,5 +198,5 @@ def _statistics(residual, score, scatter):
     z = residual @ score
     lines = z[:, :_N_LINES]
     spread = np.sum((residual @ scatter.T) ** 2, axis=1)
-    return np.stack([lines.max(axis=1), np.abs(z[:, -1]), spread, z[:, _N_LINES:-1].max(axis=1)],
-                    axis=1), lines.argmax(axis=1)
+    soft, gain = (part.max(axis=1) for part in np.split(z[:, _N_LINES:], [-len(GAIN_STEPS)], axis=1))
+    return np.stack([lines.max(axis=1), gain, spread, soft], axis=1), lines.argmax(axis=1)

@@ -55,20 +55,7 @@ def density_quantiles(density: np.ndarray, limits: tuple[float, float],
 
 
 def density_below(density: np.ndarray, limits: tuple[float, float], value: float) -> np.ndarray:
-    """
-    Probability below a value.
-
-    Parameters
-    ----------
-    density, limits
-        As for `density_quantiles`.
-    value : float
-        Where to cut.
-
-    Returns
-    -------
-    probability : ndarray, shape (n,)
-    """
+    """Probability below a value, (n,); arguments as for `density_quantiles`."""
     borders, cumulative = _cumulative(density, limits)
     # The borders are those of all rows.
     place = np.interp(value, borders, np.arange(borders.size))
@@ -80,19 +67,8 @@ def interpolate_rows(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np
     """
     `numpy.interp` for every row, at the speed of a single call.
 
-    Parameters
-    ----------
-    x : ndarray, shape (n, m)
-        Where to interpolate; NaN gives NaN.
-    known : ndarray, shape (n, k)
-        Where the values are known, not decreasing along a row.
-    values : ndarray, shape (k,)
-        The values, the same for all rows.
-
-    Returns
-    -------
-    y : ndarray, shape (n, m)
-        Beyond the ends the values there.
+    Of ``x`` (n, m) among ``known`` (n, k), which must not decrease along a row, with
+    ``values`` (k,) or (n, k). Beyond the ends the values there; NaN gives NaN.
 
     Examples
     --------
@@ -102,6 +78,7 @@ def interpolate_rows(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np
     array([[4.],
            [2.]])
     """
+    values = np.broadcast_to(values, known.shape)
     low, span = known[:, :1], known[:, -1:] - known[:, :1]
     span = np.where(span > 0, span, 1.0)
     x, known = np.clip((x - low) / span, 0.0, 1.0), (known - low) / span
@@ -111,29 +88,17 @@ def interpolate_rows(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np
         # Rows one behind the other on one axis, with a gap between them.
         shift = 2.0 * np.arange(len(x[rows]))[:, None]
         found[rows] = np.interp((x[rows] + shift).ravel(), (known[rows] + shift).ravel(),
-                                np.tile(values, len(shift))).reshape(shift.size, -1)
+                                values[rows].ravel()).reshape(shift.size, -1)
     return found
 
 
 def probability_below_truth(density: np.ndarray, limits: tuple[float, float], truth: np.ndarray,
                             rng: np.random.Generator) -> np.ndarray:
     """
-    Distribution function of every row at its true value.
+    Distribution function of every row at its true value, (n,): uniform if the densities are right.
 
-    Parameters
-    ----------
-    density, limits
-        As for `density_quantiles`.
-    truth : ndarray, shape (n,)
-        In the units of ``limits``.
-    rng : numpy.random.Generator
-        Truths outside the range are placed at random within the outermost
-        cell, where training put them.
-
-    Returns
-    -------
-    probability : ndarray, shape (n,)
-        Uniform if the densities are right.
+    Truths outside the range are placed at random within the outermost cell, where training
+    put them.
     """
     cells = density.shape[1]
     _, cumulative = _cumulative(density, limits)
@@ -149,30 +114,11 @@ def probability_below_truth(density: np.ndarray, limits: tuple[float, float], tr
 
 def recalibrated_density(density: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """
-    Densities whose distribution function is right on average.
+    Densities (n, cells) whose distribution function is right on average.
 
-    The distribution function F becomes G(F), where G is that of F at the
-    truth over simulated sources (Kuleshov et al. 2018, arXiv:1807.00263).
-
-    Parameters
-    ----------
-    density : ndarray, shape (n, cells)
-        Probabilities of the cells.
-    quantiles : ndarray, shape (n, len(levels))
-        Quantiles of F at the truth, from 0 to 1, for sources like each row.
-    levels : ndarray
-        Their probabilities, from 0 to 1.
-
-    Returns
-    -------
-    density : ndarray, shape (n, cells)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> half = np.array([[0.5, 0.5]])
-    >>> recalibrated_density(half, np.array([[0.0, 0.5, 1.0]]), np.array([0.0, 0.8, 1.0]))
-    array([[0.8, 0.2]])
+    The distribution function F becomes G(F), where G is that of F at the truth over
+    simulated sources like each row (Kuleshov et al. 2018, arXiv:1807.00263): it reaches
+    ``levels`` (k,) or (n, k) at ``quantiles`` (n, k), both from 0 to 1.
     """
     cumulative = np.cumsum(density, axis=1) / density.sum(axis=1, keepdims=True)
     return np.diff(interpolate_rows(cumulative, quantiles, levels), axis=1, prepend=0.0)

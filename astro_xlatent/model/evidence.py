@@ -3,12 +3,13 @@
 Evidence beside the spectrum: small logistic models of a row's other columns.
 
 The posterior is a product. Every *piece* (what X-ray catalogs know beside
-the spectrum, what counterparts know) gives a factor for every class, learned
-with classes weighted towards equal frequency and divided by the frequencies
-that remain. Factors are raised to exponents that were fitted on fields of the
-sky that the factors had not seen, and multiplied with the spectrum's.
+the spectrum, what counterparts know) gives a factor for every class: its
+probability, divided by the class's frequency among the labeled rows. Factors
+are raised to exponents that were fitted on fields of the sky that the factors
+had not seen, and multiplied with the spectrum's.
 """
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ __all__ = ["BUNDLED_EVIDENCE", "PIECES", "EvidenceModel", "Group", "Inputs", "Pi
 FORMAT = 1
 #: The evidence model in the package.
 BUNDLED_EVIDENCE = Path(__file__).parent / "weights" / "evidence" / "evidence.json"
+#: Its SHA-256; ``astro-xlatent train-evidence --bundle`` prints the new one.
+BUNDLED_SHA256 = "8657323490ba05fea3f7f5362ac127b937c6f8e77ceaef114895a6dcd8d8065a"
 #: Groups of columns by piece; the first are the row's own, the second those of other catalogs.
 PIECES = {
     "xray": ("flux", "variability", "extent", "latitude", "nh_gal"),
@@ -44,14 +47,8 @@ class Group:
     """
     Columns that are known or unknown together.
 
-    Attributes
-    ----------
-    names : tuple of str
-        Of the features.
-    values : ndarray, (n, features)
-        Zero where a feature is missing although its group is known.
-    known : ndarray of bool, (n,)
-        False where nobody has looked.
+    ``values`` (n, features) are zero where a feature is missing although its group is known; ``known``
+    (n,) is False where nobody has looked.
     """
 
     names: tuple
@@ -67,14 +64,8 @@ class Inputs:
     """
     What is known of every row beside its spectrum.
 
-    Attributes
-    ----------
-    groups : dict of Group
-        By name.
-    found : ndarray of bool, (n,)
-        A counterpart was found in some catalog.
-    wrong : ndarray, (n,)
-        Chance that it is not the source's.
+    ``groups`` by name; ``found`` (n,) tells whether a counterpart was found in some catalog, ``wrong``
+    (n,) is the chance that it is not the source's.
     """
 
     groups: dict
@@ -102,15 +93,9 @@ class Inputs:
 @dataclass
 class Piece:
     """
-    A multinomial logistic model of some groups.
+    A multinomial logistic model of some groups, which have one feature more, 1 where they are unknown.
 
-    Attributes
-    ----------
-    groups : dict of list of str
-        Features by group; each group has one more, 1 where it is unknown.
-    mean, scale : ndarray, (features,)
-    coefficient : ndarray, (classes, features)
-    intercept : ndarray, (classes,)
+    ``mean`` and ``scale`` are (features,), ``coefficient`` (classes, features), ``intercept`` (classes,).
     """
 
     groups: dict
@@ -123,28 +108,11 @@ class Piece:
         for name in ("mean", "scale", "coefficient", "intercept"):
             setattr(self, name, np.asarray(getattr(self, name), float))
 
-    def matrix(self, inputs: Inputs) -> np.ndarray:
-        """Features of the rows, shape (n, features); unknown groups are zero but for their mark."""
-        return design(inputs, self.groups)
-
     def log_factor(self, inputs: Inputs) -> np.ndarray:
-        """
-        Logarithm of the factor of every class, as probabilities for equal frequencies.
-
-        Returns
-        -------
-        log_factor : ndarray, (n, classes)
-            Equal for all classes where every group is unknown.
-        """
-        logits = (self.matrix(inputs) - self.mean) / self.scale @ self.coefficient.T + self.intercept
+        """Logarithm of every class's factor, (n, classes); all equal where every group is unknown."""
+        logits = (design(inputs, self.groups) - self.mean) / self.scale @ self.coefficient.T + self.intercept
         known = np.any([inputs.groups[name].known for name in self.groups], axis=0)
         return log_softmax(np.where(known[:, None], logits, 0.0), axis=1)
-
-
-def _subsets(names):
-    """All selections of at least one name."""
-    return [[name for bit, name in enumerate(names) if number >> bit & 1]
-            for number in range(1, 2 ** len(names))]
 
 
 def design(inputs: Inputs, groups: dict) -> np.ndarray:
@@ -186,6 +154,18 @@ class EvidenceModel:
         """Factors of all pieces by name, with the floor and the cap, before exponents; (n, classes)."""
         return {name: guarded(piece.log_factor(inputs), inputs, name) for name, piece in self.pieces.items()}
 
+    def powers(self, factors: dict) -> dict:
+        """Exponent of the spectrum and of each factor by row, (n,); 0 of a factor that says nothing."""
+        speaks = {name: np.ptp(factor, axis=1) > 0 for name, factor in factors.items()}
+        number = sum(speaks.values())
+        found = {name: np.zeros(len(number)) for name in factors} | {"spectrum": np.ones(len(number))}
+        for choice in ("all", *factors):
+            rows = number > 1 if choice == "all" else speaks[choice] & (number == 1)
+            if rows.any():
+                for name, power in found.items():
+                    power[rows] = self.exponents[choice].get(name, 0.0)
+        return found
+
     def combine(self, spectrum: np.ndarray, factors: dict) -> np.ndarray:
         """
         Class probabilities for equal priors from the spectrum's and some factors.
@@ -195,26 +175,16 @@ class EvidenceModel:
         spectrum : ndarray, (n, classes)
             Probabilities for equal priors.
         factors : dict of ndarray
-            Of `log_factors`; those of all pieces, or of one.
+            Of `log_factors`; those of all pieces, or of some.
 
         Returns
         -------
         probability : ndarray, (n, classes)
             Rows sum to one. Rows about which no piece knows anything keep the spectrum's.
         """
-        log_p = np.log(np.maximum(spectrum, _TINY))
-        speaks = {name: np.ptp(factor, axis=1) > 0 for name, factor in factors.items()}
-        result = spectrum / spectrum.sum(axis=1, keepdims=True)
-        for names in _subsets(list(factors)):
-            rows = np.all([speaks[name] == (name in names) for name in factors], axis=0)
-            powers = self.powers(names)
-            total = powers["spectrum"] * log_p + sum(powers[name] * factors[name] for name in names)
-            result[rows] = softmax(total[rows], axis=1)
-        return result
-
-    def powers(self, names: list) -> dict:
-        """Exponents where these pieces speak; those of all where no fewer were fitted together."""
-        return self.exponents[names[0]] if len(names) == 1 else self.exponents["all"]
+        powers = self.powers(factors)
+        terms = factors | {"spectrum": np.log(np.maximum(spectrum, _TINY))}
+        return softmax(sum(powers[name][:, None] * term for name, term in terms.items()), axis=1)
 
     def write(self, path: Path | str) -> None:
         """Write the model as JSON."""
@@ -263,9 +233,14 @@ def load_evidence(path: Path | str | None = None) -> EvidenceModel:
     ModelError
         If the file is not there, damaged, or of another format.
     """
-    path = BUNDLED_EVIDENCE if path is None else Path(path)
+    bundled, path = path is None, BUNDLED_EVIDENCE if path is None else Path(path)
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        raw = path.read_bytes()
+        if bundled and (digest := hashlib.sha256(raw).hexdigest()) != BUNDLED_SHA256:
+            msg = (f"{path}: sha256 is {digest}, expected {BUNDLED_SHA256}; the file is damaged, "
+                   "install astro_xlatent again")
+            raise ModelError(msg)
+        stored = json.loads(raw)
         if stored["format"] != FORMAT:
             msg = f"{path}: evidence format {stored['format']!r}, this version reads {FORMAT}"
             raise ModelError(msg)

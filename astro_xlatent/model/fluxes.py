@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from astro_xlatent.model.profile import profile_normalization
-from astro_xlatent.physics.grid import COARSE_EDGES, ENERGY_EDGES, KEV_TO_ERG, band_weights
+from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights, sum_cells
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["FLUX_BANDS", "fluxes"]
@@ -26,85 +26,92 @@ AT_ONCE = 32
 _QUANTILES = (0.16, 0.5, 0.84)
 # Without an excess the likelihood is exp(-K), of which 68 % lie below -ln 0.32.
 _NO_EXCESS_SPREAD = 1.14
-
-
-def _flux_weights(edges):
-    """What turns a spectrum in photons/cm2/s per cell into the fluxes of `FLUX_BANDS`, (3, cells)."""
-    energy = 0.5 * (edges[1:] + edges[:-1]) * KEV_TO_ERG
-    return band_weights(*zip(*FLUX_BANDS.values(), strict=True), edges) * energy
-
-
-_COARSE_MID, _COARSE_WIDTH = 0.5 * (COARSE_EDGES[1:] + COARSE_EDGES[:-1]), np.diff(COARSE_EDGES)
-_FINE_FLUX, _COARSE_FLUX = (
-    torch.as_tensor(weights.T.astype(np.float32))
-    for weights in (_flux_weights(ENERGY_EDGES), _flux_weights(COARSE_EDGES) * _COARSE_WIDTH))
+# What turns photons/cm2/s per grid bin into the fluxes of `FLUX_BANDS`, (3, n_energy).
+_FLUX = (band_weights(*zip(*FLUX_BANDS.values(), strict=True)) * ENERGY_MID * KEV_TO_ERG).astype(np.float32)
 
 
 @torch.no_grad()
 def fluxes(decode: Callable, bins: EnergyBins, matrices: np.ndarray | None, mean: np.ndarray,
-           covariance: np.ndarray) -> dict[str, np.ndarray]:
+           covariance: np.ndarray, cells: str | None = None) -> dict[str, np.ndarray]:
     """
-    Absorbed fluxes, over draws of latents and normalization.
+    Absorbed fluxes in erg/cm2/s by band name, over draws of latents and normalization.
 
-    Parameters
-    ----------
-    decode : callable
-        Latents (n, 8) to incident spectra, both ndarray: ``decode(z)`` in photons
-        per bin of the incident grid, ``decode(z, coarse=True)`` in photons per keV
-        in the cells of `~astro_xlatent.physics.grid.COARSE_EDGES`, in any unit.
-    bins : EnergyBins
-        Counts and background.
-    matrices : ndarray of float32, shape (rows, bins, n_energy), or None
-        Folding matrices in cm2 s; without them the bins' own areas serve.
-    mean, covariance : ndarray, (rows, 8) and (rows, 8, 8)
-        Of the latents, as the encoder gives them.
-
-    Returns
-    -------
-    fluxes : dict of ndarray, shape (rows, 3)
-        16, 50 and 84 % quantiles in erg/cm2/s by band name, not yet conformal.
+    16, 50 and 84 % quantiles (rows, 3), not yet conformal. ``mean`` and ``covariance`` are as the
+    encoder gives them. ``decode(z, cells)`` gives photons per bin of the incident grid in the
+    ``cells`` of `~astro_xlatent.physics.grid.CELLS`, those of the grid if not given, in any unit, as
+    `~astro_xlatent.model.posterior.Model.decode`. ``matrices`` (cm2 s) are in the same cells; without
+    them the bins' own areas serve.
     """
-    coarse = matrices is None
-    if matrices is None:
-        matrices = bins.unfolded_weights(COARSE_EDGES, _COARSE_MID) * _COARSE_WIDTH.astype(np.float32)
-    z = mean[:, None, :] + np.einsum("nij,kj->nki", np.linalg.cholesky(covariance), _NORMALS[:, :-1])
+    z = mean[:, None, :] + _NORMALS[:, :-1] @ np.linalg.cholesky(covariance).transpose(0, 2, 1)
+    fold = _through_areas(bins, cells) if matrices is None else _through_matrices(matrices)
+    weights = torch.as_tensor(_on_cells(_FLUX, cells))
     # Bins first in memory: sums over a few bins then run over long rows.
-    shape = torch.empty((bins.n_bins, len(bins), N_DRAWS), dtype=torch.float64).permute(1, 2, 0)
-    flux = np.empty((len(bins), N_DRAWS, len(FLUX_BANDS)))
+    shape = torch.empty((bins.n_bins, len(bins), N_DRAWS))
+    flux = torch.empty((len(FLUX_BANDS), len(bins), N_DRAWS))
     for start in range(0, len(bins), AT_ONCE):
         rows = slice(start, start + AT_ONCE)
-        spectrum = torch.as_tensor(decode(z[rows].reshape(-1, z.shape[-1]), coarse=coarse))
-        flux[rows] = (spectrum @ (_COARSE_FLUX if coarse else _FINE_FLUX)).view(flux[rows].shape)
-        spectrum = spectrum.view(-1, N_DRAWS, spectrum.shape[-1])
+        spectrum = torch.as_tensor(decode(z[rows].reshape(-1, z.shape[-1]), cells))
+        flux[:, rows] = (weights @ spectrum.T).view(flux[:, rows].shape)
+        shape[:, rows] = fold(spectrum, rows)
+    drawn = _normalization_draws(bins, shape.permute(1, 2, 0)) * flux.double()
+    return dict(zip(FLUX_BANDS, _draw_quantiles(drawn.numpy()), strict=True))
+
+
+def _on_cells(weights, cells):
+    return weights if cells is None else sum_cells(weights, cells)
+
+
+def _through_areas(bins, cells):
+    """What folds spectra without redistribution; shapes as in `_through_matrices`."""
+    # Rows of a catalog have the same few bins: the integrals over each are made once.
+    edges = bins.e_lo + 1j * np.where(bins.energy_weighted[:, None], -bins.e_hi, bins.e_hi)
+    kinds, which = np.unique(edges, return_inverse=True)
+    e_lo, e_hi = kinds.real[:, None], np.abs(kinds.imag)[:, None]
+    none = np.zeros(e_lo.shape)
+    kinds = EnergyBins(e_lo, e_hi, none, none, none, area=none + 1, resolution=none, valid=e_hi > e_lo,
+                       energy_weighted=kinds.imag < 0)
+    weights = torch.as_tensor(_on_cells(kinds.unfolded_weights()[:, 0], cells))
+    which = torch.as_tensor(which.reshape(bins.counts.shape).T)
+    area = torch.as_tensor(np.where(bins.valid, bins.area, 0.0).T[..., None].astype(np.float32))
+
+    def fold(spectrum, rows):
+        integrals = (weights @ spectrum.T).view(len(weights), -1, N_DRAWS)
+        return integrals[which[:, rows], torch.arange(integrals.shape[1])] * area[:, rows]
+
+    return fold
+
+
+def _through_matrices(matrices):
+    """What folds spectra of some rows' draws, (rows x draws, n_cells), to (bins, rows, draws)."""
+    def fold(spectrum, rows):
         folding = torch.as_tensor(np.require(matrices[rows], requirements=["C", "W"]))
-        shape[rows] = torch.bmm(spectrum, folding.transpose(1, 2)).double()
-    drawn = _normalization_draws(bins, shape)[..., None] * flux
-    limits = _draw_quantiles(drawn)
-    return {name: limits[..., k] for k, name in enumerate(FLUX_BANDS)}
+        return torch.bmm(folding, spectrum.view(len(folding), N_DRAWS, -1).transpose(1, 2)).transpose(0, 1)
+
+    return fold
 
 
 def _draw_quantiles(drawn):
-    """`_QUANTILES` of draws on the second axis, linearly between neighbors, on the second axis."""
-    drawn = np.sort(drawn, axis=1)
+    """`_QUANTILES` of draws on the last axis, linearly between neighbors, on the last axis."""
+    drawn = np.sort(drawn, axis=-1)
     place = np.array(_QUANTILES) * (N_DRAWS - 1)
     below = place.astype(int)
-    part = (place - below)[:, None]
-    return (1 - part) * drawn[:, below] + part * drawn[:, below + 1]
+    part = place - below
+    return (1 - part) * drawn[..., below] + part * drawn[..., below + 1]
 
 
 def _normalization_draws(bins, shape):
-    """Normalizations K, one for every draw of the latents, with their Poisson spread."""
-    counts, background, valid = (
-        torch.as_tensor(a.copy())[:, None] for a in (bins.counts, bins.background, bins.valid))
+    """Normalizations K, (rows, draws), one for every draw of the latents, with their Poisson spread."""
+    counts, background, valid = (torch.as_tensor(a)[:, None] for a in (
+        bins.counts.astype(np.float32), bins.background.astype(np.float32), bins.valid.copy()))
     # K is of order 1e-10 and less in physical units: solve it in units of counts.
-    unit = shape.sum(-1).clamp(min=1e-300)
+    unit = shape.sum(-1).clamp(min=1e-30)
     scaled = shape / unit[..., None]
     norm = profile_normalization(counts, scaled, background, valid, n_steps=8)
-    model = (norm[..., None] * scaled + background).clamp(min=1e-6)
+    model = torch.addcmul(background, norm[..., None], scaled).clamp(min=1e-6)
     information = (counts * (scaled / model) ** 2 * valid).sum(-1)
     spread = torch.where(norm > 0, information.clamp(min=1e-12).rsqrt(), _NO_EXCESS_SPREAD)
     drawn = norm + spread * torch.as_tensor(_NORMALS[:, -1])
-    return (drawn.clamp(min=0) / unit).numpy()
+    return drawn.clamp(min=0) / unit
 
 
 def _quasi_normals(n_dimensions):

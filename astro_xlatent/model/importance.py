@@ -62,21 +62,7 @@ class Likelihood:
     fine_matrix: np.ndarray
 
     def statistic(self, spectrum: np.ndarray, norm: np.ndarray) -> np.ndarray:
-        """
-        C-statistic of incident spectra.
-
-        Parameters
-        ----------
-        spectrum : ndarray, shape (n, n_energy)
-            Photons per bin of the incident grid.
-        norm : ndarray, shape (n,)
-            Their normalizations.
-
-        Returns
-        -------
-        statistic : ndarray, shape (n,)
-            Sherpa's ``cstat``.
-        """
+        """C-statistic (Sherpa's ``cstat``) of incident spectra (n, n_energy) with normalizations (n,)."""
         filled = self.counts > 0
         n = self.counts[filled]
         # Bins without counts matter by the sum of their model alone.
@@ -134,17 +120,12 @@ def importance_draws(model, likelihood: Likelihood, mean: np.ndarray, covariance
     mean, covariance : ndarray, shape (8,) and (8, 8)
         Of the first proposal.
     size : int
-        Draws of the last round.
+        Draws of the last round, which alone are returned.
     rng : `numpy.random.Generator`
     decode : callable
         Latents (n, 8) to incident spectra (n, n_energy).
     enough : float
         Effective number of draws, of at most `GOOD_SHARE` of all, at which the rounds end.
-
-    Returns
-    -------
-    draws : Draws
-        Of the last round.
     """
     settled, proposal = False, _first_proposal(model, mean, covariance)
     for number in range(1, MAX_ROUNDS + 1):

@@ -12,52 +12,18 @@ prior remains.
 
 import numpy as np
 
-__all__ = ["temper_densities", "temper_latents", "temper_probabilities"]
+__all__ = ["temper_densities", "temper_latents"]
 
 # Probabilities below it are not known to be smaller.
 _LEAST = 1e-9
 
 
-def temper_probabilities(probability: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
-    """
-    Class probabilities for equal priors, towards flat.
-
-    Parameters
-    ----------
-    probability : ndarray, shape (n, classes)
-    dispersion : ndarray, shape (n,)
-        Fit statistic over its expectation, 1 or more.
-
-    Returns
-    -------
-    tempered : ndarray, shape (n, classes)
-        Rows sum to one.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> temper_probabilities(np.array([[0.8, 0.2]]), np.array([2.0])).round(3)
-    array([[0.667, 0.333]])
-    """
-    return temper_densities(probability, np.ones(probability.shape[1]), dispersion)
-
-
 def temper_densities(density: np.ndarray, prior: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
     """
-    Densities on cells, towards their prior.
+    Densities on cells (n, cells), or probabilities of classes, towards their prior (cells,).
 
-    Parameters
-    ----------
-    density : ndarray, shape (n, cells)
-    prior : ndarray, shape (cells,)
-        Density without any data.
-    dispersion : ndarray, shape (n,)
-        As for `temper_probabilities`.
-
-    Returns
-    -------
-    tempered : ndarray, shape (n, cells)
-        Rows sum to one.
+    The prior need not be normalized; ``dispersion`` (n,) is the fit statistic over its
+    expectation, 1 or more.
     """
     ratio = np.log(np.maximum(density, _LEAST)) - np.log(np.maximum(prior, _LEAST))
     ratio -= ratio.max(axis=1, keepdims=True)
@@ -67,26 +33,7 @@ def temper_densities(density: np.ndarray, prior: np.ndarray, dispersion: np.ndar
 
 def temper_latents(mean: np.ndarray, covariance: np.ndarray, dispersion: np.ndarray,
                    ) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Gaussian posteriors of the latents, towards N(0, 1).
-
-    Parameters
-    ----------
-    mean, covariance : ndarray, (n, 8) and (n, 8, 8)
-    dispersion : ndarray, shape (n,)
-        As for `temper_probabilities`.
-
-    Returns
-    -------
-    mean, covariance : ndarray, (n, 8) and (n, 8, 8)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> mean, covariance = temper_latents(np.ones((1, 8)), 0.1 * np.eye(8)[None], np.array([9.0]))
-    >>> mean[0, 0].round(3).item(), covariance[0, 0, 0].round(3).item()
-    (0.556, 0.5)
-    """
+    """Mean (n, 8) and covariance (n, 8, 8) of the latents, towards N(0, 1); ``dispersion`` as above."""
     precision = np.linalg.inv(covariance)
     share = 1 / dispersion[:, None, None]
     tempered = np.linalg.inv(share * precision + (1 - share) * np.eye(mean.shape[1]))

@@ -96,27 +96,23 @@ class Decoder(nn.Module):
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         """Photons per grid bin, shape (B, E), with arbitrary normalization; z is (B, D)."""
         h = self.trunk(z @ self.rotation.T + self.offset)  # (B, H)
-        log_continuum = self.continuum(h) @ self.interpolation  # (B, E)
-        column, leak = self.absorber(h).split(1, dim=-1)  # (B, 1) each
-        column, leak = functional.softplus(column), torch.sigmoid(leak)
-        screen = torch.addcmul(leak, 1 - leak, torch.exp(-column * self.sigma))  # (B, E)
-        lines = functional.softplus(self.line_strength(h)) @ functional.softplus(self.line_shape)
-        absorbed = torch.exp(log_continuum.clamp(-30, 30)) * screen
+        heads = self.continuum, self.absorber, self.line_strength
+        found = functional.linear(h, torch.cat([head.weight for head in heads]),
+                                  torch.cat([head.bias for head in heads]))
+        knots, column, leak, strength = found.split([len(self.interpolation), 1, 1, len(self.line_shape)], -1)
+        knots = knots.clamp(-30, 30)  # between them nothing lies beyond
+        # The screen's exponent joins that of the continuum: fewer steps over all energies.
+        screened = torch.cat([knots, -functional.softplus(column)], -1) @ torch.cat(
+            [self.interpolation, self.sigma[None]])  # (B, E)
+        absorbed = torch.lerp(torch.exp(screened), torch.exp(knots @ self.interpolation), torch.sigmoid(leak))
+        lines = functional.softplus(strength) @ functional.softplus(self.line_shape)
         return torch.addcmul(absorbed, absorbed, lines)
 
     def in_cells(self, starts: Sequence[int]) -> Self:
         """
-        The same decoder with cells of several grid bins, in each of which it is averaged.
+        The same decoder with cells of several grid bins, in each of which it is averaged, (B, n_cells).
 
-        Parameters
-        ----------
-        starts : sequence of int, shape (n_cells,)
-            First grid bin of every cell; a cell ends where the next begins.
-
-        Returns
-        -------
-        coarse : Decoder
-            Gives the mean photons per grid bin in every cell, shape (B, n_cells).
+        ``starts`` are the first grid bins of the cells; a cell ends where the next begins.
         """
         coarse = copy.deepcopy(self)
         sizes = torch.diff(torch.as_tensor([*starts, self.sigma.numel()])).tolist()
@@ -173,24 +169,10 @@ class Teacher(nn.Module):
 def token_features(bins: dict[str, torch.Tensor], reference: torch.Tensor,
                    n_frequencies: int) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Features of every bin for the encoder.
+    Features of every bin (B, T, F) and of the whole row (B, 3) for the encoder.
 
-    Parameters
-    ----------
-    bins : dict of Tensor
-        ``log_e`` and ``log_width`` (keV), ``log_resolution``, ``counts``,
-        ``background``, ``background_error``, ``valid``, each (B, T), and
-        ``energy_weighted`` (B,).
-    reference : Tensor, shape (B, T)
-        Source counts that a reference power law of unit norm would give.
-    n_frequencies : int
-        Number of sine and cosine pairs for the energy.
-
-    Returns
-    -------
-    tokens : Tensor, shape (B, T, F)
-    summary : Tensor, shape (B, 3)
-        What the whole row holds: counts, background, and its energy type.
+    ``bins`` is what `~astro_xlatent.model.tokens.token_arrays` gives; ``reference`` (B, T), the
+    source counts that a reference power law of unit norm would give.
     """
     n, b, valid = bins["counts"], bins["background"], bins["valid"]
     berr = bins["background_error"]

@@ -9,6 +9,7 @@ the source's own response for fluxes and goodness of fit.
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -20,18 +21,14 @@ from astro_xlatent.core.config import conf
 from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.fluxes import FLUX_BANDS, fluxes
-from astro_xlatent.model.misfit import (
-    temper_densities,
-    temper_latents,
-    temper_probabilities,
-)
+from astro_xlatent.model.misfit import temper_densities, temper_latents
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE, Decoder, Encoder
 from astro_xlatent.model.profile import profile_normalization
 from astro_xlatent.model.refine import refine_latents, search_elsewhere
 from astro_xlatent.model.statistics import fit_statistics
 from astro_xlatent.model.threads import torch_threads
 from astro_xlatent.model.tokens import merge_steps, merged_edges, to_tensors
-from astro_xlatent.physics.grid import COARSE_EDGES, ENERGY_EDGES
+from astro_xlatent.physics.grid import CELLS, sum_cells
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["FLUX_BANDS", "Model", "Posterior", "covariance_of"]
@@ -40,8 +37,9 @@ __all__ = ["FLUX_BANDS", "Model", "Posterior", "covariance_of"]
 HEADS = ("nh", "index", "kt")
 #: Goodness of fit above which a second search sets out from other places.
 POOR_FIT = 2.5
-# Rows inferred at once, to bound memory: of spectra and of bands.
+# Rows inferred at once, to bound memory: of spectra and of bands; tokens encoded at once.
 CHUNK, BANDS_CHUNK = 64, 512
+TOKENS_AT_ONCE = 1024
 
 
 @dataclass
@@ -155,8 +153,7 @@ class Model:
         self.encoder = encoder.to(self.device).eval()
         self.decoder = decoder.to(self.device).eval()
         self.teacher = teacher.to(self.device).eval()
-        self._coarse_decoder = self.decoder.in_cells(
-            np.searchsorted(ENERGY_EDGES, COARSE_EDGES[:-1] - 1e-6).tolist()).eval()
+        self._decoders = {name: self.decoder.in_cells(cells.tolist()).eval() for name, cells in CELLS.items()}
         self.calibration = calibration
         self.config = encoder.config
 
@@ -202,20 +199,21 @@ class Model:
         out = self.encode(bins, coarsen=matrices is not None)
         net, cal = bins.net_counts, self.calibration
         covariance = covariance_of(out["precision_chol"])
+        folding = None if matrices is None else sum_cells(matrices, mode)
         flux = {band: cal.flux_limits(band, mode, net, limits) for band, limits in
-                fluxes(self.decode, bins, matrices, out["mean"], covariance).items()}
+                fluxes(self.decode, bins, folding, out["mean"], covariance, mode).items()}
         covariance = covariance * cal.latent_scale(mode, net)[:, None, None]
         fit = {name: np.full(len(bins), np.nan) for name in ("gof", "run", "distance", "dispersion")}
         if matrices is not None:
-            fit = self.best_fit(bins, out["mean"], matrices)[2]
+            fit = self.best_fit(bins, out["mean"], matrices, folding)[2]
         dispersion = fit.pop("dispersion")
-        class_prob = softmax_rows(out["classes"] / cal.class_temperature(mode, net)[:, None])
+        class_prob = softmax(out["classes"] / cal.class_temperature(mode, net)[:, None], axis=1)
         posterior = Posterior(
             latent=out["mean"],
             latent_cov=covariance,
             class_prob=class_prob,
             class_set=np.empty(len(bins), object),
-            **{f"{head}_density": cal.density(head, mode, net, out[head]) for head in HEADS},
+            **{f"{head}_density": cal.density(head, mode, net, out[head], class_prob) for head in HEADS},
             flux=flux,
             **fit,
             outlier=cal.outlier(mode, net, out["mean"], covariance, fit),
@@ -231,19 +229,10 @@ class Model:
     @torch.no_grad()
     def encode(self, bins: EnergyBins, coarsen: bool = False) -> dict[str, np.ndarray]:
         """
-        Raw output of the encoder as numpy arrays of float64.
+        Raw output of the encoder as numpy arrays of float64, and ``detected``.
 
-        Parameters
-        ----------
-        bins : EnergyBins
-            Any rows.
-        coarsen : bool, optional
-            Merge the fine bins of faint rows first, as in training.
-
-        Returns
-        -------
-        out : dict of ndarray
-            See `~astro_xlatent.model.network.Encoder.forward`, and ``detected``.
+        See `~astro_xlatent.model.network.Encoder.forward`. With ``coarsen`` the fine bins of faint
+        rows are merged first, as in training.
         """
         steps = merge_steps(bins.net_counts) if coarsen else np.ones(len(bins), int)
         result: dict[str, np.ndarray] = {}
@@ -251,7 +240,7 @@ class Model:
             rows = np.nonzero(steps == step)[0]
             part = bins[rows] if step == 1 else bins[rows].merge(merged_edges(step))
             tensors, reference = to_tensors(part, self.device)
-            out = self.encoder(tensors, reference)
+            out = self._encode_in_pieces(tensors, reference)
             norm = profile_normalization(tensors["counts"], reference, tensors["background"],
                                          tensors["valid"])
             out["detected"] = norm > 0
@@ -262,8 +251,17 @@ class Model:
                 full[rows] = value
         return result
 
+    def _encode_in_pieces(self, tensors, reference):
+        """What the encoder gives, with few enough tokens at once to stay in the processor's cache."""
+        size = max(1, TOKENS_AT_ONCE // (reference.shape[1] + 1))
+        parts = []
+        for start in range(0, len(reference), size):
+            rows = slice(start, start + size)
+            parts.append(self.encoder({k: v[rows] for k, v in tensors.items()}, reference[rows]))
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
     @torch.no_grad()
-    def decode(self, latent: np.ndarray, coarse: bool = False) -> np.ndarray:
+    def decode(self, latent: np.ndarray, cells: str | None = None) -> np.ndarray:
         """
         Incident spectra of latent vectors.
 
@@ -271,25 +269,25 @@ class Model:
         ----------
         latent : array_like, shape (n, 8)
             Latents of this model's latent space.
-        coarse : bool, optional
-            In few cells and not normalized, for ratios of integrals over bands.
+        cells : str, optional
+            In few cells, one of `~astro_xlatent.physics.grid.CELLS`, and not normalized.
 
         Returns
         -------
         spectrum : ndarray of float32, shape (n, n_energy)
             Photons per bin of `~astro_xlatent.physics.grid.ENERGY_EDGES`,
-            normalized to sum 1; or per keV, in any unit, in the cells of its ``COARSE_EDGES``.
+            normalized to sum 1; or the mean of such bins in every cell, in any unit.
         """
         z = torch.as_tensor(np.asarray(latent), dtype=torch.float32, device=self.device)
-        if coarse:
-            return self._coarse_decoder(z).cpu().numpy()
+        if cells is not None:
+            return self._decoders[cells](z).cpu().numpy()
         spectrum = self.decoder(z)
         return (spectrum / spectrum.sum(-1, keepdim=True)).cpu().numpy()
 
     def best_fit(self, bins: EnergyBins, latent: np.ndarray, matrices: np.ndarray,
-                 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+                 folding: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """
-        The latents that describe counts best, and how well they do.
+        The latents (rows, 8) that describe counts best, and how well they do.
 
         Parameters
         ----------
@@ -299,25 +297,26 @@ class Model:
             Posterior means, where the search begins.
         matrices : ndarray of float32, shape (rows, bins, n_energy)
             Folding matrices in cm2 s.
+        folding : ndarray of float32, shape (rows, bins, n_cells), optional
+            The same in the cells of spectra, if they are there already.
 
         Returns
         -------
-        best : ndarray, shape (rows, 8)
-            Latents, see `~astro_xlatent.model.refine.refine_latents`.
-        n_fitted : ndarray, shape (rows,)
-            Effective number of fitted parameters.
+        best, n_fitted : ndarray
+            See `~astro_xlatent.model.refine.refine_latents`.
         fit : dict of ndarray, shape (rows,)
-            ``gof``, ``run`` and ``dispersion`` of
-            `~astro_xlatent.model.statistics.fit_statistics`, and ``distance``,
-            the squared length of the latents.
+            Of `~astro_xlatent.model.statistics.fit_statistics`, and ``distance``, the squared
+            length of the latents.
         """
-        best, n_fitted = refine_latents(self.decode, latent, bins, matrices)
+        folding = sum_cells(matrices, "spectra") if folding is None else folding
+        decode = partial(self.decode, cells="spectra")
+        best, n_fitted = refine_latents(decode, latent, bins, folding)
         fit = fit_statistics(bins, self.decode(best), matrices, n_fitted)
         poor = np.flatnonzero(fit["gof"] > POOR_FIT)
         if poor.size:
             bins, matrices = bins[poor], matrices[poor]
             best[poor], n_fitted[poor] = search_elsewhere(
-                self.decode, best[poor], n_fitted[poor], self.calibration.mixture_means, bins, matrices)
+                decode, best[poor], n_fitted[poor], self.calibration.mixture_means, bins, folding[poor])
             again = fit_statistics(bins, self.decode(best[poor]), matrices, n_fitted[poor])
             for name, values in again.items():
                 fit[name][poor] = values
@@ -328,7 +327,8 @@ class Model:
         spread = dispersion[rows]
         posterior.latent[rows], posterior.latent_cov[rows] = temper_latents(
             posterior.latent[rows], posterior.latent_cov[rows], spread)
-        posterior.class_prob[rows] = temper_probabilities(posterior.class_prob[rows], spread)
+        posterior.class_prob[rows] = temper_densities(
+            posterior.class_prob[rows], np.ones(self.config.n_classes), spread)
         for head in HEADS:
             density = getattr(posterior, f"{head}_density")
             density[rows] = temper_densities(density[rows], self.calibration.prior_density(head), spread)
@@ -350,11 +350,6 @@ class Model:
 def covariance_of(precision_chol: np.ndarray) -> np.ndarray:
     """Covariance matrices from the lower Cholesky factors of their inverses, shape (n, D, D)."""
     return np.linalg.inv(precision_chol @ precision_chol.transpose(0, 2, 1))
-
-
-def softmax_rows(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of every row of logits."""
-    return softmax(logits, axis=1)
 
 
 # Something to infer where there are no rows, for the shapes of what comes out.

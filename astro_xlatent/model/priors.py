@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 from astro_xlatent.core.columns import CLASSES, OTHER
 from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["POPULATIONS", "Population", "apply_prior", "prior_weights", "survey_weights"]
+__all__ = ["POPULATIONS", "Population", "against_spectrum", "apply_prior", "prior_weights", "survey_weights"]
 
-
+#: Share of the spectrum's probability that the classes hold which it does not speak against.
+NOT_AGAINST = 0.9
 
 def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) -> np.ndarray:
     """
@@ -81,18 +82,10 @@ class Population:
     """
     Sources of one class in the Galaxy.
 
-    Attributes
-    ----------
-    density : float
-        At the Sun, in the midplane, 1/pc3.
-    log_luminosity, scatter : float
-        Mean and standard deviation of log10 L_X (0.5-7 keV, erg/s).
-    height : float
-        Scale height, pc.
-    soft : bool
-        Absorbed like a plasma of 0.8 keV, else like a power law of index 1.7.
-    old : bool
-        Also in the bulge, in proportion to stellar mass.
+    ``density`` at the Sun, in the midplane, 1/pc3; mean ``log_luminosity`` and ``scatter`` of
+    log10 L_X (0.5-7 keV, erg/s); scale ``height``, pc; ``soft`` if absorbed like a plasma of
+    0.8 keV, else like a power law of index 1.7; ``old`` if also in the bulge, in proportion to
+    stellar mass.
     """
 
     density: float
@@ -245,3 +238,29 @@ def apply_prior(probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     product = np.maximum(probability, 1e-12) * weights
     return product / product.sum(axis=1, keepdims=True)
+
+
+def against_spectrum(spectrum: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """
+    Rows whose class lies outside those that hold `NOT_AGAINST` of the spectrum's probability.
+
+    Parameters
+    ----------
+    spectrum, final : ndarray, (n, classes)
+        Probabilities by the spectrum alone, and with prior and evidence.
+
+    Returns
+    -------
+    against : ndarray of bool, (n,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_xlatent.model.priors import against_spectrum
+    >>> spectrum, final = np.array([[0.7, 0.25, 0.05]] * 2), np.array([[0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
+    >>> against_spectrum(spectrum, final).tolist()
+    [False, True]
+    """
+    named = np.take_along_axis(spectrum, final.argmax(axis=1)[:, None], axis=1)
+    likelier = np.where(spectrum > named, spectrum, 0.0).sum(axis=1)
+    return likelier >= NOT_AGAINST * spectrum.sum(axis=1)

@@ -7,30 +7,21 @@ import torch
 
 __all__ = ["profile_normalization"]
 
+# Relative step below which a normalization has arrived.
+_ARRIVED = 1e-4
+
 
 @torch.no_grad()
 def profile_normalization(counts: torch.Tensor, shape: torch.Tensor, background: torch.Tensor,
                           valid: torch.Tensor, n_steps: int = 12) -> torch.Tensor:
     """
-    Maximum-likelihood normalization of a source on a known background.
+    Maximum-likelihood normalization (...) of a source on a known background, zero where there is none.
 
     Solves sum_i n_i s_i / (K s_i + b_i) = sum_i s_i for K >= 0, the stationary
-    point of the Poisson likelihood (Cash 1979, ApJ 228, 939). The left side
-    falls monotonically, so that K = 0 if it starts below the right side.
-
-    Parameters
-    ----------
-    counts, shape, background : Tensor, (..., bins)
-        Counts n, source counts s for K = 1, and expected background b.
-    valid : Tensor of bool, (..., bins)
-        Bins to use.
-    n_steps : int, optional
-        Newton steps in log K, safeguarded by the bracket.
-
-    Returns
-    -------
-    norm : Tensor, (...)
-        K, zero where no positive normalization exists.
+    point of the Poisson likelihood (Cash 1979, ApJ 228, 939), over ``valid`` bins
+    (..., bins) with counts n, source counts s for K = 1 and expected background b.
+    The left side falls monotonically, so that K = 0 if it starts below the right
+    side. ``n_steps`` Newton steps at most are safeguarded by the bracket.
 
     Examples
     --------
@@ -46,17 +37,19 @@ def profile_normalization(counts: torch.Tensor, shape: torch.Tensor, background:
     total = s.sum(-1)
     # sum n s / (K s + b) <= sum n / K, hence K <= sum n / sum s.
     upper = n.sum(-1) / total.clamp(min=1e-30)
-    positive = (n * s / b).sum(-1) > total
-    lower = torch.zeros_like(upper)
-    norm = upper.clone()
+    positive = ((n * s / b).sum(-1) > total) & (total > 0)
+    lower, norm = torch.zeros_like(upper), upper
     for _ in range(n_steps):
-        model = (norm[..., None] * s + b).clamp(min=1e-30)
-        slope_free = (n * s / model).sum(-1) - total
+        ratio = s / torch.addcmul(b, norm[..., None], s)
+        weighted = n * ratio
+        slope_free = weighted.sum(-1) - total
+        curvature = (weighted * ratio).sum(-1)
         lower = torch.where(slope_free > 0, norm, lower)
         upper = torch.where(slope_free > 0, upper, norm)
-        curvature = (n * (s / model) ** 2).sum(-1)
-        # The step that is exact for a single bin without background, K -> K (left / right).
         newton = norm + slope_free / curvature.clamp(min=1e-30)
-        inside = (newton > lower) & (newton < upper)
-        norm = torch.where(inside, newton, 0.5 * (lower + upper))
-    return torch.where(positive & (total > 0), norm, 0.0)
+        inside = (newton >= lower) & (newton <= upper)
+        moved, norm = norm, torch.where(inside, newton, 0.5 * (lower + upper))
+        # What is left after a Newton step of this size is its square.
+        if torch.all(((norm - moved).abs() <= _ARRIVED * norm) | ~positive):
+            break
+    return torch.where(positive, norm, 0.0)

@@ -53,10 +53,11 @@ class _Problem:
         """Expected counts for latents (rows, copies, D), shape (rows, copies, bins)."""
         rows, copies, d = z.shape
         spectrum = torch.as_tensor(self.decode(z.reshape(-1, d))).view(rows, copies, -1)
-        s = torch.bmm(spectrum, self.matrices.transpose(1, 2)).double() * self.valid[:, None]
-        s = s / s.sum(-1, keepdim=True).clamp(min=1e-300)
-        n, b, valid = (a[:, None].expand_as(s) for a in (self.counts, self.background, self.valid))
-        return profile_normalization(n, s, b, valid, n_steps=8)[..., None] * s + b
+        s = torch.bmm(spectrum, self.matrices.transpose(1, 2)) * self.valid[:, None]
+        s = s / s.sum(-1, keepdim=True).clamp(min=1e-30)
+        norm = profile_normalization(self.counts.float()[:, None], s, self.background.float()[:, None],
+                                     self.valid[:, None], n_steps=8)
+        return torch.addcmul(self.background[:, None], norm[..., None].double(), s.double())
 
     def objective(self, expected: torch.Tensor, z: np.ndarray) -> torch.Tensor:
         """Half the Cash statistic, up to a constant, plus half of z squared; (rows, copies)."""
@@ -68,33 +69,14 @@ class _Problem:
 def refine_latents(decode: Callable, start: np.ndarray, bins: EnergyBins, matrices: np.ndarray,
                    n_steps: int = 6) -> tuple[np.ndarray, np.ndarray]:
     """
-    Maximum a posteriori latents by damped Gauss-Newton steps.
+    Maximum a posteriori latents (rows, D) by damped Gauss-Newton steps, never worse than the start.
 
-    Minimizes half the Cash statistic of the decoded and folded spectrum,
-    normalization profiled, plus half the squared latents (their prior is a
-    standard normal).
-
-    Parameters
-    ----------
-    decode : callable
-        Latents (n, D) to incident spectra (n, n_energy), both ndarray.
-    start : ndarray, shape (rows, D)
-        Where to begin.
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        Counts and background.
-    matrices : ndarray of float32, shape (rows, bins, n_energy)
-        Folding matrices in cm2 s.
-    n_steps : int, optional
-        Gauss-Newton steps at most; rows that have arrived rest.
-
-    Returns
-    -------
-    latent : ndarray, shape (rows, D)
-        Never worse than the start.
-    n_fitted : ndarray, shape (rows,)
-        Effective number of parameters that the counts determined, the
-        normalization included: the trace of (H + 1)^-1 H for the Hessian H
-        of the likelihood (Spiegelhalter et al. 2002, JRSS B 64, 583).
+    Minimizes half the Cash statistic of the decoded and folded spectrum, normalization
+    profiled, plus half the squared latents (their prior is a standard normal). Also gives the
+    effective number of parameters that the counts determined (rows,), normalization included:
+    the trace of (H + 1)^-1 H for the Hessian H of the likelihood (Spiegelhalter et al. 2002,
+    JRSS B 64, 583). ``decode`` gives incident spectra (n, n_cells) of latents (n, D);
+    ``matrices`` (rows, bins, n_cells) are in cm2 s. Rows that have arrived rest before ``n_steps``.
     """
     z = np.array(start, float)
     n_fitted = np.ones(len(z))
@@ -112,22 +94,10 @@ def search_elsewhere(decode: Callable, latent: np.ndarray, n_fitted: np.ndarray,
                      bins: EnergyBins, matrices: np.ndarray, n_steps: int = 12,
                      ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Look for a better minimum than the one that was found.
+    The better of the minimum that was found and others, as `refine_latents` gives them.
 
-    Parameters
-    ----------
-    decode, bins, matrices, n_steps
-        As for `refine_latents`.
-    latent, n_fitted : ndarray
-        What `refine_latents` returned.
-    candidates : ndarray, shape (n, D)
-        Latents spread over the whole space; the searches begin at the
-        `N_STARTS` of them that describe a row best.
-
-    Returns
-    -------
-    latent, n_fitted : ndarray
-        Of the best minimum, which may be the old one.
+    ``candidates`` (n, D) are latents spread over the whole space; the searches begin at the
+    `N_STARTS` of them that describe a row best.
     """
     problem = _Problem(decode, bins, matrices)
     everywhere = np.repeat(candidates[None], len(latent), axis=0)

@@ -111,19 +111,7 @@ def _summary(model, draws: Draws):
 
 @torch.no_grad()
 def column_density(model, latent: np.ndarray) -> np.ndarray:
-    """
-    Densities of log N_H that the teacher gives for exact latents.
-
-    Parameters
-    ----------
-    model : `~astro_xlatent.model.posterior.Model`
-    latent : ndarray, shape (n, 8)
-
-    Returns
-    -------
-    density : ndarray, shape (n, cells)
-        Over `~astro_xlatent.model.network.LOG_NH_RANGE`.
-    """
+    """Densities of log N_H (n, cells) that the teacher gives for exact latents (n, 8)."""
     z = torch.as_tensor(latent, dtype=torch.float32, device=model.device)
     raw = z @ model.decoder.rotation.T + model.decoder.offset
     logits = model.teacher.head(raw)[:, model.config.n_classes:]
@@ -132,19 +120,10 @@ def column_density(model, latent: np.ndarray) -> np.ndarray:
 
 def index_density(spectrum: np.ndarray, weight: np.ndarray, n_cells: int) -> np.ndarray:
     """
-    Density of the photon index that fits best, over weighted incident spectra.
+    Density (n_cells,) of the photon index that fits best, over weighted incident spectra (n, n_energy).
 
-    Parameters
-    ----------
-    spectrum : ndarray, shape (n, n_energy)
-    weight : ndarray, shape (n,)
-    n_cells : int
-
-    Returns
-    -------
-    density : ndarray, shape (n_cells,)
-        Over `~astro_xlatent.model.network.PHOTON_INDEX_RANGE`; what lies outside is
-        in the cells at the ends.
+    Over `~astro_xlatent.model.network.PHOTON_INDEX_RANGE`; what lies outside is in the cells
+    at the ends.
     """
     low, high = PHOTON_INDEX_RANGE
     position = (power_law_fit(spectrum)[1] - low) / (high - low) * (n_cells - 1)

@@ -28,24 +28,7 @@ RUNS = (1, 2, 3, 4, 6, 8)
 
 
 def cash(counts: ArrayLike, model: ArrayLike) -> np.ndarray:
-    """
-    Cash statistic per bin in the form that tends to chi-square.
-
-    Parameters
-    ----------
-    counts, model : ndarray
-        Counts and expected counts, the latter positive.
-
-    Returns
-    -------
-    cash : ndarray
-        2 (m - n + n log(n / m)).
-
-    Examples
-    --------
-    >>> float(cash(3.0, 3.0))
-    0.0
-    """
+    """Cash statistic per bin, 2 (m - n + n log(n / m)), which tends to chi-square; the model is positive."""
     n, m = np.asarray(counts, float), np.asarray(model, float)
     return 2 * (m - n + n * np.log(np.where(n > 0, n, 1) / np.where(n > 0, m, 1)))
 
@@ -67,17 +50,9 @@ def _moment_table():
 
 def cash_moments(model: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
-    Expectation and variance of the Cash statistic per bin.
+    Expectation and variance of the Cash statistic per bin of positive expected counts.
 
-    Parameters
-    ----------
-    model : ndarray
-        Expected counts, positive.
-
-    Returns
-    -------
-    mean, variance : ndarray
-        Interpolated from exact sums; 1 and 2 for many counts.
+    Interpolated from exact sums; 1 and 2 for many counts.
     """
     log_mean, moments = _moment_table()
     x = np.log(np.maximum(model, 1e-5))
@@ -85,20 +60,7 @@ def cash_moments(model: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def merge_bins(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """
-    Add up neighboring bins of the fine grid.
-
-    Parameters
-    ----------
-    values : ndarray, shape (rows, bins) or (rows, bins, n)
-        What adds up.
-    valid : ndarray of bool, shape (rows, bins)
-        Bins that count.
-
-    Returns
-    -------
-    merged : ndarray, shape (rows, bins / MERGED) or (rows, bins / MERGED, n)
-    """
+    """Sums (rows, bins / MERGED, ...) over neighboring valid bins of the fine grid."""
     keep = valid.reshape(valid.shape + (1,) * (values.ndim - 2))
     # Slices with a stride: reshaping would copy a large array, and the last bin may be single.
     if not valid.all():
@@ -115,24 +77,12 @@ def fit_statistics(bins: EnergyBins, spectrum: np.ndarray, matrices: np.ndarray,
     """
     How well incident spectra describe counts, as a whole and at the worst place.
 
-    Parameters
-    ----------
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        On the fine grid.
-    spectrum : ndarray, shape (rows, n_energy)
-        Incident spectra; the normalization is profiled.
-    matrices : ndarray, shape (rows, bins, n_energy)
-        Folding matrices, cm2 s.
-    n_fitted : ndarray, shape (rows,), optional
-        Parameters fitted to the counts: each lowers the expectation by one
-        and the variance by two, as for chi-square.
-
-    Returns
-    -------
-    fit : dict of ndarray, shape (rows,)
-        All NaN with fewer than `MIN_BINS` valid bins. ``gof``: (C - C_e) /
-        sqrt(Var C); the uncertainty of the background is part of both moments.
-        ``run``: see `largest_run`. ``dispersion``: C / C_e, not below 1.
+    Of ``spectrum`` (rows, n_energy) and ``matrices`` (rows, bins, n_energy) in cm2 s; the
+    normalization is profiled. Each of ``n_fitted`` parameters lowers the expectation by one
+    and the variance by two, as for chi-square. By name, (rows,), all NaN with fewer than
+    `MIN_BINS` valid bins: ``gof``, (C - C_e) / sqrt(Var C), where the uncertainty of the
+    background is part of both moments; ``run``, see `largest_run`; ``dispersion``, C / C_e,
+    not below 1.
     """
     n, model, b_variance, used = merged_fit(bins, np.einsum("re,rbe->rb", spectrum, matrices, optimize=True))
     mean, variance = cash_moments(model)
@@ -152,21 +102,9 @@ def fit_statistics(bins: EnergyBins, spectrum: np.ndarray, matrices: np.ndarray,
 
 def merged_fit(bins: EnergyBins, source: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """
-    Counts and their expectation in the bins of the goodness of fit.
+    Counts, model, variance of the background, all (rows, bins / MERGED), and which bins count.
 
-    Parameters
-    ----------
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        On the fine grid.
-    source : ndarray, shape (rows, bins)
-        Expected counts of the source; the normalization is profiled.
-
-    Returns
-    -------
-    counts, model, background_variance : ndarray, shape (rows, bins / MERGED)
-        The model with the estimated background.
-    used : ndarray of bool
-        Bins that count.
+    ``source`` (rows, bins) are expected counts whose normalization is profiled.
     """
     valid = bins.valid
     n, s, b = (merge_bins(values, valid) for values in (bins.counts, source, bins.background))
@@ -180,23 +118,12 @@ def merged_fit(bins: EnergyBins, source: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def largest_run(counts: np.ndarray, model: np.ndarray, background_variance: np.ndarray) -> np.ndarray:
     """
-    Largest excess or deficit in neighboring bins.
+    Largest excess or deficit in neighboring bins, (rows,).
 
-    A line, an edge or a kink that the model lacks moves a few neighbors the
-    same way and is lost in the sum over all bins.
-
-    Parameters
-    ----------
-    counts, model, background_variance : ndarray, shape (rows, bins)
-        Counts, expected counts and the variance of the latter's background;
-        all zero in bins that do not count.
-
-    Returns
-    -------
-    run : ndarray, shape (rows,)
-        Largest Cash statistic of the summed counts of `RUNS` neighbors,
-        over one plus the background's share of their variance. Near 10 by
-        chance; calibrated on simulations.
+    A line, an edge or a kink that the model lacks moves a few neighbors the same way and is
+    lost in the sum over all bins. The largest Cash statistic of the summed counts of `RUNS`
+    neighbors, over one plus the background's share of their variance: near 10 by chance,
+    calibrated on simulations. All arguments (rows, bins) are zero in bins that do not count.
 
     Examples
     --------

@@ -18,17 +18,10 @@ _before: list[int] = []
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
     """
-    Let torch use a number of threads, and what it used before afterwards.
+    Let torch use a number of threads, 0 for as many as it does, and what it used before afterwards.
 
-    Parameters
-    ----------
-    number : int
-        0 leaves it alone.
-
-    Notes
-    -----
-    The number belongs to the process. Of threads that are inside at once the
-    last to leave restores what the first found.
+    The number belongs to the process. Of threads that are inside at once the last to
+    leave restores what the first found.
     """
     if not number:
         yield

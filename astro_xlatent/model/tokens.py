@@ -24,19 +24,7 @@ MERGE_STEPS = ((60.0, 8), (250.0, 4), (1000.0, 2), (np.inf, 1))
 
 
 def merge_steps(net_counts: np.ndarray) -> np.ndarray:
-    """
-    How many fine bins to merge into one token, for every row.
-
-    Parameters
-    ----------
-    net_counts : ndarray, shape (rows,)
-        Counts less background.
-
-    Returns
-    -------
-    steps : ndarray of int, shape (rows,)
-        1 for bright rows, up to 8 for faint ones.
-    """
+    """How many fine bins to merge into one token for net counts (rows,): 1 for bright rows, up to 8."""
     limits = [limit for limit, _ in MERGE_STEPS[:-1]]
     steps = np.array([step for _, step in MERGE_STEPS])
     return steps[np.searchsorted(limits, net_counts)]
@@ -49,19 +37,10 @@ def merged_edges(step: int) -> np.ndarray:
 
 def token_arrays(bins: EnergyBins) -> dict[str, np.ndarray]:
     """
-    Arrays of one batch, with the counts a reference power law would give.
+    Arrays (rows, bins) of one batch, with the counts that a reference power law would give.
 
-    Parameters
-    ----------
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        Any rows and bins.
-
-    Returns
-    -------
-    arrays : dict of ndarray
-        What `~astro_xlatent.model.network.token_features` wants, and
-        ``reference``, zero in invalid bins; shape (rows, bins), float32, but
-        for ``valid`` and, of shape (rows,), ``energy_weighted``, both bool.
+    What `~astro_xlatent.model.network.token_features` wants, and ``reference``, zero in invalid
+    bins; float32 but for ``valid`` and, of shape (rows,), ``energy_weighted``, both bool.
     """
     valid = bins.valid
     e_lo = np.where(valid, bins.e_lo, 1.0)
@@ -84,21 +63,7 @@ def token_arrays(bins: EnergyBins) -> dict[str, np.ndarray]:
 
 def to_tensors(bins: EnergyBins, device: str | torch.device = "cpu",
                ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """
-    `token_arrays` as tensors.
-
-    Parameters
-    ----------
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        Any rows and bins.
-    device : str or torch.device, optional
-        Where the tensors go.
-
-    Returns
-    -------
-    tensors : dict of Tensor
-    reference : Tensor of float32, shape (rows, bins)
-    """
+    """`token_arrays` as tensors on a device, and the reference counts (rows, bins) apart."""
     import torch
 
     # Copies where an array cannot be written to, of which torch warns.

@@ -25,31 +25,11 @@ def observed_edges(edges):
 
 def simpson(density, edges, redshift, *parameters):
     """
-    Integrate a rest-frame model over observed bins.
+    Integrate a rest-frame model over observed bins by Simpson's rule, photons/cm2/s per bin.
 
-    Parameters
-    ----------
-    density : callable
-        ``density(energy, *parameters)`` in photons/cm2/s/keV at rest energies
-        [keV]; parameters arrive with shape (rows, 1).
-    edges : ndarray, shape (n_energy + 1,)
-        Observed edges in keV.
-    redshift : ndarray, shape (...)
-        Redshifts.
-    *parameters : ndarray, shape (...)
-        Broadcast against ``redshift``.
-
-    Returns
-    -------
-    spectrum : ndarray of float64, shape (..., n_energy)
-        photons/cm2/s per bin.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_xlatent.physics._bins import simpson
-    >>> simpson(lambda e, a: a * e**2, np.array([1.0, 2.0]), np.zeros(()), np.array([3.0])).round(4)
-    array([[7.]])
+    ``density(energy, *parameters)`` is in photons/cm2/s/keV at rest energies [keV], its
+    parameters arrive with shape (rows, 1); ``redshift`` and they (...) are broadcast
+    against each other, and bins are added behind.
     """
     points = np.empty(2 * edges.size - 1)
     points[::2] = edges

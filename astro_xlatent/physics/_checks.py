@@ -10,27 +10,9 @@ __all__ = ["check_parameter", "plain_numbers"]
 
 def check_parameter(name, value, low, high, unit=""):
     """
-    Turn a parameter into a float array and refuse values out of range.
+    Turn a parameter into a float array in ``unit`` and refuse NaN and what lies outside ``low``..``high``.
 
-    Parameters
-    ----------
-    name : str
-        The argument's name, for the message.
-    value : array_like or `~astropy.units.Quantity`
-        A quantity is converted to ``unit``; plain numbers are in ``unit``.
-    low, high : float
-        Allowed range, ends included.
-    unit : str, optional
-        Unit of the numbers, as astropy spells it; empty for none.
-
-    Returns
-    -------
-    value : ndarray of float64
-
-    Raises
-    ------
-    ParameterError
-        If a value is NaN or lies outside ``low``..``high``.
+    A quantity is converted, plain numbers are in ``unit``.
 
     Examples
     --------
@@ -55,25 +37,7 @@ def check_parameter(name, value, low, high, unit=""):
 
 def plain_numbers(value, unit=""):
     """
-    Float array of a number, array, column or quantity; masked becomes NaN.
-
-    Parameters
-    ----------
-    value : array_like, `~astropy.table.Column` or `~astropy.units.Quantity`
-        What carries a unit is converted to ``unit``.
-    unit : str, optional
-        Unit of the result.
-
-    Returns
-    -------
-    value : ndarray of float64
-
-    Examples
-    --------
-    >>> from astropy import units as u
-    >>> from astro_xlatent.physics._checks import plain_numbers
-    >>> plain_numbers(2000 * u.eV, "keV")
-    array(2.)
+    Float array of a number, array, column or quantity, in ``unit`` where it carries one; masked becomes NaN.
     """
     own = getattr(value, "unit", None)
     if np.ma.isMaskedArray(value):

@@ -136,30 +136,8 @@ def absorption_cross_section(energy_kev=ENERGY_MID, convention="tbabs/wilm"):
 
 def element_cross_section(element, energy_kev=ENERGY_MID):
     """
-    Photoelectric cross section of one atom.
-
-    Parameters
-    ----------
-    element : str
-        Chemical symbol of one of the 21 elements of the Wilms set.
-    energy_kev : array_like or `~astropy.units.Quantity`, optional
-        Photon energies, 0.1 to 300 keV; any shape.
-
-    Returns
-    -------
-    sigma : ndarray of float64, shape of ``energy_kev``
-        cm2 per atom.
-
-    Raises
-    ------
-    ParameterError
-        If an energy lies outside the table or it lacks the element.
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.absorption import element_cross_section
-    >>> print(f"{element_cross_section('Fe', 8.0):.1e}")
-    2.8e-20
+    Photoelectric cross section in cm2 of one atom of an element of the Wilms set, at energies from 0.1 to
+    300 keV of any shape.
     """
     log_energy, (table, elements) = np.log(_table()[0]), _table()[1:]
     if element not in elements:
@@ -181,27 +159,10 @@ def _cumulative(convention):
 
 def bin_cross_section(edges=ENERGY_EDGES, redshift=0.0, convention="tbabs/wilm"):
     """
-    Cross section averaged over energy bins, at redshift.
+    Cross section in cm2 per hydrogen atom averaged over energy bins, at redshift, (..., n_energy).
 
-    Parameters
-    ----------
-    edges : array_like, shape (n_energy + 1,), optional
-        Observed bin edges in keV, rising.
-    redshift : array_like, shape (...), optional
-        Redshift of the absorber, 0 to 15.
-    convention : str, optional
-        One of `CONVENTIONS`.
-
-    Returns
-    -------
-    sigma : ndarray of float64, shape (..., n_energy)
-        cm2 per hydrogen atom.
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.absorption import bin_cross_section
-    >>> bin_cross_section(redshift=[0.0, 1.0]).shape
-    (2, 1190)
+    ``edges`` are observed and rise, keV; the absorber's ``redshift`` (...) goes from 0 to 15;
+    ``convention`` is one of `CONVENTIONS`.
     """
     redshift = check_parameter("redshift", redshift, 0.0, REDSHIFT_MAX)
     edges = check_parameter("edges", edges, 0.1, 300.0 / (1 + redshift.max(initial=0.0)), "keV")

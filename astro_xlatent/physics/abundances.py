@@ -48,32 +48,7 @@ ABUNDANCE_SETS = {
 
 
 def abundance_vector(name, elements=ELEMENTS):
-    """
-    Abundances of a set in the order of ``elements``.
-
-    Parameters
-    ----------
-    name : {'wilm', 'angr', 'aspl'}
-        The set.
-    elements : sequence of str, optional
-        Chemical symbols.
-
-    Returns
-    -------
-    abundances : ndarray, shape (len(elements),)
-        Atoms per hydrogen atom.
-
-    Raises
-    ------
-    ParameterError
-        If the set is unknown.
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.abundances import abundance_vector
-    >>> [float(a) for a in abundance_vector("wilm", ["O", "Fe"])]
-    [0.00049, 2.69e-05]
-    """
+    """Atoms per hydrogen atom in a set of `ABUNDANCE_SETS`, in the order of ``elements``."""
     if name not in ABUNDANCE_SETS:
         msg = f"unknown abundance set {name!r}; known are {sorted(ABUNDANCE_SETS)}"
         raise ParameterError(msg)

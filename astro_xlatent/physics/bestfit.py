@@ -52,36 +52,10 @@ def _merge(spectrum):
 
 def equivalent_column(absorbed, unabsorbed, start):
     """
-    The z = 0 column that minimizes the expected Cash statistic.
+    The z = 0 column in 1/cm2 (n,), not negative, that minimizes the expected Cash statistic.
 
-    Parameters
-    ----------
-    absorbed, unabsorbed : ndarray, shape (n, N_ENERGY)
-        The same spectra with and without all absorption, photons/cm2/s per
-        bin, any normalization.
-    start : ndarray, shape (n,)
-        First guess of the column in 1/cm2.
-
-    Returns
-    -------
-    nh : ndarray, shape (n,)
-        In 1/cm2, not negative.
-
-    Raises
-    ------
-    ParameterError
-        If the shapes disagree.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
-    >>> from astro_xlatent.physics.absorption import bin_cross_section
-    >>> from astro_xlatent.physics.bestfit import equivalent_column
-    >>> u = (ENERGY_MID**-1.8 * ENERGY_WIDTH)[None]
-    >>> nh = equivalent_column(u * np.exp(-3e21 * bin_cross_section()), u, [1e21])
-    >>> float(nh[0].round(-19))
-    3e+21
+    ``absorbed`` and ``unabsorbed`` (n, N_ENERGY) are the same spectra with and without all
+    absorption, photons/cm2/s per bin, in any normalization, ``start`` (n,) a first guess.
     """
     if absorbed.shape != unabsorbed.shape or np.shape(start) != absorbed.shape[:1]:
         shapes = f"absorbed {absorbed.shape}, unabsorbed {unabsorbed.shape}, start {np.shape(start)}"
@@ -96,30 +70,9 @@ def equivalent_column(absorbed, unabsorbed, start):
 
 def power_law_fit(spectrum):
     """
-    The absorbed power law that fits a spectrum best, as catalogs fit them.
-
-    Parameters
-    ----------
-    spectrum : ndarray, shape (n, N_ENERGY)
-        Photons/cm2/s per bin, any normalization.
-
-    Returns
-    -------
-    nh : ndarray, shape (n,)
-        z = 0 column in 1/cm2 (tbabs, Wilms abundances).
-    photon_index : ndarray, shape (n,)
-        Both minimize the expected Cash statistic between 0.3 and 8 keV.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
-    >>> from astro_xlatent.physics.absorption import bin_cross_section
-    >>> from astro_xlatent.physics.bestfit import power_law_fit
-    >>> absorbed = ENERGY_MID**-1.4 * ENERGY_WIDTH * np.exp(-2e22 * bin_cross_section())
-    >>> nh, index = power_law_fit(absorbed[None])
-    >>> float(nh[0].round(-20)), float(index[0].round(2))
-    (2e+22, 1.4)
+    The absorbed power law that fits spectra (n, N_ENERGY) best, as catalogs fit them: z = 0 column in 1/cm2
+    (tbabs, Wilms abundances) and photon index, (n,) each, which minimize the expected Cash statistic between
+    0.3 and 8 keV.
     """
     data = _merge(spectrum)
     data /= np.maximum(data.sum(axis=1, keepdims=True), 1e-300)

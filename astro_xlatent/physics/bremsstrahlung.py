@@ -32,32 +32,10 @@ def _table():
 
 def gaunt_factor(kt, energy, charge=1):
     """
-    Thermally averaged free-free Gaunt factor, exact non-relativistic.
+    Thermally averaged free-free Gaunt factor, exact non-relativistic (Karzas & Latter 1961, ApJS 6, 167).
 
-    Parameters
-    ----------
-    kt : array_like, shape (..., 1)
-        Temperature in keV.
-    energy : array_like, shape (..., n)
-        Photon energies in keV.
-    charge : int, optional
-        Charge of the ion.
-
-    Returns
-    -------
-    gaunt : ndarray, shape (..., n)
-        Between 1e-4 < energy/kt < 1e3 and 3e-5 < 13.6 eV charge^2 / kt < 10;
-        the border value beyond.
-
-    References
-    ----------
-    Karzas & Latter 1961, ApJS 6, 167
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.bremsstrahlung import gaunt_factor
-    >>> float(gaunt_factor([[1.36]], [[1.36]])[0, 0].round(2))
-    0.97
+    Temperatures (..., 1) and energies (..., n) are in keV. Holds for
+    1e-4 < energy/kt < 1e3 and 3e-5 < 13.6 eV charge^2 / kt < 10; the border value beyond.
     """
     kt, energy = np.asarray(kt, dtype=float), np.asarray(energy, dtype=float)
     rows, columns, values = _table()
@@ -84,21 +62,14 @@ def bremsstrahlung(kt, redshift=0.0, *, edges=None):
     ----------
     kt : array_like, shape (...)
         Temperature in keV, 0.005 to 200.
-    redshift : array_like, shape (...), optional
-        Redshift, 0 to 15.
-    edges : array_like, shape (n_energy + 1,), optional
-        Bin edges in keV; the incident grid if not given.
+    redshift, edges : array_like, optional
+        As for `~astro_xlatent.physics.emission.powerlaw`.
 
     Returns
     -------
     spectrum : ndarray of float64, shape (..., n_energy)
         photons/cm2/s per bin for 3.02e-15 / (4 pi D^2) times the integral of
         n_e n_I dV equal to one (cgs).
-
-    Raises
-    ------
-    ParameterError
-        If a parameter is NaN or out of range.
 
     Notes
     -----
@@ -110,12 +81,6 @@ def bremsstrahlung(kt, redshift=0.0, *, edges=None):
     References
     ----------
     Karzas & Latter 1961, ApJS 6, 167; Rybicki & Lightman 1979, eq. 5.14
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.bremsstrahlung import bremsstrahlung
-    >>> bremsstrahlung([1.0, 10.0]).shape
-    (2, 1190)
     """
     kt = check_parameter("kt", kt, *KT_RANGE, "keV")
     redshift = check_parameter("redshift", redshift, *REDSHIFT_RANGE)

@@ -19,22 +19,14 @@ def gaussian_line(energy, sigma, redshift=0.0, *, edges=None):
         Rest energy of the center in keV, 0.01 to 200.
     sigma : array_like, shape (...)
         Standard deviation in keV at rest, 0 to 50; 0 is a delta function.
-    redshift : array_like, shape (...), optional
-        Redshift, 0 to 15.
-    edges : array_like, shape (n_energy + 1,), optional
-        Bin edges in keV; the incident grid if not given.
+    redshift, edges : array_like, optional
+        As for `~astro_xlatent.physics.emission.powerlaw`.
 
     Returns
     -------
     spectrum : ndarray of float64, shape (..., n_energy)
         One photon/cm2/s in the rest frame, that is 1 / (1 + z) observed; what
         lies beyond the grid is lost.
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.lines import gaussian_line
-    >>> float(round(gaussian_line(6.4, 0.01, redshift=1.0).sum(), 6))
-    0.5
     """
     from scipy.special import ndtr
 

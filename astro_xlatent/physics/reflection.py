@@ -41,29 +41,8 @@ _STEP = 5e-4
 
 def chandrasekhar_h(albedo, cos_angle):
     """
-    H function of isotropic scattering.
-
-    Parameters
-    ----------
-    albedo : array_like, shape (...)
-        Single-scattering albedo, 0 to 1.
-    cos_angle : array_like, shape (...)
-        Cosine of the angle to the normal, 0 to 1.
-
-    Returns
-    -------
-    h : ndarray, shape (...)
-        Within 1 % of the exact function [1]_.
-
-    References
-    ----------
-    .. [1] Hapke 2002, Icarus 157, 523, eq. 13
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.reflection import chandrasekhar_h
-    >>> float(chandrasekhar_h(1.0, 1.0).round(2))
-    2.89
+    H function of isotropic scattering of single-scattering albedo and cosine of the angle to the normal, 0
+    to 1 each; within 1 % of the exact one (Hapke 2002, Icarus 157, 523, eq. 13).
     """
     albedo, mu = np.asarray(albedo, dtype=float), np.asarray(cos_angle, dtype=float)
     root = np.sqrt(1 - albedo)
@@ -76,20 +55,9 @@ def iron_equivalent_width(photon_index, cos_angle=0.5, iron=1.0):
     """
     Equivalent width of the neutral Fe K alpha line of a slab.
 
-    Parameters
-    ----------
-    photon_index : array_like, shape (...)
-        Photon index; held at 1.1 or 2.5 beyond these.
-    cos_angle : array_like, shape (...)
-        Cosine of the inclination, 0.087 to 1.
-    iron : array_like, shape (...)
-        Iron abundance relative to solar, 0.1 to 10.
-
-    Returns
-    -------
-    width : ndarray, shape (...)
-        keV, relative to the direct power law at 6.4 keV, for matter that
-        covers half the sky of the source.
+    In keV, relative to the direct power law at 6.4 keV, for matter that covers
+    half the sky of the source. The index is held at 1.1 or 2.5 beyond these, the
+    cosine of the inclination goes from 0.087 to 1, iron from 0.1 to 10 times solar.
 
     References
     ----------
@@ -97,12 +65,6 @@ def iron_equivalent_width(photon_index, cos_angle=0.5, iron=1.0):
     2007, MNRAS 382, 194 (144 eV face on at index 1.9). The coefficient 0.641
     of the iron term is printed there as 0.0641, with which twice the iron
     would add one per cent, not the half that the Monte Carlo finds.
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.reflection import iron_equivalent_width
-    >>> float(iron_equivalent_width(1.9, cos_angle=1.0).round(3))
-    0.149
     """
     index = np.clip(photon_index, 1.1, 2.5)
     mu, log_iron = np.asarray(cos_angle, dtype=float), np.log10(iron)
@@ -122,8 +84,6 @@ def reflection(photon_index, e_cut=300.0, redshift=0.0, *, cos_angle=0.5, iron=1
         Photon index of the illuminating power law, 0 to 4.
     e_cut : array_like, shape (...), optional
         Its e-folding energy in keV, 1 to 1e6.
-    redshift : array_like, shape (...), optional
-        Redshift, 0 to 15.
     cos_angle : array_like, shape (...), optional
         Cosine of the angle between the slab's normal and the line of sight,
         0.087 to 1 (85 to 0 degrees).
@@ -131,8 +91,8 @@ def reflection(photon_index, e_cut=300.0, redshift=0.0, *, cos_angle=0.5, iron=1
         Iron abundance relative to Wilms et al. 2000, 0.1 to 10.
     line_sigma : array_like, shape (...), optional
         Standard deviation of the lines in keV, 0 to 2.
-    edges : array_like, shape (n_energy + 1,), optional
-        Bin edges in keV; the incident grid if not given.
+    redshift, edges : array_like, optional
+        As for `~astro_xlatent.physics.emission.powerlaw`.
 
     Returns
     -------
@@ -142,21 +102,10 @@ def reflection(photon_index, e_cut=300.0, redshift=0.0, *, cos_angle=0.5, iron=1
         (XSPEC's ``rel_refl`` = 1). Add the power law for the sum; leave it
         out for a Compton-thick source.
 
-    Raises
-    ------
-    ParameterError
-        If a parameter is NaN or out of range.
-
     Notes
     -----
     See the module's text for formula and limits. Fe K beta has 0.113 of
     K alpha's photons and lies at 7.058 keV, as in XSPEC's ``pexmon``.
-
-    Examples
-    --------
-    >>> from astro_xlatent.physics.reflection import reflection
-    >>> reflection([1.7, 2.0]).shape
-    (2, 1190)
     """
     index = check_parameter("photon_index", photon_index, 0.0, 4.0)
     e_cut = check_parameter("e_cut", e_cut, 1.0, 1e6, "keV")

@@ -86,7 +86,7 @@ def _write(table, path):
         # Units of archives that are outside the standard are kept as they are.
         for category in (VOWarning, UnitsWarning):
             warnings.simplefilter("ignore", category)
-        from_table(table).to_xml(str(path))
+        from_table(table).to_xml(str(path), _debug_python_based_parser=True)  # its other writer is unsafe
 
 
 def _deliver(samp, client, receiver, message, timeout):

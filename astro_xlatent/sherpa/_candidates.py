@@ -9,11 +9,9 @@ finer grids around the best one take the place of correlations between
 parameters that the prediction does not give.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +22,7 @@ from astro_xlatent.model.statistics import cash
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.emission import blackbody, powerlaw
 from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
-from astro_xlatent.spectra.bins import floored_background
-
-if TYPE_CHECKING:
-    from astro_xlatent.spectra.bins import EnergyBins
+from astro_xlatent.spectra.bins import EnergyBins, floored_background
 
 __all__ = ["FAMILIES", "Candidate", "Family", "best_candidates"]
 
@@ -40,19 +35,8 @@ _LOG_NH_RANGE = (18.0, 24.8)
 @dataclass(frozen=True)
 class Family:
     """
-    A one-component emission model.
-
-    Attributes
-    ----------
-    name : str
-    component : str
-        Sherpa's model without its prefix (``xs`` or ``xl``).
-    parameter : str
-        Its shape parameter.
-    limits : tuple of float
-        Soft limits of that parameter.
-    logarithmic : bool
-        Whether the parameter is spaced in its logarithm.
+    A one-component emission model: Sherpa's model without its prefix (``xs`` or ``xl``), its shape
+    parameter, that one's soft limits, and whether it is spaced in its logarithm.
     """
 
     name: str
@@ -89,21 +73,10 @@ class Candidate:
     """
     One family with its best parameters.
 
-    Attributes
-    ----------
-    family : Family
-    nh : float
-        Column in cm-2, tbabs with Wilms abundances.
-    shape : float
-        Value of the family's parameter.
-    norm : float
-        XSPEC normalization; zero if no source is detected.
-    statistic : float
-        Cash statistic on the fine grid.
-    weight : float
-        Probability of the family from the class alone.
-    unit_counts : float
-        Source counts for ``norm = 1``.
+    ``nh`` is a column in cm-2 (tbabs, Wilms abundances), ``norm`` XSPEC's
+    normalization, zero if no source is detected; ``statistic`` the Cash statistic on
+    the fine grid, ``weight`` the family's probability from the class alone,
+    ``unit_counts`` the source counts for ``norm = 1``.
     """
 
     family: Family
@@ -123,26 +96,9 @@ class Candidate:
 def best_candidates(posterior: Any, classes: Sequence[str], class_prob: np.ndarray, bins: EnergyBins,
                     matrix: np.ndarray, abundances: str = "wilm") -> list:
     """
-    The best parameters of every family, best family first.
-
-    Parameters
-    ----------
-    posterior : `~astro_xlatent.model.posterior.Posterior`
-        Of one row.
-    classes : sequence of str
-        The model's classes.
-    class_prob : ndarray, shape (9,)
-        Their probabilities.
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        The row, on the fine grid.
-    matrix : ndarray, shape (bins, n_energy)
-        Its folding matrix, cm2 s.
-    abundances : str, optional
-        Set of the plasma's metals.
-
-    Returns
-    -------
-    candidates : list of Candidate
+    The best parameters of every family for one row, on the fine grid with its folding matrix (bins,
+    n_energy) in cm2 s, best family first; ``class_prob`` (9,) weighs the families, ``abundances`` names the
+    set of the plasma's metals.
     """
     weights = _family_weights(classes, class_prob)
     log_nh = np.log10(posterior.nh_quantiles(_QUANTILES)[0])

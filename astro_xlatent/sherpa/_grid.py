@@ -11,21 +11,11 @@ HC_KEV_ANGSTROM = 12.398419843320026
 
 class SherpaGrid:
     """
-    Bins of a Sherpa model call.
+    Bins of a Sherpa model call, with rising ``edges`` in keV that hold them all.
 
-    Parameters
-    ----------
-    lo : array_like, shape (n,)
-        Lower bin edges in keV; falling values are wavelengths in Angstrom, as
-        for Sherpa's XSPEC models.
-    hi : array_like, shape (n,), optional
-        Upper bin edges. Without them ``lo`` holds the n edges of n - 1 bins,
-        and the last value of every result is zero, as for XSPEC models.
-
-    Attributes
-    ----------
-    edges : ndarray
-        Rising edges in keV that hold all bins.
+    Falling values of ``lo`` are wavelengths in Angstrom, as for Sherpa's XSPEC
+    models. Without ``hi``, ``lo`` holds the n edges of n - 1 bins, and the last value
+    of every result is zero, as for XSPEC models.
     """
 
     def __init__(self, lo, hi=None):

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """The C-statistic of a session's data set for many decoded spectra at once."""
 
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -20,20 +21,11 @@ __all__ = ["likelihood_of"]
 
 def likelihood_of(id: int | str, session: Session) -> Likelihood:
     """
-    The likelihood of a data set as the session sees it.
+    The likelihood of a data set as the session sees it: filter, grouping, noticed channels within 0.3-10 keV.
 
-    Parameters
-    ----------
-    id : int or str
-        A loaded data set; its filter and grouping are used.
-    session : sherpa.astro.ui.utils.Session
-
-    Returns
-    -------
-    likelihood : Likelihood
-        Noticed channels within 0.3-10 keV. The background is the session's
-        background model if there is one, else the off-source counts rebinned
-        to half the energy resolution and spread evenly over the channels.
+    The background is the session's background model if there is one, else the
+    off-source counts rebinned to half the energy resolution and spread evenly over
+    the channels.
     """
     data = pha_data(id, session)
     spectrum = spectrum_of(id, session)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sherpa.astro.data import DataPHA
 
 from astro_xlatent.core.errors import ResponseError, SpectrumError, XlatentWarning
 from astro_xlatent.physics.grid import ENERGY_EDGES
@@ -15,7 +16,6 @@ from astro_xlatent.sherpa.convert import from_sherpa, response_from_sherpa
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
 if TYPE_CHECKING:
-    from sherpa.astro.data import DataPHA
     from sherpa.astro.ui.utils import Session
 
 __all__ = ["check_statistic", "noticed_channels", "pha_data", "resolve_ids", "resolve_session", "spectrum_of"]
@@ -28,23 +28,7 @@ CHI2_COUNTS = 10
 
 
 def resolve_session(session: Any = None) -> Session:
-    """
-    The session to work in.
-
-    Parameters
-    ----------
-    session : sherpa.astro.ui.utils.Session, module or None
-        None, or the module `sherpa.astro.ui`, mean its global session.
-
-    Returns
-    -------
-    session : sherpa.astro.ui.utils.Session
-
-    Raises
-    ------
-    SpectrumError
-        If it is something else.
-    """
+    """The session to work in; None, or the module `sherpa.astro.ui`, mean its global one."""
     if session is None:
         from sherpa.astro import ui
 
@@ -59,22 +43,8 @@ def resolve_session(session: Any = None) -> Session:
 
 def resolve_ids(id: object, session: Session) -> list:
     """
-    Data set ids from what a user may give.
-
-    Parameters
-    ----------
-    id : int, str, sequence of these, sherpa.astro.datastack.DataStack or None
-        None means the session's default id.
-    session : sherpa.astro.ui.utils.Session
-
-    Returns
-    -------
-    ids : list
-
-    Raises
-    ------
-    SpectrumError
-        If an id has no data, or none is given.
+    Data set ids from an id, several, a DataStack, or None for the session's default; those without data are
+    refused.
     """
     if id is None:
         ids = [session.get_default_id()]
@@ -96,26 +66,7 @@ def resolve_ids(id: object, session: Session) -> list:
 
 
 def pha_data(id: int | str, session: Session) -> DataPHA:
-    """
-    The PHA data of an id, checked for what can be used.
-
-    Parameters
-    ----------
-    id : int or str
-        A loaded data set.
-    session : sherpa.astro.ui.utils.Session
-
-    Returns
-    -------
-    data : sherpa.astro.data.DataPHA
-
-    Raises
-    ------
-    SpectrumError, ResponseError
-        If it is no PHA data of counts, or lacks a response.
-    """
-    from sherpa.astro.data import DataPHA
-
+    """The PHA data of an id; what is no PHA data of counts, or lacks a response, is refused."""
     data = session.get_data(id)
     if not isinstance(data, DataPHA):
         msg = (f"data set {id!r} is {type(data).__name__}, not an X-ray spectrum; "
@@ -134,25 +85,7 @@ def pha_data(id: int | str, session: Session) -> DataPHA:
 
 
 def noticed_channels(id: int | str, data: DataPHA) -> np.ndarray:
-    """
-    Channels that the session's filter lets pass.
-
-    Parameters
-    ----------
-    id : int or str
-        For the message.
-    data : sherpa.astro.data.DataPHA
-        Grouped or not.
-
-    Returns
-    -------
-    noticed : ndarray of bool, shape (n_channels,)
-
-    Raises
-    ------
-    SpectrumError
-        If none is left.
-    """
+    """Channels (n_channels,) that the session's filter lets pass, of which there must be one."""
     mask = data.get_mask()
     if mask is None:
         # Sherpa before 4.17 says None for all channels as well.
@@ -173,24 +106,9 @@ def spectrum_of(id: int | str, session: Session) -> XraySpectrum:
     """
     A data set as `XraySpectrum`: noticed channels, all responses and backgrounds.
 
-    Parameters
-    ----------
-    id : int or str
-        A loaded data set; grouped or not, subtracted or not.
-    session : sherpa.astro.ui.utils.Session
-
-    Returns
-    -------
-    spectrum : XraySpectrum
-        Unsubtracted counts. Channels that are ignored, or bad by their
-        quality, have a quality that keeps them out of everything. Several
-        responses are added up, several backgrounds pooled.
-
-    Raises
-    ------
-    SpectrumError, ResponseError
-        See `pha_data` and `noticed_channels`; also if no noticed channel lies
-        in 0.3-10 keV.
+    Counts are unsubtracted. Channels that are ignored, or bad by their quality,
+    have a quality that keeps them out of everything. Several responses are added
+    up, several backgrounds pooled. It is refused if no noticed channel lies in 0.3-10 keV.
     """
     data = pha_data(id, session)
     noticed = noticed_channels(id, data)
@@ -227,15 +145,7 @@ def _pooled_background(data):
 
 
 def check_statistic(id: int | str, session: Session) -> None:
-    """
-    Warn if the session's statistic is chi-square and bins hold few counts.
-
-    Parameters
-    ----------
-    id : int or str
-        A loaded data set.
-    session : sherpa.astro.ui.utils.Session
-    """
+    """Warn if the session's statistic is chi-square and bins hold few counts."""
     name = str(session.get_stat_name())
     if not name.startswith(("chi2", "leastsq")):
         return

@@ -19,12 +19,6 @@ from astro_xlatent.spectra.spectrum import XraySpectrum
 __all__ = ["from_sherpa", "response_from_sherpa", "response_to_sherpa", "to_sherpa"]
 
 
-def _arf(arf):
-    """A DataARF as `Arf`."""
-    lo, hi, area = (np.asarray(a, float) for a in (arf.energ_lo, arf.energ_hi, arf.specresp))
-    return Arf(lo, hi, area, _response_meta(arf))
-
-
 def _rmf(rmf):
     """A DataRMF as `Rmf`; the matrix is put together from its compressed groups."""
     from scipy.sparse import csc_array
@@ -53,43 +47,16 @@ def _response_meta(data):
 
 
 def response_from_sherpa(arf: DataARF | None, rmf: DataRMF) -> Response:
-    """
-    Take over Sherpa's response.
-
-    Parameters
-    ----------
-    arf : sherpa.astro.data.DataARF or None
-        None if ``rmf`` holds the area.
-    rmf : sherpa.astro.data.DataRMF
-
-    Returns
-    -------
-    response : Response
-
-    Raises
-    ------
-    ResponseError
-        If the RMF has no channel energies, or there is no area.
-    """
+    """Take over Sherpa's response; without an ARF the RMF must hold the area."""
     if arf is None:
         return Response.from_tables(None, _rmf(rmf), rmf_name=rmf.name)
-    return Response.from_tables(_arf(arf), _rmf(rmf), arf.name, rmf.name)
+    lo, hi, area = (np.asarray(a, float) for a in (arf.energ_lo, arf.energ_hi, arf.specresp))
+    table = Arf(lo, hi, area, _response_meta(arf))
+    return Response.from_tables(table, _rmf(rmf), arf.name, rmf.name)
 
 
 def response_to_sherpa(response: Response, name: str = "response") -> tuple[DataARF, DataRMF]:
-    """
-    Make Sherpa's ARF and RMF objects.
-
-    Parameters
-    ----------
-    response : Response
-    name : str, optional
-        The objects are called ``name.arf`` and ``name.rmf``.
-
-    Returns
-    -------
-    arf, rmf : sherpa.astro.data.DataARF, sherpa.astro.data.DataRMF
-    """
+    """Make Sherpa's ARF and RMF objects, called ``name.arf`` and ``name.rmf``."""
     header = {"TELESCOP": response.telescope, "INSTRUME": response.instrument}
     lo, hi = response.e_lo, response.e_hi
     arf = DataARF(f"{name}.arf", lo, hi, response.area, header={**header, "HDUCLAS2": "SPECRESP"})

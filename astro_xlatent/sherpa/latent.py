@@ -3,32 +3,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import copy
+from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
-from sherpa.models.model import RegriddableModel1D, modelCacher1d
-from sherpa.models.parameter import Parameter, hugeval
+import torch
+from astropy.table import Table
+from numpy.typing import ArrayLike
+from sherpa.models.parameter import Parameter
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ModelError
+from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.pretrained import load_model
-from astro_xlatent.physics.grid import ENERGY_EDGES
-from astro_xlatent.sherpa._decoder import double_decoder
-from astro_xlatent.sherpa._grid import SherpaGrid
+from astro_xlatent.physics.grid import ENERGY_EDGES, band_weights
+from astro_xlatent.sherpa.models import Additive
 
-if TYPE_CHECKING:
-    from astropy.table import Table
-    from numpy.typing import ArrayLike
-
-    from astro_xlatent.model.posterior import Model
-
-__all__ = ["LatentSpectrum"]
+__all__ = ["LatentSpectrum", "double_decoder"]
 
 # Latents of simulated sources have unit variance; beyond this there are none.
 _SOFT_LIMIT, _HARD_LIMIT = 6.0, 20.0
 
 
-class LatentSpectrum(RegriddableModel1D):
+@lru_cache(maxsize=4)
+def double_decoder(model: Model) -> Callable[[ArrayLike], np.ndarray]:
+    """
+    The decoder in double precision, as an optimizer takes steps that single precision does not resolve.
+
+    The function turns latents (n, 8) into incident spectra (n, n_energy) for one photon/cm2/s in 0.5-7 keV.
+    """
+    network = copy.deepcopy(model.decoder).cpu().double()
+    weights = band_weights(0.5, 7.0)[0]
+
+    def decode(latent: ArrayLike) -> np.ndarray:
+        with torch.no_grad():
+            spectrum = network(torch.as_tensor(np.asarray(latent, float))).numpy()
+        return spectrum / (spectrum @ weights)[:, None]
+
+    return decode
+
+
+class LatentSpectrum(Additive):
     """
     The spectrum that eight latents stand for, absorption included.
 
@@ -62,6 +78,8 @@ class LatentSpectrum(RegriddableModel1D):
     [0.0001]
     """
 
+    _limits = (ENERGY_EDGES[0], ENERGY_EDGES[-1])
+
     def __init__(self, name="latentspectrum", model=None):
         self._model = load_model(model)
         if self._model.config.n_latent != N_LATENT:
@@ -71,21 +89,16 @@ class LatentSpectrum(RegriddableModel1D):
                 for i in range(N_LATENT)]
         for par in pars:
             setattr(self, par.name, par)
-        self.norm = Parameter(name, "norm", 1e-4, 0.0, 1e24, 0.0, hugeval, "photons/cm^2/s")
         self._last = (b"", None)
-        super().__init__(name, (*pars, self.norm))
+        super().__init__(name, *pars, norm=1e-4, unit="photons/cm^2/s")
 
     @property
     def model(self) -> Model:
         """The trained model behind it."""
         return self._model
 
-    @modelCacher1d
-    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
-             **kwargs) -> np.ndarray:
-        """Photons/cm2/s per bin; p holds the latents and the normalization."""
-        grid = SherpaGrid(x, xhi)
-        return p[-1] * grid.sums(np.diff(np.interp(grid.edges, ENERGY_EDGES, self._cumulative(p[:-1]))))
+    def _photons(self, p, edges):
+        return np.diff(np.interp(edges, ENERGY_EDGES, self._cumulative(p[:-1])))
 
     def _cumulative(self, latent):
         """Photons below each edge of the incident grid; remembered, as a fit also varies the norm alone."""
@@ -115,12 +128,3 @@ class LatentSpectrum(RegriddableModel1D):
         for par, value, error in zip(self.pars, table["xl_latent"][row], table["xl_latent_err"][row]):
             value, reach = float(value), max(5 * float(error), 1.0)
             par.set(val=value, min=max(value - reach, -_HARD_LIMIT), max=min(value + reach, _HARD_LIMIT))
-
-    def guess(self, dep: ArrayLike, *args, **kwargs) -> None:
-        """Start and limits of the normalization, so that the model adds up to the data."""
-        from sherpa.utils import param_apply_limits
-
-        unit = self.calc([*(par.val for par in self.pars[:-1]), 1.0], *args)
-        width = np.abs(args[1] - args[0]) if len(args) > 1 else 1.0
-        value = float(np.sum(np.asarray(dep) * width) / max(np.sum(unit), 1e-300))
-        param_apply_limits({"val": value, "min": 1e-3 * value, "max": 1e3 * value}, self.norm, **kwargs)

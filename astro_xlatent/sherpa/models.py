@@ -7,11 +7,13 @@ Names, parameters and normalizations are XSPEC's with ``XL`` before the name:
 integrated over the bins of whatever grid Sherpa asks for.
 """
 
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sherpa.models.model import RegriddableModel1D, modelCacher1d
 from sherpa.models.parameter import Parameter, hugeval
 
@@ -25,7 +27,6 @@ from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
 from astro_xlatent.sherpa._grid import SherpaGrid
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
     from sherpa.astro.ui.utils import Session
 
 __all__ = ["MODELS", "XLApec", "XLBbodyrad", "XLDiskbb", "XLPowerlaw", "XLTbabs", "XLzTbabs", "add_models"]
@@ -43,10 +44,6 @@ def _column(name):
 
 def _redshift(name):
     return Parameter(name, "redshift", 0.0, 0.0, 10.0, 0.0, 14.0, frozen=True)
-
-
-def _norm(name):
-    return Parameter(name, "norm", 1.0, 0.0, 1e24, 0.0, hugeval)
 
 
 class _Absorption(RegriddableModel1D):
@@ -68,6 +65,12 @@ class _Absorption(RegriddableModel1D):
             raise ParameterError(msg)
         self._convention = value
         self.cache_clear()
+
+    @modelCacher1d
+    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
+             **kwargs) -> np.ndarray:
+        """Transmission per bin; p holds nH, and the redshift where there is one."""
+        return _transmission(p[0], p[1] if len(p) > 1 else 0.0, SherpaGrid(x, xhi), self._convention)
 
 
 class XLTbabs(_Absorption):
@@ -100,12 +103,6 @@ class XLTbabs(_Absorption):
         self.nH = _column(name)
         super().__init__(name, self.nH)
 
-    @modelCacher1d
-    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
-             **kwargs) -> np.ndarray:
-        """Transmission per bin; p holds nH."""
-        return _transmission(p[0], 0.0, SherpaGrid(x, xhi), self._convention)
-
 
 class XLzTbabs(_Absorption):
     """
@@ -123,12 +120,6 @@ class XLzTbabs(_Absorption):
         self.nH = _column(name)
         self.redshift = _redshift(name)
         super().__init__(name, self.nH, self.redshift)
-
-    @modelCacher1d
-    def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
-             **kwargs) -> np.ndarray:
-        """Transmission per bin; p holds nH and redshift."""
-        return _transmission(p[0], p[1], SherpaGrid(x, xhi), self._convention)
 
 
 def _transmission(column, redshift, grid, convention):
@@ -148,13 +139,13 @@ def _transmission(column, redshift, grid, convention):
     return grid.means(np.exp(-column * NH_UNIT * sigma))
 
 
-class _Additive(RegriddableModel1D):
+class Additive(RegriddableModel1D):
     """An emission model whose last parameter is its normalization."""
 
     _limits = _CONTINUUM_RANGE
 
-    def __init__(self, name, *pars):
-        self.norm = _norm(name)
+    def __init__(self, name, *pars, norm=1.0, unit=""):
+        self.norm = Parameter(name, "norm", norm, 0.0, 1e24, 0.0, hugeval, unit)
         super().__init__(name, (*pars, self.norm))
 
     @modelCacher1d
@@ -180,7 +171,7 @@ class _Additive(RegriddableModel1D):
         param_apply_limits({"val": value, "min": 1e-3 * value, "max": 1e3 * value}, self.norm, **kwargs)
 
 
-class XLPowerlaw(_Additive):
+class XLPowerlaw(Additive):
     """
     Power law, as XSPEC's ``powerlaw``.
 
@@ -200,7 +191,7 @@ class XLPowerlaw(_Additive):
         return powerlaw(p[0], edges=edges)
 
 
-class XLBbodyrad(_Additive):
+class XLBbodyrad(Additive):
     """
     Black body, as XSPEC's ``bbodyrad``.
 
@@ -220,7 +211,7 @@ class XLBbodyrad(_Additive):
         return blackbody(p[0], edges=edges)
 
 
-class XLDiskbb(_Additive):
+class XLDiskbb(Additive):
     """
     Multi-color disk, as XSPEC's ``diskbb``.
 
@@ -240,7 +231,7 @@ class XLDiskbb(_Additive):
         return disk_blackbody(p[0], edges=edges)
 
 
-class XLApec(_Additive):
+class XLApec(Additive):
     """
     Collisionally ionized plasma, as XSPEC's ``apec``.
 

@@ -6,16 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.table import Column
+from astropy.table import Column, Table
 
+from astro_xlatent.model.posterior import Model
 from astro_xlatent.sherpa._session import resolve_ids, resolve_session, spectrum_of
 from astro_xlatent.table.add_latents import predict_spectra
 
 if TYPE_CHECKING:
-    from astropy.table import Table
     from sherpa.astro.ui.utils import Session
-
-    from astro_xlatent.model.posterior import Model
 
 __all__ = ["predict"]
 

@@ -17,18 +17,17 @@ from astro_xlatent.core.errors import ParameterError, SpectrumError, XlatentWarn
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.importance import importance_draws, systematic
 from astro_xlatent.model.network import LOG_NH_RANGE
+from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.refined import column_density
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
-from astro_xlatent.sherpa._decoder import double_decoder
 from astro_xlatent.sherpa._likelihood import likelihood_of
 from astro_xlatent.sherpa._session import resolve_ids, resolve_session
+from astro_xlatent.sherpa.latent import double_decoder
 
 if TYPE_CHECKING:
     from sherpa.astro.ui.utils import Session
-
-    from astro_xlatent.model.posterior import Model
 
 __all__ = ["Samples", "sample"]
 
@@ -81,19 +80,10 @@ class Samples:
 
     def spectra(self, unabsorbed: bool = False) -> np.ndarray:
         """
-        Incident spectra of the draws.
-
-        Parameters
-        ----------
-        unabsorbed : bool, optional
-            Divide by the transmission of a cold screen of the draw's column, at
-            most by a factor of `MAX_CORRECTION`: what is absorbed more than
-            that, the data know nothing of.
-
-        Returns
-        -------
-        spectrum : ndarray, shape (n, n_energy)
-            Photons/cm2/s per bin of `~astro_xlatent.physics.grid.ENERGY_EDGES`.
+        Incident spectra (n, n_energy) of the draws, photons/cm2/s per bin of
+        `~astro_xlatent.physics.grid.ENERGY_EDGES`. Unabsorbed ones are divided by the transmission of a cold
+        screen of the draw's column, at most by a factor of `MAX_CORRECTION`: what is absorbed more than
+        that, the data know nothing of.
         """
         spectrum = double_decoder(self.model)(self.latent) * self.norm[:, None]
         if unabsorbed:
@@ -102,19 +92,8 @@ class Samples:
 
     def flux(self, lo: float = 0.5, hi: float = 7.0, unabsorbed: bool = False) -> np.ndarray:
         """
-        Energy flux of the draws in a band.
-
-        Parameters
-        ----------
-        lo, hi : float, optional
-            Band in keV, within 0.1-12.
-        unabsorbed : bool, optional
-            Without the absorption of the draw's column, see `spectra`.
-
-        Returns
-        -------
-        flux : ndarray, shape (n,)
-            erg/cm2/s.
+        Energy flux (n,) of the draws in erg/cm2/s in a band of keV within 0.1-12; unabsorbed as in
+        `spectra`.
         """
         if not 0.1 <= lo < hi <= 12.0:
             msg = f"the band is {lo} to {hi} keV; it must rise and lie within 0.1 to 12"

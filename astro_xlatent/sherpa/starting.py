@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.priors import apply_prior, prior_weights
 from astro_xlatent.physics.absorption import CONVENTIONS, convert_nh
@@ -25,8 +26,6 @@ from astro_xlatent.spectra.binning import bins_from_spectra
 if TYPE_CHECKING:
     from sherpa.astro.ui.utils import Session
 
-    from astro_xlatent.model.posterior import Model
-
 __all__ = ["Guess", "guess"]
 
 # Smallest start of a column in 1e22 cm-2: at the limit itself a derivative has one side only.
@@ -36,28 +35,20 @@ _NH_FLOOR = 1e-3
 @dataclass
 class Guess:
     """
-    What `guess` did.
+    What `guess` did: ``print`` it.
 
     Attributes
     ----------
-    ids : list
-        Data sets whose source was set.
-    expression : str
-        The source expression.
-    family : str
-        ``"power law"``, ``"black body"`` or ``"thermal plasma"``.
-    label : str
-        Most probable class, and its probability in `probability`.
-    probability : float
-        Of the class.
-    start : dict
-        Start values by full parameter name.
-    limits : dict
-        Soft limits by full parameter name.
-    nh : float
-        Column in cm-2 in the convention ``"tbabs/wilm"``.
-    convention : str
-        That of the session's absorption model, into which it was converted.
+    ids, expression, family
+        Data sets whose source was set, to which expression, and whether that is a
+        power law, a black body or a thermal plasma.
+    label, probability
+        Most probable class.
+    start, limits : dict
+        Start values and soft limits by full parameter name.
+    nh, convention
+        Column in cm-2 in the convention ``"tbabs/wilm"``, and the one of the
+        session's absorption model, into which it was converted.
     alternatives : dict
         Log posterior of the other families relative to the chosen one.
     notes : list of str

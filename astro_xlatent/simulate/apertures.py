@@ -3,7 +3,7 @@
 Source and background apertures of simulated rows: what photometry starts from.
 
 A mission's maker of columns turns them into what its catalog publishes (see
-`astro_xlatent.simulate.published`).
+`astro_xlatent.simulate.observe`).
 """
 
 from dataclasses import dataclass, fields
@@ -16,28 +16,14 @@ __all__ = ["Apertures"]
 @dataclass
 class Apertures:
     """
-    Rows in the sub-bands of their mission's catalog.
+    Rows in the sub-bands of their mission's catalog, whose ``edges`` are in keV.
 
-    Attributes
-    ----------
-    mission : str
-    edges : ndarray, shape (n_sub + 1,)
-        Of the sub-bands in keV.
-    counts, off, background : ndarray, shape (rows, n_sub)
-        Counts in the source aperture and in the background region; expected
-        background in the source aperture.
-    scale : ndarray, shape (rows,)
-        Area of the source aperture over that of the background region.
-    area : ndarray, shape (rows, n_sub)
-        Exposure times mean area in cm2 s, aperture fraction included, as the
-        observatory believes it to be.
-    mono : ndarray, shape (rows, 4)
-        The same at the effective energies of the CSC's bands s, m, h, b.
-    fraction, exposure, off_axis, epoch : ndarray, shape (rows,)
-        Share of the point-spread function in the aperture, s, arcmin, decimal
-        year (NaN: unknown).
-    detector : ndarray of str, shape (rows,)
-        As catalogs write it (``"ACIS-7"``); empty: unknown.
+    ``counts``, ``off`` and ``background``, (rows, n_sub), are counts in the source aperture and in the
+    background region, and expected background in the aperture; ``scale`` is the ratio of their
+    areas. ``area``, (rows, n_sub), is exposure times mean area in cm2 s, aperture ``fraction``
+    included, as the observatory believes it to be, ``mono``, (rows, 4), the same at the effective
+    energies of the CSC's bands s, m, h, b. ``exposure`` is in s, ``off_axis`` in arcmin, ``epoch`` a
+    decimal year (NaN: unknown), ``detector`` as catalogs write it (``"ACIS-7"``; empty: unknown).
     """
 
     mission: str

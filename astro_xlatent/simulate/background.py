@@ -38,28 +38,10 @@ CONTINUUM_INDEX = {"csc": (-0.2, 0.3), "erosita": (-0.1, 0.3), "xmm": (0.0, 0.4)
 
 def background_shape(mission, matrix, e_lo, e_hi, rng):
     """
-    Draw the shape of one background spectrum.
+    Draw the expected background of one observation in bins, sum 1.
 
-    Parameters
-    ----------
-    mission : {'csc', 'erosita', 'xmm'}
-        Whose instrumental lines.
-    matrix : ndarray, shape (bins, n_energy)
-        Folds an incident spectrum into the bins.
-    e_lo, e_hi : ndarray, shape (bins,)
-        Edges of the bins in keV.
-    rng : `numpy.random.Generator`
-        Draws continuum index, line strengths and the cosmic share.
-
-    Returns
-    -------
-    shape : ndarray, shape (bins,)
-        Expected background, sum 1.
-
-    Raises
-    ------
-    MissionError
-        If the mission's background is not known.
+    ``matrix``, (bins, n_energy), folds an incident spectrum into the bins with edges ``e_lo`` and
+    ``e_hi`` in keV; continuum index, line strengths and the cosmic share are drawn.
     """
     if mission not in LINES:
         msg = f"mission is {mission!r}; backgrounds are known for {', '.join(LINES)}"

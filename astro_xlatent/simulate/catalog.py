@@ -133,41 +133,18 @@ def simulate_catalog(seed, n, mission, *, start=0, classes=None):
 
 
 def catalog_part(observed):
-    """
-    Catalog columns of observed rows.
-
-    Parameters
-    ----------
-    observed : `~astro_xlatent.simulate.chunks.Observed`
-
-    Returns
-    -------
-    columns : dict
-        Name to ``(values, unit, description)``.
-    """
+    """Catalog columns of observed rows, name to ``(values, unit, description)``."""
     return _COLUMNS[observed.mission](observed)
 
 
 def fine_bins(observed):
-    """
-    Fine bins of observed spectra.
-
-    Parameters
-    ----------
-    observed : `~astro_xlatent.simulate.chunks.Observed`
-
-    Returns
-    -------
-    bins : EnergyBins
-        What `~astro_xlatent.spectra.binning.bins_from_spectra` gives for the
-        spectra on disk.
-    """
+    """Fine bins of observed spectra, what the OGIP reader makes of the spectra on disk."""
     detector, p = observed.detector, observed.pointings
     seconds = p.exposure[:, None]
     fine = replace(detector.unit, area=1.0)  # one square centimeter; the rows' areas differ
     counts, off = detector.into_fine(observed.counts), detector.into_fine(observed.off_counts)
-    fields = observed_fields(fine, counts, detector.fine_area(observed.area) * seconds, off, p.scale[:, None])
-    return EnergyBins(**fields)
+    area = detector.unit.fine_area(observed.area) * seconds
+    return EnergyBins(**observed_fields(fine, counts, area, off, p.scale[:, None]))
 
 
 def _band_bins(observed):

@@ -22,9 +22,8 @@ import numpy as np
 
 from astro_xlatent.core.errors import MissionError, ParameterError
 from astro_xlatent.simulate.background import background_shape
-from astro_xlatent.simulate.conditions import CONDITIONS, MISSION_SHARE
-from astro_xlatent.simulate.detectors import Detector, load_detector
-from astro_xlatent.simulate.pointings import Pointings, arf_area, draw_pointings
+from astro_xlatent.simulate.conditions import CONDITIONS, MISSION_SHARE, Pointings, arf_area, draw_pointings
+from astro_xlatent.simulate.instruments import Detector, load_detector
 from astro_xlatent.simulate.populations import CLASSES, Sources, draw_sources
 
 __all__ = ["CHUNK", "Observed", "check_arguments", "class_weights", "observed_chunks"]
@@ -42,27 +41,12 @@ class Observed:
     """
     Rows of a chunk that one detector observed; arrays of shape (rows, ...).
 
-    Attributes
-    ----------
-    row : ndarray of int64
-        Row numbers.
-    mission : str
-    detector : Detector
-    pointings : Pointings
-    sources : Sources
-        Incident spectra and fluxes with the normalization that was observed.
-    area : ndarray of float32, shape (rows, n_energy)
-        Effective area in cm2, aperture fraction included.
-    counts, off_counts : ndarray, shape (rows, n_channels)
-        In the aperture and in the background region.
-    background_shape : ndarray, shape (n_channels,)
-        Expected background per channel, sum 1 in the detection band.
-    expected, background : ndarray
-        Expected source and background counts in the detection band.
-    dice : int
-        Seed of what a catalog adds (limits by Monte Carlo, errors of maps).
-    likelihood : ndarray
-        -ln of the probability that background alone gives as many counts.
+    ``sources`` are normalized to what was observed; ``area`` is in cm2, aperture fraction included,
+    on the incident grid; ``counts`` and ``off_counts`` are per channel in aperture and background
+    region; ``background_shape`` is the expected background per channel, sum 1 in the detection
+    band, in which ``expected`` and ``background`` counts are. ``dice`` seeds what a catalog adds (limits
+    by Monte Carlo, errors of maps), ``likelihood`` is -ln of the probability that background alone
+    gives as many counts.
     """
 
     row: np.ndarray
@@ -88,14 +72,7 @@ class Observed:
 
 
 def check_arguments(seed, n, start, mission, *, needed=False):
-    """
-    Refuse what cannot be simulated; ``needed``: None is no mission.
-
-    Raises
-    ------
-    ParameterError, MissionError
-        With the allowed values.
-    """
+    """Refuse what cannot be simulated; ``needed``: None is no mission."""
     for name, value in (("seed", seed), ("n", n), ("start", start)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
             msg = f"{name} is {value!r}; it must be an integer, 0 or more"
@@ -107,18 +84,9 @@ def check_arguments(seed, n, start, mission, *, needed=False):
 
 def class_weights(classes):
     """
-    Probabilities of the classes.
+    Probabilities of the classes in the order of `CLASSES`, sum 1.
 
-    Parameters
-    ----------
-    classes : None, sequence of str, or mapping of str to float
-        None: all alike; names: those alike, others never; a mapping: relative
-        frequencies.
-
-    Returns
-    -------
-    weights : ndarray, shape (9,)
-        In the order of `CLASSES`, sum 1.
+    None: all alike; names: those alike, others never; a mapping: relative frequencies.
 
     Raises
     ------
@@ -146,23 +114,11 @@ def class_weights(classes):
 
 def observed_chunks(seed, n, *, start=0, missions=MISSION_SHARE, weights=None):
     """
-    Observe the chunks that hold rows ``start`` to ``start + n``.
+    Observe the chunks that hold rows ``start`` to ``start + n``, one list of `Observed` a chunk.
 
-    Parameters
-    ----------
-    seed, n, start : int
-        See `astro_xlatent.simulate.batch`.
-    missions : mapping of str to float
-        Share of each mission.
-    weights : ndarray, shape (9,), optional
-        Probabilities of the classes.
-
-    Yields
-    ------
-    parts : list of Observed
-        Of one whole chunk, a part per detector; at least one chunk. Cut to
-        the rows asked for at the very end: matrix products of fewer rows may
-        round differently.
+    ``missions`` gives the share of each mission, ``weights`` the probabilities of the classes. A chunk
+    is whole, a part per detector, and at least one is made: it is cut at the very end, for matrix
+    products of fewer rows may round differently.
     """
     weights = class_weights(None) if weights is None else weights
     for chunk in range(start // CHUNK, max(start + n - 1, start) // CHUNK + 1):
@@ -196,7 +152,7 @@ def _observe(mission, row, sources, pointings, rng):
     conditions = CONDITIONS[mission]
     detector = load_detector(str(pointings.curve[0]))
     area = np.stack([arf_area(str(label), conditions.aperture_fraction) for label in pointings.arf])
-    rate = detector.fold(sources.spectrum, area).astype(float)
+    rate = ((sources.spectrum * area) @ detector.matrix.T).astype(float)
     low, high = conditions.band
     band = (detector.center > low) & (detector.center < high)
     rate /= np.maximum(rate[:, band].sum(axis=1, keepdims=True), 1e-300)

@@ -79,22 +79,7 @@ PIECES = ("area", "gain", "deviation", "soft gas", "background", "pile-up")
 
 
 def check_pieces(pieces):
-    """
-    Check names of pieces.
-
-    Parameters
-    ----------
-    pieces : iterable of str
-
-    Returns
-    -------
-    pieces : tuple of str
-
-    Raises
-    ------
-    ParameterError
-        If one is not of `PIECES`.
-    """
+    """The names as a tuple; `ParameterError` if one is not of `PIECES`."""
     pieces = tuple(pieces)
     unknown = sorted(set(pieces) - set(PIECES))
     if unknown:
@@ -122,22 +107,7 @@ def _smooth(energy, rng, n):
 
 
 def area_factor(energy, rng, n):
-    """
-    Draw errors of an effective area.
-
-    Parameters
-    ----------
-    energy : ndarray, shape (energies,)
-        keV, increasing.
-    rng : `numpy.random.Generator`
-    n : int
-        Number of curves.
-
-    Returns
-    -------
-    factor : ndarray, shape (n, energies)
-        True over nominal area.
-    """
+    """Draw n errors of an effective area, true over nominal, (n, energies), at increasing keV."""
     log_factor = AREA_SMOOTH * _smooth(energy, rng, n)
     for edge in AREA_EDGES:
         log_factor += AREA_STEP * rng.standard_normal((n, 1)) * (energy > edge)
@@ -145,21 +115,7 @@ def area_factor(energy, rng, n):
 
 
 def deviate(spectra, rng, energy=ENERGY_MID):
-    """
-    Bend spectra smoothly away from their family, but for a third of them.
-
-    Parameters
-    ----------
-    spectra : ndarray, shape (rows, n_energy)
-        Incident photons per bin.
-    rng : `numpy.random.Generator`
-    energy : ndarray, shape (n_energy,), optional
-        keV.
-
-    Returns
-    -------
-    spectra : ndarray, shape (rows, n_energy)
-    """
+    """Bend spectra (rows, n_energy) smoothly away from their family, but for a third of them."""
     rows = len(spectra)
     size = _log_uniform(rng, *DEVIATION_RANGE, rows) * (rng.random(rows) > TRUE_TO_FAMILY)
     factor = np.exp(size[:, None] * _smooth(energy, rng, rows))
@@ -176,19 +132,7 @@ def _gas():
 
 
 def add_soft_gas(spectra, rng):
-    """
-    Add hot gas of a host or field to a fifth of the spectra.
-
-    Parameters
-    ----------
-    spectra : ndarray, shape (rows, N_ENERGY)
-        Incident photons per bin of `~astro_xlatent.physics.grid`.
-    rng : `numpy.random.Generator`
-
-    Returns
-    -------
-    spectra : ndarray, shape (rows, N_ENERGY)
-    """
+    """Add hot gas of a host or field to a fifth of the spectra (rows, N_ENERGY)."""
     templates, depth, soft = _gas()
     chosen = np.flatnonzero(rng.random(len(spectra)) < GAS_SHARE)
     gas = templates[rng.integers(len(templates), size=chosen.size)]
@@ -205,21 +149,8 @@ def gain_shift(spectra, area, gain, energy=ENERGY_MID):
     """
     Spectra that give through the nominal response what a wrong energy scale records.
 
-    Parameters
-    ----------
-    spectra : ndarray, shape (rows, n_energy)
-        Incident photons per bin of an even grid.
-    area : ndarray, shape (n_energy,)
-        Effective area; its edges move with the scale.
-    gain : float
-        Photons of energy E are recorded as of (1 + gain) E.
-    energy : ndarray, shape (n_energy,), optional
-        Middles of the bins, keV.
-
-    Returns
-    -------
-    spectra : ndarray, shape (rows, n_energy)
-        Unchanged where the area is below a thousandth of its largest.
+    Photons of energy E are recorded as of (1 + gain) E on an even grid; the edges of the ``area``
+    move with the scale. Where the area is below a thousandth of its largest nothing changes.
     """
     step = energy[1] - energy[0]
     position = (energy / (1 + gain) - energy[0]) / step
@@ -242,22 +173,9 @@ def pile_up(spectra, area, fraction, energy=ENERGY_MID):
     """
     Spectra that give through the nominal response what a piled-up detector records.
 
-    Parameters
-    ----------
-    spectra : ndarray, shape (rows, n_energy)
-        Incident photons per bin of an even grid.
-    area : ndarray, shape (n_energy,)
-        Effective area.
-    fraction : ndarray, shape (rows,)
-        Share of photons that meet another one. Two of them are recorded as one
-        of the sum of their energies, or not at all.
-    energy : ndarray, shape (n_energy,), optional
-        Middles of the bins, keV.
-
-    Returns
-    -------
-    spectra : ndarray, shape (rows, n_energy)
-        The first order of Davis (2001). Pairs where there is hardly any area are lost.
+    A share ``fraction`` of photons, (rows,), meets another one; two of them are recorded as one of the
+    sum of their energies, or not at all: the first order of Davis (2001). Pairs where there is
+    hardly any area are lost.
     """
     counts = spectra * area
     n = counts.shape[1]
@@ -309,21 +227,7 @@ def imperfect(spectra, instrument, rng, pieces=PIECES):
 
 
 def misjudge_background(background, rng, pieces=PIECES):
-    """
-    Estimates of the background that are wrong by a few per cent, the same in all bins of a row.
-
-    Parameters
-    ----------
-    background : ndarray, shape (rows, bins)
-        What a perfect reader would be told.
-    rng : `numpy.random.Generator`
-    pieces : sequence of str, optional
-        Without ``background``, nothing is drawn or changed.
-
-    Returns
-    -------
-    background : ndarray, shape (rows, bins)
-    """
+    """Estimates of the background (rows, bins) wrong by a few per cent, the same in all bins of a row."""
     if "background" not in pieces:
         return background
     return background * np.exp(BACKGROUND * rng.standard_normal((len(background), 1)))

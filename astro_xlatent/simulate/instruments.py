@@ -5,10 +5,12 @@ The instruments through which the simulated sky is observed.
 `load_instruments` prepares real responses (a folder of ARF and RMF files);
 `default_instruments` prepares the curves that ship with the package, at many
 epochs. Both give `Instrument`, the dense matrices that a fast simulation
-needs.
+needs. `load_detector` gives the `Detector` of a simulated catalog, whose effective
+areas change with epoch and off-axis angle while the redistribution does not.
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +18,17 @@ from astropy.io import fits
 from astropy.time import Time
 
 from astro_xlatent.core.errors import MissionError, XlatentError
+from astro_xlatent.missions._csc_areas import DEFAULT_YEAR
 from astro_xlatent.missions.csc import EFFECTIVE_ENERGY
-from astro_xlatent.physics.grid import ENERGY_WIDTH
-from astro_xlatent.spectra.binning import fine_response
+from astro_xlatent.missions.curves import acis_curve, load_curve
+from astro_xlatent.missions.responses import default_response
+from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
+from astro_xlatent.spectra.binning import fine_response, group_channels
 from astro_xlatent.spectra.bins import FINE_EDGES
 from astro_xlatent.spectra.response import Response
 
-__all__ = ["MONO_ENERGIES", "Instrument", "default_instruments", "draw_instrument", "load_instruments",
-           "prepare"]
+__all__ = ["MONO_ENERGIES", "Detector", "Instrument", "default_instruments", "draw_instrument",
+           "load_detector", "load_instruments", "prepare"]
 
 MISSION_OF = {"CHANDRA": "csc", "EROSITA": "erosita", "XMM": "xmm"}
 #: Chips that the shipped curves of ACIS stand for.
@@ -48,24 +53,12 @@ class Instrument:
     """
     One response on the grids of the simulation.
 
-    Attributes
-    ----------
-    name, mission : str
-        What it is; the mission decides background and catalog recipe.
-    matrix : ndarray of float32, shape (N_FINE, n_energy)
-        cm2, folds photons/cm2/s per grid bin into counts/s in the fine bins.
-    e_lo, e_hi, area, resolution, valid : ndarray, shape (N_FINE,)
-        As in `EnergyBins`, for one second.
-    band_matrix : ndarray of float32, shape (n_sub, n_energy)
-        The same for the sub-bands of the mission's catalog.
-    band_edges : ndarray, shape (n_sub + 1,)
-        Edges of the sub-bands in keV.
-    mono : ndarray, shape (4,), optional
-        Area in cm2 at `MONO_ENERGIES`.
-    epoch : float, optional
-        Decimal year; NaN: unknown.
-    detector : str, optional
-        Chips as catalogs write them (``"ACIS-7"``); empty: unknown.
+    ``matrix``, (N_FINE, n_energy) in cm2, folds photons/cm2/s per grid bin into counts/s in the fine
+    bins, whose ``e_lo``, ``e_hi``, ``area``, ``resolution`` and ``valid`` are as in `EnergyBins` for one
+    second; ``band_matrix`` does the same for the sub-bands of the mission's catalog with the edges
+    ``band_edges`` in keV. ``mono`` is the area in cm2 at `MONO_ENERGIES`, ``epoch`` a decimal year (NaN:
+    unknown), ``detector`` the chips as catalogs write them (``"ACIS-7"``; empty: unknown). The mission
+    decides background and catalog recipe.
     """
 
     name: str
@@ -82,32 +75,34 @@ class Instrument:
     epoch: float = np.nan
     detector: str = ""
 
-    def band_area(self):
-        """Effective area in the sub-bands, cm2, shape (n_sub,)."""
-        return self.band_matrix @ ENERGY_WIDTH / np.diff(self.band_edges)
+    def fine_area(self, factor):
+        """Mean area of the fine bins in cm2, (rows, N_FINE), of an area times factors, (rows, n_energy)."""
+        return (factor * ENERGY_WIDTH) @ self.matrix.T / np.where(self.valid, self.e_hi - self.e_lo, 1.0)
+
+    def band_area(self, factor):
+        """The same for the sub-bands, (rows, n_sub)."""
+        return (factor * ENERGY_WIDTH) @ self.band_matrix.T / np.diff(self.band_edges)
+
+    def off_axis_factors(self, off_axis):
+        """
+        Area off the axis over that on it, (rows, n_energy), and the area in cm2 at `MONO_ENERGIES`.
+
+        By the shipped curve of the chip; ``off_axis`` is in arcmin, and no chip knows no vignetting.
+        """
+        on_axis = np.ones(MONO_ENERGIES.size) if self.mono is None else self.mono
+        if not self.detector or not np.any(off_axis):
+            return np.ones((len(off_axis), 1), np.float32), np.tile(on_axis, (len(off_axis), 1))
+        curve = load_curve(acis_curve(int(self.detector[5])))
+        energy = np.r_[ENERGY_MID, MONO_ENERGIES]
+        # Some responses tell no date; the ratio hardly depends on it.
+        epoch = self.epoch if np.isfinite(self.epoch) else DEFAULT_YEAR
+        whole = np.maximum(curve.area(energy, epoch), 1e-30)
+        factor = curve.area(energy, epoch, np.asarray(off_axis)[:, None]) / whole
+        return factor[:, :ENERGY_MID.size].astype(np.float32), on_axis * factor[:, ENERGY_MID.size:]
 
 
 def prepare(name, mission, response, epoch=np.nan, detector=""):
-    """
-    Make an `Instrument` of a response.
-
-    Parameters
-    ----------
-    name : str
-        For logs and truth tables.
-    mission : {'csc', 'erosita', 'xmm'}
-        Whose background and catalog.
-    response : `~astro_xlatent.spectra.response.Response`
-        ARF times RMF.
-    epoch : float, optional
-        Decimal year.
-    detector : str, optional
-        Chips as catalogs write them.
-
-    Returns
-    -------
-    instrument : Instrument
-    """
+    """Make an `Instrument` of a `Response`; `MissionError` if the mission has no bands here."""
     if mission not in BAND_EDGES:
         msg = f"mission is {mission!r}; allowed: {', '.join(BAND_EDGES)}"
         raise MissionError(msg)
@@ -119,20 +114,7 @@ def prepare(name, mission, response, epoch=np.nan, detector=""):
 
 
 def default_instruments(years=range(2000, 2026, 3)):
-    """
-    The shipped response curves: ACIS at many epochs, eROSITA and EPIC.
-
-    Parameters
-    ----------
-    years : iterable of float, optional
-        Epochs for ACIS, whose contamination grows.
-
-    Returns
-    -------
-    instruments : list of Instrument
-    """
-    from astro_xlatent.missions.responses import default_response
-
+    """The shipped response curves: ACIS at many epochs (its contamination grows), eROSITA and EPIC."""
     wanted = [("csc", chip, year) for year in years for chip in CHIPS]
     # half of the eROSITA responses are averaged over the survey's scans
     wanted += [("erosita", "TM0", None), ("erosita", "survey", None)] * 2
@@ -146,22 +128,11 @@ def default_instruments(years=range(2000, 2026, 3)):
 
 def load_instruments(folder, log=print):
     """
-    Prepare every real response of the trained missions below a folder.
+    Prepare every real response of the trained missions in FITS files below a folder.
 
-    An ARF without an RMF of its own is combined with the first RMF of the
-    same mission whose energy grid it shares. Files that cannot be read, and
-    other missions, are reported through ``log`` and left out.
-
-    Parameters
-    ----------
-    folder : path-like
-        Searched recursively for FITS files.
-    log : callable, optional
-        Receives one line per file left out.
-
-    Returns
-    -------
-    instruments : list of Instrument
+    An ARF without an RMF of its own is combined with the first RMF of the same mission whose
+    energy grid it shares. Files that cannot be read, and other missions, are reported through
+    ``log``, a line each, and left out.
 
     Raises
     ------
@@ -240,19 +211,7 @@ def _epoch_and_chips(arf):
 
 
 def draw_instrument(instruments, mission, rng):
-    """
-    One instrument of a mission, or a blend of two with the same bins, chips and about the same epoch.
-
-    Parameters
-    ----------
-    instruments : list of Instrument
-    mission : str
-    rng : `numpy.random.Generator`
-
-    Returns
-    -------
-    instrument : Instrument
-    """
+    """One instrument of a mission, or a blend of two with the same bins, chips and about the same epoch."""
     own = [i for i in instruments if i.mission == mission]
     first, second = (own[rng.integers(len(own))] for _ in range(2))
     unlike = not np.array_equal(first.e_lo, second.e_lo) or first.detector != second.detector
@@ -267,3 +226,53 @@ def draw_instrument(instruments, mission, rng):
 
     blended = {name: blend(name) for name in ("matrix", "area", "resolution", "band_matrix", "mono")}
     return replace(first, epoch=weight * first.epoch + (1 - weight) * second.epoch, **blended)
+
+
+# curve -> mission and instrument of `default_response`
+_CURVES = {
+    "acis-i": ("csc", "ACIS-I"), "acis-s": ("csc", "ACIS-S"),
+    "erosita-survey": ("erosita", "survey"),
+    "xmm-pn": ("xmm", "EPN"), "xmm-mos": ("xmm", "EMOS1"),
+}
+
+
+@dataclass(frozen=True)
+class Detector:
+    """
+    A detector with a ``response`` of 1 cm2 everywhere.
+
+    ``matrix``, (n_channels, n_energy), is its redistribution, ``center`` the nominal channel
+    centers in keV, ``unit`` the same on the fine grid and in the catalog's sub-bands;
+    ``fine_groups`` and ``band_groups`` tell bin and sub-band of each channel, -1 for none.
+    """
+
+    name: str
+    mission: str
+    response: Response
+    matrix: np.ndarray
+    center: np.ndarray
+    unit: Instrument
+    fine_groups: np.ndarray
+    band_groups: np.ndarray
+
+    def into_fine(self, values):
+        """Add up values per channel, shape (rows, n_channels), in the fine bins."""
+        return values @ (self.fine_groups[:, None] == np.arange(self.unit.valid.size)).astype(float)
+
+    def into_bands(self, values):
+        """The same for the sub-bands."""
+        return values @ (self.band_groups[:, None] == np.arange(len(self.unit.band_matrix))).astype(float)
+
+
+@cache
+def load_detector(curve):
+    """The detector of a shipped curve, shared between callers: do not change it in place."""
+    mission, instrument = _CURVES[curve]
+    response = default_response(mission, instrument)
+    response = replace(response, area=np.ones(response.n_energy), meta=dict(load_curve(curve).provenance))
+    low, high = response.channel_e_lo, response.channel_e_hi
+    unit = prepare(curve, mission, response)
+    return Detector(name=curve, mission=mission, response=response, unit=unit,
+                    matrix=np.asarray(response.redistribution.toarray(), np.float32),
+                    center=0.5 * (low + high), fine_groups=group_channels(low, high, FINE_EDGES),
+                    band_groups=group_channels(low, high, unit.band_edges))

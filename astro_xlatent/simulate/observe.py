@@ -2,14 +2,18 @@
 """
 Observations of simulated sources: spectra and catalog bands.
 
-Every function takes incident spectra and gives `EnergyBins`: of spectra with the
-very lines of the OGIP reader, of bands by publishing catalog columns and
-reading them (see `astro_xlatent.simulate.published`). Conditions are drawn as
-`astro_xlatent.simulate.conditions` says, counts log-uniform.
+Incident spectra become `EnergyBins`: those of spectra by the very lines of the OGIP
+reader, those of bands by a mission's maker of columns, which turns `Apertures` into
+catalog columns, and the mission's own reader, in training and in mock catalogs
+alike. A mission whose reader reads bands gets rows by an entry in `BAND_COLUMNS`.
+Conditions are drawn as `astro_xlatent.simulate.conditions` says, counts log-uniform.
 """
 
 import numpy as np
+from astropy.table import Table
 
+from astro_xlatent.missions.base import get_mission
+from astro_xlatent.missions.csc import CSC, RICHEST_FIRST
 from astro_xlatent.simulate.apertures import Apertures
 from astro_xlatent.simulate.background import background_shape
 from astro_xlatent.simulate.conditions import (
@@ -17,14 +21,37 @@ from astro_xlatent.simulate.conditions import (
     ENERGY_STOPS,
     LITERATURE,
     condition,
+    draw_background,
     draw_geometry,
+    draw_off_axis,
     log_uniform,
 )
-from astro_xlatent.simulate.published import draw_recipes, read_published
+from astro_xlatent.simulate.rows_csc import csc_band_columns
+from astro_xlatent.simulate.rows_erosita import erosita_band_columns
+from astro_xlatent.simulate.rows_xmm import xmm_band_columns
 from astro_xlatent.spectra.binning import observed_fields
 from astro_xlatent.spectra.bins import EnergyBins
 
-__all__ = ["draw_apertures", "merge_randomly", "observe_bands", "observe_spectra", "usual_counts"]
+__all__ = ["BAND_COLUMNS", "RECIPES", "draw_apertures", "draw_recipes", "merge_randomly", "observe_bands",
+           "observe_spectra", "read_published", "usual_counts"]
+
+#: Makers of a mission's band columns: apertures and a generator to ``{name: (values, unit, text)}``.
+BAND_COLUMNS = {"csc": csc_band_columns, "erosita": erosita_band_columns, "xmm": xmm_band_columns}
+#: mission -> what a row publishes -> its share in training; ``""`` is everything.
+RECIPES = {
+    "csc": {recipe: 0.5 if recipe == "energy flux" else 0.25 for recipe in RICHEST_FIRST},
+    "erosita": {"aperture counts": 1.0 - condition("erosita", "fitted"),
+                "PSF-fitted counts": condition("erosita", "fitted")},
+    "xmm": {"": 1.0},
+}
+# Beginnings of the names of the columns that each is read from; "" is every column.
+_CHIP_AND_DATE = ("detector", "gti_mjd_obs", "theta")
+_COLUMNS = {
+    ("csc", "energy flux"): ("flux_aper",), ("csc", "photon flux"): ("photflux_aper", *_CHIP_AND_DATE),
+    ("csc", "aperture counts"): ("cnts_", "area_", "psf_frac", "src_cnts", "photflux_aper", *_CHIP_AND_DATE),
+    ("erosita", "aperture counts"): ("APE_",), ("erosita", "PSF-fitted counts"): ("ML_",),
+}
+_AREAS = ("area_aper", "psf_frac_aper_s", "psf_frac_aper_m", "psf_frac_aper_h")
 
 
 def usual_counts(mode):
@@ -92,21 +119,9 @@ def _random_range(instrument, rows, rng):
 
 def merge_randomly(bins, rng, max_tokens):
     """
-    Merge the fine bins of every row into a random number of tokens.
+    Merge the fine bins of every row into a random number of tokens, log-uniform from 3 to ``max_tokens``.
 
-    Parameters
-    ----------
-    bins : EnergyBins
-        On the fine grid.
-    rng : `numpy.random.Generator`
-        Draws the number of tokens (log-uniform from 3) and the widths.
-    max_tokens : int
-        Largest number of tokens.
-
-    Returns
-    -------
-    merged : EnergyBins
-        With ``max_tokens`` bins a row, those not used invalid.
+    Widths are uneven in half of the rows; tokens that are not used are invalid.
     """
     rows, n_fine = bins.counts.shape
     n_tokens = np.floor(log_uniform(rng, 3, max_tokens + 1, rows)).clip(3, max_tokens)
@@ -118,65 +133,68 @@ def merge_randomly(bins, rng, max_tokens):
     return bins._merge_by_index(np.where(bins.valid, index, -1), max_tokens)
 
 
-def draw_apertures(spectra, instrument, rng, counts_range=None):
+def draw_apertures(spectra, instrument, rng, counts_range=None, off_axis=None):
     """
-    Observe incident spectra in source and background apertures of a catalog.
+    Observe incident spectra in source and background apertures of a catalog, see `observe_spectra`.
 
-    Parameters
-    ----------
-    spectra, instrument, rng, counts_range
-        See `observe_spectra`.
-
-    Returns
-    -------
-    apertures : Apertures
+    ``off_axis``, (rows,), is in arcmin; if not given it is drawn for Chandra, and zero for the others,
+    of which the shipped curves know no vignetting.
     """
     rows, mission, edges = len(spectra), instrument.mission, instrument.band_edges
     n_source = log_uniform(rng, *(counts_range or usual_counts(mission)), rows)
-    source, seconds = _expected(spectra, instrument.band_matrix, n_source)
+    off_axis = draw_off_axis(mission, rows, rng) if off_axis is None else off_axis
+    seen, mono = instrument.off_axis_factors(off_axis)
+    source, seconds = _expected(spectra * seen, instrument.band_matrix, n_source)
     shape = background_shape(mission, instrument.band_matrix, edges[:-1], edges[1:], rng)
-    level = _background_level(mission, n_source, rng)
+    level = draw_background(mission, n_source, off_axis, rng)
     background = shape * level[:, None]
-    ratio, fraction = draw_geometry(mission, n_source, level, rng)
-    mono = np.ones(4) if instrument.mono is None else instrument.mono
+    ratio, fraction = draw_geometry(mission, n_source, off_axis, rng)
+    # What the aperture misses of the source lies in the background region.
+    beside = source * (1.0 / fraction - 1.0)[:, None] if mission == "csc" else 0.0
     return Apertures(
         mission, edges, counts=rng.poisson(source + background).astype(float),
-        off=rng.poisson(background / ratio[:, None]).astype(float), background=background, scale=ratio,
-        area=instrument.band_area() * seconds[:, None], mono=mono * seconds[:, None], fraction=fraction,
-        exposure=seconds, off_axis=np.zeros(rows), epoch=np.full(rows, instrument.epoch),
+        off=rng.poisson(background / ratio[:, None] + beside).astype(float), background=background,
+        scale=ratio, area=instrument.band_area(seen) * seconds[:, None], mono=mono * seconds[:, None],
+        fraction=fraction, exposure=seconds, off_axis=off_axis, epoch=np.full(rows, instrument.epoch),
         detector=np.full(rows, instrument.detector, "<U16"))
-
-
-def _background_level(mission, n_source, rng):
-    """Expected background counts in the aperture of rows that a catalog would hold."""
-    c = {name: value[0] for name, value in LITERATURE[mission].items()}
-    if "background_level" not in c:
-        return n_source * log_uniform(rng, c["background_low"], c["background_high"], n_source.size)
-    scatter = np.exp(c["background_scatter"] * rng.standard_normal(n_source.size))
-    # A row is a detection: N > significance x sqrt(N + B).
-    most = np.maximum((n_source / c["significance"]) ** 2 - n_source, 0.5)
-    return np.minimum(c["background_level"] * n_source ** c["background_slope"] * scatter, most)
 
 
 def observe_bands(spectra, instrument, rng, recipe=None, counts_range=None):
     """
-    Catalog rows, as the mission's reader turns them into bins.
+    Catalog rows, as the mission's reader turns them into bins, and their `Apertures`.
 
-    Parameters
-    ----------
-    spectra, instrument, rng, counts_range
-        See `observe_spectra`.
-    recipe : str, optional
-        What the rows publish, of `~astro_xlatent.simulate.published.RECIPES`;
-        drawn row by row if not given.
-
-    Returns
-    -------
-    bins : EnergyBins
-        Bands of the mission's reader.
-    apertures : Apertures
-        What the rows were published from.
+    ``recipe`` is what the rows publish, of `RECIPES`, drawn row by row if not given; for the others see
+    `observe_spectra`.
     """
     apertures = draw_apertures(spectra, instrument, rng, counts_range)
     recipes = draw_recipes(instrument.mission, len(spectra), rng) if recipe is None else recipe
     return read_published(apertures, recipes, rng), apertures
+
+
+def draw_recipes(mission, n, rng):
+    """Draw what n rows of a mission publish, as an array of str."""
+    return rng.choice(list(RECIPES[mission]), n, p=list(RECIPES[mission].values()))
+
+
+def read_published(apertures, recipes, rng):
+    """
+    Publish rows as the mission's catalog does, and read them as the package does.
+
+    ``recipes`` says what each row publishes, see `RECIPES`; the generator is that of what catalogs
+    add: Monte-Carlo limits, errors of maps, columns left out.
+    """
+    recipes = np.broadcast_to(recipes, len(apertures))
+    columns = {name: column[0] for name, column in BAND_COLUMNS[apertures.mission](apertures, rng).items()}
+    if apertures.mission == "csc":
+        bare = rng.random(len(apertures)) < condition("csc", "no_areas")
+        columns |= {name: np.where(bare, np.nan, columns[name]) for name in _AREAS}
+    pieces, order = [], []
+    for recipe in np.unique(recipes).tolist():
+        rows = np.flatnonzero(recipes == recipe)
+        wanted = _COLUMNS.get((apertures.mission, recipe), "")
+        table = Table({name: values[rows] for name, values in columns.items() if name.startswith(wanted)},
+                      copy=False)
+        mission = CSC(recipes=(recipe,)) if apertures.mission == "csc" else get_mission(apertures.mission)
+        pieces.append(mission.read_bands(table).bins)
+        order.append(rows)
+    return EnergyBins.concatenate(pieces)[np.argsort(np.concatenate(order), kind="stable")]

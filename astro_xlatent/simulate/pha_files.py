@@ -20,14 +20,7 @@ _BLOCK = 2880
 
 
 class SpectrumFiles:
-    """
-    Writer of gzipped PHA files.
-
-    Parameters
-    ----------
-    response : `~astro_xlatent.spectra.response.Response`
-        Whose channels and instrument the spectra have.
-    """
+    """Writer of gzipped PHA files with the channels and instrument of a response."""
 
     def __init__(self, response):
         first, n = response.first_channel, response.n_channels
@@ -43,20 +36,11 @@ class SpectrumFiles:
 
     def write(self, path, background_path, counts, off_counts, *, backscale, scale, **keywords):
         """
-        Write a spectrum and its background.
+        Write a spectrum and its background, whose counts are whole numbers per channel.
 
-        Parameters
-        ----------
-        path : pathlib.Path
-            File to make, ending in ``.gz``.
-        background_path : pathlib.Path or None
-            File for the background; None: a second extension of ``path``.
-        counts, off_counts : ndarray, shape (n_channels,)
-            Whole numbers.
-        backscale, scale : float
-            BACKSCAL of the source, and its ratio to that of the background.
-        **keywords
-            Header values of both, such as EXPOSURE and ANCRFILE.
+        Without a ``background_path`` it is a second extension of ``path``, which ends in ``.gz``.
+        ``backscale`` is that of the source, ``scale`` its ratio to that of the background; ``keywords`` are
+        header values of both, such as EXPOSURE and ANCRFILE.
         """
         inside = background_path is None
         # as in the Chandra Source Catalog, whose spectra name themselves

@@ -19,16 +19,10 @@ __all__ = ["file_digest", "load_prepared", "save_prepared"]
 
 def save_prepared(path, instruments):
     """
-    Save instruments to a compressed npz file.
+    Save instruments to a compressed npz file; an older one is replaced.
 
-    Parameters
-    ----------
-    path : path-like
-        Of the file; an older one is replaced.
-    instruments : list of `~astro_xlatent.simulate.instruments.Instrument`
-        Arrays keep their type, those of float32 are rounded to 12 binary digits
-        (1.2e-4: no response is known so well), which compress better; fields that
-        are None are left out.
+    Arrays keep their type, those of float32 are rounded to 12 binary digits (1.2e-4: no response is
+    known so well), which compress better; fields that are None are left out.
     """
     arrays, plain = {}, []
     for number, instrument in enumerate(instruments):
@@ -48,22 +42,7 @@ def _rounded(values, dropped=11):
 
 
 def load_prepared(path):
-    """
-    Load what `save_prepared` wrote.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    instruments : list of Instrument
-
-    Raises
-    ------
-    ResponseError
-        If the file is missing or of another kind.
-    """
+    """Load what `save_prepared` wrote; `ResponseError` if the file is missing or of another kind."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             values = json.loads(str(stored["plain"]))

@@ -23,9 +23,8 @@ from astro_xlatent.simulate.chunks import (
     class_weights,
     observed_chunks,
 )
-from astro_xlatent.simulate.conditions import CONDITIONS
+from astro_xlatent.simulate.conditions import CONDITIONS, ROWS_PER_OBSERVATION, arf_area
 from astro_xlatent.simulate.pha_files import SpectrumFiles
-from astro_xlatent.simulate.pointings import ROWS_PER_OBSERVATION, arf_area
 from astro_xlatent.simulate.rows import make_table, truth_columns
 from astro_xlatent.simulate.rows_csc import FIRST_OBSID
 from astro_xlatent.simulate.rows_erosita import source_numbers, tiles
@@ -126,18 +125,7 @@ def _build(folder, n, mission, seed, weights, spectra, progress):
 
 
 def spectrum_names(observed):
-    """
-    File names of the rows' spectra and backgrounds, as the missions name theirs.
-
-    Parameters
-    ----------
-    observed : `~astro_xlatent.simulate.chunks.Observed`
-
-    Returns
-    -------
-    names : list of (str, str or None)
-        Spectrum and background; None: in the same file.
-    """
+    """Names of the rows' files of spectra and backgrounds (None: the same), as the missions name theirs."""
     number = 1 + observed.row % ROWS_PER_OBSERVATION
     which = observed.pointings.observation
     if observed.mission == "csc":

@@ -11,18 +11,10 @@ __all__ = ["read_ranges"]
 @cache
 def read_ranges(name: str) -> tuple[dict[str, dict[str, tuple]], dict[str, dict[str, float]]]:
     """
-    Read one of the tables of parameters.
+    Read a table of parameters, ``"populations"`` or ``"observations"``.
 
-    Parameters
-    ----------
-    name : {'populations', 'observations'}
-
-    Returns
-    -------
-    literature : dict of dict of tuple
-        Group -> parameter -> (initial value, low, high, unit, reference).
-    tuned : dict of dict of float
-        Group -> parameter -> what replaces the initial value.
+    Returned are group -> parameter -> (initial value, low, high, unit, reference), and group ->
+    parameter -> what replaces the initial value.
     """
     literature: dict[str, dict[str, tuple]] = {}
     tuned: dict[str, dict[str, float]] = {}

@@ -11,9 +11,9 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from astropy.time import Time
 
+from astro_xlatent.missions._csc_areas import effective_energies
 from astro_xlatent.physics.grid import ENERGY_MID
 from astro_xlatent.simulate.apertures import Apertures
-from astro_xlatent.simulate.instruments import MONO_ENERGIES
 from astro_xlatent.simulate.populations import CLASSES, FAMILIES
 
 __all__ = ["apertures_of", "make_table", "position", "start_time", "truth_columns"]
@@ -44,19 +44,7 @@ _TRUTH_UNITS = {
 
 
 def truth_columns(observed):
-    """
-    What the rows are.
-
-    Parameters
-    ----------
-    observed : Observed
-
-    Returns
-    -------
-    columns : dict
-        Name to ``(values, unit, description)``; NaN where a source has no
-        photon index, temperature.
-    """
+    """What observed rows are, name to ``(values, unit, description)``; NaN for no photon index or kT."""
     truth, p = observed.sources.truth, observed.pointings
     n = len(observed)
     values = {
@@ -72,18 +60,7 @@ def truth_columns(observed):
 
 
 def make_table(parts):
-    """
-    Join columns of several parts into a table, in the order of the rows.
-
-    Parameters
-    ----------
-    parts : list of (ndarray, dict)
-        Row numbers, and columns from one of the functions above.
-
-    Returns
-    -------
-    table : `~astropy.table.Table`
-    """
+    """Join columns of several parts, a list of (row numbers, columns), into a table in the rows' order."""
     order = np.argsort(np.concatenate([row for row, _ in parts]), kind="stable")
     table = Table()
     for name, (_, unit, text) in parts[0][1].items():
@@ -107,23 +84,14 @@ def start_time(observed):
 
 
 def apertures_of(observed):
-    """
-    Source and background apertures of observed rows.
-
-    Parameters
-    ----------
-    observed : `~astro_xlatent.simulate.chunks.Observed`
-
-    Returns
-    -------
-    apertures : Apertures
-    """
+    """Source and background apertures of observed rows."""
     detector, p = observed.detector, observed.pointings
     seconds = p.exposure[:, None]
     shape = detector.into_bands(observed.background_shape[None])
-    mono = np.stack([np.interp(MONO_ENERGIES, ENERGY_MID, area) for area in observed.area])
+    energies = effective_energies(detector.name)
+    mono = np.stack([np.interp(energies, ENERGY_MID, area) for area in observed.area])
     return Apertures(
         observed.mission, detector.unit.band_edges, detector.into_bands(observed.counts),
         detector.into_bands(observed.off_counts), observed.background[:, None] * shape, p.scale,
-        detector.band_area(observed.area) * seconds, mono * seconds,
+        detector.unit.band_area(observed.area) * seconds, mono * seconds,
         p.fraction, p.exposure, p.off_axis, p.epoch, np.where(p.curve == "acis-s", "ACIS-7", "ACIS-3"))

@@ -12,10 +12,11 @@ aperture minus the scaled background, over the share of the point-spread
 function. Photon flux is net counts over exposure and the area at one energy per
 band. Energy flux is the sum of event energies over area at these energies, minus
 the scaled background's. Values are modes of the posterior with a flat prior;
-limits enclose 68 % in the smallest non-negative interval about the mode; where
-the mode is zero the posterior is taken as exponential. The half-width so has the
-noise of aperture and background in it; the catalog's Monte-Carlo estimate makes
-it 1.12 times as wide (measured, see `astro_xlatent.simulate.conditions`).
+limits enclose 68 % in the smallest non-negative interval about the mode; modes
+within about 0.7 of their noise of zero are published as zero, and the posterior is
+taken as exponential then. The half-width so has the noise of aperture and background
+in it; the catalog's Monte-Carlo estimate makes it 1.1 times as wide, more for many
+counts and for a few crowded rows (measured, see `astro_xlatent.simulate.conditions`).
 
 References
 ----------
@@ -29,8 +30,7 @@ from astropy import units as u
 from astro_xlatent.missions._bandset import ZERO_COUNTS_HILIM
 from astro_xlatent.missions.csc import FRACTION_OF_BAND
 from astro_xlatent.physics.grid import KEV_TO_ERG
-from astro_xlatent.simulate.conditions import NO_ENERGY_FLUX, condition
-from astro_xlatent.simulate.pointings import ROWS_PER_OBSERVATION
+from astro_xlatent.simulate.conditions import NO_ENERGY_FLUX, ROWS_PER_OBSERVATION, condition
 from astro_xlatent.simulate.rows import apertures_of, position, start_time
 
 __all__ = ["csc_band_columns", "csc_columns"]
@@ -68,28 +68,25 @@ def _zero_limit(counts, background):
 
 def csc_band_columns(seen, rng):
     """
-    Band columns of the Chandra Source Catalog.
+    Band columns of the Chandra Source Catalog, name to ``(values, unit, description)``.
 
-    Parameters
-    ----------
-    seen : `~astro_xlatent.simulate.apertures.Apertures`
-    rng : `numpy.random.Generator`
-        Of the limits' Monte-Carlo noise and of missing energy fluxes.
-
-    Returns
-    -------
-    columns : dict
-        Name to ``(values, unit, description)``.
+    The generator is that of the limits' Monte-Carlo noise and of missing energy fluxes.
     """
     member, scale = seen.member(BANDS), seen.scale[:, None]
     between = condition("csc", "fraction_between_bands") * rng.standard_normal((len(seen), len(BANDS)))
     fraction = np.minimum(seen.fraction[:, None] * (OF_BAND + between), 1.0)
     counts, off = seen.counts @ member, seen.off @ member
-    noise = np.exp(condition("csc", "limit_scatter") * rng.standard_normal(counts.shape))
-    width = condition("csc", "limit_width")
-    sigma = width * noise * np.sqrt(np.maximum(counts, 1.0) + scale**2 * off)
+    common = rng.standard_normal((len(seen), 1))
+    noise = np.exp(condition("csc", "limit_scatter") * (rng.standard_normal(counts.shape) + common))
+    dex = np.log10(np.maximum(counts, 1.0) / 100.0)
+    odd = rng.random((len(seen), 1)) < condition("csc", "odd_apertures")
+    wider = np.where(odd, rng.uniform(1.0, condition("csc", "odd_width"), odd.shape), 1.0)
+    width = wider * (condition("csc", "limit_width") + condition("csc", "limit_width_of_counts") * dex)
+    poisson = np.sqrt(counts + 1.0 + scale**2 * off)
+    sigma = width * noise * poisson
     zero = _zero_limit(counts, scale * off) * np.where(counts > 0, width, 1.0) * noise
-    net = np.maximum(counts - scale * off, 0.0)
+    net = counts - scale * off
+    net = np.where(net < condition("csc", "least_mode") * poisson, 0.0, net)
     low, high = _limits(net, sigma, zero)
     energy = _energy_fluxes(seen, member, net, low, high, zero, rng)
     kinds = (("src_cnts", (net, low, high), _COUNTS, 1.0 / fraction, "aperture-corrected net counts"),
@@ -119,7 +116,8 @@ def csc_band_columns(seen, rng):
 def _energy_fluxes(seen, member, net, low, high, zero, rng):
     """Energy fluxes with limits in keV/cm2/s."""
     weight = np.divide(seen.center, seen.area, out=np.zeros_like(seen.area), where=seen.area > 0)
-    value = np.maximum(((seen.counts - seen.scale[:, None] * seen.off) * weight) @ member, 0.0)
+    value = ((seen.counts - seen.scale[:, None] * seen.off) * weight) @ member
+    value = np.where(net > 0, np.maximum(value, 0.0), 0.0)
     total, flat = seen.counts @ member, seen.area * np.diff(seen.edges)
     # without events the mean over the band stands in for the events' mean
     mean = np.where(total > 0, (seen.counts * weight) @ member / np.maximum(total, 1.0),
@@ -135,19 +133,9 @@ def _energy_fluxes(seen, member, net, low, high, zero, rng):
 
 def hardness(columns, hard, soft):
     """
-    Hardness ratio of two bands from their photon fluxes, with limits.
+    Hardness ratio (H - S) / (H + S) of two bands from their photon fluxes, with limits.
 
-    Parameters
-    ----------
-    columns : dict
-        Of `csc_band_columns`.
-    hard, soft : {'s', 'm', 'h'}
-
-    Returns
-    -------
-    ratio, lolim, hilim : ndarray, shape (rows,)
-        (H - S) / (H + S) between -1 and 1, errors propagated to first order;
-        NaN where both fluxes are zero.
+    Errors are propagated to first order; NaN where both fluxes are zero.
     """
     (h, h_err), (s, s_err) = (
         (columns[f"photflux_aper_{b}"][0],
@@ -160,18 +148,7 @@ def hardness(columns, hard, soft):
 
 
 def csc_columns(observed):
-    """
-    Columns of the Chandra Source Catalog.
-
-    Parameters
-    ----------
-    observed : `~astro_xlatent.simulate.chunks.Observed`
-
-    Returns
-    -------
-    columns : dict
-        Name to ``(values, unit, description)``.
-    """
+    """Columns of the Chandra Source Catalog of observed rows, see `csc_band_columns`."""
     p, t = observed.pointings, observed.sources.truth
     name, ra, dec = position(observed)
     start = start_time(observed)

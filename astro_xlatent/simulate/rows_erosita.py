@@ -36,18 +36,7 @@ def source_numbers(observed):
 
 
 def erosita_columns(observed):
-    """
-    Columns of the eRASS1 main catalog.
-
-    Parameters
-    ----------
-    observed : `~astro_xlatent.simulate.chunks.Observed`
-
-    Returns
-    -------
-    columns : dict
-        Name to ``(values, unit, description)``.
-    """
+    """Columns of the eRASS1 main catalog of observed rows, name to ``(values, unit, description)``."""
     name, ra, dec = position(observed)
     tile, number = tiles(observed), source_numbers(observed)
     columns = {
@@ -65,20 +54,7 @@ def erosita_columns(observed):
 
 
 def erosita_band_columns(seen, rng):
-    """
-    Band columns of the eRASS1 main catalog.
-
-    Parameters
-    ----------
-    seen : `~astro_xlatent.simulate.apertures.Apertures`
-    rng : `numpy.random.Generator`
-        Of the errors of background and exposure maps.
-
-    Returns
-    -------
-    columns : dict
-        Name to ``(values, unit, description)``.
-    """
+    """Band columns of the eRASS1 main catalog; the maps of background and exposure have errors."""
     on_axis = band_area("erosita-tm0", list(zip(seen.edges[:-1], seen.edges[1:], strict=True)))
     # Aperture fraction and vignetting per band are known to a few per cent.
     exposed, mapped = rng.standard_normal((2, *seen.counts.shape))

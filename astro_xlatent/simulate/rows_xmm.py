@@ -10,8 +10,7 @@ from astropy import units as u
 
 from astro_xlatent.missions.xmm import XMM, reference_spectrum
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG
-from astro_xlatent.simulate.conditions import condition
-from astro_xlatent.simulate.pointings import ROWS_PER_OBSERVATION
+from astro_xlatent.simulate.conditions import ROWS_PER_OBSERVATION, condition
 from astro_xlatent.simulate.rows import apertures_of, position, start_time
 
 __all__ = ["xmm_band_columns", "xmm_columns"]
@@ -22,18 +21,7 @@ FIRST_OBS_ID = 9900000001
 
 
 def xmm_columns(observed):
-    """
-    Columns in the manner of 4XMM, of one EPIC camera per row.
-
-    Parameters
-    ----------
-    observed : `~astro_xlatent.simulate.chunks.Observed`
-
-    Returns
-    -------
-    columns : dict
-        Name to ``(values, unit, description)``.
-    """
+    """Columns in the manner of 4XMM, of one EPIC camera per row."""
     p = observed.pointings
     name, ra, dec = position(observed)
     columns = {
@@ -54,18 +42,8 @@ def xmm_band_columns(seen, rng):
     """
     Band columns of 4XMM, of one EPIC camera per row.
 
-    Parameters
-    ----------
-    seen : `~astro_xlatent.simulate.apertures.Apertures`
-    rng : `numpy.random.Generator`
-        Of the errors of the conversion factors.
-
-    Returns
-    -------
-    columns : dict
-        Name to ``(values, unit, description)``: counts of all bands, and in
-        each band the flux, which is the rate over the conversion factor of
-        `~astro_xlatent.missions.xmm.reference_spectrum`.
+    Counts of all bands, and in each band the flux, which is the rate over the conversion factor of
+    `~astro_xlatent.missions.xmm.reference_spectrum`, known to a few per cent.
     """
     member = seen.member(XMM.bands)
     scale = seen.scale[:, None]

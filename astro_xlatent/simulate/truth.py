@@ -17,39 +17,14 @@ FLUX_BANDS = {"flux_05_2": (0.5, 2.0), "flux_2_7": (2.0, 7.0), "flux_02_23": (0.
 
 
 def absorb(spectrum, nh, redshift=0.0):
-    """
-    Send spectra through cold gas.
-
-    Parameters
-    ----------
-    spectrum : ndarray, shape (n, N_ENERGY)
-        Photons/cm2/s per bin.
-    nh, redshift : float or ndarray, shape (n,)
-        Column in 1/cm2 and redshift of the gas.
-
-    Returns
-    -------
-    spectrum : ndarray of float32, shape (n, N_ENERGY)
-    """
+    """Send spectra (n, N_ENERGY) through cold gas of a column ``nh`` in 1/cm2 at a redshift."""
     sigma = bin_cross_section(redshift=redshift).astype(np.float32)
     column = np.asarray(nh, np.float32)[..., None]
     return (spectrum * np.exp(-column * sigma)).astype(np.float32)
 
 
 def band_fluxes(spectrum):
-    """
-    Energy fluxes of `FLUX_BANDS`.
-
-    Parameters
-    ----------
-    spectrum : ndarray, shape (n, N_ENERGY)
-        Photons/cm2/s per bin.
-
-    Returns
-    -------
-    fluxes : dict of ndarray, shape (n,)
-        In erg/cm2/s.
-    """
+    """Energy fluxes of `FLUX_BANDS` in erg/cm2/s, of photons/cm2/s per bin (n, N_ENERGY)."""
     fluxes = {}
     for name, (low, high) in FLUX_BANDS.items():
         first, last = np.searchsorted(ENERGY_MID, (low, high))

@@ -16,12 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.physics.grid import (
-    ENERGY_EDGES,
-    ENERGY_MID,
-    KEV_TO_ERG,
-    band_weights,
-)
+from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -306,15 +301,9 @@ class EnergyBins:
                           resolution=np.where(valid, resolution, 0.0), valid=valid,
                           energy_weighted=self.energy_weighted)
 
-    def unfolded_weights(self, edges: np.ndarray = ENERGY_EDGES,
-                         energy_mid: np.ndarray = ENERGY_MID) -> np.ndarray:
+    def unfolded_weights(self) -> np.ndarray:
         """
         Matrix that predicts source counts without redistribution.
-
-        Parameters
-        ----------
-        edges, energy_mid : ndarray, optional
-            Edges and centers in keV of the grid of incident spectra.
 
         Returns
         -------
@@ -323,8 +312,8 @@ class EnergyBins:
             photons/cm2/s per grid bin. Zero for invalid bins.
         """
         shape = self.counts.shape
-        weights = band_weights(self.e_lo.ravel(), self.e_hi.ravel(), edges).reshape(*shape, -1)
+        weights = band_weights(self.e_lo.ravel(), self.e_hi.ravel()).reshape(*shape, -1)
         e_ref = np.sqrt(self.e_lo * np.where(self.valid, self.e_hi, 1.0)) * KEV_TO_ERG
-        per_energy = energy_mid * KEV_TO_ERG / np.where(e_ref > 0, e_ref, 1.0)[..., None]
+        per_energy = ENERGY_MID * KEV_TO_ERG / np.where(e_ref > 0, e_ref, 1.0)[..., None]
         weights = np.where(self.energy_weighted[:, None, None], weights * per_energy, weights)
         return (weights * np.where(self.valid, self.area, 0.0)[..., None]).astype(np.float32)

@@ -14,7 +14,7 @@ from astro_xlatent.core.flags import Flag
 from astro_xlatent.model.density import density_below
 from astro_xlatent.model.network import LOG_NH_RANGE
 from astro_xlatent.model.posterior import FLUX_BANDS, Posterior
-from astro_xlatent.model.priors import apply_prior
+from astro_xlatent.model.priors import against_spectrum, apply_prior
 from astro_xlatent.spectra.bins import EnergyBins
 from astro_xlatent.table.sources import Chunk
 
@@ -104,6 +104,8 @@ class EnrichedColumns:
         if self.weights is not None:
             self.weights[rows] = weights
         probability = apply_prior(posterior.class_prob, weights)
+        against = against_spectrum(posterior.class_prob, probability)
+        self.flags[rows] |= np.where(against, int(Flag.AGAINST_SPECTRUM), 0)
         for name, values in posterior_values(posterior, probability, self.model.classes, self.values).items():
             self.values[name][rows] = values
 

@@ -34,8 +34,8 @@ _ASTROMETRY: dict[str, tuple[str, ...]] = {"Plx": ("plx", "parallax"), "e_Plx": 
 PREFIXES = ("", "gaia_", "tmass_", "2mass_", "wise_", "allwise_", "catwise_", "mw_")
 _SEPARATIONS = {"gaia": ("r_gaia", "gaia_angdist"), "2mass": ("r_2mass", "tmass_angdist"),
                 "wise": ("r_allwise", "r_catwise", "allwise_angdist", "catwise_angdist")}
-_SEARCHED = {"gaia": "gaia_n", "2mass": "tmass_n", "wise": "allwise_n"}
-_PROBABILITY = {"gaia": "gaia_p_i", "2mass": "tmass_p_i", "wise": "allwise_p_i"}
+#: Names before ``_n`` (candidates) and ``_p_i`` (probability), as ``astro-xlatent counterparts`` writes them.
+_SEARCHED = {"gaia": ("gaia",), "2mass": ("tmass",), "wise": ("allwise", "catwise")}
 #: Magnitudes outside are no measurements: brighter than any star but the Sun, fainter than any survey.
 FAINTEST, BRIGHTEST = 30.0, -3.0
 #: Errors of an infrared magnitude above this mean an upper limit.
@@ -57,7 +57,7 @@ def is_counterpart_column(name: str) -> bool:
     """Whether a column's name (lower case) is one that `read_counterparts` looks at, or an error of one."""
     names = [s for members in (*NAMES.values(), _ASTROMETRY) for forms in members.values() for s in forms]
     names += [s for forms in _SEPARATIONS.values() for s in forms]
-    names += [*_SEARCHED.values(), *_PROBABILITY.values(), "p_i"]
+    names += ["p_i", *(f"{s}_{what}" for forms in _SEARCHED.values() for s in forms for what in ("n", "p_i"))]
     bare = {name[len(p):] for p in PREFIXES if name.startswith(p)}
     return any(b.removeprefix("e_").removesuffix("_error") in names or b in names for b in bare)
 
@@ -65,18 +65,11 @@ def is_counterpart_column(name: str) -> bool:
 @dataclass
 class Counterparts:
     """
-    What the columns say of each row's counterparts.
+    What the columns say of each row's counterparts, arrays (n,).
 
-    Attributes
-    ----------
-    values : dict of ndarray, (n,)
-        Magnitudes (Vega), parallax and its error (mas), proper motion and
-        its error (mas/yr); NaN where missing.
-    known, found : dict of ndarray of bool, (n,)
-        By survey: whether anybody has looked, and whether something is there.
-    wrong : ndarray, (n,)
-        Chance that the match is wrong.
-    flags : ndarray of int, (n,)
+    ``values`` are magnitudes (Vega), parallax and its error (mas), proper motion and its error (mas/yr),
+    NaN where missing; ``known`` and ``found``, by survey, tell whether anybody has looked and whether
+    something is there; ``wrong`` is the chance that the match is wrong.
     """
 
     values: dict
@@ -136,13 +129,15 @@ class _Reader:
         self.columns = Columns(table)
         self.flags = np.zeros(len(table), np.int64)
 
-    def name(self, spellings):
-        """The column that holds a quantity, or None; the bare name first."""
-        found = self.columns.first(*(prefix + name for prefix in PREFIXES for name in spellings))
+    def names(self, spellings):
+        """The columns that hold a quantity; the bare name first."""
+        found = [prefix + name for prefix in PREFIXES for name in spellings if prefix + name in self.columns]
         # SDSS and Pan-STARRS call theirs gmag, beside rmag; Gaia's is Gmag.
-        if found == "gmag" and "rmag" in self.columns:
-            return self.columns.first(*(prefix + name for prefix in PREFIXES[1:] for name in spellings))
-        return found
+        return [name for name in found if name != "gmag" or "rmag" not in self.columns]
+
+    def name(self, spellings):
+        """The first of them, or None."""
+        return next(iter(self.names(spellings)), None)
 
     def unit(self, name):
         """The unit of a column, None where it has none."""
@@ -150,10 +145,13 @@ class _Reader:
         return None if found in (None, u.dimensionless_unscaled) else found
 
     def magnitude(self, band, spellings):
-        """A magnitude, NaN where missing or impossible."""
-        name = self.name(spellings)
-        if name is None:
-            return np.full(len(self.flags), np.nan)
+        """A magnitude by the first column that has one, NaN where missing or impossible."""
+        found = np.full(len(self.flags), np.nan)
+        for name in self.names(spellings):
+            found = np.where(np.isfinite(found), found, self._magnitude(name, band, spellings))
+        return found
+
+    def _magnitude(self, name, band, spellings):
         unit, raw = self.unit(name), self.columns.number(name)
         given = np.isfinite(raw)
         if unit is not None and u.Unit(unit, parse_strict="silent").is_equivalent(u.Jy):
@@ -212,21 +210,19 @@ class _Reader:
 
     def state(self, survey, seen):
         """Whether a survey was searched in each row, and whether a counterpart was found."""
-        column = self.columns.first(_SEARCHED[survey])
-        if column is not None:
-            number = self.columns.number(column)
-            self.flags[seen & (number > 1)] |= Flag.COUNTERPART_AMBIGUOUS
-            return np.isfinite(number) | seen, seen
+        numbers = [self.columns.number(f"{s}_n") for s in _SEARCHED[survey] if f"{s}_n" in self.columns]
+        if numbers:
+            self.flags[seen & np.any(np.array(numbers) > 1, axis=0)] |= Flag.COUNTERPART_AMBIGUOUS
+            return np.any(np.isfinite(numbers), axis=0) | seen, seen
         present = any(self.name(spellings) for spellings in NAMES[survey].values())
         self.flags[~seen & present] |= Flag.COUNTERPART_ASSUMED_NONE
         return np.full(len(seen), present), seen
 
     def far(self, survey, motion, error):
         """Rows whose counterpart lies farther than errors and proper motion allow."""
-        name = self.columns.first(*(p + s for p in PREFIXES for s in _SEPARATIONS[survey]))
-        if name is None:
+        names = self.names(_SEPARATIONS[survey])
+        if not names:
             return np.zeros(len(self.flags), bool)
-        names = [p + s for p in PREFIXES for s in _SEPARATIONS[survey] if p + s in self.columns]
         apart = np.array([self.columns.number(item, u.arcsec) for item in names])
         apart = np.where(np.isfinite(apart), apart, np.inf).min(axis=0)
         allowed = RADIUS + error
@@ -238,8 +234,8 @@ class _Reader:
 
     def wrong(self, found):
         """Chance that the counterpart is not the source's: 1 - p_i of the surest survey, or a default."""
-        known = [self.columns.number(name) for survey, column in _PROBABILITY.items()
-                 if (name := self.columns.first(column, column.split("_", 1)[1])) and found[survey].any()]
+        known = [self.columns.number(name) for survey, forms in _SEARCHED.items() for form in forms
+                 if (name := self.columns.first(f"{form}_p_i", "p_i")) and found[survey].any()]
         if not known:
             return np.full(len(self.flags), WRONG_MATCH)
         best = np.max(np.nan_to_num(known, nan=-1.0), axis=0)

@@ -34,13 +34,11 @@ __all__ = ["Evidence", "Weighed", "classify_rows", "evidence_inputs", "flat_prio
            "galactic_column",
            "galactic_position", "row_inputs"]
 
-#: Share of the spectrum's probability that the classes hold which it does not speak against.
-NOT_AGAINST = 0.9
 # Zero points of features: fluxes in 10^-13.5 erg/s/cm2, columns in 10^21 /cm2.
 _FLUX, _COLUMN = -13.5, 21.0
 _SPREAD = 6.0
-#: What the survey prior is made of.
-_IN_SURVEY = ("flux", "latitude", "nh_gal")
+#: Where slopes change: fluxes, and log(|b| + 1) of 2, 5, 10 and 30 degrees.
+_FLUX_KNOTS, _LATITUDE_KNOTS = (-0.5, 0.0, 0.5, 1.0, 1.5), tuple(np.log10([3.0, 6.0, 11.0, 31.0]))
 _GALACTIC = ("nh_gal", "nhgal", "nh_galactic")
 _VARIABILITY = (("kp_intra_prob_b", "kp_prob_b", "ks_intra_prob_b"), ("var_inter_prob_b",))
 
@@ -50,13 +48,8 @@ class Weighed:
     """
     What evidence says of the classes.
 
-    Attributes
-    ----------
-    weights : ndarray, (n, 9)
-        By which the spectrum's probabilities are to be multiplied, as by a prior.
-    log_odds : ndarray, (n, 2, 8)
-        What each piece adds, column ``xl_class_evidence``; zero for one that is silent.
-    flags : ndarray of int, (n,)
+    ``weights`` (n, 9), by which the spectrum's probabilities are to be multiplied as by a prior;
+    ``log_odds`` (n, 2, 8), what each piece adds, zero for one that is silent; ``flags`` (n,).
     """
 
     weights: np.ndarray
@@ -89,7 +82,7 @@ class Evidence:
 
     def __init__(self, table: Table, choice, prior=None, model=None):
         self.chosen = pieces_of(choice)
-        known = _IN_SURVEY if isinstance(prior, str) and prior == "survey" else ()
+        known = ("flux", "latitude", "nh_gal") if isinstance(prior, str) and prior == "survey" else ()
         self.groups = tuple(name for names in self.chosen.values() for name in names if name not in known)
         self.model = model if isinstance(model, EvidenceModel) else load_evidence(model)
         if self.model.classes != CLASSES:
@@ -103,24 +96,12 @@ class Evidence:
 
     def weigh(self, rows: np.ndarray, probability: np.ndarray, flux: np.ndarray, nh: np.ndarray) -> Weighed:
         """
-        Weigh some rows.
+        Weigh the rows of these numbers, (n,).
 
-        Parameters
-        ----------
-        rows : ndarray of int, (n,)
-            Their numbers in the table.
-        probability : ndarray, (n, 9)
-            Of the eight classes and "other" from the spectrum, for equal priors.
-        flux : ndarray, (n,)
-            Absorbed energy flux 0.5-7 keV in erg/cm2/s.
-        nh : ndarray, (n,)
-            Column of the spectrum in 1/cm2.
-
-        Returns
-        -------
-        weighed : Weighed
-            "other" keeps its probability: no labeled source is one. A row of
-            which nothing is known beside its spectrum keeps the spectrum's class, with a flag.
+        Parameters are the probabilities of the eight classes and "other" from the spectrum for equal
+        priors (n, 9), the absorbed energy flux 0.5-7 keV in erg/cm2/s (n,), and the spectrum's column in
+        1/cm2 (n,). "other" keeps its probability: no labeled source is one. A row of which nothing is
+        known beside its spectrum keeps the spectrum's class, with a flag.
         """
         inputs, odd = evidence_inputs(self.table[rows], flux, nh)
         inputs = inputs.only(self.groups)
@@ -130,68 +111,51 @@ class Evidence:
         joint = self.model.combine(eight / eight.sum(axis=1, keepdims=True), factors)
         flags = odd if "counterparts" in self.chosen else np.zeros_like(odd)
         flags[np.all([np.ptp(f, axis=1) == 0 for f in factors.values()], axis=0)] |= Flag.EVIDENCE_UNKNOWN
-        flags[against_spectrum(eight, joint)] |= Flag.AGAINST_SPECTRUM
         weights = np.ones_like(probability, dtype=float)
         weights[:, :-1] = joint * eight.sum(axis=1, keepdims=True) / eight
-        return Weighed(
-            weights / weights.sum(axis=1, keepdims=True), self._log_odds(factors, len(rows)), flags
-        )
+        weights /= weights.sum(axis=1, keepdims=True)
+        return Weighed(weights, self._log_odds(factors, len(rows)), flags)
 
     def _log_odds(self, factors, n_rows):
         log_odds = np.zeros((n_rows, len(PIECES), len(CLASSES)))
-        powers = self.model.powers(list(factors))
+        powers = self.model.powers(factors)
         for number, name in enumerate(PIECES):
             if name in factors:
-                factor = factors[name] - factors[name].mean(axis=1, keepdims=True)
-                log_odds[:, number] = powers[name] * factor
+                odds = factors[name] - factors[name].mean(axis=1, keepdims=True)
+                log_odds[:, number] = powers[name][:, None] * odds
         return log_odds
 
 
 def _is_read(name):
     """Whether a column (lower case) is looked at."""
-    positions = {position for pair in POSITION_COLUMNS for position in pair}
-    positions |= {*_GALACTIC, *sum(_VARIABILITY, ()), "extent_flag", "err_ellipse_r0"}
-    return name in positions or is_counterpart_column(name)
-
-
-def against_spectrum(spectrum: np.ndarray, joint: np.ndarray) -> np.ndarray:
-    """Rows whose class lies outside the classes that hold `NOT_AGAINST` of the spectrum's probability."""
-    order = np.argsort(-spectrum, axis=1)
-    before = np.cumsum(np.take_along_axis(spectrum, order, axis=1), axis=1)
-    rank = np.argmax(order == joint.argmax(axis=1)[:, None], axis=1)
-    rows = np.arange(len(spectrum))
-    return before[rows, rank] - spectrum[rows, joint.argmax(axis=1)] >= NOT_AGAINST
+    own = {*sum(POSITION_COLUMNS, ()), *_GALACTIC, *sum(_VARIABILITY, ()), "extent_flag", "err_ellipse_r0"}
+    return name in own or is_counterpart_column(name)
 
 
 def evidence_inputs(table, flux, nh) -> tuple[Inputs, np.ndarray]:
-    """
-    Features of all groups that the package knows.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    flux, nh : ndarray, (n,)
-        As for `Evidence.weigh`; NaN where unknown.
-
-    Returns
-    -------
-    inputs : Inputs
-    flags : ndarray of int, (n,)
-    """
+    """Features of all groups that the package knows, and flags; flux and column as for `Evidence.weigh`."""
     columns = Columns(table)
     bright = np.log10(np.where(flux > 0, flux, np.nan)) - _FLUX
+    column = np.log10(np.clip(nh, 1e18, None)) - _COLUMN
     position = galactic_position(table)
     latitude = np.full(len(table), np.nan) if position is None else np.log10(np.abs(position[1]) + 1)
     radius = columns.number("err_ellipse_r0", u.arcsec, default=0.0)
     found = read_counterparts(table, np.clip(np.nan_to_num(radius), 0.0, 10.0))
-    groups = {"flux": _group({"flux": bright, "flux^2": bright**2}, np.isfinite(bright)),
+    groups = {"flux": _group({"flux": bright, "flux^2": bright**2, "nh": column}
+                             | _bends("flux", bright, _FLUX_KNOTS), np.isfinite(bright)),
               "variability": _variability(columns),
               "extent": _extent(columns),
-              "latitude": _group({"log b": latitude, "log b^2": latitude**2, "flux log b": bright * latitude},
-                                 np.isfinite(latitude)),
+              "latitude": _group({"log b": latitude, "log b^2": latitude**2, "flux log b": bright * latitude,
+                                  "nh log b": column * latitude}
+                                 | _bends("log b", latitude, _LATITUDE_KNOTS), np.isfinite(latitude)),
               "nh_gal": _nh_gal(table, bright, latitude, nh),
               "gaia": _gaia(found, bright), "2mass": _two_mass(found, bright), "wise": _wise(found, bright)}
     return Inputs(groups, np.any(list(found.found.values()), axis=0), found.wrong), found.flags
+
+
+def _bends(name, value, knots):
+    """What makes a line piecewise: how far a value is beyond each knot."""
+    return {f"{name} > {knot:.2f}": np.maximum(value - knot, 0.0) for knot in knots}
 
 
 def _group(features, known) -> Group:
@@ -218,19 +182,7 @@ def _extent(columns):
 
 
 def galactic_position(table) -> tuple[np.ndarray, np.ndarray] | None:
-    """
-    Galactic coordinates of every row.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        With position columns, or one `~astropy.coordinates.SkyCoord` column.
-
-    Returns
-    -------
-    lon, lat : ndarray, (n,), or None
-        Degrees, NaN where unknown; None if the table has no positions.
-    """
+    """Galactic longitude and latitude of every row, degrees, NaN where unknown; None without positions."""
     columns = Columns(table)
     names = position_names(columns)
     coords = [name for name in table.colnames if isinstance(table[name], SkyCoord)]
@@ -314,24 +266,7 @@ def _wise(found, bright):
 
 
 def plain_group(table, names) -> Group:
-    """
-    A user's own columns as features: the value, and whether there is one.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    names : sequence of str
-        Numeric columns.
-
-    Returns
-    -------
-    group : Group
-
-    Raises
-    ------
-    TableError
-        If a column is not there.
-    """
+    """A user's own numeric columns as features: the value, and whether there is one."""
     columns = Columns(table)
     missing = [name for name in names if name not in columns]
     if missing:

@@ -8,9 +8,12 @@ A file appears under its name only when it is complete.
 """
 
 import re
+from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from astropy.io.ascii import convert_numpy
 from astropy.io.fits.verify import VerifyWarning
 from astropy.table import Table, vstack
 from astropy.units import UnitsWarning
@@ -86,7 +89,7 @@ def _harmless():
     return quiet(UnitsWarning, VOWarning, VerifyWarning, ".*contains NULL")
 
 
-def read_table(path: str | Path, hdu: str | int | None = None) -> Table:
+def read_table(path: str | Path, hdu: str | int | None = None, *, text: Sequence[str] = ()) -> Table:
     """
     Read a table; the suffix tells the format.
 
@@ -98,12 +101,15 @@ def read_table(path: str | Path, hdu: str | int | None = None) -> Table:
     hdu : str or int, optional
         Which table: name or number of the HDU in FITS (default the first table), name, ID
         or number from 0 of the table in VOTable.
+    text : sequence of str, optional
+        Columns of a CSV or TSV file that are text whatever they hold.
 
     Returns
     -------
     table : `~astropy.table.Table`
         Text columns hold str, also from FITS. Empty text is masked but for Parquet, NaN
-        in FITS and VOTable; digits with leading zeros in CSV stay text.
+        in FITS and VOTable; digits with leading zeros in CSV stay text. Of Parquet that
+        astropy did not write, structures and lists of varying length are left out.
 
     Raises
     ------
@@ -113,31 +119,42 @@ def read_table(path: str | Path, hdu: str | int | None = None) -> Table:
         If the file is missing, cannot be read as that format, or would take far more memory
         than it has bytes (see ``conf.table_max_mb``).
     """
-    path, hdu = _split_name(path, hdu)
-    form = "parquet" if _is_hats(path) else table_format(path)
-    path = path if _is_hats(path) else check_input(path, error=TableError)
+    path, hdu = split_name(path, hdu)
+    catalog = find_catalog(path)
+    form = "parquet" if catalog else table_format(path)
+    path = catalog or check_input(path, error=TableError)
     if hdu is not None and form not in ("fits", "votable"):
         msg = f"{path}: only FITS and VOTable files hold several tables; leave out the name {hdu!r}"
         raise ParameterError(msg)
+    with _told(path, f"cannot be read as a {form} table"), _harmless():
+        if path.is_file():
+            check_amount(path, form)
+        table = _read(path, form, hdu, text)
+        mend_columns(table, path, form, hdu, text)
+    return table
+
+
+@contextmanager
+def _told(path, what):
+    """
+    Say which file it was, and what to do, where astropy's or a parser's own error would not.
+
+    Readers raise whatever their parsers meet in a damaged file.
+    """
     try:
-        with _harmless():
-            if path.is_file():
-                check_amount(path, form)
-            table = _read(path, form, hdu)
-            mend_columns(table, path, form, hdu)
+        yield
     except TableError:
         raise
     except ImportError as error:
         msg = f'{path}: {error}; install it with: pip install "astro_xlatent[parquet]"'
         raise TableError(msg) from error
     except Exception as error:
-        # The readers raise whatever their parsers meet in a damaged file.
-        msg = f"{path}: cannot be read as a {form} table: {_first_line(error)}"
+        text = str(error).strip()
+        msg = f"{path}: {what}: {text.splitlines()[0] if text else type(error).__name__}"
         raise TableError(msg) from error
-    return table
 
 
-def _split_name(path, hdu):
+def split_name(path: str | Path, hdu: str | int | None) -> tuple[Path, str | int | None]:
     """Path and name of the table in ``FILE[NAME]``; a number becomes an int."""
     found = re.fullmatch(r"(.+)\[([^\[\]]+)\]", str(path))
     if found and hdu is None and not Path(path).exists():
@@ -145,20 +162,41 @@ def _split_name(path, hdu):
     return Path(path), int(hdu) if isinstance(hdu, str) and hdu.isdigit() else hdu
 
 
-def _is_hats(path):
-    return path.is_dir() and any((path / name).is_file() for name in ("hats.properties", "properties"))
+def find_catalog(path: Path) -> Path | None:
+    """The folder of the rows of a HATS catalog, or of the main one of a collection; None if it is none."""
+    if (path / "collection.properties").is_file():
+        lines = (path / "collection.properties").read_text(encoding="utf-8").splitlines()
+        told = dict(line.split("=", 1) for line in lines if "=" in line)
+        path = path / told.get("hats_primary_table_url", "").strip()
+    return path if any((path / name).is_file() for name in ("hats.properties", "properties")) else None
 
 
-def _read(path, form, hdu):
-    if path.is_dir():
-        parts = sorted((path / "dataset").rglob("*.parquet"))
-        return vstack([Table.read(part, format="parquet") for part in parts], metadata_conflicts="silent")
+def _read(path, form, hdu, text):
     if form == "votable":
         return _read_votable(path, hdu)
-    source = fill_empty(path) if form == "ascii.ecsv" else None
-    if source is not None:
+    if form == "parquet":
+        return _read_parquet(path)
+    if form == "ascii.ecsv" and (source := fill_empty(path)) is not None:
         return Table.read(source, format=form)[:0]
-    return Table.read(path, format=form, **({} if hdu is None else {"hdu": hdu}))
+    options = {} if hdu is None else {"hdu": hdu}
+    if text:
+        options["converters"] = {name: [convert_numpy(str)] for name in text}
+    return Table.read(path, format=form, **options)
+
+
+def _read_parquet(path):
+    """By astropy what it wrote, for it has masks and times in columns of their own."""
+    from astro_xlatent.table.arrow import ArrowRows, table_from_arrow
+
+    rows = ArrowRows(path)
+    if path.is_file() and not rows.native:
+        return Table.read(path, format="parquet")
+    found = [read_table(file) for file in rows.files.values()] if not rows.native else [
+        table_from_arrow(block.replace_schema_metadata(rows.schema.metadata))
+        for _, _, block in rows.blocks(None)]
+    if rows.broken:
+        raise rows.broken[0][1]
+    return vstack(found, metadata_conflicts="silent")
 
 
 def _read_votable(path, name):
@@ -191,12 +229,6 @@ def _votable_infos(path):
             if kind == "INFO" and element.get("name") in PROVENANCE_KEYS:
                 found[element.get("name")] = element.get("value", "")
     return found
-
-
-def _first_line(error):
-    """First line of an error's text, or its class name."""
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 def flatten_vectors(table: Table) -> Table:
@@ -260,7 +292,8 @@ def _write_votable(table, path):
     for key, value in table.meta.items():
         if isinstance(value, str | int | float):
             votable.resources[0].infos.append(Info(name=str(key), value=str(value)))
-    votable.to_xml(str(path))
+    # astropy's writer in C ends a row of just 256, 512, ... bytes one byte behind its memory.
+    votable.to_xml(str(path), _debug_python_based_parser=True)
 
 
 def write_table(table: Table, path: str | Path, *, overwrite: bool = False) -> None:
@@ -291,20 +324,11 @@ def write_table(table: Table, path: str | Path, *, overwrite: bool = False) -> N
     """
     form = table_format(path, writing=True)
     path = check_output(path, overwrite, error=TableError)
-    try:
-        with replacing(path) as temporary, _harmless():
-            table = storable_columns(table, form)
-            if form == "votable":
-                _write_votable(table, temporary)
-            elif form in ("ascii.csv", "ascii.tab"):
-                _without_formulas(flatten_vectors(table)).write(temporary, format=form)
-            else:
-                table.write(temporary, format=form)
-    except TableError:
-        raise
-    except ImportError as error:
-        msg = f'{path}: {error}; install it with: pip install "astro_xlatent[parquet]"'
-        raise TableError(msg) from error
-    except Exception as error:
-        msg = f"{path}: the table cannot be written as {form}: {_first_line(error)}"
-        raise TableError(msg) from error
+    with (_told(path, f"the table cannot be written as {form}"), replacing(path) as temporary, _harmless()):
+        table = storable_columns(table, form)
+        if form == "votable":
+            _write_votable(table, temporary)
+        elif form in ("ascii.csv", "ascii.tab"):
+            _without_formulas(flatten_vectors(table)).write(temporary, format=form)
+        else:
+            table.write(temporary, format=form)

@@ -5,24 +5,27 @@
 Needs the extra ``scale``: ``pip install "astro_xlatent[scale]"``.
 """
 
-import json
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.units import Unit
+from astropy.table import Table
 
-from astro_xlatent.core.columns import COLUMNS, element_names, own_columns
+from astro_xlatent.core.columns import COLUMNS, element_names, make_column, own_columns
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.provenance import provenance_meta
 from astro_xlatent.model.pretrained import load_model as _load_model
+from astro_xlatent.table.arrow import describe_catalog
+from astro_xlatent.table.files import find_catalog, flatten_vectors
 
 if TYPE_CHECKING:
     import pandas
     from lsdb.catalog import Catalog
 
-__all__ = ["add_latents", "hats_properties"]
+__all__ = ["add_latents", "write_catalog"]
 
 # One of each model a worker process, however many partitions it works on.
 load_model = lru_cache(maxsize=2)(_load_model)
@@ -44,9 +47,7 @@ def add_latents(catalog: "Catalog", *, mission: str | None = None, model: str | 
     -------
     enriched : `lsdb.catalog.Catalog`
         With the columns of `astro_xlatent.core.columns.COLUMNS` as float32, int32 and
-        text, vectors split, null where masked. Write it with
-        ``enriched.write_catalog(path, resume=True, addl_hats_properties=hats_properties())``:
-        a run that was stopped then goes on with the partitions that are missing.
+        text, vectors split, null where masked; `write_catalog` writes it.
 
     Raises
     ------
@@ -65,26 +66,37 @@ def add_latents(catalog: "Catalog", *, mission: str | None = None, model: str | 
     return catalog.map_partitions(_enriched_partition, model, options)
 
 
-def hats_properties(model: str | None = None) -> dict[str, str]:
+def write_catalog(catalog: "Catalog", path: str | Path, *, model: str | None = None, **options) -> None:
     """
-    What HATS has no place for in a column: units, UCDs and the model, as properties of the catalog.
+    Write an enriched catalog as HATS, or go on where a run was stopped.
 
     Parameters
     ----------
+    catalog : `lsdb.catalog.Catalog`
+        Of `add_latents`, with or without further steps behind it.
+    path : str or `~pathlib.Path`
+        Folder. Partitions that a stopped run has finished there are not made again.
     model : str, optional
-        As for `add_latents`.
+        That of `add_latents`, whose name and sha256 are written down.
+    **options
+        Of `lsdb.catalog.Catalog.write_catalog`.
 
-    Returns
-    -------
-    properties : dict of str to str
-        ``xl_units`` and ``xl_ucds``, JSON of column names (vectors are split) and strings
-        of the VOUnit and UCD standards; ``xl_model`` and ``xl_sha256``.
+    Notes
+    -----
+    HATS columns have no units and UCDs. They stand in the metadata of ``dataset/_common_metadata``
+    as VOParquet has it, those of the catalog that was read included; ``hats.properties`` has
+    ``xl_model`` and ``xl_sha256``.
     """
-    loaded = load_model(model)
-    split = [(name, spec) for spec in COLUMNS.values() for name in element_names(spec.name, spec.shape)]
-    units = {name: Unit(spec.unit).to_string("vounit") for name, spec in split if spec.unit is not None}
-    return {"xl_units": json.dumps(units), "xl_ucds": json.dumps({name: spec.ucd for name, spec in split}),
-            "xl_model": f"{loaded.name}-{loaded.version}", "xl_sha256": loaded.sha256}
+    loaded, present = load_model(model), own_columns(list(catalog.columns))
+    columns = Table([make_column(name, np.zeros((0, *spec.shape))) for name, spec in COLUMNS.items()])
+    columns = flatten_vectors(columns)[present]
+    columns.meta = provenance_meta(f"{loaded.name}-{loaded.version}", loaded.sha256,
+                                   latent_space=loaded.latent_space)
+    properties = {"xl_model": columns.meta["XLMODEL"], "xl_sha256": loaded.sha256}
+    properties |= options.pop("addl_hats_properties", {})
+    known = getattr(catalog.hc_structure, "original_schema", None)
+    catalog.write_catalog(path, resume=True, addl_hats_properties=properties, **options)
+    describe_catalog(find_catalog(Path(path)) or Path(path), columns, known)
 
 
 def _enriched_partition(frame: "pandas.DataFrame", model, options) -> "pandas.DataFrame":

@@ -11,6 +11,7 @@ of integers, or vectors.
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,24 +29,9 @@ _LEADING_ZERO_FIELD = re.compile(rb'(^|[,\t])"?[+-]?0\d+"?\s*([,\t]|$)', re.MULT
 
 def storable_columns(table: Table, form: str) -> Table:
     """
-    A table that a format's writer does not change.
+    A copy of a table that a format's writer does not change; data are shared where nothing had to.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Left untouched.
-    form : str
-        One of `~astro_xlatent.table.files.SUFFIXES`'s formats.
-
-    Returns
-    -------
-    storable : `~astropy.table.Table`
-        Shares the data where nothing had to change.
-
-    Raises
-    ------
-    ValueError
-        If a column cannot be written in that format.
+    Raises ValueError if a column cannot be written in that format.
     """
     storable = table.copy(copy_data=False)
     if form in ("votable", "ascii.csv", "ascii.tab"):
@@ -141,28 +127,20 @@ def _for_votable(column):
     return column
 
 
-def mend_columns(table: Table, path: Path, form: str, hdu: str | int | None = None) -> None:
+def mend_columns(table: Table, path: Path, form: str, hdu: str | int | None = None,
+                 text: Sequence[str] = ()) -> None:
     """
-    Undo in place what a format's reader has changed.
+    Undo in place what a format's reader has changed; bytes become str.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        As read; bytes become str.
-    path : `~pathlib.Path`
-        Of the file.
-    form : str
-        Its format.
-    hdu : str or int, optional
-        Of the table in a FITS file.
+    ``text`` names columns of CSV to leave as they are.
     """
     for name in _columns(table, "S"):
         values = np.ma.getdata(table[name])
         try:
-            text = np.strings.decode(values, "utf-8")
+            decoded = np.strings.decode(values, "utf-8")
         except UnicodeDecodeError:
-            text = np.strings.decode(values, "latin-1")  # what older programs write for accents
-        table[name] = _like(table[name], text)
+            decoded = np.strings.decode(values, "latin-1")  # what older programs write for accents
+        table[name] = _like(table[name], decoded)
     if form == "fits":
         _mask_null_logicals(table, path, hdu)
     elif form == "votable":
@@ -171,7 +149,7 @@ def mend_columns(table: Table, path: Path, form: str, hdu: str | int | None = No
             if empty.any():
                 table[name] = MaskedColumn(table[name], mask=empty)
     elif form in ("ascii.csv", "ascii.tab"):
-        _retype_csv(table, path, form)
+        _retype_csv(table, path, form, text)
 
 
 def _columns(table, kinds):
@@ -193,12 +171,12 @@ def _mask_null_logicals(table, path, hdu):
                 table[name] = MaskedColumn(table[name], mask=raw[name] == 0)
 
 
-def _retype_csv(table, path, form):
+def _retype_csv(table, path, form, text):
     """Make True and False booleans again, and numbers with leading zeros text."""
     from astropy.io.ascii import convert_numpy
     from astropy.utils.data import get_readable_fileobj
 
-    for name in _columns(table, "U"):
+    for name in set(_columns(table, "U")).difference(text):
         present = np.ma.compressed(np.ma.asarray(table[name]))
         if present.size and np.isin(present, ("True", "False")).all():
             table[name] = _like(table[name], np.ma.getdata(table[name]) == "True")
@@ -216,14 +194,7 @@ def fill_empty(path: Path) -> str | None:
     """
     An ECSV file without rows as text with a row of nothing, for astropy reads no vectors without rows.
 
-    Parameters
-    ----------
-    path : `~pathlib.Path`
-
-    Returns
-    -------
-    text : str or None
-        None if the file has rows.
+    None if the file has rows.
     """
     from astropy.table.meta import get_header_from_yaml
     from astropy.utils.data import get_readable_fileobj

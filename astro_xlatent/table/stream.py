@@ -1,256 +1,62 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-`enrich_file`: a table file that may be larger than memory, piece by piece.
+`enrich_file`: a table file, which may be larger than memory, piece by piece.
 
 The new columns of every finished piece lie in a file of their own beside the output, so
-that the same command goes on where a run was stopped. At the end each row of the input,
-as it stands there, is put side by side with its new columns.
+that the same command goes on where a run was stopped. At the end the rows of the input
+are read again and written with their new columns.
 """
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
-from astropy.table import Table
+from astropy.table import Column, MaskedColumn, Table, vstack
 
 from astro_xlatent.core.columns import own_columns
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.files import replacing
 from astro_xlatent.core.provenance import PROVENANCE_KEYS, package_version
-from astro_xlatent.table.files import read_table, table_format, write_table
+from astro_xlatent.table.files import SUFFIXES, find_catalog, read_table, table_format, write_table
+from astro_xlatent.table.pieces import open_rows
 
-__all__ = ["enrich_file", "rows_in_pieces"]
+__all__ = ["enrich_file", "finished_before"]
 
 #: Rows a piece: eight batches of the network.
 PIECE = 16384
-_BEGIN = "--BEGIN-ASTROPY-SERIALIZED-COLUMNS--"
-# Keywords of a FITS column that readers need; the rest is in astropy's comments.
-_COLUMN_KEYS = ("TTYPE", "TFORM", "TUNIT", "TDIM", "TNULL")
+_KEPT_META = (*PROVENANCE_KEYS, "XLRECIPE")
 
 
-class _FitsRows:
-    """Rows of the first table of a FITS file, as bytes."""
-
-    def __init__(self, path):
-        self.path = path
-        with fits.open(path) as hdus:
-            hdu = next(h for h in hdus if isinstance(h, fits.BinTableHDU))
-            self.header, self.offset = hdu.header.copy(), hdu.fileinfo()["datLoc"]
-            self.names = hdu.columns.names
-        self.width, self.n_rows = self.header["NAXIS1"], self.header["NAXIS2"]
-        # Rows with arrays of variable length point into a heap behind the table.
-        self.whole = self.header.get("PCOUNT", 0) > 0
-
-    def blocks(self, size):
-        """Bytes of every ``size`` rows."""
-        with open(self.path, "rb") as file:
-            file.seek(self.offset)
-            for start in range(0, self.n_rows, size):
-                yield file.read(self.width * min(size, self.n_rows - start))
-
-    def pieces(self, size):
-        """For every piece its number of rows and a function that writes it as a file."""
-        for block in self.blocks(size):
-            rows = len(block) // self.width
-            yield rows, partial(_write_fits, self.header.copy(), [block], rows)
-
-    def join(self, parts, target):
-        """Write the input's rows with the columns of the parts."""
-        files = [_FitsRows(part) for part in parts]
-        names = files[0].names
-        layouts = [fits.ColDefs(_columns(file.header)).dtype for file in files]
-        # Texts are as wide as the widest part.
-        dtype = np.dtype([(name, max((layout[name] for layout in layouts), key=lambda d: d.itemsize))
-                          for name in names])
-        header = _joined_header(self.header.copy(), files[0].header, dtype)
-        rows = (np.concatenate([np.frombuffer(old, np.uint8).reshape(-1, self.width),
-                                np.frombuffer(next(file.blocks(PIECE)), layout).astype(dtype)
-                                .view(np.uint8).reshape(-1, dtype.itemsize)], axis=1).tobytes()
-                for old, file, layout in zip(self.blocks(PIECE), files, layouts, strict=True))
-        _write_fits(header, rows, self.n_rows, target)
-
-
-def _columns(header):
-    """Columns of a FITS table's header."""
-    return [fits.Column(name=header[f"TTYPE{k}"], format=header[f"TFORM{k}"], dim=header.get(f"TDIM{k}"))
-            for k in range(1, header["TFIELDS"] + 1)]
-
-
-def _write_fits(header, blocks, n_rows, target):
-    """Write a file of one table from its header and the bytes of its rows."""
-    header["NAXIS2"] = n_rows
-    for key in ("CHECKSUM", "DATASUM", "THEAP"):
-        header.remove(key, ignore_missing=True)
-    with open(target, "wb") as file:
-        for head in (fits.PrimaryHDU().header, header):
-            file.write(head.tostring().encode("ascii"))
-        for block in blocks:
-            file.write(block)
-        file.write(bytes(-file.tell() % 2880))
-
-
-def _joined_header(header, new, dtype):
-    """The input's header with the columns, comments and provenance of a part's."""
-    before = header["TFIELDS"]
-    header["NAXIS1"] += dtype.itemsize
-    header["TFIELDS"] += new["TFIELDS"]
-    for k, name in enumerate(dtype.names, 1):
-        for key in _COLUMN_KEYS:
-            if f"{key}{k}" in new:
-                header[f"{key}{before + k}"] = new[f"{key}{k}"]
-        if dtype[name].kind == "S":
-            header[f"TFORM{before + k}"] = f"{dtype[name].itemsize}A"
-    for key in PROVENANCE_KEYS:
-        if key in new:
-            header[key] = new[key]
-    lines, added = ([str(line) for line in h.get("COMMENT", [])] for h in (header, new))
-    if _BEGIN in lines:
-        begin = added.index("datatype:", added.index(_BEGIN)) + 1
-        added = added[begin:next(k for k, line in enumerate(added) if k > begin and line[:5] == "meta:")]
-        place = lines.index("datatype:", lines.index(_BEGIN)) + 1
-        lines[place:place] = added
-        del header["COMMENT"]
-    else:
-        lines = added
-    for line in lines:
-        header.append(("COMMENT", line), end=True)
-    return header
-
-
-class _TextRows:
-    """Rows of a CSV or ECSV file, as text."""
-
-    def __init__(self, path):
-        self.path = path
-        self.head, self.first = self._head()
-        self.delimiter = "," if table_format(path) == "ascii.csv" else " "
-        self.whole = any(line.startswith("# delimiter:") for line in self.head)
-        self.n_rows = sum(1 for _ in self.records())
-
-    def _head(self):
-        head = []
-        with open(self.path, encoding="utf-8", newline="") as file:
-            for record in _records(file):
-                if not record.startswith("#") or table_format(self.path) == "ascii.csv":
-                    return head, record
-                head.append(record)
-        return head, ""
-
-    def records(self):
-        """Every row's text."""
-        with open(self.path, encoding="utf-8", newline="") as file:
-            yield from islice(_records(file), len(self.head) + 1, None)
-
-    def pieces(self, size):
-        """For every piece its number of rows and a function that writes it as a file."""
-        records = self.records()
-        while piece := list(islice(records, size)):
-            yield len(piece), partial(_write_text, [*self.head, self.first, *piece])
-
-    def join(self, parts, target):
-        """Write the input's rows with the columns of the parts."""
-        files = [_TextRows(part) for part in parts]
-
-        def line(old, new):
-            return old.rstrip("\r\n") + self.delimiter + new
-
-        new = (record for file in files for record in file.records())
-        head = [*_joined_head(self.head, files[0].head), line(self.first, files[0].first)]
-        _write_text(chain(head, (line(*pair) for pair in zip(self.records(), new, strict=True))), target)
-
-
-def _records(file):
-    """Rows of text; a line break within quotes does not end one, empty lines are none."""
-    record = ""
-    for line in file:
-        record += line
-        if record.count('"') % 2 == 0:
-            if record.strip():
-                yield record
-            record = ""
-    if record.strip():
-        yield record
-
-
-def _write_text(lines, target):
-    with open(target, "w", encoding="utf-8", newline="") as file:
-        file.writelines(lines)
-
-
-def _joined_head(lines, new):
-    """The input's ECSV header with the columns and the provenance of a part's; none for CSV."""
-    if not lines:
-        return []
-    blocks = {}
-    for name, head in (("old", lines), ("new", new)):
-        begin = next(k for k, line in enumerate(head) if line.strip() == "# datatype:") + 1
-        later = (k for k in range(begin, len(head)) if head[k][2:3] not in "- ")
-        blocks[name] = begin, next(later, len(head))
-    begin, end = blocks["new"]
-    place = blocks["old"][1]
-    lines = [*lines[:place], *new[begin:end], *lines[place:]]
-    meta = [line for line in new[end:] if line.startswith("# - {XL")]
-    has = next((k for k, line in enumerate(lines) if line.startswith("# meta:")), None)
-    if has is None:
-        place += end - begin
-        return [*lines[:place], "# meta: !!omap\n", *meta, *lines[place:]]
-    kept = [line for line in lines if line[5:].partition(":")[0] not in PROVENANCE_KEYS]
-    has = next(k for k, line in enumerate(kept) if line.startswith("# meta:"))
-    return [*kept[:has + 1], *meta, *kept[has + 1:]]
-
-
-def rows_in_pieces(path: str | Path, out: str | Path) -> "_FitsRows | _TextRows | None":
-    """
-    The rows of a table that is better enriched in pieces.
-
-    Parameters
-    ----------
-    path, out : str or `~pathlib.Path`
-        Tables to read and to write.
-
-    Returns
-    -------
-    rows : object or None
-        For `enrich_file`. None where the table is small, is no FITS, ECSV or CSV file
-        without packing, has arrays of variable length or xl_ columns already, or is to
-        be written in another format: read it as a whole.
-    """
-    form = table_format(path)
-    if Path(path).suffix == ".gz" or Path(out).suffix == ".gz" or form != table_format(out) or (
-            form not in ("fits", "ascii.ecsv", "ascii.csv")):
-        return None
-    try:
-        rows = _FitsRows(path) if form == "fits" else _TextRows(path)
-    except (OSError, StopIteration, UnicodeDecodeError, KeyError):
-        return None  # whoever reads it as a whole says what is wrong with it
-    if rows.whole or rows.n_rows <= PIECE:
-        return None
-    return rows
-
-
-def enrich_file(rows: "_FitsRows | _TextRows", out: Path, enrich: Callable[[Table], Table],
-                settings: Mapping[str, object], progress: bool = False) -> Table:
+def enrich_file(path: str | Path, out: Path, enrich: Callable[[Table], Table],
+                settings: Mapping[str, object], *, hdu: str | int | None = None, whole: bool = False,
+                select: Callable[[Table], np.ndarray] | None = None, progress: bool = False) -> Table:
     """
     Enrich a table file piece by piece, or go on with what a stopped run has left.
 
     Parameters
     ----------
-    rows : object
-        Of `rows_in_pieces`.
+    path : str or `~pathlib.Path`
+        Anything that `~astro_xlatent.table.files.read_table` reads. Memory is that of a piece, but for
+        VOTables, from and to which a table goes as a whole.
     out : `~pathlib.Path`
-        File to write. Beside it the folder ``OUT.parts`` holds the pieces meanwhile.
+        File to write; from a HATS catalog also the folder of one, which is a name without a format's
+        suffix. Beside it the folder ``OUT.parts`` holds the pieces meanwhile.
     enrich : callable
         Takes the table of a piece and gives it with the new columns.
     settings : mapping
         What the new columns depend on, JSON. A run goes on only with the same ones.
+    hdu : str or int, optional
+        Which of several tables.
+    whole : bool, optional
+        Take all rows as one piece: they depend on each other.
+    select : callable, optional
+        Takes the table of a piece and tells which rows to keep, bool.
     progress : bool, optional
-        Show a progress bar.
+        Show a progress bar, with rate and remaining time.
 
     Returns
     -------
@@ -260,72 +66,244 @@ def enrich_file(rows: "_FitsRows | _TextRows", out: Path, enrich: Callable[[Tabl
     Raises
     ------
     TableError
-        If the pieces cannot be read or written, belong to a run with other settings, or
-        another process works on them. Finished pieces are kept.
+        If the input or a part of it cannot be read, the output cannot be written, or its pieces
+        belong to a run with other settings or another process. Finished pieces are kept.
     """
     from tqdm import tqdm
 
-    stat = rows.path.stat()
-    settings = {"version": package_version(), "piece": PIECE, "table": str(rows.path.resolve()),
-                "size": stat.st_size, "changed": stat.st_mtime_ns, **settings}
-    flags, reason, meta = [], "", {}
-    with _parts_folder(out, settings) as folder, tqdm(total=rows.n_rows, disable=not progress, unit="rows",
-                                                      desc="enrich") as bar:
-        parts = []
-        for number, (n_rows, write) in enumerate(rows.pieces(PIECE)):
-            part = folder / f"{number:06d}{out.suffix}"
-            if not part.exists():
-                _make_part(write, folder / f"piece{out.suffix}", part, enrich, n_rows)
-            parts.append(part)
-            done = read_table(part)
-            flags.append(np.asarray(done["xl_flag"]))
-            reason = done["xl_reason"][0] if number == 0 else reason
-            meta = done.meta
-            bar.update(n_rows)
-        with replacing(out) as temporary:
-            rows.join(parts, temporary)
-        shutil.rmtree(folder)
-    flags = np.concatenate(flags)
-    return Table({"xl_flag": flags, "xl_reason": np.full(len(flags), str(reason), object)}, meta=meta)
+    settings = {"version": package_version(), "piece": PIECE, "table": str(Path(path).resolve()),
+                "hdu": hdu, **settings}
+    source = open_rows(path, hdu)
+    with _parts_folder(out, settings) as folder:
+        run = _Run(source, folder, None if whole else PIECE, select)
+        with tqdm(total=source.n_rows, disable=not progress, unit="rows", desc="enrich") as bar:
+            for name, _, table in run.pieces():
+                run.note(table, run.part(name, table, enrich))
+                bar.update(len(table) if select is None else PIECE)
+        if not finished_before(out):
+            run.publish(out)
+        shutil.rmtree(folder, ignore_errors=True)
+    return Table({"xl_flag": np.concatenate(run.flags), "xl_reason": np.full(run.n_rows, run.reason, object)},
+                 meta=run.meta)
 
 
-def _make_part(write, piece, part, enrich, n_rows):
-    """The file with the new columns of one piece."""
-    write(piece)
-    table = read_table(piece)
-    if len(table) != n_rows:
-        msg = f"{piece}: read {len(table)} rows of {n_rows}; convert the table to FITS and try again"
-        raise TableError(msg)
-    enriched = enrich(table)
-    new = enriched[own_columns(enriched.colnames)]
-    new.meta = {key: value for key, value in enriched.meta.items() if key in PROVENANCE_KEYS}
-    write_table(new, part)
-    piece.unlink()
+class _Run:
+    """The pieces of a table, their new columns, and what is to be known of all to write one file."""
+
+    def __init__(self, source, folder, size, select):
+        self.source, self.folder, self.size, self.select = source, folder, size, select
+        self.several = size is not None and source.n_rows > size
+        self.flags, self.reason, self.meta, self.recipes, self.witness = [], "", {}, Counter(), None
+        if self.several:
+            source.settle(size, folder)
+
+    @property
+    def n_rows(self):
+        return sum(map(len, self.flags))
+
+    def pieces(self):
+        """Name, block and table of every piece, without columns of an earlier run."""
+        for name, rows, block in self.source.blocks(self.size):
+            table = self.source.table(block, rows, self.folder)
+            if self.select is not None:
+                keep = self.select(table)
+                table, block = table[keep], self.source.selected(block, keep)
+            yield name, block, table
+        if self.source.broken:
+            broken = [f"{file}: {str(error).partition(chr(10))[0]}" for file, error in self.source.broken]
+            msg = (f"{len(broken)} files cannot be read ({'; '.join(broken[:3])}); the rows of all others "
+                   "are done and kept: mend or remove these files and repeat the command")
+            raise TableError(msg)
+
+    def part(self, name, table, enrich=None):
+        """The new columns of a piece, made where they do not lie in the folder."""
+        path = self.folder / f"{name}.fits"
+        try:
+            new = read_table(path)
+        except TableError:
+            new = None
+        if new is None or len(new) != len(table):
+            enriched = enrich(table)
+            new = enriched[own_columns(enriched.colnames)]
+            new.meta = {key: enriched.meta[key] for key in _KEPT_META if key in enriched.meta}
+            write_table(new, path, overwrite=True)
+            new = read_table(path)
+        if isinstance(new["xl_reason"], MaskedColumn):  # in FITS empty text is missing text
+            new["xl_reason"] = new["xl_reason"].filled("")
+        return new
+
+    def note(self, table, new):
+        """Take down what all pieces together must say."""
+        self.flags.append(np.asarray(new["xl_flag"]))
+        self.reason = self.reason or (str(new["xl_reason"][0]) if len(new) else "")
+        self.meta = self.meta or {key: new.meta[key] for key in _KEPT_META if key in new.meta}
+        for recipe in new.meta.get("XLRECIPE", "none").split(", "):
+            name, _, rows = recipe.rpartition(" ")
+            self.recipes.update({name: int(rows)} if name else {})
+        if "XLRECIPE" in self.meta:
+            recipes = [f"{name} {rows}" for name, rows in self.recipes.most_common()]
+            self.meta["XLRECIPE"] = ", ".join(recipes) or "none"
+        if self.several:
+            self.witness = _witness(self._joined(table, new), self.witness)
+
+    def _joined(self, table, new):
+        """The table of a piece with its new columns."""
+        joined = table.copy(copy_data=False)
+        joined.remove_columns(own_columns(joined.colnames))
+        joined.add_columns(list(new.columns.values()))
+        joined.meta.update(self.meta)
+        return joined
+
+    def publish(self, out):
+        """Write the output, and let it appear as a whole."""
+        note = self.folder / _PUBLISHED
+        if is_catalog(self.source.path, out):
+            made = self.folder / "whole"
+            shutil.rmtree(made, ignore_errors=True)
+            self._write(made)
+            note.write_text(_identity(made), encoding="utf-8")
+            made.replace(out)
+        else:
+            with replacing(out) as made:
+                self._write(made)
+                note.write_text(_identity(made), encoding="utf-8")
+
+    def _write(self, target):
+        def pieces():
+            for name, block, table in self.pieces():
+                new = self.part(name, table)
+                new.meta = self.meta
+                yield name, block, table, new
+
+        form = None if target.name == "whole" else table_format(target)
+        if self.source.native and form in (None, "parquet"):
+            from astro_xlatent.table.arrow import write_native
+
+            write_native(self.source, ((name, block, new) for name, block, _, new in pieces()), target)
+            return
+        tables = (self._joined(table, new) for _, _, table, new in pieces())
+        if self.several and form != "votable":
+            self._write_long(tables, target)
+        else:
+            write_table(vstack(list(tables), metadata_conflicts="silent"), target)
+
+    def _write_long(self, tables, target):
+        """Every piece is written as a file of its own, whose rows are then put below the first head."""
+        piece = self.folder / f"rows{Path(target.name.removesuffix('.gz')).suffix}"
+        write_table(self.witness, piece, overwrite=True)
+        head, skip = open_rows(piece), len(self.witness)
+
+        def blocks():
+            for table in tables:
+                write_table(vstack([self.witness, table], metadata_conflicts="silent"), piece, overwrite=True)
+                yield from (block for _, _, block in type(head)(piece).blocks(None, skip))
+
+        head.save(blocks(), self.n_rows, target)
+        piece.unlink()
+
+
+def _witness(table, before):
+    """
+    Some rows of all tables so far that make a writer decide as all rows would.
+
+    In front of any of these tables they give every column the type and the mask that it has in
+    all, and hold its longest text and the extreme integers that are no null value then.
+    """
+    rows = table if before is None else vstack([before, table], metadata_conflicts="silent")
+    keep = {0}
+    for column in rows.itercols():
+        if not isinstance(column, Column):
+            continue
+        values = np.ma.getdata(column).reshape(len(rows), -1)
+        masked = np.ma.getmaskarray(np.ma.asarray(column)).reshape(len(rows), -1)
+        keep.update(np.flatnonzero(masked.any(axis=1))[:1])
+        if values.dtype.kind in "iu":
+            ends = np.iinfo(values.dtype)
+            for extreme in (ends.min, ends.min + 1, ends.max - 1, ends.max):
+                keep.update(np.flatnonzero((values == extreme).any(axis=1))[:1])
+        elif values.dtype.kind == "U":
+            encoded = np.strings.str_len(np.strings.encode(values, "utf-8")).max(axis=1)
+            keep.add(int(encoded.argmax()))
+            keep.update(np.flatnonzero(encoded > np.strings.str_len(values).max(axis=1))[:1])
+        elif values.dtype.kind == "O":
+            keep.update([k for k, value in enumerate(values[:, 0]) if value is not None][:1])
+    return rows[sorted(map(int, keep))] if len(rows) else rows
+
+
+#: Name of the note that the output is made, and which one it is.
+_PUBLISHED = "published"
+
+
+def _identity(path):
+    stat = path.stat()
+    return f"{stat.st_ino} {stat.st_mtime_ns}"
+
+
+def is_catalog(path: str | Path, out: Path) -> bool:
+    """Whether a HATS catalog is to become another one, and not a file."""
+    return find_catalog(Path(path)) is not None and Path(out.name.removesuffix(".gz")).suffix not in SUFFIXES
+
+
+def finished_before(out: Path) -> bool:
+    """
+    Whether an output is the whole one of a run that was stopped when only its pieces had to be removed.
+
+    Parameters
+    ----------
+    out : `~pathlib.Path`
+
+    Returns
+    -------
+    finished : bool
+        The same command then removes them. Those beside other outputs are removed here.
+    """
+    for folder in out.absolute().parent.glob("*.parts"):
+        note, made = folder / _PUBLISHED, folder.with_suffix("")
+        if note.is_file() and made.exists() and note.read_text(encoding="utf-8") == _identity(made):
+            if made == out.absolute():
+                return True
+            shutil.rmtree(folder, ignore_errors=True)
+    return False
 
 
 @contextmanager
 def _parts_folder(out: Path, settings) -> Iterator[Path]:
-    """The folder of the pieces, for this process alone."""
-    folder = out.with_name(f"{out.name}.parts")
-    folder.mkdir(exist_ok=True)
-    with open(folder / "lock", "a", encoding="utf-8") as lock:
+    """The folder of the pieces, for this process alone; it stays where a piece is done and the run is not."""
+    folder, text = out.with_name(f"{out.name}.parts"), json.dumps(settings, indent=1, sort_keys=True)
+    try:
+        folder.mkdir(exist_ok=True)
+        lock = open(folder / "lock", "a", encoding="utf-8")  # noqa: SIM115
+    except OSError as error:
+        msg = f"{folder}: cannot be made ({error.strerror}); choose another place for the output"
+        raise TableError(msg) from error
+    with lock:
         _lock(lock, folder)
         note = folder / "settings.json"
-        text = json.dumps(settings, indent=1, sort_keys=True)
-        if note.exists() and note.read_text(encoding="utf-8") != text:
-            try:
-                old = json.loads(note.read_text(encoding="utf-8"))
-            except ValueError:
-                old = {}
-            changed = ", ".join(f"{key} {old.get(key)!r} is now {value!r}" for key, value in
-                                json.loads(text).items() if old.get(key) != value)
-            msg = (f"{folder}: holds the beginning of a run with other settings ({changed}); repeat that "
-                   "run, or remove the folder to begin anew")
-            raise TableError(msg)
-        if not note.exists():
-            with replacing(note) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-        yield folder
+        try:
+            if note.exists():
+                _check_settings(note, settings)
+            else:
+                with replacing(note) as temporary:
+                    temporary.write_text(text, encoding="utf-8")
+            yield folder
+        finally:
+            if not any(folder.glob("*.fits")) and not any(folder.glob("*-*")):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_settings(note, settings):
+    """Refuse to go on with pieces that are not as these settings make them."""
+    try:
+        old = json.loads(note.read_text(encoding="utf-8"))
+    except ValueError:
+        old = {}
+    settings = json.loads(json.dumps(settings))
+    changed = ", ".join(f"{key} {old.get(key)!r} is now {settings.get(key)!r}"
+                        for key in sorted({*old, *settings}) if old.get(key) != settings.get(key))
+    if changed:
+        msg = (f"{note.parent}: holds the beginning of a run with other settings ({changed}); repeat that "
+               "run, or remove the folder to begin anew")
+        raise TableError(msg)
 
 
 def _lock(file, folder):

@@ -34,16 +34,9 @@ class Recipe:
     """
     What determines a step's observations, beside its number.
 
-    Attributes
-    ----------
-    instruments : str
-        File of prepared instruments.
-    seed : int
-        Of everything.
-    batches_per_step : int
-        Batches of `~astro_xlatent.train.stream.training_batch` that are joined.
-    imperfections : tuple of str
-        See `astro_xlatent.simulate.imperfections`.
+    ``instruments`` is a file of prepared ones; ``batches_per_step`` batches of
+    `~astro_xlatent.train.stream.training_batch` are joined; for ``imperfections`` see
+    `astro_xlatent.simulate.imperfections`.
     """
 
     instruments: str
@@ -53,22 +46,7 @@ class Recipe:
 
 
 def steps(recipe, numbers, workers=0):
-    """
-    Yield the arrays of every step.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    numbers : iterable of int
-        Steps, in the order wanted.
-    workers : int, optional
-        Processes to simulate in; 0 is this one. The arrays do not depend on it.
-
-    Yields
-    ------
-    groups : list of dict of ndarray
-        See `observation_arrays`.
-    """
+    """Yield the groups of `step_arrays` of every step, which do not depend on the number of workers."""
     return in_order(step_arrays, numbers, workers, _load, (recipe,))
 
 
@@ -95,19 +73,8 @@ def draw_faults(seed, imperfections):
     """
     What makes a batch imperfect, with draws of its own.
 
-    Parameters
-    ----------
-    seed : tuple of int
-        Of the batch.
-    imperfections : tuple of str
-        See `astro_xlatent.simulate.imperfections`.
-
-    Returns
-    -------
-    rng : `numpy.random.Generator`
-        For `~astro_xlatent.simulate.imperfections.misjudge_background`.
-    see : callable or None
-        For `~astro_xlatent.train.stream.training_batch`.
+    Random numbers for `~astro_xlatent.simulate.imperfections.misjudge_background`, and ``see`` for
+    `~astro_xlatent.train.stream.training_batch`, None without ``imperfections``.
     """
     rng = np.random.default_rng([*seed, _FAULTS])
     return rng, partial(imperfect, rng=rng, pieces=imperfections) if imperfections else None
@@ -115,24 +82,10 @@ def draw_faults(seed, imperfections):
 
 def observation_arrays(bins, sources, width=None):
     """
-    Everything that a loss needs of observed sources.
+    Everything that a loss needs of observed sources, rows first, padded to ``width`` tokens.
 
-    Parameters
-    ----------
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        What was observed.
-    sources : `~astro_xlatent.simulate.populations.Sources`
-        What is true.
-    width : int, optional
-        Tokens to pad to.
-
-    Returns
-    -------
-    arrays : dict of ndarray
-        Tokens as `~astro_xlatent.model.tokens.token_arrays` has them, (rows,
-        width) float32; ``teacher_input`` (rows, 292) float32; ``class_index``
-        (rows,) int64; ``nh``, ``photon_index``, ``kt`` (rows,) float64, NaN
-        where there is none.
+    Tokens as `~astro_xlatent.model.tokens.token_arrays` has them; ``teacher_input`` (rows, 292)
+    float32; ``class_index`` int64; ``nh``, ``photon_index``, ``kt`` float64, NaN where there is none.
     """
     missing = (width or bins.n_bins) - bins.n_bins
     arrays = {name: np.pad(a, ((0, 0), (0, missing))) if a.ndim == 2 else a

@@ -16,6 +16,7 @@ from astro_xlatent.model.density import probability_below_truth
 from astro_xlatent.model.fluxes import FLUX_BANDS, fluxes
 from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE
 from astro_xlatent.model.posterior import Model, covariance_of
+from astro_xlatent.physics.grid import sum_cells
 from astro_xlatent.simulate.imperfections import misjudge_background
 from astro_xlatent.simulate.prepared import load_prepared
 from astro_xlatent.train.batches import draw_faults
@@ -29,7 +30,7 @@ __all__ = ["NETWORKS", "calibrate", "simulate_outputs"]
 #: File of a run with the trained networks.
 NETWORKS = "networks.safetensors"
 
-NODES = (0.7, 1.2, 1.6, 2.0, 2.4, 2.8, 3.2, 3.6, 4.0, 4.3)
+NODES = (0.2, 0.7, 1.2, 1.6, 2.0, 2.4, 2.8, 3.2, 3.6, 4.0, 4.3)
 LEVELS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
           0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0)
 TEMPERATURES = np.geomspace(0.5, 3.0, 61)
@@ -45,13 +46,15 @@ FLUX_LEVEL = 0.84
 COVERAGE = 0.6827
 # Share of sources whose conformal set of classes holds the true one.
 SET_COVERAGE = 0.9
+#: Batches of encoder outputs for each one that is also folded and fitted; few sources are named HMXB.
+LIGHT_BATCHES = 4
 # Sources of the prior and of the mixture of latents.
 POOL = 20000
 
 
 def calibrate(folder, recipe, settings, log=print):
     """
-    Fit all corrections of `~astro_xlatent.model.calibration.Calibration`.
+    Fit all corrections of `~astro_xlatent.model.calibration.Calibration`, as plain lists.
 
     Parameters
     ----------
@@ -60,35 +63,35 @@ def calibrate(folder, recipe, settings, log=print):
     recipe : `~astro_xlatent.train.batches.Recipe`
         Instruments, seed and imperfections: those of the training.
     settings : `~astro_xlatent.train.settings.Settings`
-        ``calibration_batches`` batches of 256 rows are drawn for each mode, by
-        ``workers`` processes.
+        ``calibration_batches`` batches of 256 rows are drawn for each mode, and
+        `LIGHT_BATCHES` times as many (with these) of which only the encoder's
+        answer is taken, by ``workers`` processes.
     log : callable, optional
         Receives progress lines.
-
-    Returns
-    -------
-    tables : dict
-        What `Calibration` takes; plain lists.
     """
     config = settings.network()
     teacher = load_modules(config, Path(folder) / NETWORKS, ("teacher",))[0]
     pool = draw_training_sources(POOL, random_stream(settings.seed, "calibration"))
     tables = {"nodes": list(NODES), "levels": list(LEVELS), "mixture": _mixture(teacher, pool),
               "prior": _prior(pool, config)}
-    modes = ("bands", "spectra")
-    items = [(mode, counter) for mode in modes for counter in range(settings.calibration_batches)]
+    modes, n, most = ("bands", "spectra"), settings.calibration_batches, LIGHT_BATCHES
+    items = [(mode, counter, counter < n) for mode in modes for counter in range(most * n)]
     pieces = {mode: [] for mode in modes}
     outputs = in_order(_outputs, items, settings.n_workers, _bare_model, (str(folder), recipe, config))
-    for (mode, counter), piece in zip(items, outputs, strict=True):
+    for (mode, counter, _), piece in zip(items, outputs, strict=True):
         pieces[mode].append(piece)
         if (counter + 1) % 20 == 0:
-            log(f"calibration {mode}: batch {counter + 1} of {settings.calibration_batches}")
+            log(f"calibration {mode}: batch {counter + 1} of {most * n}")
     for mode in modes:
-        rows = {k: np.concatenate([p[k] for p in pieces[mode]]) for k in pieces[mode][0]}
-        tables[mode] = _fit_mode(rows, mode, tables)
+        tables[mode] = _fit_mode(_joined(pieces[mode]), _joined(pieces[mode][:n]), mode, tables)
         log(f"calibration {mode}: latent scale {_short(tables[mode]['latent_scale'])}, class temperature "
             f"{_short(tables[mode]['class_temperature'])}, N_H {_short(tables[mode]['nh_temperature'])}")
     return tables
+
+
+def _joined(pieces):
+    """What all pieces hold, one behind the other."""
+    return {k: np.concatenate([p[k] for p in pieces]) for k in pieces[0] if all(k in p for p in pieces)}
 
 
 def _short(values):
@@ -105,49 +108,33 @@ def _bare_model(folder, recipe, config):
 
 def _outputs(state, item):
     """`simulate_outputs` of one batch, by a worker."""
-    (recipe, instruments, model), (mode, counter) = state, item
+    (recipe, instruments, model), (mode, counter, whole) = state, item
     seed = stream_seed(recipe.seed, "calibration"), mode == "bands", counter
-    return simulate_outputs(model, instruments, mode, seed, imperfections=recipe.imperfections)
+    return simulate_outputs(model, instruments, mode, seed, imperfections=recipe.imperfections, whole=whole)
 
 
-def simulate_outputs(model, instruments, mode, seed, rows=256, imperfections=()):
+def simulate_outputs(model, instruments, mode, seed, rows=256, imperfections=(), whole=True):
     """
-    Encoder outputs for fresh simulated observations, with the truth.
+    Encoder outputs for fresh simulated observations that are detected, with the truth, rows first.
 
-    Parameters
-    ----------
-    model : Model
-        Its ``encode``, ``decode`` and ``teacher`` are used.
-    instruments : list of Instrument
-        To draw from.
-    mode : {'bands', 'spectra'}
-        What is observed.
-    seed : sequence of int
-        Of sources and noise.
-    rows : int, optional
-        How many sources.
-    imperfections : tuple of str, optional
-        See `astro_xlatent.simulate.imperfections`.
-
-    Returns
-    -------
-    outputs : dict of ndarray
-        Of the rows that are detected: encoder outputs, ``net``, ``target``
-        (z*), ``class_index``, limits of the fluxes, for spectra ``gof``,
-        ``run`` and ``distance`` (NaN without a measured background), and the
-        truth columns, rows first.
+    With ``net``, ``target`` (z*) and ``class_index``; if ``whole``, also what needs decoded spectra
+    and takes most of the time: limits of the fluxes, and of spectra ``gof``, ``run`` and
+    ``distance`` (NaN without a measured background). ``mode`` is 'bands' or 'spectra'; ``seed``, a
+    sequence of int, is that of sources, noise and ``imperfections``.
     """
     rng = np.random.default_rng(seed)
     sources = draw_training_sources(rows, rng)
     faults, see = draw_faults(seed, imperfections)
-    bins, matrices, _ = observe_full(mode, sources.spectrum, instruments, rng, see=see)
+    bins, matrices, _ = observe_full(mode, sources.spectrum, instruments, rng, folding=whole, see=see)
     bins.background = misjudge_background(bins.background, faults, imperfections)
     out = model.encode(bins, coarsen=mode == "spectra")
     with torch.no_grad():
         out["target"] = model.teacher(torch.as_tensor(teacher_input(sources.spectrum))).numpy()
-        limits = fluxes(model.decode, bins, matrices, out["mean"], covariance_of(out["precision_chol"]))
+        folding = None if matrices is None else sum_cells(matrices, mode)
+        limits = fluxes(model.decode, bins, folding, out["mean"], covariance_of(out["precision_chol"]),
+                        mode) if whole else {}
     if matrices is not None:
-        fit = model.best_fit(bins, out["mean"], matrices)[2]
+        fit = model.best_fit(bins, out["mean"], matrices, folding)[2]
         out |= {name: np.where(bins.background_known, value, np.nan) for name, value in fit.items()}
     # The truth has columns of the same names.
     out |= {f"{name}_logits": out.pop(name) for name in HEADS}
@@ -178,8 +165,8 @@ def _prior(pool, config):
     return result
 
 
-def _fit_mode(rows, mode, tables):
-    """Corrections of one mode at every node."""
+def _fit_mode(rows, whole, mode, tables):
+    """Corrections of one mode at every node, by all rows and those with fluxes and fits."""
     covariance = covariance_of(rows["precision_chol"])
     error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     score = np.abs(rows["target"] - rows["mean"]) / error
@@ -194,8 +181,7 @@ def _fit_mode(rows, mode, tables):
     }
     for name in HEADS:
         fitted |= _fit_head(rows, name)
-    for name in FLUX_BANDS:
-        fitted[f"flux_{name}"] = [_flux_scale(rows, name, w) for w in windows]
+    fitted |= _fit_columns(rows, fitted)
     temperature = np.interp(np.log10(rows["net"].clip(1e-3)), NODES, fitted["class_temperature"])
     level = _level_of_truth(softmax(rows["classes"] / temperature[:, None], axis=1), rows["class_index"])
     fitted["class_level"] = [float(np.quantile(level[w & has_class], SET_COVERAGE)) for w in windows]
@@ -204,13 +190,18 @@ def _fit_mode(rows, mode, tables):
     fitted["evidence_slope"] = [round(float(np.polyfit(volume[w], plain[w], 1)[0]), 4) for w in windows]
     evidence = Calibration(tables | {mode: fitted}).levelled_evidence(mode, rows["net"], rows["mean"], scaled)
     fitted["evidence"] = [np.quantile(evidence[w], LEVELS).round(4).tolist() for w in windows]
+    windows = [_window(whole["net"], node) for node in NODES]
+    for name in FLUX_BANDS:
+        fitted[f"flux_{name}"] = [_flux_scale(whole, name, w) for w in windows]
     if mode == "spectra":
-        fitted |= _fit_oddness(rows, scaled, windows, tables | {mode: fitted})
+        fitted |= _fit_oddness(whole, windows, tables | {mode: fitted})
     return fitted
 
 
-def _fit_oddness(rows, covariance, windows, tables):
+def _fit_oddness(rows, windows, tables):
     """Quantiles of what can be odd of the best fit, then of the joint score with the evidence."""
+    scale = Calibration(tables).latent_scale("spectra", rows["net"])
+    covariance = covariance_of(rows["precision_chol"]) * scale[:, None, None]
     known = np.isfinite(rows["gof"])
     fit = {name: rows[name] for name in ("gof", "run", "distance")}
     fitted = {name: [np.quantile(value[w & known], LEVELS).round(4).tolist() for w in windows]
@@ -230,12 +221,36 @@ def _fit_head(rows, name):
     target = density_target(truth, limits, logits.shape[1], logarithmic).numpy()
     temperatures = [_temperature(logits[w], target[w]) for w in windows]
     divisor = np.interp(np.log10(net.clip(1e-3)), NODES, temperatures)
-    density = softmax(logits / divisor[:, None], axis=1)
-    value = np.log10(np.maximum(truth, 1e-9)) if logarithmic else truth
-    below = probability_below_truth(density, limits, value, np.random.default_rng(0))
+    below = _below_truth({column: truth, f"{name}_logits": logits}, name, divisor)
     quantiles = [np.quantile(below[w], LEVELS) for w in windows]
     return {f"{name}_temperature": temperatures,
             f"{name}_below": [[0.0, *q[1:-1].round(5).tolist(), 1.0] for q in quantiles]}
+
+
+def _below_truth(rows, name, divisor):
+    """The distribution function of a head's density at the truth, shape (n,)."""
+    column, limits, logarithmic = HEADS[name]
+    density = softmax(rows[f"{name}_logits"] / divisor[:, None], axis=1)
+    value = np.log10(np.maximum(rows[column], 1e-9)) if logarithmic else rows[column]
+    return probability_below_truth(density, limits, value, np.random.default_rng(0))
+
+
+def _fit_columns(rows, fitted):
+    """Distribution of the distribution function of N_H at the truth, by class, at every node."""
+    has_class = rows["class_index"] >= 0
+    rows = {k: v[has_class] for k, v in rows.items()}
+    x = np.log10(rows["net"].clip(1e-3))
+    likely = softmax(rows["classes"] / np.interp(x, NODES, fitted["class_temperature"])[:, None], axis=1)
+    below = _below_truth(rows, "nh", np.interp(x, NODES, fitted["nh_temperature"]))
+    order = np.argsort(below)
+    below, likely, net = below[order], likely[order], rows["net"][order]
+    share = np.empty((len(NODES), likely.shape[1], len(LEVELS)))
+    for i, k in np.ndindex(share.shape[:2]):
+        window = _window(net, NODES[i], weight=likely[:, k])
+        up_to = np.cumsum(likely[window, k])
+        share[i, k] = np.interp(LEVELS, below[window], up_to / up_to[-1])
+    share[..., 0], share[..., -1] = 0.0, 1.0
+    return {"nh_share": share.round(5).tolist()}
 
 
 def _flux_scale(rows, name, window):
@@ -252,10 +267,12 @@ def _level_of_truth(probability, truth):
     return np.where(probability >= of_truth, probability, 0.0).sum(axis=1)
 
 
-def _window(net, node, half_width=0.25, min_rows=200):
-    """Rows with counts near a node; where there are few, the nearest ones."""
+def _window(net, node, half_width=0.25, min_rows=200, weight=None):
+    """Rows with counts near a node; where there are few, by their weights, the nearest ones."""
     distance = np.abs(np.log10(np.maximum(net, 1e-3)) - node)
-    nearest = np.sort(distance)[min(min_rows, len(net)) - 1]
+    order = np.argsort(distance)
+    rows = np.arange(1, len(net) + 1) if weight is None else np.cumsum(weight[order])
+    nearest = distance[order[np.searchsorted(rows, min(min_rows, rows[-1]))]]
     return distance <= max(half_width, nearest)
 
 

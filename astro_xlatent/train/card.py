@@ -4,6 +4,7 @@ The model card: what a model is, what it was trained on, what it cannot do.
 """
 
 from astro_xlatent.simulate.imperfections import PIECES
+from astro_xlatent.train.calibrate import LIGHT_BATCHES
 
 __all__ = ["model_card"]
 
@@ -31,10 +32,10 @@ default, has a card of its own.
 
 **Training.** {teacher}; {encoder_steps} steps of the encoder of
 {rows} observations each; seed {seed}. Calibration: {calibration} simulated observations of each
-mode that took no part in training.
+mode that took no part in training, of which a quarter was folded and fitted, for fluxes and fits.
 
-{notes}**Evaluation.** ``astro-xlatent evaluate --simulated`` prints scores on fresh simulations,
-``astro-xlatent evaluate TABLE`` on labeled rows, beside baselines and with error bars.
+{notes}**Evaluation.** ``python -m benchmarks.studies.simulated`` prints scores on fresh simulations (in a
+checkout), ``astro-xlatent evaluate TABLE`` on labeled rows, beside baselines and with error bars.
 
 **Known failures and limits.**
 
@@ -71,22 +72,10 @@ def _teacher(training):
 
 def model_card(info, n_parameters, plan, notes=""):
     """
-    Text of a model card in reStructuredText.
+    Text of a model card in reStructuredText, without metrics, which are added once they are measured.
 
-    Parameters
-    ----------
-    info : dict
-        Contents of the model's ``config.json``.
-    n_parameters : int
-        Of all networks.
-    plan : tuple of Part
-        What a training batch holds.
-    notes : str, optional
-        A paragraph on what was special about this run.
-
-    Returns
-    -------
-    text : str
+    ``info`` is the content of ``config.json``, ``plan`` the parts of a training batch, ``notes`` a
+    paragraph on the run.
     """
     title = f"Model card: {info['name']}-{info['version']}"
     training = info["training"]
@@ -97,6 +86,6 @@ def model_card(info, n_parameters, plan, notes=""):
         missions=", ".join(names.get(m, m) for m in info["missions"]),
         teacher=_teacher(training), encoder_steps=training["encoder_steps_done"],
         rows=training["batches_per_step"] * sum(part.rows for part in plan), seed=training["seed"],
-        calibration=256 * training["calibration_batches"],
+        calibration=256 * LIGHT_BATCHES * training["calibration_batches"],
         imperfections=_imperfections(training["without"]),
         notes=f"**This run.** {notes}\n\n" if notes else "")

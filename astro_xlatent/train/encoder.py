@@ -42,9 +42,8 @@ def encoder_losses(encoder, teacher, bins, sources):
     """
     Terms of the loss, each a mean over rows.
 
-    ``latent`` is minus the log density of the teacher's latents, up to a
-    constant; the others are cross entropies of the heads. Rows without a
-    class (-1), photon index or temperature (NaN) add nothing to theirs.
+    ``latent`` is minus the log density of the teacher's latents, up to a constant; the others
+    are cross entropies of the heads, to which rows without the quantity add nothing.
     """
     return _losses(encoder, teacher, _on_device(observation_arrays(bins, sources), "cpu"))
 
@@ -78,34 +77,12 @@ def _losses(encoder, teacher, tensors, half=False):
 def train_encoder(settings, teacher, recipe, folder, *, device="cpu", initial=None, log=print,
                   deadline=math.inf):
     """
-    Train the encoder, or go on from the checkpoint in a folder.
+    Train the encoder, or go on from the checkpoint in a folder; gives it and the steps that it had.
 
-    Parameters
-    ----------
-    settings : `~astro_xlatent.train.settings.Settings`
-        Sizes, number of steps, learning rate.
-    teacher : Teacher
-        Frozen; gives the targets.
-    recipe : `~astro_xlatent.train.batches.Recipe`
-        Of the observations.
-    folder : path-like
-        Where ``encoder.safetensors`` (state of the run) is kept.
-    device : str, optional
-        Where the networks are.
-    initial : dict of Tensor, optional
-        Weights to begin with, by name; the rest are random.
-    log : callable, optional
-        Receives progress lines.
-    deadline : float, optional
-        Value of `time.monotonic` after which to stop with a checkpoint.
-
-    Returns
-    -------
-    encoder : Encoder
-        With the running average of the weights, on the CPU.
-    step : int
-        Steps done, ``settings.encoder_steps`` unless the deadline or an
-        interrupt (SIGINT, SIGTERM) came first.
+    Of ``settings`` sizes, number of steps and learning rate count; the frozen ``teacher`` gives
+    the targets for what ``recipe`` observes. ``initial`` are weights to begin with, by name; the
+    rest are random. ``deadline`` is a value of `time.monotonic`: then, or on SIGINT or SIGTERM, the
+    run stops with a checkpoint. The encoder has the running average of the weights, on the CPU.
     """
     torch.manual_seed(settings.seed)
     encoder = Encoder(settings.network())
@@ -222,10 +199,7 @@ def stop_requests():
     """
     Turn the first interrupt into a request to stop; the second one interrupts as ever.
 
-    Yields
-    ------
-    stop : callable
-        Tells whether a stop was requested. Always False outside the main thread.
+    Yields a function that tells whether a stop was requested, always False outside the main thread.
     """
     seen = []
     if threading.current_thread() is not threading.main_thread():

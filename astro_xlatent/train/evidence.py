@@ -21,58 +21,40 @@ from astro_xlatent.model.evidence import (
 
 __all__ = ["CrossFit", "cross_fit", "fit_exponents", "fit_piece", "train_evidence"]
 
-#: Penalty on squared standardized coefficients, in units of one row's log loss.
-PENALTY = 20.0
-#: Power of the class frequencies by which rows are weighed down: 1 would let 20 X-ray binaries
-#: rule the fit, 0 the frequencies of the literature; the rest is divided out.
-BALANCE = 0.5
-#: The spectrum's exponent under which a piece is fitted, so that it adds to what that says; other
-#: pieces are fitted alone. Chosen by cross-validation on the fields of the labeled sources.
-SPECTRUM_EXPONENT = {"xray": 0.7}
+
+#: Penalty on squared standardized coefficients, in units of one row's log loss; chosen by cross-validation
+#: over the fields of the labeled sources (``python -m benchmarks.judge_evidence``).
+PENALTY = 12.0
+#: The spectrum's exponent under which the piece "xray" is fitted, so that it adds to what that says; other
+#: pieces are fitted alone.
+SPECTRUM_EXPONENT = 0.5
 #: Exponent to which all are drawn, and how strongly: a few rare rows would else decide.
 COMMON_EXPONENT, SHRINKAGE = 0.7, 0.3
 _MOST_STEPS = 400
 
 
-def fit_piece(inputs: Inputs, groups: tuple, label: np.ndarray, n_classes: int, offset: np.ndarray,
-              seed: int = 1) -> Piece:
+def fit_piece(inputs: Inputs, groups: tuple, label: np.ndarray, offset: np.ndarray,
+              seed: int = 1, penalty: float = PENALTY) -> Piece:
     """
-    Fit one piece; rows are seen once more with half of their groups unknown.
+    Fit one piece for equal frequencies of the classes, under log-odds that others give (n, classes).
 
-    Parameters
-    ----------
-    inputs : Inputs
-    groups : tuple of str
-        That the piece looks at.
-    label : ndarray of int, (n,)
-    n_classes : int
-    offset : ndarray, (n, n_classes)
-        Log-odds that others give.
-    seed : int, optional
-        Of the groups that are forgotten.
-
-    Returns
-    -------
-    piece : Piece
-        For equal frequencies of the classes.
+    Rows are seen once more with half of their groups unknown; ``seed`` is that of what they forget.
     """
     features = {name: list(inputs.groups[name].names) for name in groups}
     forget = np.random.default_rng(seed).random((len(inputs), len(groups))) < 0.5
     x = np.concatenate([design(inputs, features),
                         design(inputs.only(tuple(groups), ~forget), features)])
     twice, offset = np.concatenate([label, label]), np.concatenate([offset, offset])
-    number = np.bincount(label, minlength=n_classes)
-    weight = number[twice].astype(float) ** -BALANCE * np.repeat([2.0, 1.0], len(label))
-    weight *= len(label) / weight.sum()
+    weight = np.repeat([2 / 3, 1 / 3], len(label))
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-3
-    coefficient, intercept = _logistic((x - mean) / scale, twice, offset, weight, n_classes)
-    intercept -= (1 - BALANCE) * np.log(np.maximum(number, 1))
+    coefficient, intercept = _logistic((x - mean) / scale, twice, offset, weight, penalty)
+    intercept -= np.log(np.maximum(np.bincount(label, minlength=len(intercept)), 1))
     return Piece(features, mean, scale, coefficient, intercept - intercept.mean())
 
 
-def _logistic(x, label, offset, weight, n_classes):
-    """Multinomial logistic regression with offsets, penalized; coefficients and intercepts."""
-    n_features, rows = x.shape[1], np.arange(len(label))
+def _logistic(x, label, offset, weight, penalty):
+    """Multinomial logistic regression with offsets (n, classes), penalized; coefficients and intercepts."""
+    n_features, n_classes, rows = x.shape[1], offset.shape[1], np.arange(len(label))
     truth = np.eye(n_classes)[label]
 
     def loss(parameters):
@@ -81,9 +63,9 @@ def _logistic(x, label, offset, weight, n_classes):
         log_p = log_softmax(x @ coefficient.T + intercept + offset, axis=1)
         residual = (np.exp(log_p) - truth) * weight[:, None]
         # A trace of penalty on intercepts keeps the sum of all, which nothing fixes, at zero.
-        value = (-(weight * log_p[rows, label]).sum() + 0.5 * PENALTY * (coefficient**2).sum()
+        value = (-(weight * log_p[rows, label]).sum() + 0.5 * penalty * (coefficient**2).sum()
                  + 5e-5 * (intercept**2).sum())
-        gradient = residual.T @ x + PENALTY * coefficient
+        gradient = residual.T @ x + penalty * coefficient
         return value, np.concatenate([residual.sum(axis=0) + 1e-4 * intercept, gradient.ravel()])
 
     start = np.zeros(n_classes * (1 + n_features))
@@ -93,15 +75,7 @@ def _logistic(x, label, offset, weight, n_classes):
 
 @dataclass
 class CrossFit:
-    """
-    Pieces for every fold, fitted without it.
-
-    Attributes
-    ----------
-    fold : ndarray of int, (n,)
-    pieces : list of dict of Piece
-        By fold.
-    """
+    """Pieces by fold (n,), each fitted without the rows of its fold."""
 
     fold: np.ndarray
     pieces: list
@@ -118,58 +92,25 @@ class CrossFit:
 
 
 def cross_fit(inputs: Inputs, label: np.ndarray, fold: np.ndarray, spectrum: np.ndarray,
-              pieces: dict = PIECES, train: np.ndarray | None = None) -> CrossFit:
-    """
-    Fit all pieces once for every fold, on the rows of the others.
-
-    Parameters
-    ----------
-    inputs : Inputs
-    label, fold : ndarray of int, (n,)
-    spectrum : ndarray, (n, classes)
-        Probabilities for equal priors.
-    pieces : dict, optional
-        Groups by piece.
-    train : ndarray of bool, (n,), optional
-        Rows that may be fitted.
-
-    Returns
-    -------
-    cross : CrossFit
-    """
-    train = np.ones(len(label), bool) if train is None else train
-    fitted = []
-    for number in range(fold.max() + 1):
-        rows = train & (fold != number)
-        fitted.append(_fit_pieces(inputs[rows], label[rows], spectrum[rows], pieces))
-    return CrossFit(fold, fitted)
+              pieces: dict = PIECES, penalty: float = PENALTY) -> CrossFit:
+    """Fit all pieces once for every fold, on the rows of the others; arguments as for `train_evidence`."""
+    return CrossFit(fold, [
+        _fit_pieces(inputs[rows], label[rows], spectrum[rows], pieces, penalty)
+        for rows in (fold != number for number in range(fold.max() + 1))])
 
 
-def _fit_pieces(inputs, label, spectrum, pieces):
-    log_p = np.log(np.maximum(spectrum, 1e-6))
-    return {
-        name: fit_piece(inputs, groups, label, spectrum.shape[1], SPECTRUM_EXPONENT.get(name, 0.0) * log_p)
-        for name, groups in pieces.items()
-    }
+def _fit_pieces(inputs, label, spectrum, pieces, penalty):
+    offset = {"xray": SPECTRUM_EXPONENT * np.log(np.maximum(spectrum, 1e-6))}
+    return {name: fit_piece(inputs, groups, label, offset.get(name, np.zeros_like(spectrum)), penalty=penalty)
+            for name, groups in pieces.items()}
 
 
 def fit_exponents(spectrum: np.ndarray, factors: dict, label: np.ndarray) -> dict:
     """
-    Exponents under which the product is calibrated.
+    Exponents of the spectrum (n, classes) and of factors of pieces that did not see the rows.
 
-    Parameters
-    ----------
-    spectrum : ndarray, (n, classes)
-    factors : dict of ndarray, (n, classes)
-        Of pieces that did not see the rows.
-    label : ndarray of int, (n,)
-
-    Returns
-    -------
-    exponents : dict of float
-        They minimize the sum of two log losses, that for equal frequencies
-        of the classes and that for the rows' own, and a penalty on their
-        distance to `COMMON_EXPONENT`.
+    They minimize the sum of two log losses, that for equal frequencies of the classes and that for the
+    rows' own, and a penalty on their distance to `COMMON_EXPONENT`.
     """
     names = ["spectrum", *factors]
     logs = np.stack([np.log(np.maximum(spectrum, 1e-6)), *factors.values()])
@@ -191,7 +132,8 @@ def fit_exponents(spectrum: np.ndarray, factors: dict, label: np.ndarray) -> dic
 
 
 def train_evidence(inputs: Inputs, label: np.ndarray, classes: tuple, fold: np.ndarray,
-                   spectrum: np.ndarray, pieces: dict = PIECES, name: str = "evidence") -> tuple:
+                   spectrum: np.ndarray, pieces: dict = PIECES, name: str = "evidence",
+                   penalty: float = PENALTY) -> tuple:
     """
     Train a model on all rows, and its exponents by cross-fitting.
 
@@ -208,6 +150,7 @@ def train_evidence(inputs: Inputs, label: np.ndarray, classes: tuple, fold: np.n
     pieces : dict, optional
         Groups by piece.
     name : str, optional
+    penalty : float, optional
 
     Returns
     -------
@@ -224,10 +167,10 @@ def train_evidence(inputs: Inputs, label: np.ndarray, classes: tuple, fold: np.n
             msg = (f"class {known} has rows in fewer than two fields of the sky; leave it out, or give more "
                    "rows of it")
             raise ParameterError(msg)
-    cross = cross_fit(inputs, label, fold, spectrum, pieces)
+    cross = cross_fit(inputs, label, fold, spectrum, pieces, penalty)
     factors = cross.log_factors(inputs)
-    choices = {piece: [piece] for piece in pieces} | {"all": list(pieces)}
-    exponents = {choice: fit_exponents(spectrum, {n: factors[n] for n in members}, label)
-                 for choice, members in choices.items()}
-    fitted = _fit_pieces(inputs, label, spectrum, pieces)
+    members = {piece: [piece] for piece in pieces} | {"all": list(pieces)}
+    exponents = {choice: fit_exponents(spectrum, {n: factors[n] for n in names}, label)
+                 for choice, names in members.items()}
+    fitted = _fit_pieces(inputs, label, spectrum, pieces, penalty)
     return EvidenceModel(name, tuple(classes), fitted, exponents), cross

@@ -23,28 +23,10 @@ __all__ = ["bundle", "export_model"]
 
 def export_model(folder, settings, step, modules, tables, instruments, log=print):
     """
-    Write a model folder that `~astro_xlatent.load_model` reads.
+    Write a model folder, and check that it loads.
 
-    Parameters
-    ----------
-    folder : path-like
-        Made anew; an older one of the same run is replaced.
-    settings : `~astro_xlatent.train.settings.Settings`
-        Name, version, latent space and numbers of the run.
-    step : int
-        Steps that the encoder was trained.
-    modules : dict of torch.nn.Module
-        Trained networks ``encoder``, ``decoder`` and ``teacher``.
-    tables : dict
-        Calibration.
-    instruments : list of Instrument
-        What was trained on.
-    log : callable, optional
-        Receives the digest.
-
-    Returns
-    -------
-    folder : Path
+    ``modules`` are encoder, decoder and teacher by name; ``tables`` of the calibration; ``step`` the
+    encoder's steps. Gives the folder, which is replaced whole or not at all.
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -103,19 +85,9 @@ def _selftest_vector(model):
 
 def bundle(model_folder, package_folder):
     """
-    Copy a model into a source tree of the package and register its digest.
+    Copy a model with its card into ``package_folder``/model/weights and make it the default.
 
-    Parameters
-    ----------
-    model_folder : path-like
-        As `export_model` writes it, with a model card.
-    package_folder : path-like
-        The ``astro_xlatent`` folder of a checkout.
-
-    Returns
-    -------
-    name : str
-        The name under which it is bundled, now the default.
+    Gives the name under which it is bundled, its digest registered in ``model/bundled.py``.
     """
     from astro_xlatent.model.bundled import BUNDLED
 

@@ -26,31 +26,11 @@ def in_order(work, items, workers, setup, arguments=()):
     """
     Yield ``work(setup(*arguments), item)`` for every item, in their order.
 
-    The number of workers changes nothing but the speed, if ``work`` depends on
-    its arguments alone.
-
-    Parameters
-    ----------
-    work, setup : callable
-        Functions of a module: they are sent to the workers by name.
-    items : iterable
-        Small, picklable.
-    workers : int
-        Fresh processes of one thread each; 0 does the work here.
-    setup : callable
-        Called once in every worker with ``arguments``.
-    arguments : tuple, optional
-        Small, picklable.
-
-    Yields
-    ------
-    result
-        At most two a worker are made ahead.
-
-    Raises
-    ------
-    XlatentError
-        If a worker ends before its work is done. Errors of ``work`` come as they are.
+    ``workers`` fresh processes of one thread each change nothing but the speed, if ``work`` depends
+    on its arguments alone; 0 does the work here. ``work`` and ``setup`` are functions of a module,
+    sent by name; ``setup`` is called once in every worker; items and arguments are small and
+    picklable. At most two results a worker are made ahead. `XlatentError` if a worker ends before
+    its work is done; errors of ``work`` come as they are.
     """
     if not workers:
         state = setup(*arguments)

@@ -21,17 +21,10 @@ _AREAS = np.stack([
 
 def teacher_input(spectrum):
     """
-    Square roots of expected counts through two reference areas.
+    Square roots of expected counts through two reference areas, float32 (rows, 2 * N_FINE).
 
-    Parameters
-    ----------
-    spectrum : ndarray, shape (rows, n_energy)
-        Incident photons/cm2/s per grid bin, any normalization.
-
-    Returns
-    -------
-    x : ndarray of float32, shape (rows, 2 * N_FINE)
-        For 100 expected counts in either area, so that values are of order one.
+    Of incident photons/cm2/s per grid bin (rows, n_energy), any normalization; for 100 expected
+    counts in either area, so that values are of order one.
     """
     flux = np.asarray(spectrum, np.float32)
     flux = (flux / flux.sum(axis=1, keepdims=True)) @ _WEIGHTS  # (rows, N_FINE)

@@ -130,24 +130,10 @@ def _stored(folder):
 
 def keep_settings(folder, settings, instruments):
     """
-    Write the settings of a run into its folder, or compare them with those there.
+    Write the settings of a run into its folder, or compare them with those there, and give them.
 
-    Parameters
-    ----------
-    folder : path-like
-        Of the run; holds ``settings.json`` if it has begun.
-    settings : Settings
-    instruments : str
-        Digest of the file of instruments.
-
-    Returns
-    -------
-    settings : Settings
-
-    Raises
-    ------
-    ParameterError
-        If one differs that the steps so far depend on.
+    ``instruments`` is the digest of their file. `ParameterError` if one differs that the steps so
+    far depend on.
     """
     stored = _stored(folder)
     if stored is not None:

@@ -12,11 +12,12 @@ from astro_xlatent.simulate.conditions import MISSION_SHARE
 from astro_xlatent.simulate.instruments import draw_instrument
 from astro_xlatent.simulate.observe import (
     draw_apertures,
+    draw_recipes,
     merge_randomly,
     observe_spectra,
+    read_published,
 )
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
-from astro_xlatent.simulate.published import draw_recipes, read_published
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["PLAN", "Part", "draw_training_sources", "observe_full", "training_batch"]
@@ -47,26 +48,11 @@ GENERIC_SHARE = 0.15
 
 def training_batch(seed, counter, instruments, plan=PLAN, see=None):
     """
-    Draw one batch.
+    Draw one batch: ``(bins, sources)`` for every part of the plan; the same seed and counter give the same.
 
-    Parameters
-    ----------
-    seed, counter : int
-        The same pair gives the same batch.
-    instruments : list of `~astro_xlatent.simulate.instruments.Instrument`
-        Responses to draw from.
-    plan : tuple of Part, optional
-        What a batch holds.
-    see : callable, optional
-        ``see(spectra, instrument)`` gives the spectra that really fall on the
-        detector whose response the reader is told: the place of
-        `astro_xlatent.simulate.imperfections`. The targets stay those of the
-        sources.
-
-    Returns
-    -------
-    parts : list of tuple
-        ``(bins, sources)`` for every part of the plan.
+    ``see(spectra, instrument)`` gives the spectra that really fall on the detector whose response
+    the reader is told: the place of `astro_xlatent.simulate.imperfections`. The targets stay those
+    of the sources.
     """
     rng = np.random.default_rng([seed, counter])
     return [_draw_part(part, instruments, rng, see) for part in plan]
@@ -89,33 +75,12 @@ def _draw_part(part, instruments, rng, see):
 
 def observe_full(mode, spectra, instruments, rng, folding=True, see=None, mission=None):
     """
-    Observe every source with an instrument of its own chunk, unmerged.
+    Observe every source (rows, n_energy) with an instrument of its own chunk, unmerged.
 
-    Parameters
-    ----------
-    mode : {'bands', 'spectra'}
-        Catalog bands (by default of Chandra in every other chunk, else of
-        eROSITA or XMM-Newton), or spectra of all missions on the fine grid.
-    spectra : ndarray, shape (rows, n_energy)
-        Incident spectra.
-    instruments : list of Instrument
-        To draw from.
-    rng : `numpy.random.Generator`
-        Of everything.
-    folding : bool, optional
-        Make the folding matrices of spectra, 0.7 MB a row.
-    see : callable, optional
-        See `training_batch`.
-    mission : str, optional
-        Of all rows.
-
-    Returns
-    -------
-    bins : EnergyBins
-    matrices : ndarray of float32, shape (rows, N_FINE, n_energy), or None
-        Folding matrices in cm2 s, for spectra.
-    missions : list of str
-        Mission of every row.
+    ``mode`` is 'bands', as catalogs publish them, or 'spectra' on the fine grid; missions are
+    drawn for each chunk unless ``mission`` is that of all; ``see`` as for `training_batch`. Gives
+    `EnergyBins`, for spectra the folding matrices (rows, N_FINE, n_energy) in cm2 s, 0.7 MB a row,
+    unless ``folding`` is False, else None, and the mission of every row.
     """
     pieces, matrices, missions = [], [], []
     for start in range(0, len(spectra), CHUNK):

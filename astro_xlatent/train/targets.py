@@ -10,24 +10,11 @@ __all__ = ["density_target"]
 
 def density_target(values, log_range, n_cells, logarithmic=True):
     """
-    Spread values over the two nearest cells of a density.
+    Spread values (B,) over the two nearest of a density's cells, float32 (B, n_cells).
 
-    Parameters
-    ----------
-    values : ndarray or Tensor, shape (B,)
-        Physical values. NaN gives a row of zeros, which adds nothing to a
-        cross entropy; values outside the range go to its border.
-    log_range : tuple of float
-        Centers of the first and last cell, log10 if ``logarithmic``.
-    n_cells : int
-        Number of cells.
-    logarithmic : bool, optional
-        Take log10 of the values first.
-
-    Returns
-    -------
-    target : Tensor of float32, shape (B, n_cells), where the values are
-        Weights that sum to one and have their mean at the value.
+    Weights sum to one and have their mean at the value, log10 of it if ``logarithmic``. NaN gives
+    a row of zeros, which adds nothing to a cross entropy; values outside ``log_range``, the centers
+    of the first and last cell, go to its border.
 
     Examples
     --------

@@ -39,19 +39,9 @@ def new_decoder(config):
 
 def expected_cash(decoded, true, matrix):
     """
-    Expected excess of the Cash statistic of decoded over true spectra.
+    Expected excess (B,) of the Cash statistic of decoded over true spectra (B, E), any normalization.
 
-    Parameters
-    ----------
-    decoded, true : Tensor, shape (B, E)
-        Incident spectra of any normalization.
-    matrix : Tensor, shape (bins, E)
-        Folds them.
-
-    Returns
-    -------
-    cash : Tensor, shape (B,)
-        2 sum(m - t + t log(t / m)) for `N_COUNTS` source counts.
+    2 sum(m - t + t log(t / m)) for `N_COUNTS` source counts, folded by ``matrix`` (bins, E).
     """
     t = true @ matrix.T
     t = N_COUNTS * t / t.sum(-1, keepdim=True).clamp(min=1e-30) + FLOOR
@@ -64,29 +54,10 @@ def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512,
     """
     Train teacher and decoder on noise-free incident spectra.
 
-    Parameters
-    ----------
-    config : `~astro_xlatent.model.network.Config`
-        Sizes.
-    pool : `~astro_xlatent.simulate.populations.Sources`
-        Sources to learn from.
-    matrices : list of ndarray, (bins, n_energy)
-        Responses over which the Cash statistic is averaged.
-    n_steps : int
-        Optimizer steps.
-    log : callable, optional
-        Receives progress lines.
-    seed : int, optional
-        Of initial weights and batches.
-    batch : int, optional
-        Sources a step.
-    decoder : torch.nn.Module, optional
-        To train instead of a new `Decoder`; with buffers ``rotation`` and ``offset``.
-
-    Returns
-    -------
-    teacher, decoder : Teacher, Decoder
-        With latents whitened, ordered by the Cash they explain, signs fixed.
+    On ``batch`` sources of ``pool`` a step; the Cash statistic is averaged over ``matrices``,
+    responses (bins, n_energy). ``decoder`` is trained instead of a new `Decoder`; it needs buffers
+    ``rotation`` and ``offset``. The latents come out whitened, ordered by the Cash they explain,
+    signs fixed.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)

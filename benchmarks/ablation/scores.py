@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from scipy.special import softmax
 
-from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra, hardness_ratios
+from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra
+from astro_xlatent.evaluate.regression import predict_quantity, regressors
 from astro_xlatent.evaluate.scores import balanced_accuracy, confusion_by_group
-from astro_xlatent.evaluate.simulated_baselines import N_EIGHT
-from astro_xlatent.evaluate.variance import predict_quantity, regressors
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.network import LOG_NH_RANGE, PHOTON_INDEX_RANGE
+from benchmarks.studies.simulated_baselines import N_EIGHT
+from benchmarks.studies.simulated_baselines import hardness_features as ratios_and_significances
 
 __all__ = ["COUNTS", "excess_cash", "hardness_features", "head_answers", "judge"]
 
@@ -164,9 +165,7 @@ def hardness_features(observation):
     """
     spectra = observation.mode == "spectra"
     fluxes = fluxes_of_spectra(observation.bins) if spectra else band_fluxes(observation.bins)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        significance = np.log10(np.maximum(fluxes.flux / fluxes.error, 0.03))
-        features = np.nan_to_num(np.concatenate([hardness_ratios(fluxes.flux), significance], axis=1))
+    features = np.nan_to_num(ratios_and_significances(fluxes))
     if spectra:
         return features
     kind = np.char.add(observation.mission.astype("<U8"), np.where(fluxes.energy, " energy", " photon"))

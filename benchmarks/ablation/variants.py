@@ -19,7 +19,7 @@ import torch
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.files import replacing
 from astro_xlatent.core.numbers import random_stream
-from astro_xlatent.evaluate.variance import regressors
+from astro_xlatent.evaluate.regression import regressors
 from astro_xlatent.model.build import load_modules
 from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.network import Config, Encoder, Teacher

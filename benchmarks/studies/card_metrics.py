@@ -14,18 +14,15 @@ from pathlib import Path
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.files import replacing
 from astro_xlatent.evaluate.results import Results
-from benchmarks.studies.rst import escaped
+from benchmarks.studies.rst import AGN, EIGHT, FOREST, csv_lines, one_model
 
 __all__ = ["insert_metrics", "main", "metric_numbers", "metrics_table"]
 
-_EIGHT = "8 classes, folds by sky field"
-_AGN = "AGN against LMXB, HMXB, CV, NS, folds by sky field"
-_FOREST = "energy-flux hardness, random forest"
 #: What the card tells: words, section, quantity, method, rows. Rows that do not occur are left out.
 _ROWS = (
     *((f"real rows, three bands: {words}", section, quantity, method, subset)
-      for section, quantity in ((_EIGHT, "balanced accuracy"), (_AGN, "AUC"))
-      for words, method in (("model, zero-shot", "model, zero-shot"), ("forest of hardness ratios", _FOREST))
+      for section, quantity in ((EIGHT, "balanced accuracy"), (AGN, "AUC"))
+      for words, method in (("model, zero-shot", "model, zero-shot"), ("forest of hardness ratios", FOREST))
       for subset in ("all", "JUDGE")),
     *((f"simulated {mode}: {words}", f"simulated {mode}: 8 classes", quantity, method, f"{counts} counts")
       for mode in ("spectra", "bands")
@@ -81,18 +78,13 @@ def metrics_table(results):
     ParameterError
         If the results are of several models, or hold none of the metrics.
     """
-    models = sorted({result.facts.get("model", "?") for result in results})
     rows = metric_numbers(results)
-    if len(models) != 1 or not rows:
-        msg = (f"results of the models {', '.join(models) or 'none'} with {len(rows)} metrics; give files "
-               "of one model: astro-xlatent evaluate ... -o OUT.json, of labeled rows and --simulated")
-        raise ParameterError(msg)
-    lines = [f"**Evaluation.** {models[0]}; intervals hold 90 % of bootstrap repeats (sky fields for real",
+    model = one_model(results, rows)
+    lines = [f"**Evaluation.** {model}; intervals hold 90 % of bootstrap repeats (sky fields for real",
              "rows, sources for simulated ones), baselines stand on the same rows. Made by:", ""]
     lines += [f"- ``{result.facts['command']}``" for result in results]
     lines += ["", ".. csv-table::", '   :header: "of", "metric", "rows", "n", "value"', ""]
-    lines += ["   " + ", ".join(f'"{escaped(cell)}"' for cell in (
-        words, n.quantity, n.subset, str(n.n), n.text())) for words, n in rows]
+    lines += csv_lines((words, n.quantity, n.subset, str(n.n), n.text()) for words, n in rows)
     return "\n".join([*lines, ""])
 
 

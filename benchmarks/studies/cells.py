@@ -2,20 +2,21 @@
 """
 Coverage of N_H in every cell of class and counts, thousands of sources each.
 
-Intervals are conformal for sources of like counts, all classes together. Within
-one true class they cannot come out where the observation does not tell the
-class, and need not where it does. The same coverage is therefore shown by the
-class that the model names, which an observer knows, and by the probability that
-it gave the true one.
+Intervals are conformal for sources of like counts and class, as far as the model
+tells the class. Within one true class they cannot come out where the observation
+does not tell it. The same coverage is therefore shown by the class that the model
+names, which an observer knows, and by the probability that it gave the true one.
+Observations are as imperfect as those of the calibration.
 """
 
 import numpy as np
+from scipy.special import softmax
 
 from astro_xlatent.core.numbers import stream_seed
-from astro_xlatent.evaluate.coverage import nh_coverage
 from astro_xlatent.evaluate.results import Number, Results
-from astro_xlatent.model.posterior import softmax_rows
+from astro_xlatent.simulate.imperfections import PIECES, misjudge_background
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
+from benchmarks.studies.coverage import nh_coverage
 
 __all__ = ["CELL_RANGES", "PER_CELL", "cell_numbers", "evaluate_cells", "simulate_cells"]
 
@@ -23,7 +24,7 @@ __all__ = ["CELL_RANGES", "PER_CELL", "cell_numbers", "evaluate_cells", "simulat
 CELL_RANGES = ((10, 30), (30, 100), (100, 300), (300, 1000), (1000, 10000))
 PER_CELL = 3000
 #: How far a coverage may be from its level.
-TOLERANCE = 0.03
+TOLERANCE = 0.05
 #: Probabilities that the model gave the true class.
 CLASS_PROBABILITY = ((0.0, 0.3), (0.3, 0.6), (0.6, 0.9), (0.9, 1.01))
 # Far from the seeds of training, calibration and the other tests.
@@ -60,15 +61,18 @@ def simulate_cells(model, instruments, mode, per_cell, seed):
         ``nh`` (1/cm2, the truth), ``nh_density``, ``class_prob`` and
         ``class_index`` (nine classes), ``net`` counts and ``cell``.
     """
+    from astro_xlatent.train.batches import draw_faults
     from astro_xlatent.train.stream import observe_full
 
     n_cells = len(CLASSES) * len(CELL_RANGES)
     full, pieces = np.zeros(n_cells, int), []
     # Counts are log-uniform, so that cells fill at nearly the same pace.
     for counter in range(_PATIENCE * (-(-n_cells * per_cell // BATCH) + 1)):
-        rng = np.random.default_rng([seed, mode == "bands", counter])
+        stream = [seed, mode == "bands", counter]
+        rng, (faults, see) = np.random.default_rng(stream), draw_faults(stream, PIECES)
         sources = draw_sources(rng.integers(len(CLASSES), size=BATCH), rng)
-        bins, _, _ = observe_full(mode, sources.spectrum, instruments, rng, folding=False)
+        bins, _, _ = observe_full(mode, sources.spectrum, instruments, rng, folding=False, see=see)
+        bins.background = misjudge_background(bins.background, faults, PIECES)
         cell = _cell(bins.net_counts, sources.class_index)
         wanted = np.flatnonzero((cell >= 0) & (full[cell] < per_cell))
         if wanted.size:
@@ -83,8 +87,9 @@ def simulate_cells(model, instruments, mode, per_cell, seed):
 
 def _answers(model, bins, mode):
     out, net, calibration = model.encode(bins, coarsen=mode == "spectra"), bins.net_counts, model.calibration
-    return {"net": net, "nh_density": calibration.density("nh", mode, net, out["nh"]),
-            "class_prob": softmax_rows(out["classes"] / calibration.class_temperature(mode, net)[:, None])}
+    class_prob = softmax(out["classes"] / calibration.class_temperature(mode, net)[:, None], axis=1)
+    return {"net": net, "nh_density": calibration.density("nh", mode, net, out["nh"], class_prob),
+            "class_prob": class_prob}
 
 
 def cell_numbers(mode, rows, rng):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.evaluate.hardness import hardness_ratios
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from benchmarks.studies.mock import mock_rows
 
@@ -52,7 +53,7 @@ class Rows:
 
         Parameters
         ----------
-        labeled : `~astro_xlatent.evaluate.labels.Labeled`
+        labeled : `~benchmarks.labels.Labeled`
             From `~benchmarks.labels.load_sources`.
 
         Returns
@@ -87,16 +88,9 @@ def hardness_features(flux, error):
         (m - s) / (m + s), (h - m) / (h + m), and log10 of the quadratic sum
         of flux over error.
     """
-    soft, medium, hard = np.maximum(flux, 1e-300).T
-    significance = np.sqrt(((flux / error) ** 2).sum(axis=1))
-    return np.stack(
-        [
-            (medium - soft) / (medium + soft),
-            (hard - medium) / (hard + medium),
-            np.log10(np.maximum(significance, 0.01)),
-        ],
-        axis=1,
-    )
+    ratios = hardness_ratios(np.maximum(flux, 1e-300))[:, :2]
+    significance = np.sqrt(((flux / error) ** 2).sum(axis=1, keepdims=True))
+    return np.concatenate([ratios, np.log10(np.maximum(significance, 0.01))], axis=1)
 
 
 def simulate_like(label, real, n, instruments, rng, averaged=True, **options):

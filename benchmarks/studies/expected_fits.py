@@ -17,9 +17,10 @@ from astropy.table import vstack
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.fits import FIT_CLASSES, NH_MIN, catalog_fits, fit_numbers, residual_numbers
+from astro_xlatent.evaluate.regression import catalog_fits
 from astro_xlatent.physics.absorption import convert_nh
 from benchmarks.studies.expected import band_table
+from benchmarks.studies.fits import FIT_CLASSES, NH_MIN, fit_numbers, residual_numbers
 from benchmarks.studies.mock import two_piece_mean
 from benchmarks.studies.reference import MODELS, OnOff, fit_reference
 
@@ -186,7 +187,7 @@ def expected_fits(rows, simulated, section, name="JUDGE", seed=1):
     Returns
     -------
     numbers : list of Number
-        As `~astro_xlatent.evaluate.fits.fit_numbers`, by significance and
+        As `~benchmarks.studies.fits.fit_numbers`, by significance and
         class, and for simulated rows ``xl_nh`` and the fit beside the truth.
     """
     rng = np.random.default_rng(seed)

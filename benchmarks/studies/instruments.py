@@ -79,13 +79,15 @@ def observe_same_sources(n, instruments, seed):
 
 def _answers(model, bins):
     """Latents, their covariance, class probabilities and whether there is a source."""
-    from astro_xlatent.model.posterior import covariance_of, softmax_rows
+    from scipy.special import softmax
+
+    from astro_xlatent.model.posterior import covariance_of
 
     out, net = model.encode(bins, coarsen=True), bins.net_counts
     covariance = covariance_of(out["precision_chol"])
     covariance *= model.calibration.latent_scale("spectra", net)[:, None, None]
     temperature = model.calibration.class_temperature("spectra", net)
-    probability = softmax_rows(out["classes"] / temperature[:, None])
+    probability = softmax(out["classes"] / temperature[:, None], axis=1)
     return {"latent": out["mean"], "latent_cov": covariance, "class_prob": probability,
             "detected": out["detected"]}
 

@@ -6,7 +6,10 @@ Prior and likelihood are those of the refined posterior, written anew; many rows
 run together, on a GPU where there is one. After Skilling (2006, Bayesian Anal. 1,
 833): the worst live points of every row are replaced by others that have walked
 within the prior above their likelihood, with differences of live points as
-steps (ter Braak 2006, Stat. Comput. 16, 239).
+steps (ter Braak 2006, Stat. Comput. 16, 239). Some steps are new draws of the
+prior: walkers alone hardly change between its ridges, and the posteriors of
+faint rows, which are nearly the prior, came out wrong by 0.05 to 0.09 in their
+distribution functions, compared with the weighted prior itself.
 """
 
 import numpy as np
@@ -19,6 +22,8 @@ __all__ = ["nested_draws"]
 #: Share of live points replaced at once, steps of every walk, and the share of the evidence in the
 #: live points at which the search ends.
 REPLACED, STEPS, REMAINING = 0.25, 25, 0.005
+#: Every so many steps one is a new draw of the prior.
+NEW = 4
 
 
 class _Target:
@@ -121,14 +126,16 @@ def _replace(target, live, value, k):
     pick = torch.randint(k, n, (rows, k), device=live.device)
     x = torch.gather(live, 1, pick[..., None].expand(-1, -1, d))
     at, prior = torch.gather(value, 1, pick), target.log_prior(x)
-    for _ in range(STEPS):
+    for step in range(STEPS):
         a, b = (torch.gather(live, 1, torch.randint(k, n, (rows, k, 1), device=live.device).expand(-1, -1, d))
                 for _ in range(2))
         scale = 2.38 / np.sqrt(2 * d) * torch.rand(rows, k, 1, device=live.device) ** 2 * 1.5
-        trial = x + scale * (a - b) + 1e-4 * torch.randn_like(x)
+        new = step % NEW == 0
+        trial = target.draw(k) if new else x + scale * (a - b) + 1e-4 * torch.randn_like(x)
         trial_prior = target.log_prior(trial)
         found = target.log_likelihood(trial)
-        good = (found > least) & (torch.log(torch.rand_like(prior)) < trial_prior - prior)
+        kept = new | (torch.log(torch.rand_like(prior)) < trial_prior - prior)
+        good = (found > least) & kept
         x = torch.where(good[..., None], trial, x)
         at, prior = torch.where(good, found, at), torch.where(good, trial_prior, prior)
     return torch.cat([x, live[:, k:]], 1), torch.cat([at, value[:, k:]], 1)

@@ -47,6 +47,8 @@ class Oddity:
         Only observed by this one.
     oracle : bool, optional
         The same source without the oddity is a hypothesis to compare with.
+    line : bool, optional
+        It is a narrow line.
     """
 
     text: str
@@ -55,6 +57,7 @@ class Oddity:
     counts: Callable = None
     mission: str = None
     oracle: bool = False
+    line: bool = False
 
 
 def shift_gain(matrix, factor):
@@ -234,8 +237,10 @@ TESTED = {
     "HRC read as ACIS": Oddity("no energy resolution", response=_microchannel_plate, mission="csc"),
     "SNR, Si-group ejecta": Oddity("Si, S, Ar, Ca 8-30 solar", _ejecta(("Si", "S", "Ar", "Ca"), 0.7, 2.5)),
     "SNR, O-group ejecta": Oddity("O, Ne, Mg 8-30 solar", _ejecta(("O", "Ne", "Mg"), 0.3, 1.2)),
-    "2 keV line, EW 200 eV": Oddity("narrow line on any source", _line(2.0, 0.01, 0.2), oracle=True),
-    "3.3 keV line, EW 150 eV": Oddity("narrow line on any source", _line(3.3, 0.01, 0.15), oracle=True),
+    "2 keV line, EW 200 eV": Oddity("narrow line on any source", _line(2.0, 0.01, 0.2), oracle=True,
+                                    line=True),
+    "3.3 keV line, EW 150 eV": Oddity("narrow line on any source", _line(3.3, 0.01, 0.15), oracle=True,
+                                      line=True),
     "soft excess": Oddity("blackbody in front of an absorbed source", _soft_excess, oracle=True),
     "20 % excess scatter": Oddity("bins uneven", counts=_uneven),
     "gain 3 % high": Oddity("gain", response=lambda i, rng: shift_gain(i.matrix, 1.03), oracle=True),

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from astro_xlatent.core.columns import CLASSES, OTHER
 from astro_xlatent.core.errors import TableError, XlatentError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.evaluate.results import Number
-from astro_xlatent.evaluate.scores import mean_with_interval
 from astro_xlatent.spectra.spectrum import XraySpectrum
+from benchmarks.studies.coverage import mean_with_interval
 from benchmarks.studies.reference import LOG_NH, OnOff, best_reference_fit
 
 __all__ = ["Compared", "compare_spectra", "evidence_table", "result_table", "spectra_numbers"]
@@ -26,6 +27,8 @@ __all__ = ["Compared", "compare_spectra", "evidence_table", "result_table", "spe
 #: Band of the reference fits in keV by mission; Chandra's calibration is good in the default.
 BANDS = {"XMM-Newton": (0.3, 8.0), "eROSITA": (0.3, 8.0)}
 DEFAULT_BAND = (0.5, 7.0)
+#: Probabilities are not taken for smaller than this.
+LEAST = 1e-4
 #: Below this log N_H a fit's interval contains no absorption.
 NO_COLUMN = 20.0
 _CLASSES = {
@@ -70,6 +73,13 @@ class Compared:
     def classes(self):
         """Classes that the literature allows; empty where unknown."""
         return _CLASSES.get(self.entry["src_class"], ())
+
+    @property
+    def log_probability(self):
+        """Log probability, for nine equal priors, of the classes that the literature allows together."""
+        other = float(self.found["xl_class_other"])
+        given = dict(zip(CLASSES, (1 - other) * np.asarray(self.found["xl_class_prob"], float), strict=True))
+        return float(np.log(max(sum((given | {OTHER: other})[name] for name in self.classes), LEAST)))
 
     @property
     def limits(self):
@@ -183,6 +193,7 @@ def result_table(compared):
             "spectrum": item.name, "instrument": item.entry["mission"],
             "net counts": f"{item.data.net_counts:.0f}",
             "literature": item.entry["src_class"], "class": found["xl_class"],
+            "ln p": f"{item.log_probability:.2f}" if item.classes else "-",
             "set": "yes" if set(item.classes) & set(found["xl_class_set"].split(",")) else
                    "no" if item.classes else "-",
             "N_H model": f"{own[0]:.2f}", "68 %": f"{own[1]:.2f}-{own[2]:.2f}",
@@ -239,6 +250,9 @@ def spectra_numbers(compared, rng):
     known = [item for item in read if item.classes]
     share("class as in the literature", "xl_class", "class known",
           [item.found["xl_class"] in item.classes for item in known])
+    value, limits = mean_with_interval(np.array([item.log_probability for item in known]), rng)
+    numbers.append(Number.of(section, "mean log probability of the class in the literature", "xl_class_prob",
+                             "class known", len(known), value, limits))
     share("class in the conformal set", "xl_class_set", "class known",
           [bool(set(item.classes) & set(item.found["xl_class_set"].split(","))) for item in known])
     share("reference fit acceptable (gof < 3)", "reference", "all that were read",

@@ -9,71 +9,26 @@ import argparse
 import math
 from pathlib import Path
 
-from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.evaluate.results import Results
-from benchmarks.studies.rst import escaped
+from benchmarks.studies.rst import AGN, EIGHT, FOREST, csv_lines, one_model
 
 __all__ = ["figure", "main", "page", "page_rows"]
 
-_EIGHT = "8 classes, folds by sky field"
-_AGN = "AGN against LMXB, HMXB, CV, NS, folds by sky field"
-_FOREST = "energy-flux hardness, random forest"
 _BOOSTED = "hardness ratios + S/N, gradient boosting"
 #: Words, section, quantity, rows, the model's method, the baseline's method (empty: none).
 ROWS = (
-    (
-        "Real rows, three bands: class of eight",
-        _EIGHT,
-        "balanced accuracy",
-        "all",
-        "model, zero-shot",
-        _FOREST,
-    ),
-    ("Real rows, three bands: AGN or compact", _AGN, "AUC", "all", "model, zero-shot", _FOREST),
-    *(
-        (
-            f"Simulated {mode}, {low}-{high} counts: class of eight",
-            f"simulated {mode}: 8 classes",
-            "balanced accuracy",
-            f"{low}-{high} counts",
-            "model",
-            _BOOSTED,
-        )
-        for mode, low, high in (("bands", 100, 300), ("spectra", 100, 300), ("spectra", 300, 1000))
-    ),
-    *(
-        (
-            f"Simulated {mode}, 300-1000 counts: error of log N_H above 1e21",
-            f"simulated {mode}: N_H",
-            "median |error| of log N_H",
-            "300-1000 counts, N_H > 1e21",
-            "model",
-            "",
-        )
-        for mode in ("bands", "spectra")
-    ),
-    *(
-        (
-            f"Simulated {mode}, 300-1000 counts: N_H inside its 68 % interval",
-            f"simulated {mode}: N_H",
-            "coverage 68 %",
-            "300-1000 counts",
-            "model",
-            "",
-        )
-        for mode in ("bands", "spectra")
-    ),
-    *(
-        (
-            f"Simulated {mode}: error of class probabilities",
-            f"simulated {mode}: class calibration",
-            "expected calibration error",
-            "all",
-            "model",
-            "",
-        )
-        for mode in ("bands", "spectra")
-    ),
+    ("Real rows, three bands: class of eight", EIGHT, "balanced accuracy", "all", "model, zero-shot", FOREST),
+    ("Real rows, three bands: AGN or compact", AGN, "AUC", "all", "model, zero-shot", FOREST),
+    *((f"Simulated {mode}, {counts} counts: class of eight", f"simulated {mode}: 8 classes",
+       "balanced accuracy", f"{counts} counts", "model", _BOOSTED)
+      for mode, counts in (("bands", "100-300"), ("spectra", "100-300"), ("spectra", "300-1000"))),
+    *((f"Simulated {mode}, 300-1000 counts: {words}", f"simulated {mode}: N_H", quantity, rows, "model", "")
+      for words, quantity, rows in (
+          ("error of log N_H above 1e21", "median |error| of log N_H", "300-1000 counts, N_H > 1e21"),
+          ("N_H inside its 68 % interval", "coverage 68 %", "300-1000 counts"))
+      for mode in ("bands", "spectra")),
+    *((f"Simulated {mode}: error of class probabilities", f"simulated {mode}: class calibration",
+       "expected calibration error", "all", "model", "") for mode in ("bands", "spectra")),
 )
 _INTRO = """How good is it
 ==============
@@ -137,17 +92,12 @@ def page(results):
     ParameterError
         If the results are of several models, or hold nothing the page tells.
     """
-    models = sorted({result.facts.get("model", "?") for result in results})
     rows = page_rows(results)
-    if len(models) != 1 or not rows:
-        msg = (f"results of the models {', '.join(models) or 'none'} with {len(rows)} of the page's numbers; "
-               "give files of one model: astro-xlatent evaluate ... -o OUT.json")
-        raise ParameterError(msg)
-    cells = [(words, n.quantity, str(n.n), n.text(), other.text() if other else "")
-             for words, n, other in rows]
-    lines = ["   " + ", ".join(f'"{escaped(cell)}"' for cell in row) for row in cells]
+    name = one_model(results, rows)
+    lines = csv_lines((words, n.quantity, str(n.n), n.text(), other.text() if other else "")
+                      for words, n, other in rows)
     lines += ["", "Made by:", "", *(f"- ``{r.facts['command']}``" for r in results if "command" in r.facts)]
-    return _INTRO.format(model=models[0]) + "\n".join(lines) + "\n"
+    return _INTRO.format(model=name) + "\n".join(lines) + "\n"
 
 
 def figure(rows, path):

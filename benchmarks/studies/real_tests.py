@@ -22,10 +22,10 @@ from astro_xlatent.evaluate.classification import (
     probes,
     score_predictions,
 )
-from astro_xlatent.evaluate.fits import fit_numbers
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import auc, bootstrap_weights, interval
+from benchmarks.studies.fits import fit_numbers
 from benchmarks.studies.real_calibration import cross_fitted, reliability_numbers, with_frequencies
 
 __all__ = [
@@ -159,7 +159,7 @@ def class_numbers(rows, name="JUDGE", seed=1, n_boot=300, log=None):
         numbers += [n for n in found if n.quantity == quantity]
         sizes = {key: int(where.sum()) for key, where in subsets.items()}
         for key in COLUMN_SETS:
-            best = max(theirs[key], key=lambda method: scored[name, method].value[quantity])
+            best = max(theirs[key], key=lambda method: scored[name, method][quantity][0])
             methods = [*ours[key], *(["model, zero-shot"] if key == "hardness" else [])]
             numbers += _with_power(difference_numbers(
                 f"{task}: differences to the best classifier given the same columns", scored,
@@ -304,7 +304,7 @@ def column_numbers(rows, section, name="JUDGE", seed=1):
     Returns
     -------
     numbers : list of Number
-        As `~astro_xlatent.evaluate.fits.fit_numbers`; also for fits whose
+        As `~benchmarks.studies.fits.fit_numbers`; also for fits whose
         index is that of a power law, and by the 68 % width of ``xl_nh``.
     """
     everything = np.ones(len(rows), bool)

@@ -61,19 +61,9 @@ def gof_numbers(gof, net):
 
 def fit_statistic_of(bins, source):
     """
-    Cash statistic, in the bins of the goodness of fit, of expected source counts.
+    Cash statistic of expected source counts, in the bins of the goodness of fit, and its expectation.
 
-    Parameters
-    ----------
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        On the fine grid.
-    source : ndarray, shape (rows, N_FINE)
-        Expected counts of the source; the normalization is profiled.
-
-    Returns
-    -------
-    statistic, expectation : ndarray, shape (rows,)
-        The latter without allowance for fitted parameters.
+    (rows,) each, see `~astro_xlatent.model.statistics.merged_fit`; without allowance for fitted parameters.
     """
     from astro_xlatent.model.statistics import cash, cash_moments, merged_fit
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.evaluate.labels import Labeled
-from benchmarks.labels import load_sources
+from benchmarks.labels import Labeled, load_sources
 from benchmarks.sky import SkySplit, load_sky
 from benchmarks.studies.discriminator import Rows
 

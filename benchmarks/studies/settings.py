@@ -98,7 +98,7 @@ def _scores(features, label, group, setting, seed, trees):
 
 def _tasks(rows, classes):
     """Rows, labels and name of the score of both tasks."""
-    from astro_xlatent.evaluate.real import COMPACT
+    from astro_xlatent.evaluate.evidence import COMPACT
 
     eight = np.isin(rows.label, classes)
     yield "balanced accuracy", rows[eight], np.searchsorted(classes, rows.label[eight])

@@ -51,8 +51,11 @@ NOT_FLAGGED = {
     "events/regions.py:read_region": "text that names no file is read as a region itself, or refused",
     "table/sources.py:_binned": "the caller sets the flag with the reason that is returned",
     "table/stream.py:_lock": "a system without locks of files lets two runs of one output race",
-    "table/stream.py:_parts_folder": "settings that cannot be read are other settings: refused",
-    "table/stream.py:rows_in_pieces": "whoever reads the file as a whole says what is wrong with it",
+    "table/arrow.py:__init__": "a file that cannot be read is named in the error at the end",
+    "table/arrow.py:blocks": "a file that cannot be read is named in the error at the end",
+    "table/pieces.py:open_rows": "whoever reads the file as a whole says what is wrong with it",
+    "table/stream.py:_check_settings": "settings that cannot be read are other settings: refused",
+    "table/stream.py:part": "a piece that cannot be read is made again",
     "table/sources.py:_year": "without a date the mission's default response is that of its default epoch, "
                               "and flagged as a default",
     "table/predict.py:predict_counts": "latents without a covariance are exact by the user's own choice",

@@ -7,7 +7,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from event_lists import region_hdu, sky_wcs, write_hdus
 
-from astro_xlatent.archive.areas import Cone, cones_around, parse_cone, resolve_name
+from astro_xlatent.archive.areas import Cone, cones_around, parse_cone
 from astro_xlatent.core.errors import ParameterError, RegionError
 from astro_xlatent.events.regions import read_region
 from astro_xlatent.events.sky_regions import inside_region
@@ -46,24 +46,6 @@ def test_bad_cone(given, what):
     """What is wrong is named, and how to write it."""
     with pytest.raises(ParameterError, match=what.replace("(", r"\(")):
         parse_cone(*given)
-
-
-def test_resolve_name_fails(monkeypatch):
-    """An unknown object, or no network, says what to do instead."""
-    from astropy.coordinates.name_resolve import NameResolveError
-
-    def fail(name):
-        raise NameResolveError("all Sesame queries failed")
-
-    monkeypatch.setattr(SkyCoord, "from_name", fail)
-    with pytest.raises(ParameterError, match="position of 'Xyz' was not found.*--cone RA DEC RADIUS"):
-        resolve_name("Xyz", "1arcmin")
-
-
-def test_resolve_name(monkeypatch):
-    """A resolved name is a cone."""
-    monkeypatch.setattr(SkyCoord, "from_name", lambda name: SkyCoord(10, 20, unit="deg"))
-    assert resolve_name("Xyz", "6arcmin") == Cone(10.0, 20.0, 0.1)
 
 
 def read(tmp_path, text):

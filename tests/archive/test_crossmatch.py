@@ -7,8 +7,10 @@ from archive_servers import page, status
 from astropy import units as u
 from astropy.table import Table
 
-from astro_xlatent.archive.crossmatch import SURVEYS, counterparts, match_probability
-from astro_xlatent.core.errors import ArchiveError, TableError
+from astro_xlatent.archive.crossmatch import counterparts, match_probability
+from astro_xlatent.cli.main import main
+from astro_xlatent.core.errors import ArchiveError, ParameterError, TableError
+from astro_xlatent.table.counterparts import read_counterparts
 
 pytest.importorskip("astroquery", reason="cross-matching needs astroquery, extra [archive]")
 
@@ -28,7 +30,7 @@ def sky(archive):
     )
     ra = np.array([10.0, 20.0, 20.0, 30.0]) + np.array([0.1, 0.2, 0.9, 6.0]) * ARCSEC
     place = {"ra": ra, "dec": np.zeros(4)}
-    archive.tables["vizier:I/355/gaiadr3"] = Table(
+    archive.tables["I/355/gaiadr3"] = Table(
         place
         | {
             "Source": [1, 2, 3, 4],
@@ -38,10 +40,10 @@ def sky(archive):
             "PM": [5.0, 1.0, 1.0, 1.0] * u.mas / u.yr,
         }
     )
-    archive.tables["vizier:II/246/out"] = Table(
+    archive.tables["II/246/out"] = Table(
         place | {"2MASS": list("wxyz"), "Jmag": [13.0, 14.0, 15.0, 16.0]}
     )
-    archive.tables["vizier:II/328/allwise"] = Table(place | {"AllWISE": list("wxyz"),
+    archive.tables["II/328/allwise"] = Table(place | {"AllWISE": list("wxyz"),
                                                             "W1mag": [12.0, 13.0, 14.0, 15.0]})
     return table
 
@@ -85,7 +87,7 @@ def test_chunks_give_the_same(sky, tmp_path, monkeypatch):
 def test_passing_failure_is_retried(sky, tmp_path, archive):
     """A web page for an answer once does not stop the run."""
     archive.plan("/xmatch", page())
-    assert counterparts(sky, surveys=SURVEYS[:1], cache=tmp_path)["gaia_n"][0] == 1
+    assert counterparts(sky, surveys=["gaia"], cache=tmp_path)["gaia_n"][0] == 1
 
 
 def test_columns_must_not_collide(sky, tmp_path):
@@ -95,6 +97,53 @@ def test_columns_must_not_collide(sky, tmp_path):
         counterparts(sky, cache=tmp_path)
     with pytest.raises(TableError, match="ra and dec"):
         counterparts(Table({"x": [1]}), cache=tmp_path)
+
+
+@pytest.mark.parametrize("limit", [None, 2])
+def test_tap_gives_the_same(sky, archive, tmp_path, limit):
+    """VizieR's TAP service with the positions uploaded; where it cuts an answer, the halves are asked for."""
+    one = counterparts(sky, cache=tmp_path / "a")
+    archive.limit = limit
+    two = counterparts(sky, service="tap", cache=tmp_path / "b")
+    assert archive.count("/TAPVizieR/tap/sync") == (3 if limit is None else 15)
+    assert two.colnames == one.colnames
+    for name in ("Source", "Gmag", "gaia_n", "gaia_p_i", "W1mag", "tmass_n"):
+        assert two[name].tolist() == pytest.approx(one[name].tolist(), nan_ok=True)
+
+
+def test_gaia_archive_and_catwise(sky, archive, tmp_path):
+    """Both are asked for by name, keep their own columns, and are recognized as counterparts."""
+    place = archive.tables["I/355/gaiadr3"]["ra", "dec"]
+    archive.tables["gaiadr3.gaia_source"] = Table(
+        {"ra": place["ra"], "dec": place["dec"], "source_id": [1, 2, 3, 4], "pm": [5.0, 1.0, 1.0, 1.0],
+         "phot_g_mean_mag": [15.0, 16.0, 17.0, 18.0], "parallax": [2.0] * 4, "parallax_error": [0.1] * 4})
+    archive.tables["II/365/catwise"] = Table(
+        {"ra": place["ra"], "dec": place["dec"], "objID": [1, 2, 3, 4], "W1mproPM": [12.0, 13.0, 14.0, 15.0]})
+    sky.write(tmp_path / "in.fits")
+    words = ["counterparts", str(tmp_path / "in.fits"), "-o", str(tmp_path / "out.fits"), "--cache",
+             str(tmp_path), "--surveys", "gaia-esa,catwise"]
+    assert main(words) == 0
+    out = Table.read(tmp_path / "out.fits")
+    assert archive.count("/gaia/tap/sync") == 1
+    assert out["source_id"][0] == 1
+    found = read_counterparts(out)
+    assert found.found["gaia"].tolist() == found.found["wise"].tolist() == [True, True, False, False, False]
+    assert found.known["gaia"].tolist() == found.known["wise"].tolist() == [True] * 4 + [False]
+    assert found.wrong[0] == pytest.approx(1 - max(out["gaia_p_i"][0], out["catwise_p_i"][0]), abs=1e-6)
+    assert archive.count("xmatch") == 1
+
+
+def test_one_source_that_tap_cuts(sky, archive, tmp_path):
+    """Candidates of a source that do not all come are no answer."""
+    archive.limit = 1
+    with pytest.raises(ArchiveError, match="cuts the list"):
+        counterparts(sky[1:2], service="tap", cache=tmp_path)
+
+
+def test_unknown_surveys(sky, tmp_path):
+    """They are refused with those allowed."""
+    with pytest.raises(ParameterError, match="panstarrs.*catwise"):
+        counterparts(sky, surveys=["panstarrs"], cache=tmp_path)
 
 
 def test_no_rows(archive, tmp_path):

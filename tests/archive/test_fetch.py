@@ -2,10 +2,12 @@
 """Catalogs by cone, region and name, from simulated tables on a server."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from archive_servers import slow, status
+from astropy.config import get_cache_dir
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
@@ -282,9 +284,41 @@ def test_bad_regions(filled, given, what):
 
 
 def test_polite(filled, skies, monkeypatch):
-    """No more connections at a time than allowed."""
+    """One connection, and nothing in astroquery's cache of pickled answers."""
     monkeypatch.setattr("astro_xlatent.archive.fetch.NAMES_PER_QUERY", 5)
-    monkeypatch.setattr(conf, "archive_connections", 2)
     filled.plan("/csc21tap", *[slow(0.05)] * 12)
     assert len(fetch_catalog("csc", names=skies["csc"]["name"])) == N
-    assert filled.most_busy == 2
+    assert filled.most_busy == 1
+    assert len(fetch_catalog("erass1-vizier", cone=(*MIDDLE, "6arcmin")))
+    assert not list(Path(get_cache_dir()).rglob("*.pickle"))
+
+
+def test_vizier_names(filled, skies):
+    """All positions in one request, every column, and no more than what was asked for."""
+    names = list(skies["erosita"]["IAUNAME"][:3])
+    fetch_catalog("erass1-vizier", names=names)
+    assert len(filled.queries) == 1
+    assert {"-out.all", "-source=J/A+A/682/A34/erass1-m"} <= set(filled.queries[0].splitlines())
+    with pytest.warns(XlatentWarning, match="cut its answer after 2 rows"):
+        assert len(fetch_catalog("erass1-vizier", cone=(*MIDDLE, "6arcmin"), max_rows=2)) == 2
+
+
+@pytest.mark.parametrize("key", ["erass1-vizier", "erass1-heasarc", "erass1"])
+def test_nothing_there_of_others(filled, key):
+    """An empty part of the sky has no rows anywhere."""
+    assert len(fetch_catalog(key, cone=("100", "20", "1arcmin"))) == 0
+
+
+def test_heasarc_names(filled, skies):
+    """HEASARC is asked for a list of names by its column."""
+    names = skies["csc"]["name"][:3].tolist()
+    assert sorted(fetch_catalog("csc-heasarc", names=names)["name"]) == sorted(names)
+    assert filled.queries == [f"SELECT * FROM csc WHERE name IN ({str(names)[1:-1]})"]
+
+
+@pytest.mark.parametrize("key", ["erass1-vizier", "csc-heasarc"])
+def test_no_name_is_there(filled, key):
+    """If none of the names is found, they are named all the same."""
+    name = ("2CXO" if key == "csc-heasarc" else "1eRASS") + " J000000.0+890000"
+    with pytest.warns(XlatentWarning, match=r"has no \w+ J000000"):
+        assert len(fetch_catalog(key, names=[name])) == 0

@@ -55,7 +55,7 @@ def test_gzip_bomb(tmp_path, monkeypatch):
     monkeypatch.setattr(conf, "archive_max_mb", 1.0)
     path = tmp_path / "bomb.fits.gz"
     path.write_bytes(gzip.compress(bytes(5_000_000)))
-    with pytest.raises(ArchiveError, match="more than the 1 MB"):
+    with pytest.raises(ArchiveError, match="more than 1 MB"):
         check_fits(path)
 
 

@@ -14,14 +14,15 @@ def _results(model="m-1"):
     of = ("simulated bands: 8 classes", "balanced accuracy")
     numbers = [Number(*of, "model", "100-300 counts", 70, 0.5, 0.4, 0.6),
                Number(*of, "baseline", "100-300 counts", 70, 0.3)]
-    return Results("Simulated", {"model": model, "command": "astro-xlatent evaluate --simulated"}, numbers)
+    facts = {"model": model, "command": "python -m benchmarks.studies.simulated"}
+    return Results("Simulated", facts, numbers)
 
 
 def test_only_what_the_card_tells_is_taken():
     """The number with its interval, rows and command; other numbers stay out."""
     text = metrics_table([_results()])
     assert '"70", "0.500 [0.400, 0.600]"' in text
-    assert "``astro-xlatent evaluate --simulated``" in text
+    assert "``python -m benchmarks.studies.simulated``" in text
     assert "0.3" not in text
 
 
@@ -29,7 +30,7 @@ def test_models_are_not_mixed():
     """Results of two models, or without any metric, are refused."""
     with pytest.raises(ParameterError, match="m-1, m-2"):
         metrics_table([_results(), _results("m-2")])
-    with pytest.raises(ParameterError, match="0 metrics"):
+    with pytest.raises(ParameterError, match="hold 0 of the numbers"):
         metrics_table([Results("empty", {"model": "m-1"})])
 
 

@@ -13,7 +13,13 @@ from benchmarks.studies.instruments import (
     observe_same_sources,
     paired_numbers,
 )
-from benchmarks.studies.repeats import change_p_values, disjoint_pairs, evaluate_repeats, repeat_numbers
+from benchmarks.studies.repeats import (
+    change_p_values,
+    chi2_numbers,
+    disjoint_pairs,
+    evaluate_repeats,
+    repeat_numbers,
+)
 
 pytest.importorskip("sklearn", reason="evaluation needs scikit-learn")
 
@@ -117,10 +123,18 @@ def test_real_and_simulated_p_values_are_compared():
 
 
 def test_real_repeats(random_model, shared_data):
-    """Pairs of real detections, with simulated ones of the same classes."""
-    path = shared_data / "labels" / "csc2_labelled_detections.csv.gz"
-    results = evaluate_repeats(random_model, path)
-    real, simulated = (results.find(method=m, quantity="share with p < 0.1", subset="all")[0]
+    """Pairs of real detections of steady sources, with simulated ones beside them."""
+    results = evaluate_repeats(random_model, shared_data / "csc20" / "csc20_detections.csv.gz")
+    real, simulated = (results.find(method=m, quantity="share with p < 0.1", subset="photon flux, all")[0]
                        for m in ("real", "simulated, unchanged"))
-    assert real.n > 300
+    assert real.n > 100
     assert simulated.n > 0.9 * real.n
+
+
+def test_chi2_of_repeats_is_a_ratio_of_means():
+    """Twice the scatter doubles the mean; few pairs give nothing."""
+    rng = np.random.default_rng(5)
+    steady = rng.chisquare(8, 4000)
+    mean = chi2_numbers(2 * rng.chisquare(8, 4000), steady, "all")[0]
+    assert mean.value == pytest.approx(2.0, rel=0.03) and mean.low < mean.value < mean.high
+    assert chi2_numbers(steady[:5], steady, "few") == []

@@ -63,3 +63,17 @@ def test_no_inventory(tmp_path):
     """A folder without an inventory is an error that names it."""
     with pytest.raises(TableError, match="inventory.csv"):
         compare_spectra(tmp_path)
+
+
+def test_probability_of_the_class_in_the_literature():
+    """Of nine equal priors; where the literature allows several classes, of all of them; never zero."""
+    from astro_xlatent.core.columns import CLASSES
+
+    found = {"xl_class_other": 0.5, "xl_class_prob": np.where(np.isin(CLASSES, ("AGN", "YSO")), 0.5, 0.0)}
+
+    def log_probability(name):
+        return Compared({"folder": "a/b", "src_class": name}, found=found).log_probability
+
+    assert log_probability("AGN") == log_probability("star/YSO") == pytest.approx(np.log(0.25))
+    assert log_probability("SNR") == pytest.approx(np.log(0.5))
+    assert log_probability("LMXB") == pytest.approx(np.log(1e-4))

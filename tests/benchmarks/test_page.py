@@ -39,5 +39,5 @@ def test_models_are_not_mixed():
     """Results of two models, or without any of the page's numbers, are refused."""
     with pytest.raises(ParameterError, match="m-1, m-2"):
         page([_results(), _results("m-2")])
-    with pytest.raises(ParameterError, match="with 0"):
+    with pytest.raises(ParameterError, match="hold 0 of the numbers"):
         page([Results("empty", {"model": "m-1"})])

@@ -106,11 +106,9 @@ def test_names(served, tmp_path, capsys):
     assert len(read_table(tmp_path / "b.csv")) == 1
 
 
-def test_object(served, tmp_path, monkeypatch):
+def test_object(served, tmp_path):
     """The position of an object is asked only when it is wanted."""
-    from astropy.coordinates import SkyCoord
-
-    monkeypatch.setattr(SkyCoord, "from_name", lambda name: SkyCoord(10, 41, unit="deg"))
+    served.tables["ident"] = Table({"id": ["M 31"], "ra": [10.0], "dec": [41.0]})
     assert (
         run("fetch", "catalog", "csc", "--object", "M 31", "--radius", "1arcmin", "-o", tmp_path / "a.fits")
         == 0
@@ -179,7 +177,7 @@ def test_unreachable(archive, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("missing", ["pyvo", "regions"])
+@pytest.mark.parametrize("missing", ["astroquery", "pyvo", "regions"])
 def test_without_extra(tmp_path, capsys, monkeypatch, missing):
     """Without the extra, the pip line is given."""
     monkeypatch.setitem(sys.modules, missing, None)

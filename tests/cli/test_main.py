@@ -24,8 +24,8 @@ def calls(monkeypatch):
     """Replace the table code by one that records how it is called."""
     seen = []
 
-    def add_latents(table, spectra=None, **options):
-        seen.append((spectra, options))
+    def add_latents(table, spectra=None, *, model, **options):
+        seen.append((spectra, {"model": model.name, **options}))
         return make_enriched(len(table))
 
     def predict_spectra(paths):
@@ -37,6 +37,8 @@ def calls(monkeypatch):
 
     fake = SimpleNamespace(add_latents=add_latents, predict_spectra=predict_spectra)
     monkeypatch.setitem(sys.modules, "astro_xlatent.table.add_latents", fake)
+    models = SimpleNamespace(load_model=lambda name: SimpleNamespace(name=name, sha256="0f"))
+    monkeypatch.setitem(sys.modules, "astro_xlatent.model.pretrained", models)
     return seen
 
 

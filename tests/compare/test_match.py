@@ -8,7 +8,8 @@ from astropy.io.votable import from_table
 from astropy.table import Table, vstack
 from scipy import integrate, stats
 
-from astro_xlatent.compare.match import latent_population, match_catalogs, spectral_evidence
+from astro_xlatent.compare.evidence import latent_population, spectral_evidence
+from astro_xlatent.compare.match import match_catalogs
 from astro_xlatent.core.columns import make_column
 from astro_xlatent.core.errors import ModelError, ParameterError, TableError, XlatentWarning
 

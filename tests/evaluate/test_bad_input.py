@@ -112,10 +112,10 @@ def test_repeated_and_contradicting_detections_are_left_out_by_name():
     assert "detection repeated: 2 rows left out" in text
     assert "labels contradict: 1 rows left out" in text
     assert "nova near M31: 1 rows left out" in text
-    labeled = clean_detections(table, "class_label")
-    assert len(labeled.table) == 56
-    assert "_drop" not in labeled.table.colnames
-    assert "xl_label" not in table.colnames
+    kept, dropped = clean_detections(table, "class_label")
+    assert len(kept) == 60 - sum(dropped.values())
+    assert kept.colnames == table.colnames
+    assert len(table) == 60
 
 
 def test_unreadable_spectra_are_said(tmp_path, capsys):

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from astro_xlatent.evaluate.interpret import formula_numbers, sparse_formula
+from astro_xlatent.evaluate.interpret import formula_numbers, formula_text, sparse_formula
 
 pytest.importorskip("sklearn", reason="evaluation needs scikit-learn")
 
@@ -13,9 +13,9 @@ def test_formula_is_found_again():
     """Two terms of a cubic, with their coefficients."""
     x = np.random.default_rng(1).normal(size=(400, 3))
     y = 0.5 + 2 * x[:, 0] * x[:, 2] - 1.5 * x[:, 1] ** 3
-    formula = sparse_formula(x, y, ["a", "b", "c"])
-    np.testing.assert_allclose(formula(x), y, atol=1e-8)
-    assert str(formula) == "+0.50 -1.50 b^3 +2.00 a c"
+    formula = sparse_formula(x, y)
+    np.testing.assert_allclose(formula.predict(x), y, atol=1e-8)
+    assert formula_text(formula, ["a", "b", "c"]) == "+0.50 -1.50 b^3 +2.00 a c"
 
 
 def test_r2_is_out_of_fold():

@@ -11,7 +11,6 @@ from astro_xlatent.evaluate.regression import (
     head_answers,
     quantities_of,
     regression_numbers,
-    spearman,
 )
 from astro_xlatent.physics.absorption import convert_nh
 
@@ -37,15 +36,6 @@ def test_share_of_variance(latent):
     assert found["R2 of x", "latents, ridge"].low < best < found["R2 of x", "latents, ridge"].high
     assert found["R2 of x", "noise, ridge"].value < 0.05
     assert [note.split(":")[0] for note in notes] == ["constant", "few"]
-
-
-def test_spearman_agrees_with_scipy(latent):
-    """Ties included."""
-    from scipy.stats import spearmanr
-
-    x, y = np.round(latent[:, 0]), latent[:, 0] + latent[:, 1]
-    assert spearman(x, y) == pytest.approx(spearmanr(x, y).statistic)
-    assert np.isnan(spearman(np.ones(5), np.arange(5)))
 
 
 def test_quantities_and_correlations(latent):

@@ -12,7 +12,6 @@ from astro_xlatent.evaluate.scores import (
     confusion_by_group,
     interval,
     macro_f1,
-    mean_with_interval,
 )
 
 metrics = pytest.importorskip("sklearn.metrics", reason="evaluation needs scikit-learn")
@@ -54,16 +53,6 @@ def test_auc_agrees_with_sklearn(ties):
     expected = [metrics.roc_auc_score(positive, score, sample_weight=w) for w in weight]
     np.testing.assert_allclose(auc(positive, score, weight), expected)
     assert np.isnan(auc(np.zeros(5, bool), np.arange(5.0)))
-
-
-def test_bootstrap_interval_covers_like_the_binomial(rows):
-    """Over single rows, the interval of a share is that of the normal approximation."""
-    rng = np.random.default_rng(3)
-    values = rng.random(2000) < 0.3
-    value, (low, high) = mean_with_interval(values, rng, n_boot=2000)
-    half = 1.645 * np.sqrt(0.3 * 0.7 / 2000)
-    assert value - low == pytest.approx(half, rel=0.15)
-    assert high - value == pytest.approx(half, rel=0.15)
 
 
 def test_groups_are_drawn_as_a_whole():

@@ -8,8 +8,8 @@ from astropy.table import Table
 from astro_xlatent.cli.main import main
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.evaluate.classification import probes
-from astro_xlatent.evaluate.real import evaluate_file
-from astro_xlatent.evaluate.truth import join_truth
+from astro_xlatent.evaluate.labels import join_truth
+from astro_xlatent.evaluate.real import evaluate_table
 from astro_xlatent.simulate.products import write_catalog
 
 pytest.importorskip("sklearn", reason="evaluation needs scikit-learn")
@@ -45,8 +45,9 @@ def test_truth_of_other_rows_is_refused(sky):
 def test_catalog_with_spectra_is_evaluated(sky, monkeypatch):
     """Components of the spectra in all analyses; heads against latents; folds by source are told."""
     monkeypatch.setattr("astro_xlatent.evaluate.real.probes", lambda seed, trees: probes(seed, 10))
+    path = sky / "catalog.fits"
     next(sky.glob("spectra/*pha*")).unlink()
-    results = evaluate_file(sky / "catalog.fits", "class", spectra=str(sky), quick=True)
+    results = evaluate_table(Table.read(path), "class", path=path, spectra=str(sky), quick=True)
     text = "\n".join(results.notes)
     assert "1 rows without a usable spectrum (no spectrum found): left out" in text
     assert "only 8 sky fields, fewer than 10: folds and intervals are over sources" in text

@@ -1,10 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Recognising the mission of a table."""
 
+import numpy as np
 import pytest
 from astropy.table import Table
 
+from astro_xlatent import add_latents
 from astro_xlatent.core.errors import MissionError
+from astro_xlatent.core.flags import Flag
+from astro_xlatent.missions._bandset import BandSet, assemble
 from astro_xlatent.missions.base import Mission, available_missions, get_mission, identify_mission
 
 CSC_NAMES = ["name", "ra", "dec", "flux_aper_s", "flux_aper_lolim_s", "flux_aper_hilim_s"]
@@ -56,7 +60,51 @@ def test_unknown_mission(name):
         get_mission(name)
 
 
-@pytest.mark.parametrize("name", ["csc", "erosita", "xmm"])
+class Alien:
+    """A mission that derives from nothing of this package."""
+
+    name, title, telescopes, instruments = "alien", "An alien telescope", ("ALIEN",), ("EYE",)
+    bands, relative_error = (("soft", 0.5, 2.0), ("hard", 2.0, 7.0)), None
+
+    def matches(self, table):
+        return sum(name in table.colnames for name in ("eye_soft", "eye_hard"))
+
+    def expected_columns(self):
+        return "eye_soft, eye_hard"
+
+    def catalog_flags(self, table):
+        return np.zeros(len(table), np.int64)
+
+    def read_bands(self, table):
+        counts = np.stack([table["eye_soft"], table["eye_hard"]], axis=1).astype(float)
+        sets = [BandSet("eye", counts, np.full(counts.shape, 1e7), np.zeros(counts.shape, int))]
+        return assemble(self.bands, np.full(2, 0.1), sets, self.catalog_flags(table))
+
+    def product_names(self, table, kind="spectrum"):
+        return [None] * len(table)
+
+    def find_spectra(self, table, folder):
+        return [None] * len(table)
+
+    def instrument_of(self, spectrum):
+        return spectrum.instrument
+
+    def default_response(self, instrument=None, year=None):
+        raise MissionError("none")
+
+
+def test_any_class_that_has_all_of_it_is_a_mission():
+    """What counts is what an object has, as class and as object; what lacks is refused by name."""
+    assert isinstance(Alien(), Mission)
+    assert get_mission(Alien).name == "alien"
+    result = add_latents(Table({"eye_soft": [100, 3], "eye_hard": [20, 5]}), mission=Alien())
+    assert np.isfinite(result["xl_latent"]).all()
+    assert all(result["xl_flag"] & Flag.OUTSIDE_MISSION)
+    with pytest.raises(MissionError, match="unknown mission"):
+        get_mission(int)
+
+
+@pytest.mark.parametrize("name", ["csc", "erosita", "swift", "xmm"])
 def test_mission_interface(name):
     """Every mission says who it is."""
     mission = get_mission(name)

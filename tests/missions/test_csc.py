@@ -31,8 +31,9 @@ def numbers(table, name):
 
 
 def mean_over_effective(curve="acis-s", year=2010.0):
-    """Mean area of bands s, m, h over that at 0.92, 1.56 and 3.8 keV."""
-    return band_area(curve, list(BANDS.values()), year) / load_curve(curve).area([0.92, 1.56, 3.8], year)
+    """Mean area of bands s, m, h over that at 0.92, 1.56 (below the Al K edge) and 3.8 keV."""
+    energies = [0.92, 1.555 if curve == "acis-s" else 1.5585, 3.8]
+    return band_area(curve, list(BANDS.values()), year) / load_curve(curve).area(energies, year)
 
 
 def fluxes(rows=1, kind="photflux_aper", value=1e-5, width=0.117, bands="smh"):
@@ -294,7 +295,7 @@ def test_bad_value_spoils_its_band_only(value, cause):
     result = CSC().read_bands(table)
     assert_array_equal(result.bins.valid, [[1, 1, 1], [1, 0, 1], [1, 1, 1]])
     assert_array_equal(result.flags & Flag.PARTIAL_BANDS > 0, [False, True, False])
-    assert f"band m: {cause}" in result.reason[1]
+    assert f"band m (photflux_aper_m): {cause}" in result.reason[1]
     assert result.reason[0] == result.reason[2] == ""
 
 
@@ -322,7 +323,8 @@ def test_row_without_any_band():
     table = fluxes(1, value=np.nan)
     result = CSC().read_bands(table)
     assert result.flags[0] == Flag.NO_DATA
-    assert result.reason[0] == "no usable band (s: missing, m: missing, h: missing)"
+    assert result.reason[0] == ("no usable band (s (photflux_aper_s): missing, m (photflux_aper_m): missing, "
+                                "h (photflux_aper_h): missing)")
     assert result.recipe[0] == ""
 
 

@@ -117,7 +117,7 @@ def test_overflowed_counts():
     del table["ML_CTS_P3"]
     result = EROSITA().read_bands(table)
     assert_array_equal(result.bins.valid[:, 2], [True, False, True])
-    assert "P3: counts that overflowed 16 bits" in result.reason[1]
+    assert "P3 (APE_CTS_P3): counts that overflowed 16 bits" in result.reason[1]
     assert result.flags[1] & Flag.PARTIAL_BANDS
 
 
@@ -198,7 +198,8 @@ def test_masked_and_bad_rows(kind):
     table["APE_EXP_P1"][2] = table["ML_EXP_P1"][2] = 0.0
     result = EROSITA().read_bands(kind(table))
     assert_array_equal(result.flags & Flag.NO_DATA > 0, [False, True, False, False])
-    assert result.reason[2] == "band P1: no exposure or area"
+    assert result.reason[2] == ("band P1 (APE_CTS_P1): no exposure or area; "
+                                "fill the column of the exposure or area")
     assert result.bins.valid[3].all()
 
 

@@ -56,7 +56,8 @@ def test_upper_limits_as_negative_fluxes():
     for b in "smh":
         table[f"flux_aper_{b}"][1] = -5e-15
     result = CSC().read_bands(table)
-    assert result.reason[0] == "band h: negative" and result.flags[0] & Flag.PARTIAL_BANDS
+    assert result.reason[0].startswith("band h (flux_aper_h): negative; a negative number")
+    assert result.flags[0] & Flag.PARTIAL_BANDS
     assert "write 0 with the upper limit" in result.reason[1]
     assert result.reason[2] == ""
 
@@ -84,7 +85,7 @@ def test_tiny_sentinel_is_no_detection():
         table[f"flux_aper{part}_m"][0] = 1e-30
     table["flux_aper_lolim_m"][0] = 0.9e-30
     result = CSC().read_bands(table)
-    assert result.reason[0] == "band m: implausible value"
+    assert result.reason[0].startswith("band m (flux_aper_m): implausible value; check the columns")
 
 
 def test_two_spellings_of_one_column():
@@ -140,4 +141,4 @@ def test_empty_text_in_a_column_of_numbers():
     table["flux_aper_s"][1] = ""
     result = CSC().read_bands(table)
     assert result.bins.valid.tolist() == [[True] * 3, [False, True, True], [True] * 3]
-    assert result.reason[1] == "band s: missing"
+    assert result.reason[1] == "band s (flux_aper_s): missing"

@@ -112,4 +112,4 @@ def test_checkout_on_the_path_without_metadata(tmp_path):
             "import astro_xlatent.core.plugins as p\np.entry_points = m.entry_points\n"
             "from astro_xlatent.missions.base import available_missions\nprint(*available_missions())")
     out, _ = run(code, Path(astro_xlatent.__file__).parents[1])
-    assert out == "csc erosita xmm"
+    assert out == "csc erosita swift xmm"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from astro_xlatent.model.checks import CHECKS, check_spectra
+from astro_xlatent.model.checks import CHECKS, _gain_directions, check_spectra
 from astro_xlatent.physics.grid import ENERGY_MID
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
 
@@ -67,9 +67,22 @@ def test_a_line_is_found_at_its_energy():
     assert abs(np.median(found["energy"]) - 3.3) < 0.1
 
 
-def test_a_shifted_scale_is_found():
-    """3 % at 20,000 counts, by an edge of the area."""
-    assert np.mean(checked(20, 3, gain=1.03, expected=2e4)["gain"] < 0.05) > 0.5
+@pytest.mark.parametrize("gain", [0.97, 1.03])
+def test_a_shifted_scale_is_found(gain):
+    """3 % of either sign at 20,000 counts, by an edge of the area."""
+    assert np.mean(checked(20, 3, gain=gain, expected=2e4)["gain"] < 0.05) > 0.5
+
+
+def test_a_shift_is_a_direction_for_either_sign():
+    """What moves across an edge of the area is no mirror image; without photons nothing moves."""
+    bins, matrices, latent = observe(1, np.random.default_rng(6))
+    spectrum = decode(latent)[0]
+    up, down = _gain_directions(spectrum, matrices[0]).T
+    seen = matrices[0] @ spectrum
+    cosine = up @ down / np.sqrt((up @ up) * (down @ down))
+    assert -1 < cosine < -0.5
+    assert np.abs(up).sum() > 0.01 * seen.sum()
+    np.testing.assert_array_equal(_gain_directions(0 * spectrum, matrices[0]), 0)
 
 
 def test_a_soft_excess_is_found():

@@ -65,6 +65,16 @@ def test_damaged_files(tmp_path, damage):
         load_evidence(tmp_path / "none.json")
 
 
+def test_bundled_file_is_verified(tmp_path, monkeypatch):
+    """One changed digit of the package's own model is noticed."""
+    path = tmp_path / "evidence.json"
+    path.write_bytes(BUNDLED_EVIDENCE.read_bytes().replace(b"0.1", b"0.2", 1))
+    monkeypatch.setattr("astro_xlatent.model.evidence.BUNDLED_EVIDENCE", path)
+    with pytest.raises(ModelError, match="sha256.*install astro_xlatent again"):
+        load_evidence()
+    load_evidence(path)
+
+
 def test_unknown_is_silent():
     """An unknown group gives every class the same factor, and the product keeps the spectrum's."""
     some = inputs([3.0, 3.0], [True, False])

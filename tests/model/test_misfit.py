@@ -7,11 +7,7 @@ from scipy.stats import entropy
 
 from astro_xlatent import load_model
 from astro_xlatent.model.calibration import FOREIGN_LEVEL
-from astro_xlatent.model.misfit import (
-    temper_densities,
-    temper_latents,
-    temper_probabilities,
-)
+from astro_xlatent.model.misfit import temper_densities, temper_latents
 from astro_xlatent.physics.grid import N_ENERGY
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
 
@@ -69,7 +65,7 @@ def test_tempering_by_one_changes_nothing():
     """A fit as good as expected leaves everything as it is."""
     rng = np.random.default_rng(1)
     p, prior, one = rng.dirichlet(np.ones(9), 4), rng.dirichlet(np.ones(9)), np.ones(4)
-    np.testing.assert_allclose(temper_probabilities(p, one), p, rtol=1e-9)
+    np.testing.assert_allclose(temper_densities(p, np.ones(9), one), p, rtol=1e-9)
     np.testing.assert_allclose(temper_densities(p, prior, one), p, rtol=1e-9)
     mean, covariance = rng.normal(size=(4, 8)), np.broadcast_to(0.2 * np.eye(8), (4, 8, 8))
     for found, wanted in zip(temper_latents(mean, covariance, one), (mean, covariance), strict=True):
@@ -80,7 +76,7 @@ def test_a_hopeless_fit_leaves_the_prior():
     """For an endless misfit: flat classes, the prior's density, N(0, 1)."""
     rng = np.random.default_rng(2)
     p, prior, much = rng.dirichlet(np.ones(9), 4), rng.dirichlet(np.ones(9)), np.full(4, 1e9)
-    np.testing.assert_allclose(temper_probabilities(p, much), 1 / 9, rtol=1e-6)
+    np.testing.assert_allclose(temper_densities(p, np.ones(9), much), 1 / 9, rtol=1e-6)
     np.testing.assert_allclose(temper_densities(p, prior, much), np.broadcast_to(prior, (4, 9)), rtol=1e-6)
     mean, covariance = temper_latents(np.ones((4, 8)), np.broadcast_to(0.01 * np.eye(8), (4, 8, 8)), much)
     np.testing.assert_allclose(mean, 0, atol=1e-6)

@@ -176,14 +176,23 @@ def test_damaged_configurations_are_refused(folder, case):
         load_model(folder)
 
 
+def at_nodes(tables, value):
+    """The same value at every node."""
+    return [value] * len(tables["nodes"])
+
+
 CALIBRATION = {
     "no nodes": (lambda t: t.pop("nodes") and None, "nodes has shape"),
     "nodes fall": (lambda t: t | {"nodes": t["nodes"][::-1]}, "nodes do not increase"),
     "short": (lambda t: t["bands"].update(latent_scale=[1.0]), "bands latent_scale has shape"),
-    "negative": (lambda t: t["bands"].update(latent_scale=[-1.0] * 10), "not within 0.0001 to 10000"),
+    "negative": (lambda t: t["bands"].update(latent_scale=at_nodes(t, -1.0)), "not within 0.0001 to 10000"),
     "ragged": (lambda t: t["spectra"]["gof"].__setitem__(0, [1.0]), "spectra gof has rows of unequal"),
-    "words": (lambda t: t["bands"].update(class_level=["a"] * 10), "class_level holds something"),
+    "words": (lambda t: t["bands"].update(class_level=at_nodes(t, "a")), "class_level holds something"),
     "disordered": (lambda t: t["spectra"]["gof"][0].reverse(), "spectra gof is not in order"),
+    "no share": (lambda t: t["bands"].update(nh_share=at_nodes(t, [t["levels"]])),
+                 "bands nh_share has shape"),
+    "shares": (lambda t: t["bands"].update(nh_share=at_nodes(t, [t["levels"][::-1]] * 9)),
+               "nh_share is not in order"),
     "weights": (lambda t: t["mixture"]["weight"].__setitem__(0, 0.9), "mixture weight does not sum"),
     "covariance": (lambda t: t["mixture"]["covariance"][0][0].__setitem__(0, -1), "is no covariance"),
     "prior": (lambda t: t["prior"]["nh"].__setitem__(0, 0.9), "prior nh does not sum to one"),
@@ -231,8 +240,9 @@ def test_calibration_round_trip(tmp_path, fine_rows, random_model):
         np.testing.assert_array_equal(again.latent_scale(mode, net),
                                       model.calibration.latent_scale(mode, net))
         logits = np.random.default_rng(1).normal(size=(30, 58))
-        np.testing.assert_array_equal(again.density("nh", mode, net, logits),
-                                      model.calibration.density("nh", mode, net, logits))
+        alike = np.random.default_rng(2).dirichlet(np.ones(9), 30)
+        np.testing.assert_array_equal(again.density("nh", mode, net, logits, alike),
+                                      model.calibration.density("nh", mode, net, logits, alike))
     check_calibration(path, json.loads(json.dumps(random_model.calibration.tables)), random_model.config)
 
 

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import kstest
 
 from astro_xlatent import load_model
+from astro_xlatent.model.checks import unmodeled
 from astro_xlatent.model.posterior import Posterior
 from astro_xlatent.simulate.instruments import default_instruments
 from astro_xlatent.spectra.bins import EnergyBins
@@ -62,6 +63,32 @@ def test_column_is_covered(seen):
     low, high, limit = seen.posterior.nh_quantiles([0.16, 0.84, 0.9]).T
     assert COVERED[0] < np.mean((truth > low) & (truth < high), where=detected) < COVERED[1]
     assert 0.86 < np.mean(truth < limit, where=detected) < 0.95
+
+
+def test_column_is_covered_whatever_class_is_named(seen):
+    """The 68 % interval holds the true N_H about as often, four deviations aside, for every class named."""
+    truth, detected = seen.sources.truth["nh"], seen.posterior.detected & (seen.sources.class_index >= 0)
+    low, high = seen.posterior.nh_quantiles([0.16, 0.84]).T
+    named, told = seen.posterior.class_prob.argmax(axis=1), 0
+    for k in range(9):
+        rows = detected & (named == k)
+        if rows.sum() >= 40:
+            told += 1
+            inside = np.mean((truth > low) & (truth < high), where=rows)
+            assert abs(inside - 0.68) < 0.05 + 4 * np.sqrt(0.68 * 0.32 / rows.sum())
+    assert told >= 3
+
+
+def test_checks_seldom_call_ordinary_spectra_odd(seen):
+    """At 1 % a row, and more often above 1,000 counts, where the decoder's own errors show."""
+    if seen.mode == "bands":
+        assert seen.matrices is None
+        return
+    told = seen.posterior.detected & seen.bins.background_known
+    rows = np.flatnonzero(told & (seen.bins.net_counts < 1000))
+    reasons = unmodeled(load_model(), seen.posterior[rows], seen.bins[rows], seen.matrices[rows])
+    assert np.mean(reasons != "") < 0.06
+    assert all("not in the decoded spectrum" in reason for reason in reasons if reason)
 
 
 @pytest.mark.parametrize("band", ["05_2", "2_7", "02_23"])

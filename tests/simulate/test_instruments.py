@@ -1,20 +1,22 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Instruments of the simulation: real and shipped responses on its grids."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from astro_xlatent.core.errors import MissionError
 from astro_xlatent.missions.responses import band_area, default_response
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
-from astro_xlatent.simulate.detectors import load_detector
+from astro_xlatent.simulate.conditions import arf_area
 from astro_xlatent.simulate.instruments import (
     BAND_EDGES,
     default_instruments,
+    load_detector,
     load_instruments,
     prepare,
 )
-from astro_xlatent.simulate.pointings import arf_area
 from astro_xlatent.spectra.bins import N_FINE
 
 
@@ -37,7 +39,7 @@ def test_default_instruments_cover_the_missions(instruments):
 def test_contamination_takes_soft_photons(instruments):
     """Two decades of contamination cost ACIS far more below 1 keV than above 2 keV."""
     old, new = (next(i for i in instruments if i.name == f"ACIS-S {year}") for year in (2000, 2021))
-    ratio = new.band_area() / old.band_area()
+    ratio = new.band_area(1.0) / old.band_area(1.0)
     assert ratio[0] < 0.2
     assert np.all(ratio[12:] > 0.8)
 
@@ -48,7 +50,7 @@ def test_band_area_is_that_of_the_reader(instruments):
     edges = BAND_EDGES["erosita"]
     expected = band_area("erosita-tm0", list(zip(edges[:-1], edges[1:], strict=True)))
     # whole channels (12 eV) here, exact bounds there
-    np.testing.assert_allclose(tm0.band_area(), expected, rtol=0.03)
+    np.testing.assert_allclose(tm0.band_area(1.0), expected, rtol=0.03)
 
 
 def test_folding_equals_the_response(instruments):
@@ -92,12 +94,12 @@ def test_detector_folds_like_its_response(curve):
     label = curve if curve == "erosita-survey" else f"{curve}_2010_06"
     area = arf_area(label, 0.8)
     spectrum = (ENERGY_MID**-2.0 * ENERGY_WIDTH).astype(np.float32)
-    rate = detector.fold(spectrum[None], area[None])[0]
+    rate = detector.matrix @ (spectrum * area)
     expected = detector.response.redistribution @ (spectrum * area)
     np.testing.assert_allclose(rate, expected, rtol=1e-3, atol=1e-7 * expected.max())
     in_bands = detector.into_bands(rate[None])[0]
     np.testing.assert_allclose(in_bands, detector.unit.band_matrix @ (spectrum * area), rtol=1e-3)
-    flat = detector.fine_area(area[None])[0]
+    flat = detector.unit.fine_area(area[None])[0]
     unit = detector.unit
     expected = unit.matrix @ (area * ENERGY_WIDTH) / np.where(unit.valid, unit.e_hi - unit.e_lo, 1.0)
     np.testing.assert_allclose(flat, expected, rtol=1e-4)
@@ -108,3 +110,16 @@ def test_vignetting_and_aperture_scale_the_area():
     on, off = arf_area("acis-i_2010_00", 1.0), arf_area("acis-i_2010_12", 1.0)
     assert 0.73 < off[200] / on[200] < 0.85
     np.testing.assert_allclose(arf_area("acis-i_2010_00", 0.5), 0.5 * on, rtol=1e-6)
+
+
+def test_vignetting_of_a_response_without_a_date(instruments):
+    """Off the axis less is seen; a response that tells no date loses as others do."""
+    dated = next(i for i in instruments if i.name == "ACIS-S 2021")
+    undated = replace(dated, epoch=np.nan)
+    for item in (dated, undated):
+        factor, mono = item.off_axis_factors(np.array([0.0, 5.0, 10.0]))
+        seen = factor[:, (ENERGY_MID > 1) & (ENERGY_MID < 7)]
+        assert np.all(seen[0] == 1) and np.all((seen[1:] < 1) & (seen[1:] > 0.3))
+        assert np.all(mono[1:] < mono[0])
+    np.testing.assert_allclose(undated.off_axis_factors(np.array([8.0]))[1],
+                               dated.off_axis_factors(np.array([8.0]))[1], rtol=0.1)

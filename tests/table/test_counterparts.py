@@ -38,7 +38,7 @@ def test_three_states():
     assert flagged(found, Flag.COUNTERPART_ASSUMED_NONE) == [False, True, False]
 
 
-@pytest.mark.parametrize("bad", [0.0, 99.0, 1e20, -99.0, np.inf])
+@pytest.mark.parametrize("bad", [0.0, 99.0, 1e20, -99.0, np.inf, np.nan])
 def test_impossible_magnitudes(bad):
     """Sentinels are no magnitudes; those that are numbers have a flag."""
     found = read_counterparts(Table({"Jmag": [bad, 14.0]}))
@@ -93,6 +93,26 @@ def test_proper_motion_from_components():
                    "pmdec_error": [0.1]})
     found = read_counterparts(table)
     np.testing.assert_allclose([found.values["PM"][0], found.values["e_PM"][0]], [5.0, 0.1])
+
+
+@pytest.mark.parametrize(("unit", "factor"), [(u.mas / u.yr, 1), (u.arcsec / u.yr, 1e-3), (None, 1e-3)])
+def test_proper_motion_in_mas_or_arcsec(unit, factor):
+    """As for parallaxes; without errors a motion is not used."""
+    values = {"PM": [5.0 * factor] * 2, "e_PM": [0.1 * factor, np.nan]}
+    table = Table({"Gmag": [15.0] * 2} | {k: u.Quantity(v, unit) if unit else v for k, v in values.items()})
+    found = read_counterparts(table)
+    np.testing.assert_allclose(found.values["PM"], [5.0, np.nan])
+    assert flagged(found, Flag.COUNTERPART_ODD) == [unit is None, True]
+
+
+def test_catwise_where_allwise_has_nothing():
+    """Magnitudes of two catalogs of one survey complete each other."""
+    table = Table({"W1mag": [12.0, np.nan], "W1mproPM": [12.5, 13.0], "allwise_n": [1, 0],
+                   "catwise_n": [1, 1], "catwise_p_i": [0.8, 0.7]})
+    found = read_counterparts(table)
+    assert found.values["W1"].tolist() == [12, 13]
+    assert found.found["wise"].all()
+    np.testing.assert_allclose(found.wrong, [0.2, 0.3])
 
 
 def test_far_counterparts():

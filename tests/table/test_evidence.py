@@ -11,12 +11,8 @@ from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ModelError, ParameterError, TableError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.model.evidence import load_evidence
-from astro_xlatent.table.evidence import (
-    Evidence,
-    against_spectrum,
-    galactic_column,
-    row_inputs,
-)
+from astro_xlatent.model.priors import against_spectrum
+from astro_xlatent.table.evidence import Evidence, galactic_column, row_inputs
 
 N = 6
 
@@ -130,8 +126,41 @@ def test_classes_with_evidence_are_no_spectrum(rows):
 def test_against_spectrum():
     """Only a class outside those that hold 90 % of the spectrum's probability is against it."""
     spectrum = np.array([[0.7, 0.25, 0.05], [0.7, 0.25, 0.05], [0.95, 0.03, 0.02]])
-    joint = np.array([[0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1]])
-    assert against_spectrum(spectrum, joint).tolist() == [False, True, True]
+    final = np.array([[0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1]])
+    assert against_spectrum(spectrum, final).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("options", [
+    {"evidence": "all"}, {"evidence": "xray", "prior": "survey"}, {"prior": {"NS": 1, "CV": 1}},
+    {"evidence": "counterparts", "prior": {"LM-STAR": 1e6, "AGN": 1}}])
+def test_no_class_against_the_spectrum_without_a_flag(rows, options):
+    """Wherever evidence or prior put a class that the spectrum excludes, a flag says so, and nowhere else."""
+    plain, told = add_latents(rows), add_latents(rows, **options)
+    names = [*CLASSES, "other"]
+    other = plain["xl_class_other"][:, None]
+    spectrum = np.concatenate([plain["xl_class_prob"] * (1 - other), other], axis=1)
+    named = spectrum[np.arange(N), [names.index(name) for name in told["xl_class"]]]
+    likelier = np.where(spectrum > named[:, None] * (1 + 1e-5), spectrum, 0).sum(axis=1)
+    flagged = [bool(value & Flag.AGAINST_SPECTRUM) for value in told["xl_flag"]]
+    assert flagged == (likelier >= 0.9).tolist()
+    assert not any(value & Flag.AGAINST_SPECTRUM for value in plain["xl_flag"])
+
+
+@pytest.mark.parametrize(("column", "value", "flag"), [
+    ("Gmag", 0.0, "COUNTERPART_ODD"), ("Jmag", 99.0, "COUNTERPART_ODD"), ("W1mag", 1e20, "COUNTERPART_ODD"),
+    ("Hmag", np.nan, None), ("e_W3mag", 1e20, "COUNTERPART_ODD"), ("mw_r_gaia", 9.0, "COUNTERPART_ODD"),
+    ("e_PM", 1e20, "COUNTERPART_ODD"), ("gaia_n", 2, "COUNTERPART_AMBIGUOUS")])
+def test_bad_values_are_left_out_or_flagged(rows, column, value, flag):
+    """What cannot be true counts as missing, in the class, too, and the row is flagged."""
+    bad, clean = rows[1:2].copy(), rows[1:2].copy()
+    bad[column] = [value]
+    missing = {"e_W3mag": ["W3mag"], "e_PM": ["PM", "e_PM"], "gaia_n": [],
+               "mw_r_gaia": ["Gmag", "BPmag", "RPmag", "Plx", "e_Plx", "PM", "e_PM"]}.get(column, [column])
+    for name in missing:
+        clean[name] = np.nan
+    told, wanted = (add_latents(t, evidence="counterparts") for t in (bad, clean))
+    np.testing.assert_allclose(told["xl_class_prob"], wanted["xl_class_prob"], atol=1e-5)
+    assert flag is None or flag in decode_flags(told["xl_flag"][0])
 
 
 @pytest.mark.parametrize(

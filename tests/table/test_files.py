@@ -2,6 +2,9 @@
 """Tables from and to files of every format."""
 
 import gzip
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -59,6 +62,13 @@ def test_votable_keeps_metadata_as_info(tmp_path):
     write_table(make_enriched(), path)
     infos = {info.name: info.value for info in parse(path).resources[0].infos}
     assert infos["XLMODEL"] == "test-1"
+
+
+def test_votable_rows_of_any_length(tmp_path):
+    """The writer leaves the memory behind its own alone."""
+    code = ("from astropy.table import Table\nfrom astro_xlatent.table.files import write_table\n"
+            f"write_table(Table({{'a': ['x' * n for n in range(600)]}}), {str(tmp_path / 't.vot')!r})")
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONMALLOC": "debug"}, check=True)
 
 
 def test_output_opens_as_qtable(tmp_path):

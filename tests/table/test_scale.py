@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """LSDB catalogs: as the plain table, resumed, cross-matched."""
 
-import json
 import warnings
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from band_rows import csc_table
 
 from astro_xlatent import add_latents
+from astro_xlatent.table.files import read_table
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -58,17 +58,76 @@ def test_as_the_plain_table(catalog, rows):
 def test_written_and_resumed(catalog, tmp_path):
     """Units stay with the catalog, and what a stopped run has written is not made again."""
     from astro_xlatent.table.scale import add_latents as add_to_catalog
-    from astro_xlatent.table.scale import hats_properties
+    from astro_xlatent.table.scale import write_catalog
 
     path = tmp_path / "enriched"
-    options = {"addl_hats_properties": hats_properties(), "as_collection": False, "progress_bar": False}
-    add_to_catalog(catalog).write_catalog(path, **options)
+    write_catalog(add_to_catalog(catalog), path, as_collection=False, progress_bar=False)
     parts = sorted(path.rglob("Npix*.parquet"))
     again = lsdb.open_catalog(path)
     assert len(again.compute()) == ROWS
-    properties = again.hc_structure.catalog_info.model_dump()
-    assert json.loads(properties["xl_units"])["xl_nh"] == "cm**-2"
+    assert again.hc_structure.catalog_info.model_dump()["xl_model"].startswith("xlatent-")
+    column = read_table(path)["xl_nh"]
+    assert (column.unit, column.info.meta["ucd"]) == ("cm-2", "phys.columnDensity;meta.modelled")
     assert len(parts) == catalog.npartitions
+
+
+def test_goes_on_after_an_interruption(catalog, tmp_path, monkeypatch):
+    """Finished partitions are not made again."""
+    from astro_xlatent.table import scale
+
+    path, made, real = tmp_path / "enriched", [], scale.add_latents
+    options = {"as_collection": False, "progress_bar": False}
+
+    def counted(limit):
+        def step(frame):
+            if len(frame):
+                if len(made) == limit:
+                    raise KeyboardInterrupt
+                made.append(len(frame))
+            return frame
+        return real(catalog.map_partitions(step))
+
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):
+        with pytest.raises(KeyboardInterrupt):
+            scale.write_catalog(counted(2), path, **options)
+        assert len(made) == 2
+        scale.write_catalog(counted(1000), path, **options)
+    assert len(made) == catalog.npartitions
+    assert len(lsdb.open_catalog(path).compute()) == ROWS
+
+
+def test_lost_worker(catalog, tmp_path):
+    """A worker that is killed costs the partition that it had in hand; each loads the model once."""
+    distributed = pytest.importorskip("distributed")
+    from astro_xlatent.table import scale
+
+    marks = tmp_path / "marks"
+    marks.mkdir()
+
+    def note(frame):
+        import os
+        import uuid
+
+        if len(frame):
+            (marks / uuid.uuid4().hex).touch()
+            if len(list(marks.iterdir())) == 3:
+                os.kill(os.getpid(), 9)
+        return frame
+
+    def loads():
+        from astro_xlatent.table import scale
+
+        return scale.load_model.cache_info().misses
+
+    with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster:
+        with distributed.Client(cluster) as client:
+            enriched = scale.add_latents(catalog.map_partitions(note))
+            scale.write_catalog(enriched, tmp_path / "out", as_collection=False, progress_bar=False)
+            assert max(client.run(loads).values()) == 1
+    assert len(list(marks.iterdir())) == catalog.npartitions + 1
+    assert len(lsdb.open_catalog(tmp_path / "out").compute()) == ROWS
 
 
 def test_after_a_crossmatch(catalog):

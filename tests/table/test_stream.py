@@ -13,7 +13,7 @@ from astro_xlatent.table import stream
 from astro_xlatent.table.files import read_table, write_table
 
 ROWS = 25
-FORMS = ("fits", "csv", "ecsv")
+FORMS = ("fits", "fits.gz", "csv", "tsv", "ecsv", "vot", "parquet")
 
 
 @pytest.fixture(autouse=True)
@@ -46,15 +46,18 @@ def run(path, out):
 
 def stopped_after(monkeypatch, path, out, pieces, error):
     """Run until some pieces are done."""
-    done, real = [], stream._make_part
+    from astro_xlatent.table import add_latents as module
 
-    def make(*args):
+    done, real = [], module.add_latents
+
+    def add(*args, **options):
         if len(done) == pieces:
             raise error
-        done.append(real(*args))
+        done.append(1)
+        return real(*args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(stream, "_make_part", make)
+        patch.setattr(module, "add_latents", add)
         return run(path, out)
 
 
@@ -78,7 +81,7 @@ def test_as_the_whole_table(tmp_path, form):
                                        b.filled(0) if hasattr(b, "filled") else b, rtol=1e-3, atol=2e-3)
         else:
             assert a.tolist() == b.tolist()
-    kept = set(wanted.meta) - {"comments", "XLDATE", "XLRECIPE"}
+    kept = set(wanted.meta) - {"comments", "XLDATE"}
     assert {k: found.meta[k] for k in kept} == {k: wanted.meta[k] for k in kept}
 
 
@@ -93,10 +96,7 @@ def test_goes_on_where_it_was(tmp_path, monkeypatch, capsys, form, error):
     assert stopped_after(monkeypatch, path, out, 1, error) in (1, 130)
     assert "the same command goes on" in capsys.readouterr().err
     assert not out.exists()
-    made, real = [], stream._make_part
-    monkeypatch.setattr(stream, "_make_part", lambda *args: made.append(real(*args)))
-    assert run(path, out) == 0
-    assert len(made) == 2
+    assert stopped_after(monkeypatch, path, out, 2, None) == 0
     assert out.read_bytes() == straight.read_bytes()
 
 
@@ -119,19 +119,9 @@ def test_two_processes_on_one_output(tmp_path):
             pass
 
 
-def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch, capsys):
     """The output place is tried before the first row."""
-    path, calls = source(tmp_path, "fits"), []
-    monkeypatch.setattr(stream, "_make_part", lambda *args: calls.append(args))
-    (tmp_path / "out.fits.parts").write_text("in the way")
-    assert run(path, tmp_path / "out.fits") == 1
-    assert not calls
-
-
-def test_what_is_read_as_a_whole(tmp_path):
-    """Small tables, other formats and other targets are not taken in pieces."""
     path = source(tmp_path, "fits")
-    assert stream.rows_in_pieces(path, tmp_path / "out.csv") is None
-    write_table(csc_table(4), tmp_path / "small.fits")
-    assert stream.rows_in_pieces(tmp_path / "small.fits", tmp_path / "out.fits") is None
-    assert stream.rows_in_pieces(path, tmp_path / "out.fits").n_rows == ROWS
+    (tmp_path / "out.fits.parts").write_text("in the way")
+    assert stopped_after(monkeypatch, path, tmp_path / "out.fits", 0, AssertionError) == 1
+    assert "choose another place" in capsys.readouterr().err

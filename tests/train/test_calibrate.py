@@ -12,6 +12,7 @@ from astro_xlatent.train.calibrate import (
     LEVELS,
     NODES,
     TEMPERATURES,
+    _fit_columns,
     _fit_head,
     _flux_scale,
     _level_of_truth,
@@ -139,6 +140,41 @@ def test_quantities_that_a_source_has_not():
     more = {name: np.concatenate([values, values[:500]]) for name, values in rows.items()}
     more["nh"][-500:] = np.nan
     assert _fit_head(more, "nh") == _fit_head(rows, "nh")
+
+
+def test_columns_by_class():
+    """Where one class's N_H comes out too low and another's too wide, both hold what they state by name."""
+    from astro_xlatent.model.calibration import Calibration
+    from astro_xlatent.model.density import probability_below_truth
+    from astro_xlatent.model.network import Config
+
+    n = 40000
+    named = rng(3).choice([0, 2], n)
+    rows = head_rows(0.2, n=n)
+    center = np.log10(rows["nh"]) - 0.2 * rng(1).standard_normal(n)
+    rows["nh"] = 10 ** (center + np.where(named == 0, 0.2, 0.0) + np.where(named == 0, 0.2, 0.13)
+                         * rng(4).standard_normal(n))
+    # One row in five is of the other class than the one that is named.
+    truth = np.where(rng(5).random(n) < 0.2, 2 - named, named)
+    rows |= {"classes": 6.0 * np.eye(9)[named], "class_index": truth}
+    flat = [1.0] * len(NODES)
+    fitted = _fit_columns(rows, {"class_temperature": flat, "nh_temperature": flat})
+    tables = Calibration.identity(Config()).tables | {"nodes": NODES, "levels": LEVELS}
+    tables["bands"] = {"nh_temperature": flat} | fitted
+    density = Calibration(tables).density("nh", "bands", rows["net"], rows["nh_logits"],
+                                          softmax(rows["classes"], axis=1))
+    below = probability_below_truth(density, LOG_NH_RANGE, np.log10(rows["nh"]), rng(6))
+    for k in (0, 2):
+        inside = np.abs(below[named == k] - 0.5)
+        assert np.mean(inside < 0.34) == pytest.approx(0.68, abs=0.05)
+        assert np.mean(inside < 0.45) == pytest.approx(0.9, abs=0.03)
+
+
+def test_window_by_weight():
+    """A class that is rare near a node is sought farther away."""
+    net = 10 ** np.linspace(0, 4, 4001)
+    assert _window(net, 2.0, weight=np.ones(4001)).sum() == 501
+    assert _window(net, 2.0, weight=np.full(4001, 0.1)).sum() == pytest.approx(2000, abs=2)
 
 
 def test_levels_and_nodes_are_in_order():

@@ -14,21 +14,9 @@ _REACH = 40
 
 def add_line(spectrum, energy, width, equivalent_width, redshift=0.0):
     """
-    Add Gaussian lines by their equivalent width.
+    Add Gaussian lines by their equivalent width to continua (n, N_ENERGY), in place.
 
-    Parameters
-    ----------
-    spectrum : ndarray, shape (n, N_ENERGY)
-        Continuum, photons/cm2/s per bin. Changed in place.
-    energy, width, equivalent_width : float or ndarray, shape (n,)
-        Line energy, Gaussian width (at most 0.1) and equivalent width in the
-        rest frame, keV.
-    redshift : float or ndarray, shape (n,), optional
-
-    Returns
-    -------
-    spectrum : ndarray, shape (n, N_ENERGY)
-        The same array.
+    Energy, width (at most 0.1) and equivalent width are of the rest frame, in keV.
     """
     n = len(spectrum)
     stretch = 1.0 + np.broadcast_to(redshift, (n,))
@@ -45,23 +33,10 @@ def add_line(spectrum, energy, width, equivalent_width, redshift=0.0):
 
 def add_iron(spectrum, rng, equivalent_width, redshift=0.0, *, ionized=0.0):
     """
-    Add Fe K alpha at 6.40 keV and, if asked for, Fe XXV and Fe XXVI.
+    Add Fe K alpha at 6.40 keV and, if asked for, Fe XXV and Fe XXVI, in place.
 
-    Parameters
-    ----------
-    spectrum : ndarray, shape (n, N_ENERGY)
-        Continuum; changed in place.
-    rng : numpy.random.Generator
-    equivalent_width : ndarray, shape (n,)
-        Of the neutral line, rest frame, keV.
-    redshift : float or ndarray, shape (n,), optional
-    ionized : float, optional
-        Equivalent widths of 6.70 and 6.97 keV over that of the neutral line.
-
-    Returns
-    -------
-    spectrum : ndarray, shape (n, N_ENERGY)
-        The same array.
+    ``equivalent_width`` in keV is that of the neutral line in the rest frame, ``ionized`` that of the
+    lines at 6.70 and 6.97 keV over it.
     """
     width = rng.uniform(0.01, 0.08, len(spectrum))
     add_line(spectrum, 6.40, width, equivalent_width, redshift)

@@ -48,18 +48,7 @@ LITERATURE, TUNED = read_ranges("populations")
 
 def class_parameters(label, *, tuned=True):
     """
-    Parameter values of one class.
-
-    Parameters
-    ----------
-    label : str
-        A class of `astro_xlatent.simulate.populations.CLASSES`.
-    tuned : bool, optional
-        Use the values matched to the catalog, else the literature's.
-
-    Returns
-    -------
-    values : dict of float
+    Parameter values of one class: those matched to the catalog, or the literature's.
 
     Raises
     ------
@@ -80,21 +69,7 @@ def class_parameters(label, *, tuned=True):
 
 
 def check_parameters(label, values):
-    """
-    Refuse parameters outside the literature's range.
-
-    Parameters
-    ----------
-    label : str
-        Class.
-    values : dict of float
-        Parameters to replace.
-
-    Raises
-    ------
-    ParameterError
-        If a name is unknown or a value outside its range.
-    """
+    """Refuse, by `ParameterError`, parameters of a class outside the literature's range."""
     known = LITERATURE[label]
     for name, value in values.items():
         if name not in known:

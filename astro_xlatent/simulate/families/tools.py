@@ -17,18 +17,10 @@ class Draft:
     """
     Sources before absorption.
 
-    Attributes
-    ----------
-    primary : ndarray, shape (n, N_ENERGY)
-        Emission seen through ``nh_int`` (at ``redshift``) and ``nh_gal``.
-    secondary : ndarray, shape (n, N_ENERGY), or None
-        Emission that passes ``nh_second`` (at ``redshift``) and ``nh_gal``
-        only: scattered or leaking light, gas outside the absorber.
-    nh_gal, nh_int, nh_second : ndarray, shape (n,)
-        Columns in 1/cm2.
-    redshift, photon_index, kt : ndarray, shape (n,)
-        NaN where the family has no such parameter; ``kt`` in keV is that of
-        the hottest thermal component.
+    ``primary``, (n, N_ENERGY), is seen through ``nh_int`` (at ``redshift``) and ``nh_gal``, ``secondary``
+    through ``nh_second`` and ``nh_gal`` only: scattered or leaking light, gas outside the absorber.
+    Columns are in 1/cm2; ``kt`` in keV is that of the hottest thermal component; ``photon_index`` and
+    ``kt`` are NaN where the family has none.
     """
 
     primary: np.ndarray
@@ -74,40 +66,14 @@ def log_uniform(rng, n, low, high):
 
 
 def unit_flux(spectrum, low=0.5, high=7.0):
-    """
-    Scale spectra to unit energy flux (keV/cm2/s) between ``low`` and ``high`` keV.
-
-    Parameters
-    ----------
-    spectrum : ndarray, shape (n, N_ENERGY)
-        Photons/cm2/s per bin.
-    low, high : float, optional
-        Band in keV.
-
-    Returns
-    -------
-    spectrum : ndarray of float32, shape (n, N_ENERGY)
-    """
+    """Scale spectra (n, N_ENERGY) to unit energy flux (keV/cm2/s) between ``low`` and ``high`` keV."""
     first, last = np.searchsorted(ENERGY_MID, (low, high))
     flux = spectrum[:, first:last] @ ENERGY_MID[first:last].astype(spectrum.dtype)
     return (spectrum / np.maximum(flux, 1e-36)[:, None]).astype(np.float32)
 
 
 def add_flux(base, other, ratio, low=0.5, high=2.0):
-    """
-    Add to ``base`` the component ``other`` with ``ratio`` times its flux in a band.
-
-    Parameters
-    ----------
-    base, other : ndarray, shape (n, N_ENERGY)
-        Photons/cm2/s per bin; ``other`` in any normalization.
-    ratio : ndarray, shape (n,)
-        Energy flux of ``other`` over that of ``base`` between ``low`` and ``high`` keV.
-
-    Returns
-    -------
-    sum : ndarray, shape (n, N_ENERGY)
-    """
+    """Add to ``base`` the component ``other`` with ``ratio`` times its energy flux between two energies."""
     first, last = np.searchsorted(ENERGY_MID, (low, high))
     energy = ENERGY_MID[first:last].astype(np.float32)
     scale = ratio * (base[:, first:last] @ energy) / np.maximum(other[:, first:last] @ energy, 1e-36)
@@ -116,19 +82,10 @@ def add_flux(base, other, ratio, low=0.5, high=2.0):
 
 def hot_plasma(kt, metals, redshift=0.0):
     """
-    Collisional plasma, also hotter than its table.
+    Collisional plasma (n, N_ENERGY), also hotter than its table.
 
-    Parameters
-    ----------
-    kt, redshift : ndarray, shape (n,)
-        keV. Above the table the hottest entry is stretched as a
-        bremsstrahlung continuum, exp(-E / kt); its lines are weak there.
-    metals : ndarray, shape (n,), or dict
-        As in `astro_xlatent.physics.plasma.plasma`.
-
-    Returns
-    -------
-    spectrum : ndarray, shape (n, N_ENERGY)
+    Above the table the hottest entry is stretched as a bremsstrahlung continuum, exp(-E / kt); its
+    lines are weak there. Arguments are those of `astro_xlatent.physics.plasma.plasma`.
     """
     low, high = PLASMA_KT_RANGE
     inside = np.clip(kt, 1.001 * low, 0.999 * high)

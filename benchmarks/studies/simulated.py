@@ -2,18 +2,23 @@
 """
 The model on simulated observations that took no part in training.
 
+``python -m benchmarks.studies.simulated [--n 20000] [--responses DIR] [--seed N] -o OUT.json``
+
 `simulate` draws sources and observations from seeds of their own and keeps
 truth, posterior and hardness ratios; `evaluate_simulated` scores the model
 beside classifiers of hardness ratios that were trained on other simulated
 rows of the same kind.
 """
 
+import argparse
+import sys
+from pathlib import Path
+
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.numbers import random_stream, stream_seed
-from astro_xlatent.evaluate.coverage import coverage_numbers
-from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra, hardness_ratios
+from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra
 from astro_xlatent.evaluate.results import Number, Results
 from astro_xlatent.evaluate.scores import (
     balanced_accuracy,
@@ -22,10 +27,17 @@ from astro_xlatent.evaluate.scores import (
     confusion_by_group,
     interval,
 )
-from astro_xlatent.evaluate.simulated_baselines import N_EIGHT, hardness_predictions, latent_predictions
-from astro_xlatent.evaluate.variance import explained_variance
+from astro_xlatent.plotting import plot_coverage
+from benchmarks.studies.coverage import coverage_numbers
+from benchmarks.studies.simulated_baselines import (
+    N_EIGHT,
+    hardness_features,
+    hardness_predictions,
+    latent_predictions,
+)
+from benchmarks.studies.variance import explained_variance
 
-__all__ = ["COUNTS_RANGES", "classification_numbers", "evaluate_simulated", "simulate"]
+__all__ = ["COUNTS_RANGES", "evaluate_simulated", "main", "simulate"]
 
 #: Ranges of net counts in which everything is scored.
 COUNTS_RANGES = ((30, 100), (100, 300), (300, 1000), (1000, 10000))
@@ -88,7 +100,7 @@ def _simulate_batch(mode, instruments, rng, model):
         "class_index": sources.class_index,
         "mission": np.array(missions, "<U8"),
         "energy": fluxes.energy,
-        "hardness": _hardness_features(fluxes),
+        "hardness": hardness_features(fluxes, bands=5),
         **sources.truth,
     }
     if model is None:
@@ -118,15 +130,6 @@ def _true_latents(model, spectrum):
     with torch.no_grad():
         x = torch.as_tensor(teacher_input(spectrum), device=model.device)
         return model.teacher(x).cpu().numpy().astype(float)
-
-
-def _hardness_features(fluxes, width=5):
-    """Ratios, and log significance of every band, padded with NaN to five bands."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        significance = np.log10(np.maximum(fluxes.flux / fluxes.error, 0.03))
-    ratios = hardness_ratios(fluxes.flux)
-    pad = ((0, 0), (0, width - ratios.shape[1]))
-    return np.concatenate([np.pad(a, pad, constant_values=np.nan) for a in (ratios, significance)], axis=1)
 
 
 def classification_numbers(mode, rows, predictions, rng, n_boot=300):
@@ -239,7 +242,7 @@ def evaluate_simulated(model, instruments, n=20000, seed=1, log=None):
             "model": f"{model.name}-{model.version}",
             "rows": f"{n} per mode",
             "instruments": len(instruments),
-            "command": f"astro-xlatent evaluate --simulated --n {n} --seed {seed}",
+            "command": f"python -m benchmarks.studies.simulated --n {n} --seed {seed}",
         },
     )
     for mode in ("spectra", "bands"):
@@ -267,3 +270,52 @@ def _confusion(rows):
     predicted = rows["class_prob"][chosen][:, :N_EIGHT].argmax(axis=1)
     matrix = confusion_by_group(rows["class_index"][chosen], predicted, N_EIGHT, np.zeros(chosen.sum(), int))
     return matrix.sum(axis=0).tolist()
+
+
+def draw_coverage(results, folder):
+    """Write a figure of measured coverages for every section that has some, as PNG."""
+    levels = {"coverage 68 %": 0.68, "coverage 90 %": 0.90}
+    for section in dict.fromkeys(n.section for n in results.numbers):
+        numbers = [n for n in results.find(section) if n.quantity in levels]
+        if numbers:
+            ax = plot_coverage([f"{n.subset}, {n.method}" for n in numbers],
+                               [levels[n.quantity] for n in numbers], [n.value for n in numbers],
+                               [n.low for n in numbers], [n.high for n in numbers])
+            name = section.replace(": ", "_").replace(" ", "_")
+            ax.figure.savefig(folder / f"coverage_{name}.png", dpi=120)
+
+
+def main(argv=None):
+    """Score a model, print the numbers, write and draw them where asked."""
+    from astro_xlatent.evaluate.figures import draw_figures
+    from astro_xlatent.model.pretrained import load_model
+    from astro_xlatent.simulate.instruments import default_instruments, load_instruments
+
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.simulated",
+                                     description="Score a model on fresh simulations.")
+    parser.add_argument("--n", type=int, default=20000, help="observations, of spectra and of bands")
+    parser.add_argument("--responses", type=Path, metavar="DIR",
+                        help="folder of ARF and RMF files to simulate with, beside the shipped curves")
+    parser.add_argument("--model", metavar="NAME")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("-o", "--output", type=Path, metavar="OUT.json")
+    parser.add_argument("--figures", type=Path, metavar="DIR")
+    args = parser.parse_args(argv)
+    instruments = default_instruments()
+    if args.responses is not None:
+        instruments = load_instruments(args.responses, log=lambda line: None) + instruments
+    results = evaluate_simulated(load_model(args.model), instruments, args.n, args.seed,
+                                 log=lambda line: print(line, file=sys.stderr, flush=True))
+    if args.responses is not None:
+        results.facts["command"] += f" --responses {args.responses.name or '.'}"
+    print(results.text())
+    if args.figures is not None:
+        draw_figures(results, args.figures)
+        draw_coverage(results, args.figures)
+    if args.output is not None:
+        results.write(args.output)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

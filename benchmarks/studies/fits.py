@@ -9,71 +9,22 @@ Anders & Grevesse; they are converted to this package's convention first.
 import numpy as np
 
 from astro_xlatent.core.numbers import plain_floats
+from astro_xlatent.evaluate.regression import catalog_fits
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import bootstrap_weights, interval
-from astro_xlatent.physics.absorption import convert_nh
 
-__all__ = ["FIT_CLASSES", "NH_MIN", "catalog_fits", "fit_numbers", "residual_numbers"]
+__all__ = ["FIT_CLASSES", "NH_MIN", "fit_numbers", "residual_numbers"]
 
 #: A star's power-law column is no truth: only classes whose spectra are power-law-like.
 FIT_CLASSES = ("AGN", "CV", "HMXB", "LMXB", "NS")
-_UNIT = 1e20
 #: Fits below, in 1/cm2, are mostly limits.
 NH_MIN = 1e21
 
 
-def catalog_fits(table):
-    """
-    Columns of the power-law fits, converted.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        With ``powlaw_nh`` (and ``powlaw_nh_lolim``, ``powlaw_nh_hilim``) or
-        ``powlaw_nh_mean`` (and ``e_powlaw_nh_mean``) in 1e20 1/cm2.
-
-    Returns
-    -------
-    log_nh, log_error : ndarray, shape (n,)
-        NaN where there is no fit; None, None without such a column.
-    """
-    names = [n for n in ("powlaw_nh", "powlaw_nh_mean") if n in table.colnames]
-    if not names:
-        return None, None
-    name = names[0]
-    value = plain_floats(table[name])
-    if f"{name}_hilim" in table.colnames and f"{name}_lolim" in table.colnames:
-        error = 0.5 * (plain_floats(table[f"{name}_hilim"]) - plain_floats(table[f"{name}_lolim"]))
-    elif f"e_{name}" in table.colnames:
-        error = plain_floats(table[f"e_{name}"])
-    else:
-        error = np.full(len(table), np.nan)
-    value = np.where((value > 0) & (value < 1e6), value, np.nan)
-    with np.errstate(invalid="ignore"):
-        log_nh = np.log10(convert_nh(value * _UNIT, "phabs/angr", "tbabs/wilm"))
-        return log_nh, error / value / np.log(10)
-
-
 def fit_numbers(table, label, group, subsets, rng, n_boot=300):
     """
-    Differences between ``xl_nh`` and the catalog's fits.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Enriched, with the columns of `catalog_fits`.
-    label : ndarray of str, shape (n,)
-    group : ndarray of int, shape (n,)
-        Resampled as a whole.
-    subsets : dict
-        Name to ndarray of bool, shape (n,).
-    rng : numpy.random.Generator
-    n_boot : int, optional
-
-    Returns
-    -------
-    numbers : list of Number
-        Empty without fits. Standardized residuals include the fit's error.
+    Differences between ``xl_nh`` and the catalog's fits on subsets of rows (by name), groups being resampled
+    as a whole; empty without fits. Standardized residuals include the fit's error.
     """
     log_nh, log_error = catalog_fits(table)
     if log_nh is None:
@@ -117,25 +68,8 @@ def _row_weights(group, rng, n_boot):
 
 def residual_numbers(difference, error, where, group, subset, rng, n_boot):
     """
-    What differences of log N_H are on average, and beside the stated errors.
-
-    Parameters
-    ----------
-    difference, error : ndarray, shape (n,)
-        In dex; the error may be NaN.
-    where : ndarray of bool, shape (n,)
-        Rows that count.
-    group : ndarray of int, shape (n,)
-        Resampled as a whole.
-    subset : str
-        Name of the rows.
-    rng : numpy.random.Generator
-    n_boot : int
-
-    Returns
-    -------
-    numbers : list of Number
-        Empty for fewer than two rows.
+    What differences of log N_H (n,) in dex are on average, and beside the stated errors, which may be NaN,
+    on the rows ``where``; groups are resampled as a whole. Empty for fewer than two rows.
     """
     if where.sum() < 2:
         return []

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.evaluate.coverage import latent_coverage, nh_coverage
 from astro_xlatent.evaluate.figures import draw_figures
-from astro_xlatent.evaluate.simulated import evaluate_simulated, simulate
 from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.density import probability_below_truth
 from astro_xlatent.model.network import LOG_NH_RANGE, Config, Decoder, Encoder, Teacher
 from astro_xlatent.model.posterior import Model
+from benchmarks.studies.coverage import latent_coverage, mean_with_interval, nh_coverage
+from benchmarks.studies.simulated import draw_coverage, evaluate_simulated, simulate
 
 pytest.importorskip("sklearn", reason="evaluation needs scikit-learn")
 
@@ -68,6 +68,16 @@ def test_nh_coverage_of_right_densities():
     np.testing.assert_allclose(found, [0.68, 0.90], atol=0.02)
 
 
+def test_bootstrap_interval_covers_like_the_binomial():
+    """Over single rows, the interval of a share is that of the normal approximation."""
+    rng = np.random.default_rng(3)
+    values = rng.random(2000) < 0.3
+    value, (low, high) = mean_with_interval(values, rng, n_boot=2000)
+    half = 1.645 * np.sqrt(0.3 * 0.7 / 2000)
+    assert value - low == pytest.approx(half, rel=0.15)
+    assert high - value == pytest.approx(half, rel=0.15)
+
+
 def test_rows_repeat_with_the_seed(instruments):
     """The same seed gives the same rows, another one others."""
     first, again, other = (simulate("bands", 10, instruments, seed) for seed in (1, 1, 2))
@@ -90,4 +100,6 @@ def test_untrained_model_is_no_better_than_chance(untrained, instruments, tmp_pa
         assert {n.subset for n in results.find(f"simulated {mode}: N_H", "coverage 90 %")} >= {"class AGN"}
     assert results.find("simulated spectra: goodness of fit")
     assert not results.find("simulated bands: goodness of fit")
-    assert len(draw_figures(results, tmp_path / "figures")) >= 6
+    draw_figures(results, tmp_path / "figures")
+    draw_coverage(results, tmp_path / "figures")
+    assert len(list((tmp_path / "figures").glob("*.png"))) >= 6

@@ -7,17 +7,29 @@ import numpy as np
 
 from astro_xlatent.core.columns import CLASSES, N_LATENT
 from astro_xlatent.evaluate.results import Number
-from astro_xlatent.evaluate.scores import interval, mean_with_interval
+from astro_xlatent.evaluate.scores import interval
 from astro_xlatent.model.density import probability_below_truth
 from astro_xlatent.model.network import LOG_NH_RANGE
 
-__all__ = ["coverage_numbers", "latent_coverage", "nh_coverage"]
+__all__ = ["coverage_numbers", "latent_coverage", "mean_with_interval", "nh_coverage"]
 
 # Half-widths of the central 68 and 90 % of a standard normal.
 _HALF_WIDTH = {"68 %": 0.99446, "90 %": 1.64485}
 _LEVEL = {"68 %": (1, 3), "90 %": (0, 4)}
 #: Columns above which log N_H is scored.
 NH_MIN = 1e21
+
+
+def mean_with_interval(values, rng, n_boot=300, statistic=np.mean):
+    """
+    A statistic of independent rows with its bootstrap interval, NaN without rows; ``statistic`` takes an
+    array and ``axis``.
+    """
+    values = np.asarray(values, float)
+    if not values.size:
+        return np.nan, (np.nan, np.nan)
+    repeats = statistic(rng.choice(values, (n_boot, values.size)), axis=1)
+    return float(statistic(values, axis=0)), interval(repeats)
 
 
 def coverage_numbers(mode, rows, ranges, rng):
@@ -29,7 +41,7 @@ def coverage_numbers(mode, rows, ranges, rng):
     mode : str
         For the section's name.
     rows : dict of ndarray
-        From `~astro_xlatent.evaluate.simulated.simulate`.
+        From `~benchmarks.studies.simulated.simulate`.
     ranges : sequence of tuple
         Ranges of net counts.
     rng : numpy.random.Generator

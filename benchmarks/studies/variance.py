@@ -1,63 +1,19 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-How much of a quantity the latents alone explain.
+How much of a quantity the latents alone explain, on simulated rows.
 """
 
 import numpy as np
 
+from astro_xlatent.evaluate.regression import predict_quantity, regressors
 from astro_xlatent.evaluate.results import Number
-from astro_xlatent.evaluate.scores import interval, mean_with_interval
+from astro_xlatent.evaluate.scores import interval
+from benchmarks.studies.coverage import mean_with_interval
 
-__all__ = ["explained_variance", "predict_quantity", "regressors"]
+__all__ = ["explained_variance"]
 
 #: Rows used at most for one regression.
 MAX_ROWS = 2500
-
-
-def regressors(seed=0):
-    """
-    The regressions that are compared.
-
-    Returns
-    -------
-    regressors : dict
-        Name to scikit-learn estimator.
-    """
-    from sklearn.ensemble import RandomForestRegressor
-    from sklearn.linear_model import RidgeCV
-    from sklearn.neighbors import KNeighborsRegressor
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return {
-        "ridge": make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 13))),
-        "k-NN": make_pipeline(StandardScaler(), KNeighborsRegressor(20, weights="distance")),
-        "random forest": RandomForestRegressor(60, min_samples_leaf=5, max_features=0.5, random_state=seed),
-    }
-
-
-def predict_quantity(regressor, features, values, fold):
-    """
-    Predictions of every row by a fit to the other folds.
-
-    Parameters
-    ----------
-    regressor : scikit-learn estimator
-    features : ndarray, shape (n, n_features)
-        Finite.
-    values : ndarray, shape (n,)
-        Finite.
-    fold : ndarray of int, shape (n,)
-
-    Returns
-    -------
-    predicted : ndarray, shape (n,)
-    """
-    predicted = np.empty(len(values))
-    for k in np.unique(fold):
-        test = fold == k
-        predicted[test] = regressor.fit(features[~test], values[~test]).predict(features[test])
-    return predicted
 
 
 def explained_variance(mode, rows, ranges, seed=0):

@@ -8,12 +8,27 @@ without noise.
 
 import numpy as np
 
+from astro_xlatent.evaluate.hardness import hardness_ratios
 from astro_xlatent.simulate.populations import CLASSES
 
-__all__ = ["N_EIGHT", "hardness_predictions", "latent_predictions"]
+__all__ = ["N_EIGHT", "hardness_features", "hardness_predictions", "latent_predictions"]
 
 #: Number of classes without "other".
 N_EIGHT = len(CLASSES) - 1
+
+
+def hardness_features(fluxes, bands=None):
+    """
+    Ratios of `hardness_ratios`, then log10 of flux over error of every band, at least log10(0.03).
+
+    Either is padded with NaN to ``bands`` columns, where that is given.
+    """
+    ratios = hardness_ratios(fluxes.flux)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        significance = np.log10(np.maximum(fluxes.flux / fluxes.error, 0.03))
+    missing = 0 if bands is None else bands - ratios.shape[1]
+    return np.concatenate([np.pad(a, ((0, 0), (0, missing)), constant_values=np.nan)
+                           for a in (ratios, significance)], axis=1)
 
 
 def _kinds(rows, mode):
@@ -42,7 +57,7 @@ def hardness_predictions(mode, train, test, seed):
     ----------
     mode : {'bands', 'spectra'}
     train, test : dict of ndarray
-        From `~astro_xlatent.evaluate.simulated.simulate`, with other seeds.
+        From `~benchmarks.studies.simulated.simulate`, with other seeds.
     seed : int
 
     Returns
@@ -78,7 +93,7 @@ def latent_predictions(rows, seed):
     Parameters
     ----------
     rows : dict of ndarray
-        From `~astro_xlatent.evaluate.simulated.simulate`.
+        From `~benchmarks.studies.simulated.simulate`.
     seed : int
 
     Returns
