@@ -9,10 +9,12 @@ is why ``xl_model`` is a column as well.
 
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-
-from astropy.table import Table
+from typing import TYPE_CHECKING
 
 from astro_xlatent.core.errors import ModelError, ParameterError
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["PROVENANCE_KEYS", "check_latent_space", "package_version", "provenance_meta"]
 
@@ -60,7 +62,7 @@ def provenance_meta(model_name: str, sha256: str, *, latent_space: str = "", pri
     return {key: str(values[key]) for key in PROVENANCE_KEYS}
 
 
-def check_latent_space(*tables: Table) -> str:
+def check_latent_space(*tables: "Table") -> str:
     """
     The latent space that several enriched tables share.
 
