@@ -128,9 +128,8 @@ def _fetch_tar(session, folder, manifest, group, building):
     unpacked.mkdir()
     names = ",".join(f"{_label(key)}/{product}/" for key, product in _pairs(group))
     url = f"{conf.csc_package_url.rstrip('/')}/retrieve"
-    body = download(session, url, tar, {"packageset": names, "version": conf.csc_release})
     # Of a redirected request, the place that answered.
-    url = body.url.partition("?")[0]
+    url = download(session, url, tar, {"packageset": names, "version": conf.csc_release}).partition("?")[0]
     done = set()
     for path in unpack_tar(tar, unpacked):
         key = file_key(path.name)
@@ -157,12 +156,12 @@ def _fetch_one(session, folder, manifest, key, product, building):
         params = {"filetype": product, "filename": name, "version": conf.csc_release}
         path = building / name
         path.unlink(missing_ok=True)
-        body = download(session, url, path, params)
+        url = download(session, url, path, params)
         path = _named_by_content(path)
     except ArchiveError as error:
         manifest.add(_label(key), product, FAILED, url=url, reason=error)
         return
-    manifest.store(path, folder / path.name, _label(key), product, body.url)
+    manifest.store(path, folder / path.name, _label(key), product, url)
 
 
 def _browse(session, url, key, product):

@@ -1,13 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """Files that are fetched whole, in several goes if need be."""
 
-import hashlib
 import time
 
 import requests
 from urllib3.exceptions import HTTPError
 
-from astro_xlatent.archive.web import Body, broken, read_answer, shown
+from astro_xlatent.archive.web import broken, read_answer, shown
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ArchiveError
 
@@ -16,7 +15,7 @@ __all__ = ["download"]
 
 def download(session, url, path, params=None):
     """
-    Fetch one file, going on after breaks where the server can: its `Body`.
+    Fetch one file, going on after breaks where the server can; gives the address that answered.
 
     ``path`` is replaced if it exists, and of no use if an ArchiveError is raised, which
     names the address and what came back after the allowed retries.
@@ -52,12 +51,8 @@ def _store(response, path, have):
         msg = f"{shown(response.url)}: the server goes on at another place of the file than asked"
         raise ArchiveError(msg)
     with path.open("ab" if have else "wb") as file:
-        body = read_answer(response, file.write)
-    if not have:
-        return body
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    return Body(body.url, have + body.size, digest.hexdigest())
+        read_answer(response, file.write)
+    return response.url
 
 
 def _is_retried(error):

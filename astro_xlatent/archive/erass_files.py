@@ -94,7 +94,7 @@ def _fetch_source(session, folder, manifest, key, products):
             tar, unpacked = building / f"{key}.tar.xz", building / "files"
             unpacked.mkdir()
             # Of a redirected request, the place that answered.
-            url = download(session, url, tar).url
+            url = download(session, url, tar)
             files = _by_product(unpack_tar(tar, unpacked))
             for product in products:
                 for path in files.get(product, ()):

@@ -7,13 +7,11 @@ growing pauses or after the time the server asks for. Answers are read under a
 limit of size and a lowest speed, and recognized when they are a web page.
 """
 
-import hashlib
 import io
 import re
 import socket
 import threading
 import time
-from dataclasses import dataclass
 from html import unescape
 from http.client import HTTPException
 
@@ -27,7 +25,7 @@ from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ArchiveError
 from astro_xlatent.core.provenance import package_version
 
-__all__ = ["Body", "StatusError", "broken", "open_session", "read_answer", "shown"]
+__all__ = ["StatusError", "broken", "open_session", "read_answer", "shown"]
 
 _PASSING = (429, 500, 502, 503, 504)
 _CHUNK = 1 << 16
@@ -151,15 +149,6 @@ def open_session(read=False):
     return session
 
 
-@dataclass(frozen=True)
-class Body:
-    """What was received: address, size in bytes, and hexadecimal sha256."""
-
-    url: str
-    size: int
-    sha256: str
-
-
 def shown(url, length=300):
     """An address as it is printed: shortened if it is very long."""
     return url if len(url) <= length else f"{url[:length]}..."
@@ -167,7 +156,7 @@ def shown(url, length=300):
 
 def read_answer(response, write):
     """
-    Check an answer that was opened with ``stream=True`` and pass its bytes on, in chunks: its `Body`.
+    Check an answer that was opened with ``stream=True`` and pass its bytes on, in chunks.
 
     ArchiveError if the status is no success, the answer is a web page, too large or too slow;
     what requests and urllib3 raise if the connection breaks before the end.
@@ -180,7 +169,7 @@ def read_answer(response, write):
             "of conf.archive_max_mb; ask for less or raise it"
         )
         raise ArchiveError(msg)
-    digest, size, started, first = hashlib.sha256(), 0, time.monotonic(), True
+    size, started, first = 0, time.monotonic(), True
     for chunk in _chunks(response, started, where):
         if first:
             _refuse_page(response, chunk, where)
@@ -189,11 +178,9 @@ def read_answer(response, write):
         if size > limit:
             msg = f"{where}: the answer grows beyond the {limit / 1e6:.4g} MB of conf.archive_max_mb"
             raise ArchiveError(msg)
-        digest.update(chunk)
         write(chunk)
     if first:
         _refuse_page(response, b"", where)
-    return Body(response.url, size, digest.hexdigest())
 
 
 def _chunks(response, started, where):

@@ -2,7 +2,6 @@
 """Downloads from a server that does what servers do."""
 
 import gzip
-import hashlib
 
 import pytest
 import urllib3.util.retry
@@ -22,8 +21,8 @@ def get(archive, tmp_path):
 
     def get():
         with open_session() as session:
-            body = download(session, f"{archive.url}/file", tmp_path / "file", {"a": "b c"})
-        return body, (tmp_path / "file").read_bytes()
+            url = download(session, f"{archive.url}/file", tmp_path / "file", {"a": "b c"})
+        return url, (tmp_path / "file").read_bytes()
 
     return get
 
@@ -37,12 +36,9 @@ def waits(monkeypatch):
 
 
 def test_whole(archive, get):
-    """Size, digest and address are those of the file."""
+    """Content and address are those of the file."""
     archive.plan("/file", data(CONTENT))
-    body, got = get()
-    assert got == CONTENT
-    assert (body.size, body.sha256) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
-    assert body.url == f"{archive.url}/file?a=b+c"
+    assert get() == (f"{archive.url}/file?a=b+c", CONTENT)
 
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
@@ -103,12 +99,10 @@ def test_truncated_for_good(archive, get):
 
 
 def test_resumed(archive, get):
-    """Where the server can, the rest is asked for, and the digest is of the whole."""
+    """Where the server can, the rest is asked for."""
     deed = resumable(CONTENT, stop=100_000)
     archive.plan("/file", deed, deed)
-    body, got = get()
-    assert got == CONTENT
-    assert (body.size, body.sha256) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+    assert get()[1] == CONTENT
 
 
 @pytest.mark.parametrize(

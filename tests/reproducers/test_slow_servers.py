@@ -106,6 +106,6 @@ def test_no_password_of_netrc(serve, hurry, tmp_path, monkeypatch):
 
     url, asked = serve(answer)
     with open_session() as session:
-        body = download(session, url, tmp_path / "x")
-    assert body.url.endswith("/elsewhere")
+        found = download(session, url, tmp_path / "x")
+    assert found.endswith("/elsewhere")
     assert len(asked) == 2 and not any("Authorization" in request for request in asked)
