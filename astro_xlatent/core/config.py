@@ -21,7 +21,7 @@ class Conf(ConfigNamespace):
         "", "Name of the model that is used when none is given; empty: the newest shipped one.",
         cfgtype="string")
     batch_size = ConfigItem(
-        2048, "Rows that go through the network at once. Results do not depend on it.",
+        4096, "Rows that go through the network at once. Results do not depend on it.",
         cfgtype="integer(min=1)")
     device = ConfigItem(
         ["cpu", "auto", "cuda", "mps"],

@@ -38,7 +38,7 @@ HEADS = ("nh", "index", "kt")
 #: Goodness of fit above which a second search sets out from other places.
 POOR_FIT = 2.5
 # Rows inferred at once, to bound memory: of spectra and of bands; tokens encoded at once.
-CHUNK, BANDS_CHUNK = 64, 512
+CHUNK, BANDS_CHUNK = 64, 1024
 TOKENS_AT_ONCE = 1024
 
 

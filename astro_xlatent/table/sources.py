@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -106,26 +107,27 @@ def measure(table: Table, spectra=None, mission: Mission | None = None) -> Itera
     for chunk in _from_spectra(entries, refused):
         done[chunk.rows] = True
         yield chunk
-    rows = np.flatnonzero(~done)
-    for start in range(0, len(rows), conf.batch_size):
-        part = rows[start:start + conf.batch_size]
-        yield _from_bands(table, part, mission, refused, needed=spectra is None)
+    yield from _ahead(lambda rows: _from_bands(table, rows, mission, refused, needed=spectra is None),
+                      np.flatnonzero(~done), conf.batch_size)
+
+
+def _ahead(make, rows, size):
+    """What is made of every ``size`` rows; the next is made while whoever takes this one works on it."""
+    with ThreadPoolExecutor(1) as pool:
+        parts = (pool.submit(make, rows[start:start + size]) for start in range(0, len(rows), size))
+        coming = next(parts, None)
+        while coming is not None:
+            made, coming = coming.result(), next(parts, None)
+            yield made
 
 
 def _from_spectra(entries, refused):
     """Chunks of all rows with a usable spectrum; flags and reason of the others go to ``refused``."""
     rows = [row for row, entry in enumerate(entries) if entry is not None]
-    # The next chunk is read while whoever takes this one works on it.
-    with ThreadPoolExecutor(1) as pool:
-        chunks = (pool.submit(_read_spectra, entries, rows[start:start + SPECTRA_CHUNK])
-                  for start in range(0, len(rows), SPECTRA_CHUNK))
-        ahead = next(chunks, None)
-        while ahead is not None:
-            chunk, problems = ahead.result()
-            ahead = next(chunks, None)
-            refused.update(problems)
-            if chunk is not None:
-                yield chunk
+    for chunk, problems in _ahead(partial(_read_spectra, entries), rows, SPECTRA_CHUNK):
+        refused.update(problems)
+        if chunk is not None:
+            yield chunk
 
 
 def _read_spectra(entries, rows):
