@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from astropy import units as u
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.plotting.axes import CLASS_STYLE, COLORS, columns, draw_classes, new_axes
+from astro_xlatent.plotting.axes import CLASS_STYLE, columns, draw_classes, new_axes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,17 +27,7 @@ FIELD = 20.0
 
 
 def sky_columns(table: Table) -> tuple[str, str] | None:
-    """
-    Names of a table's position columns as it spells them, or None.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-
-    Returns
-    -------
-    names : tuple of str, or None
-    """
+    """Names of a table's position columns as it spells them, or None."""
     from astro_xlatent.compare.positions import position_names
 
     spelled = {name.lower(): name for name in reversed(table.colnames)}
@@ -213,9 +204,8 @@ def plot_change(table: Table, rows: Sequence[int] | None = None, *, names: Seque
     place = np.arange(N_LATENT)
     middle, half = joint.latent[0], np.sqrt(np.diagonal(joint.latent_cov[0]))
     ax.bar(place, 2 * half, 0.8, bottom=middle - half, color="0.85", label="together")
-    styles = list(zip(COLORS, (m for _, m in CLASS_STYLE.values()), strict=False))
-    for k, (name, value, sigma) in enumerate(zip(names, latent, error, strict=True)):
-        color, marker = styles[k % len(styles)]
+    rows = zip(names, latent, error, cycle(CLASS_STYLE.values()))
+    for k, (name, value, sigma, (color, marker)) in enumerate(rows):
         ax.errorbar(place + 0.5 * ((k + 0.5) / len(names) - 0.5), value, sigma, fmt=marker, ms=5, color=color,
                     label=name)
     p = joint.p_change[0]
