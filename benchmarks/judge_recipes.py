@@ -91,7 +91,7 @@ def columns_of(found, table):
         error = np.hypot(0.5 * (nh_high - nh_low), 0.5 * (np.log10(high) - np.log10(low)))
         flux = np.log10(plain_floats(found["xl_flux_2_7"]) / plain_floats(table["flux_aper_h"]))
     return {
-        "fit": fit,
+        "significance": plain_floats(table["significance"]),
         "small fit": (fit < LEAST_COLUMN) & np.isfinite(nh),
         "large fit": (fit >= LEAST_COLUMN) & np.isfinite(nh + error),
         "nh": nh,
@@ -113,6 +113,11 @@ def recipe_lines(name, got, field, side, rng):
         f"{bootstrap(lambda k: np.mean(np.abs(got['difference'][k])), field, large, rng)}  n {large.sum()}",
         f"{name:16s} {'fit > 1e21: median log N_H - fit':40s} "
         f"{bootstrap(lambda k: np.median(got['difference'][k]), field, large, rng)}",
+        *(f"{name:16s} {f'fit > 1e21, significance > {least}: {words}':40s} "
+          f"{bootstrap(lambda k, of=of: of(got['difference'][k]), field, bright, rng)}  n {bright.sum()}"
+          for least, words, of in ((20, "median difference", np.median),
+                                   (40, "mean |difference|", lambda d: np.mean(np.abs(d))))
+          for bright in [large & (got["significance"] > least)]),
         f"{name:16s} {'fit > 1e21, LM-STAR: median difference':40s} "
         f"{bootstrap(lambda k: np.median(got['difference'][k]), field, large & got['late star'], rng)}"
         f"  n {np.sum(large & got['late star'])}",
