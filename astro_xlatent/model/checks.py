@@ -81,24 +81,12 @@ class _Linear:
 def check_spectra(decode: Callable, latent: np.ndarray, bins: EnergyBins,
                   matrices: np.ndarray) -> dict[str, np.ndarray]:
     """
-    p-values of what the decoder may lack, by the names of `CHECKS`.
+    p-values (rows,) of what the decoder may lack, by the names of `CHECKS`, and the line's ``energy``, keV.
 
-    Parameters
-    ----------
-    decode : callable
-        Latents (n, d) to incident spectra (n, n_energy), both ndarray.
-    latent : ndarray, shape (rows, d)
-        Those that describe the counts best, see `~astro_xlatent.model.refine.refine_latents`.
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        On the fine grid.
-    matrices : ndarray of float32, shape (rows, bins, n_energy)
-        Folding matrices in cm2 s.
-
-    Returns
-    -------
-    checked : dict of ndarray, shape (rows,)
-        And ``energy`` in keV of the most significant line. NaN without counts, or without
-        more bins than latents and normalization.
+    ``latent`` (rows, d) describe the counts best (`~astro_xlatent.model.refine.refine_latents`);
+    ``decode`` gives incident spectra (n, n_energy); ``bins`` are on the fine grid and ``matrices``
+    (rows, bins, n_energy) in cm2 s. NaN without counts, or without more bins than latents and
+    normalization.
     """
     found = {name: np.full(len(bins), np.nan) for name in (*CHECKS, "energy")}
     for row, linear in enumerate(_linearised(decode, latent, bins, matrices)):

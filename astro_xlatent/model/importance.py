@@ -43,16 +43,8 @@ class Likelihood:
     """
     Counts, background and response of one spectrum, in any bins.
 
-    Attributes
-    ----------
-    counts, background : ndarray, shape (n_bins,)
-        Observed, and expected from background.
-    matrix : ndarray of float32, shape (n_bins, n_energy)
-        cm2 s.
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        The same data in the bins that the encoder sees.
-    fine_matrix : ndarray of float32, shape (1, n_fine, n_energy)
-        Their folding matrix.
+    ``counts`` and expected ``background`` (n_bins,); ``matrix`` float32 (n_bins, n_energy), cm2 s;
+    ``bins``, the same data as the encoder sees them, and their ``fine_matrix`` (1, n_fine, n_energy).
     """
 
     counts: np.ndarray
@@ -79,19 +71,9 @@ class Likelihood:
 @dataclass
 class Draws:
     """
-    Weighted draws.
+    Weighted draws: ``latent`` (n, 8), and (n,) each ``norm`` of the decoded spectra, ``statistic``, weights.
 
-    Attributes
-    ----------
-    latent : ndarray, shape (n, 8)
-    norm : ndarray, shape (n,)
-        Normalizations of the decoded spectra.
-    statistic : ndarray, shape (n,)
-        C-statistic.
-    log_weight, weight : ndarray, shape (n,)
-        Logarithms up to a constant, and with sum 1.
-    rounds : int
-        Rounds it took.
+    ``log_weight`` is up to a constant, ``weight`` has the sum 1; ``rounds`` is how many it took.
     """
 
     latent: np.ndarray

@@ -287,26 +287,13 @@ class Model:
     def best_fit(self, bins: EnergyBins, latent: np.ndarray, matrices: np.ndarray,
                  folding: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """
-        The latents (rows, 8) that describe counts best, and how well they do.
+        Latents (rows, 8) that describe counts best, effective parameters (rows,), and how well they do.
 
-        Parameters
-        ----------
-        bins : EnergyBins
-            On the fine grid.
-        latent : ndarray, shape (rows, 8)
-            Posterior means, where the search begins.
-        matrices : ndarray of float32, shape (rows, bins, n_energy)
-            Folding matrices in cm2 s.
-        folding : ndarray of float32, shape (rows, bins, n_cells), optional
-            The same in the cells of spectra, if they are there already.
-
-        Returns
-        -------
-        best, n_fitted : ndarray
-            See `~astro_xlatent.model.refine.refine_latents`.
-        fit : dict of ndarray, shape (rows,)
-            Of `~astro_xlatent.model.statistics.fit_statistics`, and ``distance``, the squared
-            length of the latents.
+        The first two are those of `~astro_xlatent.model.refine.refine_latents`, begun at ``latent``,
+        posterior means; then by name what `~astro_xlatent.model.statistics.fit_statistics` gives, and
+        ``distance``, the squared length of the latents. ``bins`` are on the fine grid, ``matrices``
+        (rows, bins, n_energy) in cm2 s, ``folding`` the same in the cells of spectra, if it is there
+        already.
         """
         folding = sum_cells(matrices, "spectra") if folding is None else folding
         decode = partial(self.decode, cells="spectra")

@@ -34,13 +34,9 @@ _SEED = 20261126
 @dataclass
 class RefinedPosterior(Posterior):
     """
-    A posterior of weighted draws.
+    A posterior of weighted draws, with their effective number ``ess`` (n,).
 
-    Attributes
-    ----------
-    ess : ndarray, shape (n,)
-        Effective number of draws. Where it is below `TOO_FEW` the row is the encoder's
-        answer; zero where no source was detected.
+    Where it is below `TOO_FEW` the row is the encoder's answer; zero where no source was detected.
     """
 
     ess: np.ndarray | None = None

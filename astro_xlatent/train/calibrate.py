@@ -56,18 +56,9 @@ def calibrate(folder, recipe, settings, log=print):
     """
     Fit all corrections of `~astro_xlatent.model.calibration.Calibration`, as plain lists.
 
-    Parameters
-    ----------
-    folder : path-like
-        Of the run, with the trained networks in `NETWORKS`.
-    recipe : `~astro_xlatent.train.batches.Recipe`
-        Instruments, seed and imperfections: those of the training.
-    settings : `~astro_xlatent.train.settings.Settings`
-        ``calibration_batches`` batches of 256 rows are drawn for each mode, and
-        `LIGHT_BATCHES` times as many (with these) of which only the encoder's
-        answer is taken, by ``workers`` processes.
-    log : callable, optional
-        Receives progress lines.
+    ``folder`` is that of the run, with the trained networks in `NETWORKS`; ``recipe`` that of the
+    training. ``settings.calibration_batches`` batches of 256 rows are drawn for each mode, and
+    `LIGHT_BATCHES` times as many (with these) of which only the encoder's answer is taken.
     """
     config = settings.network()
     teacher = load_modules(config, Path(folder) / NETWORKS, ("teacher",))[0]

@@ -21,9 +21,9 @@ __all__ = ["nested_draws"]
 
 #: Share of live points replaced at once, steps of every walk, and the share of the evidence in the
 #: live points at which the search ends.
-REPLACED, STEPS, REMAINING = 0.25, 25, 0.005
-#: Every so many steps one is a new draw of the prior.
-NEW = 4
+REPLACED, STEPS, REMAINING = 0.25, 60, 0.005
+#: Every so many steps one is a new draw of the prior, while as large a share of them is kept.
+NEW, WORTH = 4, 0.02
 
 
 class _Target:
@@ -125,17 +125,18 @@ def _replace(target, live, value, k):
     least = value[:, k - 1:k]
     pick = torch.randint(k, n, (rows, k), device=live.device)
     x = torch.gather(live, 1, pick[..., None].expand(-1, -1, d))
-    at, prior = torch.gather(value, 1, pick), target.log_prior(x)
+    at, prior, share = torch.gather(value, 1, pick), target.log_prior(x), 1.0
     for step in range(STEPS):
         a, b = (torch.gather(live, 1, torch.randint(k, n, (rows, k, 1), device=live.device).expand(-1, -1, d))
                 for _ in range(2))
         scale = 2.38 / np.sqrt(2 * d) * torch.rand(rows, k, 1, device=live.device) ** 2 * 1.5
-        new = step % NEW == 0
+        new = step % NEW == 0 and share > WORTH
         trial = target.draw(k) if new else x + scale * (a - b) + 1e-4 * torch.randn_like(x)
         trial_prior = target.log_prior(trial)
         found = target.log_likelihood(trial)
         kept = new | (torch.log(torch.rand_like(prior)) < trial_prior - prior)
         good = (found > least) & kept
+        share = float(good.float().mean()) if new else share
         x = torch.where(good[..., None], trial, x)
         at, prior = torch.where(good, found, at), torch.where(good, trial_prior, prior)
     return torch.cat([x, live[:, k:]], 1), torch.cat([at, value[:, k:]], 1)

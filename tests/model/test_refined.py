@@ -8,6 +8,7 @@ from astro_xlatent import load_model
 from astro_xlatent.model import importance
 from astro_xlatent.model.importance import importance_draws
 from astro_xlatent.model.refined import (
+    column_density,
     index_density,
     likelihood_of_row,
     refine_posterior,
@@ -73,3 +74,24 @@ def test_systematic_draws_follow_the_weights():
     """As often as their weight says, to one."""
     drawn = importance.systematic(np.array([0.1, 0.6, 0.3]), 1000, np.random.default_rng(2))
     assert np.abs(np.bincount(drawn) - [100, 600, 300]).max() <= 1
+
+
+def test_refined_is_the_weighted_prior():
+    """Of few counts, whose posterior is nearly the prior, draws of that weighted by the likelihood agree."""
+    model, rows, rng = load_model(), bands([[9, 5, 4]]), np.random.default_rng(3)
+    likelihood, n = likelihood_of_row(rows, 0, None), 12000
+    mixture = {name: np.array(values) for name, values in model.calibration.tables["mixture"].items()}
+    root = np.linalg.cholesky(mixture["covariance"] + importance.SMOOTHING * np.eye(8))
+    which = rng.choice(len(root), n, p=mixture["weight"] / mixture["weight"].sum())
+    latent = mixture["mean"][which] + np.einsum("nij,nj->ni", root[which], rng.standard_normal((n, 8)))
+    spectrum = model.decode(latent)
+    shape = likelihood.fine_fold(spectrum)
+    shape /= shape.sum(axis=1, keepdims=True)
+    # Without background the likelihood integrates over the source's counts by itself.
+    weight = np.exp(np.log(shape) @ likelihood.counts)
+    weight /= weight.sum()
+    assert 1 / np.sum(weight**2) > 2000
+    refined = refine_posterior(model, model.infer(rows), rows)
+    for found, wanted in ((refined.nh_density[0], weight @ column_density(model, latent)),
+                          (refined.index_density[0], index_density(spectrum, weight, model.config.n_index))):
+        assert np.abs(np.cumsum(found / found.sum() - wanted)).max() < 0.05
