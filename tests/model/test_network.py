@@ -8,10 +8,11 @@ from scipy.integrate import quad
 from scipy.special import expit
 
 from astro_xlatent import load_model
+from astro_xlatent.model import posterior
 from astro_xlatent.model.network import token_features
 from astro_xlatent.model.posterior import covariance_of
 from astro_xlatent.model.tokens import REFERENCE_INDEX, merge_steps, merged_edges, to_tensors
-from astro_xlatent.physics.grid import ENERGY_MID
+from astro_xlatent.physics.grid import CELLS, ENERGY_EDGES, ENERGY_MID, sum_cells
 from astro_xlatent.spectra.bins import FINE_EDGES
 
 
@@ -90,6 +91,27 @@ def test_covariances_are_inverses(random_model, fine_rows):
     assert np.all(chol == np.tril(chol))
     product = covariance_of(chol) @ chol @ chol.transpose(0, 2, 1)
     np.testing.assert_allclose(product, np.broadcast_to(np.eye(8), product.shape), atol=1e-6)
+
+
+def test_pieces_do_not_matter(random_model, fine_rows, monkeypatch):
+    """Rows are encoded alike one by one and all at once."""
+    found = []
+    for tokens in (1, 10**6):
+        monkeypatch.setattr(posterior, "TOKENS_AT_ONCE", tokens)
+        found.append(random_model.encode(fine_rows[0]))
+    for name, values in found[0].items():
+        np.testing.assert_allclose(values, found[1][name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cells", CELLS)
+def test_spectra_in_cells(random_model, cells):
+    """Decoded in cells, a spectrum above 0.2 keV is nearly the mean over each, up to its unit."""
+    latent = np.random.default_rng(3).standard_normal((4, 8))
+    fine, coarse = random_model.decode(latent), random_model.decode(latent, cells)
+    size = np.diff(CELLS[cells], append=fine.shape[1])
+    used = ENERGY_EDGES[CELLS[cells]] > 0.19
+    got, wanted = (coarse * size)[:, used], sum_cells(fine, cells)[:, used]
+    np.testing.assert_allclose(*(a / a.sum(axis=1, keepdims=True) for a in (got, wanted)), rtol=0.05)
 
 
 def test_whitening_keeps_the_latents_apart():

@@ -3,6 +3,7 @@
 
 import pickle
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from astro_xlatent.core.errors import ResponseError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.spectra import _cache
+from astro_xlatent.spectra import response as response_module
 from astro_xlatent.spectra._cache import CACHE
+from astro_xlatent.spectra._fits import read_regular
 from astro_xlatent.spectra.response import Response
 
 
@@ -225,6 +228,33 @@ def test_cache_by_content(ogip):
     assert other.redistribution is first.redistribution
     CACHE.clear()
     assert Response.read(ogip.arf(), ogip.rmf()).redistribution is not first.redistribution
+
+
+def test_settled_files_are_read_once(ogip, monkeypatch):
+    """What has not changed is not read again; what has changed is, however old it is."""
+    files, opened = (ogip.arf(), ogip.rmf()), []
+    monkeypatch.setattr(response_module, "_SETTLED", -1)
+    monkeypatch.setattr(response_module, "read_regular",
+                        lambda path, error: opened.append(path) or read_regular(path, error))
+    CACHE.clear()
+    first, second = (Response.read(*files) for _ in range(2))
+    assert len(opened) == 2
+    np.testing.assert_array_equal(first.area, second.area)
+    changed = replace(first, area=2 * first.area)
+    changed.write(files[0], ogip.folder / "other.rmf", overwrite=True)
+    np.testing.assert_allclose(Response.read(*files).area, 2 * first.area)
+    assert len(opened) == 3
+
+
+def test_new_files_are_read_each_time(ogip, monkeypatch):
+    """Two versions within the clock's step would look alike."""
+    files, opened = (ogip.arf(), ogip.rmf()), []
+    monkeypatch.setattr(response_module, "read_regular",
+                        lambda path, error: opened.append(path) or read_regular(path, error))
+    CACHE.clear()
+    for _ in range(2):
+        Response.read(*files)
+    assert len(opened) == 4
 
 
 def test_cache_is_bounded():
