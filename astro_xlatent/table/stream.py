@@ -77,9 +77,9 @@ def enrich_file(path: str | Path, out: Path, enrich: Callable[[Table], Table],
     with _parts_folder(out, settings) as folder:
         run = _Run(source, folder, None if whole else PIECE, select)
         with tqdm(total=source.n_rows, disable=not progress, unit="rows", desc="enrich") as bar:
-            for name, _, table in run.pieces():
+            for name, rows, _, table in run.pieces():
                 run.note(table, run.part(name, table, enrich))
-                bar.update(len(table) if select is None else PIECE)
+                bar.update(rows)
         if not finished_before(out):
             run.publish(out)
         shutil.rmtree(folder, ignore_errors=True)
@@ -102,13 +102,13 @@ class _Run:
         return sum(map(len, self.flags))
 
     def pieces(self):
-        """Name, block and table of every piece, without columns of an earlier run."""
+        """Name, number of rows, and, of those to keep, block and table of every piece."""
         for name, rows, block in self.source.blocks(self.size):
             table = self.source.table(block, rows, self.folder)
             if self.select is not None:
                 keep = self.select(table)
                 table, block = table[keep], self.source.selected(block, keep)
-            yield name, block, table
+            yield name, rows, block, table
         if self.source.broken:
             broken = [f"{file}: {str(error).partition(chr(10))[0]}" for file, error in self.source.broken]
             msg = (f"{len(broken)} files cannot be read ({'; '.join(broken[:3])}); the rows of all others "
@@ -170,7 +170,7 @@ class _Run:
 
     def _write(self, target):
         def pieces():
-            for name, block, table in self.pieces():
+            for name, _, block, table in self.pieces():
                 new = self.part(name, table)
                 new.meta = self.meta
                 yield name, block, table, new

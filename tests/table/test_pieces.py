@@ -167,6 +167,14 @@ def test_catalog_to_catalog(tmp_path):
     assert read_table(tmp_path / "again").colnames == read_table(out).colnames
 
 
+def test_collection(tmp_path):
+    """Of a collection the main catalog is read."""
+    make_catalog(tmp_path / "all" / "main", odd_rows())
+    (tmp_path / "all" / "collection.properties").write_text("hats_primary_table_url=main\n")
+    enrich(tmp_path / "all", tmp_path / "out.fits")
+    assert len(read_table(tmp_path / "all")) == len(read_table(tmp_path / "out.fits")) == ROWS
+
+
 def test_only_some_rows(tmp_path):
     """Rows are chosen piece by piece, of structures, too."""
     pq.write_table(odd_rows(), tmp_path / "in.parquet")
