@@ -12,7 +12,6 @@ import numpy as np
 
 from astro_xlatent.core.numbers import random_stream, stream_seed
 from astro_xlatent.evaluate.results import Number, Results
-from astro_xlatent.evaluate.scores import mean_with_interval
 from astro_xlatent.simulate.imperfections import PIECES
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.spectra.bins import EnergyBins
