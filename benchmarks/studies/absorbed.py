@@ -15,6 +15,7 @@ from astro_xlatent.evaluate.results import Number, Results
 from astro_xlatent.simulate.imperfections import PIECES
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.spectra.bins import EnergyBins
+from benchmarks.studies.coverage import mean_with_interval
 
 __all__ = ["band_features", "evaluate_absorbed", "recall_numbers", "simulate_bands"]
 
