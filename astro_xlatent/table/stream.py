@@ -26,7 +26,7 @@ from astro_xlatent.table.pieces import open_rows
 
 __all__ = ["enrich_file", "finished_before"]
 
-#: Rows a piece: eight batches of the network.
+#: Rows a piece: four batches of the network.
 PIECE = 16384
 _KEPT_META = (*PROVENANCE_KEYS, "XLRECIPE")
 
