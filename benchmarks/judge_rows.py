@@ -13,7 +13,8 @@ and the area under the ROC curve of a discriminator above a significance of 8: o
 hardness, widths of limits, zeros and background, then also of counts ratios, which with the
 hardness tell the area; 0.5 is "cannot be told". The discriminator is judged in sky fields that it
 has not seen: rows of one field share its crowding, which no simulation has to share. In brackets
-stands the 90 % upper bound by a bootstrap over rows.
+stands the 90 % upper bound by a bootstrap over rows, last the area with areas where rows of the same
+fields were learned from.
 """
 
 import sys
@@ -196,8 +197,9 @@ def main(data, per_class="1500"):
             chosen = theirs[alike(s_real[mine], s_made[theirs], weights[name][classes[theirs]], n, rng)]
             shown, upper = discriminate(real[mine][:, 3:], fake[chosen][:, 3:], group=field[mine])
             whole, most = discriminate(real[mine], fake[chosen], group=field[mine])
+            seen = discriminate(real[mine], fake[chosen], n_boot=1)[0]
             print(f"{recipe}, {name}: {mine.sum()} real rows, AUC {shown:.3f} (< {upper:.3f}), "
-                  f"with areas {whole:.3f} (< {most:.3f})")
+                  f"with areas {whole:.3f} (< {most:.3f}), in seen fields {seen:.3f}")
             print("   telling:", telling(real[mine], fake[chosen], field[mine]))
             _medians("real", real[mine], recipe)
             _medians("simulated", fake[chosen], recipe)
