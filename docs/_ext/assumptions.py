@@ -44,6 +44,7 @@ NOT_FLAGGED = {
     "spectra/ogip.py:_counts": "its notes, that RATE x EXPOSURE are whole numbers, become a flag",
     "spectra/ogip.py:_is_usable": "what is refused is no candidate; if none is left, reading says why",
     "spectra/binning.py": "an empty background region gets one count in 10 keV, which widens the error only",
+    "spectra/response.py:_load": "a file whose state is not told is read, which says what is wrong with it",
     "spectra/ogip.py:is_ogip_spectrum": "what cannot be opened is no spectrum; reading it says why",
     "events/aperture.py:Aperture": "a pixel region means the event list's own X and Y, by definition",
     "events/aperture.py:_projected": "a list without sky coordinates; a sky region is then refused by name",

@@ -71,7 +71,7 @@ def test_warnings_are_lines(files, capsys):
 
 
 @pytest.mark.parametrize(("change", "text"), [
-    ({"--source": "no.reg"}, "does not exist"),
+    ({"--source": "no.reg"}, "no.reg: no such file"),
     ({"-o": "nowhere/out.pha"}, "no such folder"),
     ({"--select": "grade"}, "has no ="),
 ])
