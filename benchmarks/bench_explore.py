@@ -78,12 +78,12 @@ def search(table, points):
 
 def oddities(table, points):
     """`outliers` beside the k-th neighbor of every row."""
-    print("20 outliers by the distance to the 5th neighbour")
+    print("20 outliers by the distance to the 5th neighbor")
     found, own = timed("astro_xlatent outliers", lambda: outliers(table, n=20))
     mean = points[:, :N_LATENT]
     sample = np.unique(np.r_[found["xn_row"], np.linspace(0, len(mean) - 1, SAMPLE).astype(int)])
     tree, build = timed("scipy cKDTree, building", lambda: cKDTree(mean))
-    (distance, _), cpu = timed("scipy cKDTree, every row's 5th neighbour",
+    (distance, _), cpu = timed("scipy cKDTree, every row's 5th neighbor",
                                lambda: tree.query(mean[sample], k=[6]), len(mean) / len(sample))
     print(f"    {(cpu + build) / own:.1f} times as long")
     error = np.sqrt(points[:, N_LATENT] ** 2 / N_LATENT + 0.1**2)

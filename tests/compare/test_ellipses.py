@@ -91,7 +91,7 @@ def test_distances_of_true_pairs():
     assert stats.kstest(circle, stats.chi2(2).cdf).pvalue < 1e-10
 
 
-def test_ellipses_find_the_right_neighbour():
+def test_ellipses_find_the_right_neighbor():
     """Of two neighbors at the same separation the one along the major axis is the counterpart."""
     a = Table({"ra": [10.0], "dec": [0.0], "err_ellipse_r0": [8.0], "err_ellipse_r1": [1.0],
                "err_ellipse_ang": [90.0]})
