@@ -104,13 +104,10 @@ def evaluate_absorbed(model, instruments, n=40000, seed=1, log=None):
 
     Parameters
     ----------
-    model : `~astro_xlatent.model.posterior.Model`
-    instruments : list of Instrument
+    model, instruments, seed, log
+        As for `~benchmarks.studies.simulated.evaluate_simulated`.
     n : int, optional
         Sources of all classes that boosting learns from; a quarter as many AGN are judged.
-    seed : int, optional
-    log : callable, optional
-        Receives lines on progress.
 
     Returns
     -------

@@ -153,12 +153,9 @@ def evaluate_cells(model, instruments, per_cell=PER_CELL, seed=1, log=None):
 
     Parameters
     ----------
-    model : `~astro_xlatent.model.posterior.Model`
-    instruments : list of Instrument
+    model, instruments, seed, log
+        As for `~benchmarks.studies.simulated.evaluate_simulated`.
     per_cell : int, optional
-    seed : int, optional
-    log : callable, optional
-        Receives lines on progress.
 
     Returns
     -------

@@ -344,17 +344,14 @@ def evaluate_guard_rails(model, instruments, n=250, seed=1, *, tuning=False, dat
 
     Parameters
     ----------
-    model : `~astro_xlatent.model.posterior.Model`
-    instruments : list of Instrument
+    model, instruments, seed, log
+        As for `~benchmarks.studies.simulated.evaluate_simulated`.
     n : int, optional
         Rows of each oddity and range of counts; four times as many ordinary ones.
-    seed : int, optional
     tuning : bool, optional
         The other oddities, on which statistics may be chosen, instead.
     data : path-like, optional
         Folder with real spectra, for one of the HRC.
-    log : callable, optional
-        Receives lines on progress.
 
     Returns
     -------

@@ -25,7 +25,7 @@ def explained_variance(mode, rows, ranges, seed=0):
     mode : str
         For the section's name.
     rows : dict of ndarray
-        From `~astro_xlatent.evaluate.simulated.simulate`.
+        From `~benchmarks.studies.simulated.simulate`.
     ranges : sequence of tuple
         Ranges of net counts.
     seed : int, optional
