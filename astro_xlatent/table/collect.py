@@ -124,6 +124,13 @@ class EnrichedColumns:
         classes[~seen] = 1 / classes.shape[1]
         mean, covariance = (self.values[name].astype(float) for name in ("xl_latent", "xl_latent_cov"))
         found = combine_groups(mean, covariance, seen, classes, source, n_sources, self.weights)
+        weights = self.weights
+        if weights is not None and np.ptp(weights, axis=1).any():
+            spectrum = np.divide(classes, weights, out=np.zeros_like(classes), where=weights > 0)
+            spectrum /= spectrum.sum(axis=1, keepdims=True)
+            alone = combine_groups(mean, covariance, seen, spectrum, source, n_sources)
+            against = against_spectrum(alone.class_prob, found.class_prob)[source]
+            self.flags |= np.where(against, int(Flag.AGAINST_SPECTRUM), 0)
         self.joined = joint_columns(found, source)
 
     def columns(self) -> dict[str, Column]:

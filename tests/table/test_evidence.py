@@ -11,7 +11,9 @@ from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ModelError, ParameterError, TableError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.model.evidence import load_evidence
+from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.priors import against_spectrum
+from astro_xlatent.table.collect import EnrichedColumns
 from astro_xlatent.table.evidence import Evidence, galactic_column, row_inputs
 
 N = 6
@@ -179,3 +181,23 @@ def test_model_of_other_classes_is_refused(rows, tmp_path):
     model.classes = tuple("abcdefgh")
     with pytest.raises(ModelError, match="classify_rows"):
         Evidence(rows, "all", model=model)
+
+
+def test_joint_class_against_the_joint_spectrum():
+    """Ten spectra that each allow the expected class, and together do not, are flagged as one source."""
+    n, model = 10, load_model()
+    spectrum = np.full((n, 9), 0.1 / 7)
+    spectrum[:, :2] = 0.85, 0.05
+    columns = EnrichedColumns(n + 1, model, lambda rows, flux: 1.0, joint=True)
+    columns.measured[:n] = columns.detected[:n] = True
+    columns.weights[:n, 1] *= 1e4
+    final = spectrum * columns.weights[:n]
+    final /= final.sum(axis=1, keepdims=True)
+    columns.values["xl_class_prob"][:n] = final[:, :8] / final[:, :8].sum(axis=1, keepdims=True)
+    columns.values["xl_class_other"][:n] = final[:, 8]
+    columns.values["xl_latent_cov"][:] = 0.1 * np.eye(8)
+    assert not against_spectrum(spectrum, final).any()
+    columns.join(np.r_[np.zeros(n, int), 1])
+    flagged = columns.flags & int(Flag.AGAINST_SPECTRUM) != 0
+    assert flagged[:n].all() and not flagged[n]
+    assert columns.joined["xl_class"][0] == model.classes[1]
