@@ -22,7 +22,8 @@ from astro_xlatent.spectra.spectrum import XraySpectrum
 from benchmarks.studies.coverage import mean_with_interval
 from benchmarks.studies.reference import LOG_NH, OnOff, best_reference_fit
 
-__all__ = ["Compared", "compare_spectra", "evidence_table", "result_table", "spectra_numbers"]
+__all__ = ["Compared", "compare_spectra", "evidence_table", "result_table", "spectra_numbers",
+           "with_answers"]
 
 #: Band of the reference fits in keV by mission; Chandra's calibration is good in the default.
 BANDS = {"XMM-Newton": (0.3, 8.0), "eROSITA": (0.3, 8.0)}
@@ -49,6 +50,7 @@ class Compared:
         The inventory's line.
     refused : str
         Why it could not be read, else empty.
+    spectrum : XraySpectrum or None
     found : `~astropy.table.Row` or None
         Of the enriched table.
     data : OnOff or None
@@ -59,6 +61,7 @@ class Compared:
 
     entry: dict
     refused: str = ""
+    spectrum: object = None
     found: object = None
     data: object = None
     fit: object = None
@@ -135,27 +138,32 @@ def compare_spectra(data, model=None, log=None):
     TableError
         If there is no inventory.
     """
-    from astro_xlatent.table.add_latents import add_latents
-
     inventory = Path(data) / "spectra" / "inventory.csv"
     if not inventory.is_file():
         msg = f"{inventory} is not a file; give the folder that holds spectra/inventory.csv"
         raise TableError(msg)
     with open(inventory, newline="", encoding="utf-8") as stream:
         compared = [Compared(entry) for entry in csv.DictReader(stream)]
-    spectra = [_read(item, Path(data)) for item in compared]
-    read = [k for k, spectrum in enumerate(spectra) if spectrum is not None]
-    table = add_latents(Table({"name": [compared[k].name for k in read]}), [spectra[k] for k in read],
-                        model=model, include=_INCLUDE)
-    for row, k in enumerate(read):
-        item = compared[k]
-        item.found = table[row]
-        item.data = OnOff(spectra[k], BANDS.get(item.entry["mission"], DEFAULT_BAND))
+    for item in compared:
+        item.spectrum = _read(item, Path(data))
+    for item in with_answers([item for item in compared if item.spectrum is not None], model):
+        item.data = OnOff(item.spectrum, BANDS.get(item.entry["mission"], DEFAULT_BAND))
         item.fit, fits = best_reference_fit(item.data)
         alike = [fit.log_nh for fit in fits if fit.criterion < item.fit.criterion + 4]
         item.spread = (min(alike), max(alike))
         if log:
             log(f"{item.name}: {item.fit.model.name}, log N_H {item.fit.log_nh:.2f}")
+    return compared
+
+
+def with_answers(compared, model):
+    """The same spectra with the answers of a model."""
+    from astro_xlatent.table.add_latents import add_latents
+
+    table = add_latents(Table({"name": [item.name for item in compared]}),
+                        [item.spectrum for item in compared], model=model, include=_INCLUDE)
+    for item, row in zip(compared, table, strict=True):
+        item.found = row
     return compared
 
 
