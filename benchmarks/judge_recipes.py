@@ -6,8 +6,8 @@ The recipes of the Chandra Source Catalog beside each other, on real rows.
 being the folder with ``csc20/``, enriches the same ACIS detections from energy fluxes,
 from photon fluxes and from raw counts. Printed for every recipe and side of the
 sky, with bootstrap errors over fields: the share of sources with a column above
-1e21 where the catalog's power-law fit has less, error, bias and coverage of the
-column against fits above 1e21, also of rows called LM-STAR, and the bias of the 2-7 keV
+1e21 where the catalog's power-law fit has less, and of those whose whole 68 % interval
+lies there, error, bias and coverage of the column against fits above 1e21, also of rows called LM-STAR, and the bias of the 2-7 keV
 flux; then how often two recipes give one class, and how far their latents lie apart in
 units of the error. Beside each side stand simulated rows of its chips, epochs, angles,
 significances and hardness (see `benchmarks.judge_rows`), published once and read by
@@ -95,6 +95,7 @@ def columns_of(found, table):
         "small fit": (fit < LEAST_COLUMN) & np.isfinite(nh),
         "large fit": (fit >= LEAST_COLUMN) & np.isfinite(nh + error),
         "nh": nh,
+        "low": nh_low,
         "difference": nh - log_fit,
         "inside": np.abs(nh - log_fit) < error,
         "late star": np.asarray(found["xl_class"]).astype(str) == "LM-STAR",
@@ -109,6 +110,8 @@ def recipe_lines(name, got, field, side, rng):
     return [
         f"{name:16s} {'fit < 1e21: share with xl_nh > 1e21':40s} "
         f"{bootstrap(lambda k: np.mean(got['nh'][k] > 21), field, small, rng)}  n {small.sum()}",
+        f"{name:16s} {'fit < 1e21: whole 68 % interval above':40s} "
+        f"{bootstrap(lambda k: np.mean(got['low'][k] > 21), field, small, rng)}",
         f"{name:16s} {'fit > 1e21: mean |log N_H - fit|':40s} "
         f"{bootstrap(lambda k: np.mean(np.abs(got['difference'][k])), field, large, rng)}  n {large.sum()}",
         f"{name:16s} {'fit > 1e21: median log N_H - fit':40s} "
