@@ -7,14 +7,14 @@ being the folder with ``csc20/``, enriches the same ACIS detections from energy 
 from photon fluxes and from raw counts. Printed for every recipe and side of the
 sky, with bootstrap errors over fields: the share of sources with a column above
 1e21 where the catalog's power-law fit has less, and of those whose whole 68 % interval
-lies there, error, bias and coverage of the column against fits above 1e21, also of rows called LM-STAR, and the bias of the 2-7 keV
-flux; then how often two recipes give one class, and how far their latents lie apart in
-units of the error. Beside each side stand simulated rows of its chips, epochs, angles,
-significances and hardness (see `benchmarks.judge_rows`), published once and read by
-every recipe: what the recipes' agreement would be were the model right about the sky; and,
-of N simulated spectra with fits of their own at the same significances, what the
-comparison with fits would give. Last, how many late-type stars of the catalog's master
-table are called "other".
+lies there, error, bias and coverage of the column against fits above 1e21, also of rows
+called LM-STAR, and the bias of the 2-7 keV flux; then how often two recipes give one
+class, and how far their latents lie apart in units of the error. Beside each side stand
+simulated rows of its chips, epochs, angles, significances and hardness (see
+`benchmarks.judge_rows`), published once and read by every recipe: what the recipes'
+agreement would be were the model right about the sky; and, of N simulated spectra with
+fits of their own at the same significances, what the comparison with fits would give.
+Last, how many late-type stars of the catalog's master table are called "other".
 """
 
 import argparse
