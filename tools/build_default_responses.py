@@ -3,7 +3,7 @@
 Fit the compact response curves that the package ships.
 
     python tools/build_default_responses.py DATA [-o astro_xlatent/missions/data/default_responses.npz]
-    python tools/build_default_responses.py DATA --only swift-xrt
+    python tools/build_default_responses.py DATA --only acis
 
 ``DATA`` is a folder with ``responses/``, ``spectra/``, ``labels/`` and ``csc20/``
 as the project's collection of public data has them. Reads ARF and RMF files
@@ -14,8 +14,8 @@ through the curves agree with the real files.
 
 The shape of ACIS' areas is that of ARFs; level, contamination from 2000 to 2015
 and vignetting are those of catalog rows in MATCH fields (``check_default_areas``
-prints all residuals); contamination later on is that of ARFs. ``--only`` fits one curve
-that is the ARF's own (of XMM-Newton or Swift) and keeps the others of the file.
+prints all residuals); contamination later on is that of ARFs. ``--only`` fits the curves
+whose names begin so and keeps the others of the file.
 """
 
 import argparse
@@ -27,9 +27,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from check_default_areas import BAND_ENERGY, read_rows
+from check_default_areas import ANGLES, read_rows
+from check_default_areas import BANDS as ROW_BANDS
 from scipy.optimize import least_squares, nnls
 
+from astro_xlatent.missions._csc_areas import EFFECTIVE_ENERGY, effective_energies
 from astro_xlatent.missions.curves import InstrumentCurve
 from astro_xlatent.missions.line_profile import profile_cdf
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
@@ -56,8 +58,6 @@ ACIS_I = [
 SHAPE_OF = {"acis-i": ACIS_I[-2][0], "acis-s": ACIS_S[-1][0], "acis-s-front": ACIS_I[-2][0]}
 #: Years between which contamination is linear, as far as catalog rows reach.
 ROW_YEARS = np.array([2000.0, 2003.0, 2006.0, 2009.0, 2012.0, 2015.0])
-#: Since when the contamination grows faster at the filter's edge (our choice: earlier rows show no gradient).
-EDGE_SINCE = 2005.0
 RMF = {
     "acis-i": "responses/chandra/threeML__cds_tutorial/acis.rmf",
     "acis-s": "responses/chandra/HEASARC__PyXspec-Jupyter-notebooks/aciss_aimpt_cy15.rmf",
@@ -142,7 +142,7 @@ def layers(late):
 
     sigma = [xraydb.mu_elam(e, 1e3 * ENERGY_MID, kind="photo") * xraydb.atomic_mass(e) for e in "COF"]
     sigma = np.array(sigma)
-    reference = np.argmin(np.abs(ENERGY_MID - BAND_ENERGY["s"]))
+    reference = np.argmin(np.abs(ENERGY_MID - EFFECTIVE_ENERGY["s"]))
     # edges are smeared by molecular structure and the files' own grids
     fit = (ENERGY_MID > 0.32) & (ENERGY_MID < 4.0) & np.isfinite(late)
     for low, high in ((0.52, 0.57), (0.67, 0.73)):
@@ -155,27 +155,34 @@ def layers(late):
     return parts
 
 
-def fit_rows(rows, name, shape, history=None):
+def fit_rows(rows, name, layer, history=None):
     """
     Level, contamination and vignetting of one ACIS curve from catalog rows.
 
     log area = level(band) - depth(year, angle) . layers(band) - vignetting.
     Without a ``history`` both layers grow freely from 2000; with that of
     another curve it is scaled year by year, for few rows of front-illuminated
-    chips have counts at 0.4 keV, which tell the layers apart.
+    chips have counts at 0.4 keV, which tell the layers apart. Rows of a chip and a
+    range of angles weigh as the square root of their number, lest the targets' decide.
 
     Returns level (4,), depth (2, len(ROW_YEARS)), and the tuples of vignetting and edge.
     """
     use = (rows["curve"] == name) & (rows["side"] == MATCH)
+    use &= np.isfinite(rows["log_area"][:, 1:]).any(axis=1)
     data, year, theta = rows["log_area"][use], rows["year"][use], rows["theta"][use, None]
-    energy = np.array(list(BAND_ENERGY.values()))
-    seen, scatter = np.isfinite(data), np.array([0.06, 0.02, 0.02, 0.02])
+    cell = 100 * rows["chip"][use] + np.searchsorted(ANGLES, theta[:, 0])
+    _, cell, many = np.unique(cell, return_inverse=True, return_counts=True)
+    weight = many[cell, None] ** -0.25  # of residuals, which are squared
+    weight /= np.sqrt(np.mean(weight**2))
+    energy = effective_energies(name, ROW_BANDS)
+    shape = np.array([np.interp(energy, ENERGY_MID, one) for one in layer])
+    seen, scatter = np.isfinite(data), np.array([0.06, 0.02, 0.02, 0.02]) / weight
     n_growth = ROW_YEARS.size - 1
 
     def unpack(p):
         growth = p[4:4 + 2 * n_growth].reshape(2, n_growth)
         depth = np.cumsum(growth, axis=1) if history is None else history[:, 1:] * (growth[0] + growth[1])
-        return p[:4], np.hstack([np.zeros((2, 1)), depth]), tuple(p[-5:-2]), (p[-2], EDGE_SINCE, p[-1])
+        return p[:4], np.hstack([np.zeros((2, 1)), depth]), tuple(p[-5:-2]), (p[-2], ROW_YEARS[0], p[-1])
 
     def residual(p):
         level, depth, vignetting, edge = unpack(p)
@@ -186,7 +193,7 @@ def fit_rows(rows, name, shape, history=None):
 
     growth = np.full(2 * n_growth, 0.1 if history is None else 0.5)
     start = [3.0, 6.0, 6.0, 6.0, *growth, 40.0, 1.2, 0.2, 0.05, 7.0]
-    low = [0.0] * (4 + 2 * n_growth) + [5.0, 0.5, 0.0, 0.0, 4.0]
+    low = [0.0] * (4 + 2 * n_growth) + [5.0, 0.5, 0.0, 0.0, 2.0]
     high = [9.0] * (4 + 2 * n_growth) + [150.0, 3.0, 1.5, 0.2, 12.0]
     best = least_squares(residual, start, bounds=(low, high), loss="soft_l1")
     print(f"  {name}: {use.sum()} rows, theta_0, power, energy power, edge: " + ", ".join(
@@ -194,9 +201,8 @@ def fit_rows(rows, name, shape, history=None):
     return unpack(best.x)
 
 
-def anchored(log_area, level):
-    """A log area on the grid moved to the levels of the four bands, by lines in log energy between them."""
-    energy = np.array(list(BAND_ENERGY.values()))
+def anchored(log_area, energy, level):
+    """A log area on the grid moved to the levels at four energies, by lines in log energy between them."""
     off = level - np.interp(energy, ENERGY_MID, log_area)
     return log_area + np.interp(np.log(ENERGY_MID), np.log(energy), off), off
 
@@ -206,21 +212,20 @@ def fit_acis(folder):
     rows = read_rows(folder)
     last, newest = (log_area_on_grid(folder / path) for path, _ in ACIS_I[-2:])
     parts = layers(last - newest)
-    in_bands = np.array([np.interp(list(BAND_ENERGY.values()), ENERGY_MID, p) for p in parts])
-    history = fit_rows(rows, "acis-s", in_bands)[1]
+    history = fit_rows(rows, "acis-s", parts)[1]
     found, late = {}, None
     for name in ("acis-i", "acis-s", "acis-s-front"):
-        level, depth, vignetting, edge = fit_rows(rows, name, in_bands, None if name == "acis-s" else history)
-        path = SHAPE_OF[name]
+        level, depth, vignetting, edge = fit_rows(rows, name, parts, None if name == "acis-s" else history)
+        path, energy = SHAPE_OF[name], effective_energies(name, ROW_BANDS)
         file = log_area_on_grid(folder / path)
         # columns at the file's epoch: what its soft areas lack against the rows' of 2000
-        lack = level[:3] - level[3] - np.interp(list(BAND_ENERGY.values())[:3], ENERGY_MID, file) \
-            + np.interp(BAND_ENERGY["h"], ENERGY_MID, file)
-        columns, _ = nnls(in_bands[:, :3].T, lack)
-        base, off = anchored(file + columns @ parts, level)
+        in_bands = np.array([np.interp(energy, ENERGY_MID, one) for one in (*parts, file)])
+        lack = level - in_bands[-1]
+        columns, _ = nnls(in_bands[:2, :3].T, lack[:3] - lack[3])
+        base, off = anchored(file + columns @ parts, energy, level)
         print(f"  {name} {Path(path).name}: columns {columns.round(2)}, moved by {off.round(3)}")
         if late is None:  # only ACIS-I has files after the rows: the others grow on as it does
-            growth, _ = nnls(in_bands.T, np.interp(list(BAND_ENERGY.values()), ENERGY_MID, last - newest))
+            growth, _ = nnls(in_bands[:2].T, np.interp(energy, ENERGY_MID, last - newest))
             late = np.stack([columns, columns + growth], axis=1) - depth[:, -1:]
         years = np.append(ROW_YEARS, [y for _, y in ACIS_I[-2:]])
         depth = np.hstack([depth, np.maximum.accumulate(depth[:, -1:] + late, axis=1)])
@@ -292,25 +297,25 @@ def _plain_area(folder, name):
     return {"log_area": log_area, "files": PLAIN[name]}
 
 
-def areas(folder, only=None):
-    """Log area on the grid, files, and what changes it, of every curve or of one."""
-    if only:
-        return {only: _plain_area(folder, only)}
-    late = [path for path, _ in ACIS_I[-2:]]
-    found = {name: {**part, "files": sorted({SHAPE_OF[name], *late}),
-                    "rows": "MATCH fields of csc20/csc20_detections.csv.gz"}
-             for name, part in fit_acis(folder).items()}
-    found |= {name: _plain_area(folder, name) for name in PLAIN}
-    for name, log_area in fit_modules(folder).items():
-        found[name] = {"log_area": log_area, "files": [TM8, *PLAIN["erosita-tm0"]]}
+def areas(folder, only=""):
+    """Log area on the grid, files, and what changes it, of the curves whose names begin with ``only``."""
+    late, found = [path for path, _ in ACIS_I[-2:]], {}
+    if "acis".startswith(only):
+        found = {name: {**part, "files": sorted({SHAPE_OF[name], *late}),
+                        "rows": "MATCH fields of csc20/csc20_detections.csv.gz"}
+                 for name, part in fit_acis(folder).items()}
+    found |= {name: _plain_area(folder, name) for name in PLAIN if name.startswith(only)}
+    if "erosita".startswith(only):
+        for name, log_area in fit_modules(folder).items():
+            found[name] = {"log_area": log_area, "files": [TM8, *PLAIN["erosita-tm0"]]}
     return found
 
 
-def build(folder, only=None):
-    """All curves, or one, as a dictionary of arrays ready for npz."""
-    profiles = {name: fit_profile(folder / path) for name, path in RMF.items() if only in (None, name)}
+def build(folder, only=""):
+    """The curves whose names begin with ``only`` as a dictionary of arrays ready for npz."""
+    profiles = {name: fit_profile(folder / path) for name, path in RMF.items() if name.startswith(only)}
     found, out = areas(folder, only), {}
-    modules = [found[f"erosita-{m}"]["log_area"] for m in ("tm0", "tm8", "tm9") if not only]
+    modules = [part["log_area"] for name, part in found.items() if name[-3:-1] == "tm"]
     for name, part in found.items():
         header = HEADER[name]
         family = "erosita" if name.startswith("erosita") else name.removesuffix("-front")
@@ -410,8 +415,8 @@ def main():
     parser.add_argument("data", type=Path, help="folder with responses/, spectra/, labels/, physics/")
     parser.add_argument("-o", "--output", type=Path,
                         default=Path("astro_xlatent/missions/data/default_responses.npz"))
-    plain = [name for name in PLAIN if name in RMF]
-    parser.add_argument("--only", choices=plain, help="one curve; the others stay as they are")
+    groups = ("acis", "erosita", *(name for name in PLAIN if name in RMF))
+    parser.add_argument("--only", choices=groups, default="", help="these curves; others stay as they are")
     args = parser.parse_args()
     logging.getLogger("sherpa").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
@@ -420,7 +425,7 @@ def main():
         with np.load(args.output, allow_pickle=False) as archive:
             kept = {name: archive[name] for name in archive.files}
     np.savez_compressed(args.output, **(kept | data))
-    for name in () if args.only else ("acis-i", "acis-s", "acis-s-front"):
+    for name in ("acis-i", "acis-s", "acis-s-front") if "acis".startswith(args.only) else ():
         pairs = zip(data[f"{name}/years"], *data[f"{name}/depth"])
         print(f"  contamination {name}: " + ", ".join(f"{y:.1f}: {c:.2f} + {o:.2f}" for y, c, o in pairs))
     report(args.data, data)

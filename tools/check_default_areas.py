@@ -6,9 +6,9 @@ Default area of ACIS over the area of real catalog rows.
 
 ``DATA`` is a folder with ``csc20/csc20_detections.csv.gz``. Net counts over
 photon flux and live time are the effective area that the catalog used, at
-one energy a band. Prints the median ratio of the shipped curves to it by
-curve and year, chip and off-axis angle, on fields that may tune (MATCH) and on
-fields that may only judge (JUDGE).
+the energy of each band at which the reader takes it, too. Prints the median
+ratio of the shipped curves to it by curve and year, chip and off-axis angle,
+on fields that may tune (MATCH) and on fields that may only judge (JUDGE).
 """
 
 import argparse
@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
+from astro_xlatent.missions._csc_areas import effective_energies
 from astro_xlatent.missions.curves import acis_curve, load_curve
 from benchmarks.sky import JUDGE, MATCH, SkySplit, load_sky
 
-#: Energies in keV for which the catalog's exposure maps of the ACIS bands were
-#: made: https://cxc.cfa.harvard.edu/csc/columns/ebands.html
-BAND_ENERGY = {"u": 0.4, "s": 0.92, "m": 1.56, "h": 3.8}
+#: Bands of ACIS whose areas are compared.
+BANDS = "usmh"
 #: Net counts from which rounded counts and fluxes give their ratio to a few percent.
 LEAST_COUNTS = 8
 ANGLES = [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 25]
@@ -36,7 +36,7 @@ def read_rows(folder):
     -------
     rows : dict of ndarray
         ``chip``, ``curve``, ``year``, ``theta`` (arcmin), ``side`` and
-        ``log_area``, shape (rows, 4): in the bands of `BAND_ENERGY`, NaN where
+        ``log_area``, shape (rows, 4): in `BANDS`, NaN where
         there are too few counts.
     """
     import pandas
@@ -47,8 +47,8 @@ def read_rows(folder):
     side = load_sky(folder).side(table.ra, table.dec)
     alone = side == ""
     side[alone] = SkySplit(table.ra[alone], table.dec[alone]).split
-    log_area = np.full((len(table), len(BAND_ENERGY)), np.nan)
-    for k, band in enumerate(BAND_ENERGY):
+    log_area = np.full((len(table), len(BANDS)), np.nan)
+    for k, band in enumerate(BANDS):
         net, flux = table[f"src_cnts_aper_{band}"].values, table[f"photflux_aper_{band}"].values
         good = (net > LEAST_COUNTS) & (flux > 0)
         log_area[good, k] = np.log(net[good] / flux[good] / table.livetime.values[good])
@@ -62,15 +62,17 @@ def ratios(rows, curve):
     """Area of a curve over that of its rows, shape (rows, 4), and the rows chosen."""
     chosen = rows["curve"] == curve.name
     year, theta = rows["year"][chosen, None], rows["theta"][chosen, None]
-    area = curve.area(np.array(list(BAND_ENERGY.values())), year, theta)
+    area = curve.area(effective_energies(curve.name, BANDS), year, theta)
     return area / np.exp(rows["log_area"][chosen]), chosen
 
 
 def report(rows, curves):
     """Print median ratios and the number of rows (with the medium band)."""
-    head = "   ".join(f"{band} {energy:4.2f} keV" for band, energy in BAND_ENERGY.items())
-    print(f"shipped area over the rows' own, median; each cell MATCH, JUDGE\n{'':28s}rows         {head}")
+    print("shipped area over the rows' own, median; each cell MATCH, JUDGE")
     for curve in curves:
+        energies = effective_energies(curve.name, BANDS)
+        head = "   ".join(f"{band} {energy:5.3f} keV" for band, energy in zip(BANDS, energies, strict=True))
+        print(f"{curve.name:27s}{'rows':>7s}       {head}")
         ratio, chosen = ratios(rows, curve)
         groups = {"all": np.zeros(chosen.sum(), int), "year": np.floor(rows["year"][chosen]).astype(int),
                   "chip": rows["chip"][chosen], "theta <": np.searchsorted(ANGLES, rows["theta"][chosen])}
@@ -78,7 +80,7 @@ def report(rows, curves):
             for value in np.unique(group):
                 sides = [ratio[(group == value) & (rows["side"][chosen] == side)] for side in (MATCH, JUDGE)]
                 counts = [int(np.isfinite(part[:, 2]).sum()) for part in sides]
-                cells = [" ".join(_median(part[:, k]) for part in sides) for k in range(len(BAND_ENERGY))]
+                cells = [" ".join(_median(part[:, k]) for part in sides) for k in range(len(BANDS))]
                 label = {"all": "", "theta <": ANGLES[min(value, len(ANGLES) - 1)]}.get(kind, value)
                 print(f"{curve.name:14s}{kind:>8s} {label!s:>4s} {counts[0]:5d} {counts[1]:5d}   "
                       + "   ".join(cells))

@@ -100,7 +100,8 @@ class InstrumentCurve:
         Optical depth of each layer of contamination at 0.92 keV since 2000.
 
         Towards the edge of the filter it is ``rate * (year - first year)``
-        times ``x exp(1 - x)``, ``x = (off_axis / theta_e)**2``, more.
+        times ``(x exp(1 - x))**4``, ``x = (off_axis / theta_e)**2``, more: a ring, as the
+        areas of CSC detections have it.
 
         Parameters
         ----------
@@ -133,7 +134,7 @@ class InstrumentCurve:
         if not self.edge:
             return depth
         x = (off_axis / self.edge[2]) ** 2
-        extra = self.edge[0] * np.clip(year - self.edge[1], 0, None) * x * np.exp(1.0 - x)
+        extra = self.edge[0] * np.clip(year - self.edge[1], 0, None) * (x * np.exp(1.0 - x)) ** 4
         return depth * (1.0 + extra / np.maximum(depth.sum(axis=0), 1e-6))
 
     def area_error(self, energy=ENERGY_MID, year=None):

@@ -211,7 +211,7 @@ def test_band_matrix_and_band_area_are_one():
 
 
 def test_areas_of_real_rows(shared_data):
-    """By year and chip the default area is that of the catalog's rows within 5 %, at all three energies."""
+    """By year, chip and angle the default area is that of the catalog's rows, at all three energies."""
     spec = importlib.util.spec_from_file_location("check_default_areas", TOOLS / "check_default_areas.py")
     check = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(check)
@@ -219,15 +219,18 @@ def test_areas_of_real_rows(shared_data):
     compared = 0
     for name in ("acis-i", "acis-s", "acis-s-front"):
         ratio, chosen = check.ratios(rows, load_curve(name))
-        for kind, side in itertools.product(("year", "chip"), ("MATCH", "JUDGE")):
-            group = np.floor(rows[kind][chosen]).astype(int)
+        for kind, side in [("theta", "MATCH"), *itertools.product(("year", "chip"), ("MATCH", "JUDGE"))]:
+            value = rows[kind][chosen]
+            group = np.searchsorted(check.ANGLES, value) if kind == "theta" else np.floor(value).astype(int)
             for value in np.unique(group):
                 part = ratio[(group == value) & (rows["side"][chosen] == side), 1:]
                 part = part[np.isfinite(part).all(axis=1)]
                 if len(part) >= 30:
                     compared += 1
                     where = f"{name} {side} {kind} {value}"
-                    assert_allclose(np.median(part, axis=0), 1.0, atol=0.055, err_msg=where)
+                    # S1 lies far off the axis, and sees less above 2 keV than S3
+                    assert_allclose(np.median(part, axis=0), 1.0, atol=0.055 + 0.02 * (kind == "theta"),
+                                    err_msg=where)
     assert compared > 40
 
 
