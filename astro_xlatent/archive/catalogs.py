@@ -67,21 +67,9 @@ class Catalog:
 
     def check_name(self, name):
         """
-        A source's name in the catalog's own spelling.
+        A source's name in the catalog's own spelling: letters, digits, spaces, points and signs only.
 
-        Parameters
-        ----------
-        name : str
-
-        Returns
-        -------
-        name : str
-            Of letters, digits, spaces, points and signs only: safe in a query.
-
-        Raises
-        ------
-        ParameterError
-            If it does not have the form of the catalog's names.
+        ParameterError if it does not have the form of the catalog's names.
         """
         text, (pattern, example, _) = " ".join(str(name).split()), _NAMES[self.mission]
         if not pattern.fullmatch(text):
@@ -116,28 +104,7 @@ CATALOGS = {
 
 
 def get_catalog(key):
-    """
-    A catalog by its key.
-
-    Parameters
-    ----------
-    key : str
-
-    Returns
-    -------
-    catalog : Catalog
-
-    Raises
-    ------
-    ParameterError
-        With the keys there are.
-
-    Examples
-    --------
-    >>> from astro_xlatent.archive.catalogs import get_catalog
-    >>> get_catalog("csc").check_name("2CXO  J004244.3+411608")
-    '2CXO J004244.3+411608'
-    """
+    """A catalog by its key; ParameterError with the keys there are."""
     if key not in CATALOGS:
         msg = f"unknown catalog {key!r}; there are {', '.join(CATALOGS)}"
         raise ParameterError(msg)

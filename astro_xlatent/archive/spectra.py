@@ -66,8 +66,7 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     >>> rows = fetch_catalog("csc-detections", cone=("10.68", "41.27", "1arcmin"))  # doctest: +SKIP
     >>> fetch_spectra(rows, "m31")["status"]  # doctest: +SKIP
     """
-    mission = _mission(table, mission)
-    products = _check_products(products, mission)
+    mission, products = _checked(table, mission, products)
     keys, bad = _FILES[mission].read_keys(table)
     folder = default_folder(mission) if folder is None else Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -88,7 +87,8 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     return manifest.table()
 
 
-def _mission(table, mission):
+def _checked(table, mission, products):
+    """Mission and products, told by the table where they are not given."""
     if mission is None:
         cols = Columns(table)
         mission = "erosita" if "detuid" in cols and "obsid" not in cols else "csc"
@@ -98,34 +98,29 @@ def _mission(table, mission):
     if len(table) == 0:
         msg = "the table has no rows, there is nothing to fetch"
         raise TableError(msg)
-    return mission
-
-
-def _check_products(products, mission):
     known = _FILES[mission].PRODUCTS
     products = _FILES[mission].DEFAULTS if products is None else tuple(dict.fromkeys(products))
     unknown = [product for product in products if product not in known]
     if unknown or not products:
         msg = f"products of {mission} are {', '.join(known)}; got {', '.join(unknown) or 'none'}"
         raise ParameterError(msg)
-    return products
+    return mission, products
 
 
 def _run(jobs, mission, manifest, progress):
     from tqdm import tqdm
 
-    total = sum(len({name for name, _ in objects}) for objects, _ in jobs)
-    with tqdm(total=total, unit="objects", desc=mission, disable=not progress) as bar:
-        with ThreadPoolExecutor(conf.archive_connections) as pool:
-            running = [(objects, pool.submit(job)) for objects, job in jobs]
-            try:
-                for objects, job in running:
-                    try:
-                        bar.update(job.result())
-                    except Exception as error:
-                        # A full disk, or what nobody thought of: one source never stops the others.
-                        for name, product in objects:
-                            manifest.add(name, product, FAILED, reason=error)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+    sizes = [len({name for name, _ in objects}) for objects, _ in jobs]
+    with (tqdm(total=sum(sizes), unit="objects", desc=mission, disable=not progress) as bar,
+          ThreadPoolExecutor(conf.archive_connections) as pool):
+        running = [pool.submit(job) for _, job in jobs]
+        try:
+            for (objects, _), size, job in zip(jobs, sizes, running, strict=True):
+                # A full disk, or what nobody thought of: one source never stops the others.
+                if error := job.exception():
+                    for name, product in objects:
+                        manifest.add(name, product, FAILED, reason=error)
+                bar.update(size)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
