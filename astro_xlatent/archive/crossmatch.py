@@ -102,10 +102,9 @@ def counterparts(table: Table, *, surveys: Sequence[str] = DEFAULT, service: str
     Returns
     -------
     matched : `~astropy.table.Table`
-        A copy with the surveys' columns under their own names, and for each
-        survey ``NAME_n`` (candidates within 1 arcsec and the errors; masked
-        where the row has no position: nobody looked), ``NAME_angDist`` (arcsec)
-        and ``NAME_p_i`` (probability that it is the source's counterpart).
+        A copy with the surveys' columns under their own names, and for each survey ``NAME_n`` (candidates
+        within 1 arcsec and the errors; masked where the row has no position: nobody looked), ``NAME_angDist``
+        (arcsec) and ``NAME_p_i`` (probability that it is the source's counterpart).
 
     Raises
     ------

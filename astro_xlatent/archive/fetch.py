@@ -32,16 +32,14 @@ def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_row
     Parameters
     ----------
     catalog : str, optional
-        A key of `~astro_xlatent.archive.catalogs.CATALOGS`: ``"csc"`` (sources),
-        ``"csc-detections"`` (single observations, with what
-        `~astro_xlatent.archive.fetch_spectra` needs), ``"erass1"``, and others.
+        A key of `~astro_xlatent.archive.catalogs.CATALOGS`: ``"csc"`` (sources), ``"csc-detections"`` (single
+        observations, with what `~astro_xlatent.archive.fetch_spectra` needs), ``"erass1"``, and others.
     cone : `~astro_xlatent.archive.areas.Cone` or (ra, dec, radius), optional
         Strings, degrees or quantities; the radius with a unit.
     regions : path-like, regions.SkyRegion, regions.Regions or sequence, optional
         Sky regions of the package ``regions``, or a file of them, see
-        `~astro_xlatent.events.regions.read_region`. The archive is asked
-        for the cone around each included shape, the rows outside the region
-        itself are left out here.
+        `~astro_xlatent.events.regions.read_region`. The archive is asked for the cone around each included
+        shape, the rows outside the region itself are left out here.
     names : sequence of str, optional
         In the catalog's form, such as ``"2CXO J004244.3+411608"``.
     max_rows : int, optional
@@ -52,8 +50,7 @@ def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_row
     Returns
     -------
     table : `~astropy.table.Table`
-        Each source once, columns arranged by
-        `~astro_xlatent.archive.arrange.arrange_columns`; ``meta`` tells
+        Each source once, columns arranged by `~astro_xlatent.archive.arrange.arrange_columns`; ``meta`` tells
         archive, address and time.
 
     Raises

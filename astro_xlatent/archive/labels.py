@@ -60,10 +60,9 @@ def fetch_labels(*, nh_gal=True):
     Returns
     -------
     table : `~astropy.table.Table`
-        Columns as ``astro-xlatent evaluate`` reads them: ``name``, ``ra``, ``dec``,
-        ``class_label``, ``significance``, flags, and the authors' energy
-        fluxes averaged over observations, ``flux_aper90_ave_s`` with
-        ``e_flux_aper90_ave_s`` and so on, erg/s/cm2.
+        Columns as ``astro-xlatent evaluate`` reads them: ``name``, ``ra``, ``dec``, ``class_label``,
+        ``significance``, flags, and the authors' energy fluxes averaged over observations,
+        ``flux_aper90_ave_s`` with ``e_flux_aper90_ave_s`` and so on, erg/s/cm2.
 
     Raises
     ------
@@ -77,13 +76,12 @@ def fetch_labels(*, nh_gal=True):
 
     Notes
     -----
-    The published table has one set of fluxes, ``Fs`` to ``Fb`` with errors:
-    averages over observations, rounded to about the first digit of the errors.
-    The ``flux_aper90_mean_*`` of the authors' working files, one flux a source
-    made symmetric from the CSC's limits, are not in it, though
-    `~astro_xlatent.missions.csc.CSC` prefers them where a table has both: the
-    averages weigh the observations of a variable source differently in every
-    band, which bends its colors. Scores on them are not those on the means.
+    The published table has one set of fluxes, ``Fs`` to ``Fb`` with errors: averages over observations,
+    rounded to about the first digit of the errors. The ``flux_aper90_mean_*`` of the authors' working files,
+    one flux a source made symmetric from the CSC's limits, are not in it, though
+    `~astro_xlatent.missions.csc.CSC` prefers them where a table has both: the averages weigh the observations
+    of a variable source differently in every band, which bends its colors. Scores on them are not those on
+    the means.
     """
     with open_session() as session:
         service = vizier_service(session)

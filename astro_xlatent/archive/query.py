@@ -109,16 +109,13 @@ def _csc(session, catalog, question, max_rows):
 
 
 def _heasarc(session, catalog, question, max_rows):
-    service = clients().heasarc.HeasarcClass()
-    service._set_session(session)
-    url = f"{service.VO_URL}/tap/sync"
-    with asking(url):
-        if isinstance(question, Cone):
-            query = service.query_region(question.center, catalog=catalog.table, columns="*", verbose=True,
-                                         radius=question.radius * u.deg, get_query_payload=True)
-        else:
-            query = f"SELECT * FROM {catalog.table} WHERE {named('name', question)}"
-        return _answer(service.query_tap(query, maxrec=max_rows), url)
+    if isinstance(question, Cone):
+        condition = (f"CONTAINS(POINT('ICRS',ra,dec),CIRCLE('ICRS',{question.ra!r},{question.dec!r},"
+                     f"{question.radius!r}))=1")
+    else:
+        condition = named("name", question)
+    url = f"{clients().heasarc.HeasarcClass().VO_URL}/tap"
+    return run_tap(session, url, f"SELECT * FROM {catalog.table} WHERE {condition}", max_rows)
 
 
 def vizier_service(session, max_rows=None):

@@ -31,19 +31,16 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Detections of the CSC (``obsid``, ``obi``, ``region_id``) or sources of
-        eRASS1 (``DETUID``).
+        Detections of the CSC (``obsid``, ``obi``, ``region_id``) or sources of eRASS1 (``DETUID``).
     folder : path-like, optional
-        Made if it does not exist; in astropy's cache if not given (see
-        `default_folder`). Files that are there are checked and kept, only what
-        is missing is fetched, and nothing is overwritten.
+        Made if it does not exist; in astropy's cache if not given (see `default_folder`). Files that are
+        there are checked and kept, only what is missing is fetched, and nothing is overwritten.
     mission : {'csc', 'erosita'}, optional
         Told by the columns if not given.
     products : sequence of str, optional
-        CSC: ``"spectrum"``, ``"arf"``, ``"rmf"`` (these by default),
-        ``"regevt3"`` (events) and ``"srcreg"`` (regions). eRASS1:
-        ``"spectrum"``, ``"background"``, ``"arf"``, ``"rmf"`` (these by
-        default) and ``"lightcurve"``.
+        CSC: ``"spectrum"``, ``"arf"``, ``"rmf"`` (these by default), ``"regevt3"`` (events) and ``"srcreg"``
+        (regions). eRASS1: ``"spectrum"``, ``"background"``, ``"arf"``, ``"rmf"`` (these by default) and
+        ``"lightcurve"``.
     progress : bool, optional
         Show a progress bar.
 

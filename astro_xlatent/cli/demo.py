@@ -5,10 +5,8 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from astro_xlatent.cli.shell import say, tell
+from astro_xlatent.cli.shell import say, subcommand, tell
 from astro_xlatent.core.errors import TableError
-
-__all__ = ["VIEWS", "add_parser", "run"]
 
 #: Each source is seen in these ways.
 VIEWS = ("Chandra bands", "Chandra spectrum", "eROSITA bands")
@@ -20,15 +18,11 @@ _N_CANDIDATES, _N_OTHERS, _SEED = 768, 2048, 6
 _BRIGHT = {"csc": 300.0, "erosita": 30.0}
 
 
-def add_parser(commands):
-    """Add the subcommand; gives its parser."""
-    command = commands.add_parser(
-        "demo", help="see what is found in simulated sources of known nature",
-        description="Simulate sources of known class and N_H, see each with Chandra's bands, a Chandra "
-        "spectrum and eROSITA's bands, and write a table, a figure and an interactive report.")
-    command.add_argument("-o", "--output", metavar="DIR", default="demo_output",
-                         help="folder to write to (default: demo_output)")
-    return command
+add_parser = subcommand(
+    "demo", "see what is found in simulated sources of known nature",
+    "Simulate sources of known class and N_H, see each with Chandra's bands, a Chandra spectrum and "
+    "eROSITA's bands, and write a table, a figure and an interactive report.",
+    ("-o --output", "DIR", "folder to write to (default: demo_output)", {"default": "demo_output"}))
 
 
 def _tables(folder):
@@ -45,8 +39,7 @@ def _tables(folder):
 
     chandra, erosita, truth, spectra = _simulate_views(Path(folder))
     names = [f"source {k + 1}" for k in range(len(truth))]
-    parts = [add_latents(chandra), add_latents(chandra["ra", "dec"], [spectra[k] for k in range(len(truth))]),
-             add_latents(erosita)]
+    parts = [add_latents(chandra), add_latents(chandra["ra", "dec"], spectra), add_latents(erosita)]
     views = [_view(part, view, names, truth) for part, view in zip(parts, VIEWS, strict=True)]
     shown = vstack(views, metadata_conflicts="silent")
     shown = shown[sorted(range(len(shown)), key=lambda k: (k % len(truth), k))]
@@ -56,7 +49,9 @@ def _tables(folder):
 
 
 def _simulate_views(folder):
-    """The rows of both missions, the truth and Chandra's spectra of the sources to show."""
+    """The rows of both missions, the truth and Chandra's spectra of the sources that both see best."""
+    import numpy as np
+
     from astro_xlatent.missions.base import get_mission
     from astro_xlatent.simulate.products import write_catalog
     from astro_xlatent.spectra.spectrum import XraySpectrum
@@ -69,19 +64,12 @@ def _simulate_views(folder):
         write_catalog(folder / mission, _N_CANDIDATES, mission, seed=_SEED, spectra=mission == "csc")
         tables[mission] = read_table(folder / mission / "catalog.fits")
         truths[mission] = read_table(folder / mission / "truth.fits")
-    rows = _bright_rows(truths)
+    brightness = np.min([truths[mission]["counts"] / level for mission, level in _BRIGHT.items()], axis=0)
+    label = np.asarray(truths["csc"]["class"])
+    rows = [int(np.argmax(np.where(label == name, brightness, -1.0))) for name in _SHOWN]
     chandra = tables["csc"][rows]
     paths = resolve_spectra(chandra, folder / "csc", get_mission("csc"))
     return chandra, tables["erosita"][rows], truths["csc"][rows], [XraySpectrum.read(path) for path in paths]
-
-
-def _bright_rows(truths):
-    """The rows that both missions see best, one of each class to show."""
-    import numpy as np
-
-    brightness = np.min([truths[mission]["counts"] / level for mission, level in _BRIGHT.items()], axis=0)
-    label = np.asarray(truths["csc"]["class"])
-    return [int(np.argmax(np.where(label == name, brightness, -1.0))) for name in _SHOWN]
 
 
 def _view(table, view, names, truth):
@@ -94,7 +82,7 @@ def _view(table, view, names, truth):
     result["true_nh"].unit = "cm-2"
     for name in table.colnames:
         if name.lower() in ("ra", "dec") or name.startswith("xl_"):
-            result[name if name.startswith("xl_") else name.lower()] = table[name]
+            result[name.lower()] = table[name]
     return result
 
 
