@@ -40,18 +40,7 @@ class Cone:
 
 def parse_cone(ra, dec, radius):
     """
-    A cone from text, numbers or quantities.
-
-    Parameters
-    ----------
-    ra, dec : str, float or `~astropy.units.Quantity`
-        Bare numbers are degrees; ``"05h23m34.5s"`` is in hours.
-    radius : str or `~astropy.units.Quantity`
-        With a unit: ``"5arcmin"``.
-
-    Returns
-    -------
-    cone : Cone
+    A cone from text, numbers (degrees) or quantities; ``"05h23m34.5s"`` is in hours, the radius has a unit.
 
     Examples
     --------

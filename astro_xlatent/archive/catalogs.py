@@ -39,17 +39,9 @@ class Catalog:
     """
     One catalog at one archive.
 
-    Attributes
-    ----------
-    key, title : str
-    mission : str
-        Whose columns it has.
-    service : {'csc', 'heasarc', 'vizier', 'mpe'}
-        Whom to ask, see `~astro_xlatent.archive.query.ask`.
-    table : str
-        Its name there; for the CSC what follows FROM in ADQL.
-    select, condition : str
-        For the CSC: what follows SELECT, and a condition that every row must fulfil.
+    It has the columns of ``mission``. ``service`` is csc, heasarc, vizier or mpe; ``table`` is its name
+    there, for the CSC what follows FROM in ADQL, with ``select`` after SELECT and a ``condition`` that every
+    row must fulfil.
     """
 
     key: str

@@ -12,8 +12,8 @@ from pathlib import Path
 from astro_xlatent.core.errors import TableError, XlatentWarning
 from astro_xlatent.core.text import printable
 
-__all__ = ["add_model", "add_options", "add_overwrite", "check_extra", "file_output",
-           "minimum", "say", "shell_words", "subcommand", "table_output", "tell", "warnings_said"]
+__all__ = ["add_model", "add_options", "add_overwrite", "check_extra", "file_output", "minimum", "say",
+           "shell_words", "subcommand", "table_output", "tell", "warnings_said"]
 
 
 def tell(text):
@@ -46,17 +46,11 @@ def warnings_said():
 
 
 def shell_words(text, args):
-    """
-    Name options where a message for Python names arguments: overwrite=True becomes --overwrite.
-
-    The names of ``args`` are the arguments; its ``words`` tells those whose options are called otherwise.
-    """
-    options = {name: f"--{name.replace('_', '-')}" for name in vars(args)} | getattr(args, "words", {})
-
+    """Name options where a message for Python names arguments: overwrite=True becomes --overwrite."""
     def option(found):
-        return options[found["name"]] + (" " if found["value"] is not None else "")
+        return f"--{found['name'].replace('_', '-')}" + (" " if found["value"] is not None else "")
 
-    names = "|".join(sorted(options, key=len, reverse=True))
+    names = "|".join(sorted(vars(args), key=len, reverse=True))
     return re.sub(rf"\b(?P<name>{names})=(?:True\b|(?P<value>(?=[\w'\"{{\[(/])))?", option, text)
 
 

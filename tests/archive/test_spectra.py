@@ -3,6 +3,7 @@
 
 import gzip
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -234,7 +235,7 @@ def test_bad_request_stops_nothing(csc, tmp_path, monkeypatch, deeds, what):
     manifest = fetch_spectra(DETECTIONS, tmp_path / "out")
     assert (count(manifest, "failed"), count(manifest, "fetched")) == (6, 6)
     assert all(what in reason for reason in manifest["reason"][manifest["status"] == "failed"])
-    assert all(file_key(name) for name in files(tmp_path / "out"))
+    assert all(file_key(Path(name)) for name in files(tmp_path / "out"))
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     # the next call makes up for it
     csc._plans.clear()
