@@ -8,7 +8,6 @@ on a path, what to do instead of answering. What goes to one of `HOSTS` arrives 
 """
 
 import io
-import json
 import re
 import tarfile
 import threading
@@ -275,10 +274,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._cone(asked)
         elif parts.path.endswith("/retrieve"):
             self._retrieve(asked)
-        elif parts.path.endswith("/browse"):
-            self._browse(asked)
-        elif parts.path.endswith("/retrieveFile"):
-            self._file(asked)
         elif "/download_source/" in parts.path:
             data = self.archive.sources.get(parts.path.rsplit("/", 1)[1])
             self.send_body(*((data, "application/x-xz") if data else (b"no such source", "text/plain", 404)))
@@ -332,18 +327,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_body(b"No file found matching these parameters", "text/plain", 404)
             return
         self.send_body(tar_bytes([item for item in found if item]), "application/x-tar")
-
-    def _browse(self, asked):
-        item = self.archive.packages.get(asked["packageset"].rsplit("/", 1)[0])
-        if item is None:
-            self.send_body(b"No file found matching these parameters", "text/plain", 404)
-        else:
-            names = [{"filename": item[0].rsplit("/")[-1].removesuffix(".gz")}]
-            self.send_body(json.dumps(names).encode(), "application/json")
-
-    def _file(self, asked):
-        data = next(data for name, data in self.archive.packages.values() if asked["filename"] in name)
-        self.send_body(data, "application/octet-stream")
 
     def send_body(self, data, kind, status=200, headers=(), length=None):
         """Answer with some bytes."""

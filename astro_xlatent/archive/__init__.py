@@ -2,10 +2,9 @@
 """
 Fetching catalogs, spectra and labels from the archives.
 
-Needs the extra ``[archive]``. What is fetched is checked before it gets its
-name, nothing is overwritten, and a second call takes up where the first
-stopped. Addresses, timeouts and the number of connections are settings of
-`astro_xlatent.core.config.Conf`.
+Needs the extra ``[archive]``. What is fetched is checked before it gets its name, nothing is overwritten, and
+a second call takes up where the first stopped. Addresses, timeouts and the number of connections are settings
+of `astro_xlatent.core.config.Conf`.
 """
 
 from importlib import import_module

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import Angle, SkyCoord, angular_separation
+from astropy.coordinates import Angle, SkyCoord
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.events.sky_regions import enclosing_cone, on_sky
@@ -19,18 +19,7 @@ LARGEST_RADIUS = 20.0
 
 @dataclass(frozen=True)
 class Cone:
-    """
-    A circle on the sky, in degrees (ICRS).
-
-    Attributes
-    ----------
-    ra, dec, radius : float
-
-    Raises
-    ------
-    ParameterError
-        If a value is not finite or out of range.
-    """
+    """A circle on the sky, in degrees (ICRS); ParameterError if a value is not finite or out of range."""
 
     ra: float
     dec: float
@@ -48,27 +37,10 @@ class Cone:
         """Its middle, a `~astropy.coordinates.SkyCoord`."""
         return SkyCoord(self.ra, self.dec, unit="deg")
 
-    def separation(self, ra, dec):
-        """Distance of positions in degrees from the middle, in degrees."""
-        return np.degrees(
-            angular_separation(*np.radians([self.ra, self.dec]), np.radians(ra), np.radians(dec))
-        )
-
 
 def parse_cone(ra, dec, radius):
     """
-    A cone from text, numbers or quantities.
-
-    Parameters
-    ----------
-    ra, dec : str, float or `~astropy.units.Quantity`
-        Bare numbers are degrees; ``"05h23m34.5s"`` is in hours.
-    radius : str or `~astropy.units.Quantity`
-        With a unit: ``"5arcmin"``.
-
-    Returns
-    -------
-    cone : Cone
+    A cone from text, numbers (degrees) or quantities; ``"05h23m34.5s"`` is in hours, the radius has a unit.
 
     Examples
     --------
@@ -97,25 +69,10 @@ def _degrees(value, name, unit, example):
 
 def cones_around(region):
     """
-    Cones that together hold a region.
+    Cones that together hold a `~astro_xlatent.events.regions.RegionSet`, each once: one around each included
+    shape, where shapes are intersected around the smallest.
 
-    Parameters
-    ----------
-    region : `~astro_xlatent.events.regions.RegionSet`
-
-    Returns
-    -------
-    cones : list of Cone
-        One around each included shape, where shapes are intersected around
-        the smallest; each once.
-
-    Raises
-    ------
-    ParameterError
-        If one is larger than `LARGEST_RADIUS`.
-    RegionError
-        If a shape is in pixels that lie nowhere on the sky, or is a polygon
-        of more than about half the sky.
+    ParameterError if one is larger than `LARGEST_RADIUS`, RegionError if a shape lies nowhere on the sky.
     """
     cones = []
     for component in region.components:

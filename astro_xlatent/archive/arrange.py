@@ -2,17 +2,11 @@
 """
 Fetched columns under names that all rooms of the package look for.
 
-Bands and flags stay as the archive spells them, for the missions know VizieR's
-and HEASARC's spellings. Names, positions and their errors of eRASS, which other
-rooms look for too, get the names under which the catalog was published.
+Bands and flags stay as the archive spells them, for the missions know VizieR's and HEASARC's spellings.
+Names, positions and their errors of eRASS get the names under which the catalog was published.
 """
 
-import numpy as np
-
-from astro_xlatent.core.errors import TableError
-from astro_xlatent.missions.base import get_mission
-
-__all__ = ["arrange_columns", "band_problem"]
+__all__ = ["arrange_columns"]
 
 _ERASS_NAMES = {
     "name": "IAUNAME",
@@ -57,13 +51,3 @@ def arrange_columns(table, mission):
         if own not in arranged.colnames:
             arranged.rename_column(name, own)
     return arranged
-
-
-def band_problem(table, mission):
-    """Why the bands of a table will not be found; empty if they will."""
-    try:
-        with np.errstate(all="ignore"):
-            get_mission(mission).read_bands(table[:0])
-    except TableError as error:
-        return str(error)
-    return ""

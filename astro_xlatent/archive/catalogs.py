@@ -39,17 +39,9 @@ class Catalog:
     """
     One catalog at one archive.
 
-    Attributes
-    ----------
-    key, title : str
-    mission : str
-        Whose columns it has.
-    service : {'csc', 'heasarc', 'vizier', 'mpe'}
-        Whom to ask, see `~astro_xlatent.archive.query.ask`.
-    table : str
-        Its name there; for the CSC what follows FROM in ADQL.
-    select, condition : str
-        For the CSC: what follows SELECT, and a condition that every row must fulfil.
+    It has the columns of ``mission``. ``service`` is csc, heasarc, vizier or mpe; ``table`` is its name
+    there, for the CSC what follows FROM in ADQL, with ``select`` after SELECT and a ``condition`` that every
+    row must fulfil.
     """
 
     key: str
@@ -67,21 +59,9 @@ class Catalog:
 
     def check_name(self, name):
         """
-        A source's name in the catalog's own spelling.
+        A source's name in the catalog's own spelling: letters, digits, spaces, points and signs only.
 
-        Parameters
-        ----------
-        name : str
-
-        Returns
-        -------
-        name : str
-            Of letters, digits, spaces, points and signs only: safe in a query.
-
-        Raises
-        ------
-        ParameterError
-            If it does not have the form of the catalog's names.
+        ParameterError if it does not have the form of the catalog's names.
         """
         text, (pattern, example, _) = " ".join(str(name).split()), _NAMES[self.mission]
         if not pattern.fullmatch(text):
@@ -116,28 +96,7 @@ CATALOGS = {
 
 
 def get_catalog(key):
-    """
-    A catalog by its key.
-
-    Parameters
-    ----------
-    key : str
-
-    Returns
-    -------
-    catalog : Catalog
-
-    Raises
-    ------
-    ParameterError
-        With the keys there are.
-
-    Examples
-    --------
-    >>> from astro_xlatent.archive.catalogs import get_catalog
-    >>> get_catalog("csc").check_name("2CXO  J004244.3+411608")
-    '2CXO J004244.3+411608'
-    """
+    """A catalog by its key; ParameterError with the keys there are."""
     if key not in CATALOGS:
         msg = f"unknown catalog {key!r}; there are {', '.join(CATALOGS)}"
         raise ParameterError(msg)

@@ -8,24 +8,20 @@ around, and magnitude, as NWAY does (Salvato et al. 2018, MNRAS 473, 4937).
 """
 
 import hashlib
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from astropy import units as u
 from astropy.config.paths import get_cache_dir
-from astropy.io.votable.exceptions import VOWarning
 from astropy.table import MaskedColumn, Table, vstack
 
-from astro_xlatent.archive.query import run_tap
+from astro_xlatent.archive.query import asking, clients, run_tap
 from astro_xlatent.archive.web import open_session
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ArchiveError, ParameterError, TableError
 from astro_xlatent.core.files import replacing
-from astro_xlatent.core.silence import quiet
 from astro_xlatent.missions._columns import Columns
 
 __all__ = ["SURVEYS", "Survey", "counterparts", "match_probability"]
@@ -106,10 +102,9 @@ def counterparts(table: Table, *, surveys: Sequence[str] = DEFAULT, service: str
     Returns
     -------
     matched : `~astropy.table.Table`
-        A copy with the surveys' columns under their own names, and for each
-        survey ``NAME_n`` (candidates within 1 arcsec and the errors; masked
-        where the row has no position: nobody looked), ``NAME_angDist`` (arcsec)
-        and ``NAME_p_i`` (probability that it is the source's counterpart).
+        A copy with the surveys' columns under their own names, and for each survey ``NAME_n`` (candidates
+        within 1 arcsec and the errors; masked where the row has no position: nobody looked), ``NAME_angDist``
+        (arcsec) and ``NAME_p_i`` (probability that it is the source's counterpart).
 
     Raises
     ------
@@ -170,7 +165,11 @@ def _candidates(survey, service, positions, folder):
     path = folder / f"{survey.name}-{key.hexdigest()[:24]}.fits"
     if path.is_file():
         return Table.read(path)
-    answer = _ask_xmatch(survey, positions) if by_xmatch else _ask_tap(survey, positions)
+    try:
+        answer = (_ask_xmatch if by_xmatch else _ask_tap)(survey, positions)
+    except ArchiveError as error:
+        msg = f"{error}; what came so far is kept: a second run asks for the rest only"
+        raise ArchiveError(msg) from error
     names = {name.lower(): name for name in answer.colnames}
     missing = [name for name in ("xl_row", "angDist", survey.magnitude) if name.lower() not in names]
     if missing:
@@ -192,7 +191,7 @@ def _ask_tap(survey, positions):
     query = (f"SELECT p.xl_row, DISTANCE({there}, POINT('ICRS', {here})) * 3600.0 AS \"angDist\", {names} "
              f"FROM TAP_UPLOAD.positions AS p JOIN {table} AS s "
              f"ON 1 = CONTAINS({there}, CIRCLE('ICRS', {here}, {RADIUS / 3600!r}))")
-    with open_session(read=True) as session:
+    with open_session() as session:
         answer = run_tap(session, getattr(conf, survey.tap), query, uploads={"positions": positions})
     if not answer.cut:
         return answer.table
@@ -204,35 +203,13 @@ def _ask_tap(survey, positions):
 
 
 def _ask_xmatch(survey, positions):
-    """One request, sent again a few times if it fails."""
-    try:
-        from astroquery.exceptions import InvalidQueryError
-        from astroquery.xmatch import XMatchClass
-    except ImportError as error:
-        msg = 'cross-matching needs astroquery: pip install "astro_xlatent[archive]"'
-        raise ImportError(msg) from error
-    from requests import RequestException
-
-    service = XMatchClass()
-    service.URL, service.TIMEOUT = conf.xmatch_url, conf.archive_timeout
+    service = clients().xmatch.XMatchClass()
+    service.URL = conf.xmatch_url
     # It would fetch the list of 20,000 tables before every question.
     service.is_table_available = lambda table: isinstance(table, str)
-    for trial in range(conf.archive_retries + 1):
-        try:
-            answer = service.query_async(positions, f"vizier:{survey.table}", RADIUS * u.arcsec,
-                                         colRA1="ra_x", colDec1="dec_x", cache=False)
-            with quiet(u.UnitsWarning, VOWarning):
-                return Table.read(BytesIO(answer.content), format="votable", use_names_over_ids=True)
-        except (RequestException, InvalidQueryError, OSError, ValueError, IndexError) as error:
-            if trial == conf.archive_retries:
-                msg = (
-                    f"{conf.xmatch_url}: {survey.table}: {type(error).__name__}: {str(error)[:200]}; "
-                    "try again later: what came so far is kept, and only the rest is asked for"
-                )
-                raise ArchiveError(msg) from error
-        finally:
-            service._session.close()
-        time.sleep(min(conf.archive_backoff * 2.0**trial, conf.archive_max_wait))
+    with open_session() as service._session, asking(conf.xmatch_url):
+        return service.query(positions, f"vizier:{survey.table}", RADIUS * u.arcsec, colRA1="ra_x",
+                             colDec1="dec_x", cache=False)
 
 
 def match_probability(apart, spread, row, density, ratio) -> np.ndarray:
@@ -297,7 +274,7 @@ def _add(table, survey, chosen, placed):
     """Put the chosen candidates into the table's rows."""
     rows = np.asarray(chosen["xl_row"], int)
     own = {f"{survey.name}_angDist": "angDist", f"{survey.name}_p_i": "xl_p_i"}
-    for name, source in ({name: name for name in survey.columns} | own).items():
+    for name, source in (dict(zip(survey.columns, survey.columns)) | own).items():
         values = chosen[source] if source in chosen.colnames else np.zeros(0)
         table[name] = MaskedColumn(np.zeros(len(table), values.dtype), mask=True,
                                    unit=getattr(values, "unit", None))

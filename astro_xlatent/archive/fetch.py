@@ -5,17 +5,19 @@ import warnings
 from datetime import UTC, datetime
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from astropy.table import vstack
 
 from astro_xlatent.archive.areas import Cone, cones_around, parse_cone
-from astro_xlatent.archive.arrange import arrange_columns, band_problem
+from astro_xlatent.archive.arrange import arrange_columns
 from astro_xlatent.archive.catalogs import get_catalog
 from astro_xlatent.archive.query import ask
 from astro_xlatent.archive.web import open_session
-from astro_xlatent.core.errors import ArchiveError, ParameterError, XlatentWarning
-from astro_xlatent.core.numbers import plain_floats
+from astro_xlatent.core.errors import ArchiveError, ParameterError, TableError, XlatentWarning
 from astro_xlatent.events.regions import read_region
 from astro_xlatent.events.sky_regions import inside_region
+from astro_xlatent.missions._columns import Columns, name_columns
+from astro_xlatent.missions.base import get_mission
 
 __all__ = ["fetch_catalog"]
 
@@ -30,16 +32,14 @@ def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_row
     Parameters
     ----------
     catalog : str, optional
-        A key of `~astro_xlatent.archive.catalogs.CATALOGS`: ``"csc"`` (sources),
-        ``"csc-detections"`` (single observations, with what
-        `~astro_xlatent.archive.fetch_spectra` needs), ``"erass1"``, and others.
+        A key of `~astro_xlatent.archive.catalogs.CATALOGS`: ``"csc"`` (sources), ``"csc-detections"`` (single
+        observations, with what `~astro_xlatent.archive.fetch_spectra` needs), ``"erass1"``, and others.
     cone : `~astro_xlatent.archive.areas.Cone` or (ra, dec, radius), optional
         Strings, degrees or quantities; the radius with a unit.
     regions : path-like, regions.SkyRegion, regions.Regions or sequence, optional
         Sky regions of the package ``regions``, or a file of them, see
-        `~astro_xlatent.events.regions.read_region`. The archive is asked
-        for the cone around each included shape, the rows outside the region
-        itself are left out here.
+        `~astro_xlatent.events.regions.read_region`. The archive is asked for the cone around each included
+        shape, the rows outside the region itself are left out here.
     names : sequence of str, optional
         In the catalog's form, such as ``"2CXO J004244.3+411608"``.
     max_rows : int, optional
@@ -50,8 +50,7 @@ def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_row
     Returns
     -------
     table : `~astropy.table.Table`
-        Each source once, columns arranged by
-        `~astro_xlatent.archive.arrange.arrange_columns`; ``meta`` tells
+        Each source once, columns arranged by `~astro_xlatent.archive.arrange.arrange_columns`; ``meta`` tells
         archive, address and time.
 
     Raises
@@ -100,13 +99,11 @@ def _one_cone(cone):
 
 
 def _check_names(chosen, names):
-    if isinstance(names, str):
-        names = [names]
-    checked = list(dict.fromkeys(chosen.check_name(name) for name in names))
+    checked = [chosen.check_name(name) for name in ([names] if isinstance(names, str) else names)]
     if not checked:
         msg = "names is empty; give at least one"
         raise ParameterError(msg)
-    return checked
+    return list(dict.fromkeys(checked))
 
 
 def _questions(chosen, cones, names):
@@ -123,7 +120,7 @@ def _gather(chosen, questions, max_rows, progress):
     from tqdm import tqdm
 
     answers, failures = [], []
-    with open_session(read=True) as session:
+    with open_session() as session:
         for question in tqdm(questions, unit="queries", desc=chosen.key, disable=not progress):
             try:
                 answers.append(ask(session, chosen, question, max_rows))
@@ -147,59 +144,54 @@ def _finish(answers, chosen, region, names):
         )
         warnings.warn(msg, XlatentWarning, stacklevel=3)
     tables = [arrange_columns(answer.table, chosen.mission) for answer in answers]
-    filled = [table for table in tables if len(table)] or tables[:1]
-    table = vstack(filled, metadata_conflicts="silent") if len(filled) > 1 else filled[0]
-    table = _once(table, chosen) if len(table) else table
-    if region is not None and len(table):
-        ra, dec = (np.radians(_column(table, name, chosen)) for name in ("ra", "dec"))
-        xyz = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
-        table = table[inside_region(region, xyz)]
+    table = vstack([rows for rows in tables if len(rows)] or tables[:1], metadata_conflicts="silent")
+    if len(table):
+        table = _once(table, chosen)
+        if region is not None:
+            sky = SkyCoord(*(Columns(table).number(name, "deg") for name in ("ra", "dec")), unit="deg")
+            table = table[inside_region(region, sky.cartesian.xyz.value.T)]
     if names is not None:
         table = _only_names(table, chosen, names)
-    problem = band_problem(table, chosen.mission) if len(table) else ""
+    problem = _band_problem(table, chosen.mission) if len(table) else ""
     if problem:
         msg = f"{chosen.title}: add_latents will not find the bands: {problem}"
         warnings.warn(msg, XlatentWarning, stacklevel=3)
-    table.meta = {
-        "ARCHIVE": chosen.title,
-        "ARCHURL": answers[0].url[:500],
-        "ARCHDATE": datetime.now(UTC).isoformat(timespec="seconds"),
-        "MISSION": chosen.mission,
-    }
+    table.meta = {"ARCHIVE": chosen.title, "ARCHURL": answers[0].url[:500],
+                  "ARCHDATE": datetime.now(UTC).isoformat(timespec="seconds"), "MISSION": chosen.mission}
     return table
-
-
-def _find(table, name, chosen):
-    """A column in any case."""
-    found = next((own for own in table.colnames if own.lower() == name.lower()), None)
-    if found is None:
-        msg = f"{chosen.title} sent no column {name!r}; it sent {', '.join(table.colnames[:20])}"
-        raise ArchiveError(msg)
-    return found
-
-
-def _column(table, name, chosen):
-    return plain_floats(table[_find(table, name, chosen)])
 
 
 def _once(table, chosen):
     """Rows that several answers hold, once."""
-    lower = [own.lower() for own in table.colnames]
-    keys = [chosen.name_column, *(key for key in ("obsid", "obi", "region_id") if key in lower)]
-    rows = zip(*(np.ma.asarray(table[_find(table, key, chosen)]).tolist() for key in keys), strict=True)
+    cols = Columns(table)
+    missing = [name for name in (chosen.name_column, "ra", "dec") if name not in cols]
+    if missing:
+        msg = f"{chosen.title} sent no column {missing[0]!r}; it sent {name_columns(table)}"
+        raise ArchiveError(msg)
+    keys = [chosen.name_column, *(key for key in ("obsid", "obi", "region_id") if key in cols)]
+    rows = zip(*(np.ma.asarray(cols.raw(key)).tolist() for key in keys), strict=True)
     first = {}
     for number, row in enumerate(rows):
         first.setdefault(row, number)
-    return table[sorted(first.values())] if len(first) < len(table) else table
+    return table[list(first.values())]
 
 
 def _only_names(table, chosen, names):
     """Rows with the names asked for; the others are named in a warning."""
-    column = table[_find(table, chosen.name_column, chosen)] if len(table) else ()
-    have = [" ".join(str(name).split()) for name in column]
+    have = [" ".join(name.split()) for name in Columns(table).text_exact(chosen.name_column).tolist()]
     missing = [name for name in names if name not in set(have)]
     if missing:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         msg = f"{chosen.title} has no {', '.join(missing[:5])}{more}"
         warnings.warn(msg, XlatentWarning, stacklevel=4)
     return table[np.isin(have, names)] if len(table) else table
+
+
+def _band_problem(table, mission):
+    """Why the bands of a table will not be found; empty if they will."""
+    try:
+        with np.errstate(all="ignore"):
+            get_mission(mission).read_bands(table[:0])
+    except TableError as error:
+        return str(error)
+    return ""

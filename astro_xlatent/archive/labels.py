@@ -41,7 +41,8 @@ _NUMBER = {
     "significance": (("cscv2sn", "cscv2signif", "signif", "sn"), None),
     "kp_intra_prob_b": (("pintra",), None),
     "var_inter_prob_b": (("pinter",), None),
-}
+} | {f"{sign}flux_aper90_ave_{band}": ((f"{sign.strip('_')}f{band}",), _FLUX)
+     for band in "smhb" for sign in ("", "e_")}
 _FLAGS = {"extent_flag": "extent", "pileup_flag": "pileup", "conf_flag": "conf"}
 _OPTIONAL = ("subclass", "label_reference", "kp_intra_prob_b", "var_inter_prob_b")
 
@@ -59,10 +60,9 @@ def fetch_labels(*, nh_gal=True):
     Returns
     -------
     table : `~astropy.table.Table`
-        Columns as ``astro-xlatent evaluate`` reads them: ``name``, ``ra``, ``dec``,
-        ``class_label``, ``significance``, flags, and the authors' energy
-        fluxes averaged over observations, ``flux_aper90_ave_s`` with
-        ``e_flux_aper90_ave_s`` and so on, erg/s/cm2.
+        Columns as ``astro-xlatent evaluate`` reads them: ``name``, ``ra``, ``dec``, ``class_label``,
+        ``significance``, flags, and the authors' energy fluxes averaged over observations,
+        ``flux_aper90_ave_s`` with ``e_flux_aper90_ave_s`` and so on, erg/s/cm2.
 
     Raises
     ------
@@ -76,15 +76,14 @@ def fetch_labels(*, nh_gal=True):
 
     Notes
     -----
-    The published table has one set of fluxes, ``Fs`` to ``Fb`` with errors:
-    averages over observations, rounded to about the first digit of the errors.
-    The ``flux_aper90_mean_*`` of the authors' working files, one flux a source
-    made symmetric from the CSC's limits, are not in it, though
-    `~astro_xlatent.missions.csc.CSC` prefers them where a table has both: the
-    averages weigh the observations of a variable source differently in every
-    band, which bends its colors. Scores on them are not those on the means.
+    The published table has one set of fluxes, ``Fs`` to ``Fb`` with errors: averages over observations,
+    rounded to about the first digit of the errors. The ``flux_aper90_mean_*`` of the authors' working files,
+    one flux a source made symmetric from the CSC's limits, are not in it, though
+    `~astro_xlatent.missions.csc.CSC` prefers them where a table has both: the averages weigh the observations
+    of a variable source differently in every band, which bends its colors. Scores on them are not those on
+    the means.
     """
-    with open_session(read=True) as session:
+    with open_session() as session:
         service = vizier_service(session)
         url = service._server_to_url()
         with asking(url):
@@ -106,41 +105,31 @@ def _key(name):
 
 
 def _arrange(raw, url):
-    names = {}
-    for name in raw.colnames:
-        names.setdefault(_key(name), name)
+    names = {_key(name): name for name in reversed(raw.colnames)}
 
     def find(column, spellings):
-        own = next((names[key] for key in spellings if key in names), None)
-        if own is None and column not in _OPTIONAL:
+        own = next((names[key] for key in spellings if key in names), "")
+        if not own and column not in _OPTIONAL:
             msg = f"{url}: the table td has no column for {column!r}; it has {', '.join(raw.colnames)}"
             raise ArchiveError(msg)
         return own
 
     table, cols = Table(), Columns(raw)
     for column, spellings in _TEXT.items():
-        table[column] = cols.text_exact(find(column, spellings) or "")
+        table[column] = cols.text_exact(find(column, spellings))
     for column, (spellings, unit) in _NUMBER.items():
-        table[column] = _numbers(cols, find(column, spellings), unit)
-    _add_flags(table, cols.text_exact(names.get("cscv2flags") or names.get("flags") or ""))
-    for band in "smhb":
-        for prefix, key in (("", f"f{band}"), ("e_", f"ef{band}")):
-            column = f"{prefix}flux_aper90_ave_{band}"
-            table[column] = _numbers(cols, find(column, (key,)), _FLUX)
-    table["nh_gal"] = _numbers(cols, None, "1e20 cm-2")
+        table[column] = _masked(cols.number(find(column, spellings), unit), unit)
+    # ``conf|extent`` as one column for each flag.
+    flags = cols.text_exact(names.get("cscv2flags") or names.get("flags", ""))
+    flags = [text.split("|") for text in flags.tolist()]
+    for column, word in _FLAGS.items():
+        table[column] = np.array(["True" if word in words else "False" for words in flags], "U5")
+    table["nh_gal"] = _masked(np.full(len(table), np.nan), "1e20 cm-2")
     return table
 
 
-def _numbers(cols, name, unit):
-    values = np.full(len(cols), np.nan) if name is None else cols.number(name, unit)
+def _masked(values, unit):
     return MaskedColumn(np.nan_to_num(values), mask=np.isnan(values), unit=unit)
-
-
-def _add_flags(table, flags):
-    """``conf|extent`` as one column for each flag."""
-    for column, word in _FLAGS.items():
-        table[column] = np.array(["True" if word in text.split("|") else "False" for text in flags.tolist()],
-                                 "U5")
 
 
 def _fill_nh(session, table):
@@ -151,13 +140,13 @@ def _fill_nh(session, table):
         for k in range(0, len(names), NAMES_PER_QUERY):
             query = ("SELECT name, nh_gal\nFROM csc2.master_source\nWHERE "
                      + named("name", names[k : k + NAMES_PER_QUERY]))
-            rows = run_tap(session, conf.csc20_tap_url.rstrip("/"), query).table
+            rows = run_tap(session, conf.csc20_tap_url, query).table
             found.update(zip(rows["name"].tolist(), np.ma.asarray(rows["nh_gal"], dtype=float).tolist()))
     except ArchiveError as error:
         msg = f"the column nh_gal stays empty, which the CSC would give: {error}"
         warnings.warn(msg, XlatentWarning, stacklevel=3)
     nh = np.array([found.get(name) for name in table["name"].tolist()], dtype=float)
-    table["nh_gal"] = MaskedColumn(np.nan_to_num(nh), mask=np.isnan(nh), unit="1e20 cm-2")
+    table["nh_gal"] = _masked(nh, "1e20 cm-2")
     absent = int(np.sum(~np.isfinite(nh)))
     if found and absent:
         msg = f"{absent} of {len(table)} sources have no nh_gal in the CSC"

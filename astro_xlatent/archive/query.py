@@ -1,10 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Questions to the archives' tables, asked through the clients of astroquery and pyvo.
+Questions to the archives' tables, asked through the clients of astroquery and pyvo in an `open_session`.
 
-They get a session with this package's manners (`open_session`), which also reads
-and checks what comes. What a user typed reaches a query only as numbers, or as names that
-were checked against the form the catalog gives them.
+What a user typed reaches a query only as numbers, or as names of the form that the catalog gives them.
 """
 
 import math
@@ -24,7 +22,7 @@ from astro_xlatent.core.errors import ArchiveError, ParameterError
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.core.silence import quiet
 
-__all__ = ["Answer", "ask", "asking", "box", "named", "read_text", "resolve_name", "run_tap",
+__all__ = ["Answer", "ask", "asking", "box", "clients", "named", "read_text", "resolve_name", "run_tap",
            "vizier_service"]
 
 
@@ -41,18 +39,19 @@ def ask(session, catalog, question, max_rows=None):
     """
     Ask for the rows of a catalog in a `Cone` or with checked names (MPE: a cone only): an `Answer`.
 
-    ``session`` is from ``open_session(read=True)``. ArchiveError names the address and what came back.
+    ArchiveError names the address and what came back.
     """
     return {"csc": _csc, "heasarc": _heasarc, "vizier": _vizier, "mpe": _mpe}[catalog.service](
         session, catalog, question, max_rows)
 
 
-def _astroquery():
+def clients():
     """The package, whose first import would take over how warnings are shown from then on."""
     with quiet():
         import astroquery.heasarc
         import astroquery.simbad
         import astroquery.vizier
+        import astroquery.xmatch
 
     return astroquery
 
@@ -60,7 +59,7 @@ def _astroquery():
 @contextmanager
 def asking(url):
     """What clients of others raise as an error of this package; no warnings of theirs, no pickled answers."""
-    astroquery = _astroquery()
+    astroquery = clients()
     from pyvo.dal.exceptions import DALOverflowWarning, DALQueryError
 
     try:
@@ -85,6 +84,7 @@ def run_tap(session, url, query, max_rows=None, uploads=None):
     """Ask a TAP service in ADQL, as `ask`; there ``uploads`` are called TAP_UPLOAD.NAME."""
     from pyvo.dal import TAPService
 
+    url = url.rstrip("/")
     with asking(f"{url}/sync"):
         return _answer(TAPService(url, session=session).search(query, maxrec=max_rows, uploads=uploads),
                        f"{url}/sync")
@@ -101,29 +101,26 @@ def _csc(session, catalog, question, max_rows):
     cone = isinstance(question, Cone)
     condition = box("m.ra", "m.dec", question) if cone else named("m.name", question)
     query = f"SELECT {catalog.select}\nFROM {catalog.table}\nWHERE {condition}{catalog.condition}"
-    answer = run_tap(session, conf.csc_tap_url.rstrip("/"), query, max_rows)
+    answer = run_tap(session, conf.csc_tap_url, query, max_rows)
     if cone:
-        near = question.separation(*(plain_floats(answer.table[name]) for name in ("ra", "dec")))
-        answer.table = answer.table[near <= question.radius]
+        places = SkyCoord(*(plain_floats(answer.table[name]) for name in ("ra", "dec")), unit="deg")
+        answer.table = answer.table[places.separation(question.center).deg <= question.radius]
     return answer
 
 
 def _heasarc(session, catalog, question, max_rows):
-    service = _astroquery().heasarc.HeasarcClass()
-    service._set_session(session)
-    url = f"{service.VO_URL}/tap/sync"
-    with asking(url):
-        if isinstance(question, Cone):
-            query = service.query_region(question.center, catalog=catalog.table, columns="*", verbose=True,
-                                         radius=question.radius * u.deg, get_query_payload=True)
-        else:
-            query = f"SELECT * FROM {catalog.table} WHERE {named('name', question)}"
-        return _answer(service.query_tap(query, maxrec=max_rows), url)
+    if isinstance(question, Cone):
+        condition = (f"CONTAINS(POINT('ICRS',ra,dec),CIRCLE('ICRS',{question.ra!r},{question.dec!r},"
+                     f"{question.radius!r}))=1")
+    else:
+        condition = named("name", question)
+    url = f"{clients().heasarc.HeasarcClass().VO_URL}/tap"
+    return run_tap(session, url, f"SELECT * FROM {catalog.table} WHERE {condition}", max_rows)
 
 
 def vizier_service(session, max_rows=None):
     """VizieR for all columns of a table, and one row more than wanted, which tells that there are more."""
-    vizier = _astroquery().vizier
+    vizier = clients().vizier
     service = vizier.VizierClass(columns=["**"], row_limit=-1 if max_rows is None else max_rows + 1,
                                  timeout=conf.archive_timeout, vizier_server=vizier.conf.server)
     service._session = session
@@ -158,9 +155,9 @@ def _mpe(session, catalog, question, max_rows):
 
 def resolve_name(name, radius):
     """A cone around an object, whose position SIMBAD is asked for; ParameterError if it does not tell."""
-    service = _astroquery().simbad.SimbadClass()
+    service = clients().simbad.SimbadClass()
     try:
-        with open_session(read=True) as service._session, asking(service.tap.baseurl):
+        with open_session() as service._session, asking(service.tap.baseurl):
             found = service.query_object(name)
     except ArchiveError as error:
         found, why = (), str(error)
@@ -179,29 +176,18 @@ def named(column, names):
 
 
 def box(ra, dec, cone):
-    """
-    ADQL for the smallest box in the columns ``ra`` and ``dec`` (degrees) that holds a cone.
-
-    Examples
-    --------
-    >>> from astro_xlatent.archive.areas import Cone
-    >>> from astro_xlatent.archive.query import box
-    >>> print(box("ra", "dec", Cone(0.0, 60.0, 0.25)))
-    dec BETWEEN 59.750000000000 AND 60.250000000000
-      AND (ra BETWEEN 359.499995240194 AND 360.000000000000
-        OR ra BETWEEN 0.000000000000 AND 0.500004759806)
-    """
+    """ADQL for the smallest box in the columns ``ra`` and ``dec`` (degrees) that holds a cone."""
     low, high = cone.dec - cone.radius, cone.dec + cone.radius
     condition = _between(dec, max(low, -90.0), min(high, 90.0))
     if low <= -90.0 or high >= 90.0:
         return condition
     width = math.degrees(math.asin(math.sin(math.radians(cone.radius)) / math.cos(math.radians(cone.dec))))
     left, right = cone.ra - width, cone.ra + width
-    parts = [(left, right)]
+    parts = [(max(left, 0.0), min(right, 360.0))]
     if left < 0.0:
-        parts = [(left + 360.0, 360.0), (0.0, right)]
+        parts.append((left + 360.0, 360.0))
     elif right > 360.0:
-        parts = [(left, 360.0), (0.0, right - 360.0)]
+        parts.append((0.0, right - 360.0))
     return f"{condition}\n  AND (" + "\n    OR ".join(_between(ra, *part) for part in parts) + ")"
 
 
@@ -211,13 +197,10 @@ def _between(column, low, high):
 
 def read_text(table):
     """Columns of objects that are text as text, masks kept; in place."""
-    for name in table.colnames:
-        old = table[name]
-        if old.dtype.kind != "O":
-            continue
-        values = [None if value is None else str(value) for value in old.tolist()]
-        missing = [value is None for value in values]
-        if all(isinstance(value, str) for value, gone in zip(old.tolist(), missing, strict=True) if not gone):
+    for name in [name for name in table.colnames if table[name].dtype.kind == "O"]:
+        old, values = table[name], table[name].tolist()
+        if all(value is None or isinstance(value, str) for value in values):
+            missing = [value is None for value in values]
             new = MaskedColumn([value or "" for value in values], mask=missing, dtype=str, unit=old.unit,
                                description=old.description, meta=dict(old.meta))
             table[name] = new if any(missing) else new.filled()

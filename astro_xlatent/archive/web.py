@@ -2,9 +2,8 @@
 """
 Requests that wait, try again, and never without end.
 
-Passing failures (429, 5xx, broken connections, timeouts) are retried with
-growing pauses or after the time the server asks for. Answers are read under a
-limit of size and a lowest speed, and recognized when they are a web page.
+Passing failures (429, 5xx, broken connections, timeouts) are retried with growing pauses or after the time
+the server asks for. Answers are read under a limit of size and a lowest speed, and told from web pages.
 """
 
 import io
@@ -18,23 +17,32 @@ from http.client import HTTPException
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, IncompleteRead
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ArchiveError
 from astro_xlatent.core.provenance import package_version
 
-__all__ = ["StatusError", "broken", "open_session", "read_answer", "shown"]
+__all__ = ["StatusError", "download", "open_session", "shown"]
 
 _PASSING = (429, 500, 502, 503, 504)
 _CHUNK = 1 << 16
 #: Slower than this, in bytes/s over any two timeouts, is as good as no answer.
 _SLOWEST = 2000.0
+#: What is said of an error of the connection, by words in it.
+_SIGNS = {
+    "refused": "the connection was refused",
+    "resolve": "the host is not known",
+    "IncompleteRead": "the connection broke before the end",
+    "Connection broken": "the connection broke before the end",
+    "RemoteDisconnected": "the server hung up without an answer",
+    "reset by peer": "the server broke the connection",
+}
 
 
 class StatusError(ArchiveError):
-    """An answer with a status that is no success."""
+    """An answer with a ``status`` that is no success."""
 
     def __init__(self, message, status):
         super().__init__(message)
@@ -46,18 +54,19 @@ class _PoliteRetry(Retry):
 
     def get_backoff_time(self):
         # urllib3's own makes the first retry at once
-        pause = conf.archive_backoff * 2.0 ** (len(self.history) - 1)
-        return min(pause, conf.archive_max_wait) if self.history else 0.0
+        return _pause(len(self.history) - 1) if self.history else 0.0
 
     def sleep_for_retry(self, response):
         wait = self.get_retry_after(response)
         if wait and wait > conf.archive_max_wait:
-            msg = (
-                f"the server asks to wait {wait:.0f} s (status {response.status}); try again after that, "
-                f"or raise conf.archive_max_wait ({conf.archive_max_wait:g} s)"
-            )
+            msg = (f"the server asks to wait {wait:.0f} s (status {response.status}); try again after that, "
+                   f"or raise conf.archive_max_wait ({conf.archive_max_wait:g} s)")
             raise ArchiveError(msg)
         return super().sleep_for_retry(response)
+
+
+def _pause(trial):
+    return min(conf.archive_backoff * 2.0**trial, conf.archive_max_wait)
 
 
 def _impatient(pool):
@@ -110,43 +119,88 @@ class _PoliteAdapter(HTTPAdapter):
 
 
 class _Session(requests.Session):
-    """A session that sends no credentials of ``.netrc``: the archives need none."""
+    """
+    A session that sends no credentials of ``.netrc``: the archives need none.
+
+    The clients of others read without limits: what they request is read and checked here first.
+    """
 
     def rebuild_auth(self, prepared_request, response):
         prepared_request.headers.pop("Authorization", None)
 
-
-class _ReadingSession(_Session):
-    """For the clients of others, which read without limits: answers are read and checked here first."""
-
     def request(self, method, url, **kwargs):
-        body = io.BytesIO()
+        def ask():
+            body = io.BytesIO()
+            with requests.Session.request(self, method, url, **(kwargs | {"stream": True})) as response:
+                _read_answer(response, body.write)
+            response._content, response._content_consumed = body.getvalue(), True
+            response.raw = HTTPResponse(io.BytesIO(body.getvalue()), preload_content=False)
+            return response
+
+        return _persist(url, ask)
+
+
+def _persist(url, ask):
+    """What ``ask`` gives, which is called again where the connection breaks; an ArchiveError in the end."""
+    for trial in range(conf.archive_retries + 1):
         try:
-            with super().request(method, url, **(kwargs | {"stream": True})) as response:
-                read_answer(response, body.write)
+            return ask()
         except (requests.RequestException, HTTPError) as error:
-            raise broken(url, error) from error
-        response._content, response._content_consumed = body.getvalue(), True
-        response.raw = HTTPResponse(io.BytesIO(body.getvalue()), preload_content=False)
-        return response
+            # Before some errors the adapter has done all retries.
+            done = isinstance(error, requests.exceptions.RetryError | requests.exceptions.ConnectTimeout)
+            if done or trial == conf.archive_retries or "Max retries" in str(error):
+                raise _broken(url, error) from error
+            time.sleep(_pause(trial))
+    raise AssertionError
 
 
-def _no_credentials(request):
-    return request
-
-
-def open_session(read=False):
-    """A session with the package's settings, for ``with``; ``read``: answers at once, by `read_answer`."""
+def open_session():
+    """A session with the package's settings, for ``with``; its answers are whole, or an ArchiveError."""
     retry = _PoliteRetry(total=conf.archive_retries, status_forcelist=_PASSING, allowed_methods=None,
                          raise_on_status=False)
     adapter = _PoliteAdapter(max_retries=retry, pool_maxsize=conf.archive_connections, pool_block=True)
-    session = _ReadingSession() if read else _Session()
+    session = _Session()
     # Keeps requests from looking for a password itself.
-    session.auth = _no_credentials
+    session.auth = lambda request: request
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     session.headers["User-Agent"] = f"astro_xlatent/{package_version()}"
     return session
+
+
+def download(session, url, path, params=None):
+    """
+    Fetch one file, going on after breaks where the server can; gives the address that answered.
+
+    ``path`` is replaced if it exists, and of no use if an ArchiveError is raised, which names the address and
+    what came back after the allowed retries.
+    """
+    headers = {"Accept-Encoding": "identity"}
+
+    def ask():
+        have = path.stat().st_size if "If-Range" in headers and path.exists() else 0
+        if have:
+            headers["Range"] = f"bytes={have}-"
+        with requests.Session.request(session, "GET", url, params=params, headers=headers,
+                                      stream=True) as response:
+            # Tells a server that can go on that the file is still the same; others begin anew.
+            tag = response.headers.get("ETag", "W/")
+            tag = response.headers.get("Last-Modified") if tag.startswith("W/") else tag
+            if tag:
+                headers["If-Range"] = tag
+            _store(response, path, have if response.status_code == requests.codes.partial else 0)
+            return response.url
+
+    return _persist(url, ask)
+
+
+def _store(response, path, have):
+    """Write an answer to a file, behind the bytes that are there already."""
+    if have and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+        msg = f"{shown(response.url)}: the server goes on at another place of the file than asked"
+        raise ArchiveError(msg)
+    with path.open("ab" if have else "wb") as file:
+        _read_answer(response, file.write)
 
 
 def shown(url, length=300):
@@ -154,7 +208,7 @@ def shown(url, length=300):
     return url if len(url) <= length else f"{url[:length]}..."
 
 
-def read_answer(response, write):
+def _read_answer(response, write):
     """
     Check an answer that was opened with ``stream=True`` and pass its bytes on, in chunks.
 
@@ -164,67 +218,43 @@ def read_answer(response, write):
     where, limit = shown(response.url), conf.archive_max_mb * 1e6
     announced = response.headers.get("Content-Length", "")
     if response.ok and announced.isdigit() and int(announced) > limit:
-        msg = (
-            f"{where}: the answer has {int(announced) / 1e6:.4g} MB, more than the {limit / 1e6:.4g} MB "
-            "of conf.archive_max_mb; ask for less or raise it"
-        )
+        msg = (f"{where}: the answer has {int(announced) / 1e6:.4g} MB, more than the {limit / 1e6:.4g} MB "
+               "of conf.archive_max_mb; ask for less or raise it")
         raise ArchiveError(msg)
-    size, started, first = 0, time.monotonic(), True
-    for chunk in _chunks(response, started, where):
-        if first:
-            _refuse_page(response, chunk, where)
-            first = False
-        size += len(chunk)
+    size = marked = 0
+    started = since = time.monotonic()
+    chunk = response.raw.read1(_CHUNK, decode_content=True)
+    _refuse_page(response, chunk, where)
+    while chunk:
+        size, now = size + len(chunk), time.monotonic()
         if size > limit:
             msg = f"{where}: the answer grows beyond the {limit / 1e6:.4g} MB of conf.archive_max_mb"
             raise ArchiveError(msg)
-        write(chunk)
-    if first:
-        _refuse_page(response, b"", where)
-
-
-def _chunks(response, started, where):
-    """Pieces of the body as they come in, as long as they come fast enough."""
-    read = getattr(response.raw, "read1", response.raw.read)
-    size, marked, since = 0, 0, started
-    while chunk := read(_CHUNK, decode_content=True):
-        size += len(chunk)
-        now = time.monotonic()
         if now - since > 2 * conf.archive_timeout:
             if size - marked < _SLOWEST * (now - since):
-                msg = (
-                    f"{where}: {size - marked} bytes in {now - since:.0f} s is too slow to wait for; try "
-                    f"again later, or raise conf.archive_timeout ({conf.archive_timeout:g} s)"
-                )
+                msg = (f"{where}: {size - marked} bytes in {now - since:.0f} s is too slow to wait for; try "
+                       f"again later, or raise conf.archive_timeout ({conf.archive_timeout:g} s)")
                 raise ArchiveError(msg)
             marked, since = size, now
         if now - started > conf.archive_max_time:
-            msg = (
-                f"{where}: {size} bytes in {now - started:.0f} s and no end; ask for less, or raise "
-                f"conf.archive_max_time ({conf.archive_max_time:g} s)"
-            )
+            msg = (f"{where}: {size} bytes in {now - started:.0f} s and no end; ask for less, or raise "
+                   f"conf.archive_max_time ({conf.archive_max_time:g} s)")
             raise ArchiveError(msg)
-        yield chunk
-    announced = response.headers.get("Content-Length", "")
-    if announced.isdigit() and "Content-Encoding" not in response.headers and size != int(announced):
-        raise IncompleteRead(size, int(announced) - size)
+        write(chunk)
+        chunk = response.raw.read1(_CHUNK, decode_content=True)
 
 
 def _refuse_page(response, start, where):
     """Refuse errors, and web pages that come in place of data with status 200."""
-    page = "html" in response.headers.get("Content-Type", "").lower() or re.match(
-        rb"\s*(<!doctype html|<html)", start[:200], re.IGNORECASE
-    )
     said = _gist(start, response.encoding)
     said = f": {said}" if said else ""
     if not response.ok:
         msg = f"{where}: status {response.status_code} {response.reason or ''}".rstrip() + said
         raise StatusError(msg, response.status_code)
-    if page:
-        msg = (
-            f"{where}: a web page came instead of data{said}; the service may be down or have moved: look at "
-            "the address in a browser, and correct the setting in astro_xlatent.conf if it moved"
-        )
+    if "html" in response.headers.get("Content-Type", "").lower() or re.match(
+            rb"\s*(<!doctype html|<html)", start[:200], re.IGNORECASE):
+        msg = (f"{where}: a web page came instead of data{said}; the service may be down or have moved: look "
+               "at the address in a browser, and correct the setting in astro_xlatent.conf if it moved")
         raise ArchiveError(msg)
 
 
@@ -238,20 +268,9 @@ def _gist(start, encoding):
     return " ".join(unescape(text).split())[:200]
 
 
-def broken(url, error):
+def _broken(url, error):
     """An error of the connection as one of this package's, in words that say what to do."""
-    text = str(error)
-    words = f"{type(error).__name__}: {text[:200]}"
-    for sign, said in (
-        ("timed out", f"no answer within {conf.archive_timeout:g} s"),
-        ("refused", "the connection was refused"),
-        ("resolve", "the host is not known"),
-        ("IncompleteRead", "the connection broke before the end"),
-        ("Connection broken", "the connection broke before the end"),
-        ("RemoteDisconnected", "the server hung up without an answer"),
-        ("reset by peer", "the server broke the connection"),
-    ):
-        if sign in text:
-            words = said
-            break
+    signs = {"timed out": f"no answer within {conf.archive_timeout:g} s"} | _SIGNS
+    words = f"{type(error).__name__}: {str(error)[:200]}"
+    words = next((said for sign, said in signs.items() if sign in str(error)), words)
     return ArchiveError(f"{shown(url)}: {words}; check the network, or try again later")

@@ -5,10 +5,8 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from astro_xlatent.cli.shell import say, tell
+from astro_xlatent.cli.shell import say, subcommand, tell
 from astro_xlatent.core.errors import TableError
-
-__all__ = ["VIEWS", "add_parser", "run"]
 
 #: Each source is seen in these ways.
 VIEWS = ("Chandra bands", "Chandra spectrum", "eROSITA bands")
@@ -20,15 +18,11 @@ _N_CANDIDATES, _N_OTHERS, _SEED = 768, 2048, 6
 _BRIGHT = {"csc": 300.0, "erosita": 30.0}
 
 
-def add_parser(commands):
-    """Add the subcommand; gives its parser."""
-    command = commands.add_parser(
-        "demo", help="see what is found in simulated sources of known nature",
-        description="Simulate sources of known class and N_H, see each with Chandra's bands, a Chandra "
-        "spectrum and eROSITA's bands, and write a table, a figure and an interactive report.")
-    command.add_argument("-o", "--output", metavar="DIR", default="demo_output",
-                         help="folder to write to (default: demo_output)")
-    return command
+add_parser = subcommand(
+    "demo", "see what is found in simulated sources of known nature",
+    "Simulate sources of known class and N_H, see each with Chandra's bands, a Chandra spectrum and "
+    "eROSITA's bands, and write a table, a figure and an interactive report.",
+    ("-o --output", "DIR", "folder to write to (default: demo_output)", {"default": "demo_output"}))
 
 
 def _tables(folder):
@@ -45,8 +39,7 @@ def _tables(folder):
 
     chandra, erosita, truth, spectra = _simulate_views(Path(folder))
     names = [f"source {k + 1}" for k in range(len(truth))]
-    parts = [add_latents(chandra), add_latents(chandra["ra", "dec"], [spectra[k] for k in range(len(truth))]),
-             add_latents(erosita)]
+    parts = [add_latents(chandra), add_latents(chandra["ra", "dec"], spectra), add_latents(erosita)]
     views = [_view(part, view, names, truth) for part, view in zip(parts, VIEWS, strict=True)]
     shown = vstack(views, metadata_conflicts="silent")
     shown = shown[sorted(range(len(shown)), key=lambda k: (k % len(truth), k))]
@@ -56,7 +49,9 @@ def _tables(folder):
 
 
 def _simulate_views(folder):
-    """The rows of both missions, the truth and Chandra's spectra of the sources to show."""
+    """The rows of both missions, the truth and Chandra's spectra of the sources that both see best."""
+    import numpy as np
+
     from astro_xlatent.missions.base import get_mission
     from astro_xlatent.simulate.products import write_catalog
     from astro_xlatent.spectra.spectrum import XraySpectrum
@@ -69,19 +64,12 @@ def _simulate_views(folder):
         write_catalog(folder / mission, _N_CANDIDATES, mission, seed=_SEED, spectra=mission == "csc")
         tables[mission] = read_table(folder / mission / "catalog.fits")
         truths[mission] = read_table(folder / mission / "truth.fits")
-    rows = _bright_rows(truths)
+    brightness = np.min([truths[mission]["counts"] / level for mission, level in _BRIGHT.items()], axis=0)
+    label = np.asarray(truths["csc"]["class"])
+    rows = [int(np.argmax(np.where(label == name, brightness, -1.0))) for name in _SHOWN]
     chandra = tables["csc"][rows]
     paths = resolve_spectra(chandra, folder / "csc", get_mission("csc"))
     return chandra, tables["erosita"][rows], truths["csc"][rows], [XraySpectrum.read(path) for path in paths]
-
-
-def _bright_rows(truths):
-    """The rows that both missions see best, one of each class to show."""
-    import numpy as np
-
-    brightness = np.min([truths[mission]["counts"] / level for mission, level in _BRIGHT.items()], axis=0)
-    label = np.asarray(truths["csc"]["class"])
-    return [int(np.argmax(np.where(label == name, brightness, -1.0))) for name in _SHOWN]
 
 
 def _view(table, view, names, truth):
@@ -94,7 +82,7 @@ def _view(table, view, names, truth):
     result["true_nh"].unit = "cm-2"
     for name in table.colnames:
         if name.lower() in ("ra", "dec") or name.startswith("xl_"):
-            result[name if name.startswith("xl_") else name.lower()] = table[name]
+            result[name.lower()] = table[name]
     return result
 
 
@@ -110,20 +98,16 @@ def _draw(shown, others, spectra):
     mine = shown[shown["name"] == name]
     row = list(mine["view"]).index("Chandra spectrum")
     figure = Figure(figsize=(12.5, 7.5), layout="constrained")
-    grid = figure.add_gridspec(1, 3, width_ratios=(1.3, 1, 1.25))
-    left = grid[0].subgridspec(2, 1, height_ratios=(3, 1), hspace=0)
-    top = figure.add_subplot(left[0])
-    bottom = figure.add_subplot(left[1], sharex=top)
-    middle = grid[1].subgridspec(2, 1)
-    plotting.plot_spectrum(spectra[name], axes=(top, bottom))
-    top.tick_params(labelbottom=False)
-    top.set_title(f"a simulated {mine['true_class'][0]}, seen by Chandra")
-    ax = plotting.plot_evidence(mine, row, ax=figure.add_subplot(middle[0]))
-    ax.set_title("its class")
+    axes = figure.subplot_mosaic([["counts", "class", "map"], ["counts", "class", "map"], ["counts", "nh", "map"],
+                                  ["residuals", "nh", "map"]], width_ratios=(1.3, 1, 1.25))
+    plotting.plot_spectrum(spectra[name], axes=(axes["counts"], axes["residuals"]))
+    axes["residuals"].sharex(axes["counts"])
+    axes["counts"].tick_params(labelbottom=False)
+    axes["counts"].set_title(f"a simulated {mine['true_class'][0]}, seen by Chandra")
+    plotting.plot_evidence(mine, row, ax=axes["class"]).set_title("its class")
     posterior = load_model().infer(*bins_from_spectra([spectra[name]]))
-    ax = plotting.plot_nh(posterior, truth=float(mine["true_nh"][0]), ax=figure.add_subplot(middle[1]))
-    ax.set_title("its column density")
-    ax = plotting.plot_latents(others, directions=True, ax=figure.add_subplot(grid[2]))
+    plotting.plot_nh(posterior, truth=float(mine["true_nh"][0]), ax=axes["nh"]).set_title("its column density")
+    ax = plotting.plot_latents(others, directions=True, ax=axes["map"])
     for points in ax.collections:
         points.set_sizes([7])
     for view, marker in zip(VIEWS, "sXD", strict=True):

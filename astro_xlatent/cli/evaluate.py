@@ -3,35 +3,26 @@
 
 from pathlib import Path
 
-from astro_xlatent.cli.shell import add_minimum, add_model, check_extra, file_output, say, tell
+from astro_xlatent.cli.shell import check_extra, file_output, say, subcommand, tell
 from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["add_parser", "run"]
-
-
-def add_parser(commands):
-    """Add the subcommand; gives its parser."""
-    command = commands.add_parser(
-        "evaluate", help="scores on labeled rows, beside baselines",
-        description="Score a model beside baselines that get the same columns, on a table with a "
-        "column of classes. Needs scikit-learn.")
-    command.add_argument("table", metavar="TABLE", help="labeled table, enriched or not")
-    command.add_argument("--label", metavar="COLUMN", default="class_label",
-                         help="column with the classes (default: class_label); of a simulated catalog: "
-                         "class")
-    command.add_argument("--spectra", metavar="DIR|COLUMN",
-                         help="folder of spectra, or column with their paths: the model sees them, and their "
-                         "principal components are one more baseline")
-    command.add_argument("--information", metavar="COLUMN", action="append", default=[],
-                         help="measure the mutual information with this column, too; may be repeated")
-    add_minimum(command)
-    command.add_argument("--quick", action="store_true", help="fewer methods and repeats, under two minutes")
-    add_model(command)
-    command.add_argument("--seed", type=int, default=1, metavar="N",
-                         help="of folds and bootstrap")
-    command.add_argument("-o", "--output", metavar="OUT", help="write numbers: .json (everything) or .ecsv")
-    command.add_argument("--figures", metavar="DIR", help="draw figures into this folder; needs matplotlib")
-    return command
+add_parser = subcommand(
+    "evaluate", "scores on labeled rows, beside baselines",
+    "Score a model beside baselines that get the same columns, on a table with a column of classes. "
+    "Needs scikit-learn.",
+    ("table", "TABLE", "labeled table, enriched or not"),
+    ("--label", "COLUMN", "column with the classes (default: class_label); of a simulated catalog: class",
+     {"default": "class_label"}),
+    ("--spectra", "DIR|COLUMN", "folder of spectra, or column with their paths: the model sees them, and "
+     "their principal components are one more baseline"),
+    ("--information", "COLUMN", "measure the mutual information with this column, too; may be repeated",
+     {"action": "append", "default": []}),
+    "minimum",
+    ("--quick", None, "fewer methods and repeats, under two minutes"),
+    "model",
+    ("--seed", "N", "of folds and bootstrap", {"type": int, "default": 1}),
+    ("-o --output", "OUT", "write numbers: .json (everything) or .ecsv"),
+    ("--figures", "DIR", "draw figures into this folder; needs matplotlib"))
 
 
 def run(args):

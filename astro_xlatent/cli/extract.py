@@ -1,34 +1,27 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """``astro-xlatent extract``: a spectrum from an event list and regions."""
 
-from astro_xlatent.cli.shell import add_overwrite, file_output, tell
+from astro_xlatent.cli.shell import file_output, subcommand, tell
 
-__all__ = ["add_parser", "run"]
-
-
-def add_parser(commands):
-    """Add the subcommand; gives its parser."""
-    command = commands.add_parser(
-        "extract", help="extract a spectrum from an event list and regions",
-        description="Write an OGIP spectrum of a region of an event list (Chandra evt2 and regevt3, eROSITA, "
-        "or alike), with its background and responses beside it. Regions are DS9, CRTF or FITS files; "
-        "FILE[NAME] chooses an extension.")
-    command.add_argument("events", metavar="EVENTS", help="event list in FITS")
-    command.add_argument("--source", metavar="REGION", required=True, help="source region")
-    command.add_argument("--background", metavar="REGION", help="background region")
-    command.add_argument("--arf", metavar="FILE", help="effective area of the source region")
-    command.add_argument("--rmf", metavar="FILE", help="redistribution; also tells the channels")
-    command.add_argument("--field", metavar="REGION", help="field of view, outside of which no area counts")
-    command.add_argument("--energy", metavar=("LOW", "HIGH"), nargs=2, type=float,
-                         help="range in keV; channels beyond get bad quality")
-    command.add_argument("--select", metavar="COLUMN=VALUES", action="append",
-                         help="events to keep, such as ccd_id=7, grade=0,2:4,6 or 'flag&0x30=0'; may be "
-                         "repeated")
-    command.add_argument("--gti", metavar="FILE", help="further good time intervals")
-    command.add_argument("--exposure", metavar="S", type=float, help="live time at the source in s")
-    command.add_argument("-o", "--output", metavar="PHA", required=True, help="spectrum to write")
-    add_overwrite(command, "PHA, with what lies beside it,")
-    return command
+add_parser = subcommand(
+    "extract", "extract a spectrum from an event list and regions",
+    "Write an OGIP spectrum of a region of an event list (Chandra evt2 and regevt3, eROSITA, or alike), "
+    "with its background and responses beside it. Regions are DS9, CRTF or FITS files; FILE[NAME] "
+    "chooses an extension.",
+    ("events", "EVENTS", "event list in FITS"),
+    ("--source", "REGION", "source region", {"required": True}),
+    ("--background", "REGION", "background region"),
+    ("--arf", "FILE", "effective area of the source region"),
+    ("--rmf", "FILE", "redistribution; also tells the channels"),
+    ("--field", "REGION", "field of view, outside of which no area counts"),
+    ("--energy", ("LOW", "HIGH"), "range in keV; channels beyond get bad quality",
+     {"nargs": 2, "type": float}),
+    ("--select", "COLUMN=VALUES", "events to keep, such as ccd_id=7, grade=0,2:4,6 or 'flag&0x30=0'; may "
+     "be repeated", {"action": "append"}),
+    ("--gti", "FILE", "further good time intervals"),
+    ("--exposure", "S", "live time at the source in s", {"type": float}),
+    ("-o --output", "PHA", "spectrum to write", {"required": True}),
+    ("--overwrite", None, "replace PHA, with what lies beside it, if it exists"))
 
 
 def run(args):

@@ -3,37 +3,27 @@
 
 import argparse
 import re
+from collections import Counter
 from pathlib import Path
 
-from astro_xlatent.cli.shell import add_progress, check_extra, say, table_output, tell
+from astro_xlatent.cli.shell import add_options, check_extra, say, subcommand, table_output, tell
 from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["add_parser", "run"]
-
-def add_parser(commands):
-    """Add the subcommand; gives its parser."""
-    command = commands.add_parser(
-        "fetch", help="fetch catalogs, spectra or labels from the archives",
-        description="Fetch from the archives: few connections, patient retries, every file checked. Nothing "
-        "is overwritten, and the same command again fetches only what is missing. Exit code 1 if something "
-        "could not be had.",
-        epilog="Addresses, timeouts and the number of connections are settings: see astro-xlatent info, "
-        "and the documentation for how to change them.",
-    )
-    kinds = command.add_subparsers(dest="kind", metavar="WHAT", required=True)
-    _add_catalog(kinds)
-    _add_spectra(kinds)
-    _add_labels(kinds)
-    return command
-
-
-def _add_catalog(kinds):
-    command = kinds.add_parser(
-        "catalog",
-        help="rows of a catalog, by cone, region or name",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Fetch the rows of a catalog in a cone, in regions, or with given names.",
-        epilog="""catalogs:
+_FETCH = subcommand(
+    "fetch", "fetch catalogs, spectra or labels from the archives",
+    "Fetch from the archives: few connections, patient retries, every file checked. Nothing is overwritten, "
+    "and the same command again fetches only what is missing. Exit code 1 if something could not be had.",
+    epilog="Addresses, timeouts and the number of connections are settings: see astro-xlatent info, and the "
+    "documentation for how to change them.")
+_CATALOG = subcommand(
+    "catalog", "rows of a catalog, by cone, region or name",
+    "Fetch the rows of a catalog in a cone, in regions, or with given names.",
+    ("catalog", "CATALOG", "one of the list below"),
+    ("--radius", "RADIUS", "around --object: 5arcmin"),
+    ("--max-rows", "N", "rows of one answer, at most", {"type": int}),
+    "output", "progress",
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+    epilog="""catalogs:
   csc             Chandra Source Catalog 2.1, sources
   csc-detections  the same, single observations: with these, spectra can be fetched
   csc-heasarc     the CSC as HEASARC has it
@@ -45,55 +35,45 @@ examples:
   astro-xlatent fetch catalog csc --cone 10.684 41.269 5arcmin -o m31.fits
   astro-xlatent fetch catalog csc-detections --region field.reg -o field.fits
   astro-xlatent fetch catalog erass1 --object "LMC X-3" --radius 10arcmin -o lmcx3.vot
-  astro-xlatent fetch catalog csc --name "2CXO J004244.3+411608" -o one.ecsv""",
-    )
-    command.add_argument("catalog", metavar="CATALOG", help="one of the list below")
+  astro-xlatent fetch catalog csc --name "2CXO J004244.3+411608" -o one.ecsv""")
+_WHERE = (
+    ("--cone", ("RA", "DEC", "RADIUS"),
+     "position in degrees or as 00h42m44s 41d16m09s, radius with a unit: 5arcmin", {"nargs": 3}),
+    ("--object", "NAME", "an object whose position is asked from SIMBAD; with --radius"),
+    ("--region", "FILE", "DS9, CRTF or FITS region file in sky coordinates"),
+    ("--name", "NAME", "names of sources in the catalog", {"nargs": "+"}),
+    ("--names", "FILE", "text file with one name a line"))
+_SPECTRA = subcommand(
+    "spectra", "spectra with responses, for the rows of a table",
+    "Fetch spectra with ARF and RMF for a table of CSC detections (obsid, obi, region_id) or of eRASS1 "
+    "sources (DETUID). What is there already is checked and kept; manifest.ecsv in the folder tells file, "
+    "address, size, sha256, status and reason. Then: astro-xlatent enrich TABLE --spectra DIR -o OUT",
+    ("table", "TABLE", "table with the rows"),
+    ("-o --output", "DIR", "folder (default: in astropy's cache)"),
+    ("--mission", None, "whose (default: told by the columns)", {"choices": ("csc", "erosita")}),
+    ("--products", "NAME,...", "csc: spectrum,arf,rmf (default), regevt3, srcreg; "
+     "erosita: spectrum,background,arf,rmf (default), lightcurve"),
+    "progress")
+_LABELS = subcommand(
+    "labels", "CSC sources with a class from the literature",
+    "Fetch the training set of MUWCLASS (Yang et al. 2022, ApJ 941, 104) from VizieR, with the columns that "
+    "astro-xlatent evaluate reads. Then: astro-xlatent evaluate OUT --label class_label",
+    "output",
+    ("--no-nh-gal", None, "do not ask the CSC for the Galactic column",
+     {"dest": "nh_gal", "action": "store_false"}))
+
+
+def add_parser(commands):
+    """Add the subcommand, and its own for what can be fetched; gives its parser."""
+    command = _FETCH(commands)
+    kinds = command.add_subparsers(dest="kind", metavar="WHAT", required=True)
+    catalog = _CATALOG(kinds)
     # A declination such as -5d30m is no option.
-    command._negative_number_matcher = re.compile(r"-\.?\d")
-    where = command.add_mutually_exclusive_group(required=True)
-    where.add_argument("--cone", nargs=3, metavar=("RA", "DEC", "RADIUS"),
-                       help="position in degrees or as 00h42m44s 41d16m09s, radius with a unit: 5arcmin")
-    where.add_argument("--object", metavar="NAME",
-                       help="an object whose position is asked from SIMBAD; with --radius")
-    where.add_argument("--region", metavar="FILE", help="DS9, CRTF or FITS region file in sky coordinates")
-    where.add_argument("--name", nargs="+", metavar="NAME", help="names of sources in the catalog")
-    where.add_argument("--names", metavar="FILE", help="text file with one name a line")
-    command.add_argument("--radius", metavar="RADIUS", help="around --object: 5arcmin")
-    command.add_argument("--max-rows", type=int, metavar="N", help="rows of one answer, at most")
-    command.add_argument("-o", "--output", metavar="OUT", required=True,
-                         help="table to write: .fits .vot .ecsv .csv .parquet")
-    add_progress(command)
-
-
-def _add_spectra(kinds):
-    command = kinds.add_parser(
-        "spectra",
-        help="spectra with responses, for the rows of a table",
-        description="Fetch spectra with ARF and RMF for a table of CSC detections (obsid, obi, region_id) or "
-        "of eRASS1 sources (DETUID). What is there already is checked and kept; manifest.ecsv in the folder "
-        "tells file, address, size, sha256, status and reason. Then: astro-xlatent enrich TABLE "
-        "--spectra DIR -o OUT",
-    )
-    command.add_argument("table", metavar="TABLE", help="table with the rows")
-    command.add_argument("-o", "--output", metavar="DIR", help="folder (default: in astropy's cache)")
-    command.add_argument("--mission", choices=("csc", "erosita"), help="whose (default: told by the columns)")
-    command.add_argument("--products", metavar="NAME,...",
-                         help="csc: spectrum,arf,rmf (default), regevt3, srcreg; "
-                         "erosita: spectrum,background,arf,rmf (default), lightcurve")
-    add_progress(command)
-
-
-def _add_labels(kinds):
-    command = kinds.add_parser(
-        "labels",
-        help="CSC sources with a class from the literature",
-        description="Fetch the training set of MUWCLASS (Yang et al. 2022, ApJ 941, 104) from VizieR, with "
-        "the columns that astro-xlatent evaluate reads. Then: astro-xlatent evaluate OUT --label class_label",
-    )
-    command.add_argument("-o", "--output", metavar="OUT", required=True,
-                         help="table to write: .csv .ecsv .fits .vot .parquet")
-    command.add_argument("--no-nh-gal", dest="nh_gal", action="store_false",
-                         help="do not ask the CSC for the Galactic column")
+    catalog._negative_number_matcher = re.compile(r"-\.?\d")
+    add_options(catalog.add_mutually_exclusive_group(required=True), *_WHERE)
+    _SPECTRA(kinds)
+    _LABELS(kinds)
+    return command
 
 
 def _read_names(path):
@@ -134,12 +114,13 @@ def _run_catalog(args):
     table = fetch_catalog(args.catalog, max_rows=args.max_rows, progress=args.progress, **_where(args))
     write_table(table, out)
     tell(f"{out}: {len(table)} rows of {table.meta['ARCHIVE']}")
-    lower = {name.lower() for name in table.colnames}
-    if len(table) and ({"obsid", "region_id"} <= lower or "detuid" in lower):
-        tell(f"their spectra: astro-xlatent fetch spectra {out} -o {out.stem}_spectra")
     if not len(table):
         say("error", "no row was found")
-    return 1 if args.warnings or not len(table) else 0
+        return 1
+    lower = {name.lower() for name in table.colnames}
+    if {"obsid", "region_id"} <= lower or "detuid" in lower:
+        tell(f"their spectra: astro-xlatent fetch spectra {out} -o {out.stem}_spectra")
+    return 1 if args.warnings else 0
 
 
 def _run_spectra(args):
@@ -151,11 +132,12 @@ def _run_spectra(args):
     products = args.products and [word.strip() for word in args.products.split(",") if word.strip()]
     manifest = fetch_spectra(table, args.output, mission=args.mission, products=products,
                              progress=args.progress)
-    bad = manifest[(manifest["status"] == "failed") | (manifest["status"] == "missing")]
+    bad = [row for row in manifest if row["status"] in ("failed", "missing")]
     mission = "erosita" if "background" in manifest["product"] else "csc"
     folder = args.output or default_folder(args.mission or mission)
-    counts = [(int((manifest["status"] == s).sum()), s) for s in ("fetched", "present", "missing", "failed")]
-    tell(f"{folder}: " + ", ".join(f"{count} files {status}" for count, status in counts if count))
+    status = manifest["status"].tolist()
+    counts = [(status.count(word), word) for word in ("fetched", "present", "missing", "failed")]
+    tell(f"{folder}: " + ", ".join(f"{count} files {word}" for count, word in counts if count))
     for row in bad[:5]:
         say(row["status"], f"{row['object']} {row['product']}: {row['reason']}")
     if len(bad) > 5:
@@ -172,8 +154,7 @@ def _run_labels(args):
     out = table_output(args.output)
     table = fetch_labels(nh_gal=args.nh_gal)
     write_table(table, out)
-    classes = ", ".join(f"{name} {sum(table['class_label'] == name)}"
-                        for name in sorted(set(table["class_label"])))
+    classes = ", ".join(f"{name} {n}" for name, n in sorted(Counter(table["class_label"].tolist()).items()))
     tell(f"{out}: {len(table)} sources: {classes}")
     tell(f"use them: astro-xlatent evaluate {out} --label class_label --minimum significance=5")
     return 1 if args.warnings else 0

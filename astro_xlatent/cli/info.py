@@ -4,36 +4,24 @@
 import sys
 from pathlib import Path
 
-from astro_xlatent.cli.shell import tell
+from astro_xlatent.cli.shell import subcommand, tell
 from astro_xlatent.core.provenance import package_version
-
-__all__ = ["add_parser", "run"]
 
 PACKAGES = ("numpy", "astropy", "scipy", "torch", "safetensors", "sherpa", "matplotlib")
 
-
-def add_parser(commands):
-    """Add the subcommand; gives its parser."""
-    return commands.add_parser("info", help="versions, models, missions, settings and columns")
-
-
-def _versions():
-    """Yield the packages that matter and their versions, without importing them."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    for name in PACKAGES:
-        try:
-            yield name, version(name)
-        except PackageNotFoundError:
-            yield name, "not installed"
+add_parser = subcommand("info", "versions, models, missions, settings and columns", None)
 
 
 def run(args):
     """Print versions first, for they need no import, then the registries."""
+    from importlib.metadata import version
+    from importlib.util import find_spec
+
     from astro_xlatent.core.text import aligned
 
     package = Path(__file__).parents[1]
-    tell(aligned([("astro_xlatent", package_version()), ("python", sys.version.split()[0]), *_versions(),
+    tell(aligned([("astro_xlatent", package_version()), ("python", sys.version.split()[0]),
+                  *((name, version(name) if find_spec(name) else "not installed") for name in PACKAGES),
                   ("installed in", str(package)), ("weights in", str(package / "model" / "weights"))]))
     from astropy.units import Unit
 
@@ -43,9 +31,9 @@ def run(args):
     from astro_xlatent.missions.base import available_missions
     from astro_xlatent.model.pretrained import available_models
 
-    found = (("models", available_models()), ("missions", available_missions()),
-             ("transforms", available_transforms()))
-    rows = [(label, ", ".join(names) or "none") for label, names in found]
+    found = {"models": available_models(), "missions": available_missions(),
+             "transforms": available_transforms()}
+    rows = [(label, ", ".join(names) or "none") for label, names in found.items()]
     tell(aligned(rows + [(f"conf.{key}", repr(getattr(conf, key))) for key in conf]))
     tell(aligned([("column", "unit", "meaning"), *(
         (spec.name, "" if spec.unit is None else Unit(spec.unit).to_string("cds"), spec.description)

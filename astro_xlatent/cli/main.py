@@ -2,40 +2,26 @@
 """
 The command line, ``astro-xlatent``.
 
-One file a subcommand, each with two functions: ``add_parser(commands)`` adds
-its parser and returns it, ``run(args)`` does the work and returns the exit
-code. Exit codes: 0 done, 1 some input was refused or nothing could be done,
-2 wrong usage (an option's value included), 130 interrupted.
+One file a subcommand, each with two functions: ``add_parser(commands)`` adds its parser and returns it,
+``run(args)`` does the work and returns the exit code. Exit codes: 0 done, 1 some input was refused or nothing
+could be done, 2 wrong usage (an option's value included), 130 interrupted.
 """
 
 import argparse
 import os
 import sys
+from importlib import import_module
 
-from astro_xlatent.cli import (
-    counterparts,
-    demo,
-    enrich,
-    evaluate,
-    extract,
-    fetch,
-    info,
-    match,
-    predict,
-    report,
-    selftest,
-    simulate,
-    train,
-    train_evidence,
-)
 from astro_xlatent.cli.shell import say, shell_words, warnings_said
 from astro_xlatent.core.errors import ParameterError, XlatentError
 from astro_xlatent.core.provenance import package_version
 
 __all__ = ["main", "make_parser"]
 
-COMMANDS = (enrich, predict, report, extract, fetch, counterparts, match, evaluate, simulate, train,
-            train_evidence, demo, info, selftest)
+#: The subcommands in the order of the help, modules of this room.
+COMMANDS = {name: import_module(f"astro_xlatent.cli.{name}") for name in (
+    "enrich", "predict", "report", "extract", "fetch", "counterparts", "match", "evaluate", "simulate",
+    "train", "train_evidence", "demo", "info", "selftest")}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -45,17 +31,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"astro-xlatent {package_version()}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in COMMANDS:
+    for module in COMMANDS.values():
         module.add_parser(commands).set_defaults(run=module.run)
     return parser
-
-
-def _complete(parser):
-    """Answer a shell that asks, at the tab key, what can come next."""
-    if "_ARGCOMPLETE" in os.environ:
-        import argcomplete
-
-        argcomplete.autocomplete(parser)
 
 
 def _flush_or_drop():
@@ -69,7 +47,11 @@ def _flush_or_drop():
 def main(argv: list[str] | None = None) -> int:
     """Run one subcommand with the arguments of the process, or others; gives the exit code."""
     parser = make_parser()
-    _complete(parser)
+    if "_ARGCOMPLETE" in os.environ:
+        # A shell asks, at the tab key, what can come next.
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
     args = parser.parse_args(argv)
     if sys.stderr.isatty() and args.command != "info":
         # What follows may import torch first.

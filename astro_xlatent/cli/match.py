@@ -1,43 +1,33 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """``astro-xlatent match``: two enriched tables in, their pairs out."""
 
-from astro_xlatent.cli.shell import add_overwrite, table_output, tell
+from astro_xlatent.cli.shell import subcommand, table_output, tell
 from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["add_parser", "run"]
-
-
-def add_parser(commands):
-    """Add the subcommand; gives its parser."""
-    command = commands.add_parser(
-        "match", help="find the sources that two enriched tables have in common",
-        description="Match two tables by position, spectrum and flux. Both need ra and dec (degrees), and "
-        "unless --position-only is given the columns of astro-xlatent enrich from the same model. Written "
-        "are the pairs that are best for both their rows, with all columns of both tables beside them.")
-    command.add_argument("a", metavar="A", help="first table")
-    command.add_argument("b", metavar="B", help="second table")
-    command.add_argument("-o", "--output", metavar="OUT", required=True, help="table to write")
-    command.add_argument("--all", dest="every", action="store_true",
-                         help="every candidate pair, not only the best")
-    command.add_argument("--min-prob", type=float, default=0.0, metavar="P",
-                         help="only pairs with xm_prob of at least P (default: 0)")
-    command.add_argument("--columns", metavar="NAME,NAME,...",
-                         help="columns wanted of the tables (default: all; none: only those of the match)")
-    for side in "ab":
-        command.add_argument(f"--{side}-error", metavar="COLUMN|ANGLE",
-                             help=f"position error of {side.upper()} in one coordinate: a column, or an "
-                             "angle such as 1.5arcsec (default: the catalog's own column)")
-    command.add_argument("--flux", default="xl_flux_05_2", metavar="COLUMN|none",
-                         help="flux column to compare (default: xl_flux_05_2)")
-    command.add_argument("--changed", type=float, default=0.1, metavar="P",
-                         help="share of true pairs that changed altogether (default: 0.1)")
-    command.add_argument("--share", type=float, metavar="P",
-                         help="share of the rows of A that are in B (default: estimated)")
-    command.add_argument("--n-sigma", type=float, default=5.0, metavar="N",
-                         help="largest separation over combined error (default: 5)")
-    command.add_argument("--position-only", action="store_true", help="do not compare spectra and fluxes")
-    add_overwrite(command)
-    return command
+add_parser = subcommand(
+    "match", "find the sources that two enriched tables have in common",
+    "Match two tables by position, spectrum and flux. Both need ra and dec (degrees), and unless "
+    "--position-only is given the columns of astro-xlatent enrich from the same model. Written are the "
+    "pairs that are best for both their rows, with all columns of both tables beside them.",
+    ("a", "A", "first table"),
+    ("b", "B", "second table"),
+    "output",
+    ("--all", None, "every candidate pair, not only the best", {"dest": "every", "action": "store_true"}),
+    ("--min-prob", "P", "only pairs with xm_prob of at least P (default: 0)",
+     {"type": float, "default": 0.0}),
+    ("--columns", "NAME,NAME,...",
+     "columns wanted of the tables (default: all; none: only those of the match)"),
+    *((f"--{side}-error", "COLUMN|ANGLE", f"position error of {side.upper()} in one coordinate: a "
+       "column, or an angle such as 1.5arcsec (default: the catalog's own column)") for side in "ab"),
+    ("--flux", "COLUMN|none", "flux column to compare (default: xl_flux_05_2)",
+     {"default": "xl_flux_05_2"}),
+    ("--changed", "P", "share of true pairs that changed altogether (default: 0.1)",
+     {"type": float, "default": 0.1}),
+    ("--share", "P", "share of the rows of A that are in B (default: estimated)", {"type": float}),
+    ("--n-sigma", "N", "largest separation over combined error (default: 5)",
+     {"type": float, "default": 5.0}),
+    ("--position-only", None, "do not compare spectra and fluxes"),
+    "overwrite")
 
 
 def _position_error(text, table):

@@ -3,21 +3,15 @@
 
 from pathlib import Path
 
-from astro_xlatent.cli.shell import add_overwrite, say, table_output, tell
+from astro_xlatent.cli.shell import say, subcommand, table_output, tell
 
-__all__ = ["add_parser", "run"]
-
-
-def add_parser(commands):
-    """Add the subcommand; gives its parser."""
-    command = commands.add_parser(
-        "predict", help="class, N_H and goodness of fit of single spectra",
-        description="Print a sentence for each PHA spectrum; its ARF, RMF and background are "
-        "found through its header. Exit code 1 if any spectrum was refused.")
-    command.add_argument("pha", metavar="PHA", nargs="+", help="OGIP spectrum")
-    command.add_argument("-o", "--output", metavar="OUT", help="also write a table")
-    add_overwrite(command)
-    return command
+add_parser = subcommand(
+    "predict", "class, N_H and goodness of fit of single spectra",
+    "Print a sentence for each PHA spectrum; its ARF, RMF and background are found through its header. "
+    "Exit code 1 if any spectrum was refused.",
+    ("pha", "PHA", "OGIP spectrum", {"nargs": "+"}),
+    ("-o --output", "OUT", "also write a table"),
+    "overwrite")
 
 
 def run(args):

@@ -1,19 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """``astro-xlatent selftest``: whether the models give what they gave when they were made."""
 
-from astro_xlatent.cli.shell import say, tell
-
-__all__ = ["add_parser", "run"]
+from astro_xlatent.cli.shell import say, subcommand, tell
 
 #: Largest deviation from the stored self-test vector that passes, in latent units.
 TOLERANCE = 1e-4
 
 
-def add_parser(commands):
-    """Add the subcommand; gives its parser."""
-    command = commands.add_parser("selftest", help="check that the models reproduce their release")
-    command.add_argument("--model", metavar="NAME", help="only this model")
-    return command
+add_parser = subcommand("selftest", "check that the models reproduce their release", None,
+                        ("--model", "NAME", "only this model"))
 
 
 def run(args):
@@ -25,11 +20,8 @@ def run(args):
     if not names:
         say("error", "no model is installed; reinstall the package, its weights are missing")
         return 1
-    passed = True
-    for name in names:
-        deviation = float(selftest(name))
-        good = deviation <= TOLERANCE
-        passed = passed and good
+    found = {name: float(selftest(name)) for name in names}
+    for name, deviation in found.items():
         tell(f"{name}: largest deviation {deviation:.1e}, allowed {TOLERANCE:.0e}: "
-             f"{'ok' if good else 'FAILED'}")
-    return 0 if passed else 1
+             f"{'ok' if deviation <= TOLERANCE else 'FAILED'}")
+    return 0 if all(deviation <= TOLERANCE for deviation in found.values()) else 1

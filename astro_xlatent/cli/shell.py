@@ -12,8 +12,8 @@ from pathlib import Path
 from astro_xlatent.core.errors import TableError, XlatentWarning
 from astro_xlatent.core.text import printable
 
-__all__ = ["add_minimum", "add_model", "add_overwrite", "add_progress", "check_extra", "file_output",
-           "minimum", "say", "shell_words", "table_output", "tell", "warnings_said"]
+__all__ = ["add_model", "add_options", "add_overwrite", "check_extra", "file_output", "minimum", "say",
+           "shell_words", "subcommand", "table_output", "tell", "warnings_said"]
 
 
 def tell(text):
@@ -46,40 +46,12 @@ def warnings_said():
 
 
 def shell_words(text, args):
-    """
-    Name options where a message for Python names arguments: overwrite=True becomes --overwrite.
-
-    The names of ``args`` are the arguments; its ``words`` tells those whose options are called otherwise.
-    """
-    options = {name: f"--{name.replace('_', '-')}" for name in vars(args)} | getattr(args, "words", {})
-
+    """Name options where a message for Python names arguments: overwrite=True becomes --overwrite."""
     def option(found):
-        return options[found["name"]] + (" " if found["value"] is not None else "")
+        return f"--{found['name'].replace('_', '-')}" + (" " if found["value"] is not None else "")
 
-    names = "|".join(sorted(options, key=len, reverse=True))
+    names = "|".join(sorted(vars(args), key=len, reverse=True))
     return re.sub(rf"\b(?P<name>{names})=(?:True\b|(?P<value>(?=[\w'\"{{\[(/])))?", option, text)
-
-
-def add_overwrite(command, what="OUT"):
-    """Add ``--overwrite``."""
-    command.add_argument("--overwrite", action="store_true", help=f"replace {what} if it exists")
-
-
-def add_progress(command):
-    """Add ``--no-progress``; a bar is shown on terminals only."""
-    command.add_argument("--no-progress", dest="progress", action="store_false",
-                         default=sys.stderr.isatty(), help="show no progress bar")
-
-
-def add_model(command):
-    """Add ``--model``."""
-    command.add_argument("--model", metavar="NAME", help="model (default: the newest shipped)")
-
-
-def add_minimum(command):
-    """Add ``--minimum``."""
-    command.add_argument("--minimum", metavar="COLUMN=NUMBER", type=minimum, action="append", default=[],
-                         help="only rows above this, such as significance=5; may be repeated")
 
 
 def minimum(text):
@@ -92,6 +64,53 @@ def minimum(text):
         pass
     msg = f"{text!r} is not COLUMN=NUMBER, such as significance=5"
     raise argparse.ArgumentTypeError(msg)
+
+
+#: Options of several subcommands by name; what they hold says `subcommand`.
+_SHARED = {
+    "output": ("-o --output", "OUT", "table to write: .fits .vot .ecsv .csv .tsv .parquet",
+               {"required": True}),
+    "overwrite": ("--overwrite", None, "replace OUT if it exists"),
+    "model": ("--model", "NAME", "model (default: the newest shipped)"),
+    "minimum": ("--minimum", "COLUMN=NUMBER", "only rows above this, such as significance=5; may be repeated",
+                {"type": minimum, "action": "append", "default": []}),
+    # A bar is shown on terminals only.
+    "progress": ("--no-progress", None, "show no progress bar",
+                 {"dest": "progress", "action": "store_false", "default": sys.stderr.isatty()}),
+}
+
+
+def subcommand(name, text, description, *options, **more):
+    """
+    A function that adds a subcommand with its help to others, and gives its parser.
+
+    ``options`` are names of shared ones, or (names, metavar, help) and, where needed, further words for
+    `argparse`; a flag has no metavar.
+    """
+    def add_parser(commands):
+        command = commands.add_parser(name, help=text, description=description, **more)
+        add_options(command, *options)
+        return command
+
+    return add_parser
+
+
+def add_options(command, *options):
+    """Add options to a parser or a group of it, see `subcommand`."""
+    for option in options:
+        names, metavar, text, *more = _SHARED[option] if isinstance(option, str) else option
+        words = more[0] if more else {} if metavar else {"action": "store_true"}
+        command.add_argument(*names.split(), help=text, **({"metavar": metavar} if metavar else {}), **words)
+
+
+def add_overwrite(command):
+    """Add ``--overwrite``."""
+    add_options(command, "overwrite")
+
+
+def add_model(command):
+    """Add ``--model``."""
+    add_options(command, "model")
 
 
 def check_extra(extra, *modules):

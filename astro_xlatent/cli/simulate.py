@@ -3,30 +3,23 @@
 
 import argparse
 
-from astro_xlatent.cli.shell import add_progress, tell
+from astro_xlatent.cli.shell import subcommand, tell
 from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["add_parser", "run"]
-
-
-def add_parser(commands):
-    """Add the subcommand; gives its parser."""
-    command = commands.add_parser(
-        "simulate", help="write a simulated catalog, with spectra",
-        description="Write catalog.fits in the columns of a mission's catalog, truth.fits, and OGIP "
-        "spectra under the mission's file names. The same seed gives the same rows.")
-    command.add_argument("--n", type=int, default=1000, metavar="N", help="sources (default: 1000)")
-    command.add_argument("--mission", default="csc", choices=("csc", "erosita", "xmm"),
-                         help="whose catalog (default: csc)")
-    command.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write")
-    command.add_argument("--seed", type=int, default=1, metavar="N", help="of everything (default: 1)")
-    command.add_argument("--classes", metavar="NAME[=WEIGHT],...",
-                         help="classes to draw (default: all nine alike)")
-    command.add_argument("--spectra", action=argparse.BooleanOptionalAction, default=True,
-                         help="write spectra with responses (default: yes)")
-    command.add_argument("--overwrite", action="store_true", help="write into DIR if it is not empty")
-    add_progress(command)
-    return command
+add_parser = subcommand(
+    "simulate", "write a simulated catalog, with spectra",
+    "Write catalog.fits in the columns of a mission's catalog, truth.fits, and OGIP spectra under the "
+    "mission's file names. The same seed gives the same rows.",
+    ("--n", "N", "sources (default: 1000)", {"type": int, "default": 1000}),
+    ("--mission", None, "whose catalog (default: csc)",
+     {"default": "csc", "choices": ("csc", "erosita", "xmm")}),
+    ("-o --output", "DIR", "folder to write", {"required": True}),
+    ("--seed", "N", "of everything (default: 1)", {"type": int, "default": 1}),
+    ("--classes", "NAME[=WEIGHT],...", "classes to draw (default: all nine alike)"),
+    ("--spectra", None, "write spectra with responses (default: yes)",
+     {"action": argparse.BooleanOptionalAction, "default": True}),
+    ("--overwrite", None, "write into DIR if it is not empty"),
+    "progress")
 
 
 def _read_classes(text):

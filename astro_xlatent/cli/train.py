@@ -3,37 +3,27 @@
 
 from dataclasses import replace
 
-from astro_xlatent.cli.shell import tell
+from astro_xlatent.cli.shell import subcommand, tell
 
-__all__ = ["add_parser", "run"]
-
-
-def add_parser(commands):
-    """Add the subcommand; gives its parser."""
-    command = commands.add_parser(
-        "train", help="train a model on simulated sources",
-        description="Train teacher and encoder, calibrate, and write a model folder. A run that was "
-        "cut goes on with --resume. Needs the extra [train].")
-    command.add_argument("--config", metavar="FILE",
-                         help="JSON with settings (default: those of the release, with --resume of the run)")
-    command.add_argument("--data", metavar="DIR",
-                         help="folder of ARF and RMF files to observe through, beside the shipped curves")
-    command.add_argument("--instruments", metavar="FILE", help="observe through these, made by --prepare")
-    command.add_argument("--prepare", metavar="FILE",
-                         help="only write the instruments of --data and the shipped curves to FILE")
-    command.add_argument("-o", "--output", metavar="DIR", help="folder of the run: log, checkpoints, model")
-    command.add_argument("--resume", action="store_true", help="go on with the run in DIR")
-    command.add_argument("--finish", action="store_true",
-                         help="train no further: calibrate what the run in DIR has reached")
-    command.add_argument("--device", metavar="NAME", help="such as cpu or cuda; instead of the setting")
-    command.add_argument("--workers", type=int, metavar="N",
-                         help="processes that simulate; instead of the setting")
-    command.add_argument("--max-seconds", type=float, metavar="S",
-                         help="stop with a checkpoint after S seconds; instead of the setting")
-    command.add_argument("--threads", type=int, metavar="N", help="CPU threads")
-    command.add_argument("--bundle", metavar="PACKAGE", help="copy the model into this source folder of "
-                         "astro_xlatent and make it the default")
-    return command
+add_parser = subcommand(
+    "train", "train a model on simulated sources",
+    "Train teacher and encoder, calibrate, and write a model folder. A run that was cut goes on with "
+    "--resume. Needs the extra [train].",
+    ("--config", "FILE",
+     "JSON with settings (default: those of the release, with --resume of the run)"),
+    ("--data", "DIR", "folder of ARF and RMF files to observe through, beside the shipped curves"),
+    ("--instruments", "FILE", "observe through these, made by --prepare"),
+    ("--prepare", "FILE", "only write the instruments of --data and the shipped curves to FILE"),
+    ("-o --output", "DIR", "folder of the run: log, checkpoints, model"),
+    ("--resume", None, "go on with the run in DIR"),
+    ("--finish", None, "train no further: calibrate what the run in DIR has reached"),
+    ("--device", "NAME", "such as cpu or cuda; instead of the setting"),
+    ("--workers", "N", "processes that simulate; instead of the setting", {"type": int}),
+    ("--max-seconds", "S", "stop with a checkpoint after S seconds; instead of the setting",
+     {"type": float}),
+    ("--threads", "N", "CPU threads", {"type": int}),
+    ("--bundle", "PACKAGE",
+     "copy the model into this source folder of astro_xlatent and make it the default"))
 
 
 def run(args):

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.cli.shell import add_minimum
+from astro_xlatent.cli.shell import subcommand
 from astro_xlatent.core.errors import TableError
-
-__all__ = ["add_parser", "labeled_inputs", "run"]
 
 #: Folds over fields of the sky.
 N_FOLDS = 5
@@ -113,19 +111,14 @@ def run(args) -> int:
     return 0
 
 
-def add_parser(commands):
-    """Add the subcommand; gives its parser."""
-    command = commands.add_parser(
-        "train-evidence", help="learn from labeled rows what other columns say of the class",
-        description="Fit small logistic models of flux, position, variability and counterparts, and of any "
-        "other columns, on rows with classes of any kind; print scores on fields of the sky not seen. Needs "
-        "scikit-learn.")
-    command.add_argument("table", metavar="TABLE", help="labeled table with ra and dec, enriched or not")
-    command.add_argument("--label", metavar="COLUMN", default="class_label",
-                         help="column with the classes (default: class_label)")
-    command.add_argument("--columns", metavar="NAME,...", help="numeric columns of your own to learn from")
-    add_minimum(command)
-    command.add_argument("-o", "--output", metavar="FILE", help="model to write (JSON)")
-    command.add_argument("--bundle", action="store_true", help="renew the package's own model")
-    command.add_argument("--seed", type=int, default=1, metavar="N", help="of the folds (default: 1)")
-    return command
+add_parser = subcommand(
+    "train-evidence", "learn from labeled rows what other columns say of the class",
+    "Fit small logistic models of flux, position, variability and counterparts, and of any other columns, on "
+    "rows with classes of any kind; print scores on fields of the sky not seen. Needs scikit-learn.",
+    ("table", "TABLE", "labeled table with ra and dec, enriched or not"),
+    ("--label", "COLUMN", "column with the classes (default: class_label)", {"default": "class_label"}),
+    ("--columns", "NAME,...", "numeric columns of your own to learn from"),
+    "minimum",
+    ("-o --output", "FILE", "model to write (JSON)"),
+    ("--bundle", None, "renew the package's own model"),
+    ("--seed", "N", "of the folds (default: 1)", {"type": int, "default": 1}))

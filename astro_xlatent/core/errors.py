@@ -2,27 +2,16 @@
 """
 Exceptions and warnings of the package.
 
-Every message names the argument or file, what arrived, what is allowed and
-the remedy; code that handles many rows or files catches `XlatentError` and
-turns it into a flag and a reason for that row alone.
+Every message names the argument or file, what arrived, what is allowed and the remedy; code that handles many
+rows or files catches `XlatentError` and turns it into a flag and a reason for that row alone.
 """
 
 from astropy.utils.exceptions import AstropyUserWarning
 
 from astro_xlatent.core.text import printable
 
-__all__ = [
-    "ArchiveError",
-    "MissionError",
-    "ModelError",
-    "ParameterError",
-    "RegionError",
-    "ResponseError",
-    "SpectrumError",
-    "TableError",
-    "XlatentError",
-    "XlatentWarning",
-]
+__all__ = ["ArchiveError", "MissionError", "ModelError", "ParameterError", "RegionError", "ResponseError",
+           "SpectrumError", "TableError", "XlatentError", "XlatentWarning"]
 
 
 class XlatentError(ValueError):

@@ -2,8 +2,7 @@
 """
 Files and folders that appear whole or not at all, and what may be read or replaced.
 
-Temporary names hold host and process, so that what a killed run left behind
-is known as such and removed by the next run.
+Temporary names hold host and process, so that what a killed run left behind is removed by the next run.
 """
 
 import os
@@ -49,9 +48,8 @@ def check_output(path, overwrite: bool = False, *, error: type[Exception] = Xlat
     """
     Refuse the name of an output file before any work is done; gives its path.
 
-    A missing folder is refused, whatever is no file but has the name, and, but for
-    ``overwrite``, a file. ``remedy`` says what to do, beside choosing another name,
-    where a file exists; ``error`` is the class of the exception.
+    A missing folder is refused, whatever is no file but has the name, and, but for ``overwrite``, a file:
+    ``remedy`` says what to do then, beside choosing another name.
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -68,12 +66,10 @@ def check_output(path, overwrite: bool = False, *, error: type[Exception] = Xlat
 @contextmanager
 def replacing(path) -> Iterator[Path]:
     """
-    Give a temporary name; what was written there takes the file's place at the end.
+    Give a temporary name in the same folder; what was written there takes the file's place at the end.
 
-    It lies in the same folder, with the same suffixes. A link is followed: the
-    file that it points at is replaced. An existing file keeps its mode, a new one
-    gets that of the umask, whatever the writer gave it. After an exception all is
-    as before. Folders, pipes and devices are refused.
+    Of a link the file that it points at is replaced. An existing file keeps its mode, a new one gets that of
+    the umask, whatever the writer gave it. After an exception all is as before.
     """
     target = check_output(path, overwrite=True).resolve()
     remove_leftovers(target.parent, f".*-{target.name}")
@@ -92,10 +88,7 @@ def replacing(path) -> Iterator[Path]:
 
 @contextmanager
 def building_folder(parent) -> Iterator[Path]:
-    """
-    Give an empty folder in ``parent`` to build something in, whose files can be moved out at no cost; it is
-    removed at the end.
-    """
+    """Give an empty folder in ``parent``, out of which files move at no cost; it is removed at the end."""
     remove_leftovers(parent)
     folder = Path(tempfile.mkdtemp(prefix=f".{_HOST}-{os.getpid()}-building-", dir=parent))
     try:
@@ -105,10 +98,7 @@ def building_folder(parent) -> Iterator[Path]:
 
 
 def remove_leftovers(folder, pattern: str = ".*-building-*") -> None:
-    """
-    Remove what processes of this host left in a folder that run no more; by default what `building_folder`
-    makes.
-    """
+    """Remove what processes of this host left in a folder that run no more, by default building folders."""
     for path in Path(folder).glob(pattern):
         found = re.match(rf"\.{re.escape(_HOST)}-(\d+)-", path.name)
         if found and not _runs(int(found[1])):
@@ -117,12 +107,11 @@ def remove_leftovers(folder, pattern: str = ".*-building-*") -> None:
 
 def _runs(process):
     """Whether a process runs; where it cannot be asked without harm, yes."""
-    if os.name != "posix":
-        return True
     try:
-        os.kill(process, 0)
+        if os.name == "posix":
+            os.kill(process, 0)
     except ProcessLookupError:
         return False
     except OSError:
-        return True
+        pass
     return True

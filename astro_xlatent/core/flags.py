@@ -2,8 +2,8 @@
 """
 The bits of the ``xl_flag`` column.
 
-One registry, `Flag`: its members are the constants, and `decode_flags` and the
-table in the documentation are made from it. Bits never change their meaning.
+One registry, `Flag`: `decode_flags` and the table in the documentation are made from it. Bits never change
+their meaning.
 """
 
 from enum import IntFlag
@@ -17,9 +17,8 @@ class Flag(IntFlag):
     """
     One bit of ``xl_flag``, an integer with a name, a ``bit`` and a ``text``.
 
-    Members are integers, ``Flag.BANDS_ONLY == 32``, and go with integer
-    columns: ``column & Flag.BANDS_ONLY``. A new one is added at the end with
-    the next bit and a text; 63 bits fit the column.
+    Members go with integer columns: ``column & Flag.BANDS_ONLY``. A new one is added at the end with the next
+    bit and a text; 63 bits fit the column.
     """
 
     text: str

@@ -31,10 +31,7 @@ def plain_floats(column, unit=None) -> np.ndarray:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from astro_xlatent.core.numbers import plain_floats
-    >>> plain_floats(np.ma.MaskedArray([1, 2], mask=[False, True]))
-    array([ 1., nan])
     >>> plain_floats(["1e3", "", "?"])
     array([1000.,   nan,   nan])
     """

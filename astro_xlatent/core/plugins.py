@@ -2,16 +2,8 @@
 """
 Objects that this and other packages offer through entry-point groups.
 
-Column transforms are functions that take a table and return one with new
-columns. astropy has no registry for these; any installed package can offer one
-under the entry-point group ``astro_xlatent.transforms``::
-
-    [project.entry-points."astro_xlatent.transforms"]
-    mycolumns = "mypackage.module:add_mycolumns"
-
-A transform is called as ``transform(table, **options)``, leaves its input
-untouched and returns a new `~astropy.table.Table` with the same rows in the
-same order. `~astro_xlatent.add_latents` is the transform ``latents``.
+Column transforms, of the group ``astro_xlatent.transforms``, are functions: ``transform(table, **options)``
+leaves its input untouched and returns a new `~astropy.table.Table` with the same rows in the same order.
 """
 
 import warnings
@@ -74,43 +66,32 @@ def load_plugins(group: str) -> dict[str, object]:
     """
     Load everything that installed packages offer under a group, by name.
 
-    A plugin that cannot be imported is left out with a warning that names it,
-    so that one broken package does not take the others down. Of two plugins
-    with one name the package's own, else the first, is kept.
-
-    Examples
-    --------
-    >>> from astro_xlatent.core.plugins import load_plugins
-    >>> load_plugins("astro_xlatent.no_such_group")
-    {}
+    A plugin that cannot be imported is left out with a warning that names it. Of two plugins with one name
+    the package's own, else the first, is kept.
     """
     found: dict[str, object] = {}
     owner: dict[str, tuple[str, str]] = {}
     for entry in _entries(group):
-        if entry.name in owner:
+        this = _origin(entry), entry.value
+        first = owner.setdefault(entry.name, this)
+        if first is this:
+            try:
+                found[entry.name] = _load(entry, group)
+            except XlatentError as error:
+                warnings.warn(f"{error}; it is left out", XlatentWarning, stacklevel=2)
+        elif first != this:
             # The same distribution can be seen twice, installed and as a checkout on the path.
-            if owner[entry.name] != (_origin(entry), entry.value):
-                msg = (f"{_origin(entry)} offers {entry.name!r} in {group} again; the one of "
-                       f"{owner[entry.name][0]} is used. Uninstall one of them.")
-                warnings.warn(msg, XlatentWarning, stacklevel=2)
-            continue
-        owner[entry.name] = (_origin(entry), entry.value)
-        try:
-            found[entry.name] = _load(entry, group)
-        except XlatentError as error:
-            warnings.warn(f"{error}; it is left out", XlatentWarning, stacklevel=2)
+            msg = (f"{this[0]} offers {entry.name!r} in {group} again; the one of {first[0]} is used. "
+                   "Uninstall one of them.")
+            warnings.warn(msg, XlatentWarning, stacklevel=2)
     return found
 
 
 def available_transforms() -> dict[str, Transform]:
     """
-    Find the column transforms of all installed packages.
+    Column transforms of all installed packages, by name.
 
-    Returns
-    -------
-    transforms : dict of str to callable
-        By name. One that cannot be loaded is left out with an
-        `~astro_xlatent.core.errors.XlatentWarning`.
+    One that cannot be loaded is left out with an `~astro_xlatent.core.errors.XlatentWarning`.
 
     Examples
     --------
@@ -123,26 +104,11 @@ def available_transforms() -> dict[str, Transform]:
 
 def get_transform(name: str) -> Transform:
     """
-    Give one column transform by its name.
-
-    Parameters
-    ----------
-    name : str
-        A key of `available_transforms`.
-
-    Returns
-    -------
-    transform : callable
-        ``transform(table, **options)`` returns a new table.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.ParameterError`
-        If no installed package offers the name.
+    One of the `available_transforms`; ParameterError if no installed package offers the name.
 
     Examples
     --------
-    >>> from astro_xlatent.core.plugins import get_transform
+    >>> from astro_xlatent import get_transform
     >>> get_transform("latents").__name__
     'add_latents'
     """

@@ -2,16 +2,15 @@
 """
 What made the columns of a table, as table metadata.
 
-The keys are flat and at most eight characters long: FITS headers drop nested
-values and warn about longer names. VOTable drops all of ``table.meta``, which
-is why ``xl_model`` is a column as well.
+The keys are flat and at most eight characters long: FITS headers drop nested values and warn about longer
+names. VOTable drops all of ``table.meta``, which is why ``xl_model`` is a column as well.
 """
 
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from astro_xlatent.core.errors import ModelError, ParameterError
+from astro_xlatent.core.errors import ModelError
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -39,44 +38,23 @@ def package_version() -> str:
 
 
 def provenance_meta(model_name: str, sha256: str, *, latent_space: str = "", prior: str | None = None,
-                    device: str = "cpu", date: datetime | None = None) -> dict[str, str]:
+                    device: str = "cpu") -> dict[str, str]:
     """
     Describe a run in metadata that survives FITS, ECSV and Parquet: the `PROVENANCE_KEYS`, in that order.
 
-    ``model_name`` includes the version, ``sha256`` is that of the weights, ``prior`` the
-    class prior in words; ``date`` has a time zone, and is now if not given.
+    ``model_name`` includes the version, ``sha256`` is that of the weights, ``prior`` is in words.
     """
-    date = datetime.now(UTC) if date is None else date
-    if date.tzinfo is None:
-        msg = f"date must have a time zone, got {date!r}; use datetime.now(datetime.UTC)"
-        raise ParameterError(msg)
-    values = {
-        "XLMODEL": model_name,
-        "XLVERS": package_version(),
-        "XLSHA256": sha256,
-        "XLSPACE": latent_space,
-        "XLPRIOR": "none" if prior is None else prior,
-        "XLDEVICE": device,
-        "XLDATE": date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
-    }
-    return {key: str(values[key]) for key in PROVENANCE_KEYS}
+    values = (model_name, package_version(), sha256, latent_space, "none" if prior is None else prior, device,
+              datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+    return dict(zip(PROVENANCE_KEYS, map(str, values), strict=True))
 
 
 def check_latent_space(*tables: "Table") -> str:
     """
     The latent space that several enriched tables share.
 
-    Raises
-    ------
-    `~astro_xlatent.core.errors.ModelError`
-        If they differ, or if a table does not say (``XLSPACE`` in its metadata).
-
-    Examples
-    --------
-    >>> from astropy.table import Table
-    >>> from astro_xlatent.core.provenance import check_latent_space
-    >>> check_latent_space(Table(meta={"XLSPACE": "a"}), Table(meta={"XLSPACE": "a"}))
-    'a'
+    `~astro_xlatent.core.errors.ModelError` if they differ, or if a table does not say (``XLSPACE`` in its
+    metadata).
     """
     spaces = [str(table.meta.get("XLSPACE", "")) for table in tables]
     if len(set(spaces)) != 1 or not spaces[0]:

@@ -31,31 +31,17 @@ def label_column(table: Table) -> str | None:
     return next((lower[name] for name in _NAMES if name in lower), texts[0] if texts else None)
 
 
-def number_text(value: float, digits: int = 2) -> str:
-    """
-    Write a number as short as it can be read.
-
-    Examples
-    --------
-    >>> from astro_xlatent.core.words import number_text
-    >>> number_text(1.234e21), number_text(0.5), number_text(float("nan"))
-    ('1.2e21', '0.5', '-')
-    """
-    return "-" if np.isnan(value) else f"{value:.{digits}g}".replace("e+", "e")
+def number_text(value: float) -> str:
+    """Write a number as short as it can be read: 1.2e21; a dash for NaN."""
+    return "-" if np.isnan(value) else f"{value:.2g}".replace("e+", "e")
 
 
 class Description:
     """
     Sentences on some sources; ``print`` them, or show them in a notebook.
 
-    Attributes
-    ----------
-    sentences : list of tuple of str
-        One for each row: name, class, column density, goodness of fit, flags.
-    legend : dict of str to str
-        What the flags mean that occur.
-    note : str
-        How many rows are not told.
+    ``sentences`` are tuples of words, one for each row: name, class, column density, goodness of fit, flags.
+    ``legend`` says what the flags mean that occur, ``note`` how many rows are not told.
     """
 
     def __init__(self, sentences, legend, note=""):
@@ -99,11 +85,9 @@ def describe(table: Table | Row, names: str | Sequence[str] | None = None, *,
     Returns
     -------
     description : Description
-        A class stands with its probability among all nine, "other" included;
-        where none has more than a half, the two likeliest are named. N_H
-        stands with its 68 % interval, or as the 90 % upper limit where its
-        flag says so; "gof" is ``xl_gof``, left out where it is masked. Other
-        masked values are a dash.
+        A class stands with its probability among all nine, "other" included; where none has more than a half,
+        the two likeliest are named. N_H stands with its 68 % interval, or as the 90 % upper limit where its
+        flag says so; "gof" is ``xl_gof``, left out where it is masked. Other masked values are a dash.
 
     Raises
     ------

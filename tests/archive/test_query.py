@@ -35,7 +35,7 @@ def ask(archive):
     archive.tables["things"]["flux"].unit = "erg / (s cm2)"
 
     def ask(**kwargs):
-        with open_session(read=True) as session:
+        with open_session() as session:
             return run_tap(session, f"{archive.url}/tap", QUERY, **kwargs)
 
     return ask
@@ -180,6 +180,6 @@ def test_resolve_name_fails(archive, deed, why):
 def test_astroquery_leaves_warnings_alone():
     """Its first import does not take over how warnings are shown."""
     code = ("import warnings\nfrom astro_xlatent.archive import query\nbefore = warnings.showwarning\n"
-            "query._astroquery()\nprint(warnings.showwarning is before)")
+            "query.clients()\nprint(warnings.showwarning is before)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"

@@ -7,7 +7,9 @@ import tarfile
 import pytest
 from archive_servers import tar_bytes
 
-from astro_xlatent.archive.unpack import Limits, unpack_tar
+from astro_xlatent import conf
+from astro_xlatent.archive import unpack as unpacking
+from astro_xlatent.archive.unpack import unpack_tar
 from astro_xlatent.core.errors import ArchiveError
 
 
@@ -19,13 +21,16 @@ def member(name, kind=tarfile.REGTYPE, target=""):
 
 
 @pytest.fixture
-def unpack(tmp_path):
-    """Write bytes as an archive and unpack it."""
+def unpack(tmp_path, monkeypatch):
+    """Write bytes as an archive and unpack it, within limits."""
 
-    def unpack(data, **limits):
+    def unpack(data, megabytes=1000.0, **limits):
+        monkeypatch.setattr(conf, "archive_max_mb", megabytes)
+        for name, value in limits.items():
+            monkeypatch.setattr(unpacking, name, value)
         (tmp_path / "a.tar").write_bytes(data)
         (tmp_path / "out").mkdir()
-        return unpack_tar(tmp_path / "a.tar", tmp_path / "out", Limits(**limits))
+        return unpack_tar(tmp_path / "a.tar", tmp_path / "out")
 
     return unpack
 
@@ -74,7 +79,7 @@ def test_bomb(unpack):
     data = tar_bytes([("zeros", bytes(10_000_000))], "w:xz")
     assert len(data) < 10_000
     with pytest.raises(ArchiveError, match=r"refused, more than 1 MB come out of 0.00"):
-        unpack(data, free=1e6)
+        unpack(data, FREE=1e6)
 
 
 def test_header_bomb(unpack):
@@ -82,21 +87,22 @@ def test_header_bomb(unpack):
     header = member("pax", tarfile.XHDTYPE)
     header.size = 10**12
     with pytest.raises(ArchiveError, match="refused|damaged"):
-        unpack(lzma.compress(header.tobuf() + bytes(10_000_000)), free=1e6)
+        unpack(lzma.compress(header.tobuf() + bytes(10_000_000)), FREE=1e6)
 
 
 @pytest.mark.parametrize(
     ("limits", "what"),
     [
-        ({"members": 2}, "more than 2 members"),
-        ({"single": 5}, "a member of 1e-05 MB"),
-        ({"total": 22}, "more than"),
+        ({"MEMBERS": 2}, "more than 2 members"),
+        ({"megabytes": 0.19}, "a member of 0.2 MB"),
+        ({"megabytes": 0.15}, "more than 0.3 MB come out"),
     ],
 )
 def test_too_much(unpack, limits, what):
     """Number, single and total size are limited."""
+    data = tar_bytes([("a", bytes(200_000)), ("b", bytes(1000)), ("c", bytes(120_000))], "w:gz")
     with pytest.raises(ArchiveError, match=what):
-        unpack(tar_bytes([(name, b"0123456789") for name in "abc"]), **limits)
+        unpack(data, **limits)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ import urllib3.util.retry
 from archive_servers import data, drip, hang_up, page, resumable, slow, status
 
 from astro_xlatent import conf
-from astro_xlatent.archive.download import download
-from astro_xlatent.archive.web import open_session
+from astro_xlatent.archive.web import download, open_session
 from astro_xlatent.core.errors import ArchiveError
 
 CONTENT = bytes(range(256)) * 1000

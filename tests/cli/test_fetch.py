@@ -118,8 +118,9 @@ def test_object(served, tmp_path):
 def test_partly(served, tmp_path, capsys):
     """If some files cannot be had, the exit code says so, and the reasons are shown."""
     served.tables["csc21.master_source"].write(tmp_path / "rows.fits")
-    served.plan("/csccli/browse", status(500), status(500), status(500))
-    del served.packages[next(key for key in served.packages if key.endswith("/arf"))]
+    lost = next(key for key in served.packages if key.endswith("/arf"))
+    del served.packages[lost]
+    served.plan(f"/csccli/retrieve?packageset={lost.replace('/', '%2F')}", *[status(500)] * 3)
     assert run("fetch", "spectra", tmp_path / "rows.fits", "-o", tmp_path / "pha") == 1
     said = capsys.readouterr()
     assert "17 files fetched, 1 files failed" in said.out

@@ -222,7 +222,7 @@ def test_output_folder_must_exist(calls, table, tmp_path, capsys):
 def test_closed_pipe_is_quiet():
     """``astro-xlatent ... | head`` ends without a traceback."""
     code = ("from astro_xlatent.cli import main as cli\n"
-            "cli.info.run = lambda args: print('line\\n' * 200000) or 0\n"
+            "cli.COMMANDS['info'].run = lambda args: print('line\\n' * 200000) or 0\n"
             "raise SystemExit(cli.main(['info']))")
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.readline()
@@ -239,7 +239,7 @@ def test_sigint_of_a_process():
     code = ("import signal, time\nfrom astro_xlatent.cli import main as cli\n"
             "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "def wait(args):\n    print('ready', flush=True)\n    time.sleep(60)\n"
-            "cli.info.run = wait\nraise SystemExit(cli.main(['info']))")
+            "cli.COMMANDS['info'].run = wait\nraise SystemExit(cli.main(['info']))")
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"

@@ -32,12 +32,6 @@ def test_messages_name_options(text, words):
     assert shell_words(text, Namespace(overwrite=False, prior="none", group_by=None)) == words
 
 
-def test_option_of_another_name():
-    """Columns and files are replaced by options of their own."""
-    args = Namespace(overwrite=False, words={"overwrite": "--replace"})
-    assert shell_words("pass overwrite=True", args) == "pass --replace"
-
-
 def test_warnings_are_lines(capsys):
     """The package's warnings are one clean line each, and counted."""
     with warnings_said() as said:

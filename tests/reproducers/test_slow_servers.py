@@ -10,8 +10,7 @@ import pytest
 pytest.importorskip("pyvo")
 
 from astro_xlatent import conf  # noqa: E402
-from astro_xlatent.archive.download import download  # noqa: E402
-from astro_xlatent.archive.web import open_session  # noqa: E402
+from astro_xlatent.archive.web import download, open_session  # noqa: E402
 from astro_xlatent.core.errors import ArchiveError  # noqa: E402
 
 

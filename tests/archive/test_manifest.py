@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from astro_xlatent import conf
-from astro_xlatent.archive.verify import check_fits, file_digest
+from astro_xlatent.archive.manifest import FETCHED, Manifest, check_fits
 from astro_xlatent.core.errors import ArchiveError
 
 
@@ -62,4 +62,6 @@ def test_gzip_bomb(tmp_path, monkeypatch):
 def test_digest(tmp_path):
     """The digest of nothing is well known."""
     (tmp_path / "empty").touch()
-    assert file_digest(tmp_path / "empty").startswith("e3b0c44298fc1c14")
+    manifest = Manifest(tmp_path)
+    manifest.add("1.0.1", "spectrum", FETCHED, path=tmp_path / "empty")
+    assert manifest.table()["sha256"][0].startswith("e3b0c44298fc1c14")
