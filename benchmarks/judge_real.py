@@ -24,14 +24,13 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.evaluate.regression import catalog_fits
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import prepare_rows
 from benchmarks.labels import load_detections, load_sources
 from benchmarks.sky import load_sky
 from benchmarks.studies.expected import expected_classes
 from benchmarks.studies.expected_fits import as_averages, as_detections, expected_fits, simulate_fits
-from benchmarks.studies.fits import FIT_CLASSES
+from benchmarks.studies.fits import FIT_CLASSES, catalog_fits
 from benchmarks.studies.open_spectra import compare_spectra, evidence_table, result_table, spectra_numbers
 from benchmarks.studies.real_calibration import set_numbers
 from benchmarks.studies.real_tests import class_numbers, column_numbers

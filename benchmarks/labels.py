@@ -11,19 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from astropy.coordinates import angular_separation
 from astropy.table import Table
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.labels import clean_detections
+from astro_xlatent.evaluate.labels import ALIASES, words_of
 
-__all__ = ["BANDS", "Labeled", "load_detections", "load_sources"]
+__all__ = ["BANDS", "Labeled", "clean_detections", "load_detections", "load_sources"]
 
 #: Bands with measurements in both files.
 BANDS = ("s", "m", "h")
 # Name in the sample of sources -> class.
 _SOURCE_CLASSES = {name: name for name in CLASSES} | {"NS_BIN": "LMXB"}
+_KEY = ("obsid", "obi", "region_id")
+# Optical novae of M31 lie in its crowded bulge, most X-ray counterparts are chance or supersoft.
+_M31 = (10.6847, 41.2688, 1.5)
 
 
 @dataclass
@@ -121,3 +125,42 @@ def load_detections(path):
     table, dropped = clean_detections(_read(path, needed), "class_label")
     table["xl_label"] = table["class_label"]
     return Labeled(table, dropped)
+
+
+def clean_detections(table, column):
+    """
+    One row per detection, with a label that nothing contradicts, and the rows left out, by reason.
+
+    The table has a row for every detection and catalog entry near it, with ``obsid``,
+    ``obi``, ``region_id``, ``ra`` and ``dec``.
+    """
+    # A row whose key is not complete stands alone.
+    keys = [(number,) if None in key else key for number, key in
+            enumerate(zip(*(table[name].tolist() for name in _KEY), strict=True))]
+    names, first = {}, np.zeros(len(table), bool)
+    for number, (key, word) in enumerate(zip(keys, words_of(table, column).tolist(), strict=True)):
+        first[number] = key not in names
+        names[key] = names.get(key, frozenset()) | ({word} - {""})
+    label = np.array([_joint_label(names[key]) for key in keys], dtype="<U32")
+    position = np.radians([plain_floats(table["ra"]), plain_floats(table["dec"])])
+    near = np.degrees(angular_separation(*position, *np.radians(_M31[:2]))) < _M31[2]
+    keep, dropped = np.ones(len(table), bool), {}
+    for reason, gone in (
+        ("detection repeated", ~first),
+        ("no label", np.array([not names[key] for key in keys], bool)),
+        ("labels contradict", label == ""),
+        ("nova near M31", near & np.array([names[key] == {"CV_or_nova"} for key in keys], bool)),
+    ):
+        dropped |= {reason: int(np.sum(keep & gone))} if np.any(keep & gone) else {}
+        keep &= ~gone
+    kept = table[keep]
+    kept[column] = label[keep]
+    return kept, dropped
+
+
+def _joint_label(names):
+    """What the labels of one detection say together; empty if they contradict one another."""
+    if {"LMXB_NS", "LMXB_BH"} <= names:
+        return ""
+    known = {"CV" if name == "CV_or_nova" else ALIASES.get(name, name) for name in names}
+    return known.pop() if len(known) == 1 else ""

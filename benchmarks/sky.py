@@ -2,7 +2,7 @@
 """
 The makers' split of the sky: MATCH fields may tune, JUDGE fields only judge.
 
-Every field of `~astro_xlatent.compare.fields.SkyFields` goes as a whole to one
+Every field of `~astro_xlatent.compare.fields.sky_fields` goes as a whole to one
 side, by a hash of its name, so that a source never sits on both.
 """
 
@@ -10,9 +10,11 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astro_xlatent.compare.fields import SkyFields
+from astro_xlatent.compare.fields import LINKING_LENGTH, sky_fields
 
 __all__ = ["JUDGE", "MATCH", "SkySplit", "load_sky"]
 
@@ -27,12 +29,14 @@ def _side(name):
     return MATCH if digest[0] % 2 == 0 else JUDGE
 
 
-class SkySplit(SkyFields):
+class SkySplit:
     """
     Fields with a side each.
 
     Attributes
     ----------
+    field : ndarray of int, shape (n,)
+        Number of the field of every position.
     split : ndarray of str, shape (n,)
         ``MATCH`` or ``JUDGE``, of every position.
 
@@ -43,10 +47,16 @@ class SkySplit(SkyFields):
     ([0, 1, 0], True)
     """
 
-    def __init__(self, ra, dec, **options):
-        super().__init__(ra, dec, **options)
-        self._sides = np.array([_side(name) for name in self.names], dtype="<U5")
+    def __init__(self, ra, dec):
+        self.field, names = sky_fields(ra, dec)
+        self._sky = SkyCoord(np.atleast_1d(ra), np.atleast_1d(dec), unit="deg")
+        self._sides = np.array([_side(name) for name in names], dtype="<U5")
         self.split = self._sides[self.field]
+
+    def assign(self, ra, dec):
+        """Fields of other positions: that of the nearest known one within the linking length, else -1."""
+        nearest, separation, _ = SkyCoord(ra, dec, unit="deg").match_to_catalog_sky(self._sky)
+        return np.where(separation <= LINKING_LENGTH * u.deg, self.field[nearest], -1)
 
     def side(self, ra, dec):
         """``MATCH``, ``JUDGE``, or empty where no field is near; ndarray of str, shape (n,)."""

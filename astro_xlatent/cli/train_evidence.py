@@ -32,7 +32,7 @@ def labeled_inputs(table, column, own=(), minimum=()):
     all labels are among them), the field of the sky of every row, and the spectrum's probabilities for
     equal priors (n, classes), which are equal for classes other than ours.
     """
-    from astro_xlatent.compare.fields import SkyFields
+    from astro_xlatent.compare.fields import sky_fields
     from astro_xlatent.core.columns import CLASSES
     from astro_xlatent.core.numbers import plain_floats
     from astro_xlatent.evaluate.labels import ALIASES, words_of
@@ -62,7 +62,7 @@ def labeled_inputs(table, column, own=(), minimum=()):
     classes = CLASSES if ours else tuple(np.unique(names).tolist())
     inputs, _ = row_inputs(table, own)
     spectrum = given if ours else np.full((len(table), len(classes)), 1 / len(classes))
-    field = SkyFields(plain_floats(table["ra"]), plain_floats(table["dec"])).field
+    field = sky_fields(plain_floats(table["ra"]), plain_floats(table["dec"]))[0]
     label = np.array([classes.index(name) for name in names.tolist()])
     return table, inputs, label, classes, field, spectrum
 

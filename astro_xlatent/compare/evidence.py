@@ -1,11 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-How alike the spectra and fluxes of pairs of rows are, as evidence of one source.
-
-References
-----------
-Budavari & Szalay 2008, ApJ 679, 301.
-"""
+"""How alike spectra and fluxes of pairs of rows are, as evidence of one source."""
 
 import numpy as np
 from astropy.table import Table
@@ -32,10 +26,8 @@ _UNKNOWN_ERROR = 0.5
 
 def latent_population(*tables: Table) -> tuple[np.ndarray, np.ndarray]:
     """
-    Mean (8,) and covariance (8, 8) of the true latents in some enriched tables.
-
-    Covariance of the posterior means plus mean of the posterior covariances, every table with the same
-    weight; N(0, 1), the prior, if fewer than 50 rows can be used.
+    Mean (8,) and covariance (8, 8) of the true latents in enriched tables, of the same weight each: that
+    of the posterior means plus the mean of theirs; the prior, N(0, 1), if fewer than 50 rows are usable.
     """
     most, least = _POPULATION
     parts = []
@@ -65,26 +57,17 @@ def spectral_evidence(first: tuple[np.ndarray, np.ndarray], second: tuple[np.nda
     variability : float, optional
         Variance of every latent between two observations of one source.
     population : tuple of ndarray, (8,) and (8, 8), optional
-        Mean and covariance of the latents of the sources that are compared;
-        by default the prior, N(0, 1).
+        Mean and covariance of the latents of all sources; by default the prior, N(0, 1).
 
     Returns
     -------
     log_bayes : ndarray, (n,)
-        Natural logarithm of the Bayes factor of one source against two that
-        were drawn from the population.
+        ln of the Bayes factor of one source against two drawn from the population (Budavari & Szalay
+        2008, ApJ 679, 301): with likelihoods L = q / N(0, 1), each widened by half of the variability,
+        and the population p, log of the integral of L1 L2 p, less those of L1 p and of L2 p.
     sigma : ndarray, (n,)
-        Significance of the difference, as that of a normal variable, from
-        chi-square of the likelihoods' means with their covariances and the
-        variability; degrees of freedom as in `~astro_xlatent.compare.observations.combine`.
-        At most 37.
-
-    Notes
-    -----
-    With likelihoods L = q / N(0, 1), each widened by half of the variability,
-    and the population p: log of the integral of L1 L2 p, less the logs of
-    those of L1 p and of L2 p. For p = N(0, 1) and no variability this is the
-    integral of q1 q2 / p.
+        Significance of the difference, as that of a normal variable, at most 37: from chi-square of the
+        likelihoods' means, with degrees of freedom as in `~astro_xlatent.compare.observations.combine`.
     """
     center, spread = (np.zeros(N_LATENT), np.eye(N_LATENT)) if population is None else population
     prior = np.linalg.inv(spread)
@@ -124,10 +107,7 @@ def _difference(bounded, response):
 
 def compare_latents(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray,
                     variability: float) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Evidence and difference of the latents of pairs of rows, see `spectral_evidence`, with the population of
-    both tables; NaN where one of the rows has no latents.
-    """
+    """As `spectral_evidence`, of pairs of rows in the population of both tables; NaN without latents."""
     population = latent_population(a, b)
     log_bayes, sigma = np.full(len(rows_a), np.nan), np.full(len(rows_a), np.nan)
     for start in range(0, len(rows_a), _CHUNK):
@@ -143,12 +123,12 @@ def compare_latents(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray,
 
 def temper_factor(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray, variability: float) -> float:
     """
-    Factor, at most 1, on log Bayes factors of latents that makes their mean over chance pairs 1.
-
-    By definition the mean of a Bayes factor under its alternative is 1. In a
-    clumped population, described as one Gaussian, it is more. Chance pairs are
-    random rows that are none of the pairs given; tables of fewer than 50 rows get 1.
+    Factor, at most 1, on log Bayes factors of latents that makes their mean over chance pairs 1, as it is
+    by definition under the alternative; in a clumped population, described as one Gaussian, it is more.
+    Chance pairs are random rows that are none of the pairs; tables of fewer than 50 rows get 1.
     """
+    from scipy.special import logsumexp
+
     if min(len(a), len(b)) < _POPULATION[1]:
         return 1.0
     rng = np.random.default_rng(20261122)
@@ -156,33 +136,25 @@ def temper_factor(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray, va
     chance = ~np.isin(i * len(b) + j, rows_a * len(b) + rows_b)
     log_bayes, _ = compare_latents(a, b, i[chance], j[chance], variability)
     log_bayes = log_bayes[np.isfinite(log_bayes)]
-    if not log_bayes.size or log_bayes.mean() >= 0:
-        return 1.0
-    if _log_mean_exp(log_bayes) <= 0:
+
+    def log_mean(factor):
+        return logsumexp(factor * log_bayes) - np.log(log_bayes.size)
+
+    if not log_bayes.size or log_bayes.mean() >= 0 or log_mean(1.0) <= 0:
         return 1.0
     low, high = 0.0, 1.0
     # The mean is 1 at 0, falls, and rises through 1 again: convex, so that halving finds it.
     for _ in range(40):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if _log_mean_exp(middle * log_bayes) <= 0 else (low, middle)
+        low, high = (middle, high) if log_mean(middle) <= 0 else (low, middle)
     return low
-
-
-def _log_mean_exp(values):
-    from scipy.special import logsumexp
-
-    return logsumexp(values) - np.log(values.size)
 
 
 def compare_fluxes(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray, name: str,
                    scatter: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
-    Flux ratios of pairs of rows, second over first, their errors, and their evidence.
-
-    ``scatter`` is the standard deviation in dex between two observations of an
-    unchanged source. The log Bayes factor is that of one source against a chance
-    pair, whose flux in ``b`` is drawn from the distribution of all fluxes in ``b``; 0
-    where unknown. A table without the column or its limits is refused.
+    Flux ratios of pairs, second over first, their errors, and ln of the Bayes factor (0 where unknown) of
+    one source, which scatters by so many dex, against a chance pair with any flux of ``b``.
     """
     (flux_a, error_a), (flux_b, error_b) = _log_flux(a, name), _log_flux(b, name)
     log_ratio = flux_b[rows_b] - flux_a[rows_a]
@@ -215,13 +187,13 @@ def _log_flux(table, name):
 
 
 def _log_density(values):
-    """Smooth logarithm of the density of some values, as a function."""
+    """Logarithm of the density of some values, smoothed by 0.2, as a function."""
+    from scipy.ndimage import gaussian_filter1d
+
     values = values[np.isfinite(values)]
     if not values.size:
         return np.zeros_like
     edges = np.arange(values.min() - 1.0, values.max() + 1.1, 0.05)
-    counts = np.histogram(values, edges)[0].astype(float)
-    kernel = np.exp(-0.5 * (np.arange(-20, 21) * 0.05 / 0.2) ** 2)
-    density = np.convolve(counts, kernel / kernel.sum(), mode="same") / values.size / 0.05
-    center = 0.5 * (edges[1:] + edges[:-1])
-    return lambda x: np.log(np.interp(x, center, np.maximum(density, 1e-6)))
+    counts = np.histogram(values, edges, density=True)[0]
+    density = np.maximum(gaussian_filter1d(counts, 4, mode="constant", truncate=5), 1e-6)
+    return lambda x: np.log(np.interp(x, 0.5 * (edges[1:] + edges[:-1]), density))

@@ -1,12 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Matching two catalogs by position, spectrum and flux.
-
-References
-----------
-Budavari & Szalay 2008, ApJ 679, 301; Sutherland & Saunders 1992, MNRAS 259,
-413 (likelihood ratio against the local density).
-"""
+"""Matching two catalogs by position, spectrum and flux."""
 
 import warnings
 from collections.abc import Sequence
@@ -15,11 +8,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Column, MaskedColumn, Table
 
-from astro_xlatent.compare.evidence import (
-    compare_fluxes,
-    compare_latents,
-    temper_factor,
-)
+from astro_xlatent.compare.evidence import compare_fluxes, compare_latents, temper_factor
 from astro_xlatent.compare.pairs import (
     candidate_pairs,
     check_probability,
@@ -75,22 +64,22 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     Parameters
     ----------
     a, b : `~astropy.table.Table`
-        Enriched by `~astro_xlatent.add_latents`, with ``ra`` and ``dec``
-        (ICRS). The full covariance is used where there is ``xl_latent_cov``.
+        Enriched by `~astro_xlatent.add_latents`, with ``ra`` and ``dec`` (ICRS). The full covariance is
+        used where there is ``xl_latent_cov``.
     a_error, b_error : str or `~astropy.units.Quantity`, optional
-        Standard deviation of the positions in one coordinate: a column with
-        a unit, an angle, or one a row; by default the column is recognized
-        (the error ellipse of the CSC, ``POS_ERR`` or ``RADEC_ERR`` of eRASS).
+        Standard deviation of the positions in one coordinate: a column with a unit, an angle, or one a
+        row; by default the column is recognized (the error ellipse of the CSC, ``POS_ERR`` or
+        ``RADEC_ERR`` of eRASS).
     n_sigma : float, optional
         Largest separation over combined error.
     share : float, optional
-        Share of rows of ``a`` in the area of ``b`` that are in ``b``; by
-        default estimated from the positions.
+        Share of rows of ``a`` in the area of ``b`` that are in ``b``; by default estimated from the
+        positions.
     changed : float, optional
         Share of true pairs in which spectrum or flux changed altogether.
     variability : float, optional
-        Variance of every latent between two observations of a source that
-        counts as unchanged. The latents' variance over all sources is 1.
+        Variance of every latent between two observations of a source that counts as unchanged. The
+        latents' variance over all sources is 1.
     flux : str or None, optional
         The flux column to compare; None for none.
     flux_scatter : float, optional
@@ -101,14 +90,10 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     Returns
     -------
     pairs : `~astropy.table.Table`
-        Every candidate pair, by row of ``a`` and rank: ``xm_row_a``,
-        ``xm_row_b``, ``xm_sep``, ``xm_pos_sigma``, ``xm_pos_logb``,
-        ``xm_pos_prob``, ``xm_spec_logb``, ``xm_latent_sigma``,
-        ``xm_flux_ratio``, ``xm_flux_ratio_err``, ``xm_prob``,
-        ``xm_prob_same``, ``xm_rank``, ``xm_best``; masked where latents or
-        fluxes are. Its metadata hold ``XMSHARE``, ``XMTEMPER`` (see the
-        notes), and in ``XMLEFTA`` and ``XMLEFTB`` the number of rows without
-        usable position or error, which are left out with a warning.
+        Every candidate pair, by row of ``a`` and rank; columns ``xm_...`` say in their descriptions what
+        they hold, and are masked where latents or fluxes are. Its metadata hold ``XMSHARE``, ``XMTEMPER``
+        (see the notes), and in ``XMLEFTA`` and ``XMLEFTB`` the number of rows without usable position or
+        error, which are left out with a warning.
 
     Raises
     ------
@@ -121,19 +106,17 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
 
     Notes
     -----
-    A row of ``a`` has one counterpart, with probability ``share``, or none.
-    Candidate j is it with weight share x f_j / n_j x [(1 - changed) B + changed],
-    none of them with weight 1 - share; f_j is the density of the separation
-    (two-dimensional normal with both error ellipses), n_j that of ``b`` on the sky, from the distance
-    to its 16th neighbor. B is the product of the Bayes factors of latents
-    and flux, see `spectral_evidence`; where they are masked it is 1.
+    A row of ``a`` has one counterpart, with probability ``share``, or none (Sutherland & Saunders 1992,
+    MNRAS 259, 413). Candidate j is it with weight share x f_j / n_j x [(1 - changed) B + changed], none of
+    them with weight 1 - share; f_j is the density of the separation (two-dimensional normal with both
+    error ellipses), n_j that of ``b`` on the sky, from the distance to its 16th neighbor. B is the product
+    of the Bayes factors of latents and flux (Budavari & Szalay 2008, ApJ 679, 301); where they are masked
+    it is 1.
 
-    What a chance pair looks like is taken from the tables themselves: the
-    distribution of fluxes, and of latents as one Gaussian. Real populations
-    are clumps, in which chance pairs are more alike than that. The mean of a
-    Bayes factor over chance pairs is 1, so its logarithm is multiplied by the
-    number of at most 1 for which that holds among random pairs of rows
-    (``XMTEMPER``).
+    What a chance pair looks like is taken from the tables themselves: the distribution of fluxes, and of
+    latents as one Gaussian. Real populations are clumps, in which chance pairs are more alike than that.
+    The mean of a Bayes factor over chance pairs is 1, so its logarithm is multiplied by the number of at
+    most 1 for which that holds among random pairs of rows (``XMTEMPER``).
 
     Examples
     --------
@@ -159,7 +142,7 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     near = candidate_pairs(sky_a, sky_b, n_sigma)
     i, ratio = near.i, _likelihood_ratio(sky_b, near)
     if share is None:
-        share = match_share(sky_a, sky_b, _sum_by(i, ratio)[np.unique(i)] if i.size else np.zeros(0))
+        share = match_share(sky_a, sky_b, np.bincount(i, ratio)[np.unique(i)])
     share = check_probability(share, "share")
     rows_a, rows_b = sky_a.rows[i], sky_b.rows[near.j]
     values = {"xm_row_a": rows_a, "xm_row_b": rows_b,
@@ -199,20 +182,17 @@ def join_pairs(a: Table, b: Table, pairs: Table, *, columns: Sequence[str] | Non
     a, b : `~astropy.table.Table`
         As given to `match_catalogs`.
     pairs : `~astropy.table.Table`
-        What it returned, or some rows of it, such as
-        ``pairs[pairs["xm_best"]]``.
+        What it returned, or some rows of it, such as ``pairs[pairs["xm_best"]]``.
     columns : sequence of str, optional
         Columns wanted of ``a`` and of ``b``; by default all.
     suffixes : tuple of str, optional
-        Added to names that both tables have (in any case, as FITS does not
-        tell ``RA`` from ``ra``).
+        Added to names that both tables have (in any case, as FITS does not tell ``RA`` from ``ra``).
 
     Returns
     -------
     joined : `~astropy.table.Table`
-        The columns of ``pairs``, those of ``a``, those of ``b``; units,
-        masks and UCDs are kept. Metadata of ``pairs``, and of both tables
-        where they agree.
+        The columns of ``pairs``, those of ``a``, those of ``b``; units, masks and UCDs are kept. Metadata
+        of ``pairs``, and of both tables where they agree.
 
     Raises
     ------
@@ -262,49 +242,34 @@ def _check_enriched(a, b):
 
 def _likelihood_ratio(sky_b, near):
     """Density of the separations over that of the second catalog's sources."""
-    if not len(near):
-        return np.zeros(0)
     unique, inverse = np.unique(near.j, return_inverse=True)
     density = sky_density(sky_b, unique)[inverse] * _PER_SQUARE_ARCSEC
     return np.exp(-0.5 * (near.separation / near.sigma) ** 2) / (2 * np.pi * near.width**2) / density
 
 
-def _sum_by(index, values):
-    """Sums of values with the same index, from 0 to the largest index."""
-    return np.bincount(index, weights=values) if index.size else np.zeros(0)
-
-
 def _probability(index, weight, none):
     """Weights over their sum by index, the weight of no counterpart included."""
-    total = _sum_by(index, weight)[index] + none if index.size else np.ones(0)
-    return weight / np.maximum(total, 1e-300)
+    return weight / np.maximum(np.bincount(index, weight)[index] + none, 1e-300)
 
 
 def _finish(values, weight):
     """Rank the pairs and make the table."""
+    order = np.lexsort((values["xm_row_b"], -weight, values["xm_row_a"]))
+    values = {name: value[order] for name, value in values.items()}
     row_a, row_b = values["xm_row_a"], values["xm_row_b"]
-    order = np.lexsort((row_b, -weight, row_a))
-    row_a, row_b, weight = row_a[order], row_b[order], weight[order]
-    starts = np.flatnonzero(np.r_[True, row_a[1:] != row_a[:-1]][:len(row_a)])
-    rank = 1 + np.arange(len(row_a)) - np.repeat(starts, np.diff(np.r_[starts, len(row_a)]))
+    rank = 1 + np.arange(len(row_a)) - np.searchsorted(row_a, row_a)
     # Of equal weights the first row counts, so that no row is twice the best.
-    by_b = np.lexsort((row_a, -weight, row_b))
+    by_b = np.lexsort((row_a, -weight[order], row_b))
     first_of_b = np.zeros(len(row_b), bool)
-    first_of_b[by_b[np.r_[True, row_b[by_b][1:] != row_b[by_b][:-1]][:len(row_b)]]] = True
-    ranked = {"xm_rank": rank, "xm_best": (rank == 1) & first_of_b}
+    first_of_b[by_b[np.unique(row_b[by_b], return_index=True)[1]]] = True
+    values |= {"xm_rank": rank, "xm_best": (rank == 1) & first_of_b}
     table = Table()
     for name, (dtype, unit, ucd, text) in _OUTPUT.items():
-        if name in values or name in ranked:
-            column = ranked[name] if name in ranked else values[name][order]
-            table[name] = _output_column(column, dtype, unit, ucd, text)
+        if name in values:
+            column, info = values[name].astype(dtype), {}
+            if np.dtype(dtype).kind == "f":
+                info["format"], unknown = "%.4g", ~np.isfinite(values[name])
+                column = np.ma.MaskedArray(column, unknown) if unknown.any() else column
+            kind = MaskedColumn if np.ma.isMaskedArray(column) else Column
+            table[name] = kind(column, unit=unit, description=text, meta={"ucd": ucd}, **info)
     return table
-
-
-def _output_column(values, dtype, unit, ucd, text):
-    info = {"unit": unit, "description": text, "meta": {"ucd": ucd}}
-    if np.dtype(dtype).kind != "f":
-        return Column(values.astype(dtype), **info)
-    unknown = ~np.isfinite(values)
-    values = values.astype(dtype)
-    return MaskedColumn(values, mask=unknown, format="%.4g", **info) if unknown.any() else Column(
-        values, format="%.4g", **info)

@@ -2,10 +2,9 @@
 """
 Searching enriched tables: sources like a given one, and unlike all others.
 
-Distances respect errors. The latents of every row are known as a Gaussian;
-the distance of two rows is the root of the expected squared distance of their
-true latents, ``d^2 = |m_1 - m_2|^2 + tr C_1 + tr C_2``. A row that is hardly
-measured is near nothing.
+The latents of every row are known as a Gaussian; the distance of two rows is the root of the expected
+squared distance of their true latents, ``d^2 = |m_1 - m_2|^2 + tr C_1 + tr C_2``: the Euclidean one in nine
+dimensions. A row that is hardly measured is near nothing.
 """
 
 from collections.abc import Sequence
@@ -24,7 +23,6 @@ __all__ = ["neighbors", "outliers"]
 
 # More queries than this make a search tree worth its while.
 _FEW = 50
-_CHUNK = 100_000
 # Rows of the samples with which `outliers` bounds distances.
 _COARSE, _FINE = 2000, 40_000
 # Error, in units of the latents' spread, below which rows count as equally well measured.
@@ -40,17 +38,17 @@ def neighbors(table: Table, source: int | Row | ArrayLike, k: int = 10) -> Table
     table : `~astropy.table.Table`
         Enriched, of any mission or several.
     source : int, `~astropy.table.Row` or `~astropy.table.Table`
-        A row number in ``table``, or enriched rows of any table of the same
-        latent space. A source given by number is not its own neighbor.
+        A row number in ``table``, or enriched rows of any table of the same latent space. A source given
+        by number is not its own neighbor.
     k : int, optional
         How many neighbors; fewer if the table has fewer usable rows.
 
     Returns
     -------
     found : `~astropy.table.Table`
-        Rows of ``table``, nearest first, source by source, with three
-        columns in front: ``xn_query`` (number of the source among those
-        given), ``xn_row`` (row number in ``table``) and ``xn_distance``.
+        Rows of ``table``, nearest first, source by source, with three columns in front: ``xn_query``
+        (number of the source among those given), ``xn_row`` (row number in ``table``) and ``xn_distance``,
+        in units of the latents' spread over all sources: the root of ``|m_1 - m_2|^2 + tr C_1 + tr C_2``.
 
     Raises
     ------
@@ -60,12 +58,6 @@ def neighbors(table: Table, source: int | Row | ArrayLike, k: int = 10) -> Table
         If ``k`` or the row number cannot be used.
     ModelError
         If the latent spaces differ.
-
-    Notes
-    -----
-    ``xn_distance`` is the root of ``|m_1 - m_2|^2 + tr C_1 + tr C_2``, in units of
-    the latents' spread over all sources: the search is exact, for this is the
-    Euclidean distance in nine dimensions.
 
     Examples
     --------
@@ -82,18 +74,14 @@ def neighbors(table: Table, source: int | Row | ArrayLike, k: int = 10) -> Table
     points, rows = _points(table)
     wanted = min(k + (self_row is not None), len(rows))
     index, distance = _nearest(points, query, wanted)
-    noise = np.broadcast_to(query[:, 8:] ** 2, index.shape)
-    asked = np.repeat(np.arange(len(query)), wanted)
-    found_rows, distance = rows[index.ravel()], np.sqrt(distance.ravel() ** 2 + noise.ravel())
-    keep = np.arange(len(found_rows))
-    if self_row is not None:
-        keep = np.flatnonzero(found_rows != self_row)[:k]
-    found = table[found_rows[keep]]
-    columns = [("xn_query", asked, "number of the source that was asked for", "meta.id.cross"),
-               ("xn_row", found_rows, "row number in the searched table", "meta.id.cross"),
-               ("xn_distance", distance.astype(np.float32),
-                "expected distance of the true latents", "stat.param;arith.diff")]
-    return _prepend(found, [(name, values[keep], text, ucd) for name, values, text, ucd in columns])
+    asked, found = np.repeat(np.arange(len(query)), wanted), rows[index.ravel()]
+    distance = np.sqrt(distance**2 + query[:, N_LATENT:] ** 2).ravel()
+    keep = np.arange(len(found)) if self_row is None else np.flatnonzero(found != self_row)[:k]
+    return _prepend(table[found[keep]], [
+        ("xn_query", asked[keep], "number of the source that was asked for", "meta.id.cross"),
+        ("xn_row", found[keep], "row number in the searched table", "meta.id.cross"),
+        ("xn_distance", distance[keep].astype(np.float32), "expected distance of the true latents",
+         "stat.param;arith.diff")])
 
 
 def outliers(table: Table, n: int = 20, *, k: int = 5,
@@ -108,16 +96,16 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
     n : int, optional
         How many rows; fewer if the table has fewer usable rows.
     k : int, optional
-        A row is as isolated as its k-th neighbor is far, so that k - 1
-        odd sources of one kind do not hide each other.
+        A row is as isolated as its k-th neighbor is far, so that k - 1 odd sources of one kind do not hide
+        each other.
     exclude : sequence of str, optional
         Names of flags; rows that have one of them are not looked at.
 
     Returns
     -------
     found : `~astropy.table.Table`
-        Rows of ``table``, most isolated first, with two columns in front:
-        ``xn_row``, the row number in ``table``, and ``xn_isolation``.
+        Rows of ``table``, most isolated first, with two columns in front: ``xn_row``, the row number in
+        ``table``, and ``xn_isolation``.
 
     Raises
     ------
@@ -130,12 +118,11 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
 
     Notes
     -----
-    ``xn_isolation`` is the distance from the row's latents to those of its
-    k-th neighbor over the row's own rms error, sqrt(tr C / 8 + 0.1^2). Unlike
-    ``xl_outlier``, which compares with the simulated sources of the training,
-    it compares with the table. The result is exact: the distance to the k-th
-    neighbor within a sample bounds that within the table, and rows are
-    looked at in the order of that bound until none can be among the first n.
+    ``xn_isolation`` is the distance from the row's latents to those of its k-th neighbor over the row's own
+    rms error, sqrt(tr C / 8 + 0.1^2). Unlike ``xl_outlier``, which compares with the simulated sources of
+    the training, it compares with the table. The result is exact: the distance to the k-th neighbor within
+    a sample bounds that within the table, and rows are looked at in the order of that bound until none can
+    be among the first n.
 
     Examples
     --------
@@ -188,61 +175,51 @@ def _check_count(value, name):
 
 def _points(table):
     """Means and root of the summed variance of the usable rows (n, 9), and their row numbers."""
-    points, rows = [np.zeros((0, N_LATENT + 1))], [np.zeros(0, int)]
-    for start in range(0, len(table), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        mean, masked = plain_column(table, "xl_latent", part, (N_LATENT,))
-        error, also = plain_column(table, "xl_latent_err", part, (N_LATENT,))
-        usable = ~(masked | also) & np.isfinite(mean).all(axis=1)
-        usable &= (np.isfinite(error) & (error > 0)).all(axis=1)
-        spread = np.sqrt(np.sum(error**2, axis=1, keepdims=True))
-        points.append(np.concatenate([mean, spread], axis=1)[usable])
-        rows.append(start + np.flatnonzero(usable))
-    return np.concatenate(points), np.concatenate(rows)
+    mean, masked = plain_column(table, "xl_latent", slice(None), (N_LATENT,))
+    error, also = plain_column(table, "xl_latent_err", slice(None), (N_LATENT,))
+    usable = ~(masked | also) & np.isfinite(mean).all(axis=1) & (np.isfinite(error) & (error > 0)).all(axis=1)
+    spread = np.sqrt(np.sum(error**2, axis=1, keepdims=True))
+    return np.concatenate([mean, spread], axis=1)[usable], np.flatnonzero(usable)
 
 
 def _query(table, source):
     """Points of the sources asked for, and the row number if there is one."""
+    row = None
     if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
         if not -len(table) <= source < len(table):
             msg = f"source is row {source}, but the table has {len(table)} rows"
             raise ParameterError(msg)
-        check_latent_space(table)
         row = int(source) % len(table)
-        return _all_points(table[row:row + 1]), row
-    if isinstance(source, Row):
+        source = table[row:row + 1]
+    elif isinstance(source, Row):
         source = source.table[source.index:source.index + 1]
     if not isinstance(source, Table):
         msg = f"source is {type(source).__name__}; a row number, a row or a table of rows is needed"
         raise ParameterError(msg)
     check_latent_space(table, source)
-    return _all_points(source), None
-
-
-def _all_points(source):
     points, rows = _points(source)
     if len(rows) < len(source):
         absent = np.setdiff1d(np.arange(len(source)), rows)
         msg = f"source: row {absent[0]} of those given has no latents (masked, see its xl_reason)"
         raise TableError(msg)
-    return points
+    return points, row
 
 
 def _nearest(points, query, k):
     """Index of the k nearest points, and the distance without the query's own variance."""
+    from scipy.spatial import cKDTree
+    from scipy.spatial.distance import cdist
+
     target = query.copy()
     target[:, N_LATENT] = 0.0
-    if len(query) > _FEW and len(points):
-        from scipy.spatial import cKDTree
-
+    if k and len(query) > _FEW:
         distance, index = cKDTree(points).query(target, k=np.arange(1, k + 1))
         return index, distance
-    square = np.stack([np.einsum("ni,ni->n", points - one, points - one) for one in target]) \
-        if len(target) else np.zeros((0, len(points)))
-    index = np.argpartition(square, k - 1, axis=1)[:, :k] if k else np.zeros((len(query), 0), int)
-    near = np.take_along_axis(square, index, axis=1)
+    distance = cdist(target, points)
+    index = np.argpartition(distance, k - 1, axis=1)[:, :k] if k else np.zeros((len(query), 0), int)
+    near = np.take_along_axis(distance, index, axis=1)
     order = np.argsort(near, axis=1, kind="stable")
-    return np.take_along_axis(index, order, axis=1), np.sqrt(np.take_along_axis(near, order, axis=1))
+    return np.take_along_axis(index, order, axis=1), np.take_along_axis(near, order, axis=1)
 
 
 def _bound(mean, k, size):

@@ -2,9 +2,8 @@
 """
 Several observations of one source: their joint latents, and whether they differ.
 
-The posterior of one observation is a Gaussian, the prior N(0, 1) by the
-definition of the latents. Their quotient is the observation's likelihood;
-likelihoods multiply, and the prior enters once.
+The prior, N(0, 1), divided out of its posterior is an observation's likelihood; likelihoods multiply, and
+the prior enters once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,10 +28,9 @@ from astro_xlatent.model.priors import prior_weights
 __all__ = ["CLASS_GAIN", "Combined", "combine", "combine_groups", "group_latents", "joint_columns",
            "share_latents", "source_numbers"]
 
-#: What any number of further observations of one source can add to the
-#: evidence on its class, relative to the first. Chosen by the log score of
-#: simulated sources observed by Chandra and eROSITA, two to six times, where the
-#: full product of probabilities is worse than a single observation;
+#: What any number of further observations of one source can add to the evidence on its class, relative to
+#: the first. Chosen by the log score of simulated sources observed by Chandra and eROSITA, two to six
+#: times, where the full product of probabilities is worse than a single observation;
 #: ``benchmarks/bench_match.py truth`` prints the score for two.
 CLASS_GAIN = 0.35
 # Information, relative to the prior's, from which an observation says something at all.
@@ -49,8 +47,7 @@ class Combined:
     Attributes
     ----------
     latent, latent_cov : ndarray, (n, 8) and (n, 8, 8)
-        Mean and covariance of the joint posterior; NaN where no observation
-        detected the source.
+        Mean and covariance of the joint posterior; NaN where no observation detected the source.
     class_prob : ndarray, (n, 9), or None
         Joint probabilities of the eight classes and "other"; NaN likewise.
     n_obs, n_used : ndarray of int, (n,)
@@ -58,8 +55,8 @@ class Combined:
     chi2 : ndarray, (n,)
         Deviation of the observations from their common latents.
     p_change : ndarray, (n,)
-        Probability of a larger ``chi2`` if the spectrum's shape did not
-        change; NaN for fewer than two used observations.
+        Probability of a larger ``chi2`` if the spectrum's shape did not change; NaN for fewer than two
+        used observations.
     """
 
     latent: np.ndarray
@@ -79,12 +76,10 @@ def combine(observations: Table | Row | Sequence, *, class_weights: Mapping | Ar
     Parameters
     ----------
     observations : sequence of `~astro_xlatent.model.posterior.Posterior`, or of tables, or a table
-        Posteriors, or enriched tables, each of n rows: row i is source i.
-        A single table, or a sequence of its rows, holds observations of one
-        source.
+        Posteriors, or enriched tables, each of n rows: row i is source i. A single table, or a sequence of
+        its rows, holds observations of one source.
     class_weights : mapping or array_like, optional
-        Class prior in what is given, as in `~astro_xlatent.add_latents`; by
-        default equal weights.
+        Class prior in what is given, as in `~astro_xlatent.add_latents`; by default equal weights.
 
     Returns
     -------
@@ -100,25 +95,22 @@ def combine(observations: Table | Row | Sequence, *, class_weights: Mapping | Ar
 
     Notes
     -----
-    With K posteriors N(m_k, C_k) the joint precision is sum(1/C_k) - (K - 1),
-    the joint mean follows from sum(m_k/C_k).
+    With K posteriors N(m_k, C_k) the joint precision is sum(1/C_k) - (K - 1), the joint mean follows from
+    sum(m_k/C_k).
 
-    Class probabilities are not multiplied: that takes the observations for
-    independent given the class, but sources of a class differ, and seeing the
-    same unusual one ten times is not ten times the evidence. The logarithms of
-    probability over prior are averaged, each with its information (relative
-    entropy to the prior) I_k as weight, and their mean raised by 1 +
-    `CLASS_GAIN` (1 - 1/K') with K' = sum(I)^2 / sum(I^2). One informative
-    observation among uninformative ones remains as it is.
+    Class probabilities are not multiplied: that takes the observations for independent given the class, but
+    sources of a class differ, and seeing the same unusual one ten times is not ten times the evidence. The
+    logarithms of probability over prior are averaged, each with its information (relative entropy to the
+    prior) I_k as weight, and their mean raised by 1 + `CLASS_GAIN` (1 - 1/K') with K' = sum(I)^2 / sum(I^2).
+    One informative observation among uninformative ones remains as it is.
 
-    ``chi2`` compares the likelihoods' means with their weighted mean.
-    Directions with less than `MIN_INFORMATION` get the error that belongs to
-    it: what a posterior says there it has from the population, not from the
-    data. They therefore count as less than one degree of freedom each: as many
-    as the expectation of ``chi2`` for Gaussian latents of the population, 8
-    (K - 1) if every direction is measured. Repeats of a source scatter less than
-    posteriors are wide (`~astro_xlatent.compare.likelihoods.REPEATED`). The test errs
-    towards no change except in its far tail (``benchmarks/bench_change.py``).
+    ``chi2`` compares the likelihoods' means with their weighted mean. Directions with less than
+    `~astro_xlatent.compare.likelihoods.MIN_INFORMATION` get the error that belongs to it: what a posterior
+    says there it has from the population, not from the data. They therefore count as less than one degree
+    of freedom each: as many as the expectation of ``chi2`` for Gaussian latents of the population, 8 (K - 1)
+    if every direction is measured. Repeats of a source scatter less than posteriors are wide
+    (`~astro_xlatent.compare.likelihoods.REPEATED`). The test errs towards no change except in its far tail
+    (``benchmarks/bench_change.py``).
 
     Examples
     --------
@@ -132,32 +124,28 @@ def combine(observations: Table | Row | Sequence, *, class_weights: Mapping | Ar
     (0.5714285714285714, 0.14285714285714285)
     """
     mean, covariance, usable, classes, group = _stack(observations)
-    n_groups = int(group.max()) + 1
-    return combine_groups(mean, covariance, usable, classes, group, n_groups, class_weights)
+    return combine_groups(mean, covariance, usable, classes, group, int(group.max()) + 1, class_weights)
 
 
 def _stack(observations):
     """Means, covariances, usable, class probabilities and number of the source of all observations."""
     if isinstance(observations, Row):
         observations = [observations]
-    if isinstance(observations, Table):
-        parts, group = [_measured(observations)], np.zeros(len(observations), int)
-    else:
-        observations = list(observations)
-        rows = bool(observations) and all(isinstance(item, Row) for item in observations)
-        tables = [item.table[item.index:item.index + 1] if rows else item for item in observations]
-        if tables and all(isinstance(item, Table) for item in tables):
-            check_latent_space(*tables)
-        parts = [_measured(item) for item in tables]
-        sizes = {len(part[0]) for part in parts}
-        if len(sizes) > 1:
-            msg = f"observations have {sorted(sizes)} rows; row i of each must be the same source"
-            raise ParameterError(msg)
-        group = np.concatenate([np.zeros(len(p[0]), int) if rows else np.arange(len(p[0])) for p in parts]
-                               or [np.zeros(0, int)])
-    if not group.size:
+    alone = isinstance(observations, Table)
+    items = [observations] if alone else list(observations)
+    if items and all(isinstance(item, Row) for item in items):
+        alone, items = True, [row.table[row.index:row.index + 1] for row in items]
+    if items and all(isinstance(item, Table) for item in items):
+        check_latent_space(*items)
+    parts = [_measured(item) for item in items]
+    sizes = {len(part[0]) for part in parts}
+    if len(sizes) > 1:
+        msg = f"observations have {sorted(sizes)} rows; row i of each must be the same source"
+        raise ParameterError(msg)
+    if not any(sizes):
         msg = "observations is empty; give at least one posterior or enriched row"
         raise ParameterError(msg)
+    group = np.concatenate([np.arange(len(part[0])) * (not alone) for part in parts])
     joined = [None if any(v is None for v in values) else np.concatenate(values)
               for values in zip(*parts, strict=True)]
     return (*joined, group)
@@ -173,18 +161,16 @@ def _measured(item):
 
 def combine_groups(mean, covariance, usable, classes, group, n_groups, class_weights=None):
     """The work of `combine`: observations with the same number in ``group`` are of one source."""
+    from scipy.special import chdtrc
+
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], np.arange(n_groups))
 
     def total(values: np.ndarray) -> np.ndarray:
         return np.add.reduceat(values[order], starts, axis=0) if n_groups else values[:0]
 
-    information, weighted = np.empty_like(covariance), np.empty_like(mean)
-    bounded, deviation = np.empty_like(covariance), np.empty(mean.shape)
-    for start in range(0, len(mean), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        information[part], weighted[part] = likelihoods(mean[part], covariance[part])
-        bounded[part], deviation[part] = likelihoods(mean[part], covariance[part], least=MIN_INFORMATION)
+    information, weighted = _in_pieces(mean, covariance)
+    bounded, deviation = _in_pieces(mean, covariance, MIN_INFORMATION)
     informed = usable & (np.linalg.eigvalsh(information)[:, -1] > _INFORMED)
     n_used = total(informed.astype(int))
     information[~usable], weighted[~usable] = 0.0, 0.0
@@ -197,6 +183,7 @@ def combine_groups(mean, covariance, usable, classes, group, n_groups, class_wei
     chi2 = np.maximum(total(own) - np.einsum("ni,ni->n", together, common), 0.0)
     information[~informed] = 0.0
     expected = total(_trace(bounded, information)) - _trace(total(bounded), total(information))
+    p_change = np.where(n_used > 1, chdtrc(np.maximum(expected, 1e-3), chi2 / REPEATED), np.nan)
     n_obs = total(np.ones(len(mean), int))
     # A single observation is its own posterior, also where it is broader than the prior.
     alone = (n_obs == 1) & total(usable.astype(int)).astype(bool)
@@ -207,18 +194,19 @@ def combine_groups(mean, covariance, usable, classes, group, n_groups, class_wei
     for values in (joint, joint_cov, class_prob):
         if values is not None:
             values[unseen] = np.nan
-    return Combined(joint, joint_cov, class_prob, n_obs, n_used, chi2, _p_change(chi2, expected, n_used))
+    return Combined(joint, joint_cov, class_prob, n_obs, n_used, chi2, p_change)
+
+
+def _in_pieces(mean, covariance, least=0.0):
+    """As `likelihoods`, few rows at a time for the memory of their matrices."""
+    parts = [likelihoods(mean[k:k + _CHUNK], covariance[k:k + _CHUNK], least=least)
+             for k in range(0, max(len(mean), 1), _CHUNK)]
+    return [np.concatenate(values) for values in zip(*parts, strict=True)]
 
 
 def _trace(bounded, information):
     """Expectation of h B^-1 h for h of covariance I + I^2: noise, and the population's N(0, 1)."""
     return np.trace(np.linalg.solve(bounded, information + information @ information), axis1=1, axis2=2)
-
-
-def _p_change(chi2, expected, n_used):
-    from scipy.special import chdtrc
-
-    return np.where(n_used > 1, chdtrc(np.maximum(expected, 1e-3), chi2 / REPEATED), np.nan)
 
 
 def _pool(classes, usable, total, weights):
@@ -247,25 +235,22 @@ def group_latents(table: Table, by: str = "name", *,
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Enriched; with ``xl_latent_cov`` (``include=["xl_latent_cov"]``) the
-        result is exact, otherwise the latents' errors count as independent.
+        Enriched; with ``xl_latent_cov`` (``include=["xl_latent_cov"]``) the result is exact, otherwise the
+        latents' errors count as independent.
     by : str, optional
         Column that is the same for all observations of a source.
     class_weights : mapping or array_like, optional
-        Class prior with which the table was made, as in
-        `~astro_xlatent.add_latents`, if not equal weights. Where it differs
-        between a source's rows, their geometric mean enters.
+        Class prior with which the table was made, as in `~astro_xlatent.add_latents`, if not equal weights.
+        Where it differs between a source's rows, their geometric mean enters.
 
     Returns
     -------
     sources : `~astropy.table.Table`
-        In the order in which sources appear: ``by``; ``xl_n_obs``, and
-        ``xl_n_used`` of them that could be used; ``xl_latent``,
-        ``xl_latent_err``, ``xl_latent_cov``; ``xl_class``,
-        ``xl_class_prob``, ``xl_class_other`` where the class prior is known;
-        ``xl_p_change``, the p-value against an unchanged spectrum (masked
-        below two used observations). Latents and class are masked where no
-        observation could be used.
+        In the order in which sources appear: ``by``; ``xl_n_obs``, and ``xl_n_used`` of them that could be
+        used; ``xl_latent``, ``xl_latent_err``, ``xl_latent_cov``; ``xl_class``, ``xl_class_prob``,
+        ``xl_class_other`` where the class prior is known; ``xl_p_change``, the p-value against an unchanged
+        spectrum (masked below two used observations). Latents and class are masked where no observation
+        could be used.
 
     Raises
     ------
@@ -276,9 +261,9 @@ def group_latents(table: Table, by: str = "name", *,
 
     Notes
     -----
-    See `combine`. A table that was enriched with a class prior gives class
-    columns only with ``class_weights``, or if the grouping is left to
-    `~astro_xlatent.add_latents`: the prior must be divided out.
+    See `combine`. A table that was enriched with a class prior gives class columns only with
+    ``class_weights``, or if the grouping is left to `~astro_xlatent.add_latents`: the prior must be divided
+    out.
 
     Examples
     --------
@@ -300,8 +285,10 @@ def group_latents(table: Table, by: str = "name", *,
 def share_latents(table: Table, by: str = "name", *,
                   class_weights: Mapping | ArrayLike | None = None) -> Table:
     """
-    Give every row what all observations of its source say together: a copy, in which the columns of
-    `group_latents`, whose arguments these are, hold the values of the row's source.
+    Give every row what all observations of its source say together.
+
+    A copy, in which the columns of `group_latents`, whose arguments these are, hold the values of the row's
+    source.
     """
     _, group, found = _join(table, by, class_weights)
     shared = table.copy()
@@ -326,11 +313,7 @@ def _join(table, by, class_weights):
 
 
 def source_numbers(table: Table, by: str) -> tuple[Column, np.ndarray]:
-    """
-    Which source every row is an observation of: names in order of appearance, and the rows' index into them.
-
-    A column ``by`` that is missing, or masked in some row, is refused.
-    """
+    """Names of the sources in order of appearance, and every row's index into them."""
     if by not in table.colnames:
         msg = f"no column {by!r} names the source; the table has {', '.join(table.colnames[:8])}, ..."
         raise TableError(msg)

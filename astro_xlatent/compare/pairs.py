@@ -1,14 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Pairs of catalog rows that lie near each other, and how probable it is that
-such a pair is one source, as far as position goes.
+"""Pairs of rows near each other, and how probably a pair is one source as far as position goes."""
 
-References
-----------
-Budavari & Szalay 2008, ApJ 679, 301 (Bayes factor of two positions).
-"""
-
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,15 +18,10 @@ _CHUNK = 100_000
 _RAD = np.pi / 180 / 3600
 
 
-@dataclass
-class Pairs:
+class Pairs(NamedTuple):
     """
-    Candidate pairs of two catalogs.
-
-    ``i`` and ``j`` are sorted indices into the first and the second `Positions`,
-    ``separation`` is in arcsec. ``sigma`` is the standard deviation of the
-    separation, arcsec, in the direction in which the two lie; ``width`` that of the
-    circle with the area of the combined error ellipse, equal where errors are circles.
+    Candidate pairs: indices into two `Positions`, separation and its standard deviation in the direction in
+    which the two lie, and that of the circle with the area of the combined error ellipse, arcsec.
     """
 
     i: np.ndarray
@@ -42,21 +30,11 @@ class Pairs:
     sigma: np.ndarray
     width: np.ndarray
 
-    def __len__(self):
-        return len(self.i)
-
-    def __getitem__(self, rows):
-        return Pairs(*(getattr(self, name)[rows] for name in ("i", "j", "separation", "sigma", "width")))
-
 
 def candidate_pairs(a: Positions, b: Positions, n_sigma: float = 5.0) -> Pairs:
     """
-    Pairs of rows of two `Positions` closer than a number of combined standard deviations.
-
-    The distance is in units of the combined error ellipse; 5 keeps all but 4e-6 of
-    the true pairs. Rows are searched in groups of like errors, so that a few
-    poorly placed sources do not widen the search of all others. More than
-    `MOST_PAIRS` are refused.
+    Sorted pairs of rows closer than so many combined standard deviations (5 keeps all but 4e-6 of the true
+    ones). Rows of like errors are searched together, so that few poor positions do not widen it for all.
     """
     found, total = [_near(a, b, np.zeros(0, np.int64), np.zeros(0, np.int64))], 0
     groups_b = list(_groups(b, max(len(b), 1)))
@@ -65,15 +43,16 @@ def candidate_pairs(a: Positions, b: Positions, n_sigma: float = 5.0) -> Pairs:
             reach = n_sigma * np.hypot(a.major[mine].max(), b.major[others].max()) * _RAD
             near = tree.sparse_distance_matrix(other_tree, 2 * np.sin(reach / 2), output_type="ndarray")
             pairs = _near(a, b, mine[near["i"]], others[near["j"]])
-            found.append(pairs[pairs.separation < n_sigma * pairs.sigma])
-            total += len(found[-1])
+            close = pairs.separation < n_sigma * pairs.sigma
+            found.append([values[close] for values in pairs])
+            total += close.sum()
             if total > MOST_PAIRS:
                 msg = (f"more than {MOST_PAIRS} pairs of rows lie within {n_sigma:g} standard deviations; "
                        "are position errors too large, or rows repeated?")
                 raise TableError(msg)
-    columns = ("i", "j", "separation", "sigma", "width")
-    joined = Pairs(*(np.concatenate([getattr(part, name) for part in found]) for name in columns))
-    return joined[np.lexsort((joined.j, joined.i))]
+    joined = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+    order = np.lexsort((joined[1], joined[0]))
+    return Pairs(*(values[order] for values in joined))
 
 
 def _near(a, b, i, j):
@@ -114,13 +93,8 @@ def _groups(positions, most):
 def positional_log_bayes(separation: np.ndarray, sigma: np.ndarray,
                          width: np.ndarray | None = None) -> np.ndarray:
     """
-    Log Bayes factor of one source against two anywhere on the sky, from two positions.
-
-    ``separation`` and ``sigma``, sqrt(sigma_1^2 + sigma_2^2) of the standard deviations in
-    the direction of the offset, are in arcsec, as is ``width``, the standard deviation of
-    the circle with the area of the combined error ellipse (by default errors are
-    circles): ln 2 / width^2 exp(-separation^2 / (2 sigma^2)), angles in radians (Budavari &
-    Szalay 2008, equation 16, where both are one number).
+    ln 2 / width^2 exp(-separation^2 / (2 sigma^2)), arcsec taken as radians: the Bayes factor of one source
+    against two anywhere on the sky (Budavari & Szalay 2008, ApJ 679, 301, equation 16, for circles).
     """
     sigma = np.asarray(sigma, float)
     width = sigma if width is None else np.asarray(width, float)
@@ -128,10 +102,7 @@ def positional_log_bayes(separation: np.ndarray, sigma: np.ndarray,
 
 
 def sky_density(positions: Positions, at: np.ndarray) -> np.ndarray:
-    """
-    Sources per steradian around some sources (indices) of a catalog, from the distance to the 16th neighbor,
-    or the last one there is; at least one source in all the sky.
-    """
+    """Sources per steradian around some (indices), at least one in all the sky, by the 16th neighbor."""
     k = min(_NEIGHBORS, len(positions) - 1)
     if k < 1:
         return np.full(len(at), 1 / (4 * np.pi))
@@ -144,9 +115,8 @@ def sky_density(positions: Positions, at: np.ndarray) -> np.ndarray:
 
 def match_share(a: Positions, b: Positions, likelihood_ratio: np.ndarray) -> float:
     """
-    Share of the rows of ``a``, within the area of ``b``, that ``b`` has too, by maximum likelihood between
-    0.001 and 0.99. ``likelihood_ratio`` sums, for every row of ``a`` with candidates, the density of their
-    separations over that of ``b``.
+    Share of the rows of ``a``, within the area of ``b``, that ``b`` has too, by maximum likelihood, of
+    summed ratios of densities of separations and of ``b`` for every row with candidates.
     """
     within = _share_within(a, b) * len(a)
     share = 0.5

@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Positions of catalog rows with their errors, circles or ellipses.
-"""
+"""Positions of catalog rows with their errors, circles or ellipses."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,15 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ERROR_COLUMNS", "POSITION_COLUMNS", "Positions", "position_names", "read_positions"]
 
-#: Position columns that are recognized, in degrees if they have no unit: eFEDS's
-#: corrected positions go before its raw ones; VizieR's names.
+#: Position columns that are recognized, in degrees if they have no unit: eFEDS's corrected positions go
+#: before its raw ones; VizieR's names.
 POSITION_COLUMNS = (("ra_corr", "dec_corr"), ("ra", "dec"), ("ra_icrs", "de_icrs"), ("raicrs", "deicrs"))
 
 _TO_SIGMA = 1 / np.sqrt(-2 * np.log(0.05))
-#: Error columns that are recognized, in arcsec if they have no unit, and the
-#: number that makes them the standard deviation in one coordinate: the 95 %
-#: radius of the CSC (semi-axes r0, r1), the 1-sigma error of eRASS, and the
-#: radial errors sqrt(ra_err^2 + dec_err^2) of eSASS, eFEDS and 4XMM.
+#: Error columns that are recognized, in arcsec if they have no unit, and the number that makes them the
+#: standard deviation in one coordinate: the 95 % radius of the CSC (semi-axes r0, r1), the 1-sigma error
+#: of eRASS, and the radial errors sqrt(ra_err^2 + dec_err^2) of eSASS, eFEDS and 4XMM.
 ERROR_COLUMNS = {
     "err_ellipse_r0": _TO_SIGMA,
     "pos_err": 1.0,
@@ -50,11 +47,17 @@ class Positions:
     """
     The rows of a catalog that have a position and an error.
 
-    ``rows`` (n,) are row numbers in the table, ``xyz`` (n, 3) unit vectors, ``sigma`` (n,) the
-    standard deviation in one coordinate, arcsec; that of the circle of the same area
-    where the error is an ellipse. ``stretch`` (n, 3) is the vector along the ellipse's
-    major axis, as long as the root of the difference of both axes' variances, arcsec;
-    None: circles.
+    Attributes
+    ----------
+    rows : ndarray, (n,)
+        Row numbers in the table.
+    xyz : ndarray, (n, 3)
+        Unit vectors.
+    sigma : ndarray, (n,)
+        Standard deviation in one coordinate, arcsec; of an ellipse, that of the circle of the same area.
+    stretch : ndarray, (n, 3), or None
+        Vector along the ellipse's major axis, as long as the root of the difference of both axes'
+        variances, arcsec; None: circles.
     """
 
     rows: np.ndarray
@@ -94,29 +97,24 @@ def read_positions(table: Table, label: str = "table", error: str | u.Quantity |
     Parameters
     ----------
     table : `~astropy.table.Table`
-        With ``ra`` and ``dec``, or other `POSITION_COLUMNS`, in any case (ICRS;
-        degrees if without unit).
+        With ``ra`` and ``dec``, or other `POSITION_COLUMNS`, in any case (ICRS; degrees if without unit).
     label : str, optional
         What error messages call the table.
     error : str or `~astropy.units.Quantity`, optional
-        Standard deviation in one coordinate: name of a column that has a
-        unit, one angle, or one a row. By default the first column of
-        `ERROR_COLUMNS` that the table has. Of the CSC the error ellipse is
-        taken, with ``err_ellipse_r0``, ``err_ellipse_r1`` and ``err_ellipse_ang``.
+        Standard deviation in one coordinate: name of a column that has a unit, one angle, or one a row.
+        By default the error ellipse of the CSC, or the first column of `ERROR_COLUMNS`.
 
     Returns
     -------
     positions : Positions
-        Without the rows whose position or error is masked, not finite, or
-        impossible (declination beyond the poles; error zero, negative or
-        above `LARGEST_ERROR`).
+        Without the rows whose position or error is masked, not finite, or impossible (declination beyond
+        the poles; error zero, negative or above `LARGEST_ERROR`).
 
     Raises
     ------
     TableError
-        If columns are missing, ambiguous, or in a wrong unit, if more than
-        half of the errors are above `LARGEST_ERROR`, or if the table has
-        rows but none can be used.
+        If columns are missing, ambiguous, or in a wrong unit, if more than half of the errors are above
+        `LARGEST_ERROR`, or if the table has rows but none can be used.
 
     Examples
     --------
@@ -149,10 +147,7 @@ def read_positions(table: Table, label: str = "table", error: str | u.Quantity |
 
 
 def position_names(columns: Collection[str]) -> tuple[str, str] | None:
-    """
-    Names of a table's position columns, of lower-case ones: the first of `POSITION_COLUMNS` of which both
-    are there, or None.
-    """
+    """The first of `POSITION_COLUMNS` of which both are among lower-case names, or None."""
     return next((pair for pair in POSITION_COLUMNS if all(name in columns for name in pair)), None)
 
 

@@ -2,43 +2,27 @@
 """
 Classifying labeled rows: clusters, supervised probes, the model itself.
 
-All predictions are out of fold. Scores come with bootstrap intervals over
-groups of rows (sky fields); differences are paired, from the same repeats.
+All predictions are out of fold. Scores come with bootstrap intervals over groups of rows (sky fields);
+differences are paired, from the same repeats.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from astro_xlatent.evaluate import scores
 from astro_xlatent.evaluate.results import Number
-from astro_xlatent.evaluate.scores import (
-    auc,
-    balanced_accuracy,
-    bootstrap_weights,
-    confusion_by_group,
-    interval,
-    macro_f1,
-)
+from astro_xlatent.evaluate.scores import auc, confusion_by_group, interval
 
-__all__ = [
-    "Prediction",
-    "cluster_predictions",
-    "difference_numbers",
-    "probe",
-    "probes",
-    "recall_numbers",
-    "score_predictions",
-]
+__all__ = ["Prediction", "cluster_predictions", "difference_numbers", "probe", "probes", "recall_numbers",
+           "score_predictions"]
 
 _NEIGHBORS = 25
 
 
 @dataclass
 class Prediction:
-    """
-    Class probabilities of one method (n, classes); rows need not sum to one: scores by which classes are
-    ranked.
-    """
+    """Class probabilities of one method (n, classes), or scores by which classes are ranked."""
 
     name: str
     probability: np.ndarray
@@ -86,9 +70,7 @@ def _balanced_neighbors():
 
 
 def probe(classifier, features, label, fold, n_classes):
-    """
-    Out-of-fold probabilities (n, n_classes) of a classifier; zero for classes that a training part lacks.
-    """
+    """Out-of-fold probabilities (n, n_classes); zero for classes that a training part lacks."""
     probability = np.zeros((len(label), n_classes))
     for k in np.unique(fold):
         test = fold == k
@@ -99,10 +81,8 @@ def probe(classifier, features, label, fold, n_classes):
 
 def cluster_predictions(latent, label, fold, n_classes, n_clusters=(8, 16, 32), seed=0):
     """
-    K-means and Gaussian mixtures in latent space (n, d), named by the labels of the other folds.
-
-    A cluster gets the class with most members ("majority"), or with the largest share of its own members
-    there ("prevalence-normalized").
+    K-means and Gaussian mixtures in latent space (n, d), whose clusters get the class with most members in
+    the other folds ("majority"), or with the largest share of its own there ("prevalence-normalized").
     """
     from sklearn.cluster import KMeans
     from sklearn.mixture import GaussianMixture
@@ -111,10 +91,8 @@ def cluster_predictions(latent, label, fold, n_classes, n_clusters=(8, 16, 32), 
     x = StandardScaler().fit_transform(latent)
     predictions = []
     for k in (k for k in n_clusters if k < len(x) / 2):
-        for name, clusters in (
-            ("k-means", KMeans(k, n_init=3, random_state=seed)),
-            ("Gaussian mixture", GaussianMixture(k, reg_covar=1e-3, random_state=seed)),
-        ):
+        for name, clusters in (("k-means", KMeans(k, n_init=3, random_state=seed)),
+                               ("Gaussian mixture", GaussianMixture(k, reg_covar=1e-3, random_state=seed))):
             member = clusters.fit_predict(x)
             for rule in ("majority", "prevalence-normalized"):
                 votes = _cluster_votes(member, label, fold, k, n_classes, rule)
@@ -141,48 +119,41 @@ def _score(prediction, label, group, weights, n_classes):
     """Scores of one prediction on one subset by name: value, and bootstrap repeats."""
     confusion = confusion_by_group(label, prediction.index, n_classes, group)
     resampled = (weights @ confusion.reshape(len(confusion), -1)).reshape(-1, n_classes, n_classes)
-    scores = {name: (score(confusion.sum(axis=0)), score(resampled))
-              for name, score in (("balanced accuracy", balanced_accuracy), ("macro F1", macro_f1))}
+    found = {"balanced accuracy": scores.balanced_accuracy, "macro F1": scores.macro_f1}
+    found = {name: (score(confusion.sum(axis=0)), score(resampled)) for name, score in found.items()}
     columns = (0,) if n_classes == 2 else range(n_classes)
     present = [k for k in columns if 0 < np.sum(label == k) < len(label)]
     ranks = [(label == k, prediction.probability[:, k]) for k in present]
     if ranks:
-        scores["AUC"] = (np.mean([auc(*rank) for rank in ranks]),
-                         np.nanmean([auc(*rank, weights[:, group]) for rank in ranks], axis=0))
-    return scores
+        found["AUC"] = (np.mean([auc(*rank) for rank in ranks]),
+                        np.nanmean([auc(*rank, weights[:, group]) for rank in ranks], axis=0))
+    return found
 
 
 def score_predictions(section, predictions, label, classes, group, subsets, rng, n_boot=300):
     """
-    Score predictions on subsets of rows (name to mask), groups being resampled as a whole.
-
-    ``label`` (n,) is an index into ``classes``; with two of them, the AUC is that of
-    the first against the second, with more the mean over classes of one against the
-    rest. Beside the numbers it gives, by subset and prediction, each score's value
-    and bootstrap repeats, for `difference_numbers`.
+    Score predictions on subsets of rows (name to mask), groups being resampled as a whole; also value and
+    repeats by subset, method and score, for `difference_numbers`. The AUC of two classes is that of the
+    first, of more the mean over classes of one against the rest.
     """
     numbers, scored = [], {}
     for subset, where in subsets.items():
         if np.unique(label[where]).size < 2:
             continue
         index = np.unique(group[where], return_inverse=True)[1]
-        weights = bootstrap_weights(index, rng, n_boot)
+        weights = scores.bootstrap_weights(index, rng, n_boot)
         for prediction in predictions:
             part = Prediction(prediction.name, prediction.probability[where])
             found = _score(part, label[where], index, weights, len(classes))
             scored[subset, prediction.name] = found
-            numbers += [
-                Number.of(section, name, prediction.name, subset, where.sum(), value, interval(repeats))
-                for name, (value, repeats) in found.items()
-            ]
+            of = (prediction.name, subset, where.sum())
+            numbers += [Number.of(section, name, *of, value, interval(repeats))
+                        for name, (value, repeats) in found.items()]
     return numbers, scored
 
 
 def difference_numbers(section, scored, pairs, subsets, quantity, n_rows):
-    """
-    Paired differences of methods to baselines (``pairs`` of names) in one quantity of `score_predictions`;
-    ``n_rows`` counts the rows of each subset.
-    """
+    """Paired differences of methods to baselines (pairs of names) in one score of `score_predictions`."""
     numbers = []
     for subset in subsets:
         for ours, other in pairs:
@@ -194,10 +165,7 @@ def difference_numbers(section, scored, pairs, subsets, quantity, n_rows):
 
 
 def recall_numbers(section, prediction, label, classes, subset, where):
-    """
-    Recall of every class with binomial (Wilson, 90 %) intervals, and the confusion matrix, true classes in
-    rows.
-    """
+    """Recall of every class with Wilson's 90 % intervals, and confusions, true classes in rows."""
     from scipy.stats import binomtest
 
     confusion = confusion_by_group(label[where], prediction.index[where], len(classes),

@@ -1,19 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Scores of classes with evidence beside the spectrum, on fields that were not seen.
-"""
+"""Scores of classes with evidence beside the spectrum, on fields that were not seen."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from astro_xlatent.evaluate.scores import (
-    auc,
-    balanced_accuracy,
-    bootstrap_weights,
-    calibration_error,
-    confusion_by_group,
-)
+from astro_xlatent.evaluate import scores
+from astro_xlatent.evaluate.scores import auc, balanced_accuracy, calibration_error
 from astro_xlatent.train.evidence import fit_exponents
 
 __all__ = ["COMPACT", "class_scores", "cross_probability", "evidence_scores"]
@@ -25,10 +18,7 @@ _TINY = 1e-9
 
 
 def cross_probability(model, spectrum, factors, label, fold):
-    """
-    Probabilities (n, classes) for equal priors whose exponents, too, come from other folds; ``factors`` are
-    of pieces that did not see the rows.
-    """
+    """Probabilities (n, classes) for equal priors from cross-fitted factors, and exponents likewise."""
     choice = "all" if len(factors) > 1 else next(iter(factors))
     result = np.zeros_like(spectrum)
     for number in np.unique(fold):
@@ -41,28 +31,25 @@ def cross_probability(model, spectrum, factors, label, fold):
 
 def class_scores(probability, label, field, classes, seed=1) -> dict:
     """
-    Accuracy and calibration of class probabilities (n, classes) for equal priors.
-
-    Gives balanced accuracy and AUC of AGN against compact objects with their
-    standard errors from resampled fields, log loss and calibration error for the
-    rows' own frequencies ("natural") and for equal ones ("flat").
+    Of probabilities for equal priors: balanced accuracy and AUC of AGN against compact objects, "+-" from
+    resampled fields, log loss and calibration error, for the rows' own frequencies and equal ones ("flat").
     """
     number = np.bincount(label, minlength=len(classes))
     field = np.unique(field, return_inverse=True)[1]
-    drawn = bootstrap_weights(field, np.random.default_rng(seed), _BOOTSTRAP)
+    drawn = scores.bootstrap_weights(field, np.random.default_rng(seed), _BOOTSTRAP)
     best = probability.argmax(axis=1)
-    confusion = confusion_by_group(label, best, len(classes), field)
+    confusion = scores.confusion_by_group(label, best, len(classes), field)
     accuracy = float(balanced_accuracy(confusion.sum(axis=0)))
     repeats = balanced_accuracy(np.tensordot(drawn, confusion, axes=1))
-    scores = {"balanced accuracy": accuracy, "+-": float(np.nanstd(repeats))}
+    found = {"balanced accuracy": accuracy, "+-": float(np.nanstd(repeats))}
     if {"AGN", *COMPACT} <= set(classes):
-        scores |= _agn_auc(probability, label, classes, drawn[:, field])
+        found |= _agn_auc(probability, label, classes, drawn[:, field])
     natural = probability * number
     natural = natural / natural.sum(axis=1, keepdims=True)
     rows, equal = np.arange(len(label)), 1 / number[label]
     loss = -np.log(np.maximum(probability[rows, label], _TINY))
     draw = np.random.default_rng(seed).choice(len(label), 20 * len(label), p=equal / equal.sum())
-    return scores | {
+    return found | {
         "log loss": float(-np.log(np.maximum(natural[rows, label], _TINY)).mean()),
         "log loss flat": float((equal * loss).sum() / equal.sum()),
         "ECE": calibration_error(natural.max(axis=1), natural.argmax(axis=1) == label)[0],
@@ -89,6 +76,5 @@ def evidence_scores(model, factors, spectrum, label, field, seed=1, fold=None) -
         probability = (model.combine(spectrum, some) if fold is None else
                        cross_probability(model, spectrum, some, label, fold))
         found[choice] = class_scores(probability, label, field, model.classes, seed)
-    return {
-        choice: {key: round(value, 4) for key, value in values.items()} for choice, values in found.items()
-    }
+    return {choice: {key: round(value, 4) for key, value in values.items()}
+            for choice, values in found.items()}

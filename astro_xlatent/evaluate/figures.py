@@ -35,10 +35,10 @@ def _draw_confusion(matrix, classes):
     return ax
 
 
-def _draw_correlations(names, values):
+def _draw_correlations(quantities, values):
     values = np.asarray(values, float)
     latents = [f"latent {k}" for k in range(values.shape[1])]
-    return _draw_matrix(values, latents, names, -1, "RdBu_r", (7.5, 1.2 + 0.35 * len(names)))
+    return _draw_matrix(values, latents, quantities, -1, "RdBu_r", (7.5, 1.2 + 0.35 * len(quantities)))
 
 
 def _draw_map(latent, label):
@@ -49,10 +49,7 @@ def _draw_map(latent, label):
 
 
 def draw_figures(results, folder):
-    """
-    Write all figures that results allow, as PNG, into a folder, which is made if only it is missing; gives
-    their paths.
-    """
+    """Paths of all figures that results allow, as PNG in a folder, made if only it is missing."""
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
     drawn = {}
@@ -65,7 +62,7 @@ def draw_figures(results, folder):
         elif name.startswith("map"):
             drawn[name] = _draw_map(**array)
         elif name == "correlations" and array["quantities"]:
-            drawn[name] = _draw_correlations(array["quantities"], array["values"])
+            drawn[name] = _draw_correlations(**array)
         elif name == "traversals":
             drawn[name] = plotting.plot_traversals(array)[0]
     paths = []

@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Folds that keep groups of rows together, and what cannot be folded.
-"""
+"""Folds that keep groups of rows together, and what cannot be folded."""
 
 import numpy as np
 
@@ -11,17 +9,7 @@ __all__ = ["grouped_folds", "usable_classes"]
 
 
 def usable_classes(label, group, n_folds):
-    """
-    Classes of ``label`` (empty where there is none) with members in at least ``n_folds`` groups.
-
-    Gives them sorted, and notes on what is left out, by name.
-
-    Examples
-    --------
-    >>> label = np.array(["a", "a", "b", "b", ""])
-    >>> usable_classes(label, np.array([0, 1, 2, 2, 3]), 2)[0]
-    ['a']
-    """
+    """Classes (sorted) with members in at least ``n_folds`` groups, and notes on what is left out."""
     classes, notes = [], []
     for name in np.unique(label):
         members = label == name
@@ -29,20 +17,15 @@ def usable_classes(label, group, n_folds):
         if name == "":
             notes.append(f"{members.sum()} rows without a label: left out")
         elif n_groups < n_folds:
-            notes.append(
-                f"class {name}: {members.sum()} rows in {n_groups} groups, fewer than {n_folds} folds: "
-                "left out"
-            )
+            notes.append(f"class {name}: {members.sum()} rows in {n_groups} groups, fewer than {n_folds} "
+                         "folds: left out")
         else:
             classes.append(str(name))
     return classes, notes
 
 
 def grouped_folds(label, group, n_folds=5, seed=0):
-    """
-    Deal groups of rows to folds, with classes spread as evenly as groups allow; gives the fold (n,) of every
-    row. Fewer groups than folds are refused.
-    """
+    """Fold (n,) of every row, groups being dealt as a whole, classes as evenly as they allow."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     n_groups = np.unique(group).size

@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Hardness ratios of any rows, from the same energy bins that the model sees.
-
-Ratios of photon fluxes and of energy fluxes differ; they carry their kind in
-their name and are never mixed.
+Hardness ratios of any rows, from the same energy bins that the model sees. Those of photon fluxes and of
+energy fluxes differ; they carry their kind in their name and are never mixed.
 """
 
 from dataclasses import dataclass
@@ -20,9 +18,7 @@ CSC_EDGES = (0.5, 1.2, 2.0, 7.0)
 
 @dataclass
 class BandFluxes:
-    """
-    Fluxes and errors (n, bands) in photons/cm2/s, or erg/cm2/s where ``energy`` (n,); NaN where unknown.
-    """
+    """Fluxes (n, bands) in photons/cm2/s, or erg/cm2/s where ``energy`` (n,); NaN where unknown."""
 
     flux: np.ndarray
     error: np.ndarray
@@ -48,10 +44,7 @@ def band_fluxes(bins):
 
 
 def fluxes_of_spectra(bins):
-    """
-    Photon fluxes of fine-grid spectra in broad bands, of the valid bins within each band, scaled to its
-    width.
-    """
+    """Photon fluxes of fine-grid spectra in broad bands, of each band's valid bins, scaled to its width."""
     merged = bins.merge(CSC_EDGES)
     # Bins at the edge, and ranges that analysts cut, leave a band partly covered.
     merged.area = merged.area * (merged.e_hi - merged.e_lo) / np.diff(CSC_EDGES)
@@ -60,14 +53,8 @@ def fluxes_of_spectra(bins):
 
 def hardness_ratios(flux):
     """
-    (b - a) / (b + a) of neighboring bands, and of the outermost two where there are more than two.
-
-    Fluxes (n, bands) stand soft to hard; NaN where a band is unknown or both are zero.
-
-    Examples
-    --------
-    >>> hardness_ratios(np.array([[1.0, 1.0, 3.0]]))
-    array([[0. , 0.5, 0.5]])
+    (b - a) / (b + a) of neighboring bands, soft to hard, and of the outermost of more than two; NaN where a
+    band is unknown or both are zero.
     """
     flux = np.maximum(np.asarray(flux, float), 0.0)
     last = flux.shape[1] - 1

@@ -2,19 +2,14 @@
 """
 Mutual information by nearest neighbors, with its null and its bias.
 
-The estimator is the first of Kraskov, Stögbauer & Grassberger (2004) [1]_;
-what latents add to hardness ratios is the conditional mutual information of
-Frenzel & Pompe (2007) [2]_. All variables are ranked to normal scores first:
-mutual information does not change, and the estimator's bias shrinks.
-
-References
-----------
-.. [1] Kraskov, Stögbauer & Grassberger 2004, Phys. Rev. E 69, 066138
-.. [2] Frenzel & Pompe 2007, Phys. Rev. Lett. 99, 204101
+The estimator is the first of Kraskov, Stögbauer & Grassberger (2004, Phys. Rev. E 69, 066138); what latents
+add to hardness ratios is the conditional mutual information of Frenzel & Pompe (2007, Phys. Rev. Lett. 99,
+204101). All variables are ranked to normal scores first: mutual information does not change, and the
+estimator's bias shrinks.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,15 +19,8 @@ from astro_xlatent.evaluate.pca import PCA_NAME
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import interval
 
-__all__ = [
-    "Information",
-    "bias_check",
-    "information_numbers",
-    "measure_information",
-    "mutual_information",
-    "normal_scores",
-    "variability_columns",
-]
+__all__ = ["Information", "bias_check", "information_numbers", "measure_information", "mutual_information",
+           "normal_scores", "variability_columns"]
 
 _VARIABILITY = re.compile(r"(var|kp|ks)_(intra_|inter_)?(prob|index|sigma)(_\w+)?")
 N_NEIGHBORS = 5
@@ -59,10 +47,8 @@ def normal_scores(x, rng):
 
 def mutual_information(x, y, given=None):
     """
-    Mutual information of two sets of variables (n, ...), or the part of it that a third one does not have.
-
-    In nats; may come out slightly negative. Variables have no ties and are of
-    comparable scale; too few rows are refused.
+    Mutual information in nats of two sets of variables (n, ...) without ties and of comparable scale, or the
+    part of it that a third one does not have; may come out slightly negative.
     """
     from scipy.spatial import cKDTree
     from scipy.special import digamma
@@ -85,12 +71,8 @@ def mutual_information(x, y, given=None):
     return float(digamma(N_NEIGHBORS) + np.mean(common - within(x, *rest) - within(y, *rest)))
 
 
-@dataclass
-class Information:
-    """
-    A measured mutual information in nats: value, 90 % interval, 95 % quantile of permutations, and the share
-    of permutations that reach the value.
-    """
+class Information(NamedTuple):
+    """In nats: value, 90 % interval, 95 % quantile of permutations, and share of these that reach it."""
 
     value: float
     interval: tuple
@@ -100,9 +82,8 @@ class Information:
 
 def measure_information(x, y, given=None, *, seed=0, n_permutations=50, n_boot=50):
     """
-    Mutual information of x and y, (n,) or (n, k) and finite, conditional on ``given``, with permutation null
-    and an interval from subsamples of half the rows: an estimator of nearest neighbors does not survive the
-    repeated rows of a bootstrap.
+    Information of x and y, (n,) or (n, k) and finite, conditional on ``given``. The interval is from halves
+    of the rows: an estimator of nearest neighbors does not survive the repeated rows of a bootstrap.
     """
     rng = np.random.default_rng(seed)
     parts = [normal_scores(a, rng) for a in (x, y, given) if a is not None]
@@ -119,10 +100,7 @@ def measure_information(x, y, given=None, *, seed=0, n_permutations=50, n_boot=5
 
 
 def bias_check(n, n_dimensions, seed=0):
-    """
-    True and estimated values for normal distributions of known mutual information, for several correlations;
-    ``x`` has ``n_dimensions``, ``y`` one.
-    """
+    """True and estimated values for normal ``x`` of so many dimensions and ``y``, at some correlations."""
     rng = np.random.default_rng(seed)
     pairs = []
     for correlation in (0.0, 0.3, 0.6, 0.9):
@@ -133,38 +111,31 @@ def bias_check(n, n_dimensions, seed=0):
     return pairs
 
 
-def _conditions(table, hardness):
-    """
-    What latents should add to.
-
-    Faint sources have latents near their mean and cannot show variability: significance is held fixed, too,
-    where the table has it.
-    """
-    found = {"hardness ratios": hardness}
-    if "significance" in table.colnames:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            significance = np.log10(plain_floats(table["significance"]))[:, None]
-        found["hardness ratios and significance"] = np.concatenate([hardness, significance], axis=1)
-    return found
-
-
-def information_numbers(table, latent, hardness=None, columns=None, seed=0, quick=False, components=None):
-    """
-    Information of latents (n, d) and hardness ratios (n, k) about time-domain columns, with notes.
-
-    ``quick`` means fewer permutations and subsamples, and at most `QUICK_ROWS` rows;
-    principal ``components`` of the spectra (n, c) are measured beside the latents.
-    """
-    columns = variability_columns(table) if columns is None else columns
-    repeats = {"n_permutations": 19, "n_boot": 20} if quick else {"n_permutations": 49, "n_boot": 50}
-    section, numbers, notes, sizes = "mutual information, nats", [], [], []
+def _variables(table, latent, hardness, components):
+    """What is measured by name, (n, k), and on what condition."""
     sets = {"latents": (latent, None)}
     if components is not None:
         sets[f"{PCA_NAME} (fitted to all rows)"] = (components, None)
     if hardness is not None:
-        sets["hardness ratios"] = (hardness, None)
-        sets |= {f"latents, given {words}": (latent, given)
-                 for words, given in _conditions(table, hardness).items()}
+        sets |= {"hardness ratios": (hardness, None), "latents, given hardness ratios": (latent, hardness)}
+        if "significance" in table.colnames:
+            # Faint sources have latents near their mean and cannot show variability: hold that fixed, too.
+            with np.errstate(invalid="ignore", divide="ignore"):
+                significance = np.log10(plain_floats(table["significance"]))[:, None]
+            given = np.concatenate([hardness, significance], axis=1)
+            sets["latents, given hardness ratios and significance"] = (latent, given)
+    return sets
+
+
+def information_numbers(table, latent, hardness=None, columns=None, seed=0, quick=False, components=None):
+    """
+    Information of latents, hardness ratios and principal components (n, k) about time-domain columns, with
+    notes. ``quick``: fewer permutations and subsamples, and at most `QUICK_ROWS` rows.
+    """
+    columns = variability_columns(table) if columns is None else columns
+    repeats = {"n_permutations": 19, "n_boot": 20} if quick else {"n_permutations": 49, "n_boot": 50}
+    section, numbers, notes, sizes = "mutual information, nats", [], [], []
+    sets = _variables(table, latent, hardness, components)
     for name in columns:
         values = plain_floats(table[name])
         known = np.isfinite(values)
@@ -184,16 +155,12 @@ def information_numbers(table, latent, hardness=None, columns=None, seed=0, quic
             found = measure_information(x[rows], values[rows], None if given is None else given[rows],
                                         seed=seed, **repeats)
             of = (f"{method}: {name}", "all", known.sum())
-            numbers += [
-                Number.of(section, "mutual information", *of, found.value, found.interval),
-                Number.of(section, "95 % quantile of permutations", *of, found.null),
-                Number.of(section, "p-value", *of, found.p_value),
-            ]
+            numbers += [Number.of(section, "mutual information", *of, found.value, found.interval),
+                        Number.of(section, "95 % quantile of permutations", *of, found.null),
+                        Number.of(section, "p-value", *of, found.p_value)]
     if sizes:
-        for truth, estimate in bias_check(int(np.median(sizes)), latent.shape[1], seed):
-            numbers.append(
-                Number.of("mutual information, check of the estimator", "estimate",
-                          f"normal distributions of known {abs(truth):.3f}", "drawn", int(np.median(sizes)),
-                          estimate)
-            )
+        n = int(np.median(sizes))
+        numbers += [Number.of("mutual information, check of the estimator", "estimate",
+                              f"normal distributions of known {abs(truth):.3f}", "drawn", n, estimate)
+                    for truth, estimate in bias_check(n, latent.shape[1], seed)]
     return numbers, notes

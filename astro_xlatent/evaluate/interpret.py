@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-What the latents mean: decoded traversals, and compact formulas.
-"""
+"""What the latents mean: decoded traversals, and compact formulas."""
 
 import warnings
 
@@ -26,10 +24,7 @@ _DEGREE = 3
 
 
 def sparse_formula(x, y):
-    """
-    Fit a polynomial of few terms in x (n, k) to y (n,) by orthogonal matching pursuit; gives a scikit-learn
-    pipeline, whose terms `formula_text` tells.
-    """
+    """A pipeline of scikit-learn: polynomial of few terms in x (n, k) by orthogonal matching pursuit."""
     from sklearn.linear_model import OrthogonalMatchingPursuit
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import PolynomialFeatures, StandardScaler
@@ -44,15 +39,7 @@ def sparse_formula(x, y):
 
 
 def formula_text(formula, names):
-    """
-    A formula in words, the terms that matter most first.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).normal(size=(50, 2))
-    >>> formula_text(sparse_formula(x, 1 - 2 * x[:, 0] * x[:, 1]), "ab")
-    '+1.00 -2.00 a b'
-    """
+    """A formula in words, the terms that matter most first."""
     polynomial, scaler, pursuit = (step for _, step in formula.steps)
     slopes = pursuit.coef_ / scaler.scale_
     terms = polynomial.get_feature_names_out(list(names))
@@ -63,8 +50,8 @@ def formula_text(formula, names):
 
 def formula_numbers(latent, variables, names, field, seed=0):
     """
-    A formula for each latent (n, d) in variables (n, k), with its R2 on folds over ``field`` that it did not
-    see. Rows with NaN are left out; the formula itself is the method's name.
+    A formula, the number's method, for each latent in variables (n, k), and its R2 on folds that it did not
+    see; rows with NaN are left out.
     """
     known = np.isfinite(variables).all(axis=1)
     if known.sum() < 50 or np.unique(field[known]).size < 5:
@@ -78,21 +65,19 @@ def formula_numbers(latent, variables, names, field, seed=0):
             test = fold == number
             predicted[test] = sparse_formula(x[~test], y[~test]).predict(x[test])
         score = 1 - np.mean((y - predicted) ** 2) / y.var()
-        numbers.append(
-            Number.of("formulas for the latents", f"R2 of latent {k}",
-                      formula_text(sparse_formula(x, y), names), "all", known.sum(), score)
-        )
+        numbers.append(Number.of("formulas for the latents", f"R2 of latent {k}",
+                                 formula_text(sparse_formula(x, y), names), "all", known.sum(), score))
     return numbers
 
 
 def traversal_summary(model):
     """
-    What each latent does to the spectrum, the others at zero, as plain lists for results and a figure.
+    What each latent does to the spectrum, the others at zero, as plain lists.
 
-    ``steps`` in standard deviations; ``energy`` (keV) and ``spectra`` (latent, step, energy):
-    E F(E) in keV2/keV for one photon between 0.5 and 7 keV; ``nh`` (log10 1/cm2, at
-    least 20) and ``photon_index`` (latent, step) of the absorbed power law that fits
-    best; ``hardness`` (latent, step, 2): photon-flux ratios of 0.5-1.2, 1.2-2 and 2-7 keV.
+    ``steps`` in standard deviations; ``energy`` (keV) and ``spectra`` (latent, step, energy): E F(E) in
+    keV2/keV for one photon between 0.5 and 7 keV; ``nh`` (log10 1/cm2, at least 20) and ``photon_index``
+    (latent, step) of the best absorbed power law; ``hardness`` (latent, step, 2): photon-flux ratios of
+    0.5-1.2, 1.2-2 and 2-7 keV.
     """
     z = np.eye(N_LATENT)[:, None] * np.array(STEPS, float)[:, None]
     shape = z.shape[:2]

@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Evaluation on a table with classes: the model beside baselines, same rows.
-"""
+"""Evaluation on a table with classes: the model beside baselines, same rows."""
 
 from pathlib import Path
 
@@ -10,28 +8,14 @@ import numpy as np
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.classification import (
-    Prediction,
-    cluster_predictions,
-    difference_numbers,
-    probe,
-    probes,
-    recall_numbers,
-    score_predictions,
-)
+from astro_xlatent.evaluate import classification, regression
+from astro_xlatent.evaluate.classification import Prediction, probe, probes
 from astro_xlatent.evaluate.evidence import COMPACT, cross_probability
 from astro_xlatent.evaluate.folds import grouped_folds, usable_classes
 from astro_xlatent.evaluate.information import information_numbers, variability_columns
 from astro_xlatent.evaluate.interpret import formula_numbers, traversal_summary
-from astro_xlatent.evaluate.labels import is_detections, join_truth
+from astro_xlatent.evaluate.labels import join_truth
 from astro_xlatent.evaluate.pca import PCA_NAME, principal_components, with_pca
-from astro_xlatent.evaluate.regression import (
-    correlation_matrix,
-    correlation_numbers,
-    head_answers,
-    quantities_of,
-    regression_numbers,
-)
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import prepare_rows
 from astro_xlatent.evaluate.scores import calibration_error
@@ -63,10 +47,10 @@ def _set_names(rows, suffix):
     return [f"{name}{suffix}" for name in (f"{rows.hardness}hardness", "latents", PCA_NAME)]
 
 
-def _joined_sets(rows, suffix, extra):
-    """Those of the three that the rows have, with ``extra`` features."""
+def _joined_sets(rows, suffix):
+    """Those of the three that the rows have, with more features."""
     firsts = ("hardness", "latents", "spectrum")
-    found = {name: rows.joined(first, *extra)
+    found = {name: rows.joined(first, *_LATENT_SETS[suffix])
              for name, first in zip(_set_names(rows, suffix), firsts, strict=True)}
     return {name: joined for name, joined in found.items() if joined is not None}
 
@@ -76,7 +60,7 @@ def _feature_sets(rows):
     sets, pairs = {}, []
     for suffix, extra in _LATENT_SETS.items():
         baseline, latents, spectrum = _set_names(rows, suffix)
-        sets |= _joined_sets(rows, suffix, extra)
+        sets |= _joined_sets(rows, suffix)
         if spectrum in sets:
             pairs.append((latents, spectrum))
         if baseline in sets and latents in sets:
@@ -91,36 +75,32 @@ def _feature_sets(rows):
 
 def _predictions(rows, label, classes, probability, grouping, seed, quick):
     """All predictions of one task, and the pairs whose differences count."""
-    n_classes = len(classes)
-    group = rows.field if grouping == rows.grouping else rows.source
-    fold = grouped_folds(label, group, N_FOLDS, seed)
+    n_classes, main = len(classes), rows.grouping == grouping
+    fold = grouped_folds(label, rows.field if main else rows.source, N_FOLDS, seed)
     rng = np.random.default_rng(seed)
-    found = [
-        Prediction("model, zero-shot", probability),
-        Prediction("random", rng.random((len(label), n_classes))),
-        Prediction("majority",
-                   np.tile(np.bincount(label, minlength=n_classes) / len(label), (len(label), 1))),
-    ]
-    found += _with_evidence(rows, label, classes, probability, fold)
+    share = np.bincount(label, minlength=n_classes) / len(label)
+    found = [Prediction("model, zero-shot", probability),
+             Prediction("random", rng.random((len(label), n_classes))),
+             Prediction("majority", np.tile(share, (len(label), 1))),
+             *_with_evidence(rows, label, classes, probability, fold)]
     sets, pairs = _feature_sets(rows)
-    forests = [(f"{a}, random forest", f"{b}, random forest") for a, b in pairs]
-    boosting = [(f"{a}, gradient boosting", f"{b}, gradient boosting") for a, b in pairs]
-    pairs = forests + boosting
-    with np.errstate(divide="ignore"):
-        sets["model probabilities"] = np.log(np.maximum(probability, 1e-6))
+    pairs = [(f"{a}, {tool}", f"{b}, {tool}") for tool in ("random forest", "gradient boosting")
+             for a, b in pairs]
+    sets["model probabilities"] = np.log(np.maximum(probability, 1e-6))
     hardness = f"{rows.hardness}hardness, random forest"
-    others = (hardness, f"{PCA_NAME}, random forest", "random", "majority")
-    pairs += [("model, zero-shot", other) for other in others]
-    pairs += [("model, zero-shot", f"latents, {tool}") for tool in ("random forest", "logistic")]
+    pairs += [("model, zero-shot", other) for other in (
+        hardness, f"{PCA_NAME}, random forest", "random", "majority", "latents, random forest",
+        "latents, logistic")]
     pairs += [("model probabilities, logistic", hardness)]
     tools = probes(seed, trees=80 if quick else 200)
     for name, features in sets.items():
-        for tool in _tools_for(name, tools, quick, rows.grouping == grouping):
+        for tool in _tools_for(name, tools, quick, main):
             classifier = with_pca(tools[tool], N_FINE) if name.startswith(PCA_NAME) else tools[tool]
             found.append(Prediction(f"{name}, {tool}", probe(classifier, features, label, fold, n_classes)))
-    if rows.grouping == grouping:
+    if main:
         sizes = (8, 32) if quick else (8, 16, 32, 64)
-        found += cluster_predictions(rows.features["latents"], label, fold, n_classes, sizes, seed)
+        found += classification.cluster_predictions(rows.features["latents"], label, fold, n_classes, sizes,
+                                                    seed)
     return found, pairs
 
 
@@ -137,17 +117,16 @@ def _with_evidence(rows, label, classes, probability, fold):
     spectrum = spectrum / spectrum.sum(axis=1, keepdims=True)
     model, cross = train_evidence(inputs, label, tuple(classes), fold, spectrum, pieces)
     factors = cross.log_factors(inputs)
-    choices = {name: {name: factor} for name, factor in factors.items()} | {"all": factors}
+    choices = {name: {name: factor} for name, factor in factors.items()}
+    choices |= {"all": factors} if len(factors) > 1 else {}
     return [Prediction(f"model, evidence {choice}", cross_probability(model, spectrum, some, label, fold))
-            for choice, some in choices.items() if choice != "all" or len(factors) > 1]
+            for choice, some in choices.items()]
 
 
 def _tools_for(name, tools, quick, main):
     """
-    Which classifiers see a set of features.
-
-    All see the latents; gradient boosting few other sets, and the second grouping of folds (``main`` is
-    False) is for random forests of those.
+    Classifiers that see a set of features: all of them the latents, gradient boosting few other sets, and in
+    the second grouping of folds (``main`` is False) random forests alone, of those.
     """
     few = not name.startswith("latents + ") or "hardness" not in name
     few &= not name.endswith(("+ flux", "latitude")) and "fits" not in name
@@ -158,26 +137,27 @@ def _tools_for(name, tools, quick, main):
     return ["random forest", "gradient boosting"] if few and not quick else ["random forest"]
 
 
-def _task(results, name, rows, label, classes, probability, grouping, seed, quick):
+def _score_task(results, name, rows, label, classes, probability, grouping, seed, quick):
     """Evaluate one classification task with one grouping of the folds."""
     section = f"{name}, folds by {grouping}"
-    rng = np.random.default_rng([seed, 17])
     predictions, pairs = _predictions(rows, label, classes, probability, grouping, seed, quick)
     subsets = rows.subsets()
-    numbers, scored = score_predictions(section, predictions, label, classes, rows.field, subsets, rng,
-                                        200 if quick else 500)
+    numbers, scored = classification.score_predictions(
+        section, predictions, label, classes, rows.field, subsets, np.random.default_rng([seed, 17]),
+        200 if quick else 500)
     results.add(numbers)
     counts = {subset: int(where.sum()) for subset, where in subsets.items()}
     quantity = "AUC" if len(classes) == 2 else "balanced accuracy"
-    results.add(difference_numbers(f"{section}: differences", scored, pairs, list(subsets), quantity, counts))
+    results.add(classification.difference_numbers(f"{section}: differences", scored, pairs, list(subsets),
+                                                  quantity, counts))
     own = predictions[0]
     stated = own.probability.max(axis=1) / np.maximum(own.probability.sum(axis=1), 1e-12)
     curve = calibration_error(stated, own.index == label)[1]
     results.arrays[f"reliability {section}: {own.name}"] = curve.round(4).tolist()
     for prediction in predictions:
         if prediction.name in ("model, zero-shot", "latents, random forest"):
-            recalls, confusion = recall_numbers(f"{section}: recall", prediction, label, classes, "all",
-                                                subsets["all"])
+            recalls, confusion = classification.recall_numbers(f"{section}: recall", prediction, label,
+                                                               classes, "all", subsets["all"])
             results.add(recalls)
             results.arrays[f"confusion {section}: {prediction.name}, all"] = confusion
 
@@ -187,40 +167,12 @@ def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=
     """
     Score the model, probes on its latents, and baselines on labeled rows.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        With positions (``ra``, ``dec``), classes, and band columns; enriched
-        first if it is not yet.
-    column : str, optional
-        Column with the classes.
-    model : str or Model, optional
-        See `~astro_xlatent.load_model`.
-    minimum : sequence of (str, float), optional
-        Columns that must exceed a value.
-    path : path-like, optional
-        Where the table came from: the labels of a catalog by ``astro-xlatent
-        simulate`` come from the truth beside it.
-    spectra : str or path-like, optional
-        Folder of spectra, or column with their paths: the model sees them,
-        and their principal components are one more baseline.
-    information : sequence of str, optional
-        Further columns whose mutual information is measured.
-    quick : bool, optional
-        Fewer methods, trees, permutations and bootstrap repeats.
-    seed : int, optional
-        Of folds, forests and bootstrap.
-    log : callable, optional
-        Receives lines on progress.
-
-    Returns
-    -------
-    results : Results
-
-    Raises
-    ------
-    TableError
-        If there are no labels, no positions, or no row is left.
+    The table has positions (``ra``, ``dec``), a ``column`` of classes, and bands; it is enriched if it is
+    not, with ``spectra`` (folder, or column of paths) where given, which then are one more baseline.
+    ``minimum`` has pairs of columns and what they must exceed, ``information`` further columns whose mutual
+    information is measured; ``path`` says where the table came from: the truth of a simulated catalog lies
+    beside it. ``quick``: fewer methods, trees and repeats. Gives `Results`; a table without labels,
+    positions or usable rows is refused.
     """
     log = log or (lambda line: None)
     table, joined = (table, []) if path is None else join_truth(table, path, column)
@@ -229,7 +181,6 @@ def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=
         msg = f"--information {missing[0]}: no such column; the table has {', '.join(table.colnames[:20])}"
         raise TableError(msg)
     rows, notes = prepare_rows(table, column, model=model, minimum=minimum, spectra=spectra, log=log)
-    notes = joined + notes
     classes, left_out = usable_classes(rows.label, rows.field, N_FOLDS)
     facts = {
         "table": (Path(path).name if path else "table") + (", simulated" if joined else ""),
@@ -237,48 +188,46 @@ def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=
         "model": _model_name(rows.table),
         "command": _command(path, column, minimum, spectra, information, quick, seed),
     }
-    title = "Labeled detections" if is_detections(table, column) else "Labeled rows"
-    title = "Simulated catalog" if joined else title
-    results = Results(title, facts, notes=notes + left_out)
+    title = "Simulated catalog" if joined else "Labeled rows"
+    results = Results(title, facts, notes=joined + notes + left_out)
     results.arrays["classes"] = classes
-    results.arrays["map"] = {
-        "latent": rows.features["latents"][:, :2].round(3).tolist(),
-        "label": rows.label.tolist(),
-    }
+    results.arrays["map"] = {"latent": rows.features["latents"][:, :2].round(3).tolist(),
+                             "label": rows.label.tolist()}
+    if len(classes) < 2:
+        results.notes.append(f"classification left out: {len(classes)} classes with enough members")
     for grouping in dict.fromkeys((rows.grouping, "source")):
-        _classify(results, rows, classes, grouping, seed, quick, log)
+        for name, *task in _tasks(rows, classes):
+            log(f"{name}, folds by {grouping}")
+            _score_task(results, name, *task, grouping, seed, quick)
     log("regression, information, formulas")
     _describe(results, rows, information, seed, quick)
     _traverse(results, rows.table, model)
     return results
 
 
+def _tasks(rows, classes):
+    """What is classified: name, rows, labels, classes, and the model's own probabilities."""
+    if len(classes) >= 2:
+        part = rows[np.isin(rows.label, classes)]
+        yield (f"{len(classes)} classes", part, np.searchsorted(classes, part.label), classes,
+               _model_probability(part.table, classes))
+    compact = [name for name in COMPACT if name in classes]
+    if "AGN" in classes and compact:
+        part = rows[np.isin(rows.label, ("AGN", *compact))]
+        agn = _model_probability(part.table, ("AGN",))[:, 0]
+        others = _model_probability(part.table, COMPACT).sum(axis=1)
+        yield (f"AGN against {', '.join(compact)}", part, (part.label != "AGN").astype(int),
+               ("AGN", "compact"), np.stack([agn, others], axis=1) / np.maximum(agn + others, 1e-12)[:, None])
+
+
 def _traverse(results, table, model):
     """Decode a walk along each latent, if the model is that of the table."""
     model = load_model(model) if model is None or isinstance(model, (str, Path)) else model
-    label = f"{model.name}-{model.version}"
-    if label == _model_name(table):
+    label, made = f"{model.name}-{model.version}", _model_name(table)
+    if label == made:
         results.arrays["traversals"] = traversal_summary(model)
     else:
-        made = _model_name(table)
         results.notes.append(f"no decoded traversals: the table is of {made}, the model is {label}")
-
-
-def _classify(results, rows, classes, grouping, seed, quick, log):
-    """All classification tasks with one grouping of the folds."""
-    if len(classes) >= 2:
-        log(f"{len(classes)} classes, folds by {grouping}")
-        part = rows[np.isin(rows.label, classes)]
-        label = np.searchsorted(classes, part.label)
-        probability = _model_probability(part.table, classes)
-        name = f"{len(classes)} classes"
-        _task(results, name, part, label, classes, probability, grouping, seed, quick)
-    else:
-        results.notes.append(f"classification left out: {len(classes)} classes with enough members")
-    compact = [name for name in COMPACT if name in classes]
-    if "AGN" in classes and compact:
-        log(f"AGN against compact objects, folds by {grouping}")
-        _binary_task(results, rows, compact, grouping, seed, quick)
 
 
 def _usual(features):
@@ -290,14 +239,15 @@ def _describe(results, rows, information, seed, quick):
     """What the latents know of other columns, and how they are made of hardness ratios."""
     latent, hardness = rows.features["latents"], rows.features.get("hardness")
     hardness = None if hardness is None else _usual(hardness)
-    quantities = quantities_of(rows.table, hardness, rows.hardness)
+    quantities = regression.quantities_of(rows.table, hardness, rows.hardness)
     features = {name: _usual(joined) for suffix in ("", " + flux")
-                for name, joined in _joined_sets(rows, suffix, _LATENT_SETS[suffix]).items()}
-    numbers, notes = regression_numbers(quantities, features, rows.field, seed, quick,
-                                        answers=head_answers(rows.table, quantities), grouping=rows.grouping)
-    correlations = correlation_numbers(quantities, latent)
+                for name, joined in _joined_sets(rows, suffix).items()}
+    numbers, notes = regression.regression_numbers(
+        quantities, features, rows.field, seed, quick,
+        answers=regression.head_answers(rows.table, quantities), grouping=rows.grouping)
+    correlations = regression.correlation_numbers(quantities, latent)
     results.add(numbers + correlations)
-    results.arrays["correlations"] = correlation_matrix(correlations)
+    results.arrays["correlations"] = regression.correlation_matrix(correlations)
     spectrum = rows.features.get("spectrum")
     columns = [*variability_columns(rows.table), *information]
     if not columns:
@@ -310,16 +260,6 @@ def _describe(results, rows, information, seed, quick):
     if hardness is not None:
         names = [f"HR{k + 1}" for k in range(hardness.shape[1])]
         results.add(formula_numbers(latent, hardness, names, rows.field, seed))
-
-
-def _binary_task(results, rows, compact, grouping, seed, quick):
-    part = rows[np.isin(rows.label, ("AGN", *compact))]
-    label = (part.label != "AGN").astype(int)
-    agn = _model_probability(part.table, ("AGN",))[:, 0]
-    others = _model_probability(part.table, COMPACT).sum(axis=1)
-    probability = np.stack([agn, others], axis=1) / np.maximum(agn + others, 1e-12)[:, None]
-    _task(results, f"AGN against {', '.join(compact)}", part, label, ("AGN", "compact"), probability,
-          grouping, seed, quick)
 
 
 def _command(path, column, minimum, spectra, information, quick, seed):

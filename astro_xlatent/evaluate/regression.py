@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-What the latents know of measured quantities, beside hardness ratios.
-"""
+"""What the latents know of measured quantities, beside hardness ratios."""
 
 import numpy as np
 
@@ -14,31 +12,21 @@ from astro_xlatent.evaluate.scores import bootstrap_weights, interval
 from astro_xlatent.physics.absorption import convert_nh
 from astro_xlatent.spectra.bins import N_FINE
 
-__all__ = [
-    "HEADS",
-    "QUANTITIES",
-    "catalog_fits",
-    "correlation_matrix",
-    "correlation_numbers",
-    "head_answers",
-    "predict_quantity",
-    "quantities_of",
-    "regression_numbers",
-    "regressors",
-]
+__all__ = ["HEADS", "QUANTITIES", "correlation_matrix", "correlation_numbers", "head_answers",
+           "predict_quantity", "quantities_of", "regression_numbers", "regressors"]
 
-#: Columns of measured quantities: name in the report, columns in order of preference, logarithmic or not.
-QUANTITIES = (
-    ("true log N_H (clipped at 1e20)", ("true_nh",), True),
-    ("true photon index", ("true_photon_index",), False),
-    ("true log kT", ("true_kt",), True),
-    ("true log flux 0.5-2 keV", ("true_flux_05_2",), True),
-    ("true log flux 2-7 keV", ("true_flux_2_7",), True),
-    ("log N_H of the catalog's fit", ("powlaw_nh", "powlaw_nh_mean"), True),
-    ("photon index of the catalog's fit", ("powlaw_gamma", "powlaw_gamma_mean"), False),
-    ("log kT of the catalog's fit", ("bb_kt", "brems_kt", "apec_kt"), True),
-    ("log flux 0.5-7 keV", ("flux_aper_b", "flux_aper90_ave_b", "flux_aper90_mean_b"), True),
-)
+#: Columns of measured quantities in order of preference, by name in the report; logarithms where it says so.
+QUANTITIES = {
+    "true log N_H (clipped at 1e20)": ("true_nh",),
+    "true photon index": ("true_photon_index",),
+    "true log kT": ("true_kt",),
+    "true log flux 0.5-2 keV": ("true_flux_05_2",),
+    "true log flux 2-7 keV": ("true_flux_2_7",),
+    "log N_H of the catalog's fit": ("powlaw_nh", "powlaw_nh_mean"),
+    "photon index of the catalog's fit": ("powlaw_gamma", "powlaw_gamma_mean"),
+    "log kT of the catalog's fit": ("bb_kt", "brems_kt", "apec_kt"),
+    "log flux 0.5-7 keV": ("flux_aper_b", "flux_aper90_ave_b", "flux_aper90_mean_b"),
+}
 #: Where the model's own answer is found; fluxes come from decoded latents, the rest from heads.
 HEADS = {
     "log N_H": ("xl_nh",),
@@ -76,54 +64,32 @@ def predict_quantity(regressor, features, values, fold):
     return cross_val_predict(regressor, features, values, cv=PredefinedSplit(fold))
 
 
-def catalog_fits(table):
-    """
-    Columns of the power-law fits and their errors, log10 in this package's convention.
-
-    CSC's fits have photoelectric absorption in the abundances of Anders & Grevesse.
-
-    From ``powlaw_nh`` (and ``powlaw_nh_lolim``, ``powlaw_nh_hilim``) or ``powlaw_nh_mean``
-    (and ``e_powlaw_nh_mean``) in 1e20 1/cm2; NaN where there is no fit, None without
-    such a column.
-    """
-    names = [n for n in ("powlaw_nh", "powlaw_nh_mean") if n in table.colnames]
-    if not names:
-        return None, None
-    name = names[0]
-    value = plain_floats(table[name])
-    if f"{name}_hilim" in table.colnames and f"{name}_lolim" in table.colnames:
-        error = 0.5 * (plain_floats(table[f"{name}_hilim"]) - plain_floats(table[f"{name}_lolim"]))
-    elif f"e_{name}" in table.colnames:
-        error = plain_floats(table[f"e_{name}"])
-    else:
-        error = np.full(len(table), np.nan)
-    value = np.where((value > 0) & (value < 1e6), value, np.nan)
-    with np.errstate(invalid="ignore"):
-        log_nh = np.log10(convert_nh(value * 1e20, "phabs/angr", "tbabs/wilm"))
-        return log_nh, error / value / np.log(10)
-
-
 def quantities_of(table, hardness=None, kind=""):
     """
-    Quantities of a table that a regression may predict, (n,) each, NaN where unknown; hardness ratios (n, k)
-    of some kind among them, where given.
+    Quantities (n,) that a regression may predict, NaN where unknown: `QUANTITIES`, columns of CSC's fits
+    (1e20 1/cm2, phabs with Anders & Grevesse) in this package's convention; hardness ratios of some kind.
     """
     found = {}
-    for name, columns, logarithmic in QUANTITIES:
-        present = [c for c in columns if c in table.colnames]
-        if present:
-            values = plain_floats(table[present[0]])
-            with np.errstate(invalid="ignore", divide="ignore"):
-                values = np.log10(values) if logarithmic else values
-                values = np.maximum(values, _NH_FLOOR) if "clipped" in name else values
-            found[name] = np.where(np.isfinite(values), values, np.nan)
-            if present[0].startswith("powlaw_nh"):
-                # In this package's convention, as the model's own answer is.
-                found[name] = catalog_fits(table)[0]
+    for name, columns in QUANTITIES.items():
+        column = next((c for c in columns if c in table.colnames), None)
+        if column is None:
+            continue
+        values = plain_floats(table[column])
+        if column.startswith("powlaw_nh"):
+            values = np.where((values > 0) & (values < 1e6), values, np.nan)
+            values = convert_nh(values * 1e20, "phabs/angr", "tbabs/wilm")
+        found[name] = _scaled(name, values)
     if hardness is not None:
-        for k in range(hardness.shape[1]):
-            found[f"{kind}hardness ratio HR{k + 1}"] = hardness[:, k]
+        found |= {f"{kind}hardness ratio HR{k + 1}": column for k, column in enumerate(hardness.T)}
     return found
+
+
+def _scaled(name, values):
+    """Logarithms, clipped, where a quantity's name says so; NaN where not finite."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = np.log10(values) if "log" in name.split() else values
+        values = np.maximum(values, _NH_FLOOR) if "clipped" in name else values
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def spearman(x, y):
@@ -134,22 +100,14 @@ def spearman(x, y):
 
 
 def head_answers(table, quantities):
-    """
-    The model's own answers to the quantities of an enriched table: ``(method, values)``, from the head, or
-    for fluxes from decoded latents. Only those that the table has columns for.
-    """
+    """The enriched table's own answers to quantities, ``(method, values)``, where it has the columns."""
     answers = {}
     for name in quantities:
         key = next((k for k in HEADS if k in name), None)
-        if key is None or any(column not in table.colnames for column in HEADS[key]):
-            continue
-        values = np.sum([plain_floats(table[column]) for column in HEADS[key]], axis=0)
-        if key.startswith("log"):
-            with np.errstate(invalid="ignore", divide="ignore"):
-                values = np.log10(values)
-        values = np.maximum(values, _NH_FLOOR) if "clipped" in name else values
-        kind = "decoded latents" if "flux" in key else "head"
-        answers[name] = (f"{kind} ({' + '.join(HEADS[key])})", np.where(np.isfinite(values), values, np.nan))
+        if key is not None and set(HEADS[key]) <= set(table.colnames):
+            values = np.sum([plain_floats(table[column]) for column in HEADS[key]], axis=0)
+            kind = "decoded latents" if "flux" in key else "head"
+            answers[name] = (f"{kind} ({' + '.join(HEADS[key])})", _scaled(name, values))
     return answers
 
 
@@ -163,13 +121,9 @@ def _leaks(name, label):
 def regression_numbers(quantities, features, field, seed=0, quick=False, answers=None,
                        grouping="sky field"):
     """
-    R2, mean absolute error and Spearman correlation of predictions, and notes on quantities left out.
-
-    ``features`` are sets (n, k) by name; in one whose name begins with that of the
-    principal components, the leading `~astro_xlatent.spectra.bins.N_FINE` columns are
-    a spectrum. ``field`` (n,) is kept together in folds, and resampled as a whole.
-    ``answers`` of `head_answers` are scored on the same rows, with the gap to the best
-    regression of the latents. ``quick`` leaves out random forests.
+    R2, mean absolute error and Spearman correlation of predictions from sets of features (n, k) by name, and
+    notes on quantities left out. Those named after the principal components begin with a spectrum; fields
+    (n,) stay together; `head_answers` are scored on the same rows, with the gap to the best of the latents.
     """
     numbers, notes = [], []
     tools = regressors(seed)
@@ -204,21 +158,25 @@ def _gap(name, answer, values, predicted, rows, field, seed, section):
     truth, own, group = values[rows][there], own[rows][there], field[rows][there]
     found = {m: p[there] for m, p in predicted.items() if m.startswith("latents,")}
     best = min(found, key=lambda m: np.mean((found[m] - truth) ** 2))
-    index = np.unique(group, return_inverse=True)[1]
-    weights = bootstrap_weights(index, np.random.default_rng(seed), N_BOOT)[:, index]
+    weights = _row_weights(group, seed)
     errors = np.stack([np.abs(own - truth), np.abs(found[best] - truth)])
     repeats = weights @ (errors[0] - errors[1]) / weights.sum(axis=1)
+    of = (f"{method} - {best}", "all", truth.size)
     return _scores(section, name, method, truth, own, group, seed) + [
-        Number.of("gap between heads and latents", f"difference in mean |error| of {name}",
-                  f"{method} - {best}", "all", truth.size, (errors[0] - errors[1]).mean(), interval(repeats)),
-        Number.of("gap between heads and latents", f"difference in Spearman of {name}", f"{method} - {best}",
-                  "all", truth.size, spearman(truth, own) - spearman(truth, found[best])),
-    ]
+        Number.of("gap between heads and latents", f"difference in mean |error| of {name}", *of,
+                  (errors[0] - errors[1]).mean(), interval(repeats)),
+        Number.of("gap between heads and latents", f"difference in Spearman of {name}", *of,
+                  spearman(truth, own) - spearman(truth, found[best]))]
+
+
+def _row_weights(field, seed):
+    """How often each row counts in bootstrap repeats over fields."""
+    group = np.unique(field, return_inverse=True)[1]
+    return bootstrap_weights(group, np.random.default_rng(seed), N_BOOT)[:, group]
 
 
 def _scores(section, name, method, values, predicted, field, seed):
-    group = np.unique(field, return_inverse=True)[1]
-    weights = bootstrap_weights(group, np.random.default_rng(seed), N_BOOT)[:, group]
+    weights = _row_weights(field, seed)
     squared, absolute = (values - predicted) ** 2, np.abs(values - predicted)
     total = weights.sum(axis=1)
     mean = weights @ values / total
@@ -228,17 +186,12 @@ def _scores(section, name, method, values, predicted, field, seed):
         "mean |error|": (absolute.mean(), interval(weights @ absolute / total)),
         "Spearman": (spearman(values, predicted), (np.nan, np.nan)),
     }
-    return [
-        Number.of(section, f"{quantity} of {name}", method, "all", values.size, value, limits)
-        for quantity, (value, limits) in scores.items()
-    ]
+    return [Number.of(section, f"{quantity} of {name}", method, "all", values.size, value, limits)
+            for quantity, (value, limits) in scores.items()]
 
 
 def correlation_matrix(numbers):
-    """
-    The values of `correlation_numbers` as nested lists, for a figure: ``quantities``, and one list of
-    `N_LATENT` ``values`` each.
-    """
+    """The values of `correlation_numbers` as nested lists, for a figure."""
     values = {}
     for number in numbers:
         values.setdefault(number.quantity.removeprefix("Spearman with "), []).append(number.value)
@@ -247,8 +200,8 @@ def correlation_matrix(numbers):
 
 def correlation_numbers(quantities, latent):
     """
-    Spearman correlation of each latent with each quantity, with approximate 90 % intervals (Fisher's z,
-    factor 1.06 for ranks).
+    Spearman correlation of latents with quantities, with approximate 90 % intervals (Fisher's z, factor 1.06
+    for ranks: Fieller, Hartley & Pearson 1957, Biometrika 44, 470).
     """
     numbers = []
     for name, values in quantities.items():
@@ -259,8 +212,6 @@ def correlation_numbers(quantities, latent):
             r = spearman(latent[known, k], values[known])
             half = 1.645 * np.sqrt(1.06 / (known.sum() - 3))
             limits = np.tanh(np.arctanh(np.clip(r, -0.999999, 0.999999)) + np.array([-half, half]))
-            numbers.append(
-                Number.of("correlation of latents with quantities", f"Spearman with {name}", f"latent {k}",
-                          "all", known.sum(), r, limits)
-            )
+            numbers.append(Number.of("correlation of latents with quantities", f"Spearman with {name}",
+                                     f"latent {k}", "all", known.sum(), r, limits))
     return numbers

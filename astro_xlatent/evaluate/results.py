@@ -1,14 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Results of an evaluation: numbers with intervals, and notes.
-
-Every analysis returns `Number` records; `Results` collects them, prints them
-as aligned text, and writes them as JSON or ECSV.
-"""
+"""Results of an evaluation: numbers with intervals, and notes, as text, JSON or ECSV."""
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError
@@ -21,10 +16,8 @@ __all__ = ["Number", "Results"]
 @dataclass(frozen=True)
 class Number:
     """
-    One measured number.
-
-    The analysis (``section``), what was measured, of which method with its features,
-    on which rows and how many; value and 90 % interval, NaN where there is none.
+    The analysis (``section``), what was measured, of which method with its features, on which rows and how
+    many; value and 90 % interval, NaN where there is none.
     """
 
     section: str
@@ -52,8 +45,8 @@ class Number:
 @dataclass
 class Results:
     """
-    All numbers of one evaluation; facts on model, input and command; notes on what was left out, and why;
-    matrices and curves (nested lists) for figures.
+    Numbers; facts on model, input and command; notes on what was left out, and why; matrices and curves
+    (nested lists) for figures.
     """
 
     title: str
@@ -69,8 +62,7 @@ class Results:
     def find(self, section=None, quantity=None, method=None, subset=None):
         """Numbers that match all given names exactly."""
         wanted = {"section": section, "quantity": quantity, "method": method, "subset": subset}
-        wanted = {k: v for k, v in wanted.items() if v is not None}
-        return [n for n in self.numbers if all(getattr(n, k) == v for k, v in wanted.items())]
+        return [n for n in self.numbers if all(v in (None, getattr(n, k)) for k, v in wanted.items())]
 
     def text(self):
         """The report for a terminal."""
@@ -84,43 +76,33 @@ class Results:
             lines += ["", "Notes", "-----", *(f"* {note}" for note in self.notes)]
         return "\n".join(lines)
 
-    def to_table(self):
-        """The numbers as an astropy table, one row a number; facts and notes in ``meta``."""
+    def write(self, path):
+        """Write ``.json`` (everything) or ``.ecsv`` (the numbers); an existing file is replaced."""
         from astropy.table import Table
 
-        names = [f.name for f in fields(Number)]
-        columns = {name: [getattr(n, name) for n in self.numbers] for name in names}
-        return Table(columns, names=names, meta={"title": self.title, **self.facts, "notes": self.notes})
-
-    def write(self, path):
-        """
-        Write ``.json`` (everything) or ``.ecsv`` (the numbers); an existing file is replaced, another suffix
-        refused.
-        """
         path = Path(path)
-        if path.suffix == ".json":
-            content = asdict(self)
-            for number in content["numbers"]:
-                for key in ("value", "low", "high"):
-                    number[key] = number[key] if math.isfinite(number[key]) else None
-            with replacing(path) as temporary:
-                temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        elif path.suffix == ".ecsv":
-            with replacing(path) as temporary:
-                self.to_table().write(temporary, format="ascii.ecsv")
-        else:
+        if path.suffix not in (".json", ".ecsv"):
             msg = f"{path}: results are written as .json or .ecsv; give such a name"
             raise ParameterError(msg)
+        content = asdict(self)
+        with replacing(path) as temporary:
+            if path.suffix == ".ecsv":
+                table = Table(rows=[astuple(n) for n in self.numbers] or None,
+                              names=[f.name for f in fields(Number)],
+                              meta={"title": self.title, **self.facts, "notes": self.notes})
+                table.write(temporary, format="ascii.ecsv")
+                return
+            for number in content["numbers"]:
+                number |= {k: None for k in ("value", "low", "high") if not math.isfinite(number[k])}
+            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path):
-        """Read what `write` made of the suffix ``.json``; another file is refused."""
+        """Read what `write` made of the suffix ``.json``."""
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
-            numbers = [
-                Number(**{k: math.nan if v is None else v for k, v in n.items()})
-                for n in content.pop("numbers")
-            ]
+            numbers = [Number(**{k: math.nan if v is None else v for k, v in n.items()})
+                       for n in content.pop("numbers")]
             return cls(numbers=numbers, **content)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             msg = f"{path}: not a file of results ({error}); make one: astro-xlatent evaluate ... -o OUT.json"

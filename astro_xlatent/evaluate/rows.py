@@ -1,18 +1,16 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Labeled rows made ready for evaluation: labels, sky fields, features.
-"""
+"""Labeled rows made ready for evaluation: labels, sky fields, features."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from astro_xlatent.compare.fields import SkyFields
+from astro_xlatent.compare.fields import sky_fields
 from astro_xlatent.core.errors import MissionError, TableError
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra, hardness_ratios
-from astro_xlatent.evaluate.labels import clean_detections, is_detections, read_labels, words_of
+from astro_xlatent.evaluate.labels import read_labels, words_of
 from astro_xlatent.evaluate.pca import read_spectra, spectrum_features
 from astro_xlatent.missions.base import identify_mission
 
@@ -30,11 +28,8 @@ FIT_COLUMNS = ("powlaw_nh", "powlaw_gamma", "powlaw_stat", "bb_kt", "bb_nh", "br
 @dataclass
 class LabeledRows:
     """
-    Enriched rows with classes, sky fields and features.
-
-    ``features`` holds those of `_baseline_features` and ``"latents"``, (n, k) each; ``hardness``
-    is the kind of the hardness ratios; ``field`` numbers sources instead of sky fields
-    where ``grouping`` says so.
+    Enriched rows with classes, sky fields (or, where ``grouping`` says so, sources) and features (n, k):
+    ``"latents"``, those of `_baseline_features`, and ``"spectrum"``; ``hardness`` is the ratios' kind.
     """
 
     table: object
@@ -61,10 +56,8 @@ class LabeledRows:
     def subsets(self):
         """Rows by name: all, and without the largest field."""
         largest = np.bincount(self.field).argmax()
-        parts = {
-            "all": np.ones(len(self), bool),
-            "all without the largest field": (self.field != largest) & (self.grouping == "sky field"),
-        }
+        parts = {"all": np.ones(len(self), bool),
+                 "all without the largest field": (self.field != largest) & (self.grouping == "sky field")}
         return {name: where for name, where in parts.items() if where.any()}
 
 
@@ -77,50 +70,37 @@ def _sources(table):
     return np.unique(key, axis=0, return_inverse=True)[1].ravel()
 
 
-def _label_and_check(table, column, minimum):
-    """Rows that can be used, and why others cannot."""
-    label, notes = read_labels(table, column)
-    keep = label != ""
-    if np.any(~keep):
-        notes.append(f"{np.sum(~keep)} rows without a usable label: left out")
+def _labeled(table, column, minimum, notes):
+    """Rows with a label, a position and more than the minimum, and their labels."""
+    missing = [f"--minimum {name}" for name, _ in minimum if name not in table.colnames]
+    missing += [f"{name} (degrees; sky fields need positions)" for name in ("ra", "dec")
+                if name not in table.colnames]
+    label, more = read_labels(table, column)
+    notes += more
+    if missing:
+        msg = f"the table lacks {', '.join(missing)}; it has {', '.join(table.colnames[:20])}"
+        raise TableError(msg)
+    table, label = _kept(table, label, label != "", notes, "without a usable label")
     for name, bound in minimum:
-        if name not in table.colnames:
-            msg = f"--minimum {name}: no such column; the table has {', '.join(table.colnames[:20])}"
-            raise TableError(msg)
         with np.errstate(invalid="ignore"):
             above = plain_floats(table[name]) > bound
-        notes.append(f"{np.sum(keep & ~above)} rows with {name} <= {bound:g} or unknown: left out")
-        keep &= above
-    missing = [n for n in ("ra", "dec") if n not in table.colnames]
-    if missing:
-        msg = f"the table lacks {', '.join(missing)} (degrees): sky fields need positions"
-        raise TableError(msg)
+        table, label = _kept(table, label, above, notes, f"with {name} <= {bound:g} or unknown")
     placed = np.isfinite(plain_floats(table["ra"])) & (np.abs(plain_floats(table["dec"])) <= 90)
-    if np.any(keep & ~placed):
-        notes.append(f"{np.sum(keep & ~placed)} rows without a position: left out")
-    return label, keep & placed, notes
+    return _kept(table, label, placed, notes, "without a position")
 
 
 def prepare_rows(table, column, *, model=None, minimum=(), spectra=None, log=None):
     """
-    Label, enrich and describe the rows of a table; gives `LabeledRows`, and notes on what was left out.
-
-    Arguments are those of `~astro_xlatent.evaluate.real.evaluate_table`. Rows without a
-    usable spectrum are left out where ``spectra`` are given, so that all methods see
-    the same rows.
+    `LabeledRows` of a table, labeled and enriched, and notes on what was left out; arguments are those of
+    `evaluate_table`. With ``spectra`` all rows have a usable one, so that all methods see the same rows.
     """
-    log = log or (lambda line: None)
-    notes = []
-    if is_detections(table, column):
-        table, dropped = clean_detections(table, column)
-        notes = [f"{reason}: {n} rows left out" for reason, n in dropped.items()]
-    label, keep, more = _label_and_check(table, column, minimum)
-    notes += more
-    table, label = _kept(table, label, keep, notes)
-    bins = None
+    log, notes, bins = log or (lambda line: None), [], None
+    table, label = _labeled(table, column, minimum, notes)
     if spectra is not None:
         log(f"reading the spectra of {len(table)} rows")
-        table, label, bins = _with_spectra(table, label, spectra, notes)
+        bins, usable, reasons = read_spectra(table, spectra)
+        table, label = _kept(table, label, usable, notes,
+                             f"without a usable spectrum ({'; '.join(reasons[:3])})")
     if "xl_latent" not in table.colnames:
         from astro_xlatent.table.add_latents import add_latents
 
@@ -128,43 +108,31 @@ def prepare_rows(table, column, *, model=None, minimum=(), spectra=None, log=Non
         table = add_latents(table, spectra, model=model, include=_HEAD_COLUMNS)
     latent = plain_floats(table["xl_latent"])
     usable = np.isfinite(latent).all(axis=1)
-    if np.any(~usable):
-        notes.append(f"{np.sum(~usable)} rows without latents (no usable data): left out")
-    table, label = _kept(table, label, usable, notes)
+    table, label = _kept(table, label, usable, notes, "without latents (no usable data)")
     features, kind = _features(table, None if bins is None else bins[usable], notes)
     features["latents"] = latent[usable]
     field, grouping = _fields(table, notes)
     return LabeledRows(table, label, field, _sources(table), features, kind, grouping), notes
 
 
-def _kept(table, label, keep, notes):
-    """Some rows, of which there must be one."""
+def _kept(table, label, keep, notes, what):
+    """Some rows, of which there must be one; a note says what others are."""
+    if not keep.all():
+        notes.append(f"{np.sum(~keep)} rows {what}: left out")
     if not keep.any():
         msg = "no row is left: " + "; ".join(notes)
         raise TableError(msg)
     return table[keep], label[keep]
 
 
-def _with_spectra(table, label, spectra, notes):
-    """Rows whose spectra can be read, and their bins."""
-    bins, usable, reasons = read_spectra(table, spectra)
-    if np.any(~usable):
-        shown = "; ".join(reasons[:3]) or "no effective area"
-        notes.append(f"{np.sum(~usable)} rows without a usable spectrum ({shown}): left out")
-    table, label = _kept(table, label, usable, notes)
-    return table, label, bins[usable]
-
-
 def _fields(table, notes):
     """Fields to fold by; sources where there are too few fields."""
-    field = SkyFields(plain_floats(table["ra"]), plain_floats(table["dec"])).field
-    notes.append(f"{field.max() + 1} sky fields")
-    if np.unique(field).size >= MIN_FIELDS:
+    field, names = sky_fields(plain_floats(table["ra"]), plain_floats(table["dec"]))
+    notes.append(f"{len(names)} sky fields")
+    if len(names) >= MIN_FIELDS:
         return field, "sky field"
-    notes.append(
-        f"only {np.unique(field).size} sky fields, fewer than {MIN_FIELDS}: "
-        "folds and intervals are over sources"
-    )
+    notes.append(f"only {len(names)} sky fields, fewer than {MIN_FIELDS}: "
+                 "folds and intervals are over sources")
     return _sources(table), "source"
 
 
@@ -174,49 +142,24 @@ def _by_kind(values, energy):
     return np.concatenate(parts, axis=1)
 
 
-def _position_features(table):
-    """
-    What the position on the sky tells: ``"nh_gal"`` (log) where the column is there, and ``"latitude"``: |b|
-    and |l|.
-    """
-    features = {}
-    if "nh_gal" in table.colnames:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            features["nh_gal"] = np.log10(plain_floats(table["nh_gal"]))[:, None]
-    ra, dec = plain_floats(table["ra"]), plain_floats(table["dec"])
-    known = np.isfinite(ra) & np.isfinite(dec)
-    galactic = np.full((len(table), 2), np.nan)
-    sky = SkyCoord(ra[known], dec[known], unit="deg").galactic
-    galactic[known] = np.abs(np.stack([sky.b.deg, sky.l.wrap_at("180d").deg], axis=1))
-    features["latitude"] = galactic
-    return features
-
-
 def _baseline_features(table, fluxes):
     """
-    Feature sets (n, k) of the baselines, NaN where unknown, infinities included.
-
-    ``"hardness"`` and ``"flux"`` of the rows' `~astro_xlatent.evaluate.hardness.BandFluxes`,
-    and where the table has the columns ``"nh_gal"``, ``"latitude"`` and ``"catalog fits"``.
+    Feature sets (n, k), NaN where unknown: ``"hardness"`` and ``"flux"`` (log) of `BandFluxes`, and of what
+    the table has ``"nh_gal"`` (log), ``"latitude"`` (|b| and |l|) and ``"catalog fits"``.
     """
     energy = np.asarray(fluxes.energy, bool)
     with np.errstate(invalid="ignore", divide="ignore"):
         total = np.log10(np.nansum(fluxes.flux, axis=1))[:, None]
-    features = {"hardness": _by_kind(hardness_ratios(fluxes.flux), energy), "flux": _by_kind(total, energy)}
-    if {"ra", "dec"} <= set(table.colnames):
-        features |= _position_features(table)
+        features = {"hardness": _by_kind(hardness_ratios(fluxes.flux), energy),
+                    "flux": _by_kind(total, energy)}
+        if "nh_gal" in table.colnames:
+            features["nh_gal"] = np.log10(plain_floats(table["nh_gal"]))[:, None]
+    sky = SkyCoord(plain_floats(table["ra"]), plain_floats(table["dec"]), unit="deg").galactic
+    features["latitude"] = np.abs(np.stack([sky.b.deg, sky.l.wrap_at("180d").deg], axis=1))
     fits = [plain_floats(table[name]) for name in FIT_COLUMNS if name in table.colnames]
     if fits:
         features["catalog fits"] = np.stack(fits, axis=1)
     return {name: np.where(np.isfinite(values), values, np.nan) for name, values in features.items()}
-
-
-def _without_constant(features):
-    """Columns with at least two different known values, and how many others went."""
-    with np.errstate(invalid="ignore"):
-        known = [column[np.isfinite(column)] for column in features.T]
-    useful = np.array([c.size > 1 and c.min() < c.max() for c in known], bool)
-    return features[:, useful], int(np.sum(~useful))
 
 
 def _features(table, bins, notes):
@@ -230,9 +173,9 @@ def _features(table, bins, notes):
         notes.append("the table has no band columns: hardness ratios are those of the spectra")
         fluxes = fluxes_of_spectra(bins)
     for name, values in _baseline_features(table, fluxes).items():
-        values, dropped = _without_constant(values)
-        if dropped:
-            notes.append(f"{name}: {dropped} columns are constant or empty: left out")
-        if values.shape[1]:
-            found[name] = values
+        useful = np.array([np.unique(column[np.isfinite(column)]).size > 1 for column in values.T])
+        if not useful.all():
+            notes.append(f"{name}: {np.sum(~useful)} columns are constant or empty: left out")
+        if useful.any():
+            found[name] = values[:, useful]
     return found, f"{fluxes.kind} "

@@ -1,23 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Scores with bootstrap intervals over groups of rows.
-
-Confusion counts are kept per group (a sky field, or a single row), so that a
-bootstrap repeat is one matrix product.
+Scores with bootstrap intervals over groups of rows. Confusion counts are kept per group (a sky field, or a
+single row), so that a bootstrap repeat is one matrix product.
 """
 
 import numpy as np
 
-__all__ = [
-    "INTERVAL",
-    "auc",
-    "balanced_accuracy",
-    "bootstrap_weights",
-    "calibration_error",
-    "confusion_by_group",
-    "interval",
-    "macro_f1",
-]
+__all__ = ["INTERVAL", "auc", "balanced_accuracy", "bootstrap_weights", "calibration_error",
+           "confusion_by_group", "interval", "macro_f1"]
 
 #: Quantiles of the interval that goes with every number.
 INTERVAL = (0.05, 0.95)
@@ -45,14 +35,7 @@ def confusion_by_group(truth, predicted, n_classes, group):
 
 
 def balanced_accuracy(confusion):
-    """
-    Mean over occurring classes of the fraction recognized, of confusions (..., classes, classes).
-
-    Examples
-    --------
-    >>> float(balanced_accuracy(np.array([[1, 1], [0, 1]])))
-    0.75
-    """
+    """Mean over occurring classes of the fraction recognized, of confusions (..., classes, classes)."""
     total = confusion.sum(axis=-1)
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
     recall = np.where(total > 0, hits / np.where(total > 0, total, 1), np.nan)
@@ -69,14 +52,8 @@ def macro_f1(confusion):
 
 def auc(positive, score, weight=None):
     """
-    Area under the ROC curve, ties counted half; NaN without rows of either kind.
-
-    ``weight``, (n,) or (n_boot, n), says how often each row counts.
-
-    Examples
-    --------
-    >>> float(auc(np.array([True, False, True]), np.array([2.0, 1.0, 1.0])))
-    0.75
+    Area under the ROC curve, ties counted half; NaN without rows of either kind. ``weight``, (n,) or
+    (n_boot, n), says how often each row counts: a bootstrap at once, which scikit-learn does one by one.
     """
     weight = np.ones(len(score)) if weight is None else np.asarray(weight, float)
     _, level = np.unique(score, return_inverse=True)
@@ -91,9 +68,8 @@ def auc(positive, score, weight=None):
 
 def calibration_error(probability, correct, n_bins=15):
     """
-    Expected calibration error of probabilities stated for being right, in bins of equally many rows
-    (positive by chance even for perfect ones), and (n_bins, 3) mean stated, fraction right, and number of
-    rows.
+    Expected calibration error of stated probabilities of being right, in bins of equally many rows (positive
+    by chance even for perfect ones), and (n_bins, 3) mean stated, fraction right, and number of rows.
     """
     parts = np.array_split(np.argsort(probability, kind="stable"), min(n_bins, len(probability)))
     curve = np.array([[probability[p].mean(), np.mean(correct[p]), len(p)] for p in parts])

@@ -17,10 +17,9 @@ from astropy.table import vstack
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.regression import catalog_fits
 from astro_xlatent.physics.absorption import convert_nh
 from benchmarks.studies.expected import band_table
-from benchmarks.studies.fits import FIT_CLASSES, NH_MIN, fit_numbers, residual_numbers
+from benchmarks.studies.fits import FIT_CLASSES, NH_MIN, catalog_fits, fit_numbers, residual_numbers
 from benchmarks.studies.mock import two_piece_mean
 from benchmarks.studies.reference import MODELS, OnOff, fit_reference
 

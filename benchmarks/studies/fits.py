@@ -9,16 +9,43 @@ Anders & Grevesse; they are converted to this package's convention first.
 import numpy as np
 
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.regression import catalog_fits
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import bootstrap_weights, interval
+from astro_xlatent.physics.absorption import convert_nh
 
-__all__ = ["FIT_CLASSES", "NH_MIN", "fit_numbers", "residual_numbers"]
+__all__ = ["FIT_CLASSES", "NH_MIN", "catalog_fits", "fit_numbers", "residual_numbers"]
 
 #: A star's power-law column is no truth: only classes whose spectra are power-law-like.
 FIT_CLASSES = ("AGN", "CV", "HMXB", "LMXB", "NS")
 #: Fits below, in 1/cm2, are mostly limits.
 NH_MIN = 1e21
+
+
+def catalog_fits(table):
+    """
+    Columns of the power-law fits and their errors, log10 in this package's convention.
+
+    CSC's fits have photoelectric absorption in the abundances of Anders & Grevesse.
+
+    From ``powlaw_nh`` (and ``powlaw_nh_lolim``, ``powlaw_nh_hilim``) or ``powlaw_nh_mean``
+    (and ``e_powlaw_nh_mean``) in 1e20 1/cm2; NaN where there is no fit, None without
+    such a column.
+    """
+    names = [n for n in ("powlaw_nh", "powlaw_nh_mean") if n in table.colnames]
+    if not names:
+        return None, None
+    name = names[0]
+    value = plain_floats(table[name])
+    if f"{name}_hilim" in table.colnames and f"{name}_lolim" in table.colnames:
+        error = 0.5 * (plain_floats(table[f"{name}_hilim"]) - plain_floats(table[f"{name}_lolim"]))
+    elif f"e_{name}" in table.colnames:
+        error = plain_floats(table[f"e_{name}"])
+    else:
+        error = np.full(len(table), np.nan)
+    value = np.where((value > 0) & (value < 1e6), value, np.nan)
+    with np.errstate(invalid="ignore"):
+        log_nh = np.log10(convert_nh(value * 1e20, "phabs/angr", "tbabs/wilm"))
+        return log_nh, error / value / np.log(10)
 
 
 def fit_numbers(table, label, group, subsets, rng, n_boot=300):

@@ -9,7 +9,6 @@ from astropy.table import Table
 from evaluate.labeled import make_labeled
 
 from astro_xlatent.core.columns import CLASSES
-from astro_xlatent.evaluate.regression import catalog_fits
 from astro_xlatent.evaluate.rows import prepare_rows
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.physics.absorption import transmission
@@ -26,6 +25,7 @@ from benchmarks.studies.expected_fits import (
     similar_rows,
     simulate_fits,
 )
+from benchmarks.studies.fits import catalog_fits
 from benchmarks.studies.reference import MODELS, OnOff, fit_reference
 
 

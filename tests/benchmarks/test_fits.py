@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from evaluate.labeled import make_labeled
 
-from astro_xlatent.evaluate.regression import catalog_fits
 from astro_xlatent.physics.absorption import convert_nh
-from benchmarks.studies.fits import fit_numbers
+from benchmarks.studies.fits import catalog_fits, fit_numbers
 
 
 def _with_fits(offset, scatter):

@@ -3,10 +3,11 @@
 
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
+from evaluate.labeled import make_labeled
 
 from astro_xlatent.core.errors import TableError
-from benchmarks.labels import load_detections, load_sources
+from benchmarks.labels import clean_detections, load_detections, load_sources
 from benchmarks.studies.discriminator import Rows
 
 
@@ -93,3 +94,21 @@ def test_real_samples(shared_data):
     detections = load_detections(labels / "csc2_labelled_detections.csv.gz")
     assert len(detections.table) + sum(detections.dropped.values()) == 7131
     assert detections.dropped["detection repeated"] == 7131 - 5726
+
+
+def test_repeated_and_contradicting_detections_are_left_out_by_name():
+    """Incomplete keys stand alone."""
+    table = make_labeled(60)
+    number = np.arange(60)
+    table["obsid"] = MaskedColumn(number, mask=number >= 58)
+    table["obi"], table["region_id"] = np.zeros(60, int), np.ones(60, int)
+    table["class_label"] = np.array(table["class_label"], dtype="<U12")
+    table["obsid"][1], table["class_label"][:2] = 0, ["AGN", "AGN"]
+    table["obsid"][3], table["class_label"][2:4] = 2, ["AGN", "CV"]
+    table["class_label"][4:6] = ["CV_or_nova", "CV_or_nova"]
+    table["ra"][4], table["dec"][4] = 10.7, 41.3
+    kept, dropped = clean_detections(table, "class_label")
+    assert dropped == {"detection repeated": 2, "labels contradict": 1, "nova near M31": 1}
+    assert len(kept) == 60 - sum(dropped.values())
+    assert kept.colnames == table.colnames
+    assert len(table) == 60

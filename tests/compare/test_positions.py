@@ -142,7 +142,7 @@ def test_empty_and_single():
     """No rows, and a single one, are fine."""
     table = Table({"ra": [1.0], "dec": [2.0], "pos_err": [1.0]})
     none, one = read_positions(table[:0]), read_positions(table)
-    assert len(candidate_pairs(none, one)) == 0 and len(candidate_pairs(one, one)) == 1
+    assert len(candidate_pairs(none, one).i) == 0 and len(candidate_pairs(one, one).i) == 1
     assert sky_density(one, np.array([0]))[0] == pytest.approx(1 / (4 * np.pi))
 
 

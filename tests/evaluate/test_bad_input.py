@@ -8,7 +8,6 @@ from evaluate.labeled import make_labeled
 
 from astro_xlatent.cli.main import main
 from astro_xlatent.evaluate.classification import probes
-from astro_xlatent.evaluate.labels import clean_detections
 from astro_xlatent.evaluate.real import evaluate_table
 from astro_xlatent.evaluate.rows import prepare_rows
 
@@ -95,27 +94,6 @@ def test_nan_does_not_stop_the_command(tmp_path, capsys):
     table.write(tmp_path / "a.ecsv")
     assert main(["evaluate", str(tmp_path / "a.ecsv"), "--quick"]) == 0
     assert "Traceback" not in capsys.readouterr().err
-
-
-def test_repeated_and_contradicting_detections_are_left_out_by_name():
-    """In any table that names observation and region; incomplete keys stand alone."""
-    table = make_labeled(60)
-    number = np.arange(60)
-    table["obsid"] = MaskedColumn(number, mask=number >= 58)
-    table["obi"], table["region_id"] = np.zeros(60, int), np.ones(60, int)
-    table["class_label"] = np.array(table["class_label"], dtype="<U12")
-    table["obsid"][1], table["class_label"][:2] = 0, ["AGN", "AGN"]
-    table["obsid"][3], table["class_label"][2:4] = 2, ["AGN", "CV"]
-    table["class_label"][4:6] = ["CV_or_nova", "CV_or_nova"]
-    table["ra"][4], table["dec"][4] = 10.7, 41.3
-    text = _notes(table)
-    assert "detection repeated: 2 rows left out" in text
-    assert "labels contradict: 1 rows left out" in text
-    assert "nova near M31: 1 rows left out" in text
-    kept, dropped = clean_detections(table, "class_label")
-    assert len(kept) == 60 - sum(dropped.values())
-    assert kept.colnames == table.colnames
-    assert len(table) == 60
 
 
 def test_unreadable_spectra_are_said(tmp_path, capsys):

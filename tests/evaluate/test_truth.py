@@ -49,7 +49,7 @@ def test_catalog_with_spectra_is_evaluated(sky, monkeypatch):
     next(sky.glob("spectra/*pha*")).unlink()
     results = evaluate_table(Table.read(path), "class", path=path, spectra=str(sky), quick=True)
     text = "\n".join(results.notes)
-    assert "1 rows without a usable spectrum (no spectrum found): left out" in text
+    assert f"1 rows without a usable spectrum (no spectrum of this row in {sky}): left out" in text
     assert "only 8 sky fields, fewer than 10: folds and intervals are over sources" in text
     assert results.title == "Simulated catalog"
     methods = {n.method for n in results.numbers}
