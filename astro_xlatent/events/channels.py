@@ -81,7 +81,7 @@ def find_channels(events: EventFile, arf: str | PathLike | None,
     A `Response` as ``rmf`` is used as it is; one that is needed, or does not fit PI, is an error.
     """
     telescope = events.header.text("TELESCOP").upper()
-    in_ev = telescope == "EROSITA" or events.unit("PI") == "ev"
+    in_ev = telescope == "EROSITA" or events.columns["PI"].unit == "ev"
     channels = _from_limits(events, in_ev) if rmf is None else _from_response(arf, rmf)
     if rmf is None and arf is not None:
         msg = f"an ARF ({arf}) is given without the RMF that belongs to it; give rmf=..."

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from astro_xlatent.core.errors import ParameterError, SpectrumError
+from astro_xlatent.events.intervals import start_and_stop
 from astro_xlatent.spectra._fits import load_bytes, parse_tables
 
 __all__ = ["Selection", "parse_selection", "read_good_times"]
@@ -99,7 +100,7 @@ def read_good_times(times: str | PathLike | ArrayLike) -> np.ndarray:
         if not found:
             msg = f"{times}: no table of good times (columns START and STOP); give a GTI file"
             raise SpectrumError(msg)
-        return np.stack([found[0].column(key).astype(float) for key in ("START", "STOP")], axis=1)
+        return start_and_stop(found[0])
     array = np.asarray(times, float)
     if array.ndim != 2 or array.shape[1] != 2 or not np.all(np.isfinite(array)) or np.any(
             array[:, 1] < array[:, 0]):

@@ -5,7 +5,18 @@ from collections.abc import Iterable
 
 import numpy as np
 
-__all__ = ["intersection", "union", "within"]
+from astro_xlatent.spectra._fits import Table
+
+__all__ = ["intersection", "start_and_stop", "union", "within"]
+
+
+def start_and_stop(table: Table) -> np.ndarray:
+    """The intervals of a table of good times that are not empty, in file order."""
+    times = np.stack([table.column(key).astype(float) for key in ("START", "STOP")], axis=1)
+    if not np.all(times[:, 1] >= times[:, 0]):
+        table.fail("a good time interval has START or STOP that is NaN, or ends before it begins; the file "
+                   "is damaged, fetch it again")
+    return times[times[:, 1] > times[:, 0]]
 
 
 def union(parts: Iterable[np.ndarray]) -> np.ndarray:

@@ -29,7 +29,7 @@ class Plane:
         plane, sky = ({*pair} <= set(events.columns) for pair in (("X", "Y"), ("RA", "DEC")))
         if not plane and not sky:
             events.fail(f"columns X and Y, or RA and DEC, are needed, it has {', '.join(events.columns)}")
-        self.wcs = column_wcs(events.header, "X", "Y", events.fail) if plane else None
+        self.wcs = column_wcs(events, "X", "Y") if plane else None
         self.projected = not plane or (sky and self.wcs is None and hasattr(source.shapes[0], "to_pixel"))
         self.columns = ("RA", "DEC") if self.projected else ("X", "Y")
         if self.projected:

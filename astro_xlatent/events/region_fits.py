@@ -62,7 +62,7 @@ def read_fits_region(data: bytes, path: Path, extension: str | None,
         if not any(included for _, included in members):
             table.fail("a component has only excluded shapes, so that its area has no bounds; add the field "
                        "of view as an included shape")
-    wcs = column_wcs(table.header, x_name, y_name, table.fail)
+    wcs = column_wcs(table, x_name, y_name)
     return list(groups.values()), f"{path}[{table.name}]", wcs
 
 

@@ -11,6 +11,7 @@ FITS Standard 4.0, https://fits.gsfc.nasa.gov/fits_standard.html, sections 4.2
 from __future__ import annotations
 
 import re
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,28 +19,26 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import IO
 
-__all__ = ["BLOCK", "CARD", "MAX_CARDS", "Column", "Header", "data_size", "integer", "read_header",
-           "table_columns"]
+
+__all__ = ["BLOCK", "Column", "Header", "data_size", "integer", "read_header", "read_stream", "table_columns"]
 
 #: Bytes of a FITS block and of a header card.
-BLOCK, CARD = 2880, 80
-#: Largest number of cards of one header.
-MAX_CARDS = 100_000
+BLOCK, _CARD = 2880, 80
+_MAX_CARDS = 100_000
 _SIZES = {"L": 1, "X": 0.125, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8,
           "C": 8, "M": 16, "P": 8, "Q": 16}
 _FORM = re.compile(r"(\d*)([LXBIJKAEDCMPQ])([LXBIJKAEDCM]?)")
+# What follows the last extension is read in pieces of so many bytes.
+_BLANK = 1024**2
 
 
 class Header:
-    """
-    Keywords of one HDU, parsed when asked for.
+    """Keywords of one HDU, parsed when asked for; the first card of a name counts, as in astropy."""
 
-    The first card of a name counts, as in astropy.
-    """
-
-    def __init__(self, cards):
-        self._cards = cards
+    def __init__(self, cards, raw):
+        self._cards, self.raw = cards, raw
         self._values = {}
 
     def __contains__(self, key):
@@ -52,6 +51,12 @@ class Header:
             self._values[key] = None if card is None else _value(card.decode("ascii", "replace"))
         value = self._values[key]
         return default if value is None else value
+
+    def number(self, key: str) -> float | None:
+        """Value if it is a finite number, else None."""
+        value = self.get(key)
+        usable = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < np.inf
+        return value if usable else None
 
     def text(self, key: str) -> str:
         """Value as a string, empty if absent."""
@@ -87,29 +92,56 @@ def _string(text):
     return "".join(parts).strip() if parts else text[1:].strip()
 
 
-def read_header(data: bytes, start: int, fail: Callable[[str], NoReturn]) -> tuple[Header, int]:
-    """Cards by keyword and where the data of the HDU begin."""
-    cards, key = {}, ""
-    stop = min(len(data), start + MAX_CARDS * CARD)
-    for pos in range(start, stop - CARD + 1, CARD):
-        name = data[pos:pos + 8]
-        if data[pos + 8:pos + 10] == b"= ":
-            key = name.rstrip().decode("ascii", "replace")
-            if key in cards:
-                key = ""
-            else:
-                cards[key] = data[pos + 10:pos + CARD]
-        elif name == b"CONTINUE" and key:
-            # NUL cannot occur in a card: marks that the value goes on.
-            cards[key] = cards[key] + b"\0" + data[pos + 8:pos + CARD]
-        elif name == b"END     ":
-            return Header(cards), pos + BLOCK - (pos - start) % BLOCK
-    fail(f"the header that begins at byte {start} has no END card; the file is truncated or damaged")
+def read_stream(stream: IO[bytes], size: int, fail: Callable[[str], NoReturn],
+                place: int | None = None) -> bytes:
+    """So many bytes, or those that are left, from a place of a file that may be compressed and damaged."""
+    try:
+        if place is not None:
+            stream.seek(place)
+        return stream.read(size)
+    except (EOFError, zlib.error, OSError) as error:
+        return fail(f"the file ends early or is damaged ({error}); fetch it again")
+
+
+def read_header(stream: IO[bytes], place: int, fail: Callable[[str], NoReturn]) -> Header | None:
+    """Header that begins at a place of a file; None at its end."""
+    cards, key, raw = {}, "", bytearray()
+    block = read_stream(stream, BLOCK, fail, place)
+    if not block.startswith(b"XTENSION" if place else b"SIMPLE  ="):
+        return _check_end(stream, block, place, fail)
+    while block and len(raw) < _MAX_CARDS * _CARD:
+        raw += block
+        for pos in range(0, len(block) - _CARD + 1, _CARD):
+            name = block[pos:pos + 8]
+            if block[pos + 8:pos + 10] == b"= ":
+                key = name.rstrip().decode("ascii", "replace")
+                if key in cards:
+                    key = ""
+                else:
+                    cards[key] = block[pos + 10:pos + _CARD]
+            elif name == b"CONTINUE" and key:
+                # NUL cannot occur in a card: marks that the value goes on.
+                cards[key] = cards[key] + b"\0" + block[pos + 8:pos + _CARD]
+            elif name == b"END     ":
+                return Header(cards, raw.ljust(-(-len(raw) // BLOCK) * BLOCK))
+        block = read_stream(stream, BLOCK, fail)
+    return fail(f"the header that begins at byte {place} has no END card; the file is truncated or damaged")
+
+
+def _check_end(stream, block, place, fail):
+    """Nothing but zeros and blanks may follow the last extension."""
+    if not place:
+        fail("not a FITS file (it does not begin with 'SIMPLE  ='); give one, gzipped or not")
+    while block:
+        if block.strip(b"\0 "):
+            fail(f"unexpected content behind byte {place}, where an extension should begin; part of the file "
+                 "is lost, fetch it again")
+        block = read_stream(stream, _BLANK, fail)
 
 
 @dataclass
 class Column:
-    """Place and kind of one table column."""
+    """Place and kind of one table column, its number in the header, and TLMIN and TLMAX."""
 
     offset: int
     repeat: int
@@ -117,7 +149,8 @@ class Column:
     element: str
     scale: float
     zero: float
-    minimum: Any
+    number: int
+    limits: tuple
     unit: str
 
 
@@ -158,14 +191,14 @@ def table_columns(header: Header, width: int, fail: Callable[[str], NoReturn]) -
             fail(f"columns up to number {i} need {offset + size} bytes a row, the rows have {width}")
         if repeat or code in "PQ":
             columns.setdefault(header.text(f"TTYPE{i}").upper() or f"COLUMN{i}", Column(
-                offset, repeat, code, form[3] or "", _number(header, f"TSCAL{i}", 1.0, fail),
-                _number(header, f"TZERO{i}", 0.0, fail), header.get(f"TLMIN{i}"),
-                header.text(f"TUNIT{i}")))
+                offset, repeat, code, form[3] or "", _factor(header, f"TSCAL{i}", 1.0, fail),
+                _factor(header, f"TZERO{i}", 0.0, fail), i,
+                (header.get(f"TLMIN{i}"), header.get(f"TLMAX{i}")), header.text(f"TUNIT{i}").lower()))
         offset += size
     return columns
 
 
-def _number(header, key, default, fail):
+def _factor(header, key, default, fail):
     value = header.get(key, default)
     if not isinstance(value, (int, float)) or not abs(value) < 1e30:
         fail(f"header keyword {key} is {value!r}; a number is needed")

@@ -17,6 +17,8 @@ FITS Standard 4.0, https://fits.gsfc.nasa.gov/fits_standard.html, sections 3.4
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import re
 import zlib
@@ -28,29 +30,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from astro_xlatent.core.files import check_input
-from astro_xlatent.spectra._cards import (
-    BLOCK,
-    Header,
-    data_size,
-    integer,
-    read_header,
-    table_columns,
-)
+from astro_xlatent.spectra._cards import BLOCK, Header, data_size, integer, read_header, table_columns
 
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from collections.abc import Iterator
+    from typing import IO, NoReturn, Self
 
     from astro_xlatent.spectra._cards import Column
 
-__all__ = ["MAX_BYTES", "MAX_ELEMENTS", "MAX_HDUS", "Table", "gunzip", "load_bytes", "parse_tables",
-           "read_regular", "split_extension", "sum_of_words"]
+__all__ = ["MAX_BYTES", "MAX_ELEMENTS", "Table", "gunzip", "load_bytes", "parse_tables", "read_regular",
+           "split_extension", "sum_of_words", "walk"]
 
 #: Largest file, or decompressed content of a ``.gz`` file, in bytes.
 MAX_BYTES = 256 * 1024**2
 #: Largest number of values taken from one column.
 MAX_ELEMENTS = 12_000_000
 _MAX_ROWS = 200_000
-MAX_HDUS = 5_000
+_MAX_HDUS = 5_000
+# Event lists shrink to a third or a tenth.
+_MAX_RATIO = 200
 
 _DTYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 
@@ -114,16 +112,7 @@ class Table:
     """
     One binary table of a file; columns are read when asked for.
 
-    Attributes
-    ----------
-    name : str
-        EXTNAME in upper case, or empty.
-    header : Header
-        Keywords.
-    n_rows : int
-        Number of rows.
-    number : int
-        Of the extension in the file; the first has 1.
+    ``name`` is EXTNAME in upper case, or empty, ``number`` that of the extension, from 1.
     """
 
     name: str
@@ -134,9 +123,22 @@ class Table:
     _data: bytes
     _start: int
     _row_bytes: int
-    _heap: tuple
+    _heap: int
+    _end: int
     number: int = 1
-    _extent: tuple = (0, 0)
+
+    @classmethod
+    def at(cls, header: Header, path: str | os.PathLike, error: type, data: bytes = b"", start: int = 0,
+           number: int = 1) -> Self:
+        """The table of a header whose data begin at a place of ``data``; raises ``error``."""
+        table = cls(header.text("EXTNAME").upper(), header, 0, str(path), error, data, start, 0, 0, 0, number)
+        if header.get("BITPIX") != 8 or header.get("NAXIS") != 2:
+            table.fail("a binary table must have BITPIX 8 and NAXIS 2; the header is damaged")
+        table._row_bytes, table.n_rows = (integer(header, key, table.fail) for key in ("NAXIS1", "NAXIS2"))
+        size = table._row_bytes * table.n_rows
+        table._heap = start + integer(header, "THEAP", table.fail, size)
+        table._end = start + size + integer(header, "PCOUNT", table.fail, 0)
+        return table
 
     @cached_property
     def columns(self) -> dict[str, Column]:
@@ -148,16 +150,17 @@ class Table:
         msg = f"{self.path}: extension {self.name or '(unnamed)'}: {text}"
         raise self.error(msg)
 
-    def wrong_sum(self) -> str:
-        """What is said of the file where CHECKSUM or DATASUM is there and wrong, else empty."""
-        begin, end = self._extent
-        view = memoryview(self._data)
+    def wrong_sum(self, data: int | None = None) -> str:
+        """
+        What is said of the file where CHECKSUM or DATASUM is there and wrong, else empty; ``data`` is the sum
+        of the words of the data.
+        """
         stored = self.header.text("DATASUM")
-        data = sum_of_words(view[self._start:end])
+        data = sum_of_words(memoryview(self._data)[self._start:self._end]) if data is None else data
         if stored.isdigit() and int(stored) != data:
             wrong = "data have changed since they were written: DATASUM"
-        elif len(self.header.text("CHECKSUM")) == 16 and sum_of_words(
-                view[begin:self._start], data) not in (0, 2**32 - 1):
+        elif len(self.header.text("CHECKSUM")) == 16 and (
+                sum_of_words(self.header.raw, data) not in (0, 2**32 - 1)):
             wrong = "header has changed since it was written: CHECKSUM"
         else:
             return ""
@@ -207,7 +210,7 @@ class Table:
         pairs = np.ndarray((self.n_rows, 2), kind, self._data, self._start + col.offset,
                            (self._row_bytes, kind.itemsize)).astype(np.int64)
         lengths, starts = pairs.T
-        begin, size = self._heap
+        begin, size = self._heap, max(self._end - self._heap, 0)
         if np.any(lengths < 0) or np.any(lengths > MAX_ELEMENTS) or lengths.sum() > MAX_ELEMENTS:
             self.fail(f"column {name} claims {lengths.sum()} values; at most {MAX_ELEMENTS} are allowed")
         stops = starts + lengths * dtype.itemsize
@@ -223,7 +226,7 @@ class Table:
         return _scaled(values, col), lengths
 
 
-def sum_of_words(data: bytes | memoryview, start: int = 0) -> int:
+def sum_of_words(data: bytes | bytearray | memoryview, start: int = 0) -> int:
     """Ones' complement sum of big-endian 32-bit words (FITS standard, appendix J), zeros filled up."""
     whole = len(data) // 4 * 4
     total = start + int(np.frombuffer(data, ">u4", whole // 4).sum(dtype=np.uint64))
@@ -242,9 +245,10 @@ def _scaled(values, col):
         return values * col.scale + col.zero
 
 
-def parse_tables(data: bytes, path: str | os.PathLike, error: type) -> list[Table]:
+def walk(stream: IO[bytes], path: str | os.PathLike, total: int,
+         error: type) -> Iterator[tuple[Header, int, int]]:
     """
-    Find the binary tables in the content of a FITS file, in file order.
+    Header, and place and size of the data, of every HDU of a file of ``total`` bytes, compressed or not.
 
     Raises ``error``, with the path, if this is no FITS file, a header is damaged, or data are missing.
     """
@@ -252,44 +256,26 @@ def parse_tables(data: bytes, path: str | os.PathLike, error: type) -> list[Tabl
         msg = f"{path}: {text}"
         raise error(msg)
 
-    if data[:9] != b"SIMPLE  =":
-        fail("not a FITS file (it does not begin with 'SIMPLE  ='); "
-             "give an OGIP FITS file, gzipped or not")
-    tables, pos, count = [], 0, 0
-    while pos < len(data):
-        if pos and data[pos:pos + 8] != b"XTENSION":
-            if data[pos:].strip(b"\0 "):
-                fail(f"unexpected content at byte {pos}, where an extension should begin; "
-                     "the file is damaged, fetch it again")
-            break
-        header, begin = read_header(data, pos, fail)
-        size = data_size(header, pos, fail)
-        if begin + size > len(data):
-            fail(f"truncated: an extension ends at byte {begin + size}, the file at {len(data)}; "
-                 "fetch the file again")
-        if header.text("XTENSION") == "BINTABLE":
-            tables.append(_table(header, data, begin, path, error))
-            tables[-1].number, tables[-1]._extent = count, (pos, begin + size)
-        pos = begin + -(-size // BLOCK) * BLOCK
-        count += 1
-        if count > MAX_HDUS:
-            fail(f"more than {MAX_HDUS} extensions; this is no spectrum or response file")
-    return tables
+    packed, place = isinstance(stream, gzip.GzipFile), 0
+    for _ in range(_MAX_HDUS):
+        header = read_header(stream, place, fail)
+        if header is None:
+            return
+        begin = place + len(header.raw)
+        size = data_size(header, place, fail)
+        if packed and begin + size > _MAX_RATIO * total:
+            fail(f"an extension ends at byte {begin + size}, more than {_MAX_RATIO} times the {total} of the "
+                 "compressed file; if that is right, decompress it first with gunzip")
+        if not packed and begin + size > total:
+            fail(f"truncated: an extension ends at byte {begin + size}, the file at {total}; fetch the "
+                 "file again")
+        yield header, begin, size
+        place = begin + -(-size // BLOCK) * BLOCK
+    fail(f"more than {_MAX_HDUS} extensions; this is no spectrum, response or event list")
 
 
-def _table(header, data, begin, path, error):
-    name = header.text("EXTNAME").upper()
-
-    def fail(text):
-        msg = f"{path}: extension {name or '(unnamed)'}: {text}"
-        raise error(msg)
-
-    if header.get("BITPIX") != 8 or header.get("NAXIS") != 2:
-        fail("a binary table must have BITPIX 8 and NAXIS 2; the header is damaged")
-    width, rows = integer(header, "NAXIS1", fail), integer(header, "NAXIS2", fail)
-    end = begin + width * rows + integer(header, "PCOUNT", fail, 0)
-    heap = begin + integer(header, "THEAP", fail, width * rows)
-    return Table(name, header, rows, str(path), error, data, begin, width,
-                 (heap, max(end - heap, 0)))
-
-
+def parse_tables(data: bytes, path: str | os.PathLike, error: type) -> list[Table]:
+    """The binary tables in the content of a FITS file, in file order; raises ``error``."""
+    found = enumerate(walk(io.BytesIO(data), path, len(data), error))
+    return [Table.at(header, path, error, data, begin, number) for number, (header, begin, _) in found
+            if header.text("XTENSION") == "BINTABLE"]

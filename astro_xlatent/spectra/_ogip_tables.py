@@ -79,7 +79,7 @@ def parse_arf(data: bytes, path: str | PathLike) -> Arf:
     area = table.column("SPECRESP")
     if area.ndim != 1:
         table.fail("SPECRESP has several values a row (type II ARF); extract one order or source")
-    unit = table.columns["SPECRESP"].unit.lower()
+    unit = table.columns["SPECRESP"].unit
     if unit not in _AREA_UNITS:
         table.fail(f"SPECRESP has the unit {unit!r}; cm**2 or m**2 is needed")
     area = area.astype(float) * _AREA_UNITS[unit]
@@ -128,7 +128,7 @@ def _energies(table):
     e_lo, e_hi = (table.column(n).astype(float) for n in ("ENERG_LO", "ENERG_HI"))
     if e_lo.ndim != 1 or e_hi.ndim != 1 or e_lo.size == 0:
         table.fail("ENERG_LO and ENERG_HI must have one value a row and at least one row")
-    unit = table.columns["ENERG_LO"].unit.lower()
+    unit = table.columns["ENERG_LO"].unit
     scale = {"": 1.0, "kev": 1.0, "ev": 1e-3}.get(unit)
     if scale is None:
         table.fail(f"ENERG_LO has the unit {unit!r}; keV is needed")
@@ -148,7 +148,7 @@ def _channels(table, notes):
     lo, hi = table.column("E_MIN").astype(float), table.column("E_MAX").astype(float)
     if lo.ndim != 1 or hi.ndim != 1 or lo.size == 0:
         table.fail("E_MIN and E_MAX must have one value a row and at least one row")
-    if table.columns["E_MIN"].unit.lower() == "ev":
+    if table.columns["E_MIN"].unit == "ev":
         lo, hi = lo * 1e-3, hi * 1e-3
     if not (np.all(np.isfinite(lo)) and np.all(np.isfinite(hi))) or max(hi.max(), lo.max()) > 1e6:
         table.fail("channel bounds are NaN, infinite or above 1e6 keV; the file is damaged")
@@ -199,7 +199,7 @@ def _channels_of_lines(table, matrix, energy):
 def _offset(columns, first):
     """Number of the first channel as F_CHAN counts: its TLMIN, else that of CHANNEL."""
     for source, name in columns:
-        minimum = source.columns[name].minimum if name in source.columns else None
+        minimum = source.columns[name].limits[0] if name in source.columns else None
         if isinstance(minimum, (int, float)) and not isinstance(minimum, bool):
             if not abs(minimum) <= 1e6 or int(minimum) != minimum:
                 source.fail(f"TLMIN of {name} is {minimum}; a channel number is needed")
