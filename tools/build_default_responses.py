@@ -30,8 +30,7 @@ import numpy as np
 from check_default_areas import BAND_ENERGY, read_rows
 from scipy.optimize import least_squares, nnls
 
-from astro_xlatent.missions.curves import InstrumentCurve
-from astro_xlatent.missions.line_profile import profile_cdf
+from astro_xlatent.missions.curves import InstrumentCurve, profile_cdf
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
 from benchmarks.sky import MATCH
 

@@ -154,12 +154,17 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
     return counts, area, cause, approximate & (cause == 0)
 
 
-def counts_from_error(value, error):
-    """From symmetric errors: counts of the same relative error, their ratio to the value, and causes."""
+def counts_from_error(value, error, *, most=np.inf, zero=ZERO_COUNTS_HILIM):
+    """
+    From symmetric errors: counts of the same relative error, their ratio to the value, and causes.
+
+    Values above ``most`` are implausible; the error of a value of zero is that of ``zero`` counts.
+    """
     with np.errstate(all="ignore"):
         counts = np.where(value > 0, (value / error) ** 2, 0.0)
-        ratio = np.where(value > 0, counts / value, ZERO_COUNTS_HILIM / error)
-    cause = np.select([~np.isfinite(value), value < 0, ~(error > 0) | ~np.isfinite(error)], [1, 2, 3], 0)
+        ratio = np.where(value > 0, counts / value, zero / error)
+    cause = np.select([~np.isfinite(value), value < 0, value > most, ~(error > 0) | ~np.isfinite(error)],
+                      [1, 2, 7, 3], 0)
     return counts, np.where(cause == 0, ratio, 0.0), cause
 
 
