@@ -28,9 +28,10 @@ from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.absorption import bin_cross_section
 from astro_xlatent.physics.bestfit import equivalent_column
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, N_ENERGY
-from astro_xlatent.simulate.families import binaries, compact, extragalactic, stars
+from astro_xlatent.simulate.families import compact, extragalactic, stars
 from astro_xlatent.simulate.families.generic import generic
 from astro_xlatent.simulate.families.parameters import check_parameters, class_parameters
+from astro_xlatent.simulate.families.tools import Draw
 
 __all__ = ["CLASSES", "FAMILIES", "FLUX_BANDS", "Sources", "absorb", "draw_sources"]
 
@@ -40,25 +41,17 @@ CLASSES = (*columns.CLASSES, columns.OTHER)
 # class -> (family, name of the parameter that is its share); None takes what is left
 _MIXTURES = {
     "AGN": ((extragalactic.agn, None),),
-    "CV": ((binaries.cv_magnetic, "magnetic"), (binaries.cv_boundary, None)),
+    "CV": ((compact.cv_magnetic, "magnetic"), (compact.cv_boundary, None)),
     "HM-STAR": ((stars.colliding_winds, "hard"), (stars.massive_star, None)),
-    "HMXB": ((binaries.supergiant, "supergiant"), (binaries.be_hmxb, None)),
+    "HMXB": ((compact.supergiant, "supergiant"), (compact.be_hmxb, None)),
     "LM-STAR": ((stars.active_star, "active"), (stars.cool_star, None)),
-    "LMXB": (
-        (binaries.lmxb_soft, "bright"),
-        (binaries.lmxb_quiescent, "quiescent"),
-        (binaries.spider, "spider"),
-        (binaries.lmxb_faint, None),
-    ),
+    "LMXB": ((compact.lmxb_soft, "bright"), (compact.lmxb_quiescent, "quiescent"),
+             (compact.spider, "spider"), (compact.lmxb_faint, None)),
     "NS": ((compact.thermal_neutron_star, "thermal"), (compact.magnetar, "magnetar"), (compact.pulsar, None)),
     "YSO": ((stars.embedded_young_star, "embedded"), (stars.young_star, None)),
-    "other": (
-        (extragalactic.cluster, "cluster"),
-        (extragalactic.galaxy, "galaxy"),
-        (extragalactic.remnant, "remnant"),
-        (extragalactic.ulx, "ulx"),
-        (extragalactic.soft_source, None),
-    ),
+    "other": ((extragalactic.cluster, "cluster"), (extragalactic.galaxy, "galaxy"),
+              (extragalactic.remnant, "remnant"), (extragalactic.ulx, "ulx"),
+              (extragalactic.soft_source, None)),
 }
 
 #: Names of the families; ``truth["family"]`` is an index into it.
@@ -67,6 +60,8 @@ FAMILIES = (*(f.__name__ for mixture in _MIXTURES.values() for f, _ in mixture),
 #: Names and edges (keV) of the fluxes in the truth table.
 FLUX_BANDS = {"flux_05_2": (0.5, 2.0), "flux_2_7": (2.0, 7.0), "flux_02_23": (0.2, 2.3)}
 _TRUTH = ("nh", "nh_gal", "nh_int", "redshift", "photon_index", "kt", *FLUX_BANDS)
+#: Bins of the grid between 2 and 7, and between 0.3 and 8 keV.
+_HARD, _BROAD = (slice(*np.searchsorted(ENERGY_MID, band)) for band in ((2.0, 7.0), (0.3, 8.0)))
 # rows worked on at a time: their arrays should fit the cache
 _CHUNK = 256
 # absorbed energy flux that every spectrum gets between 0.3 and 8 keV, erg/cm2/s
@@ -180,7 +175,7 @@ def _empty(class_index):
 def _draw_class(sources, rows, label, rng, values):
     """Fill ``rows`` with sources of one class."""
     if label < 0:
-        _fill(sources, rows, generic(rows.size, rng), FAMILIES.index("generic"))
+        _fill(sources, rows, generic(Draw(rows.size, rng)), FAMILIES.index("generic"))
         return
     name = CLASSES[label]
     mixture, p = _MIXTURES[name], values[name]
@@ -190,20 +185,21 @@ def _draw_class(sources, rows, label, rng, values):
     for number, (family, _) in enumerate(mixture):
         mine = rows[kind == number]
         if mine.size:
-            _fill(sources, mine, family(mine.size, rng, p), FAMILIES.index(family.__name__))
+            _fill(sources, mine, family(Draw(mine.size, rng, p)), FAMILIES.index(family.__name__))
 
 
 def _fill(sources, rows, draft, family):
     """Absorb a draft and store spectra and truth."""
     spectrum, nh = _incident(draft)
-    flux = spectrum[:, 20:790] @ (ENERGY_MID[20:790] * KEV_TO_ERG).astype(np.float32)
+    flux = spectrum[:, _BROAD] @ (ENERGY_MID[_BROAD] * KEV_TO_ERG).astype(np.float32)
     spectrum *= (_FLUX / np.maximum(flux, 1e-35))[:, None]
     sources.spectrum[rows] = spectrum
-    found = _band_fluxes(spectrum) | {"nh": nh, "family": family}
+    sources.truth["nh"][rows], sources.truth["family"][rows] = nh, family
     for name in ("nh_gal", "nh_int", "redshift", "photon_index", "kt"):
-        found[name] = getattr(draft, name)
-    for name, value in found.items():
-        sources.truth[name][rows] = value
+        sources.truth[name][rows] = getattr(draft, name)
+    for name, band in FLUX_BANDS.items():
+        inside = slice(*np.searchsorted(ENERGY_MID, band))
+        sources.truth[name][rows] = spectrum[:, inside] @ (ENERGY_MID[inside] * KEV_TO_ERG).astype(np.float32)
 
 
 def _incident(draft):
@@ -213,10 +209,9 @@ def _incident(draft):
     nh = _column(primary, draft.primary, draft.nh_gal, draft.nh_int, draft.redshift)
     if draft.secondary is None:
         return primary, nh
-    secondary = absorb(absorb(draft.secondary, draft.nh_gal), draft.nh_second, draft.redshift)
-    leaking = secondary[:, 190:690].sum(axis=1) > primary[:, 190:690].sum(axis=1)
-    open_nh = _column(secondary, draft.secondary, draft.nh_gal, draft.nh_second, draft.redshift)
-    return primary + secondary, np.where(leaking, open_nh, nh)
+    secondary = absorb(draft.secondary, draft.nh_gal)
+    leaking = secondary[:, _HARD].sum(axis=1) > primary[:, _HARD].sum(axis=1)
+    return primary + secondary, np.where(leaking, draft.nh_gal, nh)
 
 
 def _column(absorbed, unabsorbed, nh_gal, nh_int, redshift):
@@ -234,13 +229,3 @@ def absorb(spectrum, nh, redshift=0.0):
     sigma = bin_cross_section(redshift=redshift).astype(np.float32)
     column = np.asarray(nh, np.float32)[..., None]
     return (spectrum * np.exp(-column * sigma)).astype(np.float32)
-
-
-def _band_fluxes(spectrum):
-    """Energy fluxes of `FLUX_BANDS` in erg/cm2/s, of photons/cm2/s per bin (n, N_ENERGY)."""
-    fluxes = {}
-    for name, (low, high) in FLUX_BANDS.items():
-        first, last = np.searchsorted(ENERGY_MID, (low, high))
-        energy = (ENERGY_MID[first:last] * KEV_TO_ERG).astype(np.float32)
-        fluxes[name] = (spectrum[:, first:last] @ energy).astype(float)
-    return fluxes
