@@ -3,6 +3,7 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +52,10 @@ class Catalog(Mission):
         return MissingBandsError(f"table has no band columns of {self.title} that can be read (it has "
                                  f"{name_columns(table)}); expected {self.expected_columns()}")
 
-    def _assemble(self, table, bands, sets, notes=None):
-        """`assemble` with the mission's resolution and flags."""
+    def _assemble(self, table, bands, sets, last=(), notes=None):
+        """`assemble` with the mission's resolution and flags; ``last`` for rows without a usable band."""
+        usable = np.any([np.zeros(len(table), bool), *(one.valid.any(axis=1) for one in sets)], axis=0)
+        sets = [*sets, *(replace(one, cause=np.where(usable[:, None], 1, one.cause)) for one in last)]
         middle = np.sqrt([lo * hi for _, lo, hi in bands])
         return assemble(bands, load_curve(self._curve).fwhm(middle), sets, self.catalog_flags(table), notes)
 

@@ -2,10 +2,8 @@
 """
 Chandra Source Catalog, releases 2.0 and 2.1.
 
-Tables of master sources, stacks and single observations, with the column
-names of CSCview and TAP (``flux_aper_lolim_s``, ``o.flux_aper_s``), of HEASARC
-(``s_flux_ap``; those of photon fluxes are not known), or of VizieR's master table IX/57
-(``Fluxs``, known by its column ``2CXO``).
+Tables of master sources, stacks and single observations, with the column names of CSCview
+and TAP, of HEASARC, or of VizieR's master table IX/57 (known by its column ``2CXO``).
 
 References
 ----------
@@ -14,7 +12,6 @@ Evans et al. 2024, ApJS 274, 22; Evans et al. 2010, ApJS 189, 37.
 """
 
 import re
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -31,7 +28,7 @@ from astro_xlatent.missions._csc_areas import (
     mean_over_effective,
     solve_apertures,
 )
-from astro_xlatent.missions._csc_fluxes import energy_sets, hardness_sets, photon_sets, reference_energy
+from astro_xlatent.missions._csc_fluxes import flux_sets, hardness_sets, reference_energy
 from astro_xlatent.missions._spellings import CscColumns
 from astro_xlatent.spectra.binning import off_region_error
 
@@ -114,20 +111,15 @@ class CSC(Catalog):
                 "s_flux_ap, Fluxs with 2CXO, or cnts_aper_s with src_cnts_aper_s) and the same for m and h")
 
     def read_bands(self, table):
-        """
-        Energy bins from the table's band columns, see `Mission.read_bands`.
-
-        Columns without a unit are taken to have the catalog's (photons/s/cm2, erg/s/cm2, s, arcmin,
-        arcsec2).
-        """
+        """Energy bins from the table's band columns, see `Mission.read_bands`; no unit: the catalog's."""
         cols = CscColumns(table)
-        sets = self._ways(cols)
+        sets, ratios = self._ways(cols), hardness_sets(cols, self.bands)
         # Decided by columns alone, so that a chunk of rows is treated like the whole table.
-        if not sets and not any(name in cols for name in _WIDE_BAND):
+        if not sets + ratios and not any(name in cols for name in _WIDE_BAND):
             raise self._missing(table)
         shape = (len(cols), len(self.bands))
         sets = sets or [BandSet("", np.zeros(shape), np.zeros(shape), np.ones(shape, int))]
-        result = self._assemble(table, self.bands, sets)
+        result = self._assemble(table, self.bands, sets, ratios)
         empty = (result.flags & Flag.NO_DATA) > 0
         for row in np.flatnonzero(empty & self._has_wide_band(cols)):
             result.reason[row] = "no usable band (only the HRC band w, which has no energy resolution)"
@@ -143,16 +135,13 @@ class CSC(Catalog):
 
     def _ways(self, cols):
         """All `BandSet` that the columns allow, best first."""
-        makers = {"aperture counts": self._count_sets,
-                  "photon flux": lambda cols: photon_sets(cols, self.bands, self.relative_error),
-                  "energy flux": lambda cols: energy_sets(cols, self.bands, self.relative_error)}
-        sets = [one for name in RICHEST_FIRST if name in self.recipes for one in makers[name](cols)]
-        if "aperture counts" in self.recipes:
-            sets += self._default_sets(cols)
-        usable = np.any([np.zeros(len(cols), bool), *(one.valid.any(axis=1) for one in sets)], axis=0)
-        # Ratios know less than any band: only for rows that have nothing else.
-        return sets + [replace(one, cause=np.where(usable[:, None], 1, one.cause), flags=one.flags
-                               | Flag.UNTRAINED_RECIPE) for one in hardness_sets(cols, self.bands)]
+        counted, sets = "aperture counts" in self.recipes, []
+        if counted:
+            sets += self._count_sets(cols)
+        for name, quantity in (("photon flux", "photflux"), ("energy flux", "flux")):
+            if name in self.recipes:
+                sets += flux_sets(cols, self.bands, quantity, self.relative_error)
+        return sets + (self._default_sets(cols) if counted else [])
 
     def _count_sets(self, cols):
         raw = self._raw_counts(cols)

@@ -1,8 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-eROSITA: eRASS1 main, supplementary and hard catalogs, eFEDS, and later ones
-(eRASS:3) as far as their columns agree; in the spellings of the catalogs, of
-VizieR and of HEASARC.
+eROSITA: eRASS1 main, supplementary and hard catalogs, eFEDS, and later ones (eRASS:3).
 
 The forced-photometry bands P1 to P5 (0.2-0.5, 0.5-1, 1-2, 2-5, 5-8 keV), in
 eFEDS b1 to b4 (0.2-0.5, 0.5-1, 1-2, 2-4.5 keV), do not overlap and are the
@@ -118,19 +116,14 @@ class EROSITA(Catalog):
         return _THREE_BANDS if three else _ONE_BAND
 
     def read_bands(self, table):
-        """
-        Energy bins from the table's band columns, see `Mission.read_bands`.
-
-        Exposures without a unit are taken to be in seconds. Numbered bands alone raise `TableError`
-        where the catalog cannot be told.
-        """
+        """Energy bins from the table's band columns, see `Mission.read_bands`; no unit: seconds."""
         cols = ErositaColumns(table)
         bands = self._bands_of(cols)
         area = band_area(self._curve, [b[1:] for b in bands])
         aperture = self._aperture(cols, bands, area)
         mixed = _merge(_merge(aperture, self._fitted(cols, bands, area)), self._fluxes(cols, bands, area))
         mixed.columns = [cols.spelled(*(f"{kind}_{b[0]}" for kind in _KINDS)) for b in bands]
-        return self._assemble(table, bands, [mixed], self._notes(cols, bands, aperture))
+        return self._assemble(table, bands, [mixed], notes=self._notes(cols, aperture))
 
     @staticmethod
     def _aperture(cols, bands, area):
@@ -176,7 +169,7 @@ class EROSITA(Catalog):
         return BandSet("band fluxes", counts, ratio * area / factor, cause, flags=flags)
 
     @staticmethod
-    def _notes(cols, bands, aperture):
+    def _notes(cols, aperture):
         wrapped = (aperture.cause == 6).any(axis=1)
         notes = np.where(wrapped, "aperture counts overflowed 16 bits", "").astype(object)
         for name in (*_SPURIOUS, "flag_opt"):
@@ -201,13 +194,10 @@ class EROSITA(Catalog):
 
     def find_spectra(self, table, folder):
         """
-        Source spectra by the survey's naming.
+        Source spectra by sky tile and source number: ``em01_RRRDDD_020_SourceSpec_NNNNN.fits``.
 
-        ``em01_RRRDDD_020_SourceSpec_NNNNN.fits`` is found by sky tile and source
-        number, from ``DETUID`` or from ``SKYTILE`` and ``ID_SRC``; the bare
-        ``020_SourceSpec_NNNNN.fits`` (as the pipeline writes it) if its folder
-        is named after the tile or the DETUID, or if no other tile is in the
-        table. Telescope module 0 (all merged) is preferred.
+        The pipeline's bare ``020_SourceSpec_NNNNN.fits`` is found if its folder is named after the tile or
+        the DETUID, or if no other tile is in the table. Telescope module 0 (all merged) is preferred.
         """
         keys = self._keys(ErositaColumns(table))
         tiles = {tile for tile, _ in keys if tile is not None}
@@ -236,12 +226,8 @@ class EROSITA(Catalog):
         """
         Telescope modules of a spectrum: INSTRUME, or for merged ones INSTRUM1 to INSTRUM7.
 
-        Where the header lists none, the file name's digit (0 all, 8 and 9 with and
-        without on-chip filter, 1 to 7 single ones), else all seven.
-
-        References
-        ----------
-        File naming scheme and header keywords of DR1: https://erosita.mpe.mpg.de/dr1/
+        Where the header lists none, the file name's digit (0 all, 8 and 9 with and without on-chip filter,
+        1 to 7 single ones; https://erosita.mpe.mpg.de/dr1/), else all seven.
         """
         if spectrum.instrument != "MERGED":
             return spectrum.instrument

@@ -105,12 +105,7 @@ class XMM(Catalog):
                 "the same for bands 2 to 5, or EP_HR1 to EP_HR4 with EP_8_FLUX")
 
     def find_spectra(self, table, folder):
-        """
-        Source spectra by the pipeline's naming, such as ``P0112830201PNS003SRSPEC0001.FTZ``.
-
-        Needs the columns ``OBS_ID`` and ``SRC_NUM`` of 4XMM; pn is preferred
-        to MOS1, MOS1 to MOS2.
-        """
+        """Source spectra by the pipeline's names, ``OBS_ID`` and ``SRC_NUM``: of pn, MOS1 or MOS2."""
         def describe(found, path):
             key = int(found["obs"]), int(found["source"], 16)
             return [key], (CAMERAS.index(found["camera"]), path.name)
@@ -122,35 +117,31 @@ class XMM(Catalog):
     def read_bands(self, table):
         """Energy bins from the table's band columns; without a unit they are in the catalog's."""
         cols = XmmColumns(table)
-        sets = [s for s in (self._fluxes(cols, "ep"), self._rates(cols),
-                            *(self._fluxes(cols, camera) for camera in CAMERAS), self._fluxes(cols, "sc_ep"))
-                if s is not None]
-        ratios = [self._ratios(cols, prefix) for prefix in ("ep", "sc", *CAMERAS)]
-        ratios = [one for one in ratios if one is not None]
+        sets = [*self._fluxes(cols, "ep"), *self._rates(cols),
+                *(one for prefix in (*CAMERAS, "sc_ep") for one in self._fluxes(cols, prefix))]
+        ratios = [one for prefix in ("ep", "sc", *CAMERAS) for one in self._ratios(cols, prefix)]
         if not sets + ratios:
             raise self._missing(table)
-        usable = np.any([np.zeros(len(cols), bool), *(one.valid.any(axis=1) for one in sets)], axis=0)
-        for one in ratios:  # they know less than any band: only for rows that have nothing else
-            one.cause = np.where(usable[:, None], 1, one.cause)
-        return self._assemble(table, self.bands, sets + ratios)
+        return self._assemble(table, self.bands, sets, ratios)
 
     def _fluxes(self, cols, prefix):
-        """Fluxes of one camera or of all, as a `BandSet`, or None without the columns."""
+        """Fluxes of one camera or of all, as a `BandSet`, none without the columns."""
         columns = [cols.spelled(f"{prefix}_{b}_flux") for b, _, _ in self.bands]
         if not any(columns):
-            return None
+            return []
         value, error = (cols.of_bands(self.bands, f"{prefix}_{{}}_flux{end}", ENERGY_FLUX)
                         for end in ("", "_err"))
         counts, area, cause = counts_from_error(value, error, most=MAX_FLUX * KEV_TO_ERG)
         counts, area, cause, flags = complete(value, counts, area, cause, conversion=_medium_ecf(), scale=1.0,
                                               total=_total(cols), relative_error=self.relative_error)
-        return BandSet(f"{prefix} flux", counts, area * _area_per_ecf(), cause, flags=flags, columns=columns)
+        area = area * _area_per_ecf()
+        return [BandSet(f"{prefix} flux", counts, area, cause, flags=flags, columns=columns)]
 
     def _ratios(self, cols, prefix):
-        """Hardness ratios of neighboring bands' rates with a broad flux, or None without the columns."""
+        """Hardness ratios of neighboring bands' rates with a broad flux, as a `BandSet`, or none."""
         names = [f"{prefix}_hr{k}" for k in range(1, 5)]
         if not any(name in cols for name in names):
-            return None
+            return []
         pairs = [(k + 1, k) for k in range(4)]
         ratios, errors = (cols.numbers([name + end for name in names]) for end in ("", "_err"))
         shape = shape_of_ratios(pairs, ratios, 5)
@@ -163,10 +154,10 @@ class XMM(Catalog):
             area = (time / per_rate)[:, None] * _medium_ecf() * _area_per_ecf()
         cause = np.select([~np.isfinite(shape), np.isnan(per_rate)[:, None] | (rates < 0),
                            np.isnan(time)[:, None] | (rates < 0)], [1, 9, 3], 0)
-        return BandSet("hardness ratios", rates * time[:, None], area, cause, flags=int(Flag.FROM_HARDNESS))
+        return [BandSet("hardness ratios", rates * time[:, None], area, cause, flags=int(Flag.FROM_HARDNESS))]
 
     def _rates(self, cols):
-        """Rates of all cameras, counts and areas added up, as a `BandSet`, or None without the columns."""
+        """Rates of all cameras, counts and areas added up, as a `BandSet`, none without the columns."""
         shape = len(cols), len(self.bands)
         counts, area, cause = np.zeros(shape), np.zeros(shape), np.ones(shape, int)
         flags, found = np.zeros((shape[0], 1), np.int64), False
@@ -184,7 +175,7 @@ class XMM(Catalog):
             cause = np.where(good, 0, np.where(cause == 1, why, cause))
             flags |= np.where(assumed[:, None] & good.any(axis=1, keepdims=True), Flag.DEFAULT_RESPONSE, 0)
         columns = [cols.spelled(*(f"{camera}_{b}_rate" for camera in CAMERAS)) for b, _, _ in self.bands]
-        return BandSet("camera rates", counts, area, cause, flags=flags, columns=columns) if found else None
+        return [BandSet("camera rates", counts, area, cause, flags=flags, columns=columns)] if found else []
 
 
 def _medium_ecf():

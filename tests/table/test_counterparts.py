@@ -58,7 +58,7 @@ def test_fluxes_in_place_of_magnitudes():
     """Flux densities are turned into Vega magnitudes; what is neither is refused by name."""
     found = read_counterparts(Table({"Kmag": [666.7, 0.6667] * u.Jy}))
     np.testing.assert_allclose(found.values["K"][1], 7.5, atol=1e-3)
-    with pytest.raises(TableError, match="'Gmag' has unit electron / s"):
+    with pytest.raises(TableError, match="'gmag' has unit electron / s"):
         read_counterparts(Table({"Gmag": [1e4] * u.electron / u.s}))
 
 
@@ -74,7 +74,7 @@ def test_parallax_in_mas_or_arcsec(unit, factor):
 
 def test_wrong_unit_of_a_parallax():
     """A parallax in magnitudes is refused."""
-    with pytest.raises(TableError, match="plx"):
+    with pytest.raises(TableError, match="Plx"):
         read_counterparts(Table({"Plx": [1.0] * u.mag, "e_Plx": [0.1] * u.mag}))
 
 
