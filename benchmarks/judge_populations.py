@@ -23,8 +23,7 @@ import sys
 import numpy as np
 
 from astro_xlatent.physics.bestfit import power_law_fit
-from astro_xlatent.simulate.families.parameters import LITERATURE, TUNED
-from astro_xlatent.simulate.populations import CLASSES, draw_sources
+from astro_xlatent.simulate.populations import CLASSES, LITERATURE, TUNED, draw_sources
 from benchmarks.studies.discriminator import compare_classes
 from benchmarks.studies.sample import load_sample, power_law_fits
 from benchmarks.studies.transfer import transfer

@@ -20,10 +20,8 @@ import numpy as np
 
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._columns import Columns
-from astro_xlatent.missions._csc_names import CscColumns
+from astro_xlatent.missions._spellings import CscColumns, ErositaColumns, XmmColumns
 from astro_xlatent.missions.base import identify_mission
-from astro_xlatent.missions.erosita import ErositaColumns
-from astro_xlatent.missions.xmm import XmmColumns
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.table.files import read_table
 from benchmarks.recipes import compare, real_rows, simulated_rows

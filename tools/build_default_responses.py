@@ -32,8 +32,7 @@ from check_default_areas import BANDS as ROW_BANDS
 from scipy.optimize import least_squares, nnls
 
 from astro_xlatent.missions._csc_areas import EFFECTIVE_ENERGY, effective_energies
-from astro_xlatent.missions.curves import InstrumentCurve
-from astro_xlatent.missions.line_profile import profile_cdf
+from astro_xlatent.missions.curves import InstrumentCurve, profile_cdf
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
 from benchmarks.sky import MATCH
 

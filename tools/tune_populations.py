@@ -13,7 +13,7 @@ MATCH rows, keep their literature values.
 
     python tools/tune_populations.py DATA [CLASS ...]
 
-prints the dictionary for `astro_xlatent.simulate.families.parameters.TUNED`.
+prints the dictionary for `astro_xlatent.simulate.populations.TUNED`.
 """
 
 import sys
@@ -22,8 +22,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from astro_xlatent.physics.bestfit import power_law_fit
-from astro_xlatent.simulate.families.parameters import LITERATURE
-from astro_xlatent.simulate.populations import CLASSES, draw_sources
+from astro_xlatent.simulate.populations import CLASSES, LITERATURE, draw_sources
 from benchmarks.studies.discriminator import hardness_features, simulate_like
 from benchmarks.studies.sample import load_sample, power_law_fits
 

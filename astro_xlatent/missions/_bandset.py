@@ -15,31 +15,24 @@ from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions.base import BandMeasurement
 from astro_xlatent.spectra.bins import EnergyBins
 
-__all__ = ["CAUSES", "COUNT_VARIANCE", "MAX_FLUX", "ZERO_COUNTS_HILIM", "BandSet", "assemble",
-           "counts_from_error", "counts_from_flux"]
+__all__ = ["COUNT_VARIANCE", "MAX_FLUX", "ZERO_COUNTS_HILIM", "BandSet", "assemble", "counts_from_error",
+           "counts_from_flux"]
 
-#: Why a band cannot be used; the index is what `BandSet.cause` holds.
-CAUSES = (
-    "",
-    "missing",
-    "negative",
-    "no uncertainty",
-    "limits that do not enclose the value",
-    "no exposure or area",
-    "counts that overflowed 16 bits",
-    "implausible value",
-    "no aperture areas, nor net counts that tell them",
-    "hardness ratios, but no broad flux or exposure that gives them a scale",
+#: Why a band cannot be used, and the way out where one is known; the index is what `BandSet.cause` holds.
+_CAUSES = (
+    ("", ""),
+    ("missing", ""),
+    ("negative", "; a negative number is no limit: write 0 with the upper limit in its column, or mask it"),
+    ("no uncertainty", "; give limits or errors, a column of counts, significance or likelihood, or "
+                       "relative_error (in a shell --relative-error)"),
+    ("limits that do not enclose the value",
+     "; limits are values of the flux, not distances from it: check which column is which"),
+    ("no exposure or area", "; fill the column of the exposure or area"),
+    ("counts that overflowed 16 bits", ""),
+    ("implausible value", "; check the columns' units, and mask numbers that stand for missing values"),
+    ("no aperture areas, nor net counts that tell them", ""),
+    ("hardness ratios, but no broad flux or exposure that gives them a scale", ""),
 )
-#: Ways out, where one is known, by the cause.
-_REMEDIES = {
-    2: "a negative number is no limit: write 0 with the upper limit in its column, or mask it",
-    3: "give limits or errors, a column of counts, significance or likelihood, or relative_error "
-       "(in a shell --relative-error)",
-    4: "limits are values of the flux, not distances from it: check which column is which",
-    5: "fill the column of the exposure or area",
-    7: "check the columns' units, and mask numbers that stand for missing values",
-}
 #: Flux in photons/s/cm2 that no source in the sky has: five times that of Scorpius X-1.
 MAX_FLUX = 500.0
 #: Most counts, and range of area x exposure in cm2 s, that any telescope can have in a
@@ -62,7 +55,7 @@ class BandSet:
     One way to read the bands of all rows; arrays have shape (rows, bands).
 
     ``counts``, ``area``, ``background``, ``background_error`` and ``energy_weighted`` are as in
-    `EnergyBins`, anything where ``cause`` (an index into `CAUSES`) is not zero; ``label`` is for
+    `EnergyBins`, anything where ``cause`` (an index into `_CAUSES`) is not zero; ``label`` is for
     `BandMeasurement.recipe`; ``flags`` are bits that a row gets if it uses the band.
     """
 
@@ -101,32 +94,14 @@ class BandSet:
 
 def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
     """
-    Equivalent Poisson counts and area times exposure from a flux with 68 % limits, shape (rows,).
+    Counts as certain as a flux with 68 % limits, area x exposure of ``flux / scale``, and causes, (rows,).
 
-    Where both limits are missing the symmetric ``error`` is used, else the ratio of the net counts
-    ``net`` = (value, lolim, hilim) of the same measurement. Mean and error in the ratio 1.32 of a
-    half-normal distribution are an undetected band (zero with an upper limit) that somebody made
-    symmetric, and are read as such. The area is returned for ``flux / scale``. Aperture
-    photometry gives net values whose intervals contain the background's noise: N is the number of
-    background-free counts with the same relative uncertainty.
-
-    Returns
-    -------
-    counts, area : ndarray
-        N = (1.12 F / sigma)**2 and N / F; for F = 0: 0 and 1.14 / hilim.
-    cause : ndarray of int
-        0 or index into `CAUSES`.
-    approximate : ndarray of bool
-        True where limits were missing.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_xlatent.missions._bandset import counts_from_flux
-    >>> one = np.array([1e-5])
-    >>> n, area, _, _ = counts_from_flux(one, 0.888 * one, 1.112 * one)
-    >>> n.round(), (area * 1e-5).round()
-    (array([100.]), array([100.]))
+    N = (1.12 F / sigma)**2 and N / F; for F = 0: 0 and 1.14 / hilim. Aperture photometry gives net values
+    whose intervals contain the background's noise: N is the number of background-free counts with the
+    same relative uncertainty. Where both limits are missing (true in the last array) the symmetric
+    ``error`` is used, else the ratio of the net counts ``net`` = (value, lolim, hilim). Mean and error in
+    the ratio 1.32 of a half-normal distribution are an undetected band (zero with an upper limit) that
+    somebody made symmetric, and are read as such.
     """
     blank = np.full(np.shape(flux), np.nan)
     error = blank if error is None else error
@@ -154,22 +129,27 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
     return counts, area, cause, approximate & (cause == 0)
 
 
-def counts_from_error(value, error):
-    """From symmetric errors: counts of the same relative error, their ratio to the value, and causes."""
+def counts_from_error(value, error, *, most=np.inf, zero=ZERO_COUNTS_HILIM):
+    """
+    From symmetric errors: counts of the same relative error, their ratio to the value, and causes.
+
+    Values above ``most`` are implausible; the error of a value of zero is that of ``zero`` counts.
+    """
     with np.errstate(all="ignore"):
         counts = np.where(value > 0, (value / error) ** 2, 0.0)
-        ratio = np.where(value > 0, counts / value, ZERO_COUNTS_HILIM / error)
-    cause = np.select([~np.isfinite(value), value < 0, ~(error > 0) | ~np.isfinite(error)], [1, 2, 3], 0)
+        ratio = np.where(value > 0, counts / value, zero / error)
+    cause = np.select([~np.isfinite(value), value < 0, value > most, ~(error > 0) | ~np.isfinite(error)],
+                      [1, 2, 7, 3], 0)
     return counts, np.where(cause == 0, ratio, 0.0), cause
 
 
 def _describe(names, causes):
     """Text for one combination of causes."""
-    bad = [f"{n}: {CAUSES[c]}" for n, c in zip(names, causes, strict=True) if c]
+    bad = [f"{n}: {_CAUSES[c][0]}" for n, c in zip(names, causes, strict=True) if c]
     if not bad:
         return ""
     text = f"no usable band ({', '.join(bad)})" if len(bad) == len(names) else f"band {', '.join(bad)}"
-    return text + "".join(f"; {text}" for cause, text in _REMEDIES.items() if cause in causes)
+    return text + "".join(_CAUSES[c][1] for c in sorted(set(causes)))
 
 
 def assemble(bands, resolution, sets, flags, notes=None):
@@ -190,11 +170,9 @@ def assemble(bands, resolution, sets, flags, notes=None):
     valid = cause == 0
     lo, hi = (np.broadcast_to([b[k] for b in bands], valid.shape) for k in (1, 2))
     bins = EnergyBins(
-        e_lo=lo, e_hi=hi, counts=take("counts"), background=take("background"),
-        background_error=take("background_error"), area=take("area"),
-        resolution=np.broadcast_to(resolution, valid.shape), valid=valid,
+        e_lo=lo, e_hi=hi, resolution=np.broadcast_to(resolution, valid.shape), valid=valid,
         energy_weighted=np.array([s.energy_weighted for s in sets])[best] & valid.any(axis=1),
-    )
+        **{name: take(name) for name in ("counts", "background", "background_error", "area")})
     some, every = valid.any(axis=1), valid.all(axis=1)
     flags = flags | np.bitwise_or.reduce(take("flags").astype(np.int64), axis=1)
     flags = flags | np.where(some, Flag.BANDS_ONLY, Flag.NO_DATA)

@@ -22,6 +22,8 @@ __all__ = ["COUNT_RATE", "ENERGY_FLUX", "PHOTON_FLUX", "Columns", "name_columns"
 ENERGY_FLUX = u.erg / (u.s * u.cm**2)
 COUNT_RATE = u.ct / u.s
 PHOTON_FLUX = u.ph / (u.s * u.cm**2)
+#: What band columns of an X-ray catalog are called, more or less.
+_BAND_LIKE = re.compile(r".*(flux|rate|cts|cnts|counts).*").fullmatch
 _TRUE = {"true", "t", "1", "1.0", "y", "yes"}
 #: Angles as hours or degrees, minutes and seconds.
 _SEXAGESIMAL = re.compile(r"[+-]?\d{1,3}[ :hd]\s*[0-5]?\d(?:[ :m]\s*[0-5]?\d(?:\.\d*)?s?)?")
@@ -33,39 +35,17 @@ _SPELLINGS = [(r"\bphotons?\b", "ph"), (r"\bcounts?\b|\bcts?\b", "ct"), (r"\berg
               (r"sq\.? ?arcsec", "arcsec2"), (r"\barcmin(ute)?s?\b", "arcmin"), (r"\*\*", "")]
 
 
-def name_columns(table, like=None, most=20):
-    """
-    Name a table's columns for an error message, telling ones first.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    like : callable, optional
-        Whether a lower-case name looks like a band column.
-    most : int, optional
-        How many names at most.
-
-    Returns
-    -------
-    names : str
-        Such as ``"flux_1, ra, dec and 30 more"``.
-    """
-    names = sorted(table.colnames, key=lambda name: not (like is not None and like(name.lower())))
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more if names else "no columns at all"
+def name_columns(table):
+    """A table's columns for an error message, twenty at most, those that look like bands first."""
+    names = sorted(table.colnames, key=lambda name: not _BAND_LIKE(name.lower()))
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return ", ".join(names[:20]) + more if names else "no columns at all"
 
 
 class Columns:
     """
     Columns of a table by name, in any case.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Or `~astropy.table.QTable`; is not changed.
-
-    Examples
-    --------
     >>> from astropy.table import Table
     >>> from astro_xlatent.missions._columns import Columns
     >>> Columns(Table({"THETA": [1, 2]})).number("theta")
@@ -129,29 +109,17 @@ class Columns:
         """Several numeric columns, shape (rows, names), see `number`."""
         return np.stack([self.number(name, unit) for name in names], axis=1)
 
+    def of_bands(self, bands, template, unit=None):
+        """The numeric columns of bands, whose names take the place of ``{}``, shape (rows, bands)."""
+        return self.numbers([template.format(b[0]) for b in bands], unit)
+
     def number(self, name, unit=None, *, default=np.nan):
         """
-        A numeric column as float64.
+        A numeric column as float64: NaN where masked, blank, infinite or no number.
 
-        Parameters
-        ----------
-        name : str
-            Column name in any case.
-        unit : `~astropy.units.Unit`, optional
-            Unit of the result. A column without a unit is taken to be in it. Text of sexagesimal
-            angles is read where degrees are wanted, with hours where the name begins with ``ra``.
-        default : float, optional
-            Value where the table has no such column.
-
-        Returns
-        -------
-        values : ndarray of float64
-            NaN where masked, blank, infinite or not a number.
-
-        Raises
-        ------
-        TableError
-            If the column's unit cannot be converted.
+        A column without a unit is taken to be in ``unit``, of one that cannot be converted `TableError`
+        is raised; text of sexagesimal angles is read where degrees are wanted, with hours where the name
+        begins with ``ra``. ``default`` fills a column that is not there.
         """
         if name not in self:
             return np.full(len(self), default)
@@ -160,45 +128,30 @@ class Columns:
         if unit is not None and np.ma.asarray(column).dtype.kind in "USO" and u.Unit(unit) == u.deg:
             return _angles(self.text(name), values, hours=name.lower().lstrip("_").startswith("ra"))
         if unit is not None and getattr(column, "unit", None) is not None:
-            values = values * _factor(column.unit, unit, name)
+            values = values * _factor(column.unit, unit, self.spelled(name))
         return np.where(np.isfinite(values), values, np.nan)
 
     def boolean(self, name):
-        """
-        A flag column as bool: False where absent, masked, blank or unknown.
-
-        Strings TRUE, T, Y and 1 in any case and numbers other than 0 are True.
-        """
+        """A flag column: True are numbers but 0, and TRUE, T, YES, Y, 1 in any case; all else is False."""
         if name not in self:
             return np.zeros(len(self), bool)
-        column = self.raw(name)
-        array = np.ma.asarray(column)
-        if array.dtype.kind in "USO":
-            return np.isin(_to_text(array), list(_TRUE))
-        values = plain_floats(column)
+        if np.ma.asarray(self.raw(name)).dtype.kind in "USO":
+            return np.isin(self.text(name), list(_TRUE))
+        values = plain_floats(self.raw(name))
         return np.isfinite(values) & (values != 0)
 
     def text(self, name):
         """A column as stripped, lower-case str; empty where absent or masked."""
-        if name not in self:
-            return np.full(len(self), "", "U1")
-        return _to_text(np.ma.asarray(self.raw(name)))
+        return np.char.lower(self.text_exact(name))
 
     def text_exact(self, name):
         """A column as stripped str in its own case; empty where absent or masked."""
         if name not in self:
             return np.full(len(self), "", "U1")
-        return _to_text(np.ma.asarray(self.raw(name)), lower=False)
-
-
-def _to_text(array, lower=True):
-    mask = np.ma.getmaskarray(array)
-    values = [
-        "" if missing or value is None else (value.decode("utf-8", "replace") if isinstance(value, bytes)
-                                             else str(value)).strip()
-        for value, missing in zip(np.ma.getdata(array).tolist(), mask.tolist())
-    ]
-    return np.array([v.lower() for v in values] if lower else values, dtype=str).reshape(mask.shape)
+        array = np.ma.asarray(self.raw(name))
+        texts = [v.decode("utf-8", "replace") if isinstance(v, bytes) else "" if v is None else str(v)
+                 for v in np.ma.getdata(array).tolist()]
+        return np.where(np.ma.getmaskarray(array), "", np.char.strip(np.array(texts, str)))
 
 
 def _angles(texts, values, hours):

@@ -20,21 +20,13 @@ from astro_xlatent.missions._one_exposure import (
 )
 from astro_xlatent.physics.grid import KEV_TO_ERG
 
-__all__ = ["energy_sets", "hardness_sets", "photon_sets", "reference_energy"]
+__all__ = ["flux_sets", "hardness_sets", "reference_energy"]
 
-_PLAIN = ("{q}_aper_{b}", "{q}_aper_lolim_{b}", "{q}_aper_hilim_{b}")
 #: Column families of fluxes in order of preference: value, lower and upper 68 % limit.
 #: "mean" (of the labeled samples) before averages over observations: those weigh the
 #: observations of a variable source differently in every band, which bends its colors.
-_FAMILIES = (
-    _PLAIN,
-    tuple(t.replace("_aper_", "_aper90_") for t in _PLAIN),
-    *(
-        tuple(t.replace("_aper_", f"{aperture}{mean}_") for t in _PLAIN)
-        for aperture in ("_aper_", "_aper90_")
-        for mean in ("mean", "avg", "ave")
-    ),
-)
+_FAMILIES = [tuple(f"{{q}}_{aperture}{part}_{{b}}" for part in ("", "_lolim", "_hilim")) for aperture in (
+    "aper", "aper90", "aper_mean", "aper_avg", "aper_ave", "aper90_mean", "aper90_avg", "aper90_ave")]
 #: Detection likelihood per count of detections of the CSC: median of likelihood_b over the
 #: equivalent counts of the bands s, m and h (``tools/check_csc_constants.py``, MATCH fields).
 LIKELIHOOD_PER_COUNT = 2.93
@@ -100,21 +92,8 @@ def _ratios(cols, bands):
     return pairs, value, 0.5 * (high - low)
 
 
-def photon_sets(cols, bands, relative_error=None):
-    """Every family of photon fluxes as a `BandSet`, best first."""
-    sets = _flux_sets(cols, bands, "photflux", relative_error)
-    if not sets:
-        return []
-    ratio, flags = mean_over_effective(cols, bands)
-    return [replace(one, area=one.area * ratio, flags=one.flags | flags) for one in sets]
-
-
-def energy_sets(cols, bands, relative_error=None):
-    """Every family of energy fluxes as a `BandSet`, best first."""
-    return _flux_sets(cols, bands, "flux", relative_error)
-
-
-def _flux_sets(cols, bands, quantity, relative_error):
+def flux_sets(cols, bands, quantity, relative_error=None):
+    """Every family of photon or energy fluxes (``"photflux"``, ``"flux"``) as a `BandSet`, best first."""
     weighted = quantity == "flux"
     unit, scale = (ENERGY_FLUX, reference_energy(bands)) if weighted else (PHOTON_FLUX, np.ones(len(bands)))
     sets = []
@@ -138,7 +117,10 @@ def _flux_sets(cols, bands, quantity, relative_error):
                       energy_weighted=weighted, flags=np.where(approximate, int(Flag.LIMITS_MISSING), 0),
                       columns=[cols.spelled(n[0]) for n in names])
         sets.append(_completed(cols, bands, one, np.stack(values, axis=1), scale, relative_error))
-    return sets
+    if weighted or not sets:
+        return sets
+    ratio, flags = mean_over_effective(cols, bands)
+    return [replace(one, area=one.area * ratio, flags=one.flags | flags) for one in sets]
 
 
 def _net(cols, bands):
@@ -175,14 +157,14 @@ def _completed(cols, bands, one, value, scale, relative_error):
 
 def hardness_sets(cols, bands):
     """
-    Hardness ratios with a broad flux, or with counts and an exposure, as a `BandSet`; or nothing.
+    Hardness ratios with a broad flux, or with counts and an exposure, as a `BandSet`; or none.
 
-    The ratios are those of photon fluxes. Their scale is the broad photon flux, else the
-    broad energy flux, else ``livetime``; the counts are those of the broad band, else what the
-    widths of the ratios' limits tell, else what the source's significance or likelihood tells.
+    They are of photon fluxes. Their scale is the broad photon flux, else the broad energy flux, else
+    ``livetime``; the counts those of the broad band, else what the widths of the limits, the
+    significance or the likelihood tells.
     """
     bands3 = [b for b in bands if b[0] in "smh"]
-    if sum(f"hard_{r}" in cols for r in _RATIOS) == 0:
+    if not any(f"hard_{r}" in cols for r in _RATIOS):
         return []
     pairs, ratios, width = _ratios(cols, bands3)
     shape = shape_of_ratios(pairs, ratios, len(bands3))
@@ -210,4 +192,5 @@ def hardness_sets(cols, bands):
     full = [np.full((len(cols), len(bands)), fill) for fill in (0.0, 0.0, 1)]
     for array, part in zip(full, (counts, area * ratio, cause), strict=True):
         array[:, wide] = part
-    return [BandSet("hardness ratios", *full, flags=flags | more | int(Flag.FROM_HARDNESS))]
+    flags |= more | int(Flag.FROM_HARDNESS | Flag.UNTRAINED_RECIPE)
+    return [BandSet("hardness ratios", *full, flags=flags)]

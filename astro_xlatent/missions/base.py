@@ -7,14 +7,13 @@ and finds the spectra that belong to them. Other packages add missions through
 the entry-point group ``astro_xlatent.missions`` (name to a class that is a `Mission`).
 """
 
-import os
 import re
 import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,6 +21,7 @@ import numpy as np
 from astro_xlatent.core.errors import MissionError, TableError, XlatentWarning
 from astro_xlatent.core.plugins import load_plugins
 from astro_xlatent.missions._columns import name_columns
+from astro_xlatent.missions.responses import default_response
 from astro_xlatent.spectra.bins import EnergyBins
 
 if TYPE_CHECKING:
@@ -34,14 +34,7 @@ __all__ = ["BandMeasurement", "MissingBandsError", "Mission", "available_mission
            "identify_mission"]
 
 #: The package's own, so that a checkout on PYTHONPATH works without metadata.
-_BUILT_IN = {
-    "csc": "astro_xlatent.missions.csc:CSC",
-    "erosita": "astro_xlatent.missions.erosita:EROSITA",
-    "swift": "astro_xlatent.missions.swift:SWIFT",
-    "xmm": "astro_xlatent.missions.xmm:XMM",
-}
-# What band columns of an X-ray catalog are called, more or less.
-_BAND_LIKE = re.compile(r".*(flux|rate|cts|cnts|counts).*").fullmatch
+_BUILT_IN = ("csc", "erosita", "swift", "xmm")
 
 
 class MissingBandsError(TableError):
@@ -85,10 +78,8 @@ class Mission(Protocol):
 
     Attributes
     ----------
-    name : str
-        Short name, as in ``add_latents(..., mission="csc")``.
-    title : str
-        Name for people.
+    name, title : str
+        Short name, as in ``add_latents(..., mission="csc")``, and name for people.
     telescopes, instruments : tuple of str
         TELESCOP values of its spectra (upper case), and INSTRUME values of
         energy-resolving instruments that spectra may come from.
@@ -130,32 +121,19 @@ class Mission(Protocol):
 
     def product_names(self, table: "Table", kind: str = "spectrum") -> list:
         """
-        File names under which the rows' products are published.
+        File names under which the rows' products are published, one a row.
 
-        Parameters
-        ----------
-        table : `~astropy.table.Table`
-        kind : str, optional
-            ``"spectrum"``, ``"arf"`` or ``"rmf"``; a mission may know more.
-
-        Returns
-        -------
-        names : list of str or None
-            One a row, as patterns for `fnmatch.fnmatchcase`: parts that the
-            table does not tell, such as versions, are ``*``. None where the
-            columns do not identify a product.
+        ``kind`` is ``"spectrum"``, ``"arf"`` or ``"rmf"``; a mission may know more. Names are patterns
+        for `fnmatch.fnmatchcase`: parts that the table does not tell, such as versions, are ``*``.
+        None where the columns do not identify a product.
         """
         return [None] * len(table)
 
     def find_spectra(self, table: "Table", folder: Path | str) -> list:
         """
-        Paths of the rows' spectra below ``folder``.
+        Paths of the rows' spectra below ``folder``, one a row.
 
-        Returns
-        -------
-        paths : list of `~pathlib.Path` or None
-            One a row; None where no file is found or rows cannot be matched
-            to files by name.
+        None where no file is found or rows cannot be matched to files by name.
         """
         return [None] * len(table)
 
@@ -164,17 +142,11 @@ class Mission(Protocol):
         return spectrum.instrument
 
     def default_response(self, instrument: str | None = None, year: float | None = None) -> "Response":
-        """A typical `~astro_xlatent.spectra.response.Response`; MissionError if there is none."""
-        msg = f"mission {self.name!r} has no default response; give ARF and RMF files"
-        raise MissionError(msg)
+        """A typical on-axis `~astro_xlatent.spectra.response.Response`; MissionError if there is none."""
+        return default_response(self.name, instrument, year)
 
     def __repr__(self) -> str:
         return f"<Mission {self.name}: {self.title}>"
-
-
-def _load_built_in(value):
-    module, _, attribute = value.partition(":")
-    return getattr(import_module(module), attribute)
 
 
 def _lacks(mission):
@@ -185,7 +157,7 @@ def _lacks(mission):
 
 @cache
 def _registry():
-    found = {name: _load_built_in(value) for name, value in _BUILT_IN.items()}
+    found = {name: resolve_name(f"astro_xlatent.missions.{name}:{name.upper()}") for name in _BUILT_IN}
     for name, mission in load_plugins("astro_xlatent.missions").items():
         if name in found:
             continue
@@ -298,33 +270,9 @@ def identify_mission(table):
         return found[0]
     what = "columns of no mission" if not found else f"columns of {' and '.join(m.name for m in found)}"
     expected = "; ".join(f"{m.name}: {m.expected_columns()}" for m in (found or scores))
-    msg = (f"table has {what} ({name_columns(table, _BAND_LIKE)}). Expected were {expected}. "
+    msg = (f"table has {what} ({name_columns(table)}). Expected were {expected}. "
            f"Pass mission= one of {', '.join(m.name for m in scores)}")
     if table.colnames and all(re.fullmatch(r"col_?\d+", name) for name in table.colnames):
         msg += ("; the columns have numbers for names: read a VOTable with use_names_over_ids=True, "
                 "and tell a text file's header from its data")
     raise MissionError(msg)
-
-
-def product_kind(kind, known):
-    """What ``kind`` is called in a mission's file names; TableError with the allowed ones."""
-    if kind not in known:
-        msg = f"kind is {kind!r}; allowed: {', '.join(known)}"
-        raise TableError(msg)
-    return known[kind]
-
-
-def list_files(folder, suffixes):
-    """
-    All files below a folder whose lower-case name ends in one of ``suffixes``.
-
-    Symbolic links to folders are not followed. Returns a sorted list of Path.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        msg = f"folder {str(folder)!r} does not exist or is not a folder"
-        raise TableError(msg)
-    found = []
-    for root, _, names in os.walk(folder):
-        found += [Path(root) / n for n in names if n.lower().endswith(tuple(suffixes))]
-    return sorted(found)

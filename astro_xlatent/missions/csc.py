@@ -2,11 +2,8 @@
 """
 Chandra Source Catalog, releases 2.0 and 2.1.
 
-Tables of master sources, stacks and single observations, with the column
-names of CSCview and TAP (``flux_aper_lolim_s``, ``o.flux_aper_s``), of HEASARC
-(``s_flux_ap``), or of VizieR's master table IX/57 (``Fluxs``, known by its column
-``2CXO``): see `~astro_xlatent.missions._csc_names`. HEASARC's names of photon fluxes are
-not known.
+Tables of master sources, stacks and single observations, with the column names of CSCview
+and TAP, of HEASARC, or of VizieR's master table IX/57 (known by its column ``2CXO``).
 
 References
 ----------
@@ -15,15 +12,15 @@ Evans et al. 2024, ApJS 274, 22; Evans et al. 2010, ApJS 189, 37.
 """
 
 import re
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._bandset import BandSet, assemble
-from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX, name_columns
+from astro_xlatent.missions._bandset import BandSet
+from astro_xlatent.missions._catalog import Catalog
+from astro_xlatent.missions._columns import ENERGY_FLUX, PHOTON_FLUX
 from astro_xlatent.missions._csc_areas import (
     EFFECTIVE_ENERGY,
     FRACTION_OF_BAND,
@@ -31,40 +28,19 @@ from astro_xlatent.missions._csc_areas import (
     mean_over_effective,
     solve_apertures,
 )
-from astro_xlatent.missions._csc_fluxes import energy_sets, hardness_sets, photon_sets, reference_energy
-from astro_xlatent.missions._csc_names import CscColumns
-from astro_xlatent.missions.base import (
-    MissingBandsError,
-    Mission,
-    list_files,
-    product_kind,
-)
-from astro_xlatent.missions.curves import load_curve
-from astro_xlatent.missions.responses import default_response
+from astro_xlatent.missions._csc_fluxes import flux_sets, hardness_sets, reference_energy
+from astro_xlatent.missions._spellings import CscColumns
 from astro_xlatent.spectra.binning import off_region_error
 
 __all__ = ["CSC", "EFFECTIVE_ENERGY", "FRACTION_OF_BAND", "RICHEST_FIRST"]
 
 ULTRASOFT = ("u", 0.2, 0.5)
-#: What the products are called in file names.
-PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "events": "regevt3", "regions": "reg3"}
 #: What a row may be read from, the most informative first. The bundled model was trained on all.
 RICHEST_FIRST = ("aperture counts", "photon flux", "energy flux")
 _WIDE_BAND = ("flux_aper_w", "photflux_aper_w", "flux_aper90_w", "src_cnts_aper_w")
-_FLAG_COLUMNS = (
-    ("sat_src_flag", Flag.SATURATED), ("streak_src_flag", Flag.SATURATED),
-    ("pileup_flag", Flag.PILEUP), ("conf_flag", Flag.CONFUSED), ("conf_code", Flag.CONFUSED),
-    ("extent_flag", Flag.EXTENDED), ("extent_code", Flag.EXTENDED),
-)
-_TELL_TALE = re.compile(
-    r"(photflux|flux|src_cnts|cnts)_aper(90)?(bkg)?_(\w+_)?[usmhbw]|hard_(hm|hs|ms)(_\w+)?")
-_PHA_NAME = re.compile(
-    r"(?P<instrument>acis|hrc)[a-z](?P<obsid>\d{5,6})_(?P<obi>\d{3})n(?P<version>\d{3})"
-    r"(?:_(?P<cycle>[a-z]\d))?_r(?P<region>\d{4,5})_pha3\.fits(?:\.gz)?"
-)
 
 
-class CSC(Mission):
+class CSC(Catalog):
     """
     Chandra Source Catalog.
 
@@ -95,15 +71,6 @@ class CSC(Mission):
     Fluxes without an error, and bands without a flux in which nothing was detected, get their
     counts from the other bands, the broad band, the widths of the hardness ratios' limits or the
     significance, see `~astro_xlatent.missions._one_exposure.complete`.
-
-    Examples
-    --------
-    >>> from astropy.table import Table
-    >>> from astro_xlatent.missions.csc import CSC
-    >>> t = Table({f"{k}_{b}": [v] for b in "smh" for k, v in [("photflux_aper", 1e-5),
-    ...            ("photflux_aper_lolim", 0.888e-5), ("photflux_aper_hilim", 1.112e-5)]})
-    >>> CSC().read_bands(t).bins.counts.round()
-    array([[100., 100., 100.]])
     """
 
     name = "csc"
@@ -111,6 +78,18 @@ class CSC(Mission):
     telescopes = ("CHANDRA",)
     instruments = ("ACIS",)
     bands = (("s", 0.5, 1.2), ("m", 1.2, 2.0), ("h", 2.0, 7.0))
+    _columns, _curve = CscColumns, "acis-s"
+    _tell_tale = re.compile(
+        r"(photflux|flux|src_cnts|cnts)_aper(90)?(bkg)?_(\w+_)?[usmhbw]|hard_(hm|hs|ms)(_\w+)?")
+    _true = (
+        ("sat_src_flag", Flag.SATURATED), ("streak_src_flag", Flag.SATURATED), ("pileup_flag", Flag.PILEUP),
+        ("conf_flag", Flag.CONFUSED), ("conf_code", Flag.CONFUSED), ("extent_flag", Flag.EXTENDED),
+        ("extent_code", Flag.EXTENDED),
+    )
+    _products = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "events": "regevt3", "regions": "reg3"}
+    _spectrum = re.compile(
+        r"(?:acis|hrc)[a-z](?P<obsid>\d{5,6})_(?P<obi>\d{3})n(?P<version>\d{3})"
+        r"(?:_(?P<cycle>[a-z]\d))?_r(?P<region>\d{4,5})_pha3\.fits(?:\.gz)?")
 
     def __init__(self, ultrasoft=False, recipes=RICHEST_FIRST):
         unknown = [name for name in recipes if name not in RICHEST_FIRST]
@@ -122,42 +101,25 @@ class CSC(Mission):
             self.bands = (ULTRASOFT, *self.bands)
 
     def matches(self, table):
-        """Number of CSC band columns, and one for ``obsid`` with ``region_id``."""
+        """Number of band columns, and one for ``obsid`` with ``region_id``."""
         cols = CscColumns(table)
-        found = sum(bool(_TELL_TALE.fullmatch(name)) for name in cols)
-        return found + ("obsid" in cols and "region_id" in cols)
+        return super().matches(table) + ("obsid" in cols and "region_id" in cols)
 
     def expected_columns(self):
         """Columns looked for, in words."""
         return ("flux_aper_s, flux_aper_lolim_s, flux_aper_hilim_s (or photflux_aper_..., flux_aper90_..., "
                 "s_flux_ap, Fluxs with 2CXO, or cnts_aper_s with src_cnts_aper_s) and the same for m and h")
 
-    def catalog_flags(self, table):
-        """Bits for saturation and streaks, pile-up, confusion and extent."""
-        cols = CscColumns(table)
-        flags = np.zeros(len(table), np.int64)
-        for name, bit in _FLAG_COLUMNS:
-            flags |= np.where(cols.boolean(name), bit, 0)
-        return flags
-
     def read_bands(self, table):
-        """
-        Energy bins from the table's band columns, see `Mission.read_bands`.
-
-        Columns without a unit are taken to have the catalog's (photons/s/cm2, erg/s/cm2, s, arcmin,
-        arcsec2).
-        """
+        """Energy bins from the table's band columns, see `Mission.read_bands`; no unit: the catalog's."""
         cols = CscColumns(table)
-        sets = self._ways(cols)
+        sets, ratios = self._ways(cols), hardness_sets(cols, self.bands)
         # Decided by columns alone, so that a chunk of rows is treated like the whole table.
-        if not sets and not any(name in cols for name in _WIDE_BAND):
-            msg = (f"table has no band columns of the CSC that can be read (it has "
-                   f"{name_columns(table, _looks_like_band)}); expected {self.expected_columns()}")
-            raise MissingBandsError(msg)
+        if not sets + ratios and not any(name in cols for name in _WIDE_BAND):
+            raise self._missing(table)
         shape = (len(cols), len(self.bands))
         sets = sets or [BandSet("", np.zeros(shape), np.zeros(shape), np.ones(shape, int))]
-        middle = np.sqrt([lo * hi for _, lo, hi in self.bands])
-        result = assemble(self.bands, load_curve("acis-s").fwhm(middle), sets, self.catalog_flags(table))
+        result = self._assemble(table, self.bands, sets, ratios)
         empty = (result.flags & Flag.NO_DATA) > 0
         for row in np.flatnonzero(empty & self._has_wide_band(cols)):
             result.reason[row] = "no usable band (only the HRC band w, which has no energy resolution)"
@@ -173,16 +135,13 @@ class CSC(Mission):
 
     def _ways(self, cols):
         """All `BandSet` that the columns allow, best first."""
-        makers = {"aperture counts": self._count_sets,
-                  "photon flux": lambda cols: photon_sets(cols, self.bands, self.relative_error),
-                  "energy flux": lambda cols: energy_sets(cols, self.bands, self.relative_error)}
-        sets = [one for name in RICHEST_FIRST if name in self.recipes for one in makers[name](cols)]
-        if "aperture counts" in self.recipes:
-            sets += self._default_sets(cols)
-        usable = np.any([np.zeros(len(cols), bool), *(one.valid.any(axis=1) for one in sets)], axis=0)
-        # Ratios know less than any band: only for rows that have nothing else.
-        return sets + [replace(one, cause=np.where(usable[:, None], 1, one.cause), flags=one.flags
-                               | Flag.UNTRAINED_RECIPE) for one in hardness_sets(cols, self.bands)]
+        counted, sets = "aperture counts" in self.recipes, []
+        if counted:
+            sets += self._count_sets(cols)
+        for name, quantity in (("photon flux", "photflux"), ("energy flux", "flux")):
+            if name in self.recipes:
+                sets += flux_sets(cols, self.bands, quantity, self.relative_error)
+        return sets + (self._default_sets(cols) if counted else [])
 
     def _count_sets(self, cols):
         raw = self._raw_counts(cols)
@@ -247,25 +206,16 @@ class CSC(Mission):
 
     def product_names(self, table, kind="spectrum"):
         """
-        File names of per-observation products, see `Mission.product_names`; ``kind`` is one of `PRODUCTS`.
+        File names of per-observation products, see `Mission.product_names`.
 
         The version is ``*``, for spectrum and responses of one detection may have different ones; so is
         the cycle of alternating exposures. None without ``obsid`` and ``region_id``.
-
-        Examples
-        --------
-        >>> from astropy.table import Table
-        >>> from astro_xlatent.missions.csc import CSC
-        >>> CSC().product_names(Table({"obsid": [4487], "obi": [1], "region_id": [9]}))
-        ['acisf04487_001N*_r0009_pha3.fits*']
         """
-        ending = product_kind(kind, PRODUCTS)
-        cols = CscColumns(table)
+        ending, cols = self._word(kind), CscColumns(table)
         detector = np.where(np.char.startswith(cols.text("instrument"), "hrc"), "hrc", "acis")
-        keys = zip(*(cols.number(k).tolist() for k in ("obsid", "obi", "region_id")), strict=True)
-        return [f"{name}f{int(obsid):05d}_{'*' if np.isnan(obi) else f'{int(obi):03d}'}N*_r{int(region):04d}"
+        return [f"{name}f{int(obsid):05d}_{'*' if obi is None else f'{int(obi):03d}'}N*_r{int(region):04d}"
                 f"_{ending}.fits*" if np.isfinite([obsid, region]).all() else None
-                for name, (obsid, obi, region) in zip(detector.tolist(), keys, strict=True)]
+                for name, (obsid, obi, region) in zip(detector.tolist(), _keys(cols), strict=True)]
 
     def find_spectra(self, table, folder):
         """
@@ -276,28 +226,18 @@ class CSC(Mission):
         whatever the versions of its ARF and RMF; of alternating exposures the
         first cycle. Rows of master tables cannot be matched by name: None.
         """
-        cols = CscColumns(table)
-        if "obsid" not in cols or "region_id" not in cols:
-            return [None] * len(table)
-        files = {}
-        for path in list_files(folder, ("_pha3.fits", "_pha3.fits.gz")):
-            found = _PHA_NAME.fullmatch(path.name.lower())
-            if found:
-                key = tuple(int(found[k]) for k in ("obsid", "obi", "region"))
-                rank = (int(found["version"]), -ord((found["cycle"] or " ")[-1]), path.suffix != ".gz")
-                for k in (key, (key[0], None, key[2])):
-                    if k not in files or rank > files[k][0]:
-                        files[k] = (rank, path)
-        keys = zip(*(cols.number(k).tolist() for k in ("obsid", "obi", "region_id")), strict=True)
-        return [_lookup(files, key) for key in keys]
+        def describe(found, path):
+            obsid, obi, region = (int(found[k]) for k in ("obsid", "obi", "region"))
+            rank = (-int(found["version"]), ord((found["cycle"] or " ")[-1]), path.suffix == ".gz")
+            return ((obsid, obi, region), (obsid, None, region)), rank
 
-    def default_response(self, instrument=None, year=None):
-        """ACIS-S (or ``instrument="ACIS-I"``) on axis."""
-        return default_response(self.name, instrument, year)
+        return self._find(folder, _keys(CscColumns(table)), describe)
 
 
-def _looks_like_band(name):
-    return "flux" in name or "cnts" in name
+def _keys(cols):
+    """Observation, interval (None where not told) and region a row, NaN where not told."""
+    keys = zip(*(cols.number(k).tolist() for k in ("obsid", "obi", "region_id")), strict=True)
+    return [(obsid, None if np.isnan(obi) else obi, region) for obsid, obi, region in keys]
 
 
 def _per_band(cols, bands, stem, unit=None):
@@ -311,12 +251,3 @@ def _with_area(raw, area, weighted, flag):
     flags = np.broadcast_to(np.asarray(flag, np.int64), cause.shape)
     return BandSet("aperture counts", raw["counts"], area, cause, raw["background"], raw["error"],
                    energy_weighted=weighted, flags=flags, columns=raw["columns"])
-
-
-def _lookup(files, key):
-    """Path for (obsid, obi, region) with NaN for missing, or None."""
-    obsid, obi, region = key
-    if not (np.isfinite(obsid) and np.isfinite(region)):
-        return None
-    found = files.get((int(obsid), int(obi) if np.isfinite(obi) else None, int(region)))
-    return found[1] if found else None

@@ -4,8 +4,7 @@ Compact shipped curves of effective area and energy redistribution.
 
 A few hundred numbers per instrument, fitted to real ARF and RMF files by
 ``tools/build_default_responses.py``, stand in where a source comes without
-its own response and give the simulator telescopes to draw from. Real ARFs
-and RMFs are always to be preferred.
+its own response and give the simulator telescopes to draw from.
 """
 
 import json
@@ -17,12 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from astro_xlatent.core.errors import MissionError, ParameterError
-from astro_xlatent.missions.line_profile import profile_cdf
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
 
-__all__ = ["ACIS_BACK_ILLUMINATED", "InstrumentCurve", "acis_curve", "available_curves", "load_curve"]
+__all__ = ["ACIS_BACK_ILLUMINATED", "InstrumentCurve", "acis_curve", "available_curves", "load_curve",
+           "profile_cdf"]
 
 _FILE = Path(__file__).parent / "data" / "default_responses.npz"
+_ARRAYS = ("knots", "log_area", "absorption", "years", "depth", "profile", "channel_edges")
 #: Conversion of a Gaussian's sigma to its full width at half maximum.
 SIGMA_TO_FWHM = 2.3548200450309493
 #: Chips of ACIS that are back-illuminated (S1 and S3), and those of the imaging array (I0 to
@@ -36,43 +36,26 @@ FILTERED_MODULES, OPEN_MODULES = "12346", "57"
 _MODULES = re.compile(r"erosita-tm([1-7]+)")
 #: Energy in keV at which ``theta_0`` of the vignetting holds, and the largest angle in arcmin.
 VIGNETTING_ENERGY, MAX_OFF_AXIS = 1.56, 25.0
+#: Width of the wings of the line profile in units of the core's sigma.
+WING = 2.2
+#: Measured energy in keV up to which debris reaches.
+DEBRIS_END = 0.3
+#: Silicon K edge and K alpha line in keV (X-ray Data Booklet, LBNL/PUB-490).
+SILICON_EDGE, SILICON_LINE = 1.839, 1.740
 
 
 @dataclass(frozen=True)
 class InstrumentCurve:
     """
-    Fitted effective area and line profile of one instrument.
+    Fitted effective area and line profile of one instrument; energies in keV, angles in arcmin.
 
-    Attributes
-    ----------
-    name, telescope, instrument : str
-        Our name (``"acis-s"``), and TELESCOP and INSTRUME of its spectra.
-    knots, log_area : ndarray, shape (n_knots,)
-        Energies in keV and natural logarithm of the on-axis area in cm2 (of
-        ACIS in 2000), interpolated linearly in the logarithm of the area.
-    absorption : ndarray, shape (n_layers, n_knots)
-        Optical depth of each layer of contamination, one at 0.92 keV; without
-        contamination there is no layer. ACIS has two: carbon, and oxygen with
-        fluorine (Marshall et al. 2004, Proc. SPIE 5165, 497).
-    years : ndarray, shape (n_years,)
-        Decimal years, increasing.
-    depth : ndarray, shape (n_layers, n_years)
-        Growth of the layers since 2000, as optical depth at 0.92 keV:
-        interpolated linearly in between, with the last slope beyond.
-    vignetting : tuple of float
-        ``(theta_0, power, energy power)``, see `vignetting_factor`; empty
-        where unknown.
-    edge : tuple of float
-        ``(rate, first year, theta_e)``: how the contamination grows faster
-        towards the filter's edge, see `contamination`; empty without.
-    profile : ndarray, shape (n, 9)
-        Energy in keV and the eight parameters of `profile_cdf`.
-    channel_edges : ndarray, shape (n_channels + 1,)
-        Nominal edges of the channels in keV.
-    first_channel : int
-        Number of the first channel.
-    provenance : dict
-        Files and command from which the curve was fitted.
+    The natural logarithm ``log_area`` of the on-axis area in cm2 (of ACIS in 2000) is linear between the
+    ``knots``. ``absorption``, (n_layers, n_knots), is the optical depth of each layer of contamination,
+    one at 0.92 keV (of ACIS carbon, and oxygen with fluorine: Marshall et al. 2004, Proc. SPIE 5165, 497);
+    ``depth``, (n_layers, n_years), its growth since 2000 at decimal ``years``, linear in between, with
+    the last slope beyond. ``edge`` is ``(rate, first year, theta_e)`` of `contamination`, ``vignetting``
+    ``(theta_0, power, energy power)`` of `vignetting_factor`, both empty where unknown; ``profile``,
+    (n, 9), energy and the eight parameters of `profile_cdf`; ``provenance`` tells files and command.
     """
 
     name: str
@@ -97,28 +80,10 @@ class InstrumentCurve:
 
     def contamination(self, year=None, off_axis=0.0):
         """
-        Optical depth of each layer of contamination at 0.92 keV since 2000.
+        Optical depth of each layer at 0.92 keV since 2000, (n_layers, ...); default the middle of the years.
 
-        Towards the edge of the filter it is ``rate * (year - first year)``
-        times ``(x exp(1 - x))**4``, ``x = (off_axis / theta_e)**2``, more: a ring, as the
-        areas of CSC detections have it.
-
-        Parameters
-        ----------
-        year : array_like, optional
-            Decimal years; default the middle of the curve.
-        off_axis : array_like, optional
-            Off-axis angles in arcmin.
-
-        Returns
-        -------
-        depth : ndarray, shape (n_layers, ...)
-            With the broadcast shape of ``year`` and ``off_axis``.
-
-        Raises
-        ------
-        ParameterError
-            If a year lies before first light.
+        Towards the edge of the filter it is ``rate * (year - first year)`` times
+        ``(x exp(1 - x))**4``, ``x = (off_axis / theta_e)**2``, more. `ParameterError` before first light.
         """
         if self.years.size == 0:
             return np.zeros((0, 1))
@@ -139,22 +104,10 @@ class InstrumentCurve:
 
     def area_error(self, energy=ENERGY_MID, year=None):
         """
-        Relative error of the area from extrapolated contamination, 1 sigma.
+        Relative error of the area from extrapolated contamination, 1 sigma; zero within the curve.
 
-        The rate of growth has changed over the years; its standard deviation
-        between the stretches of the curve, times the years past the last, is
-        the error of the optical depth at 0.92 keV. Zero within the curve.
-
-        Parameters
-        ----------
-        energy : array_like, optional
-            In keV.
-        year : array_like, optional
-            Decimal year, broadcast against ``energy``.
-
-        Returns
-        -------
-        error : ndarray
+        The error of the optical depth is the standard deviation of its rate of growth between the
+        stretches of the curve, times the years past the last.
         """
         energy = np.asarray(energy, float)
         if year is None or self.years.size == 0:
@@ -167,24 +120,9 @@ class InstrumentCurve:
 
     def vignetting_factor(self, off_axis, energy=VIGNETTING_ENERGY):
         """
-        Area at an off-axis angle in arcmin over the on-axis area.
+        Area at an angle (0 to 25 arcmin) over that on axis, else `ParameterError`; fitted to CSC detections.
 
-        ``exp(-(angle / theta_0)**power * (energy / 1.56 keV)**(energy power))``,
-        fitted to counts over photon fluxes of CSC detections.
-
-        Parameters
-        ----------
-        off_axis, energy : array_like
-            In arcmin (0 to 25) and keV; broadcast.
-
-        Returns
-        -------
-        factor : ndarray
-
-        Raises
-        ------
-        ParameterError
-            If an angle is outside, or not zero where no vignetting is known.
+        It is ``exp(-(angle / theta_0)**power * (energy / 1.56 keV)**(energy power))``.
         """
         off_axis = np.asarray(off_axis, float)
         if not np.any(off_axis):
@@ -199,25 +137,7 @@ class InstrumentCurve:
         return np.exp(-((off_axis / theta) ** power) * (np.asarray(energy) / VIGNETTING_ENERGY) ** slope)
 
     def area(self, energy=ENERGY_MID, year=None, off_axis=0.0):
-        """
-        Effective area for the whole point-spread function.
-
-        Parameters
-        ----------
-        energy : array_like, optional
-            In keV. Outside the fitted range the area is zero.
-        year : array_like, optional
-            Decimal year; only contaminated instruments depend on it. Default
-            the middle of the curve. Past its end it is extrapolated, see
-            `is_extrapolated` and `area_error`.
-        off_axis : array_like, optional
-            Off-axis angle in arcmin.
-
-        Returns
-        -------
-        area : ndarray
-            In cm2, with the broadcast shape of the three.
-        """
+        """Area in cm2 for the whole point-spread function, broadcast; zero outside the knots."""
         energy = np.asarray(energy, float)
         log_area = np.interp(energy, self.knots, self.log_area)
         for depth, layer in zip(self.contamination(year, off_axis), self.absorption, strict=False):
@@ -232,32 +152,39 @@ class InstrumentCurve:
 
     def fwhm(self, energy):
         """Full width at half maximum of the line core in keV, same shape as ``energy``."""
-        energy = np.asarray(energy, float)
-        return SIGMA_TO_FWHM * self._profile_at(energy)[1]
+        return SIGMA_TO_FWHM * self._profile_at(np.asarray(energy, float))[1]
 
-    def redistribution(self, edges=ENERGY_EDGES, channel_edges=None):
-        """
-        Probability that a photon of each energy bin lands in each channel.
-
-        Parameters
-        ----------
-        edges : ndarray, shape (n_energy + 1,), optional
-            Edges of the incident grid in keV.
-        channel_edges : ndarray, shape (n_channels + 1,), optional
-            Default the instrument's own channels.
-
-        Returns
-        -------
-        matrix : ndarray, shape (n_channels, n_energy)
-            Columns sum to at most one.
-        """
+    def redistribution(self, channel_edges=None):
+        """Probability that a photon of each bin of the grid lands in each channel, (n_channels, N_ENERGY)."""
         channel_edges = self.channel_edges if channel_edges is None else channel_edges
-        middle = 0.5 * (edges[1:] + edges[:-1])
-        cdf = profile_cdf(middle, channel_edges, *self._profile_at(middle))
-        return np.diff(cdf, axis=0)
+        middle = 0.5 * (ENERGY_EDGES[1:] + ENERGY_EDGES[:-1])
+        return np.diff(profile_cdf(middle, channel_edges, *self._profile_at(middle)), axis=0)
 
 
-_ARRAYS = ("knots", "log_area", "absorption", "years", "depth", "profile", "channel_edges")
+def profile_cdf(energy, channel_edges, shift, sigma, wing, tail, slope, debris, escape, fluorescence):
+    """
+    Cumulative distribution of measured energies of monochromatic photons, (n_channels + 1, n_energy).
+
+    A Gaussian core displaced by ``shift``, a share ``wing`` of it in a Gaussian `WING` times as wide, and
+    four faint parts, as shares of all events: a ``tail`` of partly collected charge below the peak,
+    whose cumulative distribution is the power ``slope`` of measured over true energy; debris near zero
+    energy, the silicon escape peak and the silicon fluorescence line. Energies are in keV.
+    """
+    from scipy.special import ndtr
+
+    x = np.asarray(channel_edges, float)[:, None]
+    u = (x - energy - shift) / sigma
+    ratio = np.clip(x / energy, 0.0, 1.0)
+    above_edge = energy > SILICON_EDGE
+    escape, fluorescence = escape * above_edge, fluorescence * above_edge
+    rest = 1.0 - tail - debris - escape - fluorescence
+    return (
+        rest * ((1.0 - wing) * ndtr(u) + wing * ndtr(u / WING))
+        + tail * ratio**slope
+        + debris * np.clip(x / DEBRIS_END, 0.0, 1.0)
+        + escape * ndtr((x - energy + SILICON_LINE) / sigma)
+        + fluorescence * ndtr((x - SILICON_LINE) / sigma)
+    )
 
 
 @cache
@@ -267,39 +194,15 @@ def _archive():
 
 
 def available_curves():
-    """
-    Names of the instruments with a shipped curve.
-
-    Examples
-    --------
-    >>> from astro_xlatent.missions.curves import available_curves
-    >>> available_curves()[:3]
-    ('acis-i', 'acis-s', 'acis-s-front')
-    """
+    """Names of the instruments with a shipped curve, sorted."""
     return tuple(sorted({name.split("/")[0] for name in _archive()}))
 
 
 def acis_curve(chip):
     """
-    Name of the curve of a chip of ACIS.
+    Name of the curve of a chip of ACIS, 0 to 9 as ``ccd_id`` counts them.
 
-    Parameters
-    ----------
-    chip : int
-        0 to 9, as ``ccd_id`` counts them.
-
-    Returns
-    -------
-    name : str
-        ``"acis-s"`` for the back-illuminated chips, ``"acis-i"`` for those of
-        the imaging array, ``"acis-s-front"`` for the others: they lie under
-        the filter of the spectroscopic array.
-
-    Examples
-    --------
-    >>> from astro_xlatent.missions.curves import acis_curve
-    >>> acis_curve(7), acis_curve(3), acis_curve(6)
-    ('acis-s', 'acis-i', 'acis-s-front')
+    Front-illuminated chips of the spectroscopic array lie under its filter: ``"acis-s-front"``.
     """
     if chip in ACIS_BACK_ILLUMINATED:
         return "acis-s"
@@ -309,35 +212,10 @@ def acis_curve(chip):
 @lru_cache(maxsize=128)
 def load_curve(name):
     """
-    The fitted curve of one instrument.
+    The `InstrumentCurve` of one of `available_curves`, or of eROSITA's modules: ``"erosita-tm12346"``.
 
-    Parameters
-    ----------
-    name : str
-        One of `available_curves`, or telescope modules of eROSITA such as
-        ``"erosita-tm1"`` and ``"erosita-tm12346"``.
-
-    Returns
-    -------
-    curve : InstrumentCurve
-
-    Raises
-    ------
-    MissionError
-        If there is no such curve.
-
-    Notes
-    -----
-    A module with an on-chip filter is taken as a fifth of TM8, one without as
-    half of TM9: the seven mirror modules are of one design (Predehl et al. 2021,
-    A&A 647, A1); that their areas are equal is our assumption.
-
-    Examples
-    --------
-    >>> from astro_xlatent.missions.curves import load_curve
-    >>> curve = load_curve("acis-s")
-    >>> bool(curve.area(0.7, year=2001.0) > 3 * curve.area(0.7, year=2020.0))
-    True
+    A module with an on-chip filter is taken as a fifth of TM8, one without as half of TM9: the seven
+    mirror modules are of one design (Predehl et al. 2021, A&A 647, A1); equal areas are our assumption.
     """
     modules = _MODULES.fullmatch(name)
     if name not in available_curves() and not modules:

@@ -1,8 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-eROSITA: eRASS1 main, supplementary and hard catalogs, eFEDS, and later ones
-(eRASS:3) as far as their columns agree; in the spellings of the catalogs, of
-VizieR and of HEASARC.
+eROSITA: eRASS1 main, supplementary and hard catalogs, eFEDS, and later ones (eRASS:3).
 
 The forced-photometry bands P1 to P5 (0.2-0.5, 0.5-1, 1-2, 2-5, 5-8 keV), in
 eFEDS b1 to b4 (0.2-0.5, 0.5-1, 1-2, 2-4.5 keV), do not overlap and are the
@@ -25,22 +23,18 @@ import numpy as np
 
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._bandset import MAX_FLUX, BandSet, assemble
-from astro_xlatent.missions._columns import COUNT_RATE, ENERGY_FLUX, name_columns
-from astro_xlatent.missions._erosita_names import ErositaColumns, canonical_name
+from astro_xlatent.missions._bandset import MAX_FLUX, BandSet, counts_from_error
+from astro_xlatent.missions._catalog import Catalog
+from astro_xlatent.missions._columns import COUNT_RATE, ENERGY_FLUX
 from astro_xlatent.missions._one_exposure import complete, first_finite
-from astro_xlatent.missions.base import MissingBandsError, Mission, list_files, product_kind
-from astro_xlatent.missions.curves import load_curve
-from astro_xlatent.missions.responses import band_area, band_matrix, default_response
+from astro_xlatent.missions._spellings import ErositaColumns
+from astro_xlatent.missions.responses import band_area, conversion_factor
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.emission import powerlaw
-from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG
+from astro_xlatent.physics.grid import KEV_TO_ERG
 
 __all__ = ["EROSITA"]
 
-#: What the products are called in file names.
-PRODUCTS = {"spectrum": "SourceSpec", "background": "BackgrSpec", "arf": "ARF", "rmf": "RMF",
-            "lightcurve": "LightCurve"}
 #: Fraction of the point-spread function in the catalogs' apertures.
 APERTURE_FRACTION = 0.75
 #: Relative uncertainty of the modeled background maps (our assumption).
@@ -52,20 +46,19 @@ _P_BANDS = (("P1", 0.2, 0.5), ("P2", 0.5, 1.0), ("P3", 1.0, 2.0), ("P4", 2.0, 5.
 _EFEDS_BANDS = (("b1", 0.2, 0.5), ("b2", 0.5, 1.0), ("b3", 1.0, 2.0), ("b4", 2.0, 4.5))
 _ONE_BAND = (("1", 0.2, 2.3),)
 _THREE_BANDS = (("1", 0.2, 0.6), ("2", 0.6, 2.3), ("3", 2.3, 5.0))
-_TELL_TALE = re.compile(r"(ape|ml)_(cts|bkg|exp|rate|flux)(_err)?_(p?\d|b[1-4])|det_like_(p?\d|b[1-4])")
+#: Photon index and column in 1/cm2 of the catalogs' conversion factors.
+REFERENCE_INDEX, REFERENCE_NH = 2.0, 3e20
+#: What holds a band's photometry, the first that is there.
+_KINDS = ("ape_cts", "ml_cts", "ml_rate", "ml_flux")
 #: Columns that only catalogs detected in three bands, or in one, have.
 _ONLY_THREE = ("uid_1b", "uid_main", "det_like_3", "ml_cts_3", "ml_rate_3", "ml_flux_3")
 _ONLY_ONE = ("uid_hard",)
 _SPURIOUS = ("flag_sp_snr", "flag_sp_bps", "flag_sp_scl", "flag_sp_lga", "flag_sp_gc", "flag_sp_gc_cons")
-_SPEC_NAME = re.compile(
-    r"(?:[a-z]{2}\d{2}_(?P<tile>\d{6})_)?(?P<tm>\d)\d\d_sourcespec_(?P<source>\d{5})(?:_c\d{3})?"
-    r"\.fits(?:\.gz)?"
-)
 _MODULE_DIGIT = re.compile(r"(?:^|_)(\d)[0-4]\d_sourcespec")
 _DETUID = re.compile(r"[a-z]{2}\d{2}_(?P<tile>\d{6})_\d{3}_ml(?P<source>\d{5})_\d{3}_c\d{3}")
 
 
-class EROSITA(Mission):
+class EROSITA(Catalog):
     """
     eROSITA all-sky survey catalogs.
 
@@ -78,15 +71,6 @@ class EROSITA(Mission):
     catalogs' conversion factors, without errors by ``DET_LIKE`` as counts. Both exposures are
     vignetted, so the area is that on axis. ``ML_BKG`` is counts per square arcminute and is not
     used; nor are the ``_UPERR`` columns, which in the three-pass catalog hold rate errors.
-
-    Examples
-    --------
-    >>> from astropy.table import Table
-    >>> from astro_xlatent.missions.erosita import EROSITA
-    >>> t = Table({f"APE_{k}_P{n}": [v] for n in range(1, 6)
-    ...            for k, v in [("CTS", 10), ("BKG", 0.5), ("EXP", 150.0)]})
-    >>> EROSITA().read_bands(t).recipe
-    array(['aperture counts'], dtype='<U48')
     """
 
     name = "erosita"
@@ -94,12 +78,18 @@ class EROSITA(Mission):
     telescopes = ("EROSITA", "SRG/EROSITA")
     instruments = ("TM0", "MERGED", *(f"TM{k}" for k in range(1, 10)))
     bands = _P_BANDS
+    _columns, _curve = ErositaColumns, "erosita-tm0"
+    _tell_tale = re.compile(r"(ape|ml)_(cts|bkg|exp|rate|flux)(_err)?_(p?\d|b[1-4])|det_like_(p?\d|b[1-4])")
+    _true, _positive = tuple((name, Flag.CONFUSED) for name in _SPURIOUS), (("ext", Flag.EXTENDED),)
+    _products = {"spectrum": "SourceSpec", "background": "BackgrSpec", "arf": "ARF", "rmf": "RMF",
+                 "lightcurve": "LightCurve"}
+    _spectrum = re.compile(r"(?:[a-z]{2}\d{2}_(?P<tile>\d{6})_)?(?P<tm>\d)\d\d_sourcespec_(?P<source>\d{5})"
+                           r"(?:_c\d{3})?\.fits(?:\.gz)?")
 
     def matches(self, table):
         """Number of photometry columns, and one for ``DETUID`` or ``SKYTILE`` with ``ID_SRC``."""
         cols = ErositaColumns(table)
-        found = sum(_is_band(name) for name in table.colnames)
-        return found + ("detuid" in cols or ("skytile" in cols and "id_src" in cols))
+        return super().matches(table) + ("detuid" in cols or ("skytile" in cols and "id_src" in cols))
 
     def expected_columns(self):
         """Columns looked for, in words."""
@@ -107,27 +97,16 @@ class EROSITA(Mission):
                 "with ML_RATE_ERR_P1 and ML_EXP_P1) and the same for P2 to P5, in eFEDS b1 to b4; numbered "
                 "bands only with UID_Hard, or UID_1B or UID_Main, which tell the catalog")
 
-    def catalog_flags(self, table):
-        """Bits for extent (EXT > 0) and confusion (the FLAG_SP columns of crowded regions)."""
-        cols = ErositaColumns(table)
-        flags = np.where(cols.number("ext") > 0, Flag.EXTENDED, 0).astype(np.int64)
-        for name in _SPURIOUS:
-            flags |= np.where(cols.boolean(name), Flag.CONFUSED, 0)
-        return flags
-
     def _bands_of(self, cols):
         """Bands that the table has; the numbered ones only if the catalog is certain."""
         def present(bands):
-            return any(f"{kind}_{b[0].lower()}" in cols for b in bands
-                       for kind in ("ape_cts", "ml_cts", "ml_rate", "ml_flux"))
+            return any(f"{kind}_{b[0]}" in cols for b in bands for kind in _KINDS)
 
         for bands in (_P_BANDS, _EFEDS_BANDS):
             if present(bands):
                 return bands
         if not present(_THREE_BANDS):
-            msg = (f"table has no band columns of eROSITA that can be read (it has "
-                   f"{name_columns(cols.table, _is_band)}); expected {self.expected_columns()}")
-            raise MissingBandsError(msg)
+            raise self._missing(cols.table)
         three, one = (any(name in cols for name in names) for names in (_ONLY_THREE, _ONLY_ONE))
         if three == one:
             msg = ("ML_CTS_1 is 0.2-2.3 keV in the main catalog and 0.2-0.6 keV in the hard one, and the "
@@ -137,30 +116,20 @@ class EROSITA(Mission):
         return _THREE_BANDS if three else _ONE_BAND
 
     def read_bands(self, table):
-        """
-        Energy bins from the table's band columns, see `Mission.read_bands`.
-
-        Exposures without a unit are taken to be in seconds. Numbered bands alone raise `TableError`
-        where the catalog cannot be told.
-        """
+        """Energy bins from the table's band columns, see `Mission.read_bands`; no unit: seconds."""
         cols = ErositaColumns(table)
         bands = self._bands_of(cols)
-        curve = load_curve("erosita-tm0")
-        area = band_area("erosita-tm0", [b[1:] for b in bands])
+        area = band_area(self._curve, [b[1:] for b in bands])
         aperture = self._aperture(cols, bands, area)
-        fitted = self._fitted(cols, bands, area)
-        middle = np.sqrt([lo * hi for _, lo, hi in bands])
-        mixed = _merge(_merge(aperture, fitted), self._fluxes(cols, bands, area))
-        mixed.columns = [cols.spelled(*(f"{stem}_{b[0]}".lower() for stem in (
-            "ape_cts", "ml_cts", "ml_rate", "ml_flux"))) for b in bands]
-        notes = self._notes(cols, bands, aperture)
-        return assemble(bands, curve.fwhm(middle), [mixed], self.catalog_flags(table), notes)
+        mixed = _merge(_merge(aperture, self._fitted(cols, bands, area)), self._fluxes(cols, bands, area))
+        mixed.columns = [cols.spelled(*(f"{kind}_{b[0]}" for kind in _KINDS)) for b in bands]
+        return self._assemble(table, bands, [mixed], notes=self._notes(cols, aperture))
 
     @staticmethod
     def _aperture(cols, bands, area):
-        get = partial(_per_band, cols, bands)
-        counts, background, exposure = get("ape_cts"), get("ape_bkg"), get("ape_exp", "s")
-        fitted = get("ml_cts")
+        get = partial(cols.of_bands, bands)
+        counts, background, exposure = get("ape_cts_{}"), get("ape_bkg_{}"), get("ape_exp_{}", "s")
+        fitted = get("ml_cts_{}")
         # Catalogs store the counts in 16 bits; bright sources wrap to negative
         # values or, further on, to small ones that the fitted counts betray.
         wrapped = (counts < 0) | (APERTURE_FRACTION * np.nan_to_num(fitted) > 32767)
@@ -173,12 +142,12 @@ class EROSITA(Mission):
 
     @staticmethod
     def _fitted(cols, bands, area):
-        get = partial(_per_band, cols, bands)
-        fitted, error, exposure = get("ml_cts"), get("ml_cts_err"), get("ml_exp", "s")
+        get = partial(cols.of_bands, bands)
+        fitted, error, exposure = get("ml_cts_{}"), get("ml_cts_err_{}"), get("ml_exp_{}", "s")
         with np.errstate(all="ignore"):
             # Where counts are left out, as at HEASARC, the vignetting-corrected rate holds them.
-            fitted, error = (np.where(np.isfinite(v), v, get(f"ml_rate{end}", COUNT_RATE) * exposure)
-                             for v, end in ((fitted, ""), (error, "_err")))
+            fitted, error = (np.where(np.isfinite(v), v, get(rate, COUNT_RATE) * exposure)
+                             for v, rate in ((fitted, "ml_rate_{}"), (error, "ml_rate_err_{}")))
             counts = np.where(fitted == 0, 0.0, (fitted / error) ** 2)
             share = np.where(fitted == 0, np.minimum(ZERO_COUNTS_ERROR / error, 1.0), counts / fitted)
             effective = area * exposure * share
@@ -188,22 +157,19 @@ class EROSITA(Mission):
 
     def _fluxes(self, cols, bands, area):
         """Fluxes: counts of the same relative error, by the catalog's conversion factors."""
-        get = partial(_per_band, cols, bands)
-        flux, error = get("ml_flux", ENERGY_FLUX), get("ml_flux_err", ENERGY_FLUX)
-        with np.errstate(all="ignore"):
-            counts = np.where(flux > 0, (flux / error) ** 2, 0.0)
-            ratio = np.where(flux > 0, counts / flux, ZERO_COUNTS_ERROR / error)
-        absurd = flux > MAX_FLUX * KEV_TO_ERG
-        cause = np.select([~np.isfinite(flux), flux < 0, absurd, ~(error > 0)], [1, 2, 7, 3], 0)
-        factor = _conversion_factor(bands)
+        flux, error = (cols.of_bands(bands, name, ENERGY_FLUX) for name in ("ml_flux_{}", "ml_flux_err_{}"))
+        counts, ratio, cause = counts_from_error(flux, error, most=MAX_FLUX * KEV_TO_ERG,
+                                                 zero=ZERO_COUNTS_ERROR)
+        photons = powerlaw(REFERENCE_INDEX) * transmission(REFERENCE_NH)
+        factor = conversion_factor("erosita", [b[1:] for b in bands], photons)
         counts, ratio, cause, flags = complete(
-            flux, counts, np.where(cause == 0, ratio, 0.0), cause, conversion=factor, scale=1.0,
+            flux, counts, ratio, cause, conversion=factor, scale=1.0,
             total=first_finite(*(cols.number(f"det_like_{b}") for b in ("0", "1"))),
             relative_error=self.relative_error)
         return BandSet("band fluxes", counts, ratio * area / factor, cause, flags=flags)
 
     @staticmethod
-    def _notes(cols, bands, aperture):
+    def _notes(cols, aperture):
         wrapped = (aperture.cause == 6).any(axis=1)
         notes = np.where(wrapped, "aperture counts overflowed 16 bits", "").astype(object)
         for name in (*_SPURIOUS, "flag_opt"):
@@ -215,18 +181,9 @@ class EROSITA(Mission):
         """
         File names of source products of all telescopes together, see `Mission.product_names`.
 
-        ``kind`` is one of `PRODUCTS`. From ``DETUID``, which tells survey, tile, source and processing, or
-        from ``SKYTILE`` and ``ID_SRC``.
-
-        Examples
-        --------
-        >>> from astropy.table import Table
-        >>> from astro_xlatent.missions.erosita import EROSITA
-        >>> EROSITA().product_names(Table({"DETUID": ["em01_149162_020_ML00171_002_c010"]}))
-        ['em01_149162_020_SourceSpec_00171_c010.fits*']
+        From ``DETUID``, which tells survey, tile, source and processing, or from ``SKYTILE`` and ``ID_SRC``.
         """
-        word = product_kind(kind, PRODUCTS)
-        cols = ErositaColumns(table)
+        word, cols = self._word(kind), ErositaColumns(table)
         names = []
         for detuid, (tile, source) in zip(cols.text("detuid").tolist(), self._keys(cols), strict=True):
             found = _DETUID.fullmatch(detuid)
@@ -237,27 +194,20 @@ class EROSITA(Mission):
 
     def find_spectra(self, table, folder):
         """
-        Source spectra by the survey's naming.
+        Source spectra by sky tile and source number: ``em01_RRRDDD_020_SourceSpec_NNNNN.fits``.
 
-        ``em01_RRRDDD_020_SourceSpec_NNNNN.fits`` is found by sky tile and source
-        number, from ``DETUID`` or from ``SKYTILE`` and ``ID_SRC``; the bare
-        ``020_SourceSpec_NNNNN.fits`` (as the pipeline writes it) if its folder
-        is named after the tile or the DETUID, or if no other tile is in the
-        table. Telescope module 0 (all merged) is preferred.
+        The pipeline's bare ``020_SourceSpec_NNNNN.fits`` is found if its folder is named after the tile or
+        the DETUID, or if no other tile is in the table. Telescope module 0 (all merged) is preferred.
         """
         keys = self._keys(ErositaColumns(table))
         tiles = {tile for tile, _ in keys if tile is not None}
-        files = {}
-        for path in list_files(folder, (".fits", ".fits.gz")):
-            found = _SPEC_NAME.fullmatch(path.name.lower())
-            if not found:
-                continue
+
+        def describe(found, path):
             tile = found["tile"] or _tile_of_folder(path.parent.name)
             tile = tile or (next(iter(tiles)) if len(tiles) == 1 else None)
-            key, rank = (tile, int(found["source"])), (found["tm"] != "0", path.name)
-            if key not in files or rank < files[key][0]:
-                files[key] = (rank, path)
-        return [files[key][1] if key in files and None not in key else None for key in keys]
+            return [(tile, int(found["source"]))] if tile else [], (found["tm"] != "0", path.name)
+
+        return self._find(folder, keys, describe)
 
     @staticmethod
     def _keys(cols):
@@ -276,12 +226,8 @@ class EROSITA(Mission):
         """
         Telescope modules of a spectrum: INSTRUME, or for merged ones INSTRUM1 to INSTRUM7.
 
-        Where the header lists none, the file name's digit (0 all, 8 and 9 with and
-        without on-chip filter, 1 to 7 single ones), else all seven.
-
-        References
-        ----------
-        File naming scheme and header keywords of DR1: https://erosita.mpe.mpg.de/dr1/
+        Where the header lists none, the file name's digit (0 all, 8 and 9 with and without on-chip filter,
+        1 to 7 single ones; https://erosita.mpe.mpg.de/dr1/), else all seven.
         """
         if spectrum.instrument != "MERGED":
             return spectrum.instrument
@@ -291,30 +237,6 @@ class EROSITA(Mission):
             found = _MODULE_DIGIT.search(Path(spectrum.path or "").name.lower())
             digits = found[1] if found else "0"
         return "TM0" if len(digits) == 7 else f"TM{digits}"
-
-    def default_response(self, instrument=None, year=None):
-        """
-        On axis: all seven modules (TM0), those with and without on-chip filter (TM8, TM9), or single ones.
-
-        ``"survey"`` is TM0 averaged over the scan; single ones are a share of TM8 or TM9.
-        """
-        return default_response(self.name, instrument, year)
-
-
-def _conversion_factor(bands):
-    """Counts cm2 / erg of an absorbed power law of index 2 and 3e20 / cm2, as in the catalogs."""
-    photons = powerlaw(2.0) * transmission(3e20)
-    bounds = [b[1:] for b in bands]
-    flux = [np.sum((photons * ENERGY_MID)[(ENERGY_MID > lo) & (ENERGY_MID < hi)]) for lo, hi in bounds]
-    return band_matrix("erosita", bounds) @ photons / (np.array(flux) * KEV_TO_ERG)
-
-
-def _is_band(name):
-    return bool(_TELL_TALE.fullmatch(canonical_name(name)))
-
-
-def _per_band(cols, bands, stem, unit=None):
-    return cols.numbers([f"{stem}_{b[0]}".lower() for b in bands], unit)
 
 
 def _tile_of_folder(name):

@@ -9,9 +9,9 @@ import numpy as np
 from astro_xlatent.core.errors import MissionError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions.curves import load_curve
-from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, ENERGY_WIDTH
+from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, ENERGY_WIDTH, KEV_TO_ERG
 
-__all__ = ["band_area", "band_matrix", "curve_name", "default_response"]
+__all__ = ["band_area", "band_matrix", "conversion_factor", "curve_name", "default_response"]
 
 #: Curve of each mission's instruments; the first is the default. Keys are
 #: what catalogs and headers write, without punctuation, in lower case.
@@ -30,35 +30,15 @@ _NEGLIGIBLE = 1e-7
 
 def curve_name(mission, instrument=None):
     """
-    Name of the shipped curve for an instrument.
+    Name of the shipped curve for an instrument in any spelling of catalogs and headers.
 
-    Parameters
-    ----------
-    mission : str
-        ``"csc"``, ``"erosita"``, ``"xmm"`` or ``"swift"``.
-    instrument : str, optional
-        In any spelling of catalogs and headers, such as ``"ACIS-I"`` or
-        ``"EMOS1"``. Default the mission's first: ACIS-S, TM0, EPIC-pn. Modules
-        of eROSITA may be joined: ``"TM12346"`` is TM8.
-
-    Returns
-    -------
-    name : str
-
-    Raises
-    ------
-    MissionError
-        If there is no curve for the mission or the instrument.
-
-    Examples
-    --------
-    >>> from astro_xlatent.missions.responses import curve_name
-    >>> curve_name("csc", "ACIS-I")
-    'acis-i'
+    Default the mission's first: ACIS-S, TM0, EPIC-pn, XRT. Modules of eROSITA may be joined
+    (``"TM12346"`` is TM8), ``"survey"`` is TM0 averaged over the scan. `MissionError` without a curve.
     """
     known = _INSTRUMENTS.get(mission)
     if known is None:
-        msg = f"no default response for mission {mission!r}; there are some for {', '.join(_INSTRUMENTS)}"
+        msg = (f"no default response for mission {mission!r}; there are some for {', '.join(_INSTRUMENTS)}, "
+               "for others give ARF and RMF files")
         raise MissionError(msg)
     if instrument is None:
         return next(iter(known.values()))
@@ -85,14 +65,14 @@ def _redistribution(name):
 
 
 @lru_cache(maxsize=512)
-def _make_response(name, year, off_axis):
+def _make_response(name, year):
     from astro_xlatent.spectra.response import Response
 
     curve, extrapolated = load_curve(name), bool(load_curve(name).is_extrapolated(year))
     edges = curve.channel_edges
     return Response(
         redistribution=_redistribution(name),
-        area=curve.area(ENERGY_MID, year=year, off_axis=off_axis),
+        area=curve.area(ENERGY_MID, year=year),
         e_lo=ENERGY_EDGES[:-1],
         e_hi=ENERGY_EDGES[1:],
         channel_e_lo=edges[:-1],
@@ -100,54 +80,40 @@ def _make_response(name, year, off_axis):
         first_channel=curve.first_channel,
         telescope=curve.telescope,
         instrument=curve.instrument,
-        meta={"default_response": name, "year": year, "off_axis": off_axis, **curve.provenance},
+        meta={"default_response": name, "year": year, **curve.provenance},
         flags=Flag.RESPONSE_EXTRAPOLATED if extrapolated else 0,
         area_error=curve.area_error(ENERGY_MID, year) if extrapolated else None,
     )
 
 
-def default_response(mission, instrument=None, year=None, off_axis=0.0):
+def default_response(mission, instrument=None, year=None):
     """
-    A typical response of a mission, for sources that come without one.
+    A typical on-axis `~astro_xlatent.spectra.response.Response`, for sources that come without one.
 
     Parameters
     ----------
-    mission : str
-        ``"csc"``, ``"erosita"``, ``"xmm"`` or ``"swift"``.
-    instrument : str, optional
+    mission, instrument : str
         See `curve_name`.
     year : float, optional
-        Decimal year; the area of ACIS below 2 keV falls with time as
-        contamination builds up. Default the middle of the years covered. Past
-        their end the contamination is extrapolated: the response carries
+        Decimal year, for ACIS, whose area below 2 keV falls as contamination builds up. Default the
+        middle of the years covered; past their end it is extrapolated: the response carries
         ``Flag.RESPONSE_EXTRAPOLATED`` and an ``area_error``.
-    off_axis : float, optional
-        Off-axis angle in arcmin (ACIS only).
 
     Returns
     -------
     response : `~astro_xlatent.spectra.response.Response`
-        Shared between callers: do not change it in place. Against the real
-        files of the fit, folded counts of absorbed power laws in five bands
-        agree to a few percent for N_H up to 1e21; where absorption leaves
-        only redistributed photons in a band, to about 20 %.
+        Shared between callers: do not change it in place. Against the real files of the fit, folded
+        counts of absorbed power laws in five bands agree to a few percent for N_H up to 1e21; where
+        absorption leaves only redistributed photons in a band, to about 20 %.
 
     Raises
     ------
     MissionError
         If there is no curve for the mission or the instrument.
     ParameterError
-        If the year lies before first light or the angle outside the curve's range.
-
-    Examples
-    --------
-    >>> from astro_xlatent.missions.responses import default_response
-    >>> response = default_response("csc", "ACIS-S", year=2013.4)
-    >>> response.telescope, response.channel_e_lo.size
-    ('CHANDRA', 1024)
+        If the year lies before first light.
     """
-    year = None if year is None else round(float(year), 2)
-    return _make_response(curve_name(mission, instrument), year, round(float(off_axis), 2))
+    return _make_response(curve_name(mission, instrument), None if year is None else round(float(year), 2))
 
 
 @lru_cache(maxsize=512)
@@ -158,35 +124,20 @@ def _band_redistribution(name, bands):
     return np.array([between[rows].sum(axis=0) for rows in inside])
 
 
-def band_matrix(mission, bands, instrument=None, year=None, off_axis=0.0):
+def band_matrix(mission, bands, instrument=None):
     """
-    Fold incident spectra into bands of measured energy.
+    Fold incident spectra into bands ``(low, high)`` of measured keV, (n_bands, N_ENERGY) in cm2.
 
-    Parameters
-    ----------
-    mission, instrument, year, off_axis
-        See `default_response`.
-    bands : sequence of (float, float), length n_bands
-        Bounds of measured energy in keV.
-
-    Returns
-    -------
-    matrix : ndarray, shape (n_bands, N_ENERGY)
-        In cm2: times photons/cm2/s per bin of the package's grid, counts/s in
-        each band. The mean area of a band for a spectrum ``s`` is thus
-        ``matrix @ s`` over the photons of ``s`` in the band, whatever its shape.
-
-    Examples
-    --------
-    >>> from astro_xlatent.missions.responses import band_matrix
-    >>> from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
-    >>> soft, hard = band_matrix("erosita", [(0.5, 2.0), (2.0, 5.0)]) @ (ENERGY_MID**-2 * ENERGY_WIDTH)
-    >>> bool(soft > 10 * hard)
-    True
+    Times photons/cm2/s per bin of the package's grid: counts/s in each band.
     """
-    name, bands = curve_name(mission, instrument), _as_bands(bands)
-    area = load_curve(name).area(ENERGY_MID, year=year, off_axis=off_axis)
-    return _band_redistribution(name, bands) * area
+    name = curve_name(mission, instrument)
+    return _band_redistribution(name, _as_bands(bands)) * load_curve(name).area(ENERGY_MID)
+
+
+def conversion_factor(mission, bands, photons, instrument=None):
+    """Counts/s over erg/cm2/s, (n_bands,), of photons/cm2/s per bin: catalogs' conversion factors."""
+    flux = [np.sum((photons * ENERGY_MID)[(ENERGY_MID > lo) & (ENERGY_MID < hi)]) for lo, hi in bands]
+    return band_matrix(mission, bands, instrument) @ photons / (np.array(flux) * KEV_TO_ERG)
 
 
 def _as_bands(bands):
@@ -195,30 +146,11 @@ def _as_bands(bands):
 
 def band_area(name, bands, year=None, off_axis=0.0):
     """
-    Mean area of bands of measured energy, as `EnergyBins` defines it.
+    Mean area in cm2 of bands ``(low, high)`` of measured keV, for the curve ``name``.
 
-    Parameters
-    ----------
-    name : str
-        Curve, see `~astro_xlatent.missions.curves.available_curves`.
-    bands : sequence of (float, float)
-        Bounds of measured energy in keV.
-    year, off_axis : float or array_like of shape (rows,), optional
-        See `default_response`.
-
-    Returns
-    -------
-    area : ndarray, shape (n_bands,) or (rows, n_bands)
-        Integral over photon energy of area times the probability to be
-        recorded in the band, divided by the band's width, in cm2: the mean
-        area for a flat spectrum (for others see `band_matrix`). Times the
-        exposure it is ``EnergyBins.area``.
-
-    Examples
-    --------
-    >>> from astro_xlatent.missions.responses import band_area
-    >>> band_area("erosita-tm0", [(1.0, 2.0)]).round()
-    array([2275.])
+    Integral over photon energy of area times the probability to be recorded in the band, over the
+    band's width: the mean area for a flat spectrum. Times the exposure it is ``EnergyBins.area``.
+    (n_bands,), or (rows, n_bands) for arrays of decimal years and off-axis angles in arcmin.
     """
     bands = _as_bands(bands)
     year = None if year is None else np.asarray(year, float)[..., None]

@@ -3,9 +3,7 @@
 XMM-Newton EPIC: spectra, and the bands of the 4XMM catalogs.
 
 Bands 1 to 5 (0.2-0.5, 0.5-1, 1-2, 2-4.5, 4.5-12 keV) of detections
-(``EP_1_FLUX``, ``PN_1_RATE``, ...) and of unique sources (``SC_EP_1_FLUX``), in
-any case and with the leading underscore of some services; VizieR's ``Flux1``,
-``e_Flux1``, ``HR1`` beside a column such as ``4XMM``, HEASARC's ``_error`` for ``_ERR``. Fluxes of the
+(``EP_1_FLUX``, ``PN_1_RATE``, ...) and of unique sources (``SC_EP_1_FLUX``). Fluxes of the
 catalog are count rates over the energy conversion factor of an absorbed power
 law, rates are corrected for vignetting and for the whole point-spread function.
 
@@ -21,17 +19,17 @@ from functools import cache
 import numpy as np
 
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._bandset import COUNT_VARIANCE, MAX_FLUX, BandSet, assemble, counts_from_error
-from astro_xlatent.missions._columns import COUNT_RATE, ENERGY_FLUX, Columns, name_columns
+from astro_xlatent.missions._bandset import COUNT_VARIANCE, MAX_FLUX, BandSet, counts_from_error
+from astro_xlatent.missions._catalog import Catalog
+from astro_xlatent.missions._columns import COUNT_RATE, ENERGY_FLUX
 from astro_xlatent.missions._one_exposure import complete, exposure_of_ratios, first_finite, shape_of_ratios
-from astro_xlatent.missions.base import MissingBandsError, Mission, list_files
-from astro_xlatent.missions.curves import load_curve
-from astro_xlatent.missions.responses import band_area, band_matrix, default_response
+from astro_xlatent.missions._spellings import XmmColumns
+from astro_xlatent.missions.responses import band_area, conversion_factor
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.emission import powerlaw
-from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG
+from astro_xlatent.physics.grid import KEV_TO_ERG
 
-__all__ = ["CAMERAS", "ECF", "XMM", "reference_spectrum"]
+__all__ = ["ECF", "XMM", "reference_spectrum"]
 
 #: Cameras as the catalog's columns begin.
 CAMERAS = ("pn", "m1", "m2")
@@ -46,45 +44,13 @@ ECF = {
 }
 #: Photon index and column in 1/cm2 of the catalog's conversion factors (same table).
 REFERENCE_INDEX, REFERENCE_NH = 1.7, 3e20
-#: Source spectra of the pipeline: P, observation, camera, exposure, source number in hexadecimal.
-_SPEC_NAME = re.compile(
-    r"p(?P<obs>\d{10})(?P<camera>pn|m1|m2)[su]\d{3}srspec(?P<source>[0-9a-f]{4})\.(?:ftz|fits|fits\.gz)"
-)
-_TELL_TALE = re.compile(
-    r"(sc_)?(ep|pn|m1|m2)_[1-9]_(rate|flux|rate_err|flux_err|det_ml)|(sc|ep|pn|m1|m2)_hr[1-4]")
-_VIZIER = re.compile(r"(e_)?(?:F(?:lux)?([1-589])|HR([1-4]))")
-#: Columns beside which VizieR's short names are those of an XMM-Newton catalog.
-_OF_XMM = {"3xmm", "4xmm", "5xmm", "sc_det_ml"}
 #: Detection likelihood per count: 0.4 to 1.5 in detections of 8 to 140; an order of magnitude for
 #: rows that say nothing else.
 LIKELIHOOD_PER_COUNT = 1.0
 
 
-class XmmColumns(Columns):
-    """Columns of a 4XMM table by the catalog's own names."""
-
-    def __init__(self, table):
-        self._of_xmm = bool(_OF_XMM & {name.lower().lstrip("_") for name in table.colnames})
-        super().__init__(table)
-
-    def canonical(self, name):
-        """VizieR's and HEASARC's spellings as the catalog's."""
-        found = _VIZIER.fullmatch(name) if self._of_xmm else None
-        if found:
-            what = f"ep_{found[2]}_flux" if found[2] else f"ep_hr{found[3]}"
-            return what + ("_err" if found[1] else "")
-        return re.sub(r"_(?:count_)?(rate|flux)(_err)?(?:or)?$", r"_\1\2", name.lower())
-
-
 def reference_spectrum():
-    """
-    The spectrum of the catalog's conversion factors.
-
-    Returns
-    -------
-    photons : ndarray, shape (n_energy,)
-        Photons/cm2/s per bin of the package's grid.
-    """
+    """The spectrum of the catalog's conversion factors, photons/cm2/s per bin of the package's grid."""
     return powerlaw(REFERENCE_INDEX) * transmission(REFERENCE_NH)
 
 
@@ -92,13 +58,10 @@ def reference_spectrum():
 def _area_per_ecf():
     """Mean band area over the conversion factor, in cm2 / (counts cm2 / erg), shape (5,); of EPIC pn."""
     bounds = [b[1:] for b in XMM.bands]
-    photons = reference_spectrum()
-    flux = [np.sum((photons * ENERGY_MID)[(ENERGY_MID > lo) & (ENERGY_MID < hi)]) for lo, hi in bounds]
-    rate = band_matrix("xmm", bounds, "EPN") @ photons
-    return band_area("xmm-pn", bounds) * np.array(flux) * KEV_TO_ERG / rate
+    return band_area("xmm-pn", bounds) / conversion_factor("xmm", bounds, reference_spectrum(), "EPN")
 
 
-class XMM(Mission):
+class XMM(Catalog):
     """
     XMM-Newton EPIC, and 4XMM.
 
@@ -120,14 +83,6 @@ class XMM(Mission):
 
     Fluxes without errors get their counts from broad-band counts, rates or the detection
     likelihood, see `~astro_xlatent.missions._one_exposure.complete`.
-
-    Examples
-    --------
-    >>> from astropy.table import Table
-    >>> from astro_xlatent.missions.xmm import XMM
-    >>> t = Table({f"EP_{b}_FLUX{e}": [v] for b in range(1, 6) for e, v in (("", 1e-14), ("_ERR", 1e-15))})
-    >>> XMM().read_bands(t).bins.counts.round()
-    array([[100., 100., 100., 100., 100.]])
     """
 
     name = "xmm"
@@ -135,82 +90,60 @@ class XMM(Mission):
     telescopes = ("XMM", "XMM-NEWTON")
     instruments = ("EPN", "EMOS1", "EMOS2")
     bands = (("1", 0.2, 0.5), ("2", 0.5, 1.0), ("3", 1.0, 2.0), ("4", 2.0, 4.5), ("5", 4.5, 12.0))
-
-    def matches(self, table):
-        """Number of 4XMM rate and flux columns such as ``EP_1_RATE`` and ``PN_8_FLUX``."""
-        return sum(bool(_TELL_TALE.fullmatch(name)) for name in XmmColumns(table))
+    _columns, _curve = XmmColumns, "xmm-pn"
+    _tell_tale = re.compile(
+        r"(sc_)?(ep|pn|m1|m2)_[1-9]_(rate|flux|rate_err|flux_err|det_ml)|(sc|ep|pn|m1|m2)_hr[1-4]")
+    _true = (("confused", Flag.CONFUSED),)
+    _positive = (("ep_extent", Flag.EXTENDED), ("sc_extent", Flag.EXTENDED))
+    #: Of the pipeline: P, observation, camera, exposure, source number in hexadecimal.
+    _spectrum = re.compile(r"p(?P<obs>\d{10})(?P<camera>pn|m1|m2)[su]\d{3}srspec(?P<source>[0-9a-f]{4})"
+                           r"\.(?:ftz|fits|fits\.gz)")
 
     def expected_columns(self):
         """Columns looked for, in words."""
         return ("EP_1_FLUX, EP_1_FLUX_ERR (or PN_1_RATE, PN_1_RATE_ERR, M1_..., M2_..., or SC_EP_1_FLUX) and "
                 "the same for bands 2 to 5, or EP_HR1 to EP_HR4 with EP_8_FLUX")
 
-    def catalog_flags(self, table):
-        """Bits for extent (EP_EXTENT or SC_EXTENT > 0) and confusion (CONFUSED)."""
-        cols = XmmColumns(table)
-        flags = np.zeros(len(cols), np.int64)
-        for name in ("ep_extent", "sc_extent"):
-            flags |= np.where(cols.number(name) > 0, Flag.EXTENDED, 0)
-        return flags | np.where(cols.boolean("confused"), Flag.CONFUSED, 0)
-
     def find_spectra(self, table, folder):
-        """
-        Source spectra by the pipeline's naming, such as ``P0112830201PNS003SRSPEC0001.FTZ``.
+        """Source spectra by the pipeline's names, ``OBS_ID`` and ``SRC_NUM``: of pn, MOS1 or MOS2."""
+        def describe(found, path):
+            key = int(found["obs"]), int(found["source"], 16)
+            return [key], (CAMERAS.index(found["camera"]), path.name)
 
-        Needs the columns ``OBS_ID`` and ``SRC_NUM`` of 4XMM; pn is preferred
-        to MOS1, MOS1 to MOS2.
-        """
-        cols, files = XmmColumns(table), {}
-        for path in list_files(folder, (".ftz", ".fits", ".fits.gz")):
-            found = _SPEC_NAME.fullmatch(path.name.lower())
-            if found:
-                key = int(found["obs"]), int(found["source"], 16)
-                rank = CAMERAS.index(found["camera"]), path.name
-                if key not in files or rank < files[key][0]:
-                    files[key] = rank, path
+        cols = XmmColumns(table)
         keys = zip(cols.number("obs_id").tolist(), cols.number("src_num").tolist(), strict=True)
-        return [files.get(key, (None, None))[1] for key in keys]
+        return self._find(folder, keys, describe)
 
     def read_bands(self, table):
         """Energy bins from the table's band columns; without a unit they are in the catalog's."""
         cols = XmmColumns(table)
-        sets = [s for s in (self._fluxes(cols, "ep"), self._rates(cols),
-                            *(self._fluxes(cols, camera) for camera in CAMERAS), self._fluxes(cols, "sc_ep"))
-                if s is not None]
-        ratios = [self._ratios(cols, prefix) for prefix in ("ep", "sc", *CAMERAS)]
-        ratios = [one for one in ratios if one is not None]
+        sets = [*self._fluxes(cols, "ep"), *self._rates(cols),
+                *(one for prefix in (*CAMERAS, "sc_ep") for one in self._fluxes(cols, prefix))]
+        ratios = [one for prefix in ("ep", "sc", *CAMERAS) for one in self._ratios(cols, prefix)]
         if not sets + ratios:
-            msg = (f"table has no band columns of 4XMM that can be read (it has "
-                   f"{name_columns(table, _TELL_TALE.fullmatch)}); expected {self.expected_columns()}")
-            raise MissingBandsError(msg)
-        usable = np.any([np.zeros(len(cols), bool), *(one.valid.any(axis=1) for one in sets)], axis=0)
-        for one in ratios:  # they know less than any band: only for rows that have nothing else
-            one.cause = np.where(usable[:, None], 1, one.cause)
-        middle = np.sqrt([lo * hi for _, lo, hi in self.bands])
-        width = load_curve("xmm-pn").fwhm(middle)
-        return assemble(self.bands, width, sets + ratios, self.catalog_flags(table))
+            raise self._missing(table)
+        return self._assemble(table, self.bands, sets, ratios)
 
     def _fluxes(self, cols, prefix):
-        """Fluxes of one camera or of all, as a `BandSet`, or None without the columns."""
-        value, error = (np.stack([cols.number(f"{prefix}_{b}_flux{end}", ENERGY_FLUX)
-                                  for b, _, _ in self.bands], axis=1) for end in ("", "_err"))
-        if not any(f"{prefix}_{b}_flux" in cols for b, _, _ in self.bands):
-            return None
-        counts, area, cause = counts_from_error(value, error)
-        cause = np.where(value > MAX_FLUX * KEV_TO_ERG, 7, cause)
+        """Fluxes of one camera or of all, as a `BandSet`, none without the columns."""
+        columns = [cols.spelled(f"{prefix}_{b}_flux") for b, _, _ in self.bands]
+        if not any(columns):
+            return []
+        value, error = (cols.of_bands(self.bands, f"{prefix}_{{}}_flux{end}", ENERGY_FLUX)
+                        for end in ("", "_err"))
+        counts, area, cause = counts_from_error(value, error, most=MAX_FLUX * KEV_TO_ERG)
         counts, area, cause, flags = complete(value, counts, area, cause, conversion=_medium_ecf(), scale=1.0,
                                               total=_total(cols), relative_error=self.relative_error)
-        return BandSet(f"{prefix} flux", counts, area * _area_per_ecf(), cause, flags=flags,
-                       columns=[cols.spelled(f"{prefix}_{b}_flux") for b, _, _ in self.bands])
+        area = area * _area_per_ecf()
+        return [BandSet(f"{prefix} flux", counts, area, cause, flags=flags, columns=columns)]
 
     def _ratios(self, cols, prefix):
-        """Hardness ratios of neighboring bands' rates with a broad flux, or None without the columns."""
+        """Hardness ratios of neighboring bands' rates with a broad flux, as a `BandSet`, or none."""
         names = [f"{prefix}_hr{k}" for k in range(1, 5)]
         if not any(name in cols for name in names):
-            return None
+            return []
         pairs = [(k + 1, k) for k in range(4)]
-        ratios, errors = (np.stack([cols.number(name + end) for name in names], axis=1)
-                          for end in ("", "_err"))
+        ratios, errors = (cols.numbers([name + end for name in names]) for end in ("", "_err"))
         shape = shape_of_ratios(pairs, ratios, 5)
         rates = np.nan_to_num(shape)
         broad = first_finite(*(cols.number(f"{p}_8_flux", ENERGY_FLUX) for p in (prefix, "sc_ep", "ep")))
@@ -221,10 +154,10 @@ class XMM(Mission):
             area = (time / per_rate)[:, None] * _medium_ecf() * _area_per_ecf()
         cause = np.select([~np.isfinite(shape), np.isnan(per_rate)[:, None] | (rates < 0),
                            np.isnan(time)[:, None] | (rates < 0)], [1, 9, 3], 0)
-        return BandSet("hardness ratios", rates * time[:, None], area, cause, flags=int(Flag.FROM_HARDNESS))
+        return [BandSet("hardness ratios", rates * time[:, None], area, cause, flags=int(Flag.FROM_HARDNESS))]
 
     def _rates(self, cols):
-        """Rates of all cameras, counts and areas added up, as a `BandSet`, or None without the columns."""
+        """Rates of all cameras, counts and areas added up, as a `BandSet`, none without the columns."""
         shape = len(cols), len(self.bands)
         counts, area, cause = np.zeros(shape), np.zeros(shape), np.ones(shape, int)
         flags, found = np.zeros((shape[0], 1), np.int64), False
@@ -232,8 +165,8 @@ class XMM(Mission):
             if f"{camera}_1_rate" not in cols:
                 continue
             found = True
-            value, error = (np.stack([cols.number(f"{camera}_{b}_rate{end}", COUNT_RATE)
-                                      for b, _, _ in self.bands], axis=1) for end in ("", "_err"))
+            value, error = (cols.of_bands(self.bands, f"{camera}_{{}}_rate{end}", COUNT_RATE)
+                            for end in ("", "_err"))
             n, exposure, why = counts_from_error(value, error)
             factor, assumed = _conversion(cols, camera)
             good = why == 0
@@ -242,11 +175,7 @@ class XMM(Mission):
             cause = np.where(good, 0, np.where(cause == 1, why, cause))
             flags |= np.where(assumed[:, None] & good.any(axis=1, keepdims=True), Flag.DEFAULT_RESPONSE, 0)
         columns = [cols.spelled(*(f"{camera}_{b}_rate" for camera in CAMERAS)) for b, _, _ in self.bands]
-        return BandSet("camera rates", counts, area, cause, flags=flags, columns=columns) if found else None
-
-    def default_response(self, instrument=None, year=None):
-        """EPIC pn, or MOS with ``instrument="MOS"``."""
-        return default_response(self.name, instrument, year)
+        return [BandSet("camera rates", counts, area, cause, flags=flags, columns=columns)] if found else []
 
 
 def _medium_ecf():

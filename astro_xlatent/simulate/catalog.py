@@ -12,11 +12,7 @@ import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.missions.base import get_mission
-from astro_xlatent.simulate.chunks import (
-    CHUNK,
-    check_arguments,
-    observed_chunks,
-)
+from astro_xlatent.simulate.chunks import CHUNK, check_arguments, observed_chunks
 from astro_xlatent.simulate.conditions import MISSION_SHARE
 from astro_xlatent.simulate.rows import make_table, truth_columns
 from astro_xlatent.simulate.rows_csc import csc_columns
@@ -37,18 +33,14 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
 
     Parameters
     ----------
-    seed : int
-        0 or more.
-    n : int
-        Number of rows, 0 or more.
+    seed, n : int
+        0 or more; ``n`` is the number of rows.
     start : int, optional
         Number of the first row.
     mission : {'csc', 'erosita', 'xmm'}, optional
-        All rows are of this mission; by default half of them Chandra's, a
-        quarter each of the others.
+        Of all rows; by default half of them Chandra's, a quarter each of the others.
     mode : {'spectra', 'bands'}, optional
-        Spectra on the fine grid (default), or the bands that the package
-        reads out of the mission's catalog rows.
+        Spectra on the fine grid (default), or the bands that are read out of catalog rows.
     classes : sequence of str, or mapping of str to float, optional
         Classes to draw, or their relative frequencies; default all nine alike.
 
@@ -57,9 +49,7 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
     bins : `~astro_xlatent.spectra.bins.EnergyBins`
         With n rows. Background regions are measured for every row.
     truth : `~astropy.table.Table`
-        Class, columns, photon index, temperature, fluxes, redshift,
-        instrument, epoch, counts and background of every row; see its
-        column descriptions.
+        What the rows are, see its column descriptions.
 
     Raises
     ------
@@ -68,11 +58,9 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
 
     Notes
     -----
-    A row depends on its number, the seed and the arguments alone, never on
-    ``n`` or ``start``: rows are drawn in chunks of 256, each from a generator
-    of its own, and cut to what was asked for. Both modes show the same
-    observations if ``mission`` is given. Bit for bit on one machine and
-    numpy; elsewhere sums may round differently.
+    A row depends on its number, the seed and the arguments alone, never on ``n`` or ``start``. Both modes
+    show the same observations if ``mission`` is given. Bit for bit on one machine and numpy; elsewhere
+    sums may round differently.
 
     Examples
     --------
@@ -91,21 +79,22 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
     pieces, rows = [EnergyBins.empty(0, width)], []
     chunks = observed_chunks(seed, n, start=start, missions=shares, classes=classes)
     for observed in chain.from_iterable(chunks):
-        pieces.append(_band_bins(observed) if bands else fine_bins(observed))
+        if bands:
+            table = make_table([(observed.row, catalog_part(observed))])
+            pieces.append(get_mission(observed.mission).read_bands(table).bins)
+        else:
+            pieces.append(fine_bins(observed))
         rows.append((observed.row, truth_columns(observed)))
     order = np.argsort(np.concatenate([row for row, _ in rows]))
     cut = slice(start % CHUNK, start % CHUNK + n)
     return EnergyBins.concatenate(pieces)[order[cut]], make_table(rows)[cut]
 
 
-def simulate_catalog(seed, n, mission, *, start=0, classes=None):
+def simulate_catalog(seed, n, mission, *, classes=None):
     """
-    Simulate a catalog in the mission's own columns, see `batch`.
+    Simulate a catalog in the mission's own columns: it and the truth, row by row, see `batch`.
 
-    Returns
-    -------
-    catalog, truth : `~astropy.table.Table`
-        Row by row. Positions, names and numbers are made up.
+    Positions, names and numbers are made up.
 
     Examples
     --------
@@ -114,11 +103,10 @@ def simulate_catalog(seed, n, mission, *, start=0, classes=None):
     >>> [name for name in catalog.colnames if name.endswith("_P1")][:3]
     ['APE_CTS_P1', 'APE_BKG_P1', 'APE_EXP_P1']
     """
-    check_arguments(seed, n, start, mission, needed=True)
-    chunks = observed_chunks(seed, n, start=start, missions={mission: 1.0}, classes=classes)
+    check_arguments(seed, n, 0, mission, needed=True)
+    chunks = observed_chunks(seed, n, missions={mission: 1.0}, classes=classes)
     rows = [(o.row, catalog_part(o), truth_columns(o)) for o in chain.from_iterable(chunks)]
-    cut = slice(start % CHUNK, start % CHUNK + n)
-    return make_table([r[:2] for r in rows])[cut], make_table([r[::2] for r in rows])[cut]
+    return make_table([r[:2] for r in rows])[:n], make_table([r[::2] for r in rows])[:n]
 
 
 def catalog_part(observed):
@@ -131,12 +119,6 @@ def fine_bins(observed):
     detector, p = observed.detector, observed.pointings
     seconds = p.exposure[:, None]
     fine = replace(detector.unit, area=1.0)  # one square centimeter; the rows' areas differ
-    counts, off = detector.into_fine(observed.counts), detector.into_fine(observed.off_counts)
+    counts, off = observed.counts @ detector.into_fine, observed.off_counts @ detector.into_fine
     area = detector.unit.fine_area(observed.area) * seconds
     return EnergyBins(**observed_fields(fine, counts, area, off, p.scale[:, None]))
-
-
-def _band_bins(observed):
-    """Bins that the mission's reader finds in the catalog rows."""
-    table = make_table([(observed.row, catalog_part(observed))])
-    return get_mission(observed.mission).read_bands(table).bins

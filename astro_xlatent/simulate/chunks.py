@@ -2,17 +2,13 @@
 """
 Simulated catalog rows by number.
 
-Row i belongs to chunk i // `CHUNK`. A chunk is always drawn whole, from a
-generator that starts with (seed, chunk), so a row depends on the seed, its
-number and the arguments alone: ``batch(seed, 100)[:50]`` is ``batch(seed, 50)``,
-and a run resumes anywhere with ``start``. Bands and spectra of the same
-numbers describe the same observations: bands are sums over the channels.
+Row i belongs to chunk i // `CHUNK`, which is always drawn whole, from a generator that starts with
+(seed, chunk): a row depends on the seed, its number and the arguments alone. Bands and spectra of the
+same numbers describe the same observations: bands are sums over the channels.
 
-Only detections are in a catalog: expected counts come from a power law
-N(>N) and are drawn anew, with their noise, until a row stands out of its
-background (see `conditions.CONDITIONS`), which reproduces the upward bias of
-faint catalog sources. Training uses `astro_xlatent.train.stream` instead,
-with counts log-uniform.
+Only detections are in a catalog: expected counts come from a power law N(>N) and are drawn anew, with
+their noise, until a row stands out of its background (see `conditions.CONDITIONS`), which reproduces
+the upward bias of faint catalog sources.
 """
 
 from collections.abc import Mapping
@@ -84,20 +80,9 @@ def check_arguments(seed, n, start, mission, *, needed=False):
 
 def class_weights(classes):
     """
-    Probabilities of the classes in the order of `CLASSES`, sum 1.
+    Probabilities of the classes in the order of `CLASSES`, sum 1; `ParameterError` if they cannot be used.
 
     None: all alike; names: those alike, others never; a mapping: relative frequencies.
-
-    Raises
-    ------
-    ParameterError
-        If a class is unknown, or the weights cannot be used.
-
-    Examples
-    --------
-    >>> from astro_xlatent.simulate.chunks import class_weights
-    >>> class_weights({"AGN": 3, "CV": 1})[:2]
-    array([0.75, 0.25])
     """
     classes = CLASSES if classes is None else [classes] if isinstance(classes, str) else classes
     given = dict(classes) if isinstance(classes, Mapping) else dict.fromkeys(classes, 1.0)

@@ -2,16 +2,11 @@
 """
 What real observations have and ideal ones lack: errors of calibration, and spectra unlike their family.
 
-The counts of an imperfect observation are drawn from what really arrives
-and is really recorded; the reader is told the nominal response, and the
-latents to find stay those of the family's own spectrum. A model trained so
-learns which details of a spectrum not to trust.
-
-Everything that acts before counts are drawn is written as a factor on the
-incident spectrum, so that any simulation that folds spectra through the
-nominal response can use it: R (f A) s = R A (f s).
-
-Amplitudes are standard deviations unless they are called a range.
+The counts of an imperfect observation are drawn from what really arrives and is recorded; the reader
+is told the nominal response, and the latents to find stay those of the family's own spectrum. A model
+trained so learns which details of a spectrum not to trust. Everything that acts before counts are
+drawn is a factor on the incident spectrum, for any simulation that folds spectra through the nominal
+response: R (f A) s = R A (f s). Amplitudes are standard deviations unless they are called a range.
 
 References
 ----------
@@ -22,7 +17,7 @@ Calibration Status Summary (Chandra X-ray Center). Background: Bartalucci
 et al. 2014, A&A 566, A25. Pile-up: Davis 2001, ApJ 562, 575.
 """
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -74,6 +69,7 @@ PILE_UP_GRADE = 0.6
 _KNOT_STEP, _KERNEL = 0.4, 0.55
 # Below this share of the largest area, no counts of a shifted or piled spectrum are followed.
 _LITTLE_AREA = 1e-3
+_STEP = ENERGY_MID[1] - ENERGY_MID[0]
 
 #: Names of the pieces, each of which can be left out.
 PIECES = ("area", "gain", "deviation", "soft gas", "background", "pile-up")
@@ -89,37 +85,35 @@ def check_pieces(pieces):
     return pieces
 
 
-@lru_cache(maxsize=4)
-def _kernels(energy):
-    x = np.log(np.frombuffer(energy))
+@cache
+def _kernels():
+    x = np.log(ENERGY_MID)
     knots = np.arange(x[0] - 2 * _KERNEL, x[-1] + 2 * _KERNEL, _KNOT_STEP)
     kernels = np.exp(-0.5 * ((x - knots[:, None]) / _KERNEL) ** 2)
     return kernels / np.sqrt(np.sum(kernels**2, axis=0))
 
 
-def _smooth(energy, rng, n):
-    """Smooth Gaussian curves of unit variance at every energy, shape (n, energies)."""
-    kernels = _kernels(np.ascontiguousarray(energy, float).tobytes())
-    return rng.standard_normal((n, len(kernels))) @ kernels
+def _smooth(rng, n):
+    """Smooth Gaussian curves of unit variance at every energy, shape (n, N_ENERGY)."""
+    return rng.standard_normal((n, len(_kernels()))) @ _kernels()
 
 
-def area_factor(energy, rng, n):
-    """Draw n errors of an effective area, true over nominal, (n, energies), at increasing keV."""
-    log_factor = AREA_SMOOTH * _smooth(energy, rng, n)
+def area_factor(rng, n):
+    """Draw n errors of an effective area, true over nominal, (n, N_ENERGY)."""
+    log_factor = AREA_SMOOTH * _smooth(rng, n)
     for edge in AREA_EDGES:
-        log_factor += AREA_STEP * rng.standard_normal((n, 1)) * (energy > edge)
+        log_factor += AREA_STEP * rng.standard_normal((n, 1)) * (ENERGY_MID > edge)
     return np.exp(log_factor)
 
 
-def deviate(spectra, rng, energy=ENERGY_MID):
-    """Bend spectra (rows, n_energy) smoothly away from their family, but for a third of them."""
+def deviate(spectra, rng):
+    """Bend spectra (rows, N_ENERGY) smoothly away from their family, but for a third of them."""
     rows = len(spectra)
     size = log_uniform(rng, *DEVIATION_RANGE, rows) * (rng.random(rows) > TRUE_TO_FAMILY)
-    factor = np.exp(size[:, None] * _smooth(energy, rng, rows))
-    return spectra * factor.astype(spectra.dtype)
+    return spectra * np.exp(size[:, None] * _smooth(rng, rows)).astype(spectra.dtype)
 
 
-@lru_cache(maxsize=1)
+@cache
 def _gas():
     """Plasma of 16 temperatures with a photon between 0.5 and 2 keV, and what 1e20/cm2 absorbs."""
     spectra = plasma(np.geomspace(*GAS_KT_RANGE, 16))
@@ -142,16 +136,14 @@ def add_soft_gas(spectra, rng):
     return result
 
 
-def gain_shift(spectra, area, gain, energy=ENERGY_MID):
+def gain_shift(spectra, area, gain):
     """
     Spectra that give through the nominal response what a wrong energy scale records.
 
-    Photons of energy E are recorded as of (1 + gain) E on an even grid; the edges of the ``area``
-    move with the scale. Where the area is below a thousandth of its largest nothing changes.
+    Photons of energy E are recorded as of (1 + gain) E, the edges of the ``area`` move with the scale.
     """
-    step = energy[1] - energy[0]
-    position = (energy / (1 + gain) - energy[0]) / step
-    lower = np.clip(np.floor(position).astype(int), 0, len(energy) - 2)
+    position = (ENERGY_MID / (1 + gain) - ENERGY_MID[0]) / _STEP
+    lower = np.clip(np.floor(position).astype(int), 0, len(ENERGY_MID) - 2)
     weight = (position - lower).clip(0, 1).astype(spectra.dtype)
     counts = spectra * area.astype(spectra.dtype)
     moved = (counts[:, lower] * (1 - weight) + counts[:, lower + 1] * weight) / (1 + gain)
@@ -166,19 +158,18 @@ def _over_area(counts, spectra, area):
     return result
 
 
-def pile_up(spectra, area, fraction, energy=ENERGY_MID):
+def pile_up(spectra, area, fraction):
     """
     Spectra that give through the nominal response what a piled-up detector records.
 
     A share ``fraction`` of photons, (rows,), meets another one; two of them are recorded as one of the
-    sum of their energies, or not at all: the first order of Davis (2001). Pairs where there is
-    hardly any area are lost.
+    sum of their energies, or not at all: the first order of Davis (2001).
     """
     counts = spectra * area
     n = counts.shape[1]
     transformed = np.fft.rfft(counts, 2 * n, axis=1)
     # Bins i and j add up to energy i + j + offset in units of the bin, half a bin aside at most.
-    offset = int(energy[0] / (energy[1] - energy[0]))
+    offset = int(ENERGY_MID[0] / _STEP)
     pairs = np.fft.irfft(transformed**2, 2 * n, axis=1)[:, :n - offset].clip(min=0)
     pairs /= np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
     piled = (1 - fraction[:, None]) * counts
@@ -188,23 +179,10 @@ def pile_up(spectra, area, fraction, energy=ENERGY_MID):
 
 def imperfect(spectra, instrument, rng, pieces=PIECES):
     """
-    Incident spectra as an imperfectly known instrument sees them, for one pointing.
+    Incident spectra (rows, N_ENERGY) of one pointing, to be folded through the nominal response.
 
-    Parameters
-    ----------
-    spectra : ndarray, shape (rows, N_ENERGY)
-        Of the families, incident photons per bin of `~astro_xlatent.physics.grid`.
-    instrument : `~astro_xlatent.simulate.instruments.Instrument`
-        Errors of its area and gain are drawn once for all rows; only Chandra's
-        have pile-up.
-    rng : `numpy.random.Generator`
-    pieces : sequence of str, optional
-        Which of `PIECES`; without any, nothing is drawn.
-
-    Returns
-    -------
-    spectra : ndarray, shape (rows, N_ENERGY)
-        To be folded through the nominal response.
+    Errors of area and gain of the `Instrument` are drawn once for all rows; only Chandra's have pile-up.
+    Without any of `PIECES` nothing is drawn.
     """
     area = instrument.matrix.sum(axis=0)
     if "deviation" in pieces:
@@ -212,7 +190,7 @@ def imperfect(spectra, instrument, rng, pieces=PIECES):
     if "soft gas" in pieces:
         spectra = add_soft_gas(spectra, rng)
     if "area" in pieces:
-        spectra = spectra * area_factor(ENERGY_MID, rng, 1).astype(spectra.dtype)
+        spectra = spectra * area_factor(rng, 1).astype(spectra.dtype)
     if "pile-up" in pieces and instrument.mission == "csc":
         chosen = np.flatnonzero(rng.random(len(spectra)) < PILE_UP_SHARE)
         if chosen.size:

@@ -2,10 +2,8 @@
 """
 The instruments through which the simulated sky is observed.
 
-`load_instruments` prepares real responses (a folder of ARF and RMF files);
-`default_instruments` prepares the curves that ship with the package, at many
-epochs. Both give `Instrument`, the dense matrices that a fast simulation
-needs. `load_detector` gives the `Detector` of a simulated catalog, whose effective
+`load_instruments` prepares real responses, `default_instruments` the shipped curves at many epochs: dense
+matrices for fast simulation. `load_detector` gives the `Detector` of a simulated catalog, whose effective
 areas change with epoch and off-axis angle while the redistribution does not.
 """
 
@@ -30,6 +28,8 @@ __all__ = ["Detector", "Instrument", "default_instruments", "draw_instrument",
            "load_detector", "load_instruments", "prepare"]
 
 MISSION_OF = {"CHANDRA": "csc", "EROSITA": "erosita", "XMM": "xmm"}
+_EXTENSIONS = {"SPECRESP": "ARF", "MATRIX": "RMF", "SPECRESP MATRIX": "RMF", "RSP_MATRIX": "RMF"}
+_SUFFIXES = (".arf", ".rmf", ".warf", ".wrmf", ".fits", ".fits.gz", ".rmf.gz")
 #: Chips that the shipped curves of ACIS stand for.
 CHIPS = {"ACIS-I": "ACIS-3", "ACIS-S": "ACIS-7", "ACIS-S-front": "ACIS-6"}
 #: Epochs in years within which the responses of a chip are blended: contamination is nearly linear in time.
@@ -131,78 +131,56 @@ def load_instruments(folder, log=print):
     """
     Prepare every real response of the trained missions in FITS files below a folder.
 
-    An ARF without an RMF of its own is combined with the first RMF of the same mission whose
-    energy grid it shares. Files that cannot be read, and other missions, are reported through
-    ``log``, a line each, and left out.
-
-    Raises
-    ------
-    MissionError
-        If nothing usable is found.
+    An ARF without an RMF of its own takes the first of the same mission, from its folder if possible,
+    whose energy grid it shares. Files that cannot be used are reported through ``log``, a line each, and
+    left out. `MissionError` if nothing usable is found.
     """
-    arfs, rmfs = _classify(Path(folder), log)
-    found = []
-    for arf, mission in arfs:
-        nearest_first = sorted(rmfs, key=lambda item: item[0].parent != arf.parent)
-        found.append(_first_match(arf, mission, nearest_first, log))
-    found = [instrument for instrument in found if instrument is not None]
-    if not found:
-        msg = f"{folder}: no ARF and RMF of Chandra, eROSITA or XMM found; name a folder that holds some"
-        raise MissionError(msg)
-    return found
-
-
-def _classify(folder, log):
-    """Paths of ARFs and RMFs of the trained missions, by header."""
     arfs, rmfs = [], []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in Path(folder).rglob("*") if p.name.endswith(_SUFFIXES) and p.is_file()):
         try:
-            kinds = _header_kinds(path)
+            found = _response_headers(path)
         except (OSError, ValueError, TypeError) as error:
             log(f"{path}: not a readable FITS file ({error}); left out")
             continue
-        if "ARF" in kinds and kinds["ARF"] is not None:
-            arfs.append((path, kinds["ARF"]))
-        if "RMF" in kinds and kinds["RMF"] is not None:
-            rmfs.append((path, kinds["RMF"]))
-    return arfs, rmfs
+        arfs += [(path, *found["ARF"])] if "ARF" in found else []
+        rmfs += [(path, found["RMF"][0])] if "RMF" in found else []
+    made = [_first_match(*arf, sorted(rmfs, key=lambda rmf: rmf[0].parent != arf[0].parent), log)
+            for arf in arfs]
+    made = [instrument for instrument in made if instrument is not None]
+    if not made:
+        msg = f"{folder}: no ARF and RMF of Chandra, eROSITA or XMM found; name a folder that holds some"
+        raise MissionError(msg)
+    return made
 
 
-def _header_kinds(path):
-    """Map 'ARF' and 'RMF' to the mission of the HDU, None if not a trained one."""
-    if not path.name.endswith((".arf", ".rmf", ".warf", ".wrmf", ".fits", ".fits.gz", ".rmf.gz")):
-        return {}
-    kinds = {}
+def _response_headers(path):
+    """Mission and header of the extensions 'ARF' and 'RMF' of trained missions."""
+    found = {}
     with fits.open(path, memmap=False) as hdus:
         for hdu in hdus[1:]:
-            name = hdu.name.upper()
-            if name in ("SPECRESP", "MATRIX", "SPECRESP MATRIX", "RSP_MATRIX"):
-                telescope = str(hdu.header.get("TELESCOP", "")).strip().upper()
-                is_hrc = str(hdu.header.get("INSTRUME", "")).strip().upper().startswith("HRC")
-                mission = None if is_hrc else MISSION_OF.get(telescope)
-                kinds["ARF" if name == "SPECRESP" else "RMF"] = mission
-    return kinds
+            telescope, instrument = (str(hdu.header.get(key, "")).strip().upper()
+                                     for key in ("TELESCOP", "INSTRUME"))
+            mission = MISSION_OF.get(telescope)
+            if hdu.name.upper() in _EXTENSIONS and mission and not instrument.startswith("HRC"):
+                found[_EXTENSIONS[hdu.name.upper()]] = mission, hdu.header
+    return found
 
 
-def _first_match(arf, mission, candidates, log):
+def _first_match(arf, mission, header, rmfs, log):
     """Combine an ARF with the first RMF that shares its energy grid."""
-    for rmf, rmf_mission in candidates:
-        if rmf_mission != mission:
-            continue
+    for rmf in (path for path, of_mission in rmfs if of_mission == mission):
         try:
             response = Response.read(arf, rmf)
         except XlatentError:
             continue
         if response.flags == 0:
-            return prepare(f"{arf.parent.name}/{arf.name}", mission, response, *_epoch_and_chips(arf))
+            return prepare(f"{arf.parent.name}/{arf.name}", mission, response, *_epoch_and_chips(header))
     log(f"{arf}: no RMF of the same mission and energy grid; left out")
     return None
 
 
-def _epoch_and_chips(arf):
+def _epoch_and_chips(header):
     """Decimal year and chips from an ARF's header; NaN and empty where it tells none."""
-    with fits.open(arf, memmap=False) as hdus:
-        header = next(hdu.header for hdu in hdus[1:] if hdu.name.upper() == "SPECRESP")
     detector = str(header.get("DETNAM", "")).strip()
     try:
         epoch = float(Time(str(header.get("DATE-OBS", "")).strip()).decimalyear)
@@ -242,9 +220,9 @@ class Detector:
     """
     A detector with a ``response`` of 1 cm2 everywhere.
 
-    ``matrix``, (n_channels, n_energy), is its redistribution, ``center`` the nominal channel
-    centers in keV, ``unit`` the same on the fine grid and in the catalog's sub-bands;
-    ``fine_groups`` and ``band_groups`` tell bin and sub-band of each channel, -1 for none.
+    ``matrix``, (n_channels, n_energy), is its redistribution, ``center`` the nominal channel centers in
+    keV, ``unit`` the same on the fine grid and in the catalog's sub-bands; ``into_fine`` and
+    ``into_bands``, (n_channels, bins), add up values per channel, ``values @ into_fine``.
     """
 
     name: str
@@ -253,16 +231,8 @@ class Detector:
     matrix: np.ndarray
     center: np.ndarray
     unit: Instrument
-    fine_groups: np.ndarray
-    band_groups: np.ndarray
-
-    def into_fine(self, values):
-        """Add up values per channel, shape (rows, n_channels), in the fine bins."""
-        return values @ (self.fine_groups[:, None] == np.arange(self.unit.valid.size)).astype(float)
-
-    def into_bands(self, values):
-        """The same for the sub-bands."""
-        return values @ (self.band_groups[:, None] == np.arange(len(self.unit.band_matrix))).astype(float)
+    into_fine: np.ndarray
+    into_bands: np.ndarray
 
 
 @cache
@@ -273,7 +243,8 @@ def load_detector(curve):
     response = replace(response, area=np.ones(response.n_energy), meta=dict(load_curve(curve).provenance))
     low, high = response.channel_e_lo, response.channel_e_hi
     unit = prepare(curve, mission, response)
-    return Detector(name=curve, mission=mission, response=response, unit=unit,
-                    matrix=np.asarray(response.redistribution.toarray(), np.float32),
-                    center=0.5 * (low + high), fine_groups=group_channels(low, high, FINE_EDGES),
-                    band_groups=group_channels(low, high, unit.band_edges))
+    into_fine, into_bands = (
+        (group_channels(low, high, edges)[:, None] == np.arange(len(edges) - 1)).astype(float)
+        for edges in (FINE_EDGES, unit.band_edges))
+    return Detector(curve, mission, response, np.asarray(response.redistribution.toarray(), np.float32),
+                    0.5 * (low + high), unit, into_fine, into_bands)

@@ -2,10 +2,8 @@
 """
 Observations of simulated sources: spectra and catalog bands.
 
-Incident spectra become `EnergyBins`: those of spectra by the very lines of the OGIP
-reader, those of bands by a mission's maker of columns, which turns `Apertures` into
-catalog columns, and the mission's own reader, in training and in mock catalogs
-alike. A mission whose reader reads bands gets rows by an entry in `BAND_COLUMNS`.
+Incident spectra become `EnergyBins` in training and in mock catalogs alike: spectra by the lines of the
+OGIP reader, bands by a mission's maker of columns (`BAND_COLUMNS`) and the mission's own reader.
 Conditions are drawn as `astro_xlatent.simulate.conditions` says, counts log-uniform.
 """
 
@@ -73,13 +71,10 @@ def observe_spectra(spectra, instrument, rng, counts_range=None):
     Parameters
     ----------
     spectra : ndarray, shape (rows, n_energy)
-        Photons/cm2/s per grid bin as they reach the detector (an area that
-        differs from the one that the reader is told is a factor here); only the
-        shape matters.
+        Photons/cm2/s per grid bin as they reach the detector; only the shape matters.
     instrument : `~astro_xlatent.simulate.instruments.Instrument`
         Response that the reader is told, and mission.
     rng : `numpy.random.Generator`
-        Draws counts, background and noise.
     counts_range : tuple of float, optional
         Expected source counts, log-uniform between these.
 
@@ -88,7 +83,7 @@ def observe_spectra(spectra, instrument, rng, counts_range=None):
     bins : EnergyBins
         On the fine grid.
     truth : dict of ndarray
-        ``counts`` (expected source counts), ``background_counts``, and
+        Expected ``counts`` and ``background_counts``, the ``seconds`` that they take, and
         ``expected_background`` (rows, bins), what the reader cannot know.
     """
     c, rows = {name: value[0] for name, value in LITERATURE["spectra"].items()}, len(spectra)

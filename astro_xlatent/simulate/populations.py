@@ -2,8 +2,7 @@
 """
 Populations of X-ray sources: incident spectra with the truth about them.
 
-Every class is a mixture of physical families (`astro_xlatent.simulate.families`)
-whose parameters and references are in `families.parameters`:
+Every class is a mixture of physical families (`astro_xlatent.simulate.families`):
 
 ========  =====================================================================
 AGN       power law, Fe K, soft excess; half to two thirds with little
@@ -28,37 +27,36 @@ from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.absorption import bin_cross_section
 from astro_xlatent.physics.bestfit import equivalent_column
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, N_ENERGY
-from astro_xlatent.simulate.families import binaries, compact, extragalactic, stars
+from astro_xlatent.simulate.families import compact, extragalactic, stars
 from astro_xlatent.simulate.families.generic import generic
-from astro_xlatent.simulate.families.parameters import check_parameters, class_parameters
+from astro_xlatent.simulate.families.tools import Draw
+from astro_xlatent.simulate.ranges import read_ranges
 
-__all__ = ["CLASSES", "FAMILIES", "FLUX_BANDS", "Sources", "absorb", "draw_sources"]
+__all__ = ["CLASSES", "FAMILIES", "FLUX_BANDS", "LITERATURE", "TUNED", "Sources", "absorb", "draw_sources"]
 
 #: Classes in the order of the probability columns; "other" is last.
 CLASSES = (*columns.CLASSES, columns.OTHER)
 
+#: class -> parameter -> (initial value, low, high, unit, reference in `families`), columns in 1/cm2 and
+#: temperatures in keV; and at most six values a class that match simulated hardness of catalog rows to
+#: that of real ones in the MATCH fields (``benchmarks/sky.py``), inside the literature's ranges. HMXB have
+#: a dozen rows there and "other" none: they keep the literature.
+LITERATURE, TUNED = read_ranges("populations")
+
 # class -> (family, name of the parameter that is its share); None takes what is left
 _MIXTURES = {
     "AGN": ((extragalactic.agn, None),),
-    "CV": ((binaries.cv_magnetic, "magnetic"), (binaries.cv_boundary, None)),
+    "CV": ((compact.cv_magnetic, "magnetic"), (compact.cv_boundary, None)),
     "HM-STAR": ((stars.colliding_winds, "hard"), (stars.massive_star, None)),
-    "HMXB": ((binaries.supergiant, "supergiant"), (binaries.be_hmxb, None)),
+    "HMXB": ((compact.supergiant, "supergiant"), (compact.be_hmxb, None)),
     "LM-STAR": ((stars.active_star, "active"), (stars.cool_star, None)),
-    "LMXB": (
-        (binaries.lmxb_soft, "bright"),
-        (binaries.lmxb_quiescent, "quiescent"),
-        (binaries.spider, "spider"),
-        (binaries.lmxb_faint, None),
-    ),
+    "LMXB": ((compact.lmxb_soft, "bright"), (compact.lmxb_quiescent, "quiescent"),
+             (compact.spider, "spider"), (compact.lmxb_faint, None)),
     "NS": ((compact.thermal_neutron_star, "thermal"), (compact.magnetar, "magnetar"), (compact.pulsar, None)),
     "YSO": ((stars.embedded_young_star, "embedded"), (stars.young_star, None)),
-    "other": (
-        (extragalactic.cluster, "cluster"),
-        (extragalactic.galaxy, "galaxy"),
-        (extragalactic.remnant, "remnant"),
-        (extragalactic.ulx, "ulx"),
-        (extragalactic.soft_source, None),
-    ),
+    "other": ((extragalactic.cluster, "cluster"), (extragalactic.galaxy, "galaxy"),
+              (extragalactic.remnant, "remnant"), (extragalactic.ulx, "ulx"),
+              (extragalactic.soft_source, None)),
 }
 
 #: Names of the families; ``truth["family"]`` is an index into it.
@@ -66,7 +64,9 @@ FAMILIES = (*(f.__name__ for mixture in _MIXTURES.values() for f, _ in mixture),
 
 #: Names and edges (keV) of the fluxes in the truth table.
 FLUX_BANDS = {"flux_05_2": (0.5, 2.0), "flux_2_7": (2.0, 7.0), "flux_02_23": (0.2, 2.3)}
-_TRUTH = ("nh", "nh_gal", "nh_int", "redshift", "photon_index", "kt", *FLUX_BANDS)
+_OF_DRAFT = ("nh_gal", "nh_int", "redshift", "photon_index", "kt")
+#: Bins of the grid between 2 and 7, and between 0.3 and 8 keV.
+_HARD, _BROAD = (slice(*np.searchsorted(ENERGY_MID, band)) for band in ((2.0, 7.0), (0.3, 8.0)))
 # rows worked on at a time: their arrays should fit the cache
 _CHUNK = 256
 # absorbed energy flux that every spectrum gets between 0.3 and 8 keV, erg/cm2/s
@@ -86,9 +86,8 @@ class Sources:
     class_index : ndarray of int64, shape (n,)
         Index into `CLASSES`, -1 for generic sources.
     truth : dict of ndarray, shape (n,)
-        ``nh`` (z = 0 equivalent, see `astro_xlatent.physics.bestfit`),
-        ``nh_gal``, ``nh_int`` in 1/cm2, ``redshift``, ``photon_index``
-        and ``kt`` (keV; NaN where there is none), ``family`` (index into
+        ``nh`` (z = 0 equivalent, see `astro_xlatent.physics.bestfit`), ``nh_gal``, ``nh_int`` in 1/cm2,
+        ``redshift``, ``photon_index``, ``kt`` (keV; NaN where there is none), ``family`` (index into
         `FAMILIES`), absorbed ``flux_*`` in erg/cm2/s for this normalization.
     """
 
@@ -138,8 +137,10 @@ def draw_sources(class_index, rng, *, tuned=True, parameters=None):
     ((3, 1190), True)
     """
     class_index = _checked_classes(class_index)
-    values = _all_parameters(tuned, parameters or {})
-    sources = _empty(class_index)
+    values, n = _all_parameters(tuned, parameters or {}), class_index.size
+    truth = {name: np.full(n, np.nan) for name in ("nh", *_OF_DRAFT, *FLUX_BANDS)}
+    truth |= {"family": np.full(n, -1, np.int64)}
+    sources = Sources(np.empty((n, N_ENERGY), np.float32), class_index, truth)
     for label in np.unique(class_index):
         rows = np.flatnonzero(class_index == label)
         for start in range(0, rows.size, _CHUNK):
@@ -161,26 +162,30 @@ def _checked_classes(class_index):
     return class_index.astype(np.int64)
 
 
-def _all_parameters(tuned, parameters):
-    unknown = set(parameters) - set(CLASSES)
-    if unknown:
-        msg = f"parameters names classes {sorted(unknown)}; allowed: {', '.join(CLASSES)}"
-        raise ParameterError(msg)
-    for label, values in parameters.items():
-        check_parameters(label, values)
-    return {label: class_parameters(label, tuned=tuned) | parameters.get(label, {}) for label in CLASSES}
-
-
-def _empty(class_index):
-    n = class_index.size
-    truth = {name: np.full(n, np.nan) for name in _TRUTH} | {"family": np.full(n, -1, np.int64)}
-    return Sources(np.empty((n, N_ENERGY), np.float32), class_index, truth)
+def _all_parameters(tuned, changed):
+    """Parameters of every class: those matched to the catalog, or the literature's, but for the changed."""
+    values = {label: {name: row[0] for name, row in rows.items()} | (TUNED.get(label, {}) if tuned else {})
+              for label, rows in LITERATURE.items()}
+    for label, given in changed.items():
+        if label not in values:
+            msg = f"parameters names class {label!r}; allowed: {', '.join(CLASSES)}"
+            raise ParameterError(msg)
+        for name, value in given.items():
+            if name not in values[label]:
+                msg = f"class {label} has no parameter {name!r}; allowed: {', '.join(values[label])}"
+                raise ParameterError(msg)
+            low, high = LITERATURE[label][name][1:3]
+            if not low <= value <= high:
+                msg = f"{label} {name} is {value:g}; the literature allows {low:g} to {high:g}"
+                raise ParameterError(msg)
+        values[label] = values[label] | given
+    return values
 
 
 def _draw_class(sources, rows, label, rng, values):
     """Fill ``rows`` with sources of one class."""
     if label < 0:
-        _fill(sources, rows, generic(rows.size, rng), FAMILIES.index("generic"))
+        _fill(sources, rows, generic(Draw(rows.size, rng)), FAMILIES.index("generic"))
         return
     name = CLASSES[label]
     mixture, p = _MIXTURES[name], values[name]
@@ -190,20 +195,21 @@ def _draw_class(sources, rows, label, rng, values):
     for number, (family, _) in enumerate(mixture):
         mine = rows[kind == number]
         if mine.size:
-            _fill(sources, mine, family(mine.size, rng, p), FAMILIES.index(family.__name__))
+            _fill(sources, mine, family(Draw(mine.size, rng, p)), FAMILIES.index(family.__name__))
 
 
 def _fill(sources, rows, draft, family):
     """Absorb a draft and store spectra and truth."""
     spectrum, nh = _incident(draft)
-    flux = spectrum[:, 20:790] @ (ENERGY_MID[20:790] * KEV_TO_ERG).astype(np.float32)
+    flux = spectrum[:, _BROAD] @ (ENERGY_MID[_BROAD] * KEV_TO_ERG).astype(np.float32)
     spectrum *= (_FLUX / np.maximum(flux, 1e-35))[:, None]
     sources.spectrum[rows] = spectrum
-    found = _band_fluxes(spectrum) | {"nh": nh, "family": family}
-    for name in ("nh_gal", "nh_int", "redshift", "photon_index", "kt"):
-        found[name] = getattr(draft, name)
-    for name, value in found.items():
-        sources.truth[name][rows] = value
+    sources.truth["nh"][rows], sources.truth["family"][rows] = nh, family
+    for name in _OF_DRAFT:
+        sources.truth[name][rows] = getattr(draft, name)
+    for name, band in FLUX_BANDS.items():
+        inside = slice(*np.searchsorted(ENERGY_MID, band))
+        sources.truth[name][rows] = spectrum[:, inside] @ (ENERGY_MID[inside] * KEV_TO_ERG).astype(np.float32)
 
 
 def _incident(draft):
@@ -213,10 +219,9 @@ def _incident(draft):
     nh = _column(primary, draft.primary, draft.nh_gal, draft.nh_int, draft.redshift)
     if draft.secondary is None:
         return primary, nh
-    secondary = absorb(absorb(draft.secondary, draft.nh_gal), draft.nh_second, draft.redshift)
-    leaking = secondary[:, 190:690].sum(axis=1) > primary[:, 190:690].sum(axis=1)
-    open_nh = _column(secondary, draft.secondary, draft.nh_gal, draft.nh_second, draft.redshift)
-    return primary + secondary, np.where(leaking, open_nh, nh)
+    secondary = absorb(draft.secondary, draft.nh_gal)
+    leaking = secondary[:, _HARD].sum(axis=1) > primary[:, _HARD].sum(axis=1)
+    return primary + secondary, np.where(leaking, draft.nh_gal, nh)
 
 
 def _column(absorbed, unabsorbed, nh_gal, nh_int, redshift):
@@ -234,13 +239,3 @@ def absorb(spectrum, nh, redshift=0.0):
     sigma = bin_cross_section(redshift=redshift).astype(np.float32)
     column = np.asarray(nh, np.float32)[..., None]
     return (spectrum * np.exp(-column * sigma)).astype(np.float32)
-
-
-def _band_fluxes(spectrum):
-    """Energy fluxes of `FLUX_BANDS` in erg/cm2/s, of photons/cm2/s per bin (n, N_ENERGY)."""
-    fluxes = {}
-    for name, (low, high) in FLUX_BANDS.items():
-        first, last = np.searchsorted(ENERGY_MID, (low, high))
-        energy = (ENERGY_MID[first:last] * KEV_TO_ERG).astype(np.float32)
-        fluxes[name] = (spectrum[:, first:last] @ energy).astype(float)
-    return fluxes

@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Prepared instruments in one file, for machines without the folder of responses.
-"""
+"""Prepared instruments in one file, for machines without the folder of responses."""
 
 import hashlib
 import json
@@ -33,12 +31,11 @@ def save_prepared(path, instruments):
         np.savez_compressed(file, plain=np.array(json.dumps(plain)), **arrays)
 
 
-def _rounded(values, dropped=11):
-    """Floats of single precision without the last bits of their 23."""
+def _rounded(values):
+    """Floats of single precision without the last 11 bits of their 23."""
     if values.dtype != np.float32:
         return values
-    bits = values.view(np.uint32) + np.uint32(1 << (dropped - 1))
-    return (bits >> dropped << dropped).view(np.float32)
+    return ((values.view(np.uint32) + np.uint32(1 << 10)) >> 11 << 11).view(np.float32)
 
 
 def load_prepared(path):

@@ -2,11 +2,9 @@
 """
 Simulated catalogs on disk: tables and OGIP spectra.
 
-``catalog.fits`` and ``truth.fits`` lie in the folder, spectra in ``spectra/``
-under the missions' own file names, so that ``add_latents(catalog,
-spectra=folder)`` finds them. ARFs are written once per camera, year and 3
-arcmin of off-axis angle, redistribution matrices once per camera; the headers
-of the spectra point at them.
+Spectra lie in ``spectra/`` under the missions' own file names, where ``add_latents(catalog,
+spectra=folder)`` finds them. ARFs are written once per camera, year and 3 arcmin of off-axis angle,
+redistribution matrices once per camera.
 """
 
 from dataclasses import replace
@@ -18,10 +16,7 @@ from astropy.time import Time
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.files import building_folder
 from astro_xlatent.simulate.catalog import catalog_part
-from astro_xlatent.simulate.chunks import (
-    check_arguments,
-    observed_chunks,
-)
+from astro_xlatent.simulate.chunks import check_arguments, observed_chunks
 from astro_xlatent.simulate.conditions import CONDITIONS, ROWS_PER_OBSERVATION, arf_area
 from astro_xlatent.simulate.pha_files import SpectrumFiles
 from astro_xlatent.simulate.rows import make_table, truth_columns
@@ -43,11 +38,7 @@ def write_catalog(folder, n, mission, *, seed=1, classes=None, spectra=True, ove
     ----------
     folder : str or path-like
         Where to; made if it does not exist.
-    n : int
-        Number of rows.
-    mission : {'csc', 'erosita', 'xmm'}
-    seed : int, optional
-    classes : sequence of str, or mapping of str to float, optional
+    n, mission, seed, classes
         See `astro_xlatent.simulate.batch`.
     spectra : bool, optional
         Also write a spectrum for every row.
@@ -141,19 +132,14 @@ def spectrum_names(observed):
     return [(f"{head}SRSPEC{tail}", f"{head}BGSPEC{tail}") for head, tail in stems]
 
 
-def _response_names(observed, label):
-    return f"{label}.arf.gz", f"{observed.detector.name}.rmf.gz"
-
-
 def _write_responses(folder, observed, wanted):
     """Write the responses that are not there yet."""
     fraction = CONDITIONS[observed.mission].aperture_fraction
     for label in sorted(set(observed.pointings.arf[wanted].tolist())):
-        arf, rmf = _response_names(observed, label)
-        if (folder / arf).exists():
-            continue
-        response = replace(observed.detector.response, area=arf_area(label, fraction).astype(float))
-        write_response(response, folder / arf, None if (folder / rmf).exists() else folder / rmf)
+        arf, rmf = folder / f"{label}.arf.gz", folder / f"{observed.detector.name}.rmf.gz"
+        if not arf.exists():
+            response = replace(observed.detector.response, area=arf_area(label, fraction).astype(float))
+            write_response(response, arf, None if rmf.exists() else rmf)
 
 
 def _write_spectra(folder, observed, wanted, bar):
@@ -162,11 +148,10 @@ def _write_spectra(folder, observed, wanted, bar):
     dates = Time(p.epoch, format="decimalyear", scale="utc").isot
     for k in wanted:
         source, background = (name and folder / name for name in names[k])
-        arf, rmf = _response_names(observed, p.arf[k])
         files.write(
             source, background, observed.counts[k], observed.off_counts[k],
             # a share of 10 x 10 arcmin; only the ratio of the two matters
             backscale=p.aperture[k] / 600.0**2, scale=p.scale[k],
-            EXPOSURE=p.exposure[k], ANCRFILE=arf, RESPFILE=rmf, OBJECT=f"SIM {observed.row[k]}",
-            **{"DATE-OBS": str(dates[k])[:19]})
+            EXPOSURE=p.exposure[k], ANCRFILE=f"{p.arf[k]}.arf.gz", OBJECT=f"SIM {observed.row[k]}",
+            RESPFILE=f"{observed.detector.name}.rmf.gz", **{"DATE-OBS": str(dates[k])[:19]})
         bar.update()

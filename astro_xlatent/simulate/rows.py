@@ -78,18 +78,10 @@ class Apertures:
         return len(self.counts)
 
     @classmethod
-    def _row_fields(cls):
-        return [f.name for f in fields(cls) if f.name not in ("mission", "edges")]
-
-    def __getitem__(self, rows):
-        """Select rows."""
-        parts = {name: getattr(self, name)[rows] for name in self._row_fields()}
-        return Apertures(self.mission, self.edges, **parts)
-
-    @classmethod
     def concatenate(cls, parts):
         """Rows of several parts of one mission."""
-        stacked = {n: np.concatenate([getattr(p, n) for p in parts]) for n in cls._row_fields()}
+        names = [f.name for f in fields(cls) if f.name not in ("mission", "edges")]
+        stacked = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
         return cls(parts[0].mission, parts[0].edges, **stacked)
 
     @property
@@ -147,11 +139,11 @@ def apertures_of(observed):
     """Source and background apertures of observed rows."""
     detector, p = observed.detector, observed.pointings
     seconds = p.exposure[:, None]
-    shape = detector.into_bands(observed.background_shape[None])
+    shape = observed.background_shape[None] @ detector.into_bands
     energies = effective_energies(detector.name)
     mono = np.stack([np.interp(energies, ENERGY_MID, area) for area in observed.area])
     return Apertures(
-        observed.mission, detector.unit.band_edges, detector.into_bands(observed.counts),
-        detector.into_bands(observed.off_counts), observed.background[:, None] * shape, p.scale,
+        observed.mission, detector.unit.band_edges, observed.counts @ detector.into_bands,
+        observed.off_counts @ detector.into_bands, observed.background[:, None] * shape, p.scale,
         detector.unit.band_area(observed.area) * seconds, mono * seconds,
         p.fraction, p.exposure, p.off_axis, p.epoch, np.where(p.curve == "acis-s", "ACIS-7", "ACIS-3"))

@@ -17,8 +17,7 @@ from scipy.special import ndtr
 from astro_xlatent.physics import emission
 from astro_xlatent.physics.absorption import bin_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID, ENERGY_WIDTH
-from astro_xlatent.simulate.families.lines import add_line
-from astro_xlatent.simulate.families.tools import hot_plasma, log_normal, log_uniform, unit_flux
+from astro_xlatent.simulate.families.tools import Draw, add_line, hot_plasma, unit_flux
 from astro_xlatent.simulate.populations import absorb, draw_sources
 
 __all__ = ["TESTED", "TUNING", "Oddity", "shift_gain"]
@@ -105,10 +104,10 @@ def _ejecta(rich, kt_low, kt_high):
 
     def draw(spectra, rng):
         n = len(spectra)
-        metals = {name: log_uniform(rng, n, 8, 30) for name in rich}
-        metals |= {"metals": log_uniform(rng, n, 0.3, 1.0), "Fe": log_uniform(rng, n, 0.1, 1.0)}
-        plasma = unit_flux(hot_plasma(log_uniform(rng, n, kt_low, kt_high), metals))
-        return absorb(plasma, log_normal(rng, n, 3e21, 0.4, 2e20, 3e22))
+        metals = {name: Draw(n, rng).log_uniform(8, 30) for name in rich}
+        metals |= {"metals": Draw(n, rng).log_uniform(0.3, 1.0), "Fe": Draw(n, rng).log_uniform(0.1, 1.0)}
+        plasma = unit_flux(hot_plasma(Draw(n, rng).log_uniform(kt_low, kt_high), metals))
+        return absorb(plasma, Draw(n, rng).log_normal(3e21, 0.4, 2e20, 3e22))
 
     return draw
 
@@ -125,7 +124,7 @@ def _soft_excess(spectra, rng):
     n = len(spectra)
     soft = ENERGY_MID**2 / np.expm1(ENERGY_MID / rng.uniform(0.08, 0.15, (n, 1)))
     band = (ENERGY_MID > 0.5) & (ENERGY_MID < 2.0)
-    ratio = log_uniform(rng, n, 0.3, 1.0) * spectra[:, band].sum(axis=1) / soft[:, band].sum(axis=1)
+    ratio = Draw(n, rng).log_uniform(0.3, 1.0) * spectra[:, band].sum(axis=1) / soft[:, band].sum(axis=1)
     return (spectra + ratio[:, None] * soft).astype(np.float32)
 
 
@@ -137,7 +136,7 @@ def _uneven(bins, rng):
 def _blend(spectra, rng):
     """Add to every source another one of any class, of 0.3 to 3 times its photons."""
     other = draw_sources(rng.integers(8, size=len(spectra)), rng).spectrum
-    ratio = log_uniform(rng, len(spectra), 0.3, 3.0)
+    ratio = Draw(len(spectra), rng).log_uniform(0.3, 3.0)
     photons = [s[:, 40:690].sum(axis=1) for s in (spectra, other)]
     return spectra + other * (ratio * photons[0] / photons[1])[:, None].astype(np.float32)
 
@@ -146,7 +145,7 @@ def _smooth_absorber(spectra, rng):
     """Power laws behind a column without edges, sigma as E^-3 and 2.2e-22 cm2 at 1 keV."""
     n = len(spectra)
     continuum = emission.powerlaw(rng.uniform(1.4, 2.4, n))
-    depth = log_uniform(rng, n, 3e21, 3e22)[:, None] * 2.2e-22 * ENERGY_MID**-3.0
+    depth = Draw(n, rng).log_uniform(3e21, 3e22)[:, None] * 2.2e-22 * ENERGY_MID**-3.0
     return (continuum * np.exp(-depth)).astype(np.float32)
 
 
@@ -177,7 +176,7 @@ def _broken(spectra, rng):
     n = len(spectra)
     at, turn = rng.uniform(2, 4, (n, 1)), rng.choice([-1.5, 1.5], (n, 1))
     bend = np.where(ENERGY_MID > at, (ENERGY_MID / at) ** turn, 1.0)
-    return absorb(emission.powerlaw(rng.uniform(1.2, 2.2, n)) * bend, log_uniform(rng, n, 1e20, 1e22))
+    return absorb(emission.powerlaw(rng.uniform(1.2, 2.2, n)) * bend, Draw(n, rng).log_uniform(1e20, 1e22))
 
 
 def _degraded(instrument, rng):

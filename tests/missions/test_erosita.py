@@ -212,7 +212,7 @@ def test_exposure_unit():
         table[f"APE_EXP_P{k}"].unit = "ks"
     assert_allclose(EROSITA().read_bands(table).bins.area, plain, rtol=1e-6)
     table["APE_EXP_P4"].unit = "deg"
-    with pytest.raises(TableError, match="ape_exp_p4.*'deg'"):
+    with pytest.raises(TableError, match="APE_EXP_P4.*'deg'"):
         EROSITA().read_bands(table)
 
 

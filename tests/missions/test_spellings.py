@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from astro_xlatent.core.errors import MissionError, TableError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.missions._erosita_names import canonical_name
+from astro_xlatent.missions._spellings import ErositaColumns
 from astro_xlatent.missions.base import get_mission, identify_mission
 from astro_xlatent.missions.csc import CSC
 from astro_xlatent.missions.erosita import EROSITA
@@ -136,7 +136,7 @@ def test_cscview_tsv_and_votable(tmp_path):
 ])
 def test_canonical_names(name, canonical):
     """Every publisher's spelling becomes the catalog's."""
-    assert canonical_name(name) == canonical
+    assert ErositaColumns(Table()).canonical(name) == canonical
 
 
 def respelled(table, how):

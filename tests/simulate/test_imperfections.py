@@ -38,7 +38,7 @@ def power_law(rows, index=1.7):
 
 def test_area(rng):
     """A few per cent everywhere, smooth but for steps at the edges."""
-    log = np.log(area_factor(ENERGY_MID, rng, 4000))
+    log = np.log(area_factor(rng, 4000))
     spread = log.std(axis=0)
     soft, hard = spread[ENERGY_MID < 0.5], spread[ENERGY_MID > 2.1]
     np.testing.assert_allclose(soft, module.AREA_SMOOTH, rtol=0.06)

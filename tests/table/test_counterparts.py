@@ -74,7 +74,7 @@ def test_parallax_in_mas_or_arcsec(unit, factor):
 
 def test_wrong_unit_of_a_parallax():
     """A parallax in magnitudes is refused."""
-    with pytest.raises(TableError, match="plx"):
+    with pytest.raises(TableError, match="Plx"):
         read_counterparts(Table({"Plx": [1.0] * u.mag, "e_Plx": [0.1] * u.mag}))
 
 

@@ -1,29 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Families of stars: cool, young and massive.
+"""Stars: cool, young and massive."""
 
-References are listed in `astro_xlatent.simulate.families.parameters`.
-"""
-
-import numpy as np
-
-from astro_xlatent.simulate.families.tools import (
-    Draft,
-    add_flux,
-    hot_plasma,
-    log_normal,
-    truncated_normal,
-    unit_flux,
-)
+from astro_xlatent.simulate.families.tools import Draft, add_flux, hot_plasma, unit_flux
 
 __all__ = ["active_star", "colliding_winds", "cool_star", "embedded_young_star", "massive_star", "young_star"]
-
-
-def _corona(n, rng, metals):
-    """Abundances of active coronae: iron low, neon high (Robrade & Schmitt 2005; Maggio et al. 2007)."""
-    iron = log_normal(rng, n, metals, 0.15, 0.05, 2.0)
-    neon = iron * truncated_normal(rng, n, 2.5, 0.7, 1.0, 5.0)
-    return {"metals": iron, "O": 1.5 * iron, "Ne": neon}
 
 
 def _two_temperatures(kt_cool, kt_hot, ratio, metals):
@@ -31,61 +11,62 @@ def _two_temperatures(kt_cool, kt_hot, ratio, metals):
     return add_flux(cool, hot_plasma(kt_hot, metals), ratio, 0.5, 7.0)
 
 
-def cool_star(n, rng, p):
+def _corona(draw, kt_cool, kt_hot):
+    """Active coronae have low iron and high neon (Robrade & Schmitt 2005; Maggio et al. 2007)."""
+    ratio = draw.spread("hot_ratio", 0.0, 30.0)
+    iron = draw.log_normal(draw["metals"], 0.15, 0.05, 2.0)
+    metals = {"metals": iron, "O": 1.5 * iron, "Ne": iron * draw.normal(2.5, 0.7, 1.0, 5.0)}
+    return _two_temperatures(kt_cool, kt_hot, ratio, metals)
+
+
+def cool_star(draw):
     """Main-sequence and evolved cool stars: two plasma temperatures, little absorption."""
-    cool = log_normal(rng, n, p["kt_cool"], p["kt_dex"], 0.1, 0.7)
-    hot = log_normal(rng, n, p["kt_hot"], p["kt_dex"], 0.4, 2.0)
-    ratio = log_normal(rng, n, p["hot_ratio"], p["hot_ratio_dex"], 0.0, 30.0)
-    return Draft(_two_temperatures(cool, hot, ratio, _corona(n, rng, p["metals"])),
-                 nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 1e18, 2e22), kt=hot)
+    cool = draw.log_normal(draw["kt_cool"], draw["kt_dex"], 0.1, 0.7)
+    hot = draw.log_normal(draw["kt_hot"], draw["kt_dex"], 0.4, 2.0)
+    return Draft(_corona(draw, cool, hot), nh_gal=draw.spread("nh_gal", 1e18, 2e22), kt=hot)
 
 
-def active_star(n, rng, p):
+def active_star(draw):
     """Active and flaring cool stars: a hot component of 1-4 keV."""
-    cool = log_normal(rng, n, 0.7, p["kt_dex"], 0.3, 1.2)
-    hot = log_normal(rng, n, p["active_kt"], 0.15, 1.0, 6.0)
-    ratio = log_normal(rng, n, p["hot_ratio"], p["hot_ratio_dex"], 0.0, 30.0)
-    return Draft(_two_temperatures(cool, hot, ratio, _corona(n, rng, p["metals"])),
-                 nh_gal=log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 1e18, 2e22), kt=hot)
+    cool = draw.log_normal(0.7, draw["kt_dex"], 0.3, 1.2)
+    hot = draw.log_normal(draw["active_kt"], 0.15, 1.0, 6.0)
+    return Draft(_corona(draw, cool, hot), nh_gal=draw.spread("nh_gal", 1e18, 2e22), kt=hot)
 
 
-def _young(n, rng, p, nh):
-    cool = log_normal(rng, n, p["kt_cool"], 0.1, 0.4, 1.5)
-    hot = log_normal(rng, n, p["kt_hot"], p["kt_hot_dex"], 1.2, 15.0)
-    ratio = log_normal(rng, n, p["hot_ratio"], p["hot_ratio_dex"], 0.0, 30.0)
-    return Draft(_two_temperatures(cool, hot, ratio, _corona(n, rng, p["metals"])), nh_gal=nh, kt=hot)
+def _young(draw, nh):
+    cool = draw.log_normal(draw["kt_cool"], 0.1, 0.4, 1.5)
+    hot = draw.spread("kt_hot", 1.2, 15.0)
+    return Draft(_corona(draw, cool, hot), nh_gal=nh, kt=hot)
 
 
-def young_star(n, rng, p):
+def young_star(draw):
     """Pre-main-sequence stars: two temperatures near 0.8 and 3 keV behind the cloud (COUP)."""
-    return _young(n, rng, p, log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 1e19, 1e23))
+    return _young(draw, draw.spread("nh_gal", 1e19, 1e23))
 
 
-def embedded_young_star(n, rng, p):
+def embedded_young_star(draw):
     """Protostars and stars deep in their clouds: as young stars, columns above 1e22."""
-    return _young(n, rng, p, log_normal(rng, n, p["nh_embedded"], 0.3, 3e21, 5e23))
+    return _young(draw, draw.log_normal(draw["nh_embedded"], 0.3, 3e21, 5e23))
 
 
-def _winds(n, rng, p):
-    cool = log_normal(rng, n, p["kt_cool"], p["kt_dex"], 0.1, 0.5)
-    warm = log_normal(rng, n, p["kt_warm"], p["kt_dex"], 0.4, 1.5)
-    metals = truncated_normal(rng, n, 0.9, 0.25, 0.3, 1.6)
-    ratio = log_normal(rng, n, p["warm_ratio"], 0.3, 0.0, 10.0)
-    nh_gal = log_normal(rng, n, p["nh_gal"], p["nh_gal_dex"], 1e19, 1e23)
-    nh_int = log_normal(rng, n, p["nh_wind"], p["nh_wind_dex"], high=3e23)
-    return _two_temperatures(cool, warm, ratio, metals), warm, metals, nh_gal, nh_int
+def _winds(draw):
+    cool = draw.log_normal(draw["kt_cool"], draw["kt_dex"], 0.1, 0.5)
+    warm = draw.log_normal(draw["kt_warm"], draw["kt_dex"], 0.4, 1.5)
+    metals = draw.normal(0.9, 0.25, 0.3, 1.6)
+    ratio = draw.log_normal(draw["warm_ratio"], 0.3, 0.0, 10.0)
+    columns = {"nh_gal": draw.spread("nh_gal", 1e19, 1e23), "nh_int": draw.spread("nh_wind", high=3e23)}
+    return Draft(_two_temperatures(cool, warm, ratio, metals), kt=warm, **columns), metals
 
 
-def massive_star(n, rng, p):
+def massive_star(draw):
     """Single OB stars: shocks in the wind, 0.2-1 keV, absorbed by wind and cloud."""
-    spectrum, warm, _, nh_gal, nh_int = _winds(n, rng, p)
-    return Draft(spectrum, nh_gal=nh_gal, nh_int=nh_int, kt=warm)
+    return _winds(draw)[0]
 
 
-def colliding_winds(n, rng, p):
+def colliding_winds(draw):
     """Colliding winds, Wolf-Rayet and magnetic OB stars: a component of 1.5-6 keV is added."""
-    spectrum, _, metals, nh_gal, nh_int = _winds(n, rng, p)
-    hot = log_normal(rng, n, p["hard_kt"], 0.15, 1.0, 8.0)
-    ratio = log_normal(rng, n, p["hard_ratio"], 0.4, 0.0, 30.0)
-    spectrum = add_flux(spectrum, hot_plasma(hot, metals), ratio, 0.5, 7.0)
-    return Draft(spectrum, nh_gal=nh_gal, nh_int=3 * nh_int, kt=np.asarray(hot))
+    winds, metals = _winds(draw)
+    hot = draw.log_normal(draw["hard_kt"], 0.15, 1.0, 8.0)
+    ratio = draw.log_normal(draw["hard_ratio"], 0.4, 0.0, 30.0)
+    spectrum = add_flux(winds.primary, hot_plasma(hot, metals), ratio, 0.5, 7.0)
+    return Draft(spectrum, nh_gal=winds.nh_gal, nh_int=3 * winds.nh_int, kt=hot)
