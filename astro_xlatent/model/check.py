@@ -8,7 +8,6 @@ Every function takes the path that it may have to name, and raises
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,7 +16,8 @@ import numpy as np
 
 from astro_xlatent.core.columns import CLASSES, N_LATENT, OTHER
 from astro_xlatent.core.errors import ModelError
-from astro_xlatent.model.network import Config
+from astro_xlatent.model.calibration import CLASS_TABLE, FIT, TABLES
+from astro_xlatent.model.network import HEADS, Config
 
 __all__ = ["FORMAT", "check_calibration", "check_files", "check_info", "file_digests", "numbers",
            "read_json", "refuse"]
@@ -30,18 +30,6 @@ VOUCHED = ("calibration.json", "weights.safetensors")
 LARGEST_TEXT = 64 * 2**20
 # Least and largest size of any part of the networks; beyond it memory is the first to give up.
 _SIZES = (1, 4096)
-# Tables with one value, or one row of values, a node of counts: least and largest value allowed.
-_NODE_TABLES = {
-    "latent_scale": (1e-4, 1e4), "class_temperature": (1e-2, 1e2), "class_level": (0.0, 1.0 + 1e-6),
-    "nh_temperature": (1e-2, 1e2), "index_temperature": (1e-2, 1e2), "kt_temperature": (1e-2, 1e2),
-    "evidence_slope": (-1e2, 1e2),
-}
-_FLUX_TABLES = ("flux_05_2", "flux_2_7", "flux_02_23")
-_SHARE_TABLES = {"nh_below": (), "index_below": (), "kt_below": (), "nh_share": (len(CLASSES) + 1,)}
-_QUANTILE_TABLES = ("evidence", "gof", "run", "distance", "odd")
-# Of later models only.
-_MAY_LACK = ("evidence_slope", "run", "distance", "odd", "nh_share")
-_SPECTRA_ONLY = ("gof", "run", "distance", "odd")
 
 
 def refuse(path: Path, what: str) -> NoReturn:
@@ -161,32 +149,22 @@ def check_calibration(path: Path, tables: Any, config: Config) -> None:
         _check_mode(path, mode, _member(path, tables, mode), len(nodes), len(levels))
     _check_mixture(path, _member(path, tables, "mixture"), config.n_latent)
     prior = _member(path, tables, "prior")
-    for name in ("nh", "index", "kt"):
+    for name in HEADS:
         density = numbers(path, f"prior {name}", prior.get(name), (getattr(config, f"n_{name}"),), 0, 1)
         if not 0.99 < density.sum() < 1.01:
             refuse(path, f"prior {name} does not sum to one")
 
 
 def _check_mode(path: Path, mode: str, tables: dict, n_nodes: int, n_levels: int) -> None:
-    def check(name: str, shape: tuple, low: float, high: float, then: Callable | None = None) -> None:
-        if name not in tables and (name in _MAY_LACK or (mode == "bands" and name in _SPECTRA_ONLY)):
-            return
-        values = numbers(path, f"{mode} {name}", tables.get(name), (n_nodes, *shape), low, high)
-        if then is not None and not then(values):
+    for name, table in TABLES.items():
+        if name not in tables and (name == CLASS_TABLE or (mode == "bands" and name in (*FIT, "odd"))):
+            continue
+        shape = np.shape(table.neutral)[:-1] + (n_levels,) if table.rising else np.shape(table.neutral)
+        values = numbers(path, f"{mode} {name}", tables.get(name), (n_nodes, *shape), table.low, table.high)
+        open_ended = (table.low, table.high) != (0, 1)
+        if table.rising and not (np.all(np.diff(values, axis=-1) >= 0)
+                                 and (open_ended or np.all(values[..., [0, -1]] == (0, 1)))):
             refuse(path, f"{mode} {name} is not in order")
-
-    def ordered(values: np.ndarray) -> bool:
-        return bool(np.all(np.diff(values, axis=-1) >= 0))
-
-    for name, (low, high) in _NODE_TABLES.items():
-        check(name, (), low, high)
-    for name in _FLUX_TABLES:
-        check(name, (2,), 0, 1e3)
-    for name, shape in _SHARE_TABLES.items():
-        check(name, (*shape, n_levels), 0, 1,
-              lambda v: ordered(v) and v[..., 0].max() == 0 and v[..., -1].min() == 1)
-    for name in _QUANTILE_TABLES:
-        check(name, (n_levels,), -1e12, 1e12, ordered)
 
 
 def _check_mixture(path: Path, mixture: dict, d: int) -> None:

@@ -165,8 +165,7 @@ class _Proposal:
 
 def _first_proposal(model, mean, covariance):
     """Every component of the smoothed prior times what the encoder's posterior tells of the likelihood."""
-    weight, center, spread = (np.array(model.calibration.tables["mixture"][k])
-                              for k in ("weight", "mean", "covariance"))
+    weight, center, spread = (model.calibration.mixture[k] for k in ("weight", "mean", "covariance"))
     d = mean.size
     inner = np.linalg.inv(spread + SMOOTHING * np.eye(d))
     # The encoder's prior is that of all simulated sources, of mean 0 and covariance 1.

@@ -19,12 +19,7 @@ _LEAST = 1e-9
 
 
 def temper_densities(density: np.ndarray, prior: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
-    """
-    Densities on cells (n, cells), or probabilities of classes, towards their prior (cells,).
-
-    The prior need not be normalized; ``dispersion`` (n,) is the fit statistic over its
-    expectation, 1 or more.
-    """
+    """Densities (n, cells) towards their prior (cells,), by ``dispersion`` (n,), the s above."""
     ratio = np.log(np.maximum(density, _LEAST)) - np.log(np.maximum(prior, _LEAST))
     ratio -= ratio.max(axis=1, keepdims=True)
     tempered = prior * np.exp(ratio / dispersion[:, None])

@@ -20,9 +20,10 @@ latents of an X-ray spectrum is that of arXiv:2510.14102.
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Self
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -34,6 +35,34 @@ __all__ = ["Config", "Decoder", "Encoder", "Teacher", "token_features"]
 LOG_NH_RANGE = (19.0, 24.8)
 PHOTON_INDEX_RANGE = (0.0, 4.5)
 LOG_KT_RANGE = (-1.5, 1.4)
+
+
+class Head(NamedTuple):
+    """A quantity whose density the encoder gives: its name in a source's truth, centers of outer cells."""
+
+    column: str
+    limits: tuple[float, float]
+    logarithmic: bool
+
+    def target(self, values: np.ndarray | torch.Tensor, n_cells: int) -> torch.Tensor:
+        """
+        Values (B,) spread over their two nearest cells so that the mean is right, float32 (B, n_cells).
+
+        Values beyond the limits go to the border; NaN gives zeros, which add nothing to a cross entropy.
+        """
+        values = torch.as_tensor(values, dtype=torch.float64)
+        known = torch.isfinite(values)
+        safe = torch.where(known, values, 1.0)
+        x = torch.log10(safe.clamp(min=1e-99)) if self.logarithmic else safe
+        x = (x - self.limits[0]) / (self.limits[1] - self.limits[0]) * (n_cells - 1)
+        cells = torch.arange(n_cells, dtype=torch.float64, device=values.device)
+        target = (1 - (x.clamp(0, n_cells - 1)[:, None] - cells).abs()).clamp(min=0)
+        return torch.where(known[:, None], target, 0.0).float()
+
+
+#: What the encoder gives densities of, besides latents and classes.
+HEADS = {"nh": Head("nh", LOG_NH_RANGE, True), "index": Head("photon_index", PHOTON_INDEX_RANGE, False),
+         "kt": Head("kt", LOG_KT_RANGE, True)}
 
 
 @dataclass(frozen=True)
@@ -53,10 +82,6 @@ class Config:
     n_nh: int = 58
     n_index: int = 45
     n_kt: int = 58
-
-    def to_dict(self) -> dict[str, int]:
-        """Plain dictionary, for JSON."""
-        return asdict(self)
 
 
 class Decoder(nn.Module):

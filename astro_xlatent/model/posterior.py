@@ -1,14 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-From energy bins to what is known about a source.
-
-`Model.infer` runs the encoder, and folds decoded draws of the latents with
-the source's own response for fluxes and goodness of fit.
-"""
+"""From energy bins to what is known about a source: read `Model.infer`."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
@@ -22,7 +17,7 @@ from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.fluxes import FLUX_BANDS, fluxes
 from astro_xlatent.model.misfit import temper_densities, temper_latents
-from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE, Decoder, Encoder
+from astro_xlatent.model.network import HEADS, Decoder, Encoder
 from astro_xlatent.model.profile import profile_normalization
 from astro_xlatent.model.refine import refine_latents, search_elsewhere
 from astro_xlatent.model.statistics import fit_statistics
@@ -33,8 +28,6 @@ from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["FLUX_BANDS", "Model", "Posterior", "covariance_of"]
 
-#: What the encoder gives densities of, besides latents and classes.
-HEADS = ("nh", "index", "kt")
 #: Goodness of fit above which a second search sets out from other places.
 POOR_FIT = 2.5
 # Rows inferred at once, to bound memory: of spectra and of bands; tokens encoded at once.
@@ -100,28 +93,25 @@ class Posterior:
 
     def nh_quantiles(self, probabilities: Sequence[float]) -> np.ndarray:
         """Quantiles of N_H in 1/cm2, shape (n, len(probabilities))."""
-        return 10 ** density_quantiles(self.nh_density, LOG_NH_RANGE, probabilities)
+        return 10 ** density_quantiles(self.nh_density, HEADS["nh"].limits, probabilities)
 
     def index_quantiles(self, probabilities: Sequence[float]) -> np.ndarray:
         """Quantiles of the photon index, given that the source is a power law."""
-        return density_quantiles(self.index_density, PHOTON_INDEX_RANGE, probabilities)
+        return density_quantiles(self.index_density, HEADS["index"].limits, probabilities)
 
     def kt_quantiles(self, probabilities: Sequence[float]) -> np.ndarray:
         """Quantiles of kT in keV, given that the source is thermal."""
-        return 10 ** density_quantiles(self.kt_density, LOG_KT_RANGE, probabilities)
+        return 10 ** density_quantiles(self.kt_density, HEADS["kt"].limits, probabilities)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
         """Stack rows."""
-        joined = {
-            f.name: np.concatenate([getattr(p, f.name) for p in parts])
-            for f in fields(cls) if f.name != "flux"
-        }
-        flux = {k: np.concatenate([p.flux[k] for p in parts]) for k in parts[0].flux}
-        return cls(**joined, flux=flux)
+        joined = {name: np.concatenate([getattr(p, name) for p in parts])
+                  for name in vars(parts[0]) if name != "flux"}
+        return cls(**joined, flux={k: np.concatenate([p.flux[k] for p in parts]) for k in parts[0].flux})
 
     def __getitem__(self, rows: slice | np.ndarray) -> "Posterior":
-        chosen = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "flux"}
+        chosen = {name: values[rows] for name, values in vars(self).items() if name != "flux"}
         return type(self)(**chosen, flux={k: v[rows] for k, v in self.flux.items()})
 
 
@@ -202,12 +192,14 @@ class Model:
         folding = None if matrices is None else sum_cells(matrices, mode)
         flux = {band: cal.flux_limits(band, mode, net, limits) for band, limits in
                 fluxes(self.decode, bins, folding, out["mean"], covariance, mode).items()}
-        covariance = covariance * cal.latent_scale(mode, net)[:, None, None]
-        fit = {name: np.full(len(bins), np.nan) for name in ("gof", "run", "distance", "dispersion")}
+        covariance = covariance * cal.at(mode, "latent_scale", net)[:, None, None]
+        fit = dict.fromkeys(("gof", "run", "distance", "dispersion"), np.full(len(bins), np.nan))
         if matrices is not None:
             fit = self.best_fit(bins, out["mean"], matrices, folding)[2]
-        dispersion = fit.pop("dispersion")
-        class_prob = softmax(out["classes"] / cal.class_temperature(mode, net)[:, None], axis=1)
+        detected = out["detected"]
+        fit = {name: np.where(detected, values, np.nan) for name, values in fit.items()}
+        dispersion = np.where(detected, fit.pop("dispersion"), np.inf)
+        class_prob = softmax(out["classes"] / cal.at(mode, "class_temperature", net)[:, None], axis=1)
         posterior = Posterior(
             latent=out["mean"],
             latent_cov=covariance,
@@ -216,23 +208,23 @@ class Model:
             **{f"{head}_density": cal.density(head, mode, net, out[head], class_prob) for head in HEADS},
             flux=flux,
             **fit,
-            outlier=cal.outlier(mode, net, out["mean"], covariance, fit),
+            outlier=np.where(detected, cal.outlier(mode, net, out["mean"], covariance, fit), np.nan),
             poor_fit=cal.poor_fit(net, fit["gof"]),
-            not_this_model=cal.not_this_model(net, fit) & out["detected"],
-            detected=out["detected"],
+            not_this_model=cal.not_this_model(net, fit),
+            detected=detected,
         )
-        self._temper_where(posterior, posterior.not_this_model, dispersion)
+        self._temper_where(posterior, posterior.not_this_model | ~detected, dispersion)
         posterior.class_set = cal.class_set(mode, net, posterior.class_prob)
-        self._prior_where(posterior, ~out["detected"])
+        for row in np.flatnonzero(~detected):
+            posterior.class_set[row] = tuple(range(self.config.n_classes))
         return posterior
 
     @torch.no_grad()
     def encode(self, bins: EnergyBins, coarsen: bool = False) -> dict[str, np.ndarray]:
         """
-        Raw output of the encoder as numpy arrays of float64, and ``detected``.
+        What `~astro_xlatent.model.network.Encoder.forward` gives, as arrays of float64, and ``detected``.
 
-        See `~astro_xlatent.model.network.Encoder.forward`. With ``coarsen`` the fine bins of faint
-        rows are merged first, as in training.
+        With ``coarsen`` the fine bins of faint rows are merged first, as in training.
         """
         steps = merge_steps(bins.net_counts) if coarsen else np.ones(len(bins), int)
         result: dict[str, np.ndarray] = {}
@@ -245,10 +237,9 @@ class Model:
                                          tensors["valid"])
             out["detected"] = norm > 0
             for name, value in out.items():
-                value = value.cpu().numpy()
-                value = value if value.dtype == bool else value.astype(float)
-                full = result.setdefault(name, np.zeros((len(bins), *value.shape[1:]), value.dtype))
-                full[rows] = value
+                kind = bool if name == "detected" else float
+                full = result.setdefault(name, np.zeros((len(bins), *value.shape[1:]), kind))
+                full[rows] = value.cpu().numpy()
         return result
 
     def _encode_in_pieces(self, tensors, reference):
@@ -289,11 +280,8 @@ class Model:
         """
         Latents (rows, 8) that describe counts best, effective parameters (rows,), and how well they do.
 
-        The first two are those of `~astro_xlatent.model.refine.refine_latents`, begun at ``latent``,
-        posterior means; then by name what `~astro_xlatent.model.statistics.fit_statistics` gives, and
-        ``distance``, the squared length of the latents. ``bins`` are on the fine grid, ``matrices``
-        (rows, bins, n_energy) in cm2 s, ``folding`` the same in the cells of spectra, if it is there
-        already.
+        `refine_latents` of posterior means ``latent``, then what `fit_statistics` gives, and ``distance``,
+        the squared length of the latents. ``folding`` are the ``matrices`` in the cells of spectra.
         """
         folding = sum_cells(matrices, "spectra") if folding is None else folding
         decode = partial(self.decode, cells="spectra")
@@ -303,14 +291,14 @@ class Model:
         if poor.size:
             bins, matrices = bins[poor], matrices[poor]
             best[poor], n_fitted[poor] = search_elsewhere(
-                decode, best[poor], n_fitted[poor], self.calibration.mixture_means, bins, folding[poor])
+                decode, best[poor], n_fitted[poor], self.calibration.mixture["mean"], bins, folding[poor])
             again = fit_statistics(bins, self.decode(best[poor]), matrices, n_fitted[poor])
             for name, values in again.items():
                 fit[name][poor] = values
         return best, n_fitted, fit | {"distance": (best**2).sum(axis=1)}
 
     def _temper_where(self, posterior, rows, dispersion):
-        """Make rows that the model does not describe say no more than their misfit allows."""
+        """Make rows say no more than their misfit allows; nothing but the prior if that is infinite."""
         spread = dispersion[rows]
         posterior.latent[rows], posterior.latent_cov[rows] = temper_latents(
             posterior.latent[rows], posterior.latent_cov[rows], spread)
@@ -318,20 +306,7 @@ class Model:
             posterior.class_prob[rows], np.ones(self.config.n_classes), spread)
         for head in HEADS:
             density = getattr(posterior, f"{head}_density")
-            density[rows] = temper_densities(density[rows], self.calibration.prior_density(head), spread)
-
-    def _prior_where(self, posterior, rows):
-        """Replace rows without a detected source by the prior."""
-        posterior.latent[rows] = 0.0
-        posterior.latent_cov[rows] = np.eye(self.config.n_latent)
-        posterior.class_prob[rows] = 1 / self.config.n_classes
-        for head in HEADS:
-            getattr(posterior, f"{head}_density")[rows] = self.calibration.prior_density(head)
-        for values in (posterior.gof, posterior.run, posterior.distance, posterior.outlier):
-            values[rows] = np.nan
-        posterior.poor_fit[rows] = False
-        for row in np.flatnonzero(rows):
-            posterior.class_set[row] = tuple(range(self.config.n_classes))
+            density[rows] = temper_densities(density[rows], self.calibration.prior[head], spread)
 
 
 def covariance_of(precision_chol: np.ndarray) -> np.ndarray:

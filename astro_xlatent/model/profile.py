@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-The normalization that best describes counts, for a given spectral shape.
-"""
+"""The normalization that best describes counts, for a given spectral shape."""
 
 import torch
 
@@ -17,19 +15,9 @@ def profile_normalization(counts: torch.Tensor, shape: torch.Tensor, background:
     """
     Maximum-likelihood normalization (...) of a source on a known background, zero where there is none.
 
-    Solves sum_i n_i s_i / (K s_i + b_i) = sum_i s_i for K >= 0, the stationary
-    point of the Poisson likelihood (Cash 1979, ApJ 228, 939), over ``valid`` bins
-    (..., bins) with counts n, source counts s for K = 1 and expected background b.
-    The left side falls monotonically, so that K = 0 if it starts below the right
-    side. ``n_steps`` Newton steps at most are safeguarded by the bracket.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from astro_xlatent.model.profile import profile_normalization
-    >>> one = torch.ones(1, 2, dtype=torch.float64)
-    >>> profile_normalization(5 * one, 2 * one, one, one > 0)
-    tensor([2.], dtype=torch.float64)
+    Solves sum_i n_i s_i / (K s_i + b_i) = sum_i s_i for K >= 0, the stationary point of the Poisson
+    likelihood (Cash 1979, ApJ 228, 939), over ``valid`` bins (..., bins) with counts n, source counts s for
+    K = 1 and background b. The left side falls, so that K = 0 if it starts below the right side.
     """
     n = torch.where(valid, counts, 0.0)
     s = torch.where(valid, shape, 0.0)

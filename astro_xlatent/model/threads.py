@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-The number of threads of torch, set for a while.
-"""
+"""The number of threads of torch, set for a while."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +16,9 @@ _before: list[int] = []
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
     """
-    Let torch use a number of threads, 0 for as many as it does, and what it used before afterwards.
+    Let torch use a number of threads, 0 for as many as it does; of several inside the last restores.
 
-    The number belongs to the process. Of threads that are inside at once the last to
-    leave restores what the first found.
+    The number belongs to the process: what the first found is restored.
     """
     if not number:
         yield

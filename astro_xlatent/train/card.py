@@ -1,10 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-The model card: what a model is, what it was trained on, what it cannot do.
-"""
+"""The model card: what a model is, what it was trained on, what it cannot do."""
 
 from astro_xlatent.simulate.imperfections import PIECES
-from astro_xlatent.train.calibrate import LIGHT_BATCHES
+from astro_xlatent.train.calibrate import LIGHT_BATCHES, ROWS
+from astro_xlatent.train.stream import PLAN
 
 __all__ = ["model_card"]
 
@@ -70,13 +69,8 @@ def _teacher(training):
     return f"{training['teacher_steps']} steps of the teacher"
 
 
-def model_card(info, n_parameters, plan, notes=""):
-    """
-    Text of a model card in reStructuredText, without metrics, which are added once they are measured.
-
-    ``info`` is the content of ``config.json``, ``plan`` the parts of a training batch, ``notes`` a
-    paragraph on the run.
-    """
+def model_card(info, n_parameters, notes=""):
+    """A model card in reStructuredText, of ``config.json``; metrics are added once they are measured."""
     title = f"Model card: {info['name']}-{info['version']}"
     training = info["training"]
     names = {"csc": "Chandra ACIS", "erosita": "eROSITA", "xmm": "XMM-Newton EPIC"}
@@ -85,7 +79,7 @@ def model_card(info, n_parameters, plan, notes=""):
         parameters=f"{n_parameters:,}", instruments=training["instruments"],
         missions=", ".join(names.get(m, m) for m in info["missions"]),
         teacher=_teacher(training), encoder_steps=training["encoder_steps_done"],
-        rows=training["batches_per_step"] * sum(part.rows for part in plan), seed=training["seed"],
-        calibration=256 * LIGHT_BATCHES * training["calibration_batches"],
+        rows=training["batches_per_step"] * sum(part.rows for part in PLAN), seed=training["seed"],
+        calibration=ROWS * LIGHT_BATCHES * training["calibration_batches"],
         imperfections=_imperfections(training["without"]),
         notes=f"**This run.** {notes}\n\n" if notes else "")

@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Writing a model folder, and copying one into the package.
-"""
+"""Writing a model folder, and copying one into the package."""
 
 import json
 import shutil
@@ -11,33 +9,26 @@ import numpy as np
 
 from astro_xlatent.core.files import building_folder
 from astro_xlatent.model.build import build_model
+from astro_xlatent.model.bundled import BUNDLED
 from astro_xlatent.model.check import FORMAT, file_digests
 from astro_xlatent.model.pretrained import folder_digest, save_tensors
 from astro_xlatent.simulate.populations import CLASSES
 from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
 from astro_xlatent.train.card import model_card
-from astro_xlatent.train.stream import PLAN
 
 __all__ = ["bundle", "export_model"]
 
 
 def export_model(folder, settings, step, modules, tables, instruments, log=print):
-    """
-    Write a model folder, and check that it loads.
-
-    ``modules`` are encoder, decoder and teacher by name; ``tables`` of the calibration; ``step`` the
-    encoder's steps. Gives the folder, which is replaced whole or not at all.
-    """
+    """Write a model folder whole or not at all, ``modules`` by name, and check that it loads; gives it."""
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     info = {
         "format": FORMAT,
-        "name": settings.name,
-        "version": settings.version,
-        "latent_space": settings.latent_space,
+        **{name: getattr(settings, name) for name in ("name", "version", "latent_space")},
         "classes": list(CLASSES),
         "missions": sorted({i.mission for i in instruments}),
-        "network": modules["encoder"].config.to_dict(),
+        "network": vars(modules["encoder"].config),
         "training": vars(settings) | {
             "encoder_steps_done": step, "instruments": len(instruments),
             # Where it lay says nothing elsewhere.
@@ -53,7 +44,7 @@ def export_model(folder, settings, step, modules, tables, instruments, log=print
         model = build_model(temporary, "cpu")
         _write_json(temporary / "selftest.json", _selftest_vector(model))
         n_parameters = sum(p.numel() for m in modules.values() for p in m.parameters())
-        card = model_card(info, n_parameters, PLAN, settings.notes)
+        card = model_card(info, n_parameters, settings.notes)
         (temporary / "MODEL_CARD.rst").write_text(card, encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
@@ -63,7 +54,7 @@ def export_model(folder, settings, step, modules, tables, instruments, log=print
 
 
 def _write_json(path, content):
-    path.write_text(json.dumps(content, indent=None, separators=(",", ":")) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 def _selftest_vector(model):
@@ -84,13 +75,7 @@ def _selftest_vector(model):
 
 
 def bundle(model_folder, package_folder):
-    """
-    Copy a model with its card into ``package_folder``/model/weights and make it the default.
-
-    Gives the name under which it is bundled, its digest registered in ``model/bundled.py``.
-    """
-    from astro_xlatent.model.bundled import BUNDLED
-
+    """Copy a model into a checkout and make it the default, in ``model/bundled.py``; gives its name."""
     model_folder, package_folder = Path(model_folder), Path(package_folder)
     info = json.loads((model_folder / "config.json").read_text(encoding="utf-8"))
     name = f"{info['name']}-{info['version']}"

@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-What the teacher sees of an incident spectrum.
-"""
+"""What the teacher sees of an incident spectrum."""
 
 import numpy as np
 
@@ -21,10 +19,9 @@ _AREAS = np.stack([
 
 def teacher_input(spectrum):
     """
-    Square roots of expected counts through two reference areas, float32 (rows, 2 * N_FINE).
+    Square roots of 100 expected counts through either of two reference areas, float32 (rows, 2 * N_FINE).
 
-    Of incident photons/cm2/s per grid bin (rows, n_energy), any normalization; for 100 expected
-    counts in either area, so that values are of order one.
+    ``spectrum`` (rows, n_energy) has incident photons per grid bin, with any normalization.
     """
     flux = np.asarray(spectrum, np.float32)
     flux = (flux / flux.sum(axis=1, keepdims=True)) @ _WEIGHTS  # (rows, N_FINE)

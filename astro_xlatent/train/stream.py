@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Endless batches of simulated observations, deterministic by counter.
-"""
+"""Endless batches of simulated observations, deterministic by counter."""
 
 from dataclasses import dataclass
 
@@ -50,9 +48,8 @@ def training_batch(seed, counter, instruments, plan=PLAN, see=None):
     """
     Draw one batch: ``(bins, sources)`` for every part of the plan; the same seed and counter give the same.
 
-    ``see(spectra, instrument)`` gives the spectra that really fall on the detector whose response
-    the reader is told: the place of `astro_xlatent.simulate.imperfections`. The targets stay those
-    of the sources.
+    ``see(spectra, instrument)`` gives the spectra that really fall on the detector whose response the
+    reader is told (`astro_xlatent.simulate.imperfections`); ``sources`` stay the true ones.
     """
     rng = np.random.default_rng([seed, counter])
     return [_draw_part(part, instruments, rng, see) for part in plan]
@@ -77,10 +74,8 @@ def observe_full(mode, spectra, instruments, rng, folding=True, see=None, missio
     """
     Observe every source (rows, n_energy) with an instrument of its own chunk, unmerged.
 
-    ``mode`` is 'bands', as catalogs publish them, or 'spectra' on the fine grid; missions are
-    drawn for each chunk unless ``mission`` is that of all; ``see`` as for `training_batch`. Gives
-    `EnergyBins`, for spectra the folding matrices (rows, N_FINE, n_energy) in cm2 s, 0.7 MB a row,
-    unless ``folding`` is False, else None, and the mission of every row.
+    ``mode`` is 'bands', as catalogs publish them, or 'spectra' on the fine grid. Gives `EnergyBins`, for
+    spectra, if ``folding``, matrices (rows, N_FINE, n_energy) in cm2 s, 0.7 MB a row, and all missions.
     """
     pieces, matrices, missions = [], [], []
     for start in range(0, len(spectra), CHUNK):

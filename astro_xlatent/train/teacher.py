@@ -8,17 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from astro_xlatent.model.network import (
-    LOG_KT_RANGE,
-    LOG_NH_RANGE,
-    PHOTON_INDEX_RANGE,
-    Decoder,
-    Teacher,
-)
+from astro_xlatent.model.network import HEADS, Decoder, Teacher
 from astro_xlatent.physics.absorption import absorption_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID
 from astro_xlatent.train.reference import teacher_input
-from astro_xlatent.train.targets import density_target
 
 __all__ = ["new_decoder", "train_teacher"]
 
@@ -97,24 +90,19 @@ def _losses(teacher, decoder, slopes, pool, rows, fold):
     # posterior there means something.
     noisy = u + 0.05 * torch.randn_like(u)
     cash = expected_cash(decoder(noisy), true, fold)
-    logits = teacher.head(noisy)
-    config = teacher.config
-    n_classes = config.n_classes
-    slope_logits = slopes(noisy).split([config.n_index, config.n_kt], dim=1)
-    label = torch.as_tensor(pool.class_index[rows])
-    column = density_target(pool.truth["nh"][rows], LOG_NH_RANGE, config.n_nh)
-    index = density_target(pool.truth["photon_index"][rows], PHOTON_INDEX_RANGE, config.n_index, False)
-    temperature = density_target(pool.truth["kt"][rows], LOG_KT_RANGE, config.n_kt)
+    config, label = teacher.config, torch.as_tensor(pool.class_index[rows])
+    classes, nh = teacher.head(noisy).split([config.n_classes, config.n_nh], dim=1)
+    index, kt = slopes(noisy).split([config.n_index, config.n_kt], dim=1)
     centered = u - u.mean(0)
     covariance = centered.T @ centered / len(u)
     return {
         # Rare spectra far from all others must not rule the mean.
         "cash": (20 * torch.log1p(cash / 20)).mean(),
         "median": cash.detach().median(),
-        "classes": functional.cross_entropy(logits[:, :n_classes], label, ignore_index=-1),
-        "nh": functional.cross_entropy(logits[:, n_classes:], column),
-        "index": functional.cross_entropy(slope_logits[0], index),
-        "kt": functional.cross_entropy(slope_logits[1], temperature),
+        "classes": functional.cross_entropy(classes, label, ignore_index=-1),
+        **{name: functional.cross_entropy(logits, HEADS[name].target(
+            pool.truth[HEADS[name].column][rows], logits.shape[1]))
+           for name, logits in (("nh", nh), ("index", index), ("kt", kt))},
         "moments": u.mean(0).square().sum()
         + (covariance - torch.eye(u.shape[1])).square().sum(),
     }

@@ -44,7 +44,7 @@ class _Target:
         self.matrix = padded([x.matrix for x in likelihoods]).transpose(1, 2)
         total = self.counts.sum(1)
         self.most = total + 8 * torch.sqrt(total) + 20
-        tables = {k: torch.as_tensor(v, dtype=torch.float32) for k, v in model.calibration._mixture.items()}
+        tables = {k: torch.as_tensor(v, dtype=torch.float32) for k, v in model.calibration.mixture.items()}
         self.weight, self.mean = tables["weight"], tables["mean"]
         spread = tables["covariance"] + SMOOTHING * torch.eye(self.mean.shape[1])
         self.chol = torch.linalg.cholesky(spread)

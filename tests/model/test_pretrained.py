@@ -237,8 +237,8 @@ def test_calibration_round_trip(tmp_path, fine_rows, random_model):
     again = Calibration(tables)
     net = np.geomspace(1, 1e6, 30)
     for mode in ("bands", "spectra"):
-        np.testing.assert_array_equal(again.latent_scale(mode, net),
-                                      model.calibration.latent_scale(mode, net))
+        np.testing.assert_array_equal(again.at(mode, "latent_scale", net),
+                                      model.calibration.at(mode, "latent_scale", net))
         logits = np.random.default_rng(1).normal(size=(30, 58))
         alike = np.random.default_rng(2).dirichlet(np.ones(9), 30)
         np.testing.assert_array_equal(again.density("nh", mode, net, logits, alike),

@@ -104,7 +104,7 @@ def test_card_tells_the_imperfections(without, words):
     """Those that were simulated, or that there were none."""
     info = {"name": "m", "version": "1", "latent_space": "s", "missions": ["csc"],
             "training": vars(Settings(without=without)) | {"encoder_steps_done": 7, "instruments": 3}}
-    text = model_card(info, 1234567, PLAN)
+    text = model_card(info, 1234567)
     assert words in text and "1,234,567 parameters" in text and "This run" not in text
     title = text.splitlines()
     assert len(title[0]) == len(title[1]) and set(title[1]) == {"="}
