@@ -8,7 +8,7 @@ import torch
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from astro_xlatent.model.profile import profile_normalization
+from astro_xlatent.model.statistics import profile_normalization
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights, sum_cells
 from astro_xlatent.spectra.bins import EnergyBins
 

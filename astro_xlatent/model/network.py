@@ -2,11 +2,6 @@
 """
 The networks: teacher, decoder and transformer encoder.
 
-Reading order is the way of the data: `Config`; `Decoder`, from latents to an
-incident spectrum; `Teacher`, from an incident spectrum to its latents;
-`token_features`, from energy bins to tokens; `Encoder`, from tokens to the
-posterior of the latents, the class and the column density.
-
 Shapes in comments: B rows, T tokens (energy bins), E energies of the incident
 grid, D latents, W width, C classes, G cells of a density.
 
@@ -28,7 +23,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from astro_xlatent.model.profile import profile_normalization
+from astro_xlatent.model.statistics import profile_normalization
 
 __all__ = ["Config", "Decoder", "Encoder", "Teacher", "token_features"]
 
@@ -182,10 +177,6 @@ class Teacher(nn.Module):
             nn.Linear(config.decoder_width, config.n_classes + config.n_nh),
         )
 
-    def raw(self, x: torch.Tensor) -> torch.Tensor:
-        """Latents before whitening, shape (B, D); x is (B, n_teacher_input)."""
-        return self.net(x)
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Whitened and rotated latents z*, shape (B, D)."""
         return (self.net(x) - self.offset) @ self.rotation.T
@@ -196,8 +187,7 @@ def token_features(bins: dict[str, torch.Tensor], reference: torch.Tensor,
     """
     Features of every bin (B, T, F) and of the whole row (B, 3) for the encoder.
 
-    ``bins`` is what `~astro_xlatent.model.tokens.token_arrays` gives; ``reference`` (B, T), the
-    source counts that a reference power law of unit norm would give.
+    Of `~astro_xlatent.model.tokens.token_arrays` and source counts (B, T) by a reference power law.
     """
     n, b, valid = bins["counts"], bins["background"], bins["valid"]
     berr = bins["background_error"]
@@ -250,15 +240,11 @@ class Encoder(nn.Module):
         d = config.n_latent
         self.embed = nn.Linear(10 + 2 * config.n_frequencies, config.width)
         self.embed_summary = nn.Linear(3, config.width)
-        self.blocks = nn.ModuleList(
-            Block(config.width, config.n_heads) for _ in range(config.n_layers)
-        )
+        self.blocks = nn.ModuleList(Block(config.width, config.n_heads) for _ in range(config.n_layers))
         self.norm = nn.LayerNorm(config.width)
         self.latent = _head(config.width, d + d * (d + 1) // 2)
-        self.classes = _head(config.width, config.n_classes)
-        self.nh = _head(config.width, config.n_nh)
-        self.index = _head(config.width, config.n_index)
-        self.kt = _head(config.width, config.n_kt)
+        for name in ("classes", *HEADS):
+            setattr(self, name, _head(config.width, getattr(config, f"n_{name}")))
         rows, cols = torch.tril_indices(d, d)
         self.register_buffer("tril", rows * d + cols)
 
@@ -279,11 +265,8 @@ class Encoder(nn.Module):
         x = self.blocks[-1](x, mask, kept=1)  # of the last block only the summary is read
         pooled = self.norm(x[:, 0])  # (B, W)
         mean, chol = self._gaussian(self.latent(pooled))
-        return {
-            "mean": mean, "precision_chol": chol, "pooled": pooled,
-            "classes": self.classes(pooled), "nh": self.nh(pooled),
-            "index": self.index(pooled), "kt": self.kt(pooled),
-        }
+        logits = {name: getattr(self, name)(pooled) for name in ("classes", *HEADS)}
+        return {"mean": mean, "precision_chol": chol, "pooled": pooled, **logits}
 
     def _gaussian(self, raw):
         d = self.config.n_latent

@@ -1,10 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """From energy bins to what is known about a source: read `Model.infer`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import Self
 
 import numpy as np
@@ -16,12 +18,9 @@ from astro_xlatent.core.config import conf
 from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.fluxes import FLUX_BANDS, fluxes
-from astro_xlatent.model.misfit import temper_densities, temper_latents
 from astro_xlatent.model.network import HEADS, Decoder, Encoder
-from astro_xlatent.model.profile import profile_normalization
 from astro_xlatent.model.refine import refine_latents, search_elsewhere
-from astro_xlatent.model.statistics import fit_statistics
-from astro_xlatent.model.threads import torch_threads
+from astro_xlatent.model.statistics import fit_statistics, profile_normalization
 from astro_xlatent.model.tokens import merge_steps, merged_edges, to_tensors
 from astro_xlatent.physics.grid import CELLS, sum_cells
 from astro_xlatent.spectra.bins import EnergyBins
@@ -33,59 +32,45 @@ POOR_FIT = 2.5
 # Rows inferred at once, to bound memory: of spectra and of bands; tokens encoded at once.
 CHUNK, BANDS_CHUNK = 64, 1024
 TOKENS_AT_ONCE = 1024
+# Probabilities below it are not known to be smaller.
+_LEAST = 1e-9
+_LOCK = Lock()
+_before: list[int] = []
 
 
 @dataclass
 class Posterior:
-    """
-    What is inferred about every row; arrays with the rows first.
+    """What is inferred about every row; arrays with the n rows first."""
 
-    Attributes
-    ----------
-    latent, latent_cov : ndarray, (n, 8) and (n, 8, 8)
-        Mean and covariance of the latents.
-    class_prob : ndarray, (n, 9)
-        Probabilities for equal prior of eight classes and "other".
-    class_set : list of tuple of int
-        Classes of the conformal set, most probable first.
-    nh_density, index_density, kt_density : ndarray, (n, cells)
-        Probabilities of the cells of log N_H, photon index and log kT.
-    flux : dict of ndarray, (n, 3)
-        Lower limit, median and upper limit in erg/cm2/s, by band name.
-    gof : ndarray, (n,)
-        NaN where there are too few bins.
-    run : ndarray, (n,)
-        Largest run of residuals, see `~astro_xlatent.model.statistics.largest_run`.
-    distance : ndarray, (n,)
-        Squared length of the latents that describe the counts best: for ordinary
-        sources like that of 8 normal deviates. NaN for bands.
-    outlier : ndarray, (n,)
-        p-value.
-    poor_fit : ndarray of bool, (n,)
-        True where at most 1 % of simulations of like counts are described worse.
-    not_this_model : ndarray of bool, (n,)
-        True where the decoder describes the counts worse than it does any
-        simulated source: what the model says of such a row is tempered, see
-        `~astro_xlatent.model.misfit`.
-    detected : ndarray of bool, (n,)
-        False where no positive normalization exists. Such rows are the prior, and
-        say nothing: no class, latent or N_H is to be read from them.
-    """
-
+    #: Mean of the latents, (n, 8).
     latent: np.ndarray
+    #: Their covariance, (n, 8, 8).
     latent_cov: np.ndarray
+    #: Probabilities for equal prior of eight classes and "other", (n, 9).
     class_prob: np.ndarray
+    #: Classes of the conformal set, most probable first, tuples of int.
     class_set: np.ndarray
+    #: Probabilities of the cells of log N_H, and below of photon index and log kT, (n, cells).
     nh_density: np.ndarray
     index_density: np.ndarray
     kt_density: np.ndarray
+    #: Lower limit, median and upper limit in erg/cm2/s, (n, 3), by band name.
     flux: dict
+    #: Goodness of fit, NaN where there are too few bins.
     gof: np.ndarray
+    #: Largest run of residuals, see `~astro_xlatent.model.statistics.largest_run`.
     run: np.ndarray
+    #: Squared length of the latents that describe the counts best: of ordinary sources like that of
+    #: 8 normal deviates. NaN for bands.
     distance: np.ndarray
+    #: p-value.
     outlier: np.ndarray
+    #: True where at most 1 % of simulations of like counts are described worse.
     poor_fit: np.ndarray
+    #: True where the decoder describes the counts worse than it does any simulated source: what the
+    #: model says of such a row is tempered, see `temper_densities`.
     not_this_model: np.ndarray
+    #: False where no positive normalization exists: such rows are the prior, and say nothing.
     detected: np.ndarray
 
     def __len__(self) -> int:
@@ -312,6 +297,45 @@ class Model:
 def covariance_of(precision_chol: np.ndarray) -> np.ndarray:
     """Covariance matrices from the lower Cholesky factors of their inverses, shape (n, D, D)."""
     return np.linalg.inv(precision_chol @ precision_chol.transpose(0, 2, 1))
+
+
+def temper_densities(density: np.ndarray, prior: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
+    """Densities (n, cells) towards their prior (cells,), by ``dispersion`` (n,), the s above."""
+    ratio = np.log(np.maximum(density, _LEAST)) - np.log(np.maximum(prior, _LEAST))
+    ratio -= ratio.max(axis=1, keepdims=True)
+    tempered = prior * np.exp(ratio / dispersion[:, None])
+    return tempered / tempered.sum(axis=1, keepdims=True)
+
+
+def temper_latents(mean: np.ndarray, covariance: np.ndarray, dispersion: np.ndarray,
+                   ) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (n, 8) and covariance (n, 8, 8) of the latents, towards N(0, 1); ``dispersion`` as above."""
+    precision = np.linalg.inv(covariance)
+    share = 1 / dispersion[:, None, None]
+    tempered = np.linalg.inv(share * precision + (1 - share) * np.eye(mean.shape[1]))
+    return np.einsum("nij,njk,nk->ni", tempered, share * precision, mean), tempered
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """
+    Let torch use a number of threads, 0 for as many as it does; of several inside the last restores.
+
+    The number belongs to the process: what the first found is restored.
+    """
+    if not number:
+        yield
+        return
+    with _LOCK:
+        _before.append(torch.get_num_threads())
+        torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            first = _before.pop(0) if len(_before) == 1 else _before.pop()
+            if not _before:
+                torch.set_num_threads(first)
 
 
 # Something to infer where there are no rows, for the shapes of what comes out.

@@ -15,8 +15,7 @@ from astro_xlatent.simulate.imperfections import imperfect, misjudge_background
 from astro_xlatent.simulate.prepared import load_prepared
 from astro_xlatent.spectra.bins import N_FINE
 from astro_xlatent.train.pool import in_order
-from astro_xlatent.train.reference import teacher_input
-from astro_xlatent.train.stream import training_batch
+from astro_xlatent.train.stream import teacher_input, training_batch
 
 __all__ = ["TRUTHS", "Recipe", "draw_faults", "observation_arrays", "step_arrays", "steps"]
 

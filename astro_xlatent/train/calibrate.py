@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Fitting the calibration of a trained encoder, on fresh simulations only.
-"""
+"""Fitting the calibration of a trained encoder, on fresh simulations only."""
 
 from pathlib import Path
 
@@ -21,8 +19,7 @@ from astro_xlatent.simulate.imperfections import misjudge_background
 from astro_xlatent.simulate.prepared import load_prepared
 from astro_xlatent.train.batches import draw_faults
 from astro_xlatent.train.pool import in_order
-from astro_xlatent.train.reference import teacher_input
-from astro_xlatent.train.stream import draw_training_sources, observe_full
+from astro_xlatent.train.stream import draw_training_sources, observe_full, teacher_input
 
 __all__ = ["LIGHT_BATCHES", "NETWORKS", "ROWS", "calibrate"]
 
@@ -60,16 +57,14 @@ def calibrate(folder, recipe, settings, log=print):
     pool = draw_training_sources(POOL, random_stream(settings.seed, "calibration"))
     tables = {"nodes": list(NODES), "levels": list(LEVELS), "mixture": _mixture(teacher, pool),
               "prior": _prior(pool, config)}
-    modes, n, most = ("bands", "spectra"), settings.calibration_batches, LIGHT_BATCHES
-    items = [(mode, counter, counter < n) for mode in modes for counter in range(most * n)]
-    pieces = {mode: [] for mode in modes}
-    outputs = in_order(_outputs, items, settings.n_workers, _bare_model, (str(folder), recipe, config))
-    for (mode, counter, _), piece in zip(items, outputs, strict=True):
-        pieces[mode].append(piece)
-        if (counter + 1) % 20 == 0:
-            log(f"calibration {mode}: batch {counter + 1} of {most * n}")
-    for mode in modes:
-        tables[mode] = _fit_mode(_joined(pieces[mode]), _joined(pieces[mode][:n]), mode, tables)
+    n, state = settings.calibration_batches, (str(folder), recipe, config)
+    for mode in ("bands", "spectra"):
+        items, pieces = [(mode, counter, counter < n) for counter in range(LIGHT_BATCHES * n)], []
+        for piece in in_order(_outputs, items, settings.n_workers, _bare_model, state):
+            pieces.append(piece)
+            if len(pieces) % 20 == 0:
+                log(f"calibration {mode}: batch {len(pieces)} of {len(items)}")
+        tables[mode] = _fit_mode(_joined(pieces), _joined(pieces[:n]), mode, tables)
         log(f"calibration {mode}: " + ", ".join(
             f"{name.replace('_', ' ')} {' '.join(f'{v:.2f}' for v in tables[mode][name])}"
             for name in ("latent_scale", "class_temperature", "nh_temperature")))

@@ -115,7 +115,7 @@ def prepare_instruments(path, data=None, log=print):
 
 def _same_space(settings, start):
     """Settings with the latent space of the model to start from."""
-    for name, has, wanted in (("network", start.encoder.config, settings.network()),
+    for name, has, wanted in (("network", start.config, settings.network()),
                               ("latent_space", start.latent_space, settings.latent_space)):
         if wanted not in ("", has):
             msg = (f"start_from {settings.start_from} has the {name} {has}, the settings {wanted}; its "

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astro_xlatent.physics.grid import band_weights
 from astro_xlatent.simulate.conditions import MISSION_SHARE
 from astro_xlatent.simulate.instruments import draw_instrument
 from astro_xlatent.simulate.observe import (
@@ -16,9 +17,10 @@ from astro_xlatent.simulate.observe import (
 )
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.simulate.rows import Apertures
-from astro_xlatent.spectra.bins import EnergyBins
+from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
 
-__all__ = ["PLAN", "Part", "draw_training_sources", "observe_full", "training_batch"]
+__all__ = ["PLAN", "Part", "draw_training_sources", "observe_full", "teacher_input",
+           "training_batch"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,13 @@ PLAN = (
 CHUNK = 32
 # Sources of no class, spread widely over all emission models.
 GENERIC_SHARE = 0.15
+_CENTER = np.sqrt(FINE_EDGES[:-1] * FINE_EDGES[1:])
+_WEIGHTS = band_weights(FINE_EDGES[:-1], FINE_EDGES[1:]).T.astype(np.float32)
+# Two log-normal areas, one like eROSITA's and one like ACIS's late in the
+# mission, so that neither the soft nor the hard end hides the other.
+_AREAS = np.stack([
+    np.exp(-0.5 * (np.log(_CENTER / peak) / width) ** 2) for peak, width in ((0.8, 0.6), (2.5, 0.8))
+]).astype(np.float32)
 
 
 def training_batch(seed, counter, instruments, plan=PLAN, see=None):
@@ -103,3 +112,16 @@ def _read(pieces, missions, rng):
         bins.append(read_published(apertures, draw_recipes(mission, len(apertures), rng), rng))
         order.append(np.flatnonzero(np.array(missions) == mission))
     return EnergyBins.concatenate(bins)[np.argsort(np.concatenate(order))]
+
+
+def teacher_input(spectrum):
+    """
+    Square roots of 100 expected counts through either of two reference areas, float32 (rows, 2 * N_FINE).
+
+    ``spectrum`` (rows, n_energy) has incident photons per grid bin, with any normalization.
+    """
+    flux = np.asarray(spectrum, np.float32)
+    flux = (flux / flux.sum(axis=1, keepdims=True)) @ _WEIGHTS  # (rows, N_FINE)
+    counts = flux[:, None, :] * _AREAS
+    counts = 100 * counts / np.maximum(counts.sum(axis=2, keepdims=True), 1e-30)
+    return np.sqrt(counts).reshape(len(flux), -1)

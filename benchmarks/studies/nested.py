@@ -15,7 +15,7 @@ distribution functions, compared with the weighted prior itself.
 import numpy as np
 import torch
 
-from astro_xlatent.model.importance import SMOOTHING
+from astro_xlatent.model.refined import SMOOTHING
 
 __all__ = ["nested_draws"]
 
@@ -82,7 +82,7 @@ def nested_draws(model, likelihoods, n_live=500, seed=0, device="cpu"):
     Parameters
     ----------
     model : `~astro_xlatent.model.posterior.Model`
-    likelihoods : sequence of `~astro_xlatent.model.importance.Likelihood`
+    likelihoods : sequence of `~astro_xlatent.model.refined.Likelihood`
     n_live : int, optional
         Live points of every row.
     seed : int, optional

@@ -14,20 +14,20 @@ from astro_xlatent import load_model
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ModelError
 from astro_xlatent.model.base import LatentModel
-from astro_xlatent.model.calibration import Calibration
-from astro_xlatent.model.check import (
+from astro_xlatent.model.build import (
     check_calibration,
     file_digests,
     numbers,
     read_json,
 )
+from astro_xlatent.model.calibration import Calibration
+from astro_xlatent.model.posterior import torch_threads
 from astro_xlatent.model.pretrained import (
     DEFAULT,
     available_models,
     model_folder,
     selftest,
 )
-from astro_xlatent.model.threads import torch_threads
 from benchmarks.attack.models import attack
 
 
@@ -158,7 +158,7 @@ CONFIG = {
     "unknown size": (lambda c: c["network"].update(depth=3), r"unknown sizes \['depth'\]"),
     "huge": (lambda c: c["network"].update(width=10**9), "network width is 1000000000"),
     "heads": (lambda c: c["network"].update(n_heads=7), "width 96 is no multiple of n_heads 7"),
-    "latents": (lambda c: c["network"].update(n_latent=9), "n_latent is 9, not 8"),
+    "latents": (lambda c: c["network"].update(n_latent=9), "n_latent is 9, not an integer within 8 to 8"),
     "list": (lambda c: [], "holds no JSON object"),
     "truth": (lambda c: c["network"].update(n_layers=True), "n_layers is True"),
 }

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 import astro_xlatent
+from astro_xlatent.model.build import file_digests
 from astro_xlatent.model.bundled import BUNDLED, DEFAULT
-from astro_xlatent.model.check import file_digests
 from astro_xlatent.model.pretrained import folder_digest, load_model
 from astro_xlatent.simulate.imperfections import PIECES
-from astro_xlatent.train.card import model_card
-from astro_xlatent.train.export import bundle, export_model
+from astro_xlatent.train.export import bundle, export_model, model_card
 from astro_xlatent.train.settings import Settings
 from astro_xlatent.train.stream import PLAN, training_batch
 

@@ -9,7 +9,7 @@ from astro_xlatent.model.network import Head
 from astro_xlatent.physics.grid import ENERGY_MID, N_ENERGY
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.spectra.bins import N_FINE
-from astro_xlatent.train.reference import teacher_input
+from astro_xlatent.train.stream import teacher_input
 from astro_xlatent.train.teacher import expected_cash, new_decoder, train_teacher
 
 
