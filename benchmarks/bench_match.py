@@ -84,7 +84,7 @@ def true_latents(model, spectra):
     """Latents that the teacher gives to incident spectra."""
     import torch
 
-    from astro_xlatent.train.reference import teacher_input
+    from astro_xlatent.train.stream import teacher_input
 
     with torch.no_grad():
         return model.teacher(torch.as_tensor(teacher_input(spectra), dtype=torch.float32)).numpy()

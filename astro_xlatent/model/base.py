@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-What a model must be, the bundled one and those of plug-ins.
-"""
+"""What a model must be, the bundled one and those of plug-ins."""
 
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -16,27 +14,18 @@ __all__ = ["LatentModel"]
 
 @runtime_checkable
 class LatentModel(Protocol):
-    """
-    A model of the waist `~astro_xlatent.spectra.bins.EnergyBins`.
+    """A model of the waist `~astro_xlatent.spectra.bins.EnergyBins`."""
 
-    Attributes
-    ----------
-    name, version, latent_space, sha256 : str
-        What to cite, and which tables may be compared.
-    classes : tuple of str
-        The eight classes and "other", in the order of the probabilities.
-    missions : tuple of str
-        What it was trained on; rows of others are flagged.
-    device : object
-        Where it runs; its ``str`` is noted in results.
-    """
-
+    #: What to cite, and which tables may be compared.
     name: str
     version: str
     latent_space: str
     sha256: str
+    #: The eight classes and "other", in the order of the probabilities.
     classes: tuple[str, ...]
+    #: What it was trained on; rows of others are flagged.
     missions: tuple[str, ...]
+    #: Where it runs; its ``str`` is noted in results.
     device: Any
 
     def __hash__(self) -> int:

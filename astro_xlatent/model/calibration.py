@@ -7,15 +7,19 @@ and stored as JSON beside the weights. All depend on the mode (bands or
 spectra) and on the logarithm of the net counts, linearly between nodes.
 """
 
-from typing import Self
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import logsumexp, softmax
 
+from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.model.density import interpolate_rows, recalibrated_density
-from astro_xlatent.model.network import Config
+from astro_xlatent.model.fluxes import FLUX_BANDS
+from astro_xlatent.model.network import HEADS, Config
 
-__all__ = ["WEIGHTS", "Calibration", "half_log_volume", "joint_score"]
+__all__ = ["TABLES", "WEIGHTS", "Calibration", "Table", "at_counts", "half_log_volume", "joint_score"]
 
 #: Weights of the parts of ``xl_outlier``. Chosen on `benchmarks.studies.oddities.TUNING` among
 #: weights of 0 to 1 by the share detected; the best were close, and those were left out with
@@ -28,6 +32,34 @@ POOR_LEVEL = 0.01
 #: p-value of a fit, in the exponential tail beyond all simulations, below which the model does
 #: not apply.
 FOREIGN_LEVEL = 1e-4
+#: What is odd of a best fit where it is large.
+FIT = ("gof", "run", "distance")
+
+
+class Table(NamedTuple):
+    """What a table of one mode has for a node: what changes nothing, and the least and largest value."""
+
+    neutral: Any
+    low: float
+    high: float
+    #: Whether its rows are quantiles, or a distribution function, at the probabilities ``levels``.
+    rising: bool = False
+
+
+#: Table of N_H by class, which older models lack.
+CLASS_TABLE = "nh_share"
+#: Tables of a mode. Those of `FIT` and the joint p-value ``odd`` are of spectra only.
+TABLES = {
+    "latent_scale": Table(1.0, 1e-4, 1e4), "class_temperature": Table(1.0, 1e-2, 1e2),
+    "class_level": Table(0.9, 0.0, 1.0 + 1e-6), "evidence_slope": Table(0.0, -1e2, 1e2),
+    **{f"{head}_temperature": Table(1.0, 1e-2, 1e2) for head in HEADS},
+    **{f"{head}_below": Table([0.0, 1.0], 0, 1, rising=True) for head in HEADS},
+    **{f"flux_{band}": Table([1.0, 1.0], 0, 1e3) for band in FLUX_BANDS},
+    **{name: Table(ends, -1e12, 1e12, rising=True) for name, ends in (
+        ("evidence", [-30.0, 0.0]), ("gof", [-3.0, 3.0]), ("run", [0.0, 30.0]), ("distance", [0.0, 50.0]),
+        ("odd", [-15.0, 0.0]))},
+    CLASS_TABLE: Table([[0.0, 1.0]] * (len(CLASSES) + 1), 0, 1, rising=True),
+}
 
 
 def joint_score(p_values: dict[str, np.ndarray]) -> np.ndarray:
@@ -42,93 +74,61 @@ def joint_score(p_values: dict[str, np.ndarray]) -> np.ndarray:
     return np.sum([WEIGHTS[name] * np.log(p) for name, p in p_values.items()], axis=0)
 
 
+def at_counts(table: ArrayLike, nodes: np.ndarray | Sequence[float], net: np.ndarray) -> np.ndarray:
+    """A table (nodes, ...) at net counts (n,), linear between nodes of their logarithm, constant beyond."""
+    table, last = np.asarray(table), len(nodes) - 1
+    place = np.interp(np.log10(np.maximum(net, 1e-3)), nodes, np.arange(last + 1))
+    below = place.astype(int)
+    part = (place - below).reshape(-1, *[1] * (table.ndim - 1))
+    return (1 - part) * table[below] + part * table[np.minimum(below + 1, last)]
+
+
 class Calibration:
     """
-    Calibration of one model.
+    Calibration of one model; methods take the mode and the net counts of n rows, and give rows first.
 
-    All methods take ``mode`` ('bands' or 'spectra') and ``net``, the net counts
-    of n rows, and give arrays with the rows first.
-
-    Parameters
-    ----------
-    tables : dict
-        ``nodes`` (log10 net counts); for each mode ``latent_scale``,
-        ``class_temperature``, ``class_level`` and ``<head>_temperature`` (one
-        value a node), ``flux_<band>`` (two a node), ``nh_share`` (a row a node and
-        class, absent in older models), ``<head>_below``, ``evidence`` and for
-        spectra ``gof``, ``run``, ``distance`` and ``odd`` (a row of quantiles a
-        node) at the probabilities ``levels``, ``evidence_slope`` (one value a
-        node, 0 where it is absent); heads are nh, index and kt; ``mixture`` with
-        ``weight``, ``mean`` and ``covariance`` of the simulated latents; ``prior``
-        densities.
+    ``tables`` hold ``nodes`` (log10 net counts), ``levels``, for each mode `TABLES` with a value or row for
+    every node, ``mixture`` with weight, mean and covariance of the simulated latents, and ``prior``, the
+    densities of `HEADS` over simulated sources.
     """
 
     def __init__(self, tables: dict):
         self.tables = tables
         self.nodes = np.array(tables["nodes"])
         self.levels = np.array(tables["levels"])
-        self._mixture = {k: np.array(v) for k, v in tables["mixture"].items()}
+        self.mixture = {k: np.array(v) for k, v in tables["mixture"].items()}
+        self.prior = {k: np.array(v) for k, v in tables["prior"].items()}
 
     @classmethod
     def identity(cls, config: Config) -> Self:
         """Change nothing: for a model that is not yet calibrated."""
-        flat = {"latent_scale": [1.0], "class_temperature": [1.0], "class_level": [0.9],
-                **{f"{head}_temperature": [1.0] for head in ("nh", "index", "kt")},
-                **{f"{head}_below": [[0.0, 1.0]] for head in ("nh", "index", "kt")},
-                **{f"flux_{band}": [[1.0, 1.0]] for band in ("05_2", "2_7", "02_23")},
-                "evidence": [[-30.0, 0.0]], "gof": [[-3.0, 3.0]], "run": [[0.0, 30.0]],
-                "distance": [[0.0, 50.0]], "odd": [[-15.0, 0.0]]}
-        d = config.n_latent
-        mixture = {"weight": [1.0], "mean": [[0.0] * d], "covariance": [np.eye(d).tolist()]}
-        prior = {k: [1 / n] * n for k, n in
-                 (("nh", config.n_nh), ("index", config.n_index), ("kt", config.n_kt))}
+        flat = {name: [table.neutral] for name, table in TABLES.items() if name != CLASS_TABLE}
+        d, cells = config.n_latent, {name: getattr(config, f"n_{name}") for name in HEADS}
         return cls({"nodes": [2.0], "levels": [0.0, 1.0], "bands": flat, "spectra": flat,
-                    "mixture": mixture, "prior": prior})
+                    "mixture": {"weight": [1.0], "mean": [[0.0] * d], "covariance": [np.eye(d).tolist()]},
+                    "prior": {name: [1 / n] * n for name, n in cells.items()}})
 
-    def _at(self, mode, name, net):
-        """A table's value at every row's counts."""
-        table = np.array(self.tables[mode][name])
-        x = np.log10(np.maximum(net, 1e-3))
-        if table.ndim == 1:
-            return np.interp(x, self.nodes, table)
-        place = np.interp(x, self.nodes, np.arange(self.nodes.size))
-        below = place.astype(int)
-        above = np.minimum(below + 1, self.nodes.size - 1)
-        part = (place - below).reshape(-1, *[1] * (table.ndim - 1))
-        return (1 - part) * table[below] + part * table[above]
-
-    def latent_scale(self, mode: str, net: np.ndarray) -> np.ndarray:
-        """Factor on the covariance of the latents, shape (n,)."""
-        return self._at(mode, "latent_scale", net)
-
-    def class_temperature(self, mode: str, net: np.ndarray) -> np.ndarray:
-        """Divisor of the class logits, shape (n,)."""
-        return self._at(mode, "class_temperature", net)
+    def at(self, mode: str, name: str, net: np.ndarray) -> np.ndarray:
+        """What a table has at counts, (n, ...), such as ``latent_scale``, the factor on the covariance."""
+        return at_counts(self.tables[mode][name], self.nodes, net)
 
     def density(self, head: str, mode: str, net: np.ndarray, logits: np.ndarray,
                 class_prob: np.ndarray) -> np.ndarray:
         """
-        Density of a quantity, conformal on simulations of like counts; of N_H, also of like class.
+        Density (n, cells) by one of `HEADS`, conformal on simulations of like counts.
 
-        ``logits`` (n, cells) are those of the head 'nh', 'index' or 'kt'; ``class_prob`` (n, 9),
-        for equal priors, gives the shares of the classes' corrections.
+        That of N_H also of like class: ``class_prob`` (n, 9), for equal priors, weighs the corrections.
         """
-        density = softmax(logits / self._at(mode, f"{head}_temperature", net)[:, None], axis=1)
-        if f"{head}_share" in self.tables[mode]:
-            share = np.einsum("nk,nkl->nl", class_prob, self._at(mode, f"{head}_share", net))
+        density = softmax(logits / self.at(mode, f"{head}_temperature", net)[:, None], axis=1)
+        if head == "nh" and CLASS_TABLE in self.tables[mode]:
+            share = np.einsum("nk,nkl->nl", class_prob, self.at(mode, CLASS_TABLE, net))
             return recalibrated_density(density, np.broadcast_to(self.levels, share.shape), share)
-        return recalibrated_density(density, self._at(mode, f"{head}_below", net), self.levels)
+        return recalibrated_density(density, self.at(mode, f"{head}_below", net), self.levels)
 
     def flux_limits(self, band: str, mode: str, net: np.ndarray, limits: np.ndarray) -> np.ndarray:
-        """
-        Limits of a flux, (n, 3): lower, median and upper, conformal on simulations of like counts.
-
-        The distances from the median are scaled; nothing falls below zero.
-        """
-        factor = self._at(mode, f"flux_{band}", net)
-        below, median, above = np.diff(limits[:, :2])[:, 0], limits[:, 1], np.diff(limits[:, 1:])[:, 0]
-        return np.stack([np.maximum(median - factor[:, 0] * below, 0.0), median,
-                         median + factor[:, 1] * above], axis=1)
+        """Lower limit, median and upper limit of a flux, (n, 3), with conformal distances from the median."""
+        factor, median = np.insert(self.at(mode, f"flux_{band}", net), 1, 1.0, axis=1), limits[:, 1:2]
+        return np.maximum(median + factor * (limits - median), 0.0)
 
     def class_set(self, mode: str, net: np.ndarray, probability: np.ndarray) -> np.ndarray:
         """
@@ -138,7 +138,7 @@ class Calibration:
         probabilities, down to that of the true class, of 90 % of the simulated sources of like
         counts. ``probability`` (n, 9) is for equal priors.
         """
-        needed = self._at(mode, "class_level", net)
+        needed = self.at(mode, "class_level", net)
         order = np.argsort(-probability, axis=1)
         together = np.cumsum(np.take_along_axis(probability, order, axis=1), axis=1)
         size = np.maximum(np.sum(together <= needed[:, None] + 1e-9, axis=1), 1)
@@ -146,23 +146,10 @@ class Calibration:
         sets[:] = [tuple(row[:k].tolist()) for row, k in zip(order, size, strict=True)]
         return sets
 
-    def prior_density(self, name: str) -> np.ndarray:
-        """Density of a quantity over the simulated sources, shape (cells,)."""
-        return np.array(self.tables["prior"][name])
-
-    @property
-    def mixture_means(self) -> np.ndarray:
-        """Latents spread like the simulated sources', shape (components, 8)."""
-        return self._mixture["mean"]
-
     def evidence(self, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-        """
-        Log density of Gaussian posteriors under the simulated latents, (n,).
-
-        Small where no simulated source lies within the errors.
-        """
+        """Log density of Gaussian posteriors under the simulated latents, (n,); small far from them."""
         total, columns = [], np.array(covariance.transpose(1, 2, 0), np.float32, order="C")
-        for weight, center, spread in zip(*(self._mixture[k] for k in ("weight", "mean", "covariance")),
+        for weight, center, spread in zip(*(self.mixture[k] for k in ("weight", "mean", "covariance")),
                                           strict=True):
             distance, log_volume = _distance_and_volume(columns + spread[..., None].astype(np.float32),
                                                         (mean - center).T.astype(np.float32, order="C"))
@@ -179,26 +166,23 @@ class Calibration:
         posterior has the lower evidence. Without this, a p-value would be uniform over all
         missions together and in none of them.
         """
-        slope = self._at(mode, "evidence_slope", net) if "evidence_slope" in self.tables[mode] else 0.0
+        slope = self.at(mode, "evidence_slope", net)
         return self.evidence(mean, covariance) - slope * half_log_volume(covariance)
 
-    def _p_value(self, mode, name, net, value, upper):
-        """Share of simulated sources of like counts that are at least as odd."""
-        quantiles = self._at(mode, name, net)
-        p = interpolate_rows(np.asarray(value)[:, None], quantiles, self.levels)[:, 0]
-        floor = 0.5 * (self.levels[1] - self.levels[0])
-        return np.maximum(1 - p if upper else p, floor)
+    def _p_value(self, mode, name, net, value):
+        """Share of simulated sources of like counts that are at least as odd; 1 where unknown."""
+        p = interpolate_rows(np.asarray(value)[:, None], self.at(mode, name, net), self.levels)[:, 0]
+        p = np.maximum(1 - p if name in FIT else p, 0.5 * (self.levels[1] - self.levels[0]))
+        return np.where(np.isnan(value), 1.0, p)
 
-    def _tail_p(self, mode, name, net, value, upper):
+    def _tail_p(self, mode, name, net, value):
         """The same with an exponential tail, so that one very odd part can outweigh ordinary others."""
-        levels = (0.95, 0.99) if upper else (0.05, 0.01)
-        quantiles = self._at(mode, name, net)
+        quantiles = self.at(mode, name, net)
         # Weights of the quantiles in those at these levels, the same for all rows.
         near, far = (quantiles @ [np.interp(level, self.levels, one) for one in np.eye(self.levels.size)]
-                     for level in levels)
-        step = np.where(far == near, 1.0, far - near)
-        beyond = np.maximum((value - far) / step, 0.0)
-        p = np.maximum(self._p_value(mode, name, net, value, upper), 0.01)
+                     for level in ((0.95, 0.99) if name in FIT else (0.05, 0.01)))
+        beyond = np.maximum((value - far) / np.where(far == near, 1.0, far - near), 0.0)
+        p = np.maximum(self._p_value(mode, name, net, value), 0.01)
         return np.where(beyond > 0, np.maximum(0.01 * 5.0**-beyond, LEAST_P), p)
 
     def oddness(self, mode: str, net: np.ndarray, mean: np.ndarray, covariance: np.ndarray,
@@ -206,44 +190,33 @@ class Calibration:
         """
         p-values of a row's parts against simulations of like counts and mode, by name.
 
-        ``evidence`` of the latents (``mean`` and ``covariance``), and for spectra what the
-        model was calibrated for of ``fit``: ``gof``, ``run`` and ``distance`` of the latents
-        that describe the counts best, 1 where unknown (NaN). A fit that is poor for want of a
-        measured background is as poor as any other. Below 1 % the tail of the simulations is
-        continued as an exponential.
+        ``evidence`` of the latents, and for spectra those of `FIT`, of the latents that describe
+        the counts best, 1 where unknown (NaN). A fit that is poor for want of a measured background
+        is as poor as any other. Below 1 % the tail of the simulations is continued as an exponential.
         """
-        evidence = self.levelled_evidence(mode, net, mean, covariance)
-        p = {"evidence": self._tail_p(mode, "evidence", net, evidence, upper=False)}
-        for name, value in fit.items():
-            if mode == "spectra" and name in self.tables[mode]:
-                found = self._tail_p(mode, name, net, np.nan_to_num(value), upper=True)
-                p[name] = np.where(np.isfinite(value), found, 1.0)
-        return p
+        parts = {"evidence": self.levelled_evidence(mode, net, mean, covariance)}
+        parts |= fit if mode == "spectra" else {}
+        return {name: self._tail_p(mode, name, net, value) for name, value in parts.items()}
 
     def outlier(self, mode: str, net: np.ndarray, mean: np.ndarray, covariance: np.ndarray,
                 fit: dict[str, np.ndarray]) -> np.ndarray:
         """
         p-value of a row against simulations of like counts and mode, (n,); arguments as for `oddness`.
 
-        For spectra that of the `joint_score`; if the model was calibrated before there was
-        one, twice the smaller of the p-values of evidence and goodness of fit. At most
-        `FOREIGN_LEVEL` where `not_this_model`: such a fit is odd by itself.
+        For spectra that of the `joint_score`, at most `FOREIGN_LEVEL` where `not_this_model`: such a
+        fit is odd by itself. That of the evidence for bands, and where the fit is unknown.
         """
         p = self.oddness(mode, net, mean, covariance, fit)
         alone = np.maximum(p["evidence"], 0.5 * (self.levels[1] - self.levels[0]))
         if mode == "bands":
             return alone
-        if "odd" in self.tables[mode]:
-            joint = self._p_value(mode, "odd", net, joint_score(p), upper=False)
-        else:
-            joint = np.minimum(1, 2 * np.minimum(p["evidence"], p["gof"]))
+        joint = self._p_value(mode, "odd", net, joint_score(p))
         joint = np.where(self.not_this_model(net, fit), np.minimum(joint, FOREIGN_LEVEL), joint)
         return np.where(np.isfinite(fit["gof"]), joint, alone)
 
     def poor_fit(self, net: np.ndarray, gof: np.ndarray) -> np.ndarray:
         """True where the goodness of fit is worse than that of all but 1 % of simulations."""
-        p = self._p_value("spectra", "gof", net, np.nan_to_num(gof), upper=True)
-        return np.isfinite(gof) & (p < POOR_LEVEL)
+        return self._p_value("spectra", "gof", net, gof) < POOR_LEVEL
 
     def not_this_model(self, net: np.ndarray, fit: dict[str, np.ndarray]) -> np.ndarray:
         """
@@ -252,12 +225,8 @@ class Calibration:
         Counts beyond the trained range are judged as those at its end: the misfit of a
         spectrum that the decoder lacks grows with them.
         """
-        found = np.zeros(len(net), bool)
-        for name in ("gof", "run"):
-            if name in self.tables["spectra"]:
-                p = self._tail_p("spectra", name, net, np.nan_to_num(fit[name]), upper=True)
-                found |= np.isfinite(fit[name]) & (p < FOREIGN_LEVEL)
-        return found
+        return np.min([self._tail_p("spectra", name, net, fit[name]) for name in ("gof", "run")],
+                      axis=0) < FOREIGN_LEVEL
 
 
 def half_log_volume(covariance: np.ndarray) -> np.ndarray:

@@ -14,12 +14,11 @@ a new model is checked as the old one.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from astro_xlatent.model.profile import profile_normalization
+from astro_xlatent.model.statistics import profile_normalization
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
 from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins, floored_background
 
@@ -67,32 +66,18 @@ def _directions() -> np.ndarray:
 _SHAPES = _directions()
 
 
-@dataclass
-class _Linear:
-    """The model of one row around its best latents; b valid bins, d latents and a normalization."""
-
-    residual: np.ndarray  # (b,), counts less the model at the prior's mean
-    model: np.ndarray  # (b,)
-    error: np.ndarray  # (b,), of the model itself
-    tangent: np.ndarray  # (b, d + 1)
-    directions: np.ndarray  # (b, n), those of `GAIN_STEPS` last
-
-
 def check_spectra(decode: Callable, latent: np.ndarray, bins: EnergyBins,
                   matrices: np.ndarray) -> dict[str, np.ndarray]:
     """
     p-values (rows,) of what the decoder may lack, by the names of `CHECKS`, and the line's ``energy``, keV.
 
-    ``latent`` (rows, d) describe the counts best (`~astro_xlatent.model.refine.refine_latents`);
-    ``decode`` gives incident spectra (n, n_energy); ``bins`` are on the fine grid and ``matrices``
-    (rows, bins, n_energy) in cm2 s. NaN without counts, or without more bins than latents and
-    normalization.
+    ``latent`` (rows, d) describe the counts best (`Model.best_fit`). NaN without counts, or without more
+    bins than latents and normalization.
     """
     found = {name: np.full(len(bins), np.nan) for name in (*CHECKS, "energy")}
-    for row, linear in enumerate(_linearised(decode, latent, bins, matrices)):
-        if linear is not None:
-            for name, value in _check(linear).items():
-                found[name][row] = value
+    for row, values in _checked(decode, latent, bins, matrices):
+        for name, value in values.items():
+            found[name][row] = value
     return found
 
 
@@ -100,8 +85,7 @@ def unmodeled(model, posterior, bins: EnergyBins, matrices: np.ndarray) -> np.nd
     """
     What rows' counts hold that no latents describe, in words, (rows,) str objects.
 
-    Empty where no check is significant at `LEVEL` over the number of checks; ``posterior`` is
-    what ``model.infer`` gives for ``bins`` and ``matrices``.
+    Empty where no check is significant at `LEVEL` over the number of checks.
     """
     best = model.best_fit(bins, posterior.latent, matrices)[0]
     checked = check_spectra(model.decode, best, bins, matrices)
@@ -113,8 +97,8 @@ def unmodeled(model, posterior, bins: EnergyBins, matrices: np.ndarray) -> np.nd
     return reasons
 
 
-def _linearised(decode, latent, bins, matrices):
-    """Give a `_Linear` for every row, or None."""
+def _checked(decode, latent, bins, matrices):
+    """Rows and what `_check` says of them, the model linearized around the best latents."""
     rows, d = latent.shape
     around = latent[:, None, :] + _STEP * np.concatenate([np.zeros((1, d)), np.eye(d)])
     spectrum = decode(around.reshape(-1, d)).reshape(rows, d + 1, -1)
@@ -127,16 +111,15 @@ def _linearised(decode, latent, bins, matrices):
     for row in range(rows):
         valid = bins.valid[row]
         if norm[row] <= 0 or valid.sum() <= d + 1:
-            yield None
             continue
         best = source[row, 0, valid]
         tangent = np.column_stack([(source[row, 1:, valid] - best[:, None]) / _STEP, best])
         lines = matrices[row][np.ix_(valid, _COLUMNS)] @ _SHAPES
         gain = _gain_directions(spectrum[row, 0], matrices[row])[valid]
         model = best + background[row, valid]
-        yield _Linear(bins.counts[row, valid] - model + tangent[:, :d] @ latent[row], model,
-                      np.hypot(bins.background_error[row, valid], SPECTRUM_ERROR * best),
-                      tangent, np.column_stack([lines, gain]))
+        yield row, _check(bins.counts[row, valid] - model + tangent[:, :d] @ latent[row], model,
+                          np.hypot(bins.background_error[row, valid], SPECTRUM_ERROR * best),
+                          tangent, np.column_stack([lines, gain]))
 
 
 def _gain_directions(spectrum, matrix):
@@ -152,30 +135,35 @@ def _gain_directions(spectrum, matrix):
     return matrix @ np.array(directions, np.float32).T
 
 
-def _check(linear):
-    """p-values of one row, and the energy of its line."""
+def _check(residual, model, error, tangent, directions):
+    """
+    p-values of one row, and the energy of its line.
+
+    Of counts less the model at the prior's mean (b,), the model and its error (b,), what latents and
+    normalization change (b, d + 1), and directions (b, n), those of `GAIN_STEPS` last.
+    """
     rng = np.random.default_rng(_SEED)
-    weight = 1 / (linear.model + linear.error**2)
-    precision = np.full(linear.tangent.shape[1], PRIOR_PRECISION)
+    weight = 1 / (model + error**2)
+    precision = np.full(tangent.shape[1], PRIOR_PRECISION)
     precision[-1] = 1e-6  # of the normalization, which is free
-    weighted = linear.tangent * weight[:, None]
-    hat = np.linalg.solve(weighted.T @ linear.tangent + np.diag(precision), weighted.T)
-    left = np.eye(weight.size) - linear.tangent @ hat  # what a fit leaves of any residuals
-    score = left.T @ (weight[:, None] * linear.directions)
-    information = np.sum(linear.directions * score, axis=0)
-    full = np.sum(weight[:, None] * linear.directions**2, axis=0)
+    weighted = tangent * weight[:, None]
+    hat = np.linalg.solve(weighted.T @ tangent + np.diag(precision), weighted.T)
+    left = np.eye(weight.size) - tangent @ hat  # what a fit leaves of any residuals
+    score = left.T @ (weight[:, None] * directions)
+    information = np.sum(directions * score, axis=0)
+    full = np.sum(weight[:, None] * directions**2, axis=0)
     # A direction that the latents span says nothing.
     score /= np.sqrt(np.maximum(information, 1e-3 * full).clip(1e-30))
     scatter = left * np.sqrt(weight)[:, None]
 
-    observed, which = _statistics(linear.residual[None], score, scatter)
+    observed, which = _statistics(residual[None], score, scatter)
     n, above = 0, np.zeros(len(CHECKS))
     for more in REPLICATES:
         if n and np.all((1 + above) / (1 + n) > WORTH):
             break
-        drawn = (rng.poisson(linear.model, (more, weight.size)) - linear.model
-                 + linear.error * rng.standard_normal((more, weight.size))
-                 + rng.standard_normal((more, precision.size - 1)) @ linear.tangent[:, :-1].T)
+        drawn = (rng.poisson(model, (more, weight.size)) - model
+                 + error * rng.standard_normal((more, weight.size))
+                 + rng.standard_normal((more, precision.size - 1)) @ tangent[:, :-1].T)
         above += np.sum(_statistics(drawn, score, scatter)[0] >= observed, axis=0)
         n += more
     return dict(zip(CHECKS, (1 + above) / (1 + n), strict=True)) | {"energy": _LINES[which[0] % _LINES.size]}

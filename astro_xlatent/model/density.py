@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Densities on a grid of cells, and what follows from them.
-"""
+"""Densities on a grid of cells, flat within each, and what follows from them."""
 
 from collections.abc import Sequence
 
@@ -10,7 +8,6 @@ import numpy as np
 __all__ = ["density_below", "density_quantiles", "interpolate_rows", "probability_below_truth",
            "recalibrated_density"]
 
-# Rows that are interpolated at once.
 _AT_ONCE = 512
 
 
@@ -25,28 +22,7 @@ def _cumulative(density, limits):
 
 def density_quantiles(density: np.ndarray, limits: tuple[float, float],
                       probabilities: Sequence[float]) -> np.ndarray:
-    """
-    Quantiles of densities that are flat within cells.
-
-    Parameters
-    ----------
-    density : ndarray, shape (n, cells)
-        Probabilities of the cells.
-    limits : tuple of float
-        Centers of the first and the last cell.
-    probabilities : sequence of float
-        Which quantiles.
-
-    Returns
-    -------
-    quantiles : ndarray, shape (n, len(probabilities))
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> density_quantiles(np.array([[0.0, 1.0, 0.0]]), (0.0, 2.0), [0.5])
-    array([[1.]])
-    """
+    """Quantiles (n, len(probabilities)) of densities (n, cells); limits are centers of the outer cells."""
     borders, cumulative = _cumulative(density, limits)
     # A tiny slope makes the distribution function invertible everywhere.
     ramp = np.linspace(0, 1e-9, cumulative.shape[1])
@@ -57,26 +33,15 @@ def density_quantiles(density: np.ndarray, limits: tuple[float, float],
 def density_below(density: np.ndarray, limits: tuple[float, float], value: float) -> np.ndarray:
     """Probability below a value, (n,); arguments as for `density_quantiles`."""
     borders, cumulative = _cumulative(density, limits)
-    # The borders are those of all rows.
-    place = np.interp(value, borders, np.arange(borders.size))
-    cell = min(int(place), borders.size - 2)
-    return cumulative[:, cell] + (place - cell) * (cumulative[:, cell + 1] - cumulative[:, cell])
+    # The weights of the borders are those of all rows.
+    return cumulative @ [np.interp(value, borders, one) for one in np.eye(borders.size)]
 
 
 def interpolate_rows(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
     """
     `numpy.interp` for every row, at the speed of a single call.
 
-    Of ``x`` (n, m) among ``known`` (n, k), which must not decrease along a row, with
-    ``values`` (k,) or (n, k). Beyond the ends the values there; NaN gives NaN.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_xlatent.model.density import interpolate_rows
-    >>> interpolate_rows(np.array([[0.5], [3.0]]), np.array([[0.0, 1.0], [2.0, 6.0]]), np.array([0.0, 8.0]))
-    array([[4.],
-           [2.]])
+    Of ``x`` (n, m) among ``known`` (n, k), which must not decrease along a row; ``values`` (k,) or (n, k).
     """
     values = np.broadcast_to(values, known.shape)
     low, span = known[:, :1], known[:, -1:] - known[:, :1]
@@ -97,8 +62,7 @@ def probability_below_truth(density: np.ndarray, limits: tuple[float, float], tr
     """
     Distribution function of every row at its true value, (n,): uniform if the densities are right.
 
-    Truths outside the range are placed at random within the outermost cell, where training
-    put them.
+    Truths outside the range are placed at random within the outermost cell, where training put them.
     """
     cells = density.shape[1]
     _, cumulative = _cumulative(density, limits)

@@ -45,10 +45,9 @@ _TINY = 1e-6
 @dataclass
 class Group:
     """
-    Columns that are known or unknown together.
+    Columns that are known or unknown together: ``known`` (n,) is False where nobody has looked.
 
-    ``values`` (n, features) are zero where a feature is missing although its group is known; ``known``
-    (n,) is False where nobody has looked.
+    ``values`` (n, features) are zero where a feature is missing although its group is known.
     """
 
     names: tuple
@@ -62,10 +61,9 @@ class Group:
 @dataclass
 class Inputs:
     """
-    What is known of every row beside its spectrum.
+    What is known of every row beside its spectrum: groups by name.
 
-    ``groups`` by name; ``found`` (n,) tells whether a counterpart was found in some catalog, ``wrong``
-    (n,) is the chance that it is not the source's.
+    ``found`` (n,): whether there is a counterpart, ``wrong`` (n,): the chance that it is not the source's.
     """
 
     groups: dict
@@ -81,22 +79,16 @@ class Inputs:
 
     def only(self, names: tuple, keep: np.ndarray | None = None) -> "Inputs":
         """The same rows with other groups, and those where ``keep`` (n, names) is False, unknown."""
-        groups = {}
-        for name, group in self.groups.items():
-            known = group.known & (name in names)
-            if keep is not None and name in names:
-                known = known & keep[:, list(names).index(name)]
-            groups[name] = Group(group.names, group.values, known)
+        keep = np.ones((len(self), len(names)), bool) if keep is None else keep
+        kept = dict(zip(names, keep.T, strict=True))
+        groups = {name: Group(group.names, group.values, group.known & kept.get(name, False))
+                  for name, group in self.groups.items()}
         return Inputs(groups, self.found, self.wrong)
 
 
 @dataclass
 class Piece:
-    """
-    A multinomial logistic model of some groups, which have one feature more, 1 where they are unknown.
-
-    ``mean`` and ``scale`` are (features,), ``coefficient`` (classes, features), ``intercept`` (classes,).
-    """
+    """A multinomial logistic model of some groups, which have one feature more, 1 where they are unknown."""
 
     groups: dict
     mean: np.ndarray
@@ -129,25 +121,14 @@ def design(inputs: Inputs, groups: dict) -> np.ndarray:
 
 @dataclass
 class EvidenceModel:
-    """
-    Pieces of evidence, and how they multiply.
-
-    Attributes
-    ----------
-    name : str
-    classes : tuple of str
-    pieces : dict of Piece
-    exponents : dict of dict of float
-        By choice (a piece's name, or ``"all"``): exponents of ``"spectrum"``
-        and of each piece.
-    card : dict
-        Provenance: rows, columns with their sources and licenses, scores.
-    """
+    """Pieces of evidence, and how they multiply."""
 
     name: str
     classes: tuple
-    pieces: dict
-    exponents: dict
+    pieces: dict[str, Piece]
+    #: By choice (a piece's name, or ``"all"``): those of ``"spectrum"`` and of each piece.
+    exponents: dict[str, dict[str, float]]
+    #: Provenance: rows, columns with their sources and licenses, scores.
     card: dict = field(default_factory=dict)
 
     def log_factors(self, inputs: Inputs) -> dict:
@@ -168,10 +149,9 @@ class EvidenceModel:
 
     def combine(self, spectrum: np.ndarray, factors: dict) -> np.ndarray:
         """
-        Class probabilities for equal priors from the spectrum's and some factors, all (n, classes).
+        Class probabilities for equal priors from the spectrum's and some of `log_factors`, all (n, classes).
 
-        ``factors`` are those of `log_factors`, of all pieces or of some. Rows about which no piece knows
-        anything keep the spectrum's.
+        Rows about which no piece knows anything keep the spectrum's.
         """
         powers = self.powers(factors)
         terms = factors | {"spectrum": np.log(np.maximum(spectrum, _TINY))}
@@ -192,10 +172,9 @@ class EvidenceModel:
 
 def guarded(log_factor: np.ndarray, inputs: Inputs, piece: str) -> np.ndarray:
     """
-    Bound what a counterpart may say.
+    Bound what a counterpart may say: it is the source's only with some probability.
 
-    A found counterpart is the source's only with some probability, else its
-    factor is the same for all classes. Where none was found, the log-odds are cut at `NONE_CAP`.
+    Where none was found, the log-odds are cut at `NONE_CAP`.
     """
     if piece != "counterparts":
         return log_factor

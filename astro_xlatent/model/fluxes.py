@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Absorbed energy fluxes, from draws of latents and normalization.
-"""
+"""Absorbed energy fluxes, from draws of latents and normalization."""
 
 from collections.abc import Callable
 
@@ -10,7 +8,7 @@ import torch
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from astro_xlatent.model.profile import profile_normalization
+from astro_xlatent.model.statistics import profile_normalization
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights, sum_cells
 from astro_xlatent.spectra.bins import EnergyBins
 
@@ -34,13 +32,10 @@ _FLUX = (band_weights(*zip(*FLUX_BANDS.values(), strict=True)) * ENERGY_MID * KE
 def fluxes(decode: Callable, bins: EnergyBins, matrices: np.ndarray | None, mean: np.ndarray,
            covariance: np.ndarray, cells: str | None = None) -> dict[str, np.ndarray]:
     """
-    Absorbed fluxes in erg/cm2/s by band name, over draws of latents and normalization.
+    16, 50 and 84 % quantiles (rows, 3) of absorbed fluxes in erg/cm2/s by band name, not yet conformal.
 
-    16, 50 and 84 % quantiles (rows, 3), not yet conformal. ``mean`` and ``covariance`` are as the
-    encoder gives them. ``decode(z, cells)`` gives photons per bin of the incident grid in the
-    ``cells`` of `~astro_xlatent.physics.grid.CELLS`, those of the grid if not given, in any unit, as
-    `~astro_xlatent.model.posterior.Model.decode`. ``matrices`` (cm2 s) are in the same cells; without
-    them the bins' own areas serve.
+    ``decode`` is `Model.decode`, ``cells`` one of its kinds, in which also ``matrices`` (cm2 s) are;
+    without them the bins' own areas serve.
     """
     z = mean[:, None, :] + _NORMALS[:, :-1] @ np.linalg.cholesky(covariance).transpose(0, 2, 1)
     fold = _through_areas(bins, cells) if matrices is None else _through_matrices(matrices)
@@ -114,10 +109,5 @@ def _normalization_draws(bins, shape):
     return drawn.clamp(min=0) / unit
 
 
-def _quasi_normals(n_dimensions):
-    """A fixed low-discrepancy set of standard normals, shape (N_DRAWS, n_dimensions)."""
-    points = qmc.Sobol(n_dimensions, scramble=True, rng=20261122).random(N_DRAWS)
-    return ndtri(points.clip(1e-6, 1 - 1e-6))
-
-
-_NORMALS = _quasi_normals(9)
+# A fixed low-discrepancy set of standard normals, of the latents and, last, the normalization.
+_NORMALS = ndtri(qmc.Sobol(9, scramble=True, rng=20261122).random(N_DRAWS).clip(1e-6, 1 - 1e-6))

@@ -2,11 +2,6 @@
 """
 The networks: teacher, decoder and transformer encoder.
 
-Reading order is the way of the data: `Config`; `Decoder`, from latents to an
-incident spectrum; `Teacher`, from an incident spectrum to its latents;
-`token_features`, from energy bins to tokens; `Encoder`, from tokens to the
-posterior of the latents, the class and the column density.
-
 Shapes in comments: B rows, T tokens (energy bins), E energies of the incident
 grid, D latents, W width, C classes, G cells of a density.
 
@@ -20,20 +15,49 @@ latents of an X-ray spectrum is that of arXiv:2510.14102.
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Self
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from astro_xlatent.model.profile import profile_normalization
+from astro_xlatent.model.statistics import profile_normalization
 
 __all__ = ["Config", "Decoder", "Encoder", "Teacher", "token_features"]
 
 LOG_NH_RANGE = (19.0, 24.8)
 PHOTON_INDEX_RANGE = (0.0, 4.5)
 LOG_KT_RANGE = (-1.5, 1.4)
+
+
+class Head(NamedTuple):
+    """A quantity whose density the encoder gives: its name in a source's truth, centers of outer cells."""
+
+    column: str
+    limits: tuple[float, float]
+    logarithmic: bool
+
+    def target(self, values: np.ndarray | torch.Tensor, n_cells: int) -> torch.Tensor:
+        """
+        Values (B,) spread over their two nearest cells so that the mean is right, float32 (B, n_cells).
+
+        Values beyond the limits go to the border; NaN gives zeros, which add nothing to a cross entropy.
+        """
+        values = torch.as_tensor(values, dtype=torch.float64)
+        known = torch.isfinite(values)
+        safe = torch.where(known, values, 1.0)
+        x = torch.log10(safe.clamp(min=1e-99)) if self.logarithmic else safe
+        x = (x - self.limits[0]) / (self.limits[1] - self.limits[0]) * (n_cells - 1)
+        cells = torch.arange(n_cells, dtype=torch.float64, device=values.device)
+        target = (1 - (x.clamp(0, n_cells - 1)[:, None] - cells).abs()).clamp(min=0)
+        return torch.where(known[:, None], target, 0.0).float()
+
+
+#: What the encoder gives densities of, besides latents and classes.
+HEADS = {"nh": Head("nh", LOG_NH_RANGE, True), "index": Head("photon_index", PHOTON_INDEX_RANGE, False),
+         "kt": Head("kt", LOG_KT_RANGE, True)}
 
 
 @dataclass(frozen=True)
@@ -53,10 +77,6 @@ class Config:
     n_nh: int = 58
     n_index: int = 45
     n_kt: int = 58
-
-    def to_dict(self) -> dict[str, int]:
-        """Plain dictionary, for JSON."""
-        return asdict(self)
 
 
 class Decoder(nn.Module):
@@ -157,10 +177,6 @@ class Teacher(nn.Module):
             nn.Linear(config.decoder_width, config.n_classes + config.n_nh),
         )
 
-    def raw(self, x: torch.Tensor) -> torch.Tensor:
-        """Latents before whitening, shape (B, D); x is (B, n_teacher_input)."""
-        return self.net(x)
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Whitened and rotated latents z*, shape (B, D)."""
         return (self.net(x) - self.offset) @ self.rotation.T
@@ -171,8 +187,7 @@ def token_features(bins: dict[str, torch.Tensor], reference: torch.Tensor,
     """
     Features of every bin (B, T, F) and of the whole row (B, 3) for the encoder.
 
-    ``bins`` is what `~astro_xlatent.model.tokens.token_arrays` gives; ``reference`` (B, T), the
-    source counts that a reference power law of unit norm would give.
+    Of `~astro_xlatent.model.tokens.token_arrays` and source counts (B, T) by a reference power law.
     """
     n, b, valid = bins["counts"], bins["background"], bins["valid"]
     berr = bins["background_error"]
@@ -225,15 +240,11 @@ class Encoder(nn.Module):
         d = config.n_latent
         self.embed = nn.Linear(10 + 2 * config.n_frequencies, config.width)
         self.embed_summary = nn.Linear(3, config.width)
-        self.blocks = nn.ModuleList(
-            Block(config.width, config.n_heads) for _ in range(config.n_layers)
-        )
+        self.blocks = nn.ModuleList(Block(config.width, config.n_heads) for _ in range(config.n_layers))
         self.norm = nn.LayerNorm(config.width)
         self.latent = _head(config.width, d + d * (d + 1) // 2)
-        self.classes = _head(config.width, config.n_classes)
-        self.nh = _head(config.width, config.n_nh)
-        self.index = _head(config.width, config.n_index)
-        self.kt = _head(config.width, config.n_kt)
+        for name in ("classes", *HEADS):
+            setattr(self, name, _head(config.width, getattr(config, f"n_{name}")))
         rows, cols = torch.tril_indices(d, d)
         self.register_buffer("tril", rows * d + cols)
 
@@ -254,11 +265,8 @@ class Encoder(nn.Module):
         x = self.blocks[-1](x, mask, kept=1)  # of the last block only the summary is read
         pooled = self.norm(x[:, 0])  # (B, W)
         mean, chol = self._gaussian(self.latent(pooled))
-        return {
-            "mean": mean, "precision_chol": chol, "pooled": pooled,
-            "classes": self.classes(pooled), "nh": self.nh(pooled),
-            "index": self.index(pooled), "kt": self.kt(pooled),
-        }
+        logits = {name: getattr(self, name)(pooled) for name in ("classes", *HEADS)}
+        return {"mean": mean, "precision_chol": chol, "pooled": pooled, **logits}
 
     def _gaussian(self, raw):
         d = self.config.n_latent

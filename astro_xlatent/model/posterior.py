@@ -1,15 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-From energy bins to what is known about a source.
+"""From energy bins to what is known about a source: read `Model.infer`."""
 
-`Model.infer` runs the encoder, and folds decoded draws of the latents with
-the source's own response for fluxes and goodness of fit.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import Self
 
 import numpy as np
@@ -21,78 +18,59 @@ from astro_xlatent.core.config import conf
 from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.fluxes import FLUX_BANDS, fluxes
-from astro_xlatent.model.misfit import temper_densities, temper_latents
-from astro_xlatent.model.network import LOG_KT_RANGE, LOG_NH_RANGE, PHOTON_INDEX_RANGE, Decoder, Encoder
-from astro_xlatent.model.profile import profile_normalization
+from astro_xlatent.model.network import HEADS, Decoder, Encoder
 from astro_xlatent.model.refine import refine_latents, search_elsewhere
-from astro_xlatent.model.statistics import fit_statistics
-from astro_xlatent.model.threads import torch_threads
+from astro_xlatent.model.statistics import fit_statistics, profile_normalization
 from astro_xlatent.model.tokens import merge_steps, merged_edges, to_tensors
 from astro_xlatent.physics.grid import CELLS, sum_cells
 from astro_xlatent.spectra.bins import EnergyBins
 
 __all__ = ["FLUX_BANDS", "Model", "Posterior", "covariance_of"]
 
-#: What the encoder gives densities of, besides latents and classes.
-HEADS = ("nh", "index", "kt")
 #: Goodness of fit above which a second search sets out from other places.
 POOR_FIT = 2.5
 # Rows inferred at once, to bound memory: of spectra and of bands; tokens encoded at once.
 CHUNK, BANDS_CHUNK = 64, 1024
 TOKENS_AT_ONCE = 1024
+# Probabilities below it are not known to be smaller.
+_LEAST = 1e-9
+_LOCK = Lock()
+_before: list[int] = []
 
 
 @dataclass
 class Posterior:
-    """
-    What is inferred about every row; arrays with the rows first.
+    """What is inferred about every row; arrays with the n rows first."""
 
-    Attributes
-    ----------
-    latent, latent_cov : ndarray, (n, 8) and (n, 8, 8)
-        Mean and covariance of the latents.
-    class_prob : ndarray, (n, 9)
-        Probabilities for equal prior of eight classes and "other".
-    class_set : list of tuple of int
-        Classes of the conformal set, most probable first.
-    nh_density, index_density, kt_density : ndarray, (n, cells)
-        Probabilities of the cells of log N_H, photon index and log kT.
-    flux : dict of ndarray, (n, 3)
-        Lower limit, median and upper limit in erg/cm2/s, by band name.
-    gof : ndarray, (n,)
-        NaN where there are too few bins.
-    run : ndarray, (n,)
-        Largest run of residuals, see `~astro_xlatent.model.statistics.largest_run`.
-    distance : ndarray, (n,)
-        Squared length of the latents that describe the counts best: for ordinary
-        sources like that of 8 normal deviates. NaN for bands.
-    outlier : ndarray, (n,)
-        p-value.
-    poor_fit : ndarray of bool, (n,)
-        True where at most 1 % of simulations of like counts are described worse.
-    not_this_model : ndarray of bool, (n,)
-        True where the decoder describes the counts worse than it does any
-        simulated source: what the model says of such a row is tempered, see
-        `~astro_xlatent.model.misfit`.
-    detected : ndarray of bool, (n,)
-        False where no positive normalization exists. Such rows are the prior, and
-        say nothing: no class, latent or N_H is to be read from them.
-    """
-
+    #: Mean of the latents, (n, 8).
     latent: np.ndarray
+    #: Their covariance, (n, 8, 8).
     latent_cov: np.ndarray
+    #: Probabilities for equal prior of eight classes and "other", (n, 9).
     class_prob: np.ndarray
+    #: Classes of the conformal set, most probable first, tuples of int.
     class_set: np.ndarray
+    #: Probabilities of the cells of log N_H, and below of photon index and log kT, (n, cells).
     nh_density: np.ndarray
     index_density: np.ndarray
     kt_density: np.ndarray
+    #: Lower limit, median and upper limit in erg/cm2/s, (n, 3), by band name.
     flux: dict
+    #: Goodness of fit, NaN where there are too few bins.
     gof: np.ndarray
+    #: Largest run of residuals, see `~astro_xlatent.model.statistics.largest_run`.
     run: np.ndarray
+    #: Squared length of the latents that describe the counts best: of ordinary sources like that of
+    #: 8 normal deviates. NaN for bands.
     distance: np.ndarray
+    #: p-value.
     outlier: np.ndarray
+    #: True where at most 1 % of simulations of like counts are described worse.
     poor_fit: np.ndarray
+    #: True where the decoder describes the counts worse than it does any simulated source: what the
+    #: model says of such a row is tempered, see `temper_densities`.
     not_this_model: np.ndarray
+    #: False where no positive normalization exists: such rows are the prior, and say nothing.
     detected: np.ndarray
 
     def __len__(self) -> int:
@@ -100,28 +78,25 @@ class Posterior:
 
     def nh_quantiles(self, probabilities: Sequence[float]) -> np.ndarray:
         """Quantiles of N_H in 1/cm2, shape (n, len(probabilities))."""
-        return 10 ** density_quantiles(self.nh_density, LOG_NH_RANGE, probabilities)
+        return 10 ** density_quantiles(self.nh_density, HEADS["nh"].limits, probabilities)
 
     def index_quantiles(self, probabilities: Sequence[float]) -> np.ndarray:
         """Quantiles of the photon index, given that the source is a power law."""
-        return density_quantiles(self.index_density, PHOTON_INDEX_RANGE, probabilities)
+        return density_quantiles(self.index_density, HEADS["index"].limits, probabilities)
 
     def kt_quantiles(self, probabilities: Sequence[float]) -> np.ndarray:
         """Quantiles of kT in keV, given that the source is thermal."""
-        return 10 ** density_quantiles(self.kt_density, LOG_KT_RANGE, probabilities)
+        return 10 ** density_quantiles(self.kt_density, HEADS["kt"].limits, probabilities)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
         """Stack rows."""
-        joined = {
-            f.name: np.concatenate([getattr(p, f.name) for p in parts])
-            for f in fields(cls) if f.name != "flux"
-        }
-        flux = {k: np.concatenate([p.flux[k] for p in parts]) for k in parts[0].flux}
-        return cls(**joined, flux=flux)
+        joined = {name: np.concatenate([getattr(p, name) for p in parts])
+                  for name in vars(parts[0]) if name != "flux"}
+        return cls(**joined, flux={k: np.concatenate([p.flux[k] for p in parts]) for k in parts[0].flux})
 
     def __getitem__(self, rows: slice | np.ndarray) -> "Posterior":
-        chosen = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "flux"}
+        chosen = {name: values[rows] for name, values in vars(self).items() if name != "flux"}
         return type(self)(**chosen, flux={k: v[rows] for k, v in self.flux.items()})
 
 
@@ -202,12 +177,14 @@ class Model:
         folding = None if matrices is None else sum_cells(matrices, mode)
         flux = {band: cal.flux_limits(band, mode, net, limits) for band, limits in
                 fluxes(self.decode, bins, folding, out["mean"], covariance, mode).items()}
-        covariance = covariance * cal.latent_scale(mode, net)[:, None, None]
-        fit = {name: np.full(len(bins), np.nan) for name in ("gof", "run", "distance", "dispersion")}
+        covariance = covariance * cal.at(mode, "latent_scale", net)[:, None, None]
+        fit = dict.fromkeys(("gof", "run", "distance", "dispersion"), np.full(len(bins), np.nan))
         if matrices is not None:
             fit = self.best_fit(bins, out["mean"], matrices, folding)[2]
-        dispersion = fit.pop("dispersion")
-        class_prob = softmax(out["classes"] / cal.class_temperature(mode, net)[:, None], axis=1)
+        detected = out["detected"]
+        fit = {name: np.where(detected, values, np.nan) for name, values in fit.items()}
+        dispersion = np.where(detected, fit.pop("dispersion"), np.inf)
+        class_prob = softmax(out["classes"] / cal.at(mode, "class_temperature", net)[:, None], axis=1)
         posterior = Posterior(
             latent=out["mean"],
             latent_cov=covariance,
@@ -216,23 +193,23 @@ class Model:
             **{f"{head}_density": cal.density(head, mode, net, out[head], class_prob) for head in HEADS},
             flux=flux,
             **fit,
-            outlier=cal.outlier(mode, net, out["mean"], covariance, fit),
+            outlier=np.where(detected, cal.outlier(mode, net, out["mean"], covariance, fit), np.nan),
             poor_fit=cal.poor_fit(net, fit["gof"]),
-            not_this_model=cal.not_this_model(net, fit) & out["detected"],
-            detected=out["detected"],
+            not_this_model=cal.not_this_model(net, fit),
+            detected=detected,
         )
-        self._temper_where(posterior, posterior.not_this_model, dispersion)
+        self._temper_where(posterior, posterior.not_this_model | ~detected, dispersion)
         posterior.class_set = cal.class_set(mode, net, posterior.class_prob)
-        self._prior_where(posterior, ~out["detected"])
+        for row in np.flatnonzero(~detected):
+            posterior.class_set[row] = tuple(range(self.config.n_classes))
         return posterior
 
     @torch.no_grad()
     def encode(self, bins: EnergyBins, coarsen: bool = False) -> dict[str, np.ndarray]:
         """
-        Raw output of the encoder as numpy arrays of float64, and ``detected``.
+        What `~astro_xlatent.model.network.Encoder.forward` gives, as arrays of float64, and ``detected``.
 
-        See `~astro_xlatent.model.network.Encoder.forward`. With ``coarsen`` the fine bins of faint
-        rows are merged first, as in training.
+        With ``coarsen`` the fine bins of faint rows are merged first, as in training.
         """
         steps = merge_steps(bins.net_counts) if coarsen else np.ones(len(bins), int)
         result: dict[str, np.ndarray] = {}
@@ -245,10 +222,9 @@ class Model:
                                          tensors["valid"])
             out["detected"] = norm > 0
             for name, value in out.items():
-                value = value.cpu().numpy()
-                value = value if value.dtype == bool else value.astype(float)
-                full = result.setdefault(name, np.zeros((len(bins), *value.shape[1:]), value.dtype))
-                full[rows] = value
+                kind = bool if name == "detected" else float
+                full = result.setdefault(name, np.zeros((len(bins), *value.shape[1:]), kind))
+                full[rows] = value.cpu().numpy()
         return result
 
     def _encode_in_pieces(self, tensors, reference):
@@ -289,11 +265,8 @@ class Model:
         """
         Latents (rows, 8) that describe counts best, effective parameters (rows,), and how well they do.
 
-        The first two are those of `~astro_xlatent.model.refine.refine_latents`, begun at ``latent``,
-        posterior means; then by name what `~astro_xlatent.model.statistics.fit_statistics` gives, and
-        ``distance``, the squared length of the latents. ``bins`` are on the fine grid, ``matrices``
-        (rows, bins, n_energy) in cm2 s, ``folding`` the same in the cells of spectra, if it is there
-        already.
+        `refine_latents` of posterior means ``latent``, then what `fit_statistics` gives, and ``distance``,
+        the squared length of the latents. ``folding`` are the ``matrices`` in the cells of spectra.
         """
         folding = sum_cells(matrices, "spectra") if folding is None else folding
         decode = partial(self.decode, cells="spectra")
@@ -303,14 +276,14 @@ class Model:
         if poor.size:
             bins, matrices = bins[poor], matrices[poor]
             best[poor], n_fitted[poor] = search_elsewhere(
-                decode, best[poor], n_fitted[poor], self.calibration.mixture_means, bins, folding[poor])
+                decode, best[poor], n_fitted[poor], self.calibration.mixture["mean"], bins, folding[poor])
             again = fit_statistics(bins, self.decode(best[poor]), matrices, n_fitted[poor])
             for name, values in again.items():
                 fit[name][poor] = values
         return best, n_fitted, fit | {"distance": (best**2).sum(axis=1)}
 
     def _temper_where(self, posterior, rows, dispersion):
-        """Make rows that the model does not describe say no more than their misfit allows."""
+        """Make rows say no more than their misfit allows; nothing but the prior if that is infinite."""
         spread = dispersion[rows]
         posterior.latent[rows], posterior.latent_cov[rows] = temper_latents(
             posterior.latent[rows], posterior.latent_cov[rows], spread)
@@ -318,25 +291,51 @@ class Model:
             posterior.class_prob[rows], np.ones(self.config.n_classes), spread)
         for head in HEADS:
             density = getattr(posterior, f"{head}_density")
-            density[rows] = temper_densities(density[rows], self.calibration.prior_density(head), spread)
-
-    def _prior_where(self, posterior, rows):
-        """Replace rows without a detected source by the prior."""
-        posterior.latent[rows] = 0.0
-        posterior.latent_cov[rows] = np.eye(self.config.n_latent)
-        posterior.class_prob[rows] = 1 / self.config.n_classes
-        for head in HEADS:
-            getattr(posterior, f"{head}_density")[rows] = self.calibration.prior_density(head)
-        for values in (posterior.gof, posterior.run, posterior.distance, posterior.outlier):
-            values[rows] = np.nan
-        posterior.poor_fit[rows] = False
-        for row in np.flatnonzero(rows):
-            posterior.class_set[row] = tuple(range(self.config.n_classes))
+            density[rows] = temper_densities(density[rows], self.calibration.prior[head], spread)
 
 
 def covariance_of(precision_chol: np.ndarray) -> np.ndarray:
     """Covariance matrices from the lower Cholesky factors of their inverses, shape (n, D, D)."""
     return np.linalg.inv(precision_chol @ precision_chol.transpose(0, 2, 1))
+
+
+def temper_densities(density: np.ndarray, prior: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
+    """Densities (n, cells) towards their prior (cells,), by ``dispersion`` (n,), the s above."""
+    ratio = np.log(np.maximum(density, _LEAST)) - np.log(np.maximum(prior, _LEAST))
+    ratio -= ratio.max(axis=1, keepdims=True)
+    tempered = prior * np.exp(ratio / dispersion[:, None])
+    return tempered / tempered.sum(axis=1, keepdims=True)
+
+
+def temper_latents(mean: np.ndarray, covariance: np.ndarray, dispersion: np.ndarray,
+                   ) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (n, 8) and covariance (n, 8, 8) of the latents, towards N(0, 1); ``dispersion`` as above."""
+    precision = np.linalg.inv(covariance)
+    share = 1 / dispersion[:, None, None]
+    tempered = np.linalg.inv(share * precision + (1 - share) * np.eye(mean.shape[1]))
+    return np.einsum("nij,njk,nk->ni", tempered, share * precision, mean), tempered
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """
+    Let torch use a number of threads, 0 for as many as it does; of several inside the last restores.
+
+    The number belongs to the process: what the first found is restored.
+    """
+    if not number:
+        yield
+        return
+    with _LOCK:
+        _before.append(torch.get_num_threads())
+        torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            first = _before.pop(0) if len(_before) == 1 else _before.pop()
+            if not _before:
+                torch.set_num_threads(first)
 
 
 # Something to infer where there are no rows, for the shapes of what comes out.

@@ -79,7 +79,7 @@ def load_model(name: str | os.PathLike | LatentModel | None = None, *,
         lacks = ", ".join(part for part in wanted if not hasattr(name, part))
         msg = f"model is a {type(name).__name__} without {lacks}; give a name, a folder, or a LatentModel"
         raise ModelError(msg)
-    name, device = str(name or conf.default_model or DEFAULT), _choose_device(device or conf.device)
+    name, device = str(name or conf.default_model or DEFAULT), choose_device(device or conf.device)
     if name not in BUNDLED and not _is_folder(name):
         if name in plugin_names(ENTRY_POINTS):
             return _from_plugin(name, load_plugin(ENTRY_POINTS, name), device)
@@ -121,7 +121,8 @@ def _from_plugin(name: str, factory: Callable, device: str) -> LatentModel:
 
 
 @lru_cache(maxsize=8)
-def _choose_device(device: str) -> str:
+def choose_device(device: str) -> str:
+    """Name of a device that torch can use; ``auto`` is a GPU if there is one."""
     import torch
 
     if device == "auto":

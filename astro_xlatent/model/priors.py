@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Class priors: how probable each class is before its spectrum is seen.
-"""
+"""Class priors: how probable each class is before its spectrum is seen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ __all__ = ["POPULATIONS", "Population", "against_spectrum", "apply_prior", "prio
 
 #: Share of the spectrum's probability that the classes hold which it does not speak against.
 NOT_AGAINST = 0.9
+
 
 def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) -> np.ndarray:
     """
@@ -70,8 +69,7 @@ def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) ->
 
 def _from_mapping(prior):
     names = [*CLASSES, OTHER]
-    unknown = sorted(str(k) for k in set(prior) - set(names))
-    if unknown:
+    if unknown := sorted(str(k) for k in set(prior) - set(names)):
         msg = f"prior names unknown classes {unknown}; allowed: {names}"
         raise ParameterError(msg)
     return np.array([float(prior.get(name, 0.0)) for name in names])
@@ -79,20 +77,18 @@ def _from_mapping(prior):
 
 @dataclass(frozen=True)
 class Population:
-    """
-    Sources of one class in the Galaxy.
+    """Sources of one class in the Galaxy."""
 
-    ``density`` at the Sun, in the midplane, 1/pc3; mean ``log_luminosity`` and ``scatter`` of
-    log10 L_X (0.5-7 keV, erg/s); scale ``height``, pc; ``soft`` if absorbed like a plasma of
-    0.8 keV, else like a power law of index 1.7; ``old`` if also in the bulge, in proportion to
-    stellar mass.
-    """
-
+    #: At the Sun, in the midplane, 1/pc3.
     density: float
+    #: Mean and scatter of log10 L_X (0.5-7 keV, erg/s).
     log_luminosity: float
     scatter: float
+    #: Scale height, pc.
     height: float
+    #: Absorbed like a plasma of 0.8 keV, else like a power law of index 1.7.
     soft: bool = False
+    #: Also in the bulge, in proportion to stellar mass.
     old: bool = False
 
 
@@ -170,8 +166,6 @@ def survey_weights(lon, lat, flux, nh_gal) -> np.ndarray:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from astro_xlatent.model.priors import survey_weights
     >>> high = survey_weights(np.array([90.0]), np.array([70.0]), np.array([1e-14]), np.array([np.nan]))
     >>> bool(high[0, 0] > 0.8)
     True
@@ -236,8 +230,6 @@ def against_spectrum(spectrum: np.ndarray, final: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from astro_xlatent.model.priors import against_spectrum
     >>> spectrum, final = np.array([[0.7, 0.25, 0.05]] * 2), np.array([[0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
     >>> against_spectrum(spectrum, final).tolist()
     [False, True]

@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Latents that describe the counts best, starting from the encoder's answer.
-"""
+"""Latents that describe the counts best, starting from the encoder's answer."""
 
 from collections.abc import Callable
 from copy import copy
@@ -10,8 +8,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from astro_xlatent.model.profile import profile_normalization
-from astro_xlatent.model.statistics import merge_bins
+from astro_xlatent.model.statistics import merge_bins, profile_normalization
 from astro_xlatent.spectra.bins import EnergyBins, floored_background
 
 __all__ = ["refine_latents", "search_elsewhere"]
@@ -22,8 +19,8 @@ STEP = 0.02
 LENGTHS = np.array([1.0, 0.2])
 # A row whose objective falls by less than this has arrived.
 TOLERANCE = 0.3
-#: Places from which a second search sets out.
-N_STARTS = 3
+#: Places from which a second search sets out, and most steps from there.
+N_STARTS, FAR_STEPS = 3, 12
 
 
 class _Problem:
@@ -42,11 +39,9 @@ class _Problem:
 
     def rows(self, index: np.ndarray) -> Self:
         """The same problem for some of the rows."""
-        if len(index) == len(self.counts):
-            return self
         part = copy(self)
-        for name in ("valid", "counts", "background", "matrices"):
-            setattr(part, name, getattr(self, name)[index])
+        if len(index) < len(self.counts):
+            vars(part).update({name: v[index] for name, v in vars(self).items() if name != "decode"})
         return part
 
     def model(self, z: np.ndarray) -> torch.Tensor:
@@ -71,12 +66,9 @@ def refine_latents(decode: Callable, start: np.ndarray, bins: EnergyBins, matric
     """
     Maximum a posteriori latents (rows, D) by damped Gauss-Newton steps, never worse than the start.
 
-    Minimizes half the Cash statistic of the decoded and folded spectrum, normalization
-    profiled, plus half the squared latents (their prior is a standard normal). Also gives the
-    effective number of parameters that the counts determined (rows,), normalization included:
-    the trace of (H + 1)^-1 H for the Hessian H of the likelihood (Spiegelhalter et al. 2002,
-    JRSS B 64, 583). ``decode`` gives incident spectra (n, n_cells) of latents (n, D);
-    ``matrices`` (rows, bins, n_cells) are in cm2 s. Rows that have arrived rest before ``n_steps``.
+    Minimizes half the Cash statistic, normalization profiled, plus half the squared latents. Also gives the
+    effective number of parameters that the counts determined (rows,), normalization included: the trace of
+    (H + 1)^-1 H for the Hessian H of the likelihood (Spiegelhalter et al. 2002, JRSS B 64, 583).
     """
     z = np.array(start, float)
     n_fitted = np.ones(len(z))
@@ -91,25 +83,21 @@ def refine_latents(decode: Callable, start: np.ndarray, bins: EnergyBins, matric
 
 
 def search_elsewhere(decode: Callable, latent: np.ndarray, n_fitted: np.ndarray, candidates: np.ndarray,
-                     bins: EnergyBins, matrices: np.ndarray, n_steps: int = 12,
-                     ) -> tuple[np.ndarray, np.ndarray]:
+                     bins: EnergyBins, matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     The better of the minimum that was found and others, as `refine_latents` gives them.
 
-    ``candidates`` (n, D) are latents spread over the whole space; the searches begin at the
-    `N_STARTS` of them that describe a row best.
+    The searches begin at the `N_STARTS` of some latents ``candidates`` (n, D) that describe a row best.
     """
     problem = _Problem(decode, bins, matrices)
     everywhere = np.repeat(candidates[None], len(latent), axis=0)
     order = problem.objective(problem.model(everywhere), everywhere).argsort(dim=1).numpy()
-    found = [(latent, n_fitted)] + [
-        refine_latents(decode, candidates[order[:, k]], bins, matrices, n_steps)
-        for k in range(min(N_STARTS, len(candidates)))
-    ]
-    z = np.stack([z for z, _ in found], axis=1)  # (rows, searches, D)
+    found = [(latent, n_fitted)] + [refine_latents(decode, candidates[k], bins, matrices, FAR_STEPS)
+                                    for k in order[:, :N_STARTS].T]
+    z, fitted = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))  # (rows, searches, ...)
     best = problem.objective(problem.model(z), z).argmin(dim=1).numpy()
     rows = np.arange(len(latent))
-    return z[rows, best], np.stack([fitted for _, fitted in found], axis=1)[rows, best]
+    return z[rows, best], fitted[rows, best]
 
 
 def _gauss_newton_step(problem, z):

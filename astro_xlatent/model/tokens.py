@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-`EnergyBins` as tensors for the encoder.
-"""
+"""`EnergyBins` as tensors for the encoder."""
 
 from __future__ import annotations
 
@@ -25,9 +23,8 @@ MERGE_STEPS = ((60.0, 8), (250.0, 4), (1000.0, 2), (np.inf, 1))
 
 def merge_steps(net_counts: np.ndarray) -> np.ndarray:
     """How many fine bins to merge into one token for net counts (rows,): 1 for bright rows, up to 8."""
-    limits = [limit for limit, _ in MERGE_STEPS[:-1]]
-    steps = np.array([step for _, step in MERGE_STEPS])
-    return steps[np.searchsorted(limits, net_counts)]
+    limits, steps = np.array(MERGE_STEPS).T
+    return steps[np.searchsorted(limits[:-1], net_counts)].astype(int)
 
 
 def merged_edges(step: int) -> np.ndarray:
@@ -37,10 +34,9 @@ def merged_edges(step: int) -> np.ndarray:
 
 def token_arrays(bins: EnergyBins) -> dict[str, np.ndarray]:
     """
-    Arrays (rows, bins) of one batch, with the counts that a reference power law would give.
+    Arrays (rows, bins) that `token_features` wants, and ``reference``, the counts by a power law.
 
-    What `~astro_xlatent.model.network.token_features` wants, and ``reference``, zero in invalid
-    bins; float32 but for ``valid`` and, of shape (rows,), ``energy_weighted``, both bool.
+    Float32 but for ``valid`` and, of shape (rows,), ``energy_weighted``, both bool.
     """
     valid = bins.valid
     e_lo = np.where(valid, bins.e_lo, 1.0)
@@ -74,10 +70,6 @@ def to_tensors(bins: EnergyBins, device: str | torch.device = "cpu",
 
 def _reference_flux(e_lo, e_hi, energy_weighted):
     """Photon flux, or energy flux over the reference energy, of the power law."""
-    photon = _power_integral(e_lo, e_hi, -REFERENCE_INDEX)
-    energy = _power_integral(e_lo, e_hi, 1 - REFERENCE_INDEX) / np.sqrt(e_lo * e_hi)
-    return np.where(energy_weighted[:, None], energy, photon)
-
-
-def _power_integral(e_lo, e_hi, power):
-    return (e_hi ** (power + 1) - e_lo ** (power + 1)) / (power + 1)
+    power = 1 - REFERENCE_INDEX
+    photon, energy = ((e_hi**p - e_lo**p) / p for p in (power, power + 1))
+    return np.where(energy_weighted[:, None], energy / np.sqrt(e_lo * e_hi), photon)

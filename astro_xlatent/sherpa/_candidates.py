@@ -17,8 +17,7 @@ import numpy as np
 import torch
 
 from astro_xlatent.core.errors import ModelError
-from astro_xlatent.model.profile import profile_normalization
-from astro_xlatent.model.statistics import cash
+from astro_xlatent.model.statistics import cash, profile_normalization
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.emission import blackbody, powerlaw
 from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma

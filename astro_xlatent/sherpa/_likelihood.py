@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from astro_xlatent.model.importance import Likelihood
+from astro_xlatent.model.refined import Likelihood
 from astro_xlatent.sherpa._session import noticed_channels, pha_data, spectrum_of
 from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.bins import floored_background

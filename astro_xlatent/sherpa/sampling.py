@@ -2,7 +2,7 @@
 """
 Draws of latents, spectra and fluxes of a session's spectrum.
 
-They know the exact likelihood, see `astro_xlatent.model.importance`.
+They know the exact likelihood, see `astro_xlatent.model.refined`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ import numpy as np
 
 from astro_xlatent.core.errors import ParameterError, SpectrumError, XlatentWarning
 from astro_xlatent.model.density import density_quantiles
-from astro_xlatent.model.importance import importance_draws, systematic
 from astro_xlatent.model.network import LOG_NH_RANGE
 from astro_xlatent.model.posterior import Model
 from astro_xlatent.model.pretrained import load_model
-from astro_xlatent.model.refined import column_density
+from astro_xlatent.model.refined import column_density, importance_draws, systematic
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
 from astro_xlatent.sherpa._likelihood import likelihood_of
@@ -130,7 +129,7 @@ def sample(id: int | str | None = None, n: int = 1000, session: Session | None =
     -------
     samples : Samples
         Draws from the density of simulated sources in latent space, smoothed
-        with a Gaussian of variance `~astro_xlatent.model.importance.SMOOTHING`, times a
+        with a Gaussian of variance `~astro_xlatent.model.refined.SMOOTHING`, times a
         flat one in source counts times exp(-C/2). The statistic is Sherpa's ``cstat``
         in the session's bins, with the expected background added to the
         model; the session's own statistic and source model do not matter, and

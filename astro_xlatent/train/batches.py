@@ -15,8 +15,7 @@ from astro_xlatent.simulate.imperfections import imperfect, misjudge_background
 from astro_xlatent.simulate.prepared import load_prepared
 from astro_xlatent.spectra.bins import N_FINE
 from astro_xlatent.train.pool import in_order
-from astro_xlatent.train.reference import teacher_input
-from astro_xlatent.train.stream import training_batch
+from astro_xlatent.train.stream import teacher_input, training_batch
 
 __all__ = ["TRUTHS", "Recipe", "draw_faults", "observation_arrays", "step_arrays", "steps"]
 
@@ -31,13 +30,7 @@ _FAULTS = 1
 
 @dataclass(frozen=True)
 class Recipe:
-    """
-    What determines a step's observations, beside its number.
-
-    ``instruments`` is a file of prepared ones; ``batches_per_step`` batches of
-    `~astro_xlatent.train.stream.training_batch` are joined; for ``imperfections`` see
-    `astro_xlatent.simulate.imperfections`.
-    """
+    """What determines a step's observations, beside its number; ``instruments`` is a file of them."""
 
     instruments: str
     seed: int
@@ -70,12 +63,7 @@ def step_arrays(state, number):
 
 
 def draw_faults(seed, imperfections):
-    """
-    What makes a batch imperfect, with draws of its own.
-
-    Random numbers for `~astro_xlatent.simulate.imperfections.misjudge_background`, and ``see`` for
-    `~astro_xlatent.train.stream.training_batch`, None without ``imperfections``.
-    """
+    """What makes a batch imperfect: random numbers for `misjudge_background`, and ``see`` or None."""
     rng = np.random.default_rng([*seed, _FAULTS])
     return rng, partial(imperfect, rng=rng, pieces=imperfections) if imperfections else None
 
@@ -84,8 +72,7 @@ def observation_arrays(bins, sources, width=None):
     """
     Everything that a loss needs of observed sources, rows first, padded to ``width`` tokens.
 
-    Tokens as `~astro_xlatent.model.tokens.token_arrays` has them; ``teacher_input`` (rows, 292)
-    float32; ``class_index`` int64; ``nh``, ``photon_index``, ``kt`` float64, NaN where there is none.
+    `token_arrays`, ``teacher_input``, ``class_index``, and `TRUTHS`, NaN where there is none.
     """
     missing = (width or bins.n_bins) - bins.n_bins
     arrays = {name: np.pad(a, ((0, 0), (0, missing))) if a.ndim == 2 else a

@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Training of the encoder on simulated observations.
-"""
+"""Training of the encoder on simulated observations."""
 
 import math
 import signal
@@ -17,23 +15,15 @@ from torch.nn import functional
 
 from astro_xlatent.core.errors import ModelError
 from astro_xlatent.core.files import replacing
-from astro_xlatent.model.network import (
-    LOG_KT_RANGE,
-    LOG_NH_RANGE,
-    PHOTON_INDEX_RANGE,
-    Encoder,
-)
+from astro_xlatent.model.network import HEADS, Encoder
 from astro_xlatent.train.batches import observation_arrays, steps
-from astro_xlatent.train.targets import density_target
 
 __all__ = ["LOSS_WEIGHTS", "encoder_losses", "stop_requests", "train_encoder"]
 
 #: Weight of every term beside the log score of the latents.
 LOSS_WEIGHTS = {"latent": 1.0, "classes": 1.0, "nh": 0.5, "index": 0.2, "kt": 0.2}
-AVERAGING = 0.999
-# Heads of densities: name, column of the truth, range, whether it is logarithmic.
-_HEADS = (("nh", "nh", LOG_NH_RANGE, True), ("index", "photon_index", PHOTON_INDEX_RANGE, False),
-          ("kt", "kt", LOG_KT_RANGE, True))
+# Share of the running average of the weights that a step leaves, and steps in which the rate rises.
+AVERAGING, _WARM_UP = 0.999, 200
 # Steps in a row whose gradient may be infinite or NaN before the run is given up.
 _PATIENCE = 20
 
@@ -42,8 +32,8 @@ def encoder_losses(encoder, teacher, bins, sources):
     """
     Terms of the loss, each a mean over rows.
 
-    ``latent`` is minus the log density of the teacher's latents, up to a constant; the others
-    are cross entropies of the heads, to which rows without the quantity add nothing.
+    ``latent`` is minus the log density of the teacher's latents, up to a constant; the others are
+    cross entropies of the heads.
     """
     return _losses(encoder, teacher, _on_device(observation_arrays(bins, sources), "cpu"))
 
@@ -68,8 +58,8 @@ def _losses(encoder, teacher, tensors, half=False):
         "latent": (0.5 * whitened.square().sum(1).clamp(max=400) - log_det).mean(),
         "classes": -(is_class * functional.log_softmax(out["classes"], 1)).sum() / is_class.sum(),
     }
-    for name, column, limits, logarithmic in _HEADS:
-        wanted = density_target(tensors[column], limits, out[name].shape[1], logarithmic)
+    for name, head in HEADS.items():
+        wanted = head.target(tensors[head.column], out[name].shape[1])
         losses[name] = functional.cross_entropy(out[name], wanted)
     return losses
 
@@ -79,26 +69,21 @@ def train_encoder(settings, teacher, recipe, folder, *, device="cpu", initial=No
     """
     Train the encoder, or go on from the checkpoint in a folder; gives it and the steps that it had.
 
-    Of ``settings`` sizes, number of steps and learning rate count; the frozen ``teacher`` gives
-    the targets for what ``recipe`` observes. ``initial`` are weights to begin with, by name; the
-    rest are random. ``deadline`` is a value of `time.monotonic`: then, or on SIGINT or SIGTERM, the
-    run stops with a checkpoint. The encoder has the running average of the weights, on the CPU.
+    ``initial`` are weights to begin with, by name. At ``deadline``, of `time.monotonic`, or on SIGINT or
+    SIGTERM, the run stops with a checkpoint. The encoder has the running average of the weights, on the CPU.
     """
     torch.manual_seed(settings.seed)
     encoder = Encoder(settings.network())
     encoder.load_state_dict(encoder.state_dict() | (initial or {}))
-    encoder, teacher = encoder.to(device), teacher.to(device)
-    run = _Run(encoder, torch.optim.AdamW(encoder.parameters(), lr=settings.learning_rate, weight_decay=1e-2),
-               Path(folder) / "encoder.safetensors")
+    run = _Run(settings, encoder.to(device), teacher.to(device), Path(folder) / "encoder.safetensors", log)
     if run.path.exists():
         run.restore()
         log(f"encoder goes on at step {run.step} of {settings.encoder_steps}")
-    progress = _Progress(log, settings.encoder_steps)
     numbers = range(run.step, settings.encoder_steps if time.monotonic() < deadline else run.step)
     workers = settings.n_workers if numbers else 0
     with stop_requests() as stop, closing(steps(recipe, numbers, workers)) as feed:
         for groups in feed:
-            run.advance(settings, teacher, groups, progress)
+            run.advance(groups)
             stopping = stop() or time.monotonic() > deadline
             if run.step % settings.save_every == 0 or run.step == settings.encoder_steps or stopping:
                 run.save()
@@ -112,22 +97,24 @@ def train_encoder(settings, teacher, recipe, folder, *, device="cpu", initial=No
 class _Run:
     """The state of a training run: what a checkpoint holds."""
 
-    def __init__(self, encoder, optimizer, path):
-        self.encoder, self.optimizer, self.path = encoder, optimizer, path
+    def __init__(self, settings, encoder, teacher, path, log):
+        self.settings, self.encoder, self.teacher, self.path, self.log = settings, encoder, teacher, path, log
+        self.device = next(encoder.parameters()).device
+        self.optimizer = torch.optim.AdamW(encoder.parameters(), lr=settings.learning_rate, weight_decay=1e-2)
         self.average = {k: v.clone() for k, v in encoder.state_dict().items()}
         self.step, self.failed = 0, 0
+        self.running, self.rows, self.began = {}, 0, None
 
-    def advance(self, settings, teacher, groups, progress):
+    def advance(self, groups):
         """One step of the optimizer over all groups of rows."""
         for group in self.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * _schedule(self.step, settings.encoder_steps)
+            group["lr"] = self.settings.learning_rate * _schedule(self.step, self.settings.encoder_steps)
         self.optimizer.zero_grad()
         rows, report = sum(len(g["class_index"]) for g in groups), {}
-        device = next(self.encoder.parameters()).device
         for arrays in groups:
             share = len(arrays["class_index"]) / rows
-            losses = _losses(self.encoder, teacher, _on_device(arrays, device),
-                             settings.precision == "bfloat16")
+            losses = _losses(self.encoder, self.teacher, _on_device(arrays, self.device),
+                             self.settings.precision == "bfloat16")
             (share * sum(LOSS_WEIGHTS[k] * v for k, v in losses.items())).backward()
             for name, value in losses.items():
                 report[name] = report.get(name, 0.0) + share * value.detach()
@@ -135,16 +122,30 @@ class _Run:
         if torch.isfinite(norm):
             self.optimizer.step()
             _update_average(self.average, self.encoder, self.step)
-            progress(self.step, rows, {k: v.item() for k, v in report.items()})
+            self._tell(rows, {k: v.item() for k, v in report.items()})
             self.failed = 0
         else:
-            progress.log(f"encoder step {self.step}: the gradient is not finite; step left out")
+            self.log(f"encoder step {self.step}: the gradient is not finite; step left out")
             self.failed += 1
         self.step += 1
         if self.failed >= _PATIENCE:
             msg = (f"the gradient was not finite in {_PATIENCE} steps to {self.step}; go on from the last "
                    "checkpoint of another folder, with a smaller learning_rate or precision float32")
             raise ModelError(msg)
+
+    def _tell(self, rows, losses):
+        """Running means of the losses, every 50 steps with the speed."""
+        for name, value in losses.items():
+            self.running[name] = 0.98 * self.running.get(name, value) + 0.02 * value
+        if self.began is None:
+            # What it takes to start all processes says nothing of the speed.
+            self.began, rows = time.monotonic(), 0
+        self.rows += rows
+        if self.step % 50 == 0 or self.step + 1 == self.settings.encoder_steps:
+            text = "  ".join(f"{k} {v:.4f}" for k, v in self.running.items())
+            seconds = time.monotonic() - self.began
+            self.log(f"encoder step {self.step} of {self.settings.encoder_steps}: {text}  "
+                     f"[{seconds:.0f} s, {self.rows / max(seconds, 1e-9):.0f} observations/s]")
 
     def save(self):
         """Write the state of the run whole or not at all."""
@@ -158,10 +159,10 @@ class _Run:
 
     def restore(self):
         """Load the state of the run."""
-        device = next(self.encoder.parameters()).device
         tensors = load_file(self.path)
         self.encoder.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("encoder.")})
-        self.average = {k[8:]: v.to(device) for k, v in tensors.items() if k.startswith("average.")}
+        self.average = {k[8:]: v.to(self.device) for k, v in tensors.items()
+                        if k.startswith("average.")}
         state = {}
         for key, value in tensors.items():
             if key.startswith("optimizer."):
@@ -171,27 +172,6 @@ class _Run:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         with safe_open(self.path, "pt") as file:
             self.step = int(file.metadata()["step"])
-
-
-class _Progress:
-    """Running means of the losses, told every 50 steps with the speed."""
-
-    def __init__(self, log, n_steps):
-        self.log, self.n_steps = log, n_steps
-        self.running, self.rows, self.began = {}, 0, None
-
-    def __call__(self, step, rows, losses):
-        for name, value in losses.items():
-            self.running[name] = 0.98 * self.running.get(name, value) + 0.02 * value
-        if self.began is None:
-            # What it takes to start all processes says nothing of the speed.
-            self.began, rows = time.monotonic(), 0
-        self.rows += rows
-        if step % 50 == 0 or step + 1 == self.n_steps:
-            text = "  ".join(f"{k} {v:.4f}" for k, v in self.running.items())
-            seconds = time.monotonic() - self.began
-            self.log(f"encoder step {step} of {self.n_steps}: {text}  "
-                     f"[{seconds:.0f} s, {self.rows / max(seconds, 1e-9):.0f} observations/s]")
 
 
 @contextmanager
@@ -220,11 +200,11 @@ def stop_requests():
             signal.signal(number, handler)
 
 
-def _schedule(step, n_steps, warm_up=200):
+def _schedule(step, n_steps):
     """Linear warm-up, then a cosine down to 1 %."""
-    if step < warm_up:
-        return (step + 1) / warm_up
-    progress = (step - warm_up) / max(1, n_steps - warm_up)
+    if step < _WARM_UP:
+        return (step + 1) / _WARM_UP
+    progress = (step - _WARM_UP) / max(1, n_steps - _WARM_UP)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 

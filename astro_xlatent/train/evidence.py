@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Training evidence models on labeled rows, cross-fitted over fields of the sky.
-"""
+"""Training evidence models on labeled rows, cross-fitted over fields of the sky."""
 
 from dataclasses import dataclass
 
@@ -10,17 +8,9 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.model.evidence import (
-    PIECES,
-    EvidenceModel,
-    Inputs,
-    Piece,
-    design,
-    guarded,
-)
+from astro_xlatent.model.evidence import PIECES, EvidenceModel, Inputs, Piece, design, guarded
 
-__all__ = ["CrossFit", "cross_fit", "fit_exponents", "fit_piece", "train_evidence"]
-
+__all__ = ["CrossFit", "cross_fit", "fit_exponents", "train_evidence"]
 
 #: Penalty on squared standardized coefficients, in units of one row's log loss; chosen by cross-validation
 #: over the fields of the labeled sources (``python -m benchmarks.judge_evidence``).
@@ -33,15 +23,14 @@ COMMON_EXPONENT, SHRINKAGE = 0.7, 0.3
 _MOST_STEPS = 400
 
 
-def fit_piece(inputs: Inputs, groups: tuple, label: np.ndarray, offset: np.ndarray,
-              seed: int = 1, penalty: float = PENALTY) -> Piece:
+def _fit_piece(inputs, groups, label, offset, penalty):
     """
     Fit one piece for equal frequencies of the classes, under log-odds that others give (n, classes).
 
-    Rows are seen once more with half of their groups unknown; ``seed`` is that of what they forget.
+    Rows are seen once more with half of their groups unknown.
     """
     features = {name: list(inputs.groups[name].names) for name in groups}
-    forget = np.random.default_rng(seed).random((len(inputs), len(groups))) < 0.5
+    forget = np.random.default_rng(1).random((len(inputs), len(groups))) < 0.5
     x = np.concatenate([design(inputs, features),
                         design(inputs.only(tuple(groups), ~forget), features)])
     twice, offset = np.concatenate([label, label]), np.concatenate([offset, offset])
@@ -101,7 +90,7 @@ def cross_fit(inputs: Inputs, label: np.ndarray, fold: np.ndarray, spectrum: np.
 
 def _fit_pieces(inputs, label, spectrum, pieces, penalty):
     offset = {"xray": SPECTRUM_EXPONENT * np.log(np.maximum(spectrum, 1e-6))}
-    return {name: fit_piece(inputs, groups, label, offset.get(name, np.zeros_like(spectrum)), penalty=penalty)
+    return {name: _fit_piece(inputs, groups, label, offset.get(name, np.zeros_like(spectrum)), penalty)
             for name, groups in pieces.items()}
 
 
@@ -109,8 +98,7 @@ def fit_exponents(spectrum: np.ndarray, factors: dict, label: np.ndarray) -> dic
     """
     Exponents of the spectrum (n, classes) and of factors of pieces that did not see the rows.
 
-    They minimize the sum of two log losses, that for equal frequencies of the classes and that for the
-    rows' own, and a penalty on their distance to `COMMON_EXPONENT`.
+    They minimize two log losses, for equal frequencies of the classes and for the rows' own, and a penalty.
     """
     names = ["spectrum", *factors]
     logs = np.stack([np.log(np.maximum(spectrum, 1e-6)), *factors.values()])
@@ -135,32 +123,11 @@ def train_evidence(inputs: Inputs, label: np.ndarray, classes: tuple, fold: np.n
                    spectrum: np.ndarray, pieces: dict = PIECES, name: str = "evidence",
                    penalty: float = PENALTY) -> tuple:
     """
-    Train a model on all rows, and its exponents by cross-fitting.
+    Train a model on all rows, and its exponents by cross-fitting; gives it and the `CrossFit`.
 
-    Parameters
-    ----------
-    inputs : Inputs
-    label : ndarray of int, (n,)
-        Index in ``classes``.
-    classes : tuple of str
-    fold : ndarray of int, (n,)
-        Rows of one field of the sky share a fold.
-    spectrum : ndarray, (n, classes)
-        The spectrum's probabilities; equal ones where classes are other than its own.
-    pieces : dict, optional
-        Groups by piece.
-    name : str, optional
-    penalty : float, optional
-
-    Returns
-    -------
-    model : EvidenceModel
-    cross : CrossFit
-
-    Raises
-    ------
-    ParameterError
-        If a class has rows in one fold only.
+    ``label`` (n,) are indices in ``classes``; rows of one field of the sky share a ``fold`` (n,), in two of
+    which every class needs rows; ``spectrum`` (n, classes) has the spectrum's probabilities, equal ones
+    where classes are other than its own.
     """
     for number, known in enumerate(classes):
         if np.unique(fold[label == number]).size < 2:

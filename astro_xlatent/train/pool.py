@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Work done by other processes, with results in the order of the work.
-"""
+"""Work done by other processes, with results in the order of the work."""
 
 import os
 import signal
@@ -26,11 +24,8 @@ def in_order(work, items, workers, setup, arguments=()):
     """
     Yield ``work(setup(*arguments), item)`` for every item, in their order.
 
-    ``workers`` fresh processes of one thread each change nothing but the speed, if ``work`` depends
-    on its arguments alone; 0 does the work here. ``work`` and ``setup`` are functions of a module,
-    sent by name; ``setup`` is called once in every worker; items and arguments are small and
-    picklable. At most two results a worker are made ahead. `XlatentError` if a worker ends before
-    its work is done; errors of ``work`` come as they are.
+    By ``workers`` fresh processes of one thread, each of which calls ``setup`` once, or here if 0.
+    At most two results a worker are made ahead. `XlatentError` if a worker ends before its work is done.
     """
     if not workers:
         state = setup(*arguments)
@@ -63,11 +58,9 @@ def _single_threaded():
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in _THREADS:
+            del os.environ[name]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def _begin(setup, arguments):

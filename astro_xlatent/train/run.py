@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-The training command: teacher, encoder, calibration, model folder.
-"""
+"""The training command: teacher, encoder, calibration, model folder."""
 
 import hashlib
 import math
@@ -10,6 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.files import replacing
 from astro_xlatent.core.numbers import random_stream
 from astro_xlatent.model.build import load_modules
-from astro_xlatent.model.pretrained import load_model, save_tensors
+from astro_xlatent.model.pretrained import choose_device, load_model, save_tensors
 from astro_xlatent.simulate.instruments import default_instruments, load_instruments
 from astro_xlatent.simulate.prepared import file_digest, load_prepared, save_prepared
 from astro_xlatent.train.batches import Recipe
@@ -77,7 +76,7 @@ def train(data, output, settings=None, *, instruments=None, resume=False, finish
     output.mkdir(parents=True, exist_ok=True)
     if threads:
         torch.set_num_threads(threads)
-    log = _Log(output / "train.log")
+    log = partial(_log, output / "train.log")
     begins = not (output / "encoder.safetensors").exists()
     start = load_model(settings.start_from, device="cpu") if begins and settings.start_from else None
     settings = _same_space(settings, start) if start else settings
@@ -86,7 +85,7 @@ def train(data, output, settings=None, *, instruments=None, resume=False, finish
         prepare_instruments(file, data, log)
     prepared = load_prepared(file)
     settings = keep_settings(output, settings, file_digest(file))
-    device = settings.chosen_device()
+    device = choose_device(settings.device)
     log(f"settings {settings}, torch {torch.__version__} on {device}, {torch.get_num_threads()} threads, "
         f"{settings.n_workers} workers")
     teacher, decoder = _teacher(settings, start, prepared, output, log)
@@ -106,18 +105,7 @@ def train(data, output, settings=None, *, instruments=None, resume=False, finish
 
 
 def prepare_instruments(path, data=None, log=print):
-    """
-    Prepare all instruments of a training and save them to one file.
-
-    Parameters
-    ----------
-    path : path-like
-        File to write, for ``instruments`` of `train`.
-    data : path-like, optional
-        Folder with real ARF and RMF files, beside the shipped curves.
-    log : callable, optional
-        Receives what is left out, and a summary.
-    """
+    """Write ``instruments`` for `train`, the shipped curves and those of a folder ``data``, to one file."""
     instruments = [] if data is None else load_instruments(data, log)
     instruments += default_instruments()
     with replacing(path) as temporary:
@@ -127,7 +115,7 @@ def prepare_instruments(path, data=None, log=print):
 
 def _same_space(settings, start):
     """Settings with the latent space of the model to start from."""
-    for name, has, wanted in (("network", start.encoder.config, settings.network()),
+    for name, has, wanted in (("network", start.config, settings.network()),
                               ("latent_space", start.latent_space, settings.latent_space)):
         if wanted not in ("", has):
             msg = (f"start_from {settings.start_from} has the {name} {has}, the settings {wanted}; its "
@@ -155,17 +143,12 @@ def _arithmetic(settings, device):
         torch.set_float32_matmul_precision(before[1])
 
 
-class _Log:
-    """Append lines with the time to a file and show them."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __call__(self, text):
-        line = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}"
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
-        print(line, flush=True)
+def _log(path, text):
+    """Append a line with the time to a file and show it."""
+    line = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}"
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    print(line, flush=True)
 
 
 def _teacher(settings, start, instruments, output, log):
@@ -176,9 +159,8 @@ def _teacher(settings, start, instruments, output, log):
             teacher, decoder = start.teacher, start.decoder
         else:
             pool = draw_training_sources(settings.pool, random_stream(settings.seed, "teacher"))
-            matrices = [i.matrix for i in instruments]
-            teacher, decoder = train_teacher(config, pool, matrices, settings.teacher_steps, log,
-                                             settings.seed)
+            teacher, decoder = train_teacher(config, pool, [i.matrix for i in instruments],
+                                             settings.teacher_steps, log, settings.seed)
         with replacing(path) as temporary:
             save_tensors(temporary, {"teacher": teacher, "decoder": decoder})
     return load_modules(config, path, ("teacher", "decoder"))

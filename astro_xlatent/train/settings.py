@@ -1,11 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-The settings of a training run, and that a run which goes on has the same ones.
-"""
+"""The settings of a training run, and that a run which goes on has the same ones."""
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError
@@ -92,21 +90,6 @@ class Settings:
         """Number of worker processes on this machine."""
         return self.workers if self.workers >= 0 else (os.cpu_count() or 1) - 1
 
-    def chosen_device(self):
-        """Name of the device of torch; refused if torch cannot use it."""
-        import torch
-
-        name = self.device
-        if name == "auto":
-            name = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            torch.zeros(1, device=name)
-        except (RuntimeError, AssertionError) as error:
-            msg = (f"device is {name!r}, which torch cannot use ({error}); allowed: auto, cpu, "
-                   "cuda where there is a GPU")
-            raise ParameterError(msg) from error
-        return name
-
     def network(self):
         """Sizes of the networks."""
         return Config(width=self.width, n_layers=self.n_layers)
@@ -114,39 +97,31 @@ class Settings:
 
 def stored_settings(folder):
     """Settings of the run in a folder, or the defaults if there is none."""
-    stored = _stored(folder)
-    return Settings() if stored is None else stored[0]
+    return Settings(**{name: value for name, value in _stored(folder).items() if name != "instruments"})
 
 
 def _stored(folder):
-    """Settings and digest of the instruments of the run in a folder, or None."""
+    """Settings and digest of the instruments of the run in a folder, by name; empty if there is none."""
     path = Path(folder) / _FILE
-    if not path.exists():
-        return None
-    values = json.loads(path.read_text(encoding="utf-8"))
-    instruments = values.pop("instruments")
-    return Settings(**values), instruments
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def keep_settings(folder, settings, instruments):
     """
-    Write the settings of a run into its folder, or compare them with those there, and give them.
+    Write the settings of a run, and the digest of its instruments, into its folder; gives them.
 
-    ``instruments`` is the digest of their file. `ParameterError` if one differs that the steps so
-    far depend on.
+    `ParameterError` if one differs from those there that the steps so far depend on.
     """
-    stored = _stored(folder)
-    if stored is not None:
-        old, digest = stored
-        # Left open it is that of the run, known since.
-        settings = replace(settings, latent_space=settings.latent_space or old.latent_space)
-        new = asdict(settings) | {"instruments": instruments}
-        for name, value in (asdict(old) | {"instruments": digest}).items():
-            if name not in _FREE and new[name] != value:
-                msg = (f"{name} is {new[name]!r}, the run in {folder} began with {value!r}; give that, or "
-                       f"another folder (what may change: {', '.join(_FREE)})")
-                raise ParameterError(msg)
-    text = json.dumps(asdict(settings) | {"instruments": instruments}, indent=1) + "\n"
+    stored, old = _stored(folder), stored_settings(folder)
+    # Left open it is that of the run, known since.
+    settings = replace(settings, latent_space=settings.latent_space or old.latent_space)
+    new = vars(settings) | {"instruments": instruments}
+    began = vars(old) | {"instruments": stored["instruments"]} if stored else {}
+    for name, value in began.items():
+        if name not in _FREE and new[name] != value:
+            msg = (f"{name} is {new[name]!r}, the run in {folder} began with {value!r}; give that, or "
+                   f"another folder (what may change: {', '.join(_FREE)})")
+            raise ParameterError(msg)
     with replacing(Path(folder) / _FILE) as path:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")
     return settings

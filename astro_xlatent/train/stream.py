@@ -1,12 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Endless batches of simulated observations, deterministic by counter.
-"""
+"""Endless batches of simulated observations, deterministic by counter."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from astro_xlatent.physics.grid import band_weights
 from astro_xlatent.simulate.conditions import MISSION_SHARE
 from astro_xlatent.simulate.instruments import draw_instrument
 from astro_xlatent.simulate.observe import (
@@ -18,9 +17,10 @@ from astro_xlatent.simulate.observe import (
 )
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.simulate.rows import Apertures
-from astro_xlatent.spectra.bins import EnergyBins
+from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
 
-__all__ = ["PLAN", "Part", "draw_training_sources", "observe_full", "training_batch"]
+__all__ = ["PLAN", "Part", "draw_training_sources", "observe_full", "teacher_input",
+           "training_batch"]
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,21 @@ PLAN = (
 CHUNK = 32
 # Sources of no class, spread widely over all emission models.
 GENERIC_SHARE = 0.15
+_CENTER = np.sqrt(FINE_EDGES[:-1] * FINE_EDGES[1:])
+_WEIGHTS = band_weights(FINE_EDGES[:-1], FINE_EDGES[1:]).T.astype(np.float32)
+# Two log-normal areas, one like eROSITA's and one like ACIS's late in the
+# mission, so that neither the soft nor the hard end hides the other.
+_AREAS = np.stack([
+    np.exp(-0.5 * (np.log(_CENTER / peak) / width) ** 2) for peak, width in ((0.8, 0.6), (2.5, 0.8))
+]).astype(np.float32)
 
 
 def training_batch(seed, counter, instruments, plan=PLAN, see=None):
     """
     Draw one batch: ``(bins, sources)`` for every part of the plan; the same seed and counter give the same.
 
-    ``see(spectra, instrument)`` gives the spectra that really fall on the detector whose response
-    the reader is told: the place of `astro_xlatent.simulate.imperfections`. The targets stay those
-    of the sources.
+    ``see(spectra, instrument)`` gives the spectra that really fall on the detector whose response the
+    reader is told (`astro_xlatent.simulate.imperfections`); ``sources`` stay the true ones.
     """
     rng = np.random.default_rng([seed, counter])
     return [_draw_part(part, instruments, rng, see) for part in plan]
@@ -77,10 +83,8 @@ def observe_full(mode, spectra, instruments, rng, folding=True, see=None, missio
     """
     Observe every source (rows, n_energy) with an instrument of its own chunk, unmerged.
 
-    ``mode`` is 'bands', as catalogs publish them, or 'spectra' on the fine grid; missions are
-    drawn for each chunk unless ``mission`` is that of all; ``see`` as for `training_batch`. Gives
-    `EnergyBins`, for spectra the folding matrices (rows, N_FINE, n_energy) in cm2 s, 0.7 MB a row,
-    unless ``folding`` is False, else None, and the mission of every row.
+    ``mode`` is 'bands', as catalogs publish them, or 'spectra' on the fine grid. Gives `EnergyBins`, for
+    spectra, if ``folding``, matrices (rows, N_FINE, n_energy) in cm2 s, 0.7 MB a row, and all missions.
     """
     pieces, matrices, missions = [], [], []
     for start in range(0, len(spectra), CHUNK):
@@ -108,3 +112,16 @@ def _read(pieces, missions, rng):
         bins.append(read_published(apertures, draw_recipes(mission, len(apertures), rng), rng))
         order.append(np.flatnonzero(np.array(missions) == mission))
     return EnergyBins.concatenate(bins)[np.argsort(np.concatenate(order))]
+
+
+def teacher_input(spectrum):
+    """
+    Square roots of 100 expected counts through either of two reference areas, float32 (rows, 2 * N_FINE).
+
+    ``spectrum`` (rows, n_energy) has incident photons per grid bin, with any normalization.
+    """
+    flux = np.asarray(spectrum, np.float32)
+    flux = (flux / flux.sum(axis=1, keepdims=True)) @ _WEIGHTS  # (rows, N_FINE)
+    counts = flux[:, None, :] * _AREAS
+    counts = 100 * counts / np.maximum(counts.sum(axis=2, keepdims=True), 1e-30)
+    return np.sqrt(counts).reshape(len(flux), -1)

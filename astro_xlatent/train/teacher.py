@@ -1,24 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Training of the teacher and the decoder, which define a latent space.
-"""
+"""Training of the teacher and the decoder, which define a latent space."""
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from astro_xlatent.model.network import (
-    LOG_KT_RANGE,
-    LOG_NH_RANGE,
-    PHOTON_INDEX_RANGE,
-    Decoder,
-    Teacher,
-)
+from astro_xlatent.model.network import HEADS, Decoder, Teacher
 from astro_xlatent.physics.absorption import absorption_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID
-from astro_xlatent.train.reference import teacher_input
-from astro_xlatent.train.targets import density_target
+from astro_xlatent.train.stream import teacher_input
 
 __all__ = ["new_decoder", "train_teacher"]
 
@@ -26,6 +17,8 @@ __all__ = ["new_decoder", "train_teacher"]
 # bins without any source counts from dominating.
 N_COUNTS = 1000.0
 FLOOR = 0.02
+# Finite difference of latents.
+STEP = 0.05
 #: Weight of every term of the loss.
 LOSS_WEIGHTS = {"cash": 1.0, "classes": 8.0, "nh": 8.0, "index": 8.0, "kt": 8.0, "moments": 20.0}
 
@@ -41,23 +34,24 @@ def expected_cash(decoded, true, matrix):
     """
     Expected excess (B,) of the Cash statistic of decoded over true spectra (B, E), any normalization.
 
-    2 sum(m - t + t log(t / m)) for `N_COUNTS` source counts, folded by ``matrix`` (bins, E).
+    2 sum(m - t + t log(t / m)) of counts folded by ``matrix`` (bins, E).
     """
-    t = true @ matrix.T
-    t = N_COUNTS * t / t.sum(-1, keepdim=True).clamp(min=1e-30) + FLOOR
-    m = decoded @ matrix.T
-    m = N_COUNTS * m / m.sum(-1, keepdim=True).clamp(min=1e-30) + FLOOR
+    t, m = _counts(true, matrix), _counts(decoded, matrix)
     return 2 * (m - t + t * torch.log(t / m)).sum(-1)
+
+
+def _counts(spectrum, matrix):
+    """Expected counts on the floor (B, bins), for `N_COUNTS` of the source."""
+    m = spectrum @ matrix.T
+    return N_COUNTS * m / m.sum(-1, keepdim=True).clamp(min=1e-30) + FLOOR
 
 
 def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512, decoder=None):
     """
-    Train teacher and decoder on noise-free incident spectra.
+    Train teacher and decoder on noise-free incident spectra, seen through responses (bins, n_energy).
 
-    On ``batch`` sources of ``pool`` a step; the Cash statistic is averaged over ``matrices``,
-    responses (bins, n_energy). ``decoder`` is trained instead of a new `Decoder`; it needs buffers
-    ``rotation`` and ``offset``. The latents come out whitened, ordered by the Cash they explain,
-    signs fixed.
+    ``decoder`` is trained instead of a new one; it needs buffers ``rotation`` and ``offset``. The latents
+    come out whitened, ordered by the Cash they explain, signs fixed.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -92,29 +86,24 @@ def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512,
 def _losses(teacher, decoder, slopes, pool, rows, fold):
     true = torch.as_tensor(pool.spectrum[rows])
     true = true / true.sum(-1, keepdim=True)
-    u = teacher.raw(torch.as_tensor(teacher_input(pool.spectrum[rows])))
+    u = teacher.net(torch.as_tensor(teacher_input(pool.spectrum[rows])))
     # Noise makes neighbors in the latent space alike, so that a Gaussian
     # posterior there means something.
     noisy = u + 0.05 * torch.randn_like(u)
     cash = expected_cash(decoder(noisy), true, fold)
-    logits = teacher.head(noisy)
-    config = teacher.config
-    n_classes = config.n_classes
-    slope_logits = slopes(noisy).split([config.n_index, config.n_kt], dim=1)
-    label = torch.as_tensor(pool.class_index[rows])
-    column = density_target(pool.truth["nh"][rows], LOG_NH_RANGE, config.n_nh)
-    index = density_target(pool.truth["photon_index"][rows], PHOTON_INDEX_RANGE, config.n_index, False)
-    temperature = density_target(pool.truth["kt"][rows], LOG_KT_RANGE, config.n_kt)
+    config, label = teacher.config, torch.as_tensor(pool.class_index[rows])
+    classes, nh = teacher.head(noisy).split([config.n_classes, config.n_nh], dim=1)
+    index, kt = slopes(noisy).split([config.n_index, config.n_kt], dim=1)
     centered = u - u.mean(0)
     covariance = centered.T @ centered / len(u)
     return {
         # Rare spectra far from all others must not rule the mean.
         "cash": (20 * torch.log1p(cash / 20)).mean(),
         "median": cash.detach().median(),
-        "classes": functional.cross_entropy(logits[:, :n_classes], label, ignore_index=-1),
-        "nh": functional.cross_entropy(logits[:, n_classes:], column),
-        "index": functional.cross_entropy(slope_logits[0], index),
-        "kt": functional.cross_entropy(slope_logits[1], temperature),
+        "classes": functional.cross_entropy(classes, label, ignore_index=-1),
+        **{name: functional.cross_entropy(logits, HEADS[name].target(
+            pool.truth[HEADS[name].column][rows], logits.shape[1]))
+           for name, logits in (("nh", nh), ("index", index), ("kt", kt))},
         "moments": u.mean(0).square().sum()
         + (covariance - torch.eye(u.shape[1])).square().sum(),
     }
@@ -124,7 +113,7 @@ def _losses(teacher, decoder, slopes, pool, rows, fold):
 def _whiten(teacher, decoder, pool, folds):
     """Fix origin, scale, rotation and signs of the latents."""
     x = torch.as_tensor(teacher_input(pool.spectrum[:20000]))
-    u = teacher.raw(x).double()
+    u = teacher.net(x).double()
     mean = u.mean(0)
     values, vectors = torch.linalg.eigh(torch.cov(u.T))
     whiten = vectors @ torch.diag(values.rsqrt()) @ vectors.T
@@ -142,16 +131,12 @@ def _whiten(teacher, decoder, pool, folds):
     decoder.offset.copy_(mean.float())
 
 
-def _fisher(decoder, u, back, folds, step=0.05):
+def _fisher(decoder, u, back, folds):
     """Mean information on whitened latents, of `N_COUNTS` counts, (D, D)."""
     total = torch.zeros(u.shape[1], u.shape[1], dtype=torch.float64)
+    around = [decoder((u + sign * STEP * d).float()) for d in back for sign in (1, -1)]
     for fold in folds[:: max(1, len(folds) // 4)]:
-        def root_counts(values, fold=fold):
-            m = decoder(values.float()) @ fold.T
-            return 2 * torch.sqrt(N_COUNTS * m / m.sum(-1, keepdim=True) + FLOOR).double()
-
-        jacobian = torch.stack(
-            [(root_counts(u + step * d) - root_counts(u - step * d)) / (2 * step) for d in back], -1
-        )  # (B, bins, D)
+        roots = torch.stack([2 * torch.sqrt(_counts(m, fold)).double() for m in around], -1)
+        jacobian = (roots[..., ::2] - roots[..., 1::2]) / (2 * STEP)  # (B, bins, D)
         total += torch.einsum("bni,bnj->ij", jacobian, jacobian) / len(u)
     return total

@@ -15,7 +15,7 @@ Kingma & Welling 2013, arXiv:1312.6114; Cash 1979, ApJ 228, 939.
 import numpy as np
 import torch
 
-from astro_xlatent.model.profile import profile_normalization
+from astro_xlatent.model.statistics import profile_normalization
 
 __all__ = ["KL_WEIGHT", "cash_of_counts", "divergence", "draw_latents", "folded"]
 

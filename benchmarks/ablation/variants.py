@@ -30,8 +30,7 @@ from astro_xlatent.simulate.instruments import default_instruments, load_instrum
 from astro_xlatent.simulate.observe import merge_randomly
 from astro_xlatent.simulate.populations import Sources
 from astro_xlatent.train.encoder import LOSS_WEIGHTS, encoder_losses
-from astro_xlatent.train.reference import teacher_input
-from astro_xlatent.train.stream import draw_training_sources
+from astro_xlatent.train.stream import draw_training_sources, teacher_input
 from astro_xlatent.train.teacher import new_decoder, train_teacher
 from benchmarks.ablation.data import (
     MODES,

@@ -87,7 +87,7 @@ def simulate_cells(model, instruments, mode, per_cell, seed):
 
 def _answers(model, bins, mode):
     out, net, calibration = model.encode(bins, coarsen=mode == "spectra"), bins.net_counts, model.calibration
-    class_prob = softmax(out["classes"] / calibration.class_temperature(mode, net)[:, None], axis=1)
+    class_prob = softmax(out["classes"] / calibration.at(mode, "class_temperature", net)[:, None], axis=1)
     return {"net": net, "nh_density": calibration.density("nh", mode, net, out["nh"], class_prob),
             "class_prob": class_prob}
 

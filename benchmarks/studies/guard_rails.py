@@ -155,9 +155,9 @@ def lines_of_known_continuum(bins, matrices, expected):
         source = np.maximum(model - bins.background[row, valid], 1e-6)
         lines = matrices[row][np.ix_(valid, checks._COLUMNS)] @ checks._SHAPES
         unused = np.zeros((model.size, len(checks.GAIN_STEPS)))
-        p[row] = checks._check(checks._Linear(
+        p[row] = checks._check(
             bins.counts[row, valid] - model, model, np.zeros(model.size), source[:, None],
-            np.column_stack([lines, unused])))["line"]
+            np.column_stack([lines, unused]))["line"]
     return p
 
 

@@ -85,8 +85,8 @@ def _answers(model, bins):
 
     out, net = model.encode(bins, coarsen=True), bins.net_counts
     covariance = covariance_of(out["precision_chol"])
-    covariance *= model.calibration.latent_scale("spectra", net)[:, None, None]
-    temperature = model.calibration.class_temperature("spectra", net)
+    covariance *= model.calibration.at("spectra", "latent_scale", net)[:, None, None]
+    temperature = model.calibration.at("spectra", "class_temperature", net)
     probability = softmax(out["classes"] / temperature[:, None], axis=1)
     return {"latent": out["mean"], "latent_cov": covariance, "class_prob": probability,
             "detected": out["detected"]}

@@ -15,7 +15,7 @@ distribution functions, compared with the weighted prior itself.
 import numpy as np
 import torch
 
-from astro_xlatent.model.importance import SMOOTHING
+from astro_xlatent.model.refined import SMOOTHING
 
 __all__ = ["nested_draws"]
 
@@ -44,7 +44,7 @@ class _Target:
         self.matrix = padded([x.matrix for x in likelihoods]).transpose(1, 2)
         total = self.counts.sum(1)
         self.most = total + 8 * torch.sqrt(total) + 20
-        tables = {k: torch.as_tensor(v, dtype=torch.float32) for k, v in model.calibration._mixture.items()}
+        tables = {k: torch.as_tensor(v, dtype=torch.float32) for k, v in model.calibration.mixture.items()}
         self.weight, self.mean = tables["weight"], tables["mean"]
         spread = tables["covariance"] + SMOOTHING * torch.eye(self.mean.shape[1])
         self.chol = torch.linalg.cholesky(spread)
@@ -82,7 +82,7 @@ def nested_draws(model, likelihoods, n_live=500, seed=0, device="cpu"):
     Parameters
     ----------
     model : `~astro_xlatent.model.posterior.Model`
-    likelihoods : sequence of `~astro_xlatent.model.importance.Likelihood`
+    likelihoods : sequence of `~astro_xlatent.model.refined.Likelihood`
     n_live : int, optional
         Live points of every row.
     seed : int, optional

@@ -125,7 +125,7 @@ def _simulate_batch(mode, instruments, rng, model):
 def _true_latents(model, spectrum):
     import torch
 
-    from astro_xlatent.train.reference import teacher_input
+    from astro_xlatent.train.stream import teacher_input
 
     with torch.no_grad():
         x = torch.as_tensor(teacher_input(spectrum), device=model.device)

@@ -7,7 +7,7 @@ from scipy.stats import entropy
 
 from astro_xlatent import load_model
 from astro_xlatent.model.calibration import FOREIGN_LEVEL
-from astro_xlatent.model.misfit import temper_densities, temper_latents
+from astro_xlatent.model.posterior import temper_densities, temper_latents
 from astro_xlatent.physics.grid import N_ENERGY
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins
 

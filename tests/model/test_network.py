@@ -119,6 +119,6 @@ def test_whitening_keeps_the_latents_apart():
     model = load_model()
     x = torch.tensor(np.random.default_rng(2).random((4, model.config.n_teacher_input)), dtype=torch.float32)
     with torch.no_grad():
-        raw, z = model.teacher.raw(x), model.teacher(x)
+        raw, z = model.teacher.net(x), model.teacher(x)
     turned = (raw - model.teacher.offset) @ model.teacher.rotation.T
     np.testing.assert_allclose(z.numpy(), turned.numpy(), atol=1e-5)

@@ -14,20 +14,20 @@ from astro_xlatent import load_model
 from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import ModelError
 from astro_xlatent.model.base import LatentModel
-from astro_xlatent.model.calibration import Calibration
-from astro_xlatent.model.check import (
+from astro_xlatent.model.build import (
     check_calibration,
     file_digests,
     numbers,
     read_json,
 )
+from astro_xlatent.model.calibration import Calibration
+from astro_xlatent.model.posterior import torch_threads
 from astro_xlatent.model.pretrained import (
     DEFAULT,
     available_models,
     model_folder,
     selftest,
 )
-from astro_xlatent.model.threads import torch_threads
 from benchmarks.attack.models import attack
 
 
@@ -158,7 +158,7 @@ CONFIG = {
     "unknown size": (lambda c: c["network"].update(depth=3), r"unknown sizes \['depth'\]"),
     "huge": (lambda c: c["network"].update(width=10**9), "network width is 1000000000"),
     "heads": (lambda c: c["network"].update(n_heads=7), "width 96 is no multiple of n_heads 7"),
-    "latents": (lambda c: c["network"].update(n_latent=9), "n_latent is 9, not 8"),
+    "latents": (lambda c: c["network"].update(n_latent=9), "n_latent is 9, not an integer within 8 to 8"),
     "list": (lambda c: [], "holds no JSON object"),
     "truth": (lambda c: c["network"].update(n_layers=True), "n_layers is True"),
 }
@@ -237,8 +237,8 @@ def test_calibration_round_trip(tmp_path, fine_rows, random_model):
     again = Calibration(tables)
     net = np.geomspace(1, 1e6, 30)
     for mode in ("bands", "spectra"):
-        np.testing.assert_array_equal(again.latent_scale(mode, net),
-                                      model.calibration.latent_scale(mode, net))
+        np.testing.assert_array_equal(again.at(mode, "latent_scale", net),
+                                      model.calibration.at(mode, "latent_scale", net))
         logits = np.random.default_rng(1).normal(size=(30, 58))
         alike = np.random.default_rng(2).dirichlet(np.ones(9), 30)
         np.testing.assert_array_equal(again.density("nh", mode, net, logits, alike),

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from scipy.optimize import brentq
 
-from astro_xlatent.model.profile import profile_normalization
+from astro_xlatent.model.statistics import profile_normalization
 
 
 def _solve(n, s, b):

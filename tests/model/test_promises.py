@@ -14,8 +14,7 @@ from astro_xlatent.model.checks import unmodeled
 from astro_xlatent.model.posterior import Posterior
 from astro_xlatent.simulate.instruments import default_instruments
 from astro_xlatent.spectra.bins import EnergyBins
-from astro_xlatent.train.reference import teacher_input
-from astro_xlatent.train.stream import draw_training_sources, observe_full
+from astro_xlatent.train.stream import draw_training_sources, observe_full, teacher_input
 
 ROWS = 512
 #: Enough for every share below to lie within its bounds by four standard deviations.

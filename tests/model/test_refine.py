@@ -17,7 +17,7 @@ from astro_xlatent.simulate.observe import observe_spectra
 def observed():
     """Bright observations of the bundled decoder's own spectra, with their latents."""
     model = load_model()
-    latent = model.calibration.mixture_means
+    latent = model.calibration.mixture["mean"]
     instrument = prepare("csc", "csc", get_mission("csc").default_response())
     bins, truth = observe_spectra(model.decode(latent), instrument, np.random.default_rng(4))
     bright = (bins.net_counts > 200) & bins.background_known
@@ -39,7 +39,7 @@ def test_second_search_finds_what_the_first_missed(observed):
     """Searches that begin at another source's latents end in wrong minima; the second one does not."""
     model, latent, bins, matrices = observed
     first = refine_latents(model.decode, np.roll(latent, 3, axis=0), bins, matrices, n_steps=2)
-    second = search_elsewhere(model.decode, *first, model.calibration.mixture_means, bins, matrices)
+    second = search_elsewhere(model.decode, *first, model.calibration.mixture["mean"], bins, matrices)
     poor, good = (fit_statistics(bins, model.decode(z), matrices, n)["gof"] for z, n in (first, second))
     assert poor.max() > 10
     assert good.max() < 4

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from astro_xlatent import load_model
-from astro_xlatent.model import importance
-from astro_xlatent.model.importance import importance_draws
+from astro_xlatent.model import refined as importance
 from astro_xlatent.model.refined import (
     column_density,
+    importance_draws,
     index_density,
     likelihood_of_row,
     refine_posterior,

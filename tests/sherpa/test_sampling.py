@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from astro_xlatent.core.errors import ParameterError, SpectrumError, XlatentWarning
-from astro_xlatent.model import importance
+from astro_xlatent.model import refined as importance
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, KEV_TO_ERG
 from astro_xlatent.sherpa import LatentSpectrum, XLPowerlaw, sample, sampling
 from astro_xlatent.sherpa._likelihood import likelihood_of

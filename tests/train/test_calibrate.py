@@ -6,6 +6,8 @@ import pytest
 from scipy.special import log_softmax, softmax
 
 from astro_xlatent.model.network import LOG_NH_RANGE
+from astro_xlatent.train import calibrate
+from astro_xlatent.train.batches import Recipe
 from astro_xlatent.train.calibrate import (
     COVERAGE,
     FLUX_LEVEL,
@@ -16,9 +18,9 @@ from astro_xlatent.train.calibrate import (
     _fit_head,
     _flux_scale,
     _level_of_truth,
+    _outputs,
     _temperature,
     _window,
-    simulate_outputs,
 )
 
 N_CELLS = 61
@@ -173,8 +175,8 @@ def test_columns_by_class():
 def test_window_by_weight():
     """A class that is rare near a node is sought farther away."""
     net = 10 ** np.linspace(0, 4, 4001)
-    assert _window(net, 2.0, weight=np.ones(4001)).sum() == 501
-    assert _window(net, 2.0, weight=np.full(4001, 0.1)).sum() == pytest.approx(2000, abs=2)
+    assert _window(net, 2.0, np.ones(4001)).sum() == 501
+    assert _window(net, 2.0, np.full(4001, 0.1)).sum() == pytest.approx(2000, abs=2)
 
 
 def test_levels_and_nodes_are_in_order():
@@ -186,12 +188,14 @@ def test_levels_and_nodes_are_in_order():
 
 
 @pytest.mark.parametrize("mode", ["bands", "spectra"])
-def test_outputs_are_those_of_their_seed(mode, instruments):
+def test_outputs_are_those_of_their_seed(mode, instruments, instrument_file, monkeypatch):
     """Rows depend on the seed alone, hold finite truths' targets, and what is not detected is gone."""
     from astro_xlatent.model.pretrained import load_model
 
+    monkeypatch.setattr(calibrate, "ROWS", 48)
     model = load_model(device="cpu")
-    one, again, other = (simulate_outputs(model, instruments, mode, (seed, 1), rows=48) for seed in (1, 1, 2))
+    one, again, other = (_outputs((Recipe(str(instrument_file), seed), instruments, model), (mode, 1, True))
+                         for seed in (1, 1, 2))
     assert set(one) == set(other)
     for name, values in one.items():
         np.testing.assert_array_equal(values, again[name])

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 import astro_xlatent
+from astro_xlatent.model.build import file_digests
 from astro_xlatent.model.bundled import BUNDLED, DEFAULT
-from astro_xlatent.model.check import file_digests
 from astro_xlatent.model.pretrained import folder_digest, load_model
 from astro_xlatent.simulate.imperfections import PIECES
-from astro_xlatent.train.card import model_card
-from astro_xlatent.train.export import bundle, export_model
+from astro_xlatent.train.export import bundle, export_model, model_card
 from astro_xlatent.train.settings import Settings
 from astro_xlatent.train.stream import PLAN, training_batch
 
@@ -104,7 +103,7 @@ def test_card_tells_the_imperfections(without, words):
     """Those that were simulated, or that there were none."""
     info = {"name": "m", "version": "1", "latent_space": "s", "missions": ["csc"],
             "training": vars(Settings(without=without)) | {"encoder_steps_done": 7, "instruments": 3}}
-    text = model_card(info, 1234567, PLAN)
+    text = model_card(info, 1234567)
     assert words in text and "1,234,567 parameters" in text and "This run" not in text
     title = text.splitlines()
     assert len(title[0]) == len(title[1]) and set(title[1]) == {"="}

@@ -10,7 +10,7 @@ import torch
 
 import astro_xlatent.train.run as run_module
 from astro_xlatent.cli.main import main
-from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.core.errors import ModelError, ParameterError
 from astro_xlatent.model.pretrained import load_model, selftest
 from astro_xlatent.train import calibrate as calibrate_module
 from astro_xlatent.train.run import train
@@ -129,7 +129,7 @@ def test_command_needs_an_output(tmp_path, capsys):
 
 
 def test_arithmetic_of_a_gpu(tiny, monkeypatch):
-    """Repeatable, at the precision wanted, and afterwards as before; a device that is not there is named."""
+    """Repeatable, at the precision wanted, and afterwards as before."""
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision()
     for precision, wanted in (("float32", "highest"), ("tf32", "high")):
@@ -137,5 +137,9 @@ def test_arithmetic_of_a_gpu(tiny, monkeypatch):
             assert torch.are_deterministic_algorithms_enabled()
             assert torch.get_float32_matmul_precision() == wanted
         assert (torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision()) == before
-    with pytest.raises(ParameterError, match="device is 'gpu'.*allowed"):
-        tiny(device="gpu").chosen_device()
+
+
+def test_a_device_that_is_not_there(tiny, tmp_path, instrument_file):
+    """It is named, and what may be used."""
+    with pytest.raises(ModelError, match="device is 'gpu'.*'cpu'"):
+        train(None, tmp_path, tiny(device="gpu"), instruments=instrument_file)

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
+from astro_xlatent.model.network import Head
 from astro_xlatent.physics.grid import ENERGY_MID, N_ENERGY
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.spectra.bins import N_FINE
-from astro_xlatent.train.reference import teacher_input
-from astro_xlatent.train.targets import density_target
+from astro_xlatent.train.stream import teacher_input
 from astro_xlatent.train.teacher import expected_cash, new_decoder, train_teacher
 
 
@@ -114,7 +114,7 @@ def test_teacher_input_knows_no_flux(pool):
 def test_targets_have_their_mean_at_the_value(value, logarithmic):
     """Two neighboring cells share a value; their weights add up to one."""
     limits, n = ((20.0, 24.0), 41) if logarithmic else ((0.0, 4.0), 41)
-    target = density_target(np.array([value]), limits, n, logarithmic).double().numpy()[0]
+    target = Head("", limits, logarithmic).target(np.array([value]), n).double().numpy()[0]
     assert np.count_nonzero(target) <= 2 and target.sum() == pytest.approx(1.0)
     wanted = np.log10(value) if logarithmic else value
     assert target @ np.linspace(*limits, n) == pytest.approx(wanted, abs=1e-6)
@@ -122,5 +122,5 @@ def test_targets_have_their_mean_at_the_value(value, logarithmic):
 
 def test_targets_at_the_border_and_of_nothing():
     """Values beyond go to the border; what is not known has no weight."""
-    target = density_target(np.array([1e10, 1e30, np.nan]), (20.0, 24.0), 5).numpy()
+    target = Head("", (20.0, 24.0), True).target(np.array([1e10, 1e30, np.nan]), 5).numpy()
     np.testing.assert_array_equal(target, [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0]])
