@@ -108,13 +108,12 @@ def _enrich(args, out, prior):
 def run(args):
     """Read a table, add the columns, write it."""
     from astro_xlatent.table.files import read_table, table_format
-    from astro_xlatent.table.stream import finished_before, is_catalog
+    from astro_xlatent.table.stream import is_catalog
 
     out = Path(args.output)
-    overwrite = args.overwrite or finished_before(out)
     if not is_catalog(args.table, out):
         table_format(out, writing=True)
-    out = file_output(out, overwrite)
+    out = file_output(out, args.overwrite)
     prior = _read_prior(args.prior)
     try:
         result = _enrich(args, out, prior)

@@ -22,30 +22,25 @@ COUNTS_COLOR, MODEL_COLOR = "#444444", COLORS[0]
 
 def new_axes(ax, width=6.0, height=4.5, **kwargs):
     """Give the axes, or those of a new figure."""
-    return _new_figure(width, height).add_subplot(**kwargs) if ax is None else ax
+    return new_grid(1, 1, width, height, subplot_kw=kwargs)[0, 0] if ax is None else ax
 
 
 def new_grid(lines, panels, width, height, **kwargs):
-    """Axes of a new figure, an array of two dimensions."""
-    return _new_figure(width, height).subplots(lines, panels, squeeze=False, **kwargs)
-
-
-def _new_figure(width, height):
-    """A figure outside pyplot's global state, width and height in inches."""
+    """Axes, (lines, panels), of a new figure outside pyplot's global state, width and height in inches."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         msg = 'plots need matplotlib; install it with: pip install "astro_xlatent[plot]"'
         raise ImportError(msg) from error
-    return Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure.subplots(lines, panels, squeeze=False, **kwargs)
 
 
 def columns(table, *names):
     """Columns of an enriched table as plain arrays, masked values as NaN or empty text."""
     missing = [name for name in names if name not in table.colnames]
     if missing:
-        msg = f"table lacks {', '.join(missing)}; make the columns with add_latents(table)"
-        raise TableError(msg)
+        raise TableError(f"table lacks {', '.join(missing)}; make the columns with add_latents(table)")
     values = []
     for name in names:
         text = table[name].dtype.kind in "USO"

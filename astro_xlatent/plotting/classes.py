@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Class probabilities, what each evidence adds to them, and the posterior of the column density."""
+"""Probabilities of classes and columns, what each evidence adds to them, and whether they come true."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from astropy.table import Table
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
     from astro_xlatent.model.posterior import Posterior
 
-__all__ = ["plot_evidence", "plot_nh", "plot_probabilities"]
+__all__ = ["plot_coverage", "plot_evidence", "plot_nh", "plot_probabilities", "plot_reliability"]
 
 #: Rows of ``xl_class_evidence``, in words.
 EVIDENCE_NAMES = ("X-ray columns", "counterparts")
@@ -34,28 +35,13 @@ def plot_probabilities(table: Table, *, names: Sequence[str] | None = None, ax: 
     Parameters
     ----------
     table : `~astropy.table.Table`
-        With the columns that `~astro_xlatent.add_latents` makes; a few dozen
-        rows at most are legible. Masked rows give an empty bar.
+        Enriched; a few dozen rows at most are legible. Masked rows give an empty bar.
     names : sequence of str, optional
         Labels of the rows; their numbers if not given.
-    ax : `~matplotlib.axes.Axes`, optional
-        Where to draw; a new figure if not given.
-
-    Returns
-    -------
-    ax : `~matplotlib.axes.Axes`
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.ParameterError`
-        If ``names`` has another length than the table.
-    `~astro_xlatent.core.errors.TableError`
-        If the table has not been enriched.
     """
     names = [str(i) for i in range(len(table))] if names is None else [str(n) for n in names]
     if len(names) != len(table):
-        msg = f"names must hold one label for each of {len(table)} rows, got {len(names)}"
-        raise ParameterError(msg)
+        raise ParameterError(f"names must hold one label for each of {len(table)} rows, got {len(names)}")
     given, other = (np.nan_to_num(v) for v in columns(table, "xl_class_prob", "xl_class_other"))
     shares = np.column_stack([given * (1 - other[:, None]), other])
     ax = new_axes(ax, height=1.5 + 0.25 * len(table))
@@ -65,8 +51,7 @@ def plot_probabilities(table: Table, *, names: Sequence[str] | None = None, ax: 
         left += share
     ax.set_yticks(np.arange(len(table)), names)
     ax.invert_yaxis()
-    ax.set_xlim(0, 1)
-    ax.set_xlabel("probability")
+    ax.set(xlim=(0, 1), xlabel="probability")
     ax.legend(ncols=5, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return ax
 
@@ -75,37 +60,24 @@ def plot_evidence(table: Table, row: int = 0, *, ax: Axes | None = None) -> Axes
     """
     Draw what the spectrum and each evidence beside it say about one row's class.
 
+    Log-probabilities of the eight classes stand against their mean, the class's probability beside its name.
+
     Parameters
     ----------
     table : `~astropy.table.Table`
         Enriched. Where it has ``xl_class_evidence``, its pieces are stacked beside the
         spectrum's; without, the bars are the spectrum's (and the prior's) alone.
     row : int, optional
-        Which row.
-    ax : `~matplotlib.axes.Axes`, optional
-
-    Returns
-    -------
-    ax : `~matplotlib.axes.Axes`
-        Log-probabilities of the eight classes against their mean; the class's
-        probability stands beside its name. Nothing is drawn for a masked row.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.TableError`
-        If the table has not been enriched.
-    `~astro_xlatent.core.errors.ParameterError`
-        If there is no such row.
     """
     given, other = columns(table, "xl_class_prob", "xl_class_other")
     _check_row(table, row)
     log = np.log(np.clip(given[row], 1e-4, None))
     total = log - log.mean()
-    pieces = {}
+    pieces = {"spectrum": total}
     if "xl_class_evidence" in table.colnames:
         evidence = np.nan_to_num(columns(table, "xl_class_evidence")[0][row])
-        pieces = {name: values for name, values in zip(EVIDENCE_NAMES, evidence, strict=True) if values.any()}
-    pieces = {"spectrum": total - sum(pieces.values(), np.zeros(len(CLASSES))), **pieces}
+        pieces = {"spectrum": total - evidence.sum(axis=0)}
+        pieces |= {name: piece for name, piece in zip(EVIDENCE_NAMES, evidence, strict=True) if piece.any()}
     ax = new_axes(ax, height=3.6)
     place, height = np.arange(len(CLASSES)), 0.8 / len(pieces)
     for k, (name, values) in enumerate(pieces.items()):
@@ -135,28 +107,12 @@ def plot_nh(source: Posterior | Table, row: int = 0, *, truth: float | None = No
         in its columns (with ``include=["xl_nh_lolim90", "xl_nh_hilim90"]`` at more of
         them) and is drawn flat in log N_H between them.
     row : int, optional
-        Which row.
     truth : float, optional
         A column in 1/cm2 to mark.
-    ax : `~matplotlib.axes.Axes`, optional
-
-    Returns
-    -------
-    ax : `~matplotlib.axes.Axes`
-        Nothing is drawn for a masked row.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.TableError`
-        If a table has not been enriched.
-    `~astro_xlatent.core.errors.ParameterError`
-        If there is no such row.
     """
     ax = new_axes(ax, height=3.2)
-    if hasattr(source, "nh_density"):
-        levels, quantiles = _posterior_cells(source, row)
-    else:
-        levels, quantiles = _table_quantiles(source, row)
+    of = _posterior_cells if hasattr(source, "nh_density") else _table_quantiles
+    levels, quantiles = of(source, row)
     if np.isfinite(quantiles).all():
         edges, at = np.unique(quantiles, return_index=True)
         density = np.diff(levels[at]) / np.diff(edges)
@@ -166,17 +122,74 @@ def plot_nh(source: Posterior | Table, row: int = 0, *, truth: float | None = No
         ax.axvline(np.log10(truth), color=COLORS[5], ls="--", label="true")
     if ax.get_legend_handles_labels()[1]:
         ax.legend(fontsize="small")
-    ax.set_xlabel(r"log $N_\mathrm{H}$ [cm$^{-2}$]")
-    ax.set_ylabel("density [1/dex]")
+    ax.set(xlabel=r"log $N_\mathrm{H}$ [cm$^{-2}$]", ylabel="density [1/dex]")
     ax.set_ylim(bottom=0)
+    return ax
+
+
+def plot_reliability(curve: ArrayLike, *, label: str | None = None, ax: Axes | None = None) -> Axes:
+    """
+    Draw how often stated probabilities come true, with binomial errors; right on the gray line.
+
+    Parameters
+    ----------
+    curve : array_like, shape (n, 3)
+        Stated probability, share that was right, number of rows.
+    label : str, optional
+        For a legend.
+    """
+    curve = np.asarray(curve, float)
+    if curve.ndim != 2 or curve.shape[1] != 3:
+        msg = f"curve must have three columns (stated, right, number), got shape {curve.shape}"
+        raise ParameterError(msg)
+    stated, right, number = curve[curve[:, 2] > 0].T
+    ax = new_axes(ax, 5.0, 4.2)
+    ax.plot([0, 1], [0, 1], color="0.6", lw=1)
+    error = np.sqrt(np.maximum(right * (1 - right), 0.25 / number) / number)
+    ax.errorbar(stated, right, error, fmt="o", ms=4, label=label)
+    ax.set(xlabel="stated probability of the most probable class", ylabel="fraction right")
+    if label is not None:
+        ax.legend(fontsize="small")
+    return ax
+
+
+def plot_coverage(names: Sequence[str], level: ArrayLike, measured: ArrayLike, low: ArrayLike,
+                  high: ArrayLike, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw measured coverages of intervals beside what they state.
+
+    Parameters
+    ----------
+    names : sequence of str, shape (n,)
+        One line of the plot for each different name.
+    level : array_like, shape (n,)
+        Coverage that is stated; a strip of 0.03 on both sides marks it.
+    measured, low, high : array_like, shape (n,)
+        Share of true values inside, and its interval.
+    """
+    level, measured, low, high = (np.asarray(v, float) for v in (level, measured, low, high))
+    if not len(names) == len(level) == len(measured) == len(low) == len(high):
+        msg = f"names, level, measured, low and high must be of one length, got {len(names)} names"
+        raise ParameterError(msg)
+    lines = list(dict.fromkeys(names))
+    ax = new_axes(ax, 5.0, 1.0 + 0.16 * max(len(lines), 4))
+    place = np.array([lines.index(name) for name in names])
+    for stated, color in zip(np.unique(level), COLORS, strict=False):
+        here = level == stated
+        ax.hlines(place[here], low[here], high[here], color=color)
+        ax.plot(measured[here], place[here], "o", ms=3, color=color)
+        ax.axvline(stated, color=color, lw=0.8)
+        ax.axvspan(stated - 0.03, stated + 0.03, color=color, alpha=0.1)
+    ax.set_yticks(range(len(lines)), lines, fontsize="x-small")
+    ax.invert_yaxis()
+    ax.set_xlabel("share of true values inside")
     return ax
 
 
 def _check_row(table, row):
     """Refuse a row that is not there."""
     if not -len(table) <= row < len(table):
-        msg = f"row must lie in a table of {len(table)} rows, got {row}"
-        raise ParameterError(msg)
+        raise ParameterError(f"row must lie in a table of {len(table)} rows, got {row}")
 
 
 def _posterior_cells(posterior, row):
@@ -184,8 +197,8 @@ def _posterior_cells(posterior, row):
     from astro_xlatent.model.network import LOG_NH_RANGE
 
     density = np.asarray(posterior.nh_density[row], float)
-    step = (LOG_NH_RANGE[1] - LOG_NH_RANGE[0]) / (density.size - 1)
-    borders = LOG_NH_RANGE[0] + step * (np.arange(density.size + 1) - 0.5)
+    half = (LOG_NH_RANGE[1] - LOG_NH_RANGE[0]) / (density.size - 1) / 2
+    borders = np.linspace(LOG_NH_RANGE[0] - half, LOG_NH_RANGE[1] + half, density.size + 1)
     return np.append(0.0, np.cumsum(density) / density.sum()), borders
 
 

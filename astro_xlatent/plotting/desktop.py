@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from astropy.units import UnitsWarning
+
 from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.silence import quiet
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -41,13 +43,15 @@ def send(table: Table, name: str = "astro_xlatent", *, timeout: float = 60) -> l
     `~astro_xlatent.core.errors.TableError`
         If no hub runs, no program takes tables, or one of them refuses.
     """
+    from astropy.io.votable import from_table
+    from astropy.io.votable.exceptions import VOWarning
+
     samp = samp_package()
     client = samp.SAMPIntegratedClient(name="astro_xlatent", description="latents of X-ray sources")
     try:
         client.connect()
     except samp.SAMPHubError as error:
-        msg = "no SAMP hub is running; start TOPCAT or Aladin, and send again"
-        raise TableError(msg) from error
+        raise TableError("no SAMP hub is running; start TOPCAT or Aladin, and send again") from error
     try:
         receivers = list(client.get_subscribed_clients(_LOAD))
         if not receivers:
@@ -55,7 +59,9 @@ def send(table: Table, name: str = "astro_xlatent", *, timeout: float = 60) -> l
             raise TableError(msg)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "table.vot"
-            _write(table, path)
+            with quiet(VOWarning, UnitsWarning):  # units outside the standard are kept as they are
+                # astropy's writer in C is unsafe.
+                from_table(table).to_xml(str(path), _debug_python_based_parser=True)
             message = {"samp.mtype": _LOAD,
                        "samp.params": {"url": path.as_uri(), "name": name, "table-id": name}}
             return [_deliver(samp, client, receiver, message, timeout) for receiver in receivers]
@@ -70,23 +76,9 @@ def samp_package():
     except ImportError:
         samp = None
     if not hasattr(samp, "SAMPIntegratedClient"):
-        with warnings.catch_warnings():
-            # Deprecated since astropy 8 in favor of pyvo, which need not be there.
-            warnings.simplefilter("ignore")
+        with quiet(Warning):  # deprecated since astropy 8 in favor of pyvo, which need not be there
             from astropy import samp
     return samp
-
-
-def _write(table, path):
-    from astropy.io.votable import from_table
-    from astropy.io.votable.exceptions import VOWarning
-    from astropy.units import UnitsWarning
-
-    with warnings.catch_warnings():
-        # Units of archives that are outside the standard are kept as they are.
-        for category in (VOWarning, UnitsWarning):
-            warnings.simplefilter("ignore", category)
-        from_table(table).to_xml(str(path), _debug_python_based_parser=True)  # its other writer is unsafe
 
 
 def _deliver(samp, client, receiver, message, timeout):
@@ -99,6 +91,5 @@ def _deliver(samp, client, receiver, message, timeout):
         raise TableError(msg) from error
     if answer.get("samp.status") != "samp.ok":
         reason = answer.get("samp.error", {}).get("samp.errortxt", "it does not say why")
-        msg = f"{label} refused the table: {reason}"
-        raise TableError(msg)
+        raise TableError(f"{label} refused the table: {reason}")
     return label

@@ -40,10 +40,9 @@ def latent_directions(table: Table) -> dict[str, np.ndarray]:
     Returns
     -------
     directions : dict of str to ndarray, shape (8,)
-        Unit vectors: the gradient of the linear least-squares fit of the
-        standardized quantity to the latents. ``"absorbed"``: log N_H;
-        ``"hard"``: log of the flux in 2-7 keV over that in 0.5-2 keV.
-        Quantities with fewer than 20 usable rows are left out.
+        Unit vectors: the gradient of the linear least-squares fit of the quantity to the
+        latents. ``"absorbed"``: log N_H; ``"hard"``: log of the flux in 2-7 keV over that
+        in 0.5-2 keV. Quantities with fewer than 20 usable rows are left out.
     """
     latent, nh, soft, hard = columns(table, "xl_latent", "xl_nh", "xl_flux_05_2", "xl_flux_2_7")
     found = {}
@@ -53,7 +52,7 @@ def latent_directions(table: Table) -> dict[str, np.ndarray]:
         good = np.isfinite(value) & np.isfinite(latent).all(axis=1)
         if good.sum() >= 20 and np.ptp(value[good]) > 0:
             design = np.column_stack([latent[good], np.ones(good.sum())])
-            gradient = np.linalg.lstsq(design, value[good], rcond=None)[0][:-1]
+            gradient = np.linalg.lstsq(design, value[good])[0][:-1]
             found[name] = gradient / max(np.linalg.norm(gradient), 1e-30)
     return found
 
@@ -66,30 +65,14 @@ def plot_latents(table: Table, *, axes: tuple[int, int] = (0, 1), directions: bo
     Parameters
     ----------
     table : `~astropy.table.Table`
-        With the columns that `~astro_xlatent.add_latents` makes. Masked rows
-        are left out.
+        Enriched.
     axes : tuple of int, optional
         The two latent dimensions, each 0 to 7.
     directions : bool, optional
         Add arrows for `latent_directions`.
-    ax : `~matplotlib.axes.Axes`, optional
-        Where to draw; a new figure if not given.
-
-    Returns
-    -------
-    ax : `~matplotlib.axes.Axes`
-        ``ax.figure.savefig("map.png")`` writes the figure.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.ParameterError`
-        If ``axes`` is none of the allowed values.
-    `~astro_xlatent.core.errors.TableError`
-        If the table has not been enriched.
     """
     if len(axes) != 2 or not all(i in range(N_LATENT) for i in axes):
-        msg = f"axes must be two of 0 to {N_LATENT - 1}, got {axes!r}"
-        raise ParameterError(msg)
+        raise ParameterError(f"axes must be two of 0 to {N_LATENT - 1}, got {axes!r}")
     latent, label = columns(table, "xl_latent", "xl_class")
     ax = new_axes(ax)
     x, y = latent[:, list(axes)].T
@@ -119,28 +102,15 @@ def plot_pairs(table: Table, *, latents: Sequence[int] = (0, 1, 2, 3), axes: Any
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Enriched; masked rows are left out.
+        Enriched.
     latents : sequence of int, optional
         At least two, each 0 to 7.
     axes : ndarray of `~matplotlib.axes.Axes`, shape (n - 1, n - 1), optional
-        Where to draw; a new figure if not given.
-
-    Returns
-    -------
-    axes : ndarray of `~matplotlib.axes.Axes`, shape (n - 1, n - 1)
-        Those above the diagonal are off.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.ParameterError`
-        If fewer than two latents are asked for, or one that is none.
-    `~astro_xlatent.core.errors.TableError`
-        If the table has not been enriched.
+        Those above the diagonal are switched off.
     """
     n = len(latents) - 1
     if n < 1 or not all(i in range(N_LATENT) for i in latents):
-        msg = f"latents must be two or more of 0 to {N_LATENT - 1}, got {latents!r}"
-        raise ParameterError(msg)
+        raise ParameterError(f"latents must be two or more of 0 to {N_LATENT - 1}, got {latents!r}")
     latent, label = columns(table, "xl_latent", "xl_class")
     axes = new_grid(n, n, 1 + 2.2 * n, 1 + 2.2 * n) if axes is None else axes
     for i, j in np.ndindex(n, n):
@@ -151,9 +121,9 @@ def plot_pairs(table: Table, *, latents: Sequence[int] = (0, 1, 2, 3), axes: Any
         draw_classes(ax, latent[:, below], latent[:, beside], label, legend=i == 0)
         ax.set(xlabel=f"latent {below}", ylabel=f"latent {beside}")
         ax.label_outer()
-    if axes[0, 0].get_legend() is not None and n > 1:
-        axes[0, 0].get_legend().set_loc("upper left")
-        axes[0, 0].get_legend().set_bbox_to_anchor((1.05, 1.0))
+    if (legend := axes[0, 0].get_legend()) is not None and n > 1:
+        legend.set_loc("upper left")
+        legend.set_bbox_to_anchor((1.05, 1.0))
     return axes
 
 
@@ -161,6 +131,9 @@ def plot_traversals(source: Model | Mapping[str, Any], latents: Sequence[int] = 
                     titles: Sequence[str] | None = None, axes: Any = None) -> Any:
     """
     Draw the decoded spectrum along each of some latents, all others at zero.
+
+    A panel shows E F(E) for one photon between 0.5 and 7 keV, at five positions in standard
+    deviations of the training population.
 
     Parameters
     ----------
@@ -172,22 +145,9 @@ def plot_traversals(source: Model | Mapping[str, Any], latents: Sequence[int] = 
     titles : sequence of str, optional
         One for each panel; "latent k" if not given.
     axes : array_like of `~matplotlib.axes.Axes`, shape (n,), optional
-        Where to draw; a new figure if not given.
-
-    Returns
-    -------
-    axes : ndarray of `~matplotlib.axes.Axes`, shape (n,)
-        E F(E) for one photon between 0.5 and 7 keV, at five positions in
-        standard deviations of the training population.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.ParameterError`
-        If there is no such latent, or titles or axes are of another number.
     """
     if not latents or not all(k in range(N_LATENT) for k in latents):
-        msg = f"latents must be some of 0 to {N_LATENT - 1}, got {latents!r}"
-        raise ParameterError(msg)
+        raise ParameterError(f"latents must be some of 0 to {N_LATENT - 1}, got {latents!r}")
     titles = [f"latent {k}" for k in latents] if titles is None else list(titles)
     if axes is None:
         lines = -(-len(latents) // 4)
@@ -202,10 +162,9 @@ def plot_traversals(source: Model | Mapping[str, Any], latents: Sequence[int] = 
     for ax, walk, title in zip(axes, shown, titles, strict=True):
         for values, step, color in zip(walk, STEPS, _STEP_COLORS, strict=True):
             ax.plot(energy, values, color=color, lw=1.4, label=f"{step:+g}" if step else "0")
-        ax.set(yscale="log", ylim=(2e-3 * top, 2 * top))
+        ax.set(yscale="log", ylim=(2e-3 * top, 2 * top), ylabel=r"$E\,F(E)$ [keV]")
         ax.set_title(title, fontsize="small")
         energy_axis(ax, 0.3, 10.0)
-        ax.set_ylabel(r"$E\,F(E)$ [keV]")
         ax.label_outer()
     axes[0].legend(fontsize="x-small")
     return axes

@@ -37,39 +37,24 @@ def sky_columns(table: Table) -> tuple[str, str] | None:
 
 def plot_sky(table: Table, *, ax: Axes | None = None) -> Axes:
     """
-    Draw the sources of an enriched table on the sky, colored by class.
+    Draw the sources of an enriched table on the sky, colored by class; right ascension grows to the left.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-        With positions (``ra``, ``dec`` in degrees unless they have a unit) and
-        ``xl_class``. Masked rows are left out.
+        Enriched, with positions (``ra``, ``dec`` in degrees unless they have a unit).
     ax : `~matplotlib.axes.Axes`, optional
         Of projection "aitoff", or plain. If not given a field of up to 20
         degrees is drawn as a plane, the whole sky in Aitoff's projection.
-
-    Returns
-    -------
-    ax : `~matplotlib.axes.Axes`
-        Right ascension grows to the left.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.TableError`
-        If there are no positions or classes.
     """
     names = sky_columns(table)
     if names is None:
-        msg = "table has no positions; give it columns ra and dec in degrees"
-        raise TableError(msg)
+        raise TableError("table has no positions; give it columns ra and dec in degrees")
     ra, dec = (plain_floats(table[name], u.deg) for name in names)
     (label,) = columns(table, "xl_class")
     good = np.isfinite(ra) & np.isfinite(dec)
-    middle, level = 0.0, 0.0
-    if good.any():
-        middle = np.degrees(np.angle(np.mean(np.exp(1j * np.radians(ra[good])))))
-        level = np.mean(dec[good])
-    x = ((ra - middle + 180) % 360 - 180) * np.cos(np.radians(level))
+    middle = np.degrees(np.angle(np.sum(np.exp(1j * np.radians(ra[good])))))
+    x = ((ra - middle + 180) % 360 - 180) * np.cos(np.radians(dec[good].sum() / max(good.sum(), 1)))
     small = not good.any() or max(np.ptp(x[good]), np.ptp(dec[good])) <= FIELD
     ax = new_axes(ax, 6.5, 4.0, projection=None if small else "aitoff")
     if ax.name == "aitoff":
@@ -91,35 +76,25 @@ def plot_hardness(table: Table, *, mission: str | None = None, ax: Axes | None =
     """
     Draw rows in the plane of two photon-flux hardness ratios.
 
+    Of three neighboring bands a, b, c: (b - a)/(b + a) and (c - b)/(c + b) of net counts over area, beside
+    absorbed power laws of photon index 1, 2 and 3 from N_H of 1e20 to 1e23 1/cm2. Rows in which a sum is not
+    positive are left out.
+
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Catalog rows with the mission's band columns; if it is enriched, color
-        says the class.
+        Catalog rows with the mission's band columns; if it is enriched, color says the class.
     mission : str, optional
-        By default that of the table's columns.
-    ax : `~matplotlib.axes.Axes`, optional
-
-    Returns
-    -------
-    ax : `~matplotlib.axes.Axes`
-        Of three neighboring bands a, b, c: (b - a)/(b + a) and (c - b)/(c + b) of net
-        counts over area, beside absorbed power laws of photon index 1, 2 and 3 from N_H of
-        1e20 to 1e23 1/cm2. Rows in which a sum is not positive are left out.
-
-    Raises
-    ------
-    MissionError, TableError
-        If the bands cannot be found.
+        By default that of the table's columns, or else a
+        `~astro_xlatent.core.errors.MissionError` is raised.
     """
     from astro_xlatent.missions.base import get_mission, identify_mission
 
     reader = identify_mission(table) if mission is None else get_mission(mission)
     bins = reader.read_bands(table).bins
     order = np.argsort(np.where(bins.valid, bins.e_lo, np.inf), axis=1, kind="stable")[:, :3]
-    pick = [np.take_along_axis(v, order, axis=1) for v in
-            (bins.counts - bins.background, bins.area, bins.e_lo, bins.e_hi, bins.valid)]
-    net, area, low, high, valid = pick
+    net, area, low, high, valid = (np.take_along_axis(values, order, axis=1) for values in (
+        bins.counts - bins.background, bins.area, bins.e_lo, bins.e_hi, bins.valid))
     # The area is a mean over the bin: counts over it are photons in the band.
     flux = np.where(valid & (area > 0), net / np.where(area > 0, area, 1), np.nan)
     x, y = _ratio(flux[:, 1], flux[:, 0]), _ratio(flux[:, 2], flux[:, 1])
@@ -127,16 +102,16 @@ def plot_hardness(table: Table, *, mission: str | None = None, ax: Axes | None =
     if "xl_class" in table.colnames:
         draw_classes(ax, x, y, columns(table, "xl_class")[0])
     else:
-        ax.scatter(x, y, s=18, color=CLASS_STYLE["other"][0], marker=CLASS_STYLE["other"][1], lw=0)
+        color, marker = CLASS_STYLE["other"]
+        ax.scatter(x, y, 18, color, marker=marker, lw=0)
     if not valid.all(axis=1).any():
         return ax
     first = int(np.argmax(valid.all(axis=1)))
     edges = [*low[first], high[first][-1]]
     _draw_tracks(ax, low[first], high[first])
     names = [f"{a:g}-{b:g}" for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    ax.set_xlabel(f"({names[1]}) - ({names[0]}) keV over their sum, photon flux")
-    ax.set_ylabel(f"({names[2]}) - ({names[1]}) keV over their sum, photon flux")
-    ax.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05))
+    ax.set(xlim=(-1.05, 1.05), xlabel=f"({names[1]}) - ({names[0]}) keV over their sum, photon flux",
+           ylim=(-1.05, 1.05), ylabel=f"({names[2]}) - ({names[1]}) keV over their sum, photon flux")
     return ax
 
 
@@ -153,10 +128,8 @@ def _draw_tracks(ax, low, high):
     from astro_xlatent.physics.grid import band_weights
 
     weights = band_weights(low, high)
-    columns_nh = np.logspace(20, 23, 31)
     for index, style in ((1.0, "-"), (2.0, "--"), (3.0, ":")):
-        shape = np.ravel(powerlaw(index))
-        flux = np.array([weights @ (shape * np.ravel(transmission(nh))) for nh in columns_nh])
+        flux = (powerlaw(index) * transmission(np.logspace(20, 23, 31))) @ weights.T
         ax.plot(_ratio(flux[:, 1], flux[:, 0]), _ratio(flux[:, 2], flux[:, 1]), style, color="0.4", lw=1,
                 label=rf"$\Gamma = {index:g}$")
     ax.legend(fontsize="small")
@@ -167,29 +140,17 @@ def plot_change(table: Table, rows: Sequence[int] | None = None, *, names: Seque
     """
     Draw the latents of several observations of one source, and whether they differ.
 
+    Posterior means stand with standard deviations, the joint latents as a band, and the p-value of an
+    unchanged spectrum (`~astro_xlatent.compare.observations.combine`) in the title.
+
     Parameters
     ----------
     table : `~astropy.table.Table`
         Enriched, at best with ``xl_latent_cov``.
     rows : sequence of int, optional
-        The observations of the source; all rows of the table if not given.
+        The observations of the source, two or more; all rows of the table if not given.
     names : sequence of str, optional
         One for each observation.
-    ax : `~matplotlib.axes.Axes`, optional
-
-    Returns
-    -------
-    ax : `~matplotlib.axes.Axes`
-        Posterior means with standard deviations, the joint latents as a
-        band, and the p-value of an unchanged spectrum
-        (`~astro_xlatent.compare.observations.combine`) in the title.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.ParameterError`
-        If there are fewer than two observations, or ``names`` has another length.
-    `~astro_xlatent.core.errors.TableError`
-        If the table has not been enriched.
     """
     from astro_xlatent.compare.observations import combine
 

@@ -34,7 +34,7 @@ def plot_spectrum(spectrum: XraySpectrum, model: str | Model | None = None, *, q
     Parameters
     ----------
     spectrum : `~astro_xlatent.spectra.spectrum.XraySpectrum`
-        With a response.
+        With a response; else a `~astro_xlatent.core.errors.SpectrumError` is raised.
     model : str or `~astro_xlatent.model.posterior.Model`, optional
         Model or its name; the default model if not given.
     quantity : {'counts', 'flux'}, optional
@@ -44,22 +44,10 @@ def plot_spectrum(spectrum: XraySpectrum, model: str | Model | None = None, *, q
     min_counts : int, optional
         Neighboring bins are drawn together until they hold so many counts.
     axes : tuple of two `~matplotlib.axes.Axes`, optional
-        For spectrum and residuals; a new figure if not given.
-
-    Returns
-    -------
-    axes : tuple of two `~matplotlib.axes.Axes`
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.SpectrumError`
-        If the spectrum has no response.
-    `~astro_xlatent.core.errors.ParameterError`
-        If ``quantity`` is none of the two.
+        For spectrum and residuals.
     """
     if quantity not in ("counts", "flux"):
-        msg = f"quantity must be 'counts' or 'flux', got {quantity!r}"
-        raise ParameterError(msg)
+        raise ParameterError(f"quantity must be 'counts' or 'flux', got {quantity!r}")
     e_lo, e_hi, n, b, source, flux = _reconstruct(spectrum, model)
     starts = _grouped(n, source[0] + b, min_counts)
     low, high = e_lo[starts], e_hi[np.append(starts[1:], n.size) - 1]

@@ -2,9 +2,8 @@
 """
 `add_latents`: an astropy table in, the same table with new columns out.
 
-The whole journey is in its body: `~astro_xlatent.table.sources.measure` gives chunks of
-rows with their energy bins, the model makes posteriors of them,
-`~astro_xlatent.table.collect.EnrichedColumns` makes columns of these.
+The whole journey is in its body: `~astro_xlatent.table.sources.measure` gives chunks of rows with their
+energy bins, the model posteriors, `~astro_xlatent.table.collect.EnrichedColumns` columns of these.
 """
 
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike
+from tqdm import tqdm
 
 from astro_xlatent.compare.observations import source_numbers
 from astro_xlatent.core.columns import COLUMNS, own_columns
@@ -29,13 +29,11 @@ from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.refined import refine_posterior
 from astro_xlatent.spectra.spectrum import XraySpectrum
 from astro_xlatent.table.collect import EnrichedColumns
-from astro_xlatent.table.evidence import Evidence
+from astro_xlatent.table.evidence import Evidence, class_prior, prior_flags, prior_name
 from astro_xlatent.table.frames import open_table
-from astro_xlatent.table.prior import class_prior, prior_flags, prior_name
 from astro_xlatent.table.sources import measure
 
 __all__ = ["add_latents", "predict_spectra"]
-
 
 TableLike = TypeVar("TableLike")
 
@@ -51,6 +49,8 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
     """
     Add latents, class, N_H, fluxes and quality to every row of a table.
 
+    Without ``group_by`` rows do not influence one another.
+
     Parameters
     ----------
     table : `~astropy.table.Table`, QTable, Row, or a data frame
@@ -64,8 +64,7 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
         `XraySpectrum` or None per row. Rows without a usable spectrum fall back
         on the table's band columns, and are flagged.
     mission : str, Mission or its class, optional
-        ``"csc"``, ``"erosita"`` or another registered mission, if the
-        columns do not tell.
+        ``"csc"``, ``"erosita"`` or another registered mission, if the columns do not tell.
     model : str, path-like or Model, optional
         See `load_model`.
     prior : None, 'survey', mapping or array_like, optional
@@ -73,9 +72,9 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
         of this flux at this position is expected to be, from published
         number counts (`~astro_xlatent.model.priors.survey_weights`), with
         columns ``ra`` and ``dec`` (degrees), or a `SkyCoord` column, and ``nh_gal``
-        where it is known. A mapping from class name
-        to weight (classes left out get 0). An array of shape (9,) or
-        (n, 9), or (n, 8) without "other". Weights need not be normalized.
+        where it is known. A mapping from class name to weight (classes left out get 0).
+        An array of shape (9,) or (n, 9), or (n, 8) without "other". Weights need not be
+        normalized.
     evidence : None, 'xray', 'counterparts', 'all', or sequence of str, optional
         What else counts for the class: columns of the row itself (flux,
         position, ``nh_gal``, variability), columns of counterparts (Gaia,
@@ -95,9 +94,8 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
         nor counts, significance or likelihood to take it from. Rows that need it are flagged
         ``ERRORS_ASSUMED``; without it they stay masked.
     refine : bool, optional
-        Correct latents, N_H, photon index and fluxes by the exact likelihood of the
-        counts, and add ``xl_ess``, see `~astro_xlatent.model.refined`; takes
-        seconds a row.
+        Correct latents, N_H, photon index and fluxes by the exact likelihood of the counts, and add
+        ``xl_ess``, see `~astro_xlatent.model.refined`; takes seconds a row.
     checks : bool, optional
         Look in spectra for lines, a shifted energy scale, scatter and soft
         excesses that no latents describe, see `~astro_xlatent.model.checks`; named in
@@ -127,15 +125,11 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
 
     Notes
     -----
-    Without ``group_by`` rows do not influence one another: a result depends
-    neither on the order nor on the number of rows.
-
     With ``group_by`` the table keeps its rows and their order. ``xl_latent``,
     its errors, ``xl_class``, ``xl_class_prob`` and ``xl_class_other`` are equal
     in all rows of a source, and ``xl_n_obs``, ``xl_n_used`` and ``xl_p_change``,
-    the p-value against an unchanged spectrum, come at the end. N_H, fluxes,
-    goodness of fit, class set, flags and reason remain those of the row's own
-    observation, for they may truly differ. Where the class prior differs
+    the p-value against an unchanged spectrum, come at the end. All else is of the
+    row's own observation, for it may truly differ. Where the class prior differs
     between a source's rows, their geometric mean enters.
     `~astro_xlatent.compare.observations.group_latents` gives one row a source instead.
 
@@ -161,7 +155,7 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
     recipes: Counter[str] = Counter()
     columns = EnrichedColumns(len(table), model, weights, include, joint=source is not None,
                               evidence=None if evidence is None else Evidence(table, evidence, prior))
-    with _progress_bar(len(table), progress) as bar:
+    with tqdm(total=len(table), disable=not progress, unit="rows", desc="add_latents") as bar:
         for chunk in measure(table, spectra, mission):
             posterior = model.infer(chunk.bins, chunk.matrices) if len(chunk.bins) else None
             if refine and posterior is not None:
@@ -185,19 +179,8 @@ def predict_spectra(paths: Sequence[str | Path | XraySpectrum], *,
                     prior: str | Mapping[str, float] | ArrayLike | None = None,
                     progress: bool = False) -> Table:
     """
-    Results for spectrum files, without a table.
-
-    Parameters
-    ----------
-    paths : sequence of path-like or XraySpectrum
-        OGIP PHA files.
-    model, prior, progress
-        As for `add_latents`.
-
-    Returns
-    -------
-    table : `~astropy.table.Table`
-        A ``file`` column and those of `add_latents`.
+    Results for OGIP spectrum files, without a table: a column ``file`` and those of `add_latents`, which
+    explains the parameters, for each path or `XraySpectrum`.
     """
     names = [str(getattr(p, "path", p)) for p in paths]
     table = Table({"file": np.array(names, dtype=str)})
@@ -210,13 +193,11 @@ def _check_columns(table, include, replace):
     optional = [name for name, spec in COLUMNS.items() if spec.optional]
     unknown = [str(name) for name in include if name not in optional]
     if unknown:
-        msg = f"include names {', '.join(unknown)}; allowed: {', '.join(optional)}"
-        raise TableError(msg)
+        raise TableError(f"include names {', '.join(unknown)}; allowed: {', '.join(optional)}")
     present = own_columns(table.colnames)
     if present and not replace:
-        msg = (f"the table already has {', '.join(present[:4])}; give replace=True to replace "
-               "them, or rename them to keep both")
-        raise TableError(msg)
+        raise TableError(f"the table already has {', '.join(present[:4])}; give replace=True to replace "
+                         "them, or rename them to keep both")
     return include
 
 
@@ -237,14 +218,7 @@ def _grant(mission, relative_error):
     if relative_error is None or mission is None:
         return mission
     if not 0 < relative_error < 1:
-        msg = f"relative_error must lie between 0 and 1, such as 0.2, got {relative_error!r}"
-        raise ParameterError(msg)
+        raise ParameterError(f"relative_error must lie between 0 and 1, such as 0.2, got {relative_error!r}")
     mission = copy(mission)
     mission.relative_error = float(relative_error)
     return mission
-
-
-def _progress_bar(total, show):
-    from tqdm import tqdm
-
-    return tqdm(total=total, disable=not show, unit="rows", desc="add_latents")

@@ -8,12 +8,12 @@ Units and UCDs stand in the metadata as astropy or VOParquet, a VOTable without 
 import shutil
 from collections.abc import Iterable
 from io import BytesIO
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from astropy.table import Column, MaskedColumn, Table, hstack
+from astropy.table import Column, MaskedColumn, Table
 from pyarrow import parquet
 
 from astro_xlatent.core.columns import own_columns
@@ -23,6 +23,7 @@ from astro_xlatent.table.pieces import RowFile, content_key
 
 __all__ = ["ArrowRows", "describe_catalog", "table_from_arrow", "write_native"]
 
+#: Keys of metadata in a schema.
 _ASTROPY = b"table_meta_yaml"
 _VOPARQUET, _VERSION = b"IVOA.VOTable-Parquet.content", b"IVOA.VOTable-Parquet.version"
 #: What a HATS catalog holds beside its rows that a catalog with more columns needs anew, or not.
@@ -36,10 +37,8 @@ class ArrowRows(RowFile):
     def __init__(self, path, hdu=None):
         super().__init__(path)
         self.suffix, self.n_rows, self.schema = ".parquet", 0, None
-        self.files = {}
-        for file in sorted((path / "dataset").rglob("*.parquet")) if path.is_dir() else [path]:
-            if file.name not in _MADE_ANEW:
-                self.files[content_key(file)] = file
+        found = sorted((path / "dataset").rglob("*.parquet")) if path.is_dir() else [path]
+        self.files = {content_key(file): file for file in found if file.name not in _MADE_ANEW}
         for file in self.files.values():
             try:
                 found = parquet.ParquetFile(file)
@@ -49,15 +48,12 @@ class ArrowRows(RowFile):
             self.n_rows += found.metadata.num_rows
             self.schema = found.schema_arrow if self.schema is None else self.schema
         if self.schema is None:
-            msg = f"{path}: no Parquet file in it can be read"
-            raise TableError(msg)
+            raise TableError(f"{path}: no Parquet file in it can be read")
         # What astropy wrote holds masks and times as columns of their own: only astropy reads it.
         self.native = _ASTROPY not in (self.schema.metadata or {})
         common = path / "dataset" / "_common_metadata"
         if self.native and common.is_file():
-            units = (parquet.read_schema(common).metadata or {}).get(_VOPARQUET)
-            self.schema = self.schema.with_metadata((self.schema.metadata or {}) | (
-                {_VOPARQUET: units} if units else {}))
+            self.schema = _with_units(self.schema, parquet.read_schema(common))
 
     def blocks(self, size, skip=0):
         """As of any file; what cannot be read is left out and noted as broken."""
@@ -65,15 +61,12 @@ class ArrowRows(RowFile):
         for key, file in self.files.items():
             try:
                 opened = parquet.ParquetFile(file)
-                batches = opened.iter_batches(batch_size=size or max(opened.metadata.num_rows, 1))
-                empty = True
+                schema, rows = opened.schema_arrow, opened.metadata.num_rows
+                batches = opened.iter_batches(batch_size=size or rows) if rows else [schema.empty_table()]
                 for number, batch in enumerate(batches):
-                    empty = False
-                    block = pa.Table.from_batches([batch], opened.schema_arrow).slice(skip)
-                    yield f"{key}-{number:06d}", len(block), block
+                    block = pa.Table.from_batches([batch], schema) if rows else batch
+                    yield f"{key}-{number:06d}", block.slice(skip)
                     skip = 0
-                if empty:
-                    yield f"{key}-000000", 0, opened.schema_arrow.empty_table()
             except (pa.ArrowException, OSError) as error:
                 self.broken.append((file, error))
 
@@ -107,20 +100,20 @@ def table_from_arrow(arrow: pa.Table) -> Table:
 
 def _values(array, kind):
     """An arrow array as one of numpy, anything where null; None for what no table holds."""
-    if pa.types.is_dictionary(kind):
+    types = pa.types
+    if types.is_dictionary(kind):
         kind = kind.value_type
         array = array.cast(kind)
-    if pa.types.is_fixed_size_list(kind):
+    if types.is_fixed_size_list(kind):
         filled = _values(array.fill_null([0] * kind.list_size).flatten(), kind.value_type)
         return None if filled is None else filled.reshape(len(array), kind.list_size)
-    if pa.types.is_boolean(kind):
-        return array.fill_null(False).to_numpy(zero_copy_only=False)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return array.fill_null(0 if pa.types.is_integer(kind) else np.nan).to_numpy(zero_copy_only=False)
-    if pa.types.is_decimal(kind):
-        return array.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind):
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind):
         return np.array(["" if text is None else text for text in array.to_pylist()], str)
+    if types.is_decimal(kind):
+        array, kind = array.cast(pa.float64()), pa.float64()
+    for is_kind, null in ((types.is_boolean, False), (types.is_integer, 0), (types.is_floating, np.nan)):
+        if is_kind(kind):
+            return array.fill_null(null).to_numpy(zero_copy_only=False)
     return None
 
 
@@ -151,60 +144,63 @@ def arrow_columns(table: Table) -> pa.Table:
     return pa.table(arrays)
 
 
-def write_native(source: ArrowRows, rows: Iterable[tuple[str, pa.Table, Table]], target: Path) -> None:
+def write_native(source: ArrowRows, rows: Iterable[tuple[str, pa.Table, Table, Table]], head: Table,
+                 target: Path) -> None:
     """
     Write rows as they stand with new columns behind them, into a file or, from a catalog, a catalog.
 
-    Rows are names of blocks, blocks, and tables of new columns with what made them in their ``meta``.
-    In catalogs vectors are split.
+    Rows are names of blocks, blocks, these as tables, and tables of new columns, of which ``head`` holds no
+    row, and in its ``meta`` what made them. In catalogs vectors are split.
     """
-    catalog, written, new = source.path.is_dir(), [], Table()
-    for key, blocks in groupby(rows, lambda row: row[0][:8]):
-        file, writer = source.files[key], None
+    catalog, written = source.path.is_dir(), []
+    for key, pieces in groupby(rows, lambda row: row[0][:8]):
+        file = source.files[key]
         place = target / file.relative_to(source.path) if catalog else target
         place.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            for _, block, new in blocks:
-                added = arrow_columns(flatten_vectors(new) if catalog else new)
-                joined = block.drop_columns(own_columns(block.column_names))
-                for field in added.schema:
-                    joined = joined.append_column(field, added[field.name])
-                if writer is None:
-                    packing = parquet.ParquetFile(file).metadata
-                    packing = packing.row_group(0).column(0).compression if packing.num_row_groups else "NONE"
-                    schema = joined.schema if catalog else joined.schema.with_metadata(
-                        _metadata(block.schema, new))
-                    writer = parquet.ParquetWriter(place, schema, compression=packing)
-                writer.write_table(joined.replace_schema_metadata(schema.metadata))
-        finally:
-            if writer is not None:
-                writer.close()
+        joined = (_joined(block, flatten_vectors(new) if catalog else new) for _, block, _, new in pieces)
+        first = next(joined)
+        metadata = first.schema.metadata if catalog else _metadata(first.schema, head)
+        packing = parquet.ParquetFile(file).metadata
+        packing = packing.row_group(0).column(0).compression if packing.num_row_groups else "NONE"
+        schema = first.schema.with_metadata(metadata)
+        with parquet.ParquetWriter(place, schema, compression=packing) as writer:
+            for block in chain([first], joined):
+                writer.write_table(block.replace_schema_metadata(metadata))
         written.append(place)
     if catalog:
-        columns = flatten_vectors(new[:0])
-        columns.meta = new.meta
+        columns = flatten_vectors(head)
+        columns.meta = head.meta
         _complete_catalog(source, target, written, columns)
+
+
+def _joined(block, new):
+    """A block with new columns in the place of those of an earlier run."""
+    joined, added = block.drop_columns(own_columns(block.column_names)), arrow_columns(new)
+    for field in added.schema:
+        joined = joined.append_column(field, added[field.name])
+    return joined
 
 
 def _metadata(schema, new):
     """Metadata of a file with more columns: units and UCDs as of VOParquet, and what made them."""
     from astropy.io.votable import from_table, parse
 
-    metadata = dict(schema.metadata or {})
-    if _VOPARQUET in metadata:
-        votable = parse(BytesIO(metadata[_VOPARQUET]))
-        fields = votable.get_first_table().fields
-        replaced = own_columns([field.name for field in fields])
-        fields[:] = [field for field in fields if field.name not in replaced]
-        fields.extend(from_table(new[:0]).get_first_table().fields)
-    else:
-        old = table_from_arrow(schema.empty_table())
-        old.remove_columns(own_columns(old.colnames))
-        votable = from_table(hstack([old, new[:0]], metadata_conflicts="silent"))
+    content = (schema.metadata or {}).get(_VOPARQUET)
+    votable = parse(BytesIO(content)) if content else from_table(table_from_arrow(schema.empty_table()))
+    fields = votable.get_first_table().fields
+    replaced = own_columns([field.name for field in fields])
+    fields[:] = [field for field in fields if field.name not in replaced]
+    fields.extend(from_table(new[:0]).get_first_table().fields)
     text = BytesIO()
     votable.to_xml(text)
-    return metadata | {_VERSION: b"1.0", _VOPARQUET: text.getvalue()} | {
+    return (schema.metadata or {}) | {_VERSION: b"1.0", _VOPARQUET: text.getvalue()} | {
         key.encode(): str(value).encode() for key, value in new.meta.items()}
+
+
+def _with_units(schema, known):
+    """A schema with the units of another one that is known, if any."""
+    told = {key: value for key, value in ((known and known.metadata) or {}).items() if key == _VOPARQUET}
+    return schema.with_metadata((schema.metadata or {}) | told)
 
 
 def _complete_catalog(source, target, written, new):
@@ -225,12 +221,13 @@ def _complete_catalog(source, target, written, new):
     added = {"xl_model": new.meta.get("XLMODEL", ""), "xl_sha256": new.meta.get("XLSHA256", "")}
     for name in ("hats.properties", "properties"):
         if (source.path / name).is_file():
-            lines = (source.path / name).read_text(encoding="utf-8").splitlines()
-            lines = [line for line in lines if line.partition("=")[0] not in added]
-            for k, line in enumerate(lines):
-                if line.startswith("hats_cols_default=") and line[18:].strip():
-                    default = [word for word in line[18:].split() if not own_columns([word])]
-                    lines[k] = f"hats_cols_default={' '.join([*default, *new.colnames])}"
+            lines = []
+            for line in (source.path / name).read_text(encoding="utf-8").splitlines():
+                key, _, value = line.partition("=")
+                if key == "hats_cols_default" and value.strip():
+                    default = [word for word in value.split() if not own_columns([word])]
+                    line = f"{key}={' '.join([*default, *new.colnames])}"
+                lines += [line] if key not in added else []
             text = "\n".join([*lines, *(f"{key}={value}" for key, value in added.items()), ""])
             (target / name).write_text(text, encoding="utf-8")
 
@@ -242,7 +239,5 @@ def describe_catalog(folder: Path, new: Table, known: pa.Schema | None) -> None:
     ``known`` is the schema of the catalog that was read, whose metadata hold those of the other columns.
     """
     common = folder / "dataset" / "_common_metadata"
-    schema = parquet.read_schema(common)
-    told = {k: v for k, v in ((known.metadata if known else None) or {}).items() if k == _VOPARQUET}
-    schema = schema.with_metadata((schema.metadata or {}) | told)
+    schema = _with_units(parquet.read_schema(common), known)
     parquet.write_metadata(schema.with_metadata(_metadata(schema, new)), common)

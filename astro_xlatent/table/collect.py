@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-`EnrichedColumns`: takes posteriors chunk by chunk and makes the output columns.
-"""
+"""`EnrichedColumns`: takes posteriors chunk by chunk and makes the output columns."""
 
 from collections.abc import Callable, Sequence
 
@@ -40,20 +38,8 @@ class EnrichedColumns:
     """
     The output columns of some rows, filled in chunk by chunk in any order.
 
-    Memory is that of the finished columns; a table in pieces takes one of these a piece.
-
-    Parameters
-    ----------
-    n_rows : int
-    model : `~astro_xlatent.model.posterior.Model`
-    prior : callable
-        See `~astro_xlatent.table.prior.class_prior`.
-    include : sequence of str, optional
-        Optional columns.
-    joint : bool, optional
-        Keep what `join` needs.
-    evidence : `~astro_xlatent.table.evidence.Evidence`, optional
-        Beside the spectrum.
+    ``prior`` is of `~astro_xlatent.table.evidence.class_prior`; ``include`` names optional columns;
+    ``joint`` keeps what `join` needs. Memory is that of the finished columns.
     """
 
     def __init__(self, n_rows: int, model, prior: Callable, include: Sequence[str] = (), joint: bool = False,
@@ -70,11 +56,9 @@ class EnrichedColumns:
         self.wanted = [name for name, spec in COLUMNS.items()
                        if name not in _OWN_COLUMNS and (name in include or not spec.optional)]
         kept = [*self.wanted, "xl_latent_cov"] if joint else self.wanted
-        # numpy sizes strings beforehand: the longest class, and all of them joined by commas.
-        longest = f"U{max(map(len, model.classes))}"
-        strings = {"xl_class": longest, "xl_class_spectrum": longest,
-                   "xl_class_set": f"U{len(','.join(model.classes))}"}
-        self.values = {name: np.zeros((n_rows, *COLUMNS[name].shape), strings.get(name, COLUMNS[name].dtype))
+        # Text as objects: numpy would size strings beforehand.
+        self.values = {name: np.full(n_rows, "", object) if COLUMNS[name].dtype is str else
+                       np.zeros((n_rows, *COLUMNS[name].shape), COLUMNS[name].dtype)
                        for name in dict.fromkeys(kept)}
         self.joined: dict = {}
 
@@ -88,8 +72,15 @@ class EnrichedColumns:
         self.measured[rows] = True
         self.detected[rows] = posterior.detected
         self.flags[rows] |= _quality_flags(chunk, posterior, self.model)
-        weights = self.prior(rows, posterior.flux["05_2"][:, 1] + posterior.flux["2_7"][:, 1])
-        weights = weights * self._weigh(rows, posterior)
+        flux = posterior.flux["05_2"][:, 1] + posterior.flux["2_7"][:, 1]
+        weights = self.prior(rows, flux)
+        if self.evidence is not None:
+            more, log_odds, flags = self.evidence.weigh(rows, posterior.class_prob, flux,
+                                                        posterior.nh_quantiles([0.5])[:, 0])
+            weights = weights * more
+            self.flags[rows] |= flags
+            if "xl_class_evidence" in self.values:
+                self.values["xl_class_evidence"][rows] = log_odds
         if self.weights is not None:
             self.weights[rows] = weights
         probability = apply_prior(posterior.class_prob, weights)
@@ -105,17 +96,6 @@ class EnrichedColumns:
             if reason:
                 self.flags[row] |= int(flag)
                 self.reasons[row] = "; ".join(filter(None, (self.reasons[row], reason)))
-
-    def _weigh(self, rows, posterior):
-        """What evidence makes of the classes' weights; flags and columns of it are noted."""
-        if self.evidence is None:
-            return 1.0
-        flux = posterior.flux["05_2"][:, 1] + posterior.flux["2_7"][:, 1]
-        found = self.evidence.weigh(rows, posterior.class_prob, flux, posterior.nh_quantiles([0.5])[:, 0])
-        self.flags[rows] |= found.flags
-        if "xl_class_evidence" in self.values:
-            self.values["xl_class_evidence"][rows] = found.log_odds
-        return found.weights
 
     def join(self, source: np.ndarray) -> None:
         """Let every row hold what all observations of its source, numbered (n_rows,), say together."""
@@ -157,21 +137,18 @@ def _quality_flags(chunk, posterior, model):
     """What counts, energies and posterior tell of the quality of every measured row, bits (m,)."""
     net = chunk.bins.net_counts
     low_nh = density_below(posterior.nh_density, LOG_NH_RANGE, LOW_LOG_NH) > LOW_NH_PROBABILITY
-    where = [
-        (Flag.OUTSIDE_MISSION, ~np.isin(chunk.missions, model.missions)),
-        (Flag.FEW_COUNTS, net < FEW_COUNTS),
-        (Flag.OUTSIDE_COUNTS, (net < TRAINED_COUNTS[0]) | (net > TRAINED_COUNTS[1])),
-        (Flag.OUTSIDE_ENERGY, _coverage(chunk.bins) < MIN_COVERAGE),
-        (Flag.NO_SOURCE, ~posterior.detected),
-        (Flag.NH_UPPER_LIMIT, low_nh),
-        (Flag.OUTLIER, posterior.outlier < OUTLIER_LEVEL),
-        (Flag.POOR_FIT, posterior.poor_fit),
-        (Flag.NOT_THIS_MODEL, posterior.not_this_model),
-    ]
-    flags = np.zeros(len(net), np.int64)
-    for flag, rows in where:
-        flags |= np.where(rows, int(flag), 0)
-    return flags
+    where = {
+        Flag.OUTSIDE_MISSION: ~np.isin(chunk.missions, model.missions),
+        Flag.FEW_COUNTS: net < FEW_COUNTS,
+        Flag.OUTSIDE_COUNTS: (net < TRAINED_COUNTS[0]) | (net > TRAINED_COUNTS[1]),
+        Flag.OUTSIDE_ENERGY: _coverage(chunk.bins) < MIN_COVERAGE,
+        Flag.NO_SOURCE: ~posterior.detected,
+        Flag.NH_UPPER_LIMIT: low_nh,
+        Flag.OUTLIER: posterior.outlier < OUTLIER_LEVEL,
+        Flag.POOR_FIT: posterior.poor_fit,
+        Flag.NOT_THIS_MODEL: posterior.not_this_model,
+    }
+    return sum(np.where(rows, int(flag), 0) for flag, rows in where.items())
 
 
 def _coverage(bins: EnergyBins) -> np.ndarray:

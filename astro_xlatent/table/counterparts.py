@@ -2,9 +2,8 @@
 """
 Counterparts in a table's columns: found, searched and none, or unknown.
 
-Magnitudes, parallaxes and proper motions are recognized by the names that
-services give them, bare or behind a catalog's prefix; units are checked,
-and what cannot be true is left out and said.
+Magnitudes, parallaxes and proper motions are recognized by the names that services give them, bare or
+behind a catalog's prefix; units are checked, and what cannot be true is left out and said.
 """
 
 from dataclasses import dataclass
@@ -83,6 +82,12 @@ def read_counterparts(table, error=0.0) -> Counterparts:
     """
     Read the counterparts of every row.
 
+    A survey of which the table has no column is unknown. Where its columns
+    are there but empty it counts as searched with no result, for so
+    cross-matches are written; this assumption has a flag. A column of the
+    number of candidates (``gaia_n``, ``tmass_n``, ``allwise_n``) tells for
+    sure: 0 means none, masked means that nobody looked.
+
     Parameters
     ----------
     table : `~astropy.table.Table`
@@ -97,14 +102,6 @@ def read_counterparts(table, error=0.0) -> Counterparts:
     ------
     TableError
         If a magnitude's unit is neither mag nor a flux density.
-
-    Notes
-    -----
-    A survey of which the table has no column is unknown. Where its columns
-    are there but empty it counts as searched with no result, for so
-    cross-matches are written; this assumption has a flag. A column of the
-    number of candidates (``gaia_n``, ``tmass_n``, ``allwise_n``) tells for
-    sure: 0 means none, masked means that nobody looked.
     """
     reader = _Reader(table)
     values, known, found = {}, {}, {}
@@ -136,13 +133,8 @@ class _Reader:
         return [name for name in found if name != "gmag" or "rmag" not in self.columns]
 
     def name(self, spellings):
-        """The first of them, or None."""
-        return next(iter(self.names(spellings)), None)
-
-    def unit(self, name):
-        """The unit of a column, None where it has none."""
-        found = getattr(self.columns.raw(name), "unit", None)
-        return None if found in (None, u.dimensionless_unscaled) else found
+        """The first of them, or nothing."""
+        return next(iter(self.names(spellings)), "")
 
     def magnitude(self, band, spellings):
         """A magnitude by the first column that has one, NaN where missing or impossible."""
@@ -152,59 +144,43 @@ class _Reader:
         return found
 
     def _magnitude(self, name, band, spellings):
-        unit, raw = self.unit(name), self.columns.number(name)
+        unit, raw = getattr(self.columns.raw(name), "unit", None), self.columns.number(name)
         given = np.isfinite(raw)
         if unit is not None and u.Unit(unit, parse_strict="silent").is_equivalent(u.Jy):
             with np.errstate(invalid="ignore", divide="ignore"):
                 raw = -2.5 * np.log10(self.columns.number(name, u.Jy) / _ZERO[band])
-        elif unit is not None and str(unit).lower().replace("(vega)", "") not in ("mag", "vegamag"):
-            msg = (f"column {name!r} has unit {unit}; a Vega magnitude (mag) or a flux density (Jy) is "
-                   "needed: convert it, or rename the column if it is something else")
-            raise TableError(msg)
-        with np.errstate(invalid="ignore"):
-            good = (raw > BRIGHTEST) & (raw < FAINTEST) & (raw != 0)
-            error = self._error(name, spellings)
-            limit = given & good & (error > LARGEST_ERROR)
-        self.flags[given & ~good | limit] |= Flag.COUNTERPART_ODD
-        return np.where(good & ~limit, raw, np.nan)
-
-    def _error(self, name, spellings):
-        """Error of a magnitude, NaN where there is none."""
+        elif str(unit or "").lower().replace("(vega)", "") not in ("", "mag", "vegamag"):
+            raise TableError(f"column {name!r} has unit {unit}; a Vega magnitude (mag) or a flux density "
+                             "(Jy) is needed: convert it, or rename the column if it is something else")
+        good = (raw > BRIGHTEST) & (raw < FAINTEST) & (raw != 0)
         prefix = next(name[:-len(s)] for s in spellings if name.endswith(s))
         errors = [f"{prefix}{form.format(s)}" for s in spellings for form in ("e_{}", "{}_error")]
-        found = self.columns.first(*errors)
-        return np.full(len(self.flags), np.nan) if found is None else self.columns.number(found)
+        limit = given & good & (self.columns.number(self.columns.spelled(*errors)) > LARGEST_ERROR)
+        self.flags[given & ~good | limit] |= Flag.COUNTERPART_ODD
+        return np.where(good & ~limit, raw, np.nan)
 
     def astrometry(self):
         """Parallax and proper motion with errors, in mas and mas/yr."""
         raw = {key: self._angle(key, spellings) for key, spellings in _ASTROMETRY.items()}
-        components = [raw[key] for key in ("PMRA", "PMDE", "e_PMRA", "e_PMDE")]
-        if self.name(_ASTROMETRY["PM"]) is None:
-            raw["PM"] = np.hypot(*components[:2])
-        if self.name(_ASTROMETRY["e_PM"]) is None:
-            raw["e_PM"] = np.hypot(*components[2:]) / np.sqrt(2)
-        for value, error in (("Plx", "e_Plx"), ("PM", "e_PM")):
-            with np.errstate(invalid="ignore"):
-                sure = (raw[error] > 0) & (raw[error] < 100) & (np.abs(raw[value]) < 2e4)
-                blank = (raw[value] == 0) & ~(raw[error] > 0)
-            odd = np.isfinite(raw[value]) & ~sure & ~blank
-            self.flags[odd] |= Flag.COUNTERPART_ODD
-            for key in (value, error):
-                raw[key] = np.where(sure, raw[key], np.nan)
-        return {key: raw[key] for key in ("Plx", "e_Plx", "PM", "e_PM")}
+        if not self.name(_ASTROMETRY["PM"]):
+            raw["PM"] = np.hypot(raw["PMRA"], raw["PMDE"])
+        if not self.name(_ASTROMETRY["e_PM"]):
+            raw["e_PM"] = np.hypot(raw["e_PMRA"], raw["e_PMDE"]) / np.sqrt(2)
+        found = {}
+        for key in ("Plx", "PM"):
+            value, error = raw[key], raw[f"e_{key}"]
+            sure = (error > 0) & (error < 100) & (np.abs(value) < 2e4)
+            blank = (value == 0) & ~(error > 0)
+            self.flags[np.isfinite(value) & ~sure & ~blank] |= Flag.COUNTERPART_ODD
+            found |= {key: np.where(sure, value, np.nan), f"e_{key}": np.where(sure, error, np.nan)}
+        return found
 
     def _angle(self, key, spellings):
         """A column in mas (a year); rows in arcsec are recognized by impossibly small errors."""
-        name = self.name(spellings)
-        if name is None:
-            return np.full(len(self.flags), np.nan)
-        values = self.columns.number(name, u.mas / u.yr if "PM" in key else u.mas)
-        error = self.name(_ASTROMETRY[key if key.startswith("e_") else f"e_{key}"])
-        if error is None:
-            return values
-        errors = self.columns.number(error, u.mas / u.yr if "PM" in key else u.mas)
-        with np.errstate(invalid="ignore"):
-            arcsec = (errors > 0) & (errors < SMALLEST_ERROR)
+        error = _ASTROMETRY[key if key.startswith("e_") else f"e_{key}"]
+        values, errors = (self.columns.number(self.name(names), u.mas / u.yr if "PM" in key else u.mas)
+                          for names in (spellings, error))
+        arcsec = (errors > 0) & (errors < SMALLEST_ERROR)
         self.flags[arcsec] |= Flag.COUNTERPART_ODD
         return np.where(arcsec, 1000.0 * values, values)
 
@@ -220,23 +196,17 @@ class _Reader:
 
     def far(self, survey, motion, error):
         """Rows whose counterpart lies farther than errors and proper motion allow."""
-        names = self.names(_SEPARATIONS[survey])
-        if not names:
-            return np.zeros(len(self.flags), bool)
-        apart = np.array([self.columns.number(item, u.arcsec) for item in names])
-        apart = np.where(np.isfinite(apart), apart, np.inf).min(axis=0)
+        apart = [self.columns.number(name, u.arcsec) for name in ("", *self.names(_SEPARATIONS[survey]))]
+        apart = np.fmin.reduce(apart)
         allowed = RADIUS + error
         moved = allowed + np.nan_to_num(motion) * EPOCHS / 1000.0
-        known = np.isfinite(apart)
-        self.flags[known & (apart > moved)] |= Flag.COUNTERPART_ODD
-        self.flags[known & (apart > allowed) & (apart <= moved)] |= Flag.COUNTERPART_AMBIGUOUS
-        return known & (apart > moved)
+        self.flags[apart > moved] |= Flag.COUNTERPART_ODD
+        self.flags[(apart > allowed) & (apart <= moved)] |= Flag.COUNTERPART_AMBIGUOUS
+        return apart > moved
 
     def wrong(self, found):
         """Chance that the counterpart is not the source's: 1 - p_i of the surest survey, or a default."""
-        known = [self.columns.number(name) for survey, forms in _SEARCHED.items() for form in forms
-                 if (name := self.columns.first(f"{form}_p_i", "p_i")) and found[survey].any()]
-        if not known:
-            return np.full(len(self.flags), WRONG_MATCH)
-        best = np.max(np.nan_to_num(known, nan=-1.0), axis=0)
+        names = [self.columns.spelled(f"{form}_p_i", "p_i") for survey, forms in _SEARCHED.items()
+                 for form in forms if found[survey].any()]
+        best = np.fmax.reduce([self.columns.number(name) for name in ("", *names)])
         return np.where(best >= 0, 1 - np.clip(best, 0.0, 1.0), WRONG_MATCH)

@@ -1,13 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-What a row's columns say of its class beside the spectrum.
+What a row's columns, and a prior, say of its class beside the spectrum.
 
-`evidence_inputs` turns columns into the features of
-`~astro_xlatent.model.evidence`, `Evidence` makes weights of the classes of
-them, and `classify_rows` does it for classes of a user's own.
+``evidence_inputs`` turns columns into the features of `~astro_xlatent.model.evidence`, ``Evidence`` makes
+weights of the classes of them, and `classify_rows` does it for classes of a user's own.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 from astropy import units as u
@@ -20,18 +19,11 @@ from astro_xlatent.core.errors import ModelError, TableError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.missions._columns import Columns
-from astro_xlatent.model.evidence import (
-    PIECES,
-    EvidenceModel,
-    Group,
-    Inputs,
-    load_evidence,
-    pieces_of,
-)
+from astro_xlatent.model.evidence import PIECES, EvidenceModel, Group, Inputs, load_evidence, pieces_of
+from astro_xlatent.model.priors import prior_weights, survey_weights
 from astro_xlatent.table.counterparts import is_counterpart_column, read_counterparts
 
-__all__ = ["Evidence", "Weighed", "classify_rows", "evidence_inputs", "flat_prior", "galactic_column",
-           "galactic_position", "row_inputs"]
+__all__ = ["classify_rows"]
 
 # Zero points of features: fluxes in 10^-13.5 erg/s/cm2, columns in 10^21 /cm2.
 _FLUX, _COLUMN = -13.5, 21.0
@@ -42,46 +34,17 @@ _GALACTIC = ("nh_gal", "nhgal", "nh_galactic")
 _VARIABILITY = (("kp_intra_prob_b", "kp_prob_b", "ks_intra_prob_b"), ("var_inter_prob_b",))
 
 
-@dataclass
-class Weighed:
-    """
-    What evidence says of the classes.
-
-    ``weights`` (n, 9), by which the spectrum's probabilities are to be multiplied as by a prior;
-    ``log_odds`` (n, 2, 8), what each piece adds, zero for one that is silent; ``flags`` (n,).
-    """
-
-    weights: np.ndarray
-    log_odds: np.ndarray
-    flags: np.ndarray
-
-
 class Evidence:
     """
     Evidence beside the spectrum for the rows of a table.
 
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    choice : str or sequence of str
-        See `~astro_xlatent.model.evidence.pieces_of`.
-    prior : optional
-        The class prior beside it. ``"survey"`` knows flux and position
-        already: those groups are then left out.
-    model : EvidenceModel or path-like, optional
-        By default the package's own.
-
-    Raises
-    ------
-    ParameterError
-        If the choice names what there is not.
-    ModelError
-        If the model cannot be read, or knows other classes than the eight.
+    ``choice`` is that of `~astro_xlatent.model.evidence.pieces_of`. The class ``prior`` ``"survey"``
+    knows flux and position already: those groups are then left out.
     """
 
     def __init__(self, table: Table, choice, prior=None, model=None):
         self.chosen = pieces_of(choice)
-        known = ("flux", "latitude", "nh_gal") if isinstance(prior, str) and prior == "survey" else ()
+        known = ("flux", "latitude", "nh_gal") if _is_survey(prior) else ()
         self.groups = tuple(name for names in self.chosen.values() for name in names if name not in known)
         self.model = model if isinstance(model, EvidenceModel) else load_evidence(model)
         if self.model.classes != CLASSES:
@@ -93,14 +56,15 @@ class Evidence:
         # A table without columns would forget its rows.
         self.table = Table(read or {"none": np.zeros(len(table))}, copy=False)
 
-    def weigh(self, rows: np.ndarray, probability: np.ndarray, flux: np.ndarray, nh: np.ndarray) -> Weighed:
+    def weigh(self, rows: np.ndarray, probability: np.ndarray, flux: np.ndarray,
+              nh: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """
-        Weigh the rows of these numbers, (n,).
+        What multiplies the spectrum's probabilities of rows, as a prior does, (n, 9); what each piece adds to
+        log odds, zero for one that is silent, (n, 2, 8); and flags (n,).
 
-        Parameters are the probabilities of the eight classes and "other" from the spectrum for equal
-        priors (n, 9), the absorbed energy flux 0.5-7 keV in erg/cm2/s (n,), and the spectrum's column in
-        1/cm2 (n,). "other" keeps its probability: no labeled source is one. A row of which nothing is
-        known beside its spectrum keeps the spectrum's class, with a flag.
+        Takes row numbers, the spectrum's probabilities for equal priors (n, 9), the absorbed energy flux
+        0.5-7 keV in erg/cm2/s (n,), and the spectrum's column in 1/cm2 (n,). "other" keeps its probability:
+        no labeled source is one. A row of which nothing else is known keeps its class, with a flag.
         """
         inputs, odd = evidence_inputs(self.table[rows], flux, nh)
         inputs = inputs.only(self.groups)
@@ -113,16 +77,12 @@ class Evidence:
         weights = np.ones_like(probability, dtype=float)
         weights[:, :-1] = joint * eight.sum(axis=1, keepdims=True) / eight
         weights /= weights.sum(axis=1, keepdims=True)
-        return Weighed(weights, self._log_odds(factors, len(rows)), flags)
-
-    def _log_odds(self, factors, n_rows):
-        log_odds = np.zeros((n_rows, len(PIECES), len(CLASSES)))
-        powers = self.model.powers(factors)
+        log_odds, powers = np.zeros((len(rows), len(PIECES), len(CLASSES))), self.model.powers(factors)
         for number, name in enumerate(PIECES):
             if name in factors:
                 odds = factors[name] - factors[name].mean(axis=1, keepdims=True)
                 log_odds[:, number] = powers[name][:, None] * odds
-        return log_odds
+        return weights, log_odds, flags
 
 
 def _is_read(name):
@@ -143,7 +103,9 @@ def evidence_inputs(table, flux, nh) -> tuple[Inputs, np.ndarray]:
     groups = {"flux": _group({"flux": bright, "flux^2": bright**2, "nh": column}
                              | _bends("flux", bright, _FLUX_KNOTS), np.isfinite(bright)),
               "variability": _variability(columns),
-              "extent": _extent(columns),
+              # The CSC's flag, which in crowded fields and off axis says little.
+              "extent": _group({"extended": columns.boolean("extent_flag")},
+                               columns.text("extent_flag") != ""),
               "latitude": _group({"log b": latitude, "log b^2": latitude**2, "flux log b": bright * latitude,
                                   "nh log b": column * latitude}
                                  | _bends("log b", latitude, _LATITUDE_KNOTS), np.isfinite(latitude)),
@@ -167,17 +129,10 @@ def _variability(columns):
     """Chances that the flux is not constant, within and between observations, as log(1 - p)."""
     features = {}
     for label, names in zip(("within", "between"), _VARIABILITY, strict=True):
-        name = columns.first(*names)
-        chance = np.full(len(columns), np.nan) if name is None else columns.number(name)
+        chance = columns.number(columns.spelled(*names))
         chance = np.where((chance >= 0) & (chance <= 1), chance, np.nan)
         features |= {label: -np.log10(np.clip(1 - chance, 1e-3, 1)), f"has {label}": np.isfinite(chance)}
     return _group(features, features["has within"] | features["has between"])
-
-
-def _extent(columns):
-    """The CSC's flag of extent, which in crowded fields and off axis says little."""
-    given = columns.text("extent_flag") != "" if "extent_flag" in columns else np.zeros(len(columns), bool)
-    return _group({"extended": columns.boolean("extent_flag")}, given)
 
 
 def galactic_position(table) -> tuple[np.ndarray, np.ndarray] | None:
@@ -201,17 +156,14 @@ def galactic_position(table) -> tuple[np.ndarray, np.ndarray] | None:
 def galactic_column(table) -> np.ndarray:
     """The column through the Galaxy in 1/cm2, given so or in 1e20/cm2 as the CSC does; NaN where unknown."""
     columns = Columns(table)
-    name = columns.first(*_GALACTIC)
-    if name is None:
-        return np.full(len(table), np.nan)
-    unit, given = getattr(columns.raw(name), "unit", None), columns.number(name)
-    with np.errstate(invalid="ignore"):
-        if unit is not None and u.Unit(unit).is_equivalent(1 / u.cm**2):
-            given = columns.number(name, 1 / u.cm**2)
-        else:
-            # No line of sight has 1e15 times 1e20, and none has less than 1e15.
-            given = np.where(given < 1e15, given * 1e20, given)
-        return np.where((given > 5e18) & (given < 5e24), given, np.nan)
+    name = columns.spelled(*_GALACTIC)
+    unit, given = getattr(columns.raw(name), "unit", None) if name else None, columns.number(name)
+    if unit is not None and u.Unit(unit).is_equivalent(1 / u.cm**2):
+        given = columns.number(name, 1 / u.cm**2)
+    else:
+        # No line of sight has 1e15 times 1e20, and none has less than 1e15.
+        given = np.where(given < 1e15, given * 1e20, given)
+    return np.where((given > 5e18) & (given < 5e24), given, np.nan)
 
 
 def _nh_gal(table, bright, latitude, nh):
@@ -269,8 +221,7 @@ def plain_group(table, names) -> Group:
     columns = Columns(table)
     missing = [name for name in names if name not in columns]
     if missing:
-        msg = f"no column {', '.join(missing)}; the table has {', '.join(table.colnames[:20])}"
-        raise TableError(msg)
+        raise TableError(f"no column {', '.join(missing)}; the table has {', '.join(table.colnames[:20])}")
     values = np.stack([columns.number(name) for name in names], axis=1)
     there = np.isfinite(values)
     features = np.concatenate([np.where(there, values, 0.0), there], axis=1)
@@ -280,14 +231,10 @@ def plain_group(table, names) -> Group:
 def spectrum_group(table) -> Group:
     """The spectrum's class probabilities in an enriched table, as logarithms, for classes other than ours."""
     if "xl_class_prob" not in table.colnames:
-        msg = "the table has no xl_class_prob; enrich it first with add_latents"
-        raise TableError(msg)
+        raise TableError("the table has no xl_class_prob; enrich it first with add_latents")
     if not flat_prior(table):
-        msg = (
-            f"the table's classes have the prior {table.meta['XLPRIOR']!r} in them (XLPRIOR in table.meta); "
-            "enrich it with neither prior nor evidence"
-        )
-        raise TableError(msg)
+        raise TableError(f"the table's classes have the prior {table.meta['XLPRIOR']!r} in them (XLPRIOR in "
+                         "table.meta); enrich it with neither prior nor evidence")
     given = plain_floats(table["xl_class_prob"])
     return _group({f"log p({name})": np.log(np.maximum(given[:, k], 1e-6)) for k, name in enumerate(CLASSES)},
                   np.isfinite(given).all(axis=1))
@@ -335,4 +282,48 @@ def classify_rows(table, model) -> Table:
     found = Table({"class": np.array(model.classes)[probability.argmax(axis=1)]})
     for k, name in enumerate(model.classes):
         found[f"prob_{name}"] = probability[:, k]
+    return found
+
+
+def _is_survey(prior):
+    return isinstance(prior, str) and prior == "survey"
+
+
+def prior_name(prior, evidence=None) -> str | None:
+    """The class prior in words, for the provenance; with evidence, which differs by row as priors do."""
+    name = prior if prior is None or isinstance(prior, str) else "given by the user"
+    if evidence is None:
+        return name
+    chosen = evidence if isinstance(evidence, str) else ", ".join(evidence)
+    return f"{name or 'none'}; evidence {chosen}"
+
+
+def class_prior(table: Table, prior) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """
+    Class weights (n, 9), rows sum to one, as a function of row numbers and fluxes 0.5-7 keV in erg/cm2/s.
+
+    ``"survey"`` needs the table's positions. Raises a ParameterError if the prior cannot be used, a
+    TableError if the table has no positions, or two columns of them that differ only by case.
+    """
+    if not _is_survey(prior):
+        fixed = prior_weights(prior, len(table))
+        return lambda rows, flux: fixed[rows]
+    lon, lat = _positions(table)
+    column = galactic_column(table)
+    return lambda rows, flux: survey_weights(lon[rows], lat[rows], flux, column[rows])
+
+
+def prior_flags(table: Table, prior) -> np.ndarray:
+    """Flags of rows, (n,), of which the survey prior knows nothing for lack of a position."""
+    if not _is_survey(prior):
+        return np.zeros(len(table), np.int64)
+    return np.where(np.isfinite(_positions(table)[0]), 0, int(Flag.EVIDENCE_UNKNOWN))
+
+
+def _positions(table):
+    """Galactic longitude and latitude in degrees, NaN where unknown; there must be columns of them."""
+    found = galactic_position(table)
+    if found is None:
+        raise TableError("prior='survey' needs columns ra and dec (degrees), or one SkyCoord column: add "
+                         "them or use another prior")
     return found

@@ -1,9 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Tables from and to files, by suffix.
+Tables from and to files.
 
-The suffix decides and is never guessed: FITS, VOTable, ECSV, CSV, TSV and Parquet. Folders are
-read where they are a HATS catalog.
+The suffix tells the format and is never guessed; folders are read where they are a HATS catalog.
 A file appears under its name only when it is complete.
 """
 
@@ -39,39 +38,12 @@ SUFFIXES = {
 
 
 def table_format(path: str | Path, *, writing: bool = False) -> str:
-    """
-    Tell the format of a table file from its suffix.
-
-    Parameters
-    ----------
-    path : str or `~pathlib.Path`
-        File name. A further ``.gz`` is allowed, except for Parquet; when
-        writing, for FITS only.
-    writing : bool, optional
-        Whether the file is to be written.
-
-    Returns
-    -------
-    format : str
-        Name of the format in astropy's unified I/O.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.ParameterError`
-        If the suffix is none of `SUFFIXES`.
-
-    Examples
-    --------
-    >>> from astro_xlatent.table.files import table_format
-    >>> table_format("sources.vot")
-    'votable'
-    """
+    """Format of a table file for astropy, by its suffix; a further .gz is allowed where that can be."""
     name = Path(path).name.lower()
     packed = name.endswith(".gz")
     form = SUFFIXES.get(Path(name.removesuffix(".gz")).suffix)
     if form is None:
-        msg = f"{path}: the suffix says no table format; allowed: {', '.join(SUFFIXES)}"
-        raise ParameterError(msg)
+        raise ParameterError(f"{path}: the suffix says no table format; allowed: {', '.join(SUFFIXES)}")
     if packed and (form == "parquet" or (writing and form != "fits")):
         what = "written" if writing else "read"
         msg = f"{path}: a {form.removeprefix('ascii.')} table cannot be {what} as .gz; leave out .gz"
@@ -136,18 +108,13 @@ def read_table(path: str | Path, hdu: str | int | None = None, *, text: Sequence
 
 @contextmanager
 def _told(path, what):
-    """
-    Say which file it was, and what to do, where astropy's or a parser's own error would not.
-
-    Readers raise whatever their parsers meet in a damaged file.
-    """
+    """Say which file it was, and what to do, whatever a parser raises in a damaged file."""
     try:
         yield
     except TableError:
         raise
     except ImportError as error:
-        msg = f'{path}: {error}; install it with: pip install "astro_xlatent[parquet]"'
-        raise TableError(msg) from error
+        raise TableError(f'{path}: {error}; install it with: pip install "astro_xlatent[parquet]"') from error
     except Exception as error:
         text = str(error).strip()
         msg = f"{path}: {what}: {text.splitlines()[0] if text else type(error).__name__}"
@@ -193,7 +160,7 @@ def _read_parquet(path):
         return Table.read(path, format="parquet")
     found = [read_table(file) for file in rows.files.values()] if not rows.native else [
         table_from_arrow(block.replace_schema_metadata(rows.schema.metadata))
-        for _, _, block in rows.blocks(None)]
+        for _, block in rows.blocks(None)]
     if rows.broken:
         raise rows.broken[0][1]
     return vstack(found, metadata_conflicts="silent")
@@ -203,60 +170,31 @@ def _read_votable(path, name):
     """One of the tables in a VOTable; the IDs of CSCview's fields are col0, col1, ...: their names tell."""
     from astropy.io.votable import parse
 
-    tables = [t for t in parse(str(path)).iter_tables() if t.fields]
+    votable = parse(str(path))
+    tables = [t for t in votable.iter_tables() if t.fields]
     chosen = [t for k, t in enumerate(tables) if name is None or name in (k, t.name, t.ID)]
     if len(chosen) != 1:
         listed = ", ".join(f"{k}: {t.name or t.ID}" for k, t in enumerate(tables))
         msg = f"{path}: give FILE[NAME] or hdu= with the name or number of one table; there are {listed}"
         raise TableError(msg)
     table = chosen[0].to_table(use_names_over_ids=True)
-    table.meta.update(_votable_infos(path))
+    infos = (info for place in (votable, *votable.resources) for info in place.infos)
+    table.meta.update({info.name: info.value for info in infos if info.name in PROVENANCE_KEYS})
     return table
-
-
-def _votable_infos(path):
-    """Provenance from the INFO elements in front of the table, which ``Table.read`` drops."""
-    from xml.etree import ElementTree
-
-    from astropy.utils.data import get_readable_fileobj
-
-    found = {}
-    with get_readable_fileobj(str(path), encoding="binary") as file:
-        for _, element in ElementTree.iterparse(file, events=("start",)):
-            kind = element.tag.rpartition("}")[2]
-            if kind == "TABLE":
-                break
-            if kind == "INFO" and element.get("name") in PROVENANCE_KEYS:
-                found[element.get("name")] = element.get("value", "")
-    return found
 
 
 def flatten_vectors(table: Table) -> Table:
     """
-    Split vector columns into one column for each element.
+    Split vector columns into one column for each element, as CSV needs it.
 
-    CSV holds no vectors. ``xl_latent`` becomes ``xl_latent_0`` to
-    ``xl_latent_7``, ``xl_class_prob`` becomes ``xl_class_prob_AGN`` and so on
-    (a hyphen of a class name becomes an underscore).
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Left untouched.
-
-    Returns
-    -------
-    flat : `~astropy.table.Table`
-        Scalar columns only, in full precision; masks are kept.
-
-    Raises
-    ------
-    `~astro_xlatent.core.errors.TableError`
-        If an element's name is already that of another column.
+    ``xl_latent`` becomes ``xl_latent_0`` to ``xl_latent_7``, ``xl_class_prob`` becomes
+    ``xl_class_prob_AGN`` and so on (a hyphen of a class name becomes an underscore). The columns of the
+    new table have full precision and their masks. A `~astro_xlatent.core.errors.TableError` is raised
+    if an element's name is already that of another column.
 
     Examples
     --------
-    >>> from astropy.table import Table, vstack
+    >>> from astropy.table import Table
     >>> from astro_xlatent.table.files import flatten_vectors
     >>> flatten_vectors(Table({"v": [[1, 2], [3, 4]]})).colnames
     ['v_0', 'v_1']
@@ -298,10 +236,7 @@ def _write_votable(table, path):
 
 def write_table(table: Table, path: str | Path, *, overwrite: bool = False) -> None:
     """
-    Write a table; the suffix tells the format.
-
-    The file is written under a temporary name beside its place and then
-    renamed, so that no reader ever meets half a table.
+    Write a table; the suffix tells the format, and no reader ever meets half a file.
 
     Parameters
     ----------
@@ -311,7 +246,6 @@ def write_table(table: Table, path: str | Path, *, overwrite: bool = False) -> N
         scalar metadata as INFO. Read again, values, types and masks are as before
         (see `~astro_xlatent.table.storage` for what formats cannot tell apart).
     path : str or `~pathlib.Path`
-        File to write.
     overwrite : bool, optional
         Whether an existing file may be replaced.
 

@@ -20,11 +20,9 @@ _FRAMES = ("pandas", "polars", "pyarrow", "modin", "cudf")
 
 def open_table(data) -> tuple[Table, Callable]:
     """
-    A table, which may be ``data`` itself, and the way back to what it was.
-
-    ``hand_back(columns, meta)`` with a dict of `~astropy.table.Column` and a dict gives a copy of
-    ``data``, of the same kind, with these columns in the place of those of an earlier run. Frames
-    of pandas and polars and tables of pyarrow need narwhals; raises TypeError for what holds no rows.
+    A table, which may be ``data`` itself, and the way back to what it was: ``hand_back(columns, meta)``
+    gives a copy of ``data`` with these columns in the place of those of an earlier run. Frames of pandas
+    and polars and tables of pyarrow need narwhals; raises TypeError for what holds no rows.
     """
     if isinstance(data, Row):
         rows = data.table[data.index:data.index + 1]
@@ -59,9 +57,8 @@ def _narwhals():
     try:
         import narwhals
     except ImportError as error:
-        msg = ("table is a data frame, which needs narwhals (pip install narwhals), or convert it to an "
-               "astropy Table")
-        raise ImportError(msg) from error
+        raise ImportError("table is a data frame, which needs narwhals (pip install narwhals), or convert it "
+                          "to an astropy Table") from error
     return narwhals
 
 

@@ -2,9 +2,8 @@
 """
 What a table would take, told from its file before memory is taken.
 
-A small file can ask for gigabytes: zeros that are packed, rows and widths that
-a header only claims, one long cell that widens its whole column, aliases in
-YAML that multiply each other.
+A small file can ask for gigabytes: zeros that are packed, sizes that a header only claims, one long
+cell that widens its whole column, aliases in YAML that multiply each other.
 """
 
 import gzip
@@ -32,49 +31,29 @@ _BYTES = {"char": 1, "boolean": 1, "unsignedByte": 1, "bit": 1, "short": 2, "uni
 
 
 def check_amount(path: Path, form: str) -> None:
-    """
-    Refuse a table file, in a format of `SUFFIXES`, that would take far more memory than it has bytes.
-
-    Raises a `TableError` beyond ``conf.table_max_mb``, for files that grow more than fiftyfold.
-    """
+    """Refuse a table file that grows more than fiftyfold, and beyond ``conf.table_max_mb``, in memory."""
     size = path.stat().st_size
     limit = max(conf.table_max_mb * 1e6, _GROWTH * size)
     measure = {"fits": _of_fits, "votable": _of_votable, "parquet": _of_parquet}.get(form, _of_text)
     with open(path, "rb") as plain:
         packed = plain.read(2) == b"\x1f\x8b"
-        plain.seek(0)
-        stream = _Counted(gzip.open(plain) if packed else plain, limit)
-        if measure(stream, path) <= limit and (not packed or stream.drain()):
+    with (gzip.open if packed else open)(path, "rb") as stream:
+        # What is packed is taken out piece by piece, up to the limit, before it is looked at.
+        taken = 0
+        while packed and taken <= limit and (data := stream.read(_PIECE)):
+            taken += len(data)
+        stream.seek(0)
+        if taken <= limit and measure(stream, path) <= limit:
             return
-    msg = (f"{path}: takes more than {limit / 1e6:.6g} MB of memory, from a file of {size / 1e6:.3g} MB; "
-           "if that is meant, raise conf.table_max_mb of astro_xlatent")
-    raise TableError(msg)
-
-
-class _Counted:
-    """A file that ends where more than some bytes came out of it."""
-
-    def __init__(self, stream, limit):
-        self.stream, self.left = stream, limit
-
-    def read(self, line=False):
-        """A piece, or a line of at most a piece."""
-        data = (self.stream.readline if line else self.stream.read)(_PIECE) if self.left >= 0 else b""
-        self.left -= len(data)
-        return data
-
-    def drain(self):
-        """Whether the rest, too, remains below the limit."""
-        while self.read():
-            pass
-        return self.left >= 0
+    raise TableError(f"{path}: takes more than {limit / 1e6:.6g} MB of memory, from a file of "
+                     f"{size / 1e6:.3g} MB; if that is meant, raise conf.table_max_mb of astro_xlatent")
 
 
 def _of_text(stream, path):
     """Rows times the longest, for a column is as wide as its longest cell."""
     rows = longest = columns = length = quotes = 0
     header = b""
-    while line := stream.read(line=True):
+    while line := stream.readline(_PIECE):
         if line.startswith(b"#") and not rows:
             header += line[2:]
             continue
@@ -127,12 +106,11 @@ def _of_votable(stream, path):
             raise TableError(msg)
 
     def entity(name, *_):
-        msg = f"{path}: declares the XML entity {name}, which no table needs; remove it"
-        raise TableError(msg)
+        raise TableError(f"{path}: declares the XML entity {name}, which no table needs; remove it")
 
     parser = expat.ParserCreate()
     parser.StartElementHandler, parser.EntityDeclHandler = start, entity
-    while data := stream.read():
+    while data := stream.read(_PIECE):
         parser.Parse(data)
     return found["rows"] * found["width"]
 
@@ -161,6 +139,5 @@ def _check_yaml(text, path):
         return sizes[id(node)]
 
     if b"&" in text and size(yaml.compose(text.decode("utf-8", "replace"), yaml.SafeLoader)) > _MAX_NODES:
-        msg = (f"{path}: aliases in its header stand for more than {_MAX_NODES} entries; write them out or "
-               "remove them")
-        raise TableError(msg)
+        raise TableError(f"{path}: aliases in its header stand for more than {_MAX_NODES} entries; write "
+                         "them out or remove them")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -76,27 +77,27 @@ class RowFile:
     def _blocks(self, size, skip):
         raise NotImplementedError
 
-    def blocks(self, size: int | None, skip: int = 0) -> Iterator[tuple[str, int, object]]:
-        """For every ``size`` rows, once if there are none: name, number of rows, they as they stand."""
+    def blocks(self, size: int | None, skip: int = 0) -> Iterator[tuple[str, Any]]:
+        """For every ``size`` rows, once if there are none, a name, and they as they stand."""
         key = content_key(self.path)
-        for number, (rows, block) in enumerate(self._blocks(size or max(self.n_rows, 1), skip)):
-            yield f"{key}-{number:06d}", rows, block
+        for number, block in enumerate(self._blocks(size or max(self.n_rows, 1), skip)):
+            yield f"{key}-{number:06d}", block
 
-    def table(self, block, rows: int, folder: Path) -> Table:
+    def table(self, block, folder: Path) -> Table:
         """A block as a table, by way of a file in a folder."""
         piece = folder / f"piece{self.suffix}"
-        self.save([block], rows, piece)
+        self.save([block], len(block), piece)
         table = read_table(piece)
         # Reading as text is slow, and rarely needed.
         text = [name for name in self.text if table[name].dtype.kind != "U"]
         table = read_table(piece, text=text) if text else table
         piece.unlink()
-        if len(table) != rows:
-            msg = f"{self.path}: read {len(table)} rows of {rows}; convert the table to FITS and try again"
+        if len(table) != len(block):
+            msg = f"{self.path}: read {len(table)} of {len(block)} rows; convert the table to FITS, try again"
             raise TableError(msg)
         for name in self.booleans:
             if table[name].dtype.kind != "b":  # nothing but empty fields
-                table[name] = MaskedColumn(np.zeros(rows, bool), mask=True)
+                table[name] = MaskedColumn(np.zeros(len(table), bool), mask=True)
         return table
 
 
@@ -115,11 +116,9 @@ class WholeRows(RowFile):
         self.n_rows = len(self.whole)
 
     def _blocks(self, size, skip):
-        for start in range(skip, max(self.n_rows, 1), size):
-            block = self.whole[start:start + size]
-            yield len(block), block
+        return (self.whole[start:start + size] for start in range(skip, max(self.n_rows, 1), size))
 
-    def table(self, block, rows, folder):
+    def table(self, block, folder):
         """The block."""
         return block
 
@@ -132,21 +131,20 @@ class FitsRows(RowFile):
         with fits.open(path) as hdus:
             found = next(h for h in hdus if isinstance(h, fits.BinTableHDU)) if hdu is None else hdus[hdu]
             self.header, self.offset = found.header.copy(), found.fileinfo()["datLoc"]
-        if self.header["XTENSION"] != "BINTABLE" or self.header["PCOUNT"] > 0:
-            msg = "holds text, or a heap of arrays behind the rows"
-            raise ValueError(msg)
         self.width, self.n_rows = self.header["NAXIS1"], self.header["NAXIS2"]
+        if self.header["XTENSION"] != "BINTABLE" or self.header["PCOUNT"] > 0 or not self.width:
+            raise ValueError("holds text, nothing, or a heap of arrays behind the rows")
 
     def _blocks(self, size, skip):
         with _open(self.path, "rb") as file:
             file.seek(self.offset + skip * self.width)
             for start in range(skip, max(self.n_rows, 1), size):
-                rows = min(size, self.n_rows - start)
-                block = file.read(self.width * rows)
-                if len(block) < self.width * rows:
+                needed = self.width * min(size, self.n_rows - start)
+                data = file.read(needed)
+                if len(data) < needed:
                     msg = f"{self.path}: ends before its {self.n_rows} rows do; fetch or copy it again"
                     raise TableError(msg)
-                yield rows, block
+                yield np.frombuffer(data, f"V{self.width}")
 
     def save(self, blocks, n_rows, target):
         """Write blocks with the header's keywords."""
@@ -172,23 +170,21 @@ class TextRows(RowFile):
             self.head = [next(records)]
             while self.comments and self.head[-1].startswith("#"):
                 self.head.append(next(records))
-        self.n_rows = sum(rows for rows, _ in self._blocks(4096, 0))
+        self.n_rows = sum(map(len, self._blocks(4096, 0)))
 
     def _blocks(self, size, skip):
         with _open(self.path, "rt") as file:
             records = islice(_records(file), len(self.head), None)
             rows = (record for record in records if not (self.comments and record.lstrip().startswith("#")))
             rows = islice(rows, skip, None)
-            block = list(islice(rows, size))
-            yield len(block), block
-            while block := list(islice(rows, size)):
-                yield len(block), block
+            yield list(islice(rows, size))
+            yield from iter(lambda: list(islice(rows, size)), [])
 
     def settle(self, size, folder):
         """Text is what is text, or looks like different things, anywhere; ECSV tells."""
         kinds = {}
-        for _, rows, block in self.blocks(size) if self.suffix != ".ecsv" else ():
-            for column in self.table(block, rows, folder).itercols():
+        for _, block in self.blocks(size) if self.suffix != ".ecsv" else ():
+            for column in self.table(block, folder).itercols():
                 if not np.all(getattr(column, "mask", False)):
                     kinds.setdefault(column.name, set()).add(column.dtype.kind.replace("f", "i"))
         self.text = tuple(name for name, found in kinds.items() if "U" in found or len(found) > 1)
@@ -204,14 +200,12 @@ class TextRows(RowFile):
 def _records(file):
     """Rows of text; a line break within quotes does not end one, empty lines are none."""
     record = ""
-    for line in file:
-        record += line
-        if record.count('"') % 2 == 0:
+    for line in chain(file, [None]):
+        record += line or ""
+        if line is None or record.count('"') % 2 == 0:
             if record.strip():
                 yield record
             record = ""
-    if record.strip():
-        yield record
 
 
 @contextmanager

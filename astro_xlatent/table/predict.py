@@ -2,8 +2,7 @@
 """
 What another telescope would see of a source: counts and conversion factors.
 
-Latents are drawn from their posterior, decoded to incident spectra, scaled to
-the source's flux and folded with any response.
+Latents are drawn from their posterior, decoded, scaled to the source's flux and folded with any response.
 """
 
 from dataclasses import dataclass
@@ -13,26 +12,29 @@ from astropy import units as u
 from astropy.table import Row
 from numpy.typing import ArrayLike
 
+from astro_xlatent.compare.likelihoods import latent_gaussians
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ModelError, ParameterError
+from astro_xlatent.core.numbers import plain_floats
+from astro_xlatent.missions.responses import default_response
+from astro_xlatent.model.posterior import FLUX_BANDS
+from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
 from astro_xlatent.spectra.response import Response
 
 __all__ = ["PredictedCounts", "conversion_factor", "predict_counts"]
 
 _FLUX = u.erg / u.s / u.cm**2
-_QUANTILES = (0.16, 0.5, 0.84)
 
 
 @dataclass
 class PredictedCounts:
     """
-    Expected counts for draws of what is not known about the source.
+    Expected source counts, without Poisson noise, for draws of what is not known about the source.
 
     Attributes
     ----------
     counts : ndarray, (n_draws, n_channels)
-        Expected source counts; Poisson noise is not in them.
     e_lo, e_hi : ndarray, (n_channels,)
         Nominal energies of the channels in keV.
     exposure : float
@@ -45,26 +47,11 @@ class PredictedCounts:
     exposure: float
 
     def in_band(self, e_lo: float, e_hi: float) -> tuple[float, float, float]:
-        """
-        Expected counts in a band.
-
-        Parameters
-        ----------
-        e_lo, e_hi : float
-            keV; channels count by their center.
-
-        Returns
-        -------
-        lower, median, upper : float
-            Of the 68 % interval.
-        """
-        low, median, high = np.quantile(_band_sum(self, e_lo, e_hi), _QUANTILES)
+        """68 % limits and median, between these, of counts in a band in keV; channels go by their center."""
+        center = 0.5 * (self.e_lo + self.e_hi)
+        inside = self.counts[:, (center >= e_lo) & (center < e_hi)].sum(axis=1)
+        low, median, high = np.quantile(inside, (0.16, 0.5, 0.84))
         return float(low), float(median), float(high)
-
-
-def _band_sum(predicted, e_lo, e_hi):
-    center = 0.5 * (predicted.e_lo + predicted.e_hi)
-    return predicted.counts[:, (center >= e_lo) & (center < e_hi)].sum(axis=1)
 
 
 def predict_counts(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], response: Response | str,
@@ -80,21 +67,20 @@ def predict_counts(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], respon
         A row of an enriched table; latents of shape (8,), taken as exact; or
         their mean (8,) and covariance (8, 8).
     response : `~astro_xlatent.spectra.response.Response` or str
-        Of the telescope; or the name of a mission, for its default response.
+        Of the telescope, whose area decides whether counts are those of an aperture; or the
+        name of a mission, for its default response.
     exposure : float or `~astropy.units.Quantity`
         Seconds.
     flux : `~astropy.units.Quantity`, optional
         Absorbed energy flux in ``band``: one value, or lower limit, value
-        and upper limit (68 %). By default that flux of the row's
+        and upper limit (68 %), independent of the latents. By default that flux of the row's
         ``xl_flux_`` columns which has the smallest relative error.
     band : tuple of float, optional
         Band of ``flux`` in keV.
     model : str, path-like or Model, optional
         That of the latents; see `~astro_xlatent.load_model`.
-    n_draws : int, optional
-        Number of draws.
-    seed : int, optional
-        The same seed gives the same draws.
+    n_draws, seed : int, optional
+        Number of draws; the same seed gives the same ones.
 
     Returns
     -------
@@ -106,11 +92,6 @@ def predict_counts(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], respon
         If latents, flux, exposure or band cannot be used.
     ModelError
         If the model has another latent space than the row's table.
-
-    Notes
-    -----
-    The errors of flux and latents count as independent. The response's area
-    decides whether counts are those of an aperture.
 
     Examples
     --------
@@ -124,12 +105,13 @@ def predict_counts(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], respon
     model = _model_for(source, model)
     rng = np.random.default_rng(seed)
     spectrum = model.decode(_latent_draws(source, rng, n_draws)).astype(float)
-    if flux is None:
-        limits, band = _best_flux(source)
-    else:
-        limits = _flux_limits(flux)
-    scale = _flux_draws(limits, rng, n_draws) / (spectrum @ _energy_weights(band))
-    response = _response(response)
+    (low, value, high), band = _best_flux(source) if flux is None else (_flux_limits(flux), band)
+    # A normal distribution of two widths, cut at zero.
+    normal = rng.standard_normal(n_draws)
+    fluxes = np.maximum(value + normal * np.where(normal > 0, high - value, value - low), 0.0)
+    scale = fluxes / (spectrum @ _energy_weights(band))
+    if isinstance(response, str):
+        response = default_response(response)
     seconds = _seconds(exposure)
     counts = response.on_grid().fold(spectrum * scale[:, None]) * seconds
     return PredictedCounts(counts, response.channel_e_lo, response.channel_e_hi, seconds)
@@ -144,7 +126,7 @@ def conversion_factor(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], res
     Parameters
     ----------
     source, response, model, n_draws, seed
-        As for `predict_counts`.
+        As for `predict_counts`, whose errors are raised.
     counts_band, flux_band : tuple of float
         Bands of the counts (measured energy) and of the absorbed flux, keV.
 
@@ -152,11 +134,6 @@ def conversion_factor(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], res
     -------
     lower, median, upper : `~astropy.units.Quantity`
         68 % interval, in ct cm2/erg: rate = factor x flux.
-
-    Raises
-    ------
-    ParameterError, ModelError
-        As for `predict_counts`.
 
     Examples
     --------
@@ -174,8 +151,6 @@ def conversion_factor(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], res
 
 def _model_for(source, model):
     """The model, made sure to be of the row's latent space."""
-    from astro_xlatent.model.pretrained import load_model
-
     model = load_model(model)
     if isinstance(source, Row):
         space = source.table.meta.get("XLSPACE", "")
@@ -188,22 +163,16 @@ def _model_for(source, model):
 
 def _latent_draws(source, rng, n_draws):
     if isinstance(n_draws, bool) or not isinstance(n_draws, (int, np.integer)) or n_draws < 1:
-        msg = f"n_draws is {n_draws!r}; it must be an integer, 1 or more"
-        raise ParameterError(msg)
+        raise ParameterError(f"n_draws is {n_draws!r}; it must be an integer, 1 or more")
     mean, covariance = _gaussian(source)
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
-        msg = "the source's latents are masked or not finite; see its xl_reason"
-        raise ParameterError(msg)
-    spread, axes = np.linalg.eigh(covariance)
-    normal = rng.standard_normal((n_draws, N_LATENT))
-    return mean + (normal * np.sqrt(np.maximum(spread, 0.0))) @ axes.T
+        raise ParameterError("the source's latents are masked or not finite; see its xl_reason")
+    return rng.multivariate_normal(mean, covariance, n_draws, check_valid="ignore", method="eigh")
 
 
 def _gaussian(source):
     """Mean and covariance of whatever stands for a source."""
     if isinstance(source, Row):
-        from astro_xlatent.compare.likelihoods import latent_gaussians
-
         mean, covariance, usable = latent_gaussians(source.table, slice(source.index, source.index + 1))
         return (mean[0], covariance[0]) if usable[0] else (np.full(N_LATENT, np.nan), np.eye(N_LATENT))
     pair = isinstance(source, tuple) and len(source) == 2
@@ -218,15 +187,12 @@ def _gaussian(source):
 
 def _best_flux(source):
     """Limits and band of the flux column with the smallest relative error."""
-    from astro_xlatent.model.posterior import FLUX_BANDS
-
     found = []
     if isinstance(source, Row):
         for name, band in FLUX_BANDS.items():
             names = [f"xl_flux_{name}{part}" for part in ("_lolim", "", "_hilim")]
             if set(names) <= set(source.colnames):
-                low, value, high = (float(np.ma.filled(np.ma.asarray(
-                    getattr(source[n], "value", source[n])).astype(float), np.nan)) for n in names)
+                low, value, high = (float(plain_floats(source[n])) for n in names)
                 if value > 0 and low <= value <= high < np.inf:
                     found.append(((high - low) / value, (low, value, high), band))
     if not found:
@@ -249,18 +215,10 @@ def _flux_limits(flux):
     return tuple(values[[0, 0, 0]] if values.size == 1 else values)
 
 
-def _flux_draws(limits, rng, n_draws):
-    """Fluxes from a normal distribution of two widths, cut at zero."""
-    low, value, high = limits
-    normal = rng.standard_normal(n_draws)
-    return np.maximum(value + normal * np.where(normal > 0, high - value, value - low), 0.0)
-
-
 def _check_band(band, name):
     band = tuple(float(e) for e in band)
     if len(band) != 2 or not 0 <= band[0] < band[1]:
-        msg = f"{name} is {band}; two increasing energies in keV are needed"
-        raise ParameterError(msg)
+        raise ParameterError(f"{name} is {band}; two increasing energies in keV are needed")
     return band
 
 
@@ -269,26 +227,15 @@ def _energy_weights(band):
     low, high = _check_band(band, "band")
     weights = band_weights([low], [high])[0]
     if not weights.any():
-        msg = f"band is {band}; nothing of it lies in the incident grid, 0.1-12 keV"
-        raise ParameterError(msg)
+        raise ParameterError(f"band is {band}; nothing of it lies in the incident grid, 0.1-12 keV")
     return weights * ENERGY_MID * KEV_TO_ERG
-
-
-def _response(response):
-    if isinstance(response, str):
-        from astro_xlatent.missions.responses import default_response
-
-        return default_response(response)
-    return response
 
 
 def _seconds(exposure):
     try:
-        seconds = float(u.Quantity(exposure, u.s if not hasattr(exposure, "unit") else None).to_value(u.s))
+        seconds = float(u.Quantity(exposure, u.s).value)
     except (u.UnitConversionError, TypeError) as error:
-        msg = f"exposure is {exposure!r}; a time is needed, or a number of seconds"
-        raise ParameterError(msg) from error
+        raise ParameterError(f"exposure is {exposure!r}; a time is needed, or a number of seconds") from error
     if not 0 <= seconds < np.inf:
-        msg = f"exposure is {exposure!r}; it must be finite and not negative"
-        raise ParameterError(msg)
+        raise ParameterError(f"exposure is {exposure!r}; it must be finite and not negative")
     return seconds

@@ -41,25 +41,17 @@ def add_latents(catalog: "Catalog", *, mission: str | None = None, model: str | 
     catalog : `lsdb.catalog.Catalog`
         With band columns; nothing is computed yet.
     mission, model, prior, include
-        As for `astro_xlatent.add_latents`; names only, for they are sent to workers.
+        As for `astro_xlatent.add_latents`, whose errors are raised; names only, for they are sent to workers.
 
     Returns
     -------
     enriched : `lsdb.catalog.Catalog`
         With the columns of `astro_xlatent.core.columns.COLUMNS` as float32, int32 and
         text, vectors split, null where masked; `write_catalog` writes it.
-
-    Raises
-    ------
-    TableError
-        If the catalog has xl_ columns already.
-    MissionError
-        If the mission is unknown or cannot be told from the columns.
     """
     present = own_columns(list(catalog.columns))
     if present:
-        msg = f"the catalog already has {', '.join(present[:4])}; leave them out or rename them"
-        raise TableError(msg)
+        raise TableError(f"the catalog already has {', '.join(present[:4])}; leave them out or rename them")
     options = {"mission": mission, "prior": prior,
                "include": (include,) if isinstance(include, str) else tuple(include)}
     # LSDB asks for the types with an empty partition.
@@ -69,6 +61,10 @@ def add_latents(catalog: "Catalog", *, mission: str | None = None, model: str | 
 def write_catalog(catalog: "Catalog", path: str | Path, *, model: str | None = None, **options) -> None:
     """
     Write an enriched catalog as HATS, or go on where a run was stopped.
+
+    HATS columns have no units and UCDs: they stand in the metadata of ``dataset/_common_metadata`` as
+    VOParquet has it, those of the catalog that was read included; ``hats.properties`` has ``xl_model``
+    and ``xl_sha256``.
 
     Parameters
     ----------
@@ -80,12 +76,6 @@ def write_catalog(catalog: "Catalog", path: str | Path, *, model: str | None = N
         That of `add_latents`, whose name and sha256 are written down.
     **options
         Of `lsdb.catalog.Catalog.write_catalog`.
-
-    Notes
-    -----
-    HATS columns have no units and UCDs. They stand in the metadata of ``dataset/_common_metadata``
-    as VOParquet has it, those of the catalog that was read included; ``hats.properties`` has
-    ``xl_model`` and ``xl_sha256``.
     """
     loaded, present = load_model(model), own_columns(list(catalog.columns))
     columns = Table([make_column(name, np.zeros((0, *spec.shape))) for name, spec in COLUMNS.items()])

@@ -16,7 +16,7 @@ __doctest_requires__ = {"select_by_region": ["regions"]}
 
 def select_by_region(table: Table, region) -> np.ndarray:
     """
-    Which rows of a catalog lie in a region.
+    Which rows of a catalog lie in a region, without any image; sides of polygons are great circles.
 
     Parameters
     ----------
@@ -39,12 +39,6 @@ def select_by_region(table: Table, region) -> np.ndarray:
         If there are no usable columns of positions.
     ImportError
         If the regions package is not installed.
-
-    Notes
-    -----
-    No image is needed: circles and annuli are separations on the sphere,
-    ellipses and boxes are laid out around their center by separation and
-    position angle, and the sides of polygons are great circles.
 
     Examples
     --------

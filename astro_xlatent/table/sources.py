@@ -2,8 +2,7 @@
 """
 From table rows to energy bins: `measure` gives them chunk by chunk.
 
-`resolve_spectra` turns what a user may give as ``spectra`` into one entry per
-row; `open_spectrum` reads one.
+`resolve_spectra` turns what a user may give as ``spectra`` into one entry per row; `open_spectrum` reads one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,36 +37,15 @@ SPECTRA_CHUNK = 128
 
 @dataclass
 class Chunk:
-    """
-    Some rows of a table and what is measured of them.
+    """Some rows (n,) of a table, and what is measured of m of them, those without ``NO_DATA``."""
 
-    Attributes
-    ----------
-    rows : ndarray of int, (n,)
-        Row numbers in the table.
-    flags : ndarray of int64, (n,)
-        Bits of `~astro_xlatent.core.flags.FLAGS` from reading; ``NO_DATA`` where
-        nothing is measured.
-    reasons : ndarray of str objects, (n,)
-        What is missing or was assumed, in words; mostly empty.
-    missions : ndarray of str, (m,)
-        Names of the missions of the m measured rows; empty for an unknown
-        telescope or an instrument of it that no mission knows.
-    bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        Of the m measured rows.
-    matrices : ndarray of float32, (m, bins, n_energy), or None
-        Their folding matrices in cm2 s; None for bands.
-    recipes : ndarray of str, (m,)
-        From what the measured rows were read: "spectrum" or `BandMeasurement.recipe`.
-    """
-
-    rows: np.ndarray
-    flags: np.ndarray
-    reasons: np.ndarray
-    missions: np.ndarray
-    bins: EnergyBins
-    matrices: np.ndarray | None = None
-    recipes: np.ndarray = field(default_factory=lambda: np.zeros(0, "U1"))
+    rows: np.ndarray  # (n,), row numbers in the table
+    flags: np.ndarray  # (n,), int64, from reading
+    reasons: np.ndarray  # (n,), objects: what is missing or was assumed, in words; mostly empty
+    missions: np.ndarray  # (m,), str; empty where no mission knows telescope and instrument
+    bins: EnergyBins  # of m rows
+    matrices: np.ndarray | None = None  # folding matrices, (m, bins, n_energy), in cm2 s; None for bands
+    recipes: np.ndarray = field(default_factory=lambda: np.zeros(0, "U1"))  # (m,), from what they were read
 
     @property
     def measured(self) -> np.ndarray:
@@ -77,31 +55,15 @@ class Chunk:
 
 def measure(table: Table, spectra=None, mission: Mission | None = None) -> Iterator[Chunk]:
     """
-    Energy bins of a table's rows: first from spectra, then from bands.
+    Energy bins of a table's rows: first from spectra, then from bands, every row in one chunk.
 
-    Parameters
-    ----------
-    table, spectra
-        As for `~astro_xlatent.add_latents`.
-    mission : Mission, optional
-        Whose band columns and file names to look for.
-
-    Yields
-    ------
-    chunk : Chunk
-        Every row is in one chunk, rows of one chunk come from spectra or
-        from bands alike. A row whose spectrum cannot be used comes with the bands
-        and keeps the flag and the reason.
-
-    Raises
-    ------
-    TableError
-        If ``spectra`` does not fit the table, or if no spectra are given and the
-        table has no band columns.
+    ``mission`` tells whose band columns and file names to look for. A row whose spectrum cannot be used
+    comes with the bands and keeps the flag and the reason. Raises a TableError if ``spectra`` does not fit
+    the table, or there are none and the table has no band columns.
     """
     entries = resolve_spectra(table, spectra, mission)
     refused, done = {}, np.zeros(len(table), bool)
-    if _is_folder(table, spectra):
+    if isinstance(spectra, (str, Path)) and spectra not in table.colnames:
         refused = {row: (0, f"no spectrum of this row in {spectra}")
                    for row, entry in enumerate(entries) if entry is None}
     for chunk in _from_spectra(entries, refused):
@@ -178,7 +140,15 @@ def _from_bands(table, rows, mission, refused, needed):
     """A chunk of rows without a usable spectrum; band columns must be there only if ``needed``."""
     known = [refused.get(row, (0, "")) for row in rows.tolist()]
     flags = np.array([flag for flag, _ in known], np.int64)
-    measured = _read_bands(table, rows, mission, needed)
+    measured = None
+    try:
+        if mission is not None and mission.bands:
+            # A run of rows is seen in place; picking rows would copy every column.
+            run = rows[-1] - rows[0] + 1 == rows.size
+            measured = mission.read_bands(table[rows[0]:rows[-1] + 1] if run else table[rows])
+    except MissingBandsError:
+        if needed:
+            raise
     if measured is None:
         reasons = [reason or "no spectrum, and no band columns in the table" for _, reason in known]
         return Chunk(rows, flags | int(Flag.NO_DATA), np.array(reasons, object), np.zeros(0, "U1"),
@@ -192,49 +162,14 @@ def _from_bands(table, rows, mission, refused, needed):
                  measured.bins[usable], recipes=np.asarray(measured.recipe)[usable])
 
 
-def _read_bands(table, rows, mission, needed):
-    """What the bands of some rows say, or None without band columns."""
-    if mission is None or not mission.bands:
-        return None
-    # A run of rows is seen in place; picking rows would copy every column.
-    run = rows.size == 0 or rows[-1] - rows[0] + 1 == rows.size
-    part = table[rows[0]:rows[-1] + 1] if run else table[rows]
-    try:
-        return mission.read_bands(part)
-    except MissingBandsError:
-        if needed:
-            raise
-        return None
-
-
 def resolve_spectra(table: Table, spectra, mission: Mission | None) -> list:
     """
-    One spectrum, path or None for every row.
+    One `XraySpectrum`, path or None for every row of a table, from ``spectra`` as for `add_latents`.
 
-    Parameters
-    ----------
-    table, spectra
-        As for `~astro_xlatent.add_latents`. Entries are `XraySpectrum`, paths, or None.
-    mission : `~astro_xlatent.missions.base.Mission` or None
-        Whose file names to look for in a folder.
-
-    Returns
-    -------
-    entries : list
-        Of the table's length.
-
-    Raises
-    ------
-    TableError
-        If ``spectra`` is no column, folder, mapping or sequence of the
-        table's length, or holds nothing for any row.
-
-    Notes
-    -----
-    A key of a mapping is a source's name if the first of `NAME_COLUMNS` that the
-    table has holds it (numbers compare as text), and else, if it is an integer,
-    a row number. Integer keys of which only some are names, and keys that reach
-    one row twice, are refused.
+    A key of a mapping is a source's name if the first of `NAME_COLUMNS` that the table has holds it (numbers
+    compare as text), and else, if it is an integer, a row number. Integer keys of which only some are names,
+    and keys that reach one row twice, are refused. ``mission`` tells whose file names to look for in a
+    folder. Raises a TableError if ``spectra`` is none of these, or holds nothing for any row.
     """
     if spectra is None:
         return [None] * len(table)
@@ -250,14 +185,8 @@ def resolve_spectra(table: Table, spectra, mission: Mission | None) -> list:
         raise TableError(msg)
     entries = [_entry(value) for value in spectra]
     if len(entries) != len(table):
-        msg = f"spectra has {len(entries)} entries, the table {len(table)} rows; they must match"
-        raise TableError(msg)
+        raise TableError(f"spectra has {len(entries)} entries, the table {len(table)} rows; they must match")
     return entries
-
-
-def _is_folder(table, spectra):
-    """Whether ``spectra`` names a folder, once it has been resolved."""
-    return isinstance(spectra, (str, Path)) and not (isinstance(spectra, str) and spectra in table.colnames)
 
 
 def _entry(value):
@@ -273,20 +202,18 @@ def _entry(value):
 
 
 def _from_mapping(table, spectra):
-    """Entries by name and by row number, see the notes of `resolve_spectra`."""
+    """Entries by name and by row number, see `resolve_spectra`."""
     columns = Columns(table)
-    column = columns.first(*NAME_COLUMNS)
-    rows_of = {}
+    column, rows_of = columns.first(*NAME_COLUMNS), {}
     for row, name in enumerate(columns.text_exact(column).tolist() if column else []):
-        if name:
-            rows_of.setdefault(name, []).append(row)
+        rows_of.setdefault(name, []).append(row)
+    rows_of.pop("", None)
     numbers = [k for k in spectra if isinstance(k, (int, np.integer)) and not isinstance(k, bool)]
     unnamed = [k for k in numbers if str(k) not in rows_of]
     if unnamed and len(unnamed) < len(numbers):
         named = next(k for k in numbers if str(k) in rows_of)
-        msg = (f"spectra: the key {named} is a value of the column {column!r}, {unnamed[0]} is not; is that "
-               "a row number? Use names only, or a list with one entry a row")
-        raise TableError(msg)
+        raise TableError(f"spectra: the key {named} is a value of the column {column!r}, {unnamed[0]} is "
+                         "not; is that a row number? Use names only, or a list with one entry a row")
     entries, reached = [None] * len(table), {}
     for key, value in spectra.items():
         by_row = [int(key)] if key in unnamed and 0 <= key < len(table) else []
@@ -296,36 +223,28 @@ def _from_mapping(table, spectra):
                 raise TableError(msg)
             entries[row], reached[row] = _entry(value), key
     if spectra and len(table) and not reached:
-        msg = (f"spectra: none of its {len(spectra)} keys is a row number or a value of the column "
-               f"{column or ' or '.join(NAME_COLUMNS)}")
-        raise TableError(msg)
+        raise TableError(f"spectra: none of its {len(spectra)} keys is a row number or a value of the column "
+                         f"{column or ' or '.join(NAME_COLUMNS)}")
     return entries
 
 
 def _from_folder(table, folder, mission):
     """What a mission finds in a folder; nothing at all is an error."""
     if not folder.is_dir():
-        msg = (f"spectra={str(folder)!r} is neither a column of the table nor a folder; columns: "
-               f"{', '.join(table.colnames[:12])}{', ...' if len(table.colnames) > 12 else ''}")
-        raise TableError(msg)
+        raise TableError(f"spectra={str(folder)!r} is neither a column of the table nor a folder; columns: "
+                         f"{', '.join(table.colnames[:12])}{', ...' if len(table.colnames) > 12 else ''}")
     if mission is None:
-        msg = (f"spectra={str(folder)!r} is a folder, and the table's columns do not tell whose file "
-               f"names to look for; give mission= one of {', '.join(available_missions())}")
-        raise MissionError(msg)
+        raise MissionError(f"spectra={str(folder)!r} is a folder, and the table's columns do not tell whose "
+                           f"file names to look for; give mission= one of {', '.join(available_missions())}")
     paths = mission.find_spectra(table, folder)
     if len(table) and all(path is None for path in paths):
-        msg = (f"spectra={str(folder)!r} holds no spectrum of any of the {len(table)} rows. "
-               f"{_looked_for(table, mission)}. Give another folder, or name the files in a column or a list")
-        raise TableError(msg)
+        names = [name for name in mission.product_names(table) if name is not None]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        sought = (f"Looked for {', '.join(names[:3])}{more}" if names else
+                  f"The table's columns do not tell the file names of mission {mission.name}")
+        raise TableError(f"spectra={str(folder)!r} holds no spectrum of any of the {len(table)} rows. "
+                         f"{sought}. Give another folder, or name the files in a column or a list")
     return paths
-
-
-def _looked_for(table, mission):
-    """Say which file names a folder was searched for."""
-    names = [name for name in mission.product_names(table) if name is not None]
-    if not names:
-        return f"The table's columns do not tell the file names of mission {mission.name}"
-    return f"Looked for {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
 
 
 def _mission_of(spectrum):
@@ -338,20 +257,12 @@ def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None
     """
     Read one entry of `resolve_spectra`, with the mission's default response if it has none.
 
-    Returns
-    -------
-    spectrum : XraySpectrum or None
-        None if it cannot be used; nothing is raised.
-    flags : int
-        Bits to add to the row.
-    reason : str
-        Why it cannot be used, or what was assumed; else empty.
+    Nothing is raised: gives the spectrum, or None; flags to add to the row; why it cannot be used, or what
+    was assumed, else an empty text.
     """
     try:
-        if isinstance(entry, XraySpectrum):
-            spectrum = entry
-        else:
-            spectrum = XraySpectrum.read(entry, format="ogip", missing_response="ignore")
+        spectrum = (entry if isinstance(entry, XraySpectrum) else
+                    XraySpectrum.read(entry, format="ogip", missing_response="ignore"))
         flags, reasons = 0, []
         if spectrum.response is None:
             spectrum, reason = _with_default_response(spectrum)
@@ -365,22 +276,18 @@ def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None
 
 def _with_default_response(spectrum):
     """A copy with the response of its mission, instrument and year."""
-    mission = _mission_of(spectrum)
-    name = spectrum.path or "spectrum"
+    mission, lack = _mission_of(spectrum), f"{spectrum.path or 'spectrum'}: it has no response"
     if mission is None:
-        msg = (f"{name}: it has no response and TELESCOP {spectrum.telescope!r} has no default; "
-               "name ARF and RMF in its header or read it with arf=... and rmf=...")
-        raise ResponseError(msg)
+        raise ResponseError(f"{lack} and TELESCOP {spectrum.telescope!r} has no default; name ARF and RMF in "
+                            "its header or read it with arf=... and rmf=...")
     grating = str(spectrum.meta.get("grating", "")).strip()
     if not is_absent(grating):
-        msg = (f"{name}: it has no response, and the mission's default is not that of an observation through "
-               f"the grating {grating}; read it with arf=... and rmf=...")
-        raise ResponseError(msg)
+        raise ResponseError(f"{lack}, and the mission's default is not that of an observation through the "
+                            f"grating {grating}; read it with arf=... and rmf=...")
     response = mission.default_response(mission.instrument_of(spectrum), _year(spectrum))
     if response.channel_e_lo.size != spectrum.counts.size:
-        msg = (f"{name}: it has no response, and its {spectrum.counts.size} channels do not match "
-               f"the {response.channel_e_lo.size} of the mission's default; give ARF and RMF")
-        raise ResponseError(msg)
+        raise ResponseError(f"{lack}, and its {spectrum.counts.size} channels do not match the "
+                            f"{response.channel_e_lo.size} of the mission's default; give ARF and RMF")
     return (XraySpectrum(**{**vars(spectrum), "response": response}),
             "ARF or RMF missing, default response used")
 

@@ -3,10 +3,9 @@
 Keeping a table's values, types and masks through a file.
 
 What a format or astropy's reader and writer of it would change is put into a form that
-survives, and mended on reading. Some things no format but Parquet tells apart: masked text
-from empty text, and, in FITS and VOTable, masked numbers from NaN; both are read as masked.
-FITS drops trailing blanks of text, VOTable, ECSV and CSV outer ones; CSV has no units, types
-of integers, or vectors.
+survives, and mended on reading. No format but Parquet tells masked text from empty text; FITS and
+VOTable do not tell masked numbers from NaN: both are read as masked. FITS drops trailing blanks of
+text, VOTable, ECSV and CSV outer ones; CSV has no units, types of integers, or vectors.
 """
 
 import json
@@ -28,11 +27,7 @@ _LEADING_ZERO_FIELD = re.compile(rb'[,\t\n]"?[+-]?0\d+"?\s*[,\t\n]')
 
 
 def storable_columns(table: Table, form: str) -> Table:
-    """
-    A copy of a table that a format's writer does not change; data are shared where nothing had to.
-
-    Raises ValueError if a column cannot be written in that format.
-    """
+    """A copy of a table, sharing its data, that a format's writer does not change; ValueError without one."""
     storable = table.copy(copy_data=False)
     if form in ("votable", "ascii.csv", "ascii.tab"):
         # Coordinates and times as columns of numbers, such as position.ra.
@@ -129,11 +124,7 @@ def _for_votable(column):
 
 def mend_columns(table: Table, path: Path, form: str, hdu: str | int | None = None,
                  text: Sequence[str] = ()) -> None:
-    """
-    Undo in place what a format's reader has changed; bytes become str.
-
-    ``text`` names columns of CSV to leave as they are.
-    """
+    """Undo in place what a format's reader has changed, but for columns of CSV that are to be ``text``."""
     for name in _columns(table, "S"):
         values = np.ma.getdata(table[name])
         try:
@@ -202,9 +193,8 @@ def _has_leading_zeros(file):
 
 def fill_empty(path: Path) -> str | None:
     """
-    An ECSV file without rows as text with a row of nothing, for astropy reads no vectors without rows.
-
-    None if the file has rows.
+    An ECSV file without rows as text with a row of nothing, for astropy reads no vectors without rows; else
+    None.
     """
     from astropy.table.meta import get_header_from_yaml
     from astropy.utils.data import get_readable_fileobj

@@ -16,15 +16,16 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Column, MaskedColumn, Table, vstack
+from tqdm import tqdm
 
 from astro_xlatent.core.columns import own_columns
 from astro_xlatent.core.errors import TableError
-from astro_xlatent.core.files import replacing
+from astro_xlatent.core.files import building_folder, replacing
 from astro_xlatent.core.provenance import PROVENANCE_KEYS, package_version
 from astro_xlatent.table.files import SUFFIXES, find_catalog, read_table, table_format, write_table
 from astro_xlatent.table.pieces import open_rows
 
-__all__ = ["enrich_file", "finished_before"]
+__all__ = ["enrich_file", "is_catalog"]
 
 #: Rows a piece: four batches of the network.
 PIECE = 16384
@@ -35,42 +36,14 @@ def enrich_file(path: str | Path, out: Path, enrich: Callable[[Table], Table],
                 settings: Mapping[str, object], *, hdu: str | int | None = None, whole: bool = False,
                 select: Callable[[Table], np.ndarray] | None = None, progress: bool = False) -> Table:
     """
-    Enrich a table file piece by piece, or go on with what a stopped run has left.
+    Enrich a table file piece by piece, or go on with what a stopped run has left in ``OUT.parts``.
 
-    Parameters
-    ----------
-    path : str or `~pathlib.Path`
-        Anything that `~astro_xlatent.table.files.read_table` reads. Memory is that of a piece, but for
-        VOTables, from and to which a table goes as a whole.
-    out : `~pathlib.Path`
-        File to write; from a HATS catalog also the folder of one, which is a name without a format's
-        suffix. Beside it the folder ``OUT.parts`` holds the pieces meanwhile.
-    enrich : callable
-        Takes the table of a piece and gives it with the new columns.
-    settings : mapping
-        What the new columns depend on, JSON. A run goes on only with the same ones.
-    hdu : str or int, optional
-        Which of several tables.
-    whole : bool, optional
-        Take all rows as one piece: they depend on each other.
-    select : callable, optional
-        Takes the table of a piece and tells which rows to keep, bool.
-    progress : bool, optional
-        Show a progress bar, with rate and remaining time.
-
-    Returns
-    -------
-    new : `~astropy.table.Table`
-        ``xl_flag`` of all rows, the first row's ``xl_reason`` in all, and the metadata.
-
-    Raises
-    ------
-    TableError
-        If the input or a part of it cannot be read, the output cannot be written, or its pieces
-        belong to a run with other settings or another process. Finished pieces are kept.
+    ``enrich`` takes the table of a piece and gives it with the new columns, which depend on ``settings``
+    (JSON): only a run with the same ones goes on. ``select`` tells which rows of a piece to keep; with
+    ``whole`` all rows are one piece. Gives ``xl_flag`` of all rows, the first row's ``xl_reason`` in all,
+    and the metadata. Raises a `TableError` if the input or a part of it cannot be read, the output cannot
+    be written, or its pieces belong to a run with other settings or another process.
     """
-    from tqdm import tqdm
-
     settings = {"version": package_version(), "piece": PIECE, "table": str(Path(path).resolve()),
                 "hdu": hdu, **settings}
     source = open_rows(path, hdu)
@@ -80,9 +53,13 @@ def enrich_file(path: str | Path, out: Path, enrich: Callable[[Table], Table],
             for name, rows, _, table in run.pieces():
                 run.note(table, run.part(name, table, enrich))
                 bar.update(rows)
-        if not finished_before(out):
-            run.publish(out)
-        shutil.rmtree(folder, ignore_errors=True)
+        if is_catalog(source.path, out):
+            with building_folder(out.parent) as made:
+                run.write(made / "catalog", None)
+                (made / "catalog").replace(out)
+        else:
+            with replacing(out) as made:
+                run.write(made, table_format(out))
     return Table({"xl_flag": np.concatenate(run.flags), "xl_reason": np.full(run.n_rows, run.reason, object)},
                  meta=run.meta)
 
@@ -93,7 +70,8 @@ class _Run:
     def __init__(self, source, folder, size, select):
         self.source, self.folder, self.size, self.select = source, folder, size, select
         self.several = size is not None and source.n_rows > size
-        self.flags, self.reason, self.meta, self.recipes, self.witness = [], "", {}, Counter(), None
+        self.flags, self.reason, self.meta, self.recipes = [], "", {}, Counter()
+        self.witness = self.columns = None
         if self.several:
             source.settle(size, folder)
 
@@ -103,17 +81,16 @@ class _Run:
 
     def pieces(self):
         """Name, number of rows, and, of those to keep, block and table of every piece."""
-        for name, rows, block in self.source.blocks(self.size):
-            table = self.source.table(block, rows, self.folder)
+        for name, block in self.source.blocks(self.size):
+            table, rows = self.source.table(block, self.folder), len(block)
             if self.select is not None:
                 keep = self.select(table)
                 table, block = table[keep], self.source.selected(block, keep)
             yield name, rows, block, table
         if self.source.broken:
             broken = [f"{file}: {str(error).partition(chr(10))[0]}" for file, error in self.source.broken]
-            msg = (f"{len(broken)} files cannot be read ({'; '.join(broken[:3])}); the rows of all others "
-                   "are done and kept: mend or remove these files and repeat the command")
-            raise TableError(msg)
+            raise TableError(f"{len(broken)} files cannot be read ({'; '.join(broken[:3])}); the rows of all "
+                             "others are done and kept: mend or remove these files and repeat the command")
 
     def part(self, name, table, enrich=None):
         """The new columns of a piece, made where they do not lie in the folder."""
@@ -143,6 +120,8 @@ class _Run:
         if "XLRECIPE" in self.meta:
             recipes = [f"{name} {rows}" for name, rows in self.recipes.most_common()]
             self.meta["XLRECIPE"] = ", ".join(recipes) or "none"
+        self.columns = new[:0]
+        self.columns.meta = self.meta
         if self.several:
             self.witness = _witness(self._joined(table, new), self.witness)
 
@@ -154,34 +133,15 @@ class _Run:
         joined.meta.update(self.meta)
         return joined
 
-    def publish(self, out):
-        """Write the output, and let it appear as a whole."""
-        note = self.folder / _PUBLISHED
-        if is_catalog(self.source.path, out):
-            made = self.folder / "whole"
-            shutil.rmtree(made, ignore_errors=True)
-            self._write(made)
-            note.write_text(_identity(made), encoding="utf-8")
-            made.replace(out)
-        else:
-            with replacing(out) as made:
-                self._write(made)
-                note.write_text(_identity(made), encoding="utf-8")
-
-    def _write(self, target):
-        def pieces():
-            for name, _, block, table in self.pieces():
-                new = self.part(name, table)
-                new.meta = self.meta
-                yield name, block, table, new
-
-        form = None if target.name == "whole" else table_format(target)
+    def write(self, target, form):
+        """Write all in a format, or a HATS catalog; VOTable goes through memory as a whole."""
+        pieces = ((name, block, table, self.part(name, table)) for name, _, block, table in self.pieces())
         if self.source.native and form in (None, "parquet"):
             from astro_xlatent.table.arrow import write_native
 
-            write_native(self.source, ((name, block, new) for name, block, _, new in pieces()), target)
+            write_native(self.source, pieces, self.columns, target)
             return
-        tables = (self._joined(table, new) for _, _, table, new in pieces())
+        tables = (self._joined(table, new) for _, _, table, new in pieces)
         if self.several and form != "votable":
             self._write_long(tables, target)
         else:
@@ -196,10 +156,9 @@ class _Run:
         def blocks():
             for table in tables:
                 write_table(vstack([self.witness, table], metadata_conflicts="silent"), piece, overwrite=True)
-                yield from (block for _, _, block in type(head)(piece).blocks(None, skip))
+                yield from (block for _, block in type(head)(piece).blocks(None, skip))
 
         head.save(blocks(), self.n_rows, target)
-        piece.unlink()
 
 
 def _witness(table, before):
@@ -210,33 +169,25 @@ def _witness(table, before):
     all, and hold its longest text and the extreme integers that are no null value then.
     """
     rows = table if before is None else vstack([before, table], metadata_conflicts="silent")
+    if not len(rows):
+        return rows
     keep = {0}
     for column in rows.itercols():
         if not isinstance(column, Column):
             continue
         values = np.ma.getdata(column).reshape(len(rows), -1)
-        masked = np.ma.getmaskarray(np.ma.asarray(column)).reshape(len(rows), -1)
-        keep.update(np.flatnonzero(masked.any(axis=1))[:1])
+        signs = [np.ma.getmaskarray(np.ma.asarray(column)).reshape(len(rows), -1)]
         if values.dtype.kind in "iu":
             ends = np.iinfo(values.dtype)
-            for extreme in (ends.min, ends.min + 1, ends.max - 1, ends.max):
-                keep.update(np.flatnonzero((values == extreme).any(axis=1))[:1])
+            signs += [values == extreme for extreme in (ends.min, ends.min + 1, ends.max - 1, ends.max)]
         elif values.dtype.kind == "U":
-            encoded = np.strings.str_len(np.strings.encode(values, "utf-8")).max(axis=1)
-            keep.add(int(encoded.argmax()))
-            keep.update(np.flatnonzero(encoded > np.strings.str_len(values).max(axis=1))[:1])
+            encoded = np.strings.str_len(np.strings.encode(values, "utf-8"))
+            signs += [encoded == encoded.max(), encoded > np.strings.str_len(values)]
         elif values.dtype.kind == "O":
-            keep.update([k for k, value in enumerate(values[:, 0]) if value is not None][:1])
-    return rows[sorted(map(int, keep))] if len(rows) else rows
-
-
-#: Name of the note that the output is made, and which one it is.
-_PUBLISHED = "published"
-
-
-def _identity(path):
-    stat = path.stat()
-    return f"{stat.st_ino} {stat.st_mtime_ns}"
+            signs.append(np.array([[value is not None] for value in values[:, 0]]))
+        for sign in signs:
+            keep.update(np.flatnonzero(sign.any(axis=1))[:1])
+    return rows[sorted(map(int, keep))]
 
 
 def is_catalog(path: str | Path, out: Path) -> bool:
@@ -244,32 +195,10 @@ def is_catalog(path: str | Path, out: Path) -> bool:
     return find_catalog(Path(path)) is not None and Path(out.name.removesuffix(".gz")).suffix not in SUFFIXES
 
 
-def finished_before(out: Path) -> bool:
-    """
-    Whether an output is the whole one of a run that was stopped when only its pieces had to be removed.
-
-    Parameters
-    ----------
-    out : `~pathlib.Path`
-
-    Returns
-    -------
-    finished : bool
-        The same command then removes them. Those beside other outputs are removed here.
-    """
-    for folder in out.absolute().parent.glob("*.parts"):
-        note, made = folder / _PUBLISHED, folder.with_suffix("")
-        if note.is_file() and made.exists() and note.read_text(encoding="utf-8") == _identity(made):
-            if made == out.absolute():
-                return True
-            shutil.rmtree(folder, ignore_errors=True)
-    return False
-
-
 @contextmanager
 def _parts_folder(out: Path, settings) -> Iterator[Path]:
     """The folder of the pieces, for this process alone; it stays where a piece is done and the run is not."""
-    folder, text = out.with_name(f"{out.name}.parts"), json.dumps(settings, indent=1, sort_keys=True)
+    folder = out.with_name(f"{out.name}.parts")
     try:
         folder.mkdir(exist_ok=True)
         lock = open(folder / "lock", "a", encoding="utf-8")  # noqa: SIM115
@@ -278,32 +207,31 @@ def _parts_folder(out: Path, settings) -> Iterator[Path]:
         raise TableError(msg) from error
     with lock:
         _lock(lock, folder)
-        note = folder / "settings.json"
         try:
-            if note.exists():
-                _check_settings(note, settings)
-            else:
-                with replacing(note) as temporary:
-                    temporary.write_text(text, encoding="utf-8")
+            _check_settings(folder / "settings.json", json.loads(json.dumps(settings)))
             yield folder
-        finally:
-            if not any(folder.glob("*.fits")) and not any(folder.glob("*-*")):
+        except BaseException:
+            if not any(folder.glob("*-*.fits")):
                 shutil.rmtree(folder, ignore_errors=True)
+            raise
+    with building_folder(out.parent) as rubbish:  # half removed it must not look like pieces
+        folder.rename(rubbish / folder.name)
 
 
 def _check_settings(note, settings):
-    """Refuse to go on with pieces that are not as these settings make them."""
+    """Write the settings down, or refuse to go on with pieces that are not as these settings make them."""
+    if not note.exists():
+        with replacing(note) as temporary:
+            temporary.write_text(json.dumps(settings, indent=1, sort_keys=True), encoding="utf-8")
     try:
         old = json.loads(note.read_text(encoding="utf-8"))
     except ValueError:
         old = {}
-    settings = json.loads(json.dumps(settings))
     changed = ", ".join(f"{key} {old.get(key)!r} is now {settings.get(key)!r}"
                         for key in sorted({*old, *settings}) if old.get(key) != settings.get(key))
     if changed:
-        msg = (f"{note.parent}: holds the beginning of a run with other settings ({changed}); repeat that "
-               "run, or remove the folder to begin anew")
-        raise TableError(msg)
+        raise TableError(f"{note.parent}: holds the beginning of a run with other settings ({changed}); "
+                         "repeat that run, or remove the folder to begin anew")
 
 
 def _lock(file, folder):

@@ -231,21 +231,22 @@ def test_damaged_piece_is_made_again(tmp_path):
     assert len(read_table(out)) == ROWS
 
 
-def test_killed_before_the_pieces_were_removed(tmp_path, monkeypatch, capsys):
-    """The same command says what it made, another one beside it cleans up."""
+def test_stopped_before_the_pieces_were_removed(tmp_path, monkeypatch, capsys):
+    """The output is whole and kept; with --overwrite the pieces serve once more, and go."""
     path, out = tmp_path / "in.fits", tmp_path / "out.fits"
     write_table(csc_table(ROWS), path)
-    command = ["enrich", str(path), "--no-progress", "-o"]
-    monkeypatch.setattr(stream.shutil, "rmtree", lambda *args, **options: None)
-    assert cli.main([*command, str(out)]) == 0
+    command = ["enrich", str(path), "--no-progress", "-o", str(out)]
+    with monkeypatch.context() as patch:
+        patch.setattr(stream, "building_folder", None)
+        with pytest.raises(TypeError):
+            cli.main(command)
     made = out.read_bytes()
     assert (tmp_path / "out.fits.parts").exists()
-    monkeypatch.undo()
-    monkeypatch.setattr(stream, "PIECE", 10)
-    assert cli.main([*command, str(tmp_path / "other.fits")]) == 0
-    assert not (tmp_path / "out.fits.parts").exists()
-    assert cli.main([*command, str(out)]) == 1
+    assert cli.main(command) == 1
     assert "the file exists" in capsys.readouterr().err
+    monkeypatch.setattr("astro_xlatent.table.add_latents.measure", None)
+    assert cli.main([*command, "--overwrite"]) == 0
+    assert not (tmp_path / "out.fits.parts").exists()
     assert out.read_bytes() == made
 
 
@@ -296,8 +297,8 @@ def test_read_only_place(tmp_path):
 def test_blocks_are_bytes(tmp_path):
     """Rows of FITS go through memory as they stand; a file without rows is one piece."""
     write_table(Table({"a": np.arange(ROWS)}), tmp_path / "in.fits")
-    blocks = [block for _, _, block in open_rows(tmp_path / "in.fits").blocks(10, 3)]
-    assert [len(block) for block in blocks] == [80, 80, 16]
+    blocks = [block for _, block in open_rows(tmp_path / "in.fits").blocks(10, 3)]
+    assert [len(block) for block in blocks] == [10, 10, 2]
     for suffix in ("fits", "csv", "ecsv", "parquet"):
         write_table(Table({"a": np.zeros(0)}), tmp_path / f"empty.{suffix}")
         enrich(tmp_path / f"empty.{suffix}", tmp_path / f"none.{suffix}")
