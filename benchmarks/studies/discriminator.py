@@ -154,7 +154,7 @@ def fluxes_like(label, real, n, instruments, rng, averaged=True, **options):
     return flux[bright], error[bright]
 
 
-def discriminate(real, simulated, seed=0, n_boot=200, group=None):
+def discriminate(real, simulated, seed=0, n_boot=200, group=None, drawn=None):
     """
     Area under the ROC curve of real against simulated rows.
 
@@ -167,6 +167,8 @@ def discriminate(real, simulated, seed=0, n_boot=200, group=None):
         Bootstrap repeats, over rows of either kind.
     group : ndarray of int, shape (n,), optional
         Of real rows that stay in one fold, such as those of a sky field.
+    drawn : ndarray of int, shape (m,), optional
+        Numbers of the simulated rows: those drawn twice stay in one fold, lest they be recognized.
 
     Returns
     -------
@@ -189,7 +191,8 @@ def discriminate(real, simulated, seed=0, n_boot=200, group=None):
     y = np.repeat([1, 0], [len(real), len(simulated)])
     score = np.empty(y.size)
     group = np.arange(len(real)) if group is None else group
-    group = np.concatenate([group, group.max() + 1 + np.arange(len(simulated))])
+    drawn = np.arange(len(simulated)) if drawn is None else drawn
+    group = np.concatenate([group, group.max() + 1 + drawn])
     for train, test in StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(x, y, group):
         boosting = HistGradientBoostingClassifier(class_weight="balanced", random_state=seed, **_BOOSTING)
         score[test] = boosting.fit(x[train], y[train]).predict_proba(x[test])[:, 1]
