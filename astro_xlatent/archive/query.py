@@ -183,11 +183,8 @@ def box(ra, dec, cone):
         return condition
     width = math.degrees(math.asin(math.sin(math.radians(cone.radius)) / math.cos(math.radians(cone.dec))))
     left, right = cone.ra - width, cone.ra + width
-    parts = [(max(left, 0.0), min(right, 360.0))]
-    if left < 0.0:
-        parts.append((left + 360.0, 360.0))
-    elif right > 360.0:
-        parts.append((0.0, right - 360.0))
+    parts = [(max(left + turn, 0.0), min(right + turn, 360.0)) for turn in (0.0, 360.0, -360.0)]
+    parts = [part for part in parts if part[0] < part[1]]
     return f"{condition}\n  AND (" + "\n    OR ".join(_between(ra, *part) for part in parts) + ")"
 
 

@@ -123,7 +123,7 @@ def _jobs(session, folder, manifest, mission, keys, products):
                 missing.append((key, product))
         if missing:
             wanted.append(missing)
-    size = files.batch_size()
+    size = conf.archive_batch if files.BATCHED else 1
     groups = [sum(wanted[k : k + size], []) for k in range(0, len(wanted), size)]
     return [(group, partial(_fetch, session, folder, manifest, files, group)) for group in groups]
 
@@ -144,15 +144,11 @@ def _fetch(session, folder, manifest, files, pairs):
                 manifest.add(key, product, MISSING if unknown else FAILED, url=url, reason=error)
         return
     for key, product in pairs:
-        if (key, product) not in done and _singly(files, pairs):
+        if (key, product) not in done and files.BATCHED and len(pairs) > 1:
+            # What is lacking or damaged is asked for alone.
             _fetch(session, folder, manifest, files, [(key, product)])
         elif (key, product) not in done:
             manifest.add(key, product, MISSING, url=url, reason=f"the archive has no {product} of it")
-
-
-def _singly(files, pairs):
-    """Whether what is lacking or damaged in an answer is asked for alone."""
-    return files.batch_size() > 1 < len(pairs)
 
 
 def _fetch_tar(session, folder, manifest, files, pairs):
@@ -173,7 +169,7 @@ def _fetch_tar(session, folder, manifest, files, pairs):
                 # Noted with the address that gives this file alone.
                 words = files.request([pair])[1].items()
                 alone = f"{url.partition('?')[0]}?" + "&".join(f"{name}={value}" for name, value in words)
-            if manifest.store(path, target, *pair, alone) or not _singly(files, pairs):
+            if manifest.store(path, target, *pair, alone) or not files.BATCHED or len(pairs) == 1:
                 done.add(pair)
     return url, done
 

@@ -147,8 +147,7 @@ def own_columns(names: Sequence[str]) -> list[str]:
     return [name for name in names if name in known]
 
 
-def class_values(probability: ArrayLike,
-                 classes: Sequence[str] = (*CLASSES, OTHER)) -> dict[str, np.ndarray]:
+def class_values(probability: ArrayLike, classes: Sequence[str] = (*CLASSES, OTHER)) -> dict[str, np.ndarray]:
     """
     Split the probabilities of all classes, (n, k) with "other" last, into the columns that hold them.
 

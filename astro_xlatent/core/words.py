@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """What was found in a source, as a sentence."""
 
-import functools
 import html
-import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -121,7 +119,7 @@ def describe(table: Table | Row, names: str | Sequence[str] | None = None, *,
          "" if np.isnan(values["xl_gof"][i]) else f"gof {number_text(values['xl_gof'][i])}",
          ", ".join(decode_flags(flags[i])))
         for i in range(told)]
-    raised = functools.reduce(operator.or_, flags, 0)
+    raised = int(np.bitwise_or.reduce(np.array(flags, np.int64)))
     note = f"... and {len(table) - told:,} rows more" if told < len(table) else ""
     legend = dict(zip(decode_flags(raised), decode_flags(raised, text=True), strict=True))
     return Description(sentences, legend, note)
