@@ -17,14 +17,9 @@ from astro_xlatent.core.errors import ArchiveError, ParameterError, TableError
 from astro_xlatent.core.files import building_folder, remove_leftovers
 from astro_xlatent.missions._columns import Columns
 
-__all__ = ["default_folder", "fetch_spectra"]
+__all__ = ["fetch_spectra"]
 
 _FILES = {"csc": csc_files, "erosita": erass_files}
-
-
-def default_folder(mission):
-    """Where spectra of ``"csc"`` or ``"erosita"`` are kept if no folder is given: in astropy's cache."""
-    return Path(get_cache_dir("astro_xlatent")) / "archive" / mission
 
 
 def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=False):
@@ -36,8 +31,8 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     table : `~astropy.table.Table`
         Detections of the CSC (``obsid``, ``obi``, ``region_id``) or sources of eRASS1 (``DETUID``).
     folder : path-like, optional
-        Made if it does not exist; in astropy's cache if not given (see `default_folder`). Files that are
-        there are checked and kept, only what is missing is fetched, and nothing is overwritten.
+        Made if it does not exist; in astropy's cache if not given. Files that are there are checked and kept,
+        only what is missing is fetched, and nothing is overwritten.
     mission : {'csc', 'erosita'}, optional
         Told by the columns if not given.
     products : sequence of str, optional
@@ -50,9 +45,9 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     Returns
     -------
     manifest : `~astropy.table.Table`
-        One row a file: ``object``, ``product``, ``file``, ``url``, ``size``,
-        ``sha256``, ``status`` (``fetched``, ``present``, ``missing``,
-        ``failed``) and ``reason``. Also in the folder, as ``manifest.ecsv``.
+        One row a file: ``object``, ``product``, ``file``, ``url``, ``size``, ``sha256``, ``status``
+        (``fetched``, ``present``, ``missing``, ``failed``) and ``reason``. Also in the folder, as
+        ``manifest.ecsv``; the folder is in ``meta``.
 
     Raises
     ------
@@ -68,7 +63,7 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     """
     mission, products = _checked(table, mission, products)
     keys, bad = _FILES[mission].read_keys(table)
-    folder = default_folder(mission) if folder is None else Path(folder)
+    folder = Path(folder or Path(get_cache_dir("astro_xlatent")) / "archive" / mission)
     if folder.exists() and not folder.is_dir():
         msg = f"{folder} is a file; give the name of a folder"
         raise ParameterError(msg)
@@ -84,7 +79,9 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     finally:
         # Also after an interruption: what came so far is known to the next call.
         manifest.write()
-    return manifest.table()
+    table = manifest.table()
+    table.meta["FOLDER"] = str(folder)
+    return table
 
 
 def _checked(table, mission, products):

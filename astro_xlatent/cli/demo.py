@@ -27,10 +27,9 @@ add_parser = subcommand(
 
 def _tables(folder):
     """
-    Simulate the sources of the demo, in two folders within one, and enrich them.
-
-    Gives a table with a row for each source and way of seeing it, with its truth; a table of those among
-    which they are placed, from Chandra's bands; and Chandra's spectra by name.
+    Simulate the sources of the demo and enrich them: a table with a row for each source and way of seeing it,
+    with its truth; one of those among which they are placed, from Chandra's bands; and Chandra's spectra by
+    name.
     """
     from astropy.table import vstack
 

@@ -56,11 +56,9 @@ class Description:
     __repr__ = __str__
 
     def _repr_html_(self):
-        def row(cells, tag="td"):
-            return "<tr>" + "".join(f"<{tag} style='text-align:left'>{c}</{tag}>" for c in cells) + "</tr>"
-
+        cell = "<td style='text-align:left'>{}</td>".format
         words = [[html.escape(printable(word)) for word in sentence] for sentence in self.sentences]
-        body = "".join(row(sentence) for sentence in words) or row(["no rows"])
+        body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in words or [["no rows"]])
         legend = "".join(f"<li><b>{name}</b>: {html.escape(text)}</li>" for name, text in self.legend.items())
         return f"<table>{body}</table>{html.escape(self.note)}<ul>{legend}</ul>"
 
