@@ -165,28 +165,23 @@ def download(session, url, path, params=None):
 
     def ask():
         have = path.stat().st_size if "If-Range" in headers and path.exists() else 0
-        if have:
-            headers["Range"] = f"bytes={have}-"
-        with requests.Session.request(session, "GET", url, params=params, headers=headers,
+        rest = {"Range": f"bytes={have}-"} if have else {}
+        with requests.Session.request(session, "GET", url, params=params, headers=headers | rest,
                                       stream=True) as response:
             # Tells a server that can go on that the file is still the same; others begin anew.
             tag = response.headers.get("ETag", "W/")
             tag = response.headers.get("Last-Modified") if tag.startswith("W/") else tag
             if tag:
                 headers["If-Range"] = tag
-            _store(response, path, have if response.status_code == requests.codes.partial else 0)
+            more = have and response.status_code == requests.codes.partial
+            if more and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                msg = f"{shown(response.url)}: the server goes on at another place of the file than asked"
+                raise ArchiveError(msg)
+            with path.open("ab" if more else "wb") as file:
+                _read_answer(response, file.write)
             return response.url
 
     return _persist(url, ask)
-
-
-def _store(response, path, have):
-    """Write an answer to a file, behind the bytes that are there already."""
-    if have and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-        msg = f"{shown(response.url)}: the server goes on at another place of the file than asked"
-        raise ArchiveError(msg)
-    with path.open("ab" if have else "wb") as file:
-        _read_answer(response, file.write)
 
 
 def shown(url, length=300):

@@ -104,6 +104,12 @@ def test_resumed(archive, get):
     assert get()[1] == CONTENT
 
 
+def test_refused_between(archive, get):
+    """A refusal between two parts begins the file anew."""
+    archive.plan("/file", resumable(CONTENT, stop=100_000), status(503), resumable(CONTENT))
+    assert get()[1] == CONTENT
+
+
 @pytest.mark.parametrize(
     "deed",
     [page(), page(kind="text/plain"), page("wrong type, binary data")],
