@@ -7,26 +7,10 @@ a second call takes up where the first stopped. Addresses, timeouts and the numb
 of `astro_xlatent.core.config.Conf`.
 """
 
-from importlib import import_module
+from astro_xlatent.archive.catalogs import CATALOGS
+from astro_xlatent.archive.crossmatch import counterparts
+from astro_xlatent.archive.fetch import fetch_catalog
+from astro_xlatent.archive.labels import fetch_labels
+from astro_xlatent.archive.spectra import fetch_spectra
 
-_HOME = {
-    "CATALOGS": "catalogs",
-    "counterparts": "crossmatch",
-    "fetch_catalog": "fetch",
-    "fetch_labels": "labels",
-    "fetch_spectra": "spectra",
-}
-
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name):
-    # requests and pyvo are optional and slow to import.
-    if name in _HOME:
-        return getattr(import_module(f"astro_xlatent.archive.{_HOME[name]}"), name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
-
-
-def __dir__():
-    return __all__
+__all__ = ["CATALOGS", "counterparts", "fetch_catalog", "fetch_labels", "fetch_spectra"]

@@ -8,16 +8,8 @@ Names, positions and their errors of eRASS get the names under which the catalog
 
 __all__ = ["arrange_columns"]
 
-_ERASS_NAMES = {
-    "name": "IAUNAME",
-    "iauname": "IAUNAME",
-    "ra_icrs": "RA",
-    "raicrs": "RA",
-    "de_icrs": "DEC",
-    "deicrs": "DEC",
-    "poserr": "POS_ERR",
-    "error_radius": "POS_ERR",
-}
+_ERASS_NAMES = {"IAUNAME": ("name", "iauname"), "RA": ("ra_icrs", "raicrs"), "DEC": ("de_icrs", "deicrs"),
+                "POS_ERR": ("poserr", "error_radius")}
 
 
 def arrange_columns(table, mission):
@@ -44,10 +36,9 @@ def arrange_columns(table, mission):
     ['RA', 'MLctsP1']
     """
     arranged = table[[name for name in table.colnames if not name.startswith("__")]]
-    if mission != "erosita":
-        return arranged
+    meant = _ERASS_NAMES.items() if mission == "erosita" else ()
     for name in list(arranged.colnames):
-        own = _ERASS_NAMES.get(name.lower(), name)
+        own = next((own for own, spellings in meant if name.lower() in spellings), name)
         if own not in arranged.colnames:
             arranged.rename_column(name, own)
     return arranged

@@ -151,8 +151,7 @@ def _sigma(columns):
     """Standard deviation of every position in one coordinate, arcsec."""
     sigma = np.full(len(columns), np.nan)
     for name, factor in (("err_ellipse_r0", _TO_SIGMA), ("pos_err", 1.0), ("r0", _TO_SIGMA)):
-        if name in columns:
-            sigma = np.where(np.isfinite(sigma), sigma, factor * columns.number(name, u.arcsec))
+        sigma = np.where(np.isfinite(sigma), sigma, factor * columns.number(name, u.arcsec))
     return np.where((sigma > 0) & (sigma < RADIUS), sigma, DEFAULT_SIGMA)
 
 
@@ -170,13 +169,13 @@ def _candidates(survey, service, positions, folder):
     except ArchiveError as error:
         msg = f"{error}; what came so far is kept: a second run asks for the rest only"
         raise ArchiveError(msg) from error
-    names = {name.lower(): name for name in answer.colnames}
-    missing = [name for name in ("xl_row", "angDist", survey.magnitude) if name.lower() not in names]
+    found = Columns(answer)
+    missing = [name for name in ("xl_row", "angDist", survey.magnitude) if name not in found]
     if missing:
         msg = f"the answer for {survey.table} lacks {', '.join(missing)}"
         raise ArchiveError(msg)
-    kept = Table({name: answer[names[name.lower()]] for name in ("xl_row", "angDist", *survey.columns)
-                  if name.lower() in names})
+    names = [name for name in ("xl_row", "angDist", *survey.columns) if name in found]
+    kept = Table({name: found.raw(name) for name in names})
     with replacing(path) as temporary:
         kept.write(temporary, format="fits", overwrite=True)
     return kept
@@ -220,14 +219,6 @@ def match_probability(apart, spread, row, density, ratio) -> np.ndarray:
     is the number of each candidate's source, ``density`` that of other objects in 1/arcsec2, ``ratio``
     how much likelier its magnitude is for a counterpart than for others; all (n,). The probabilities
     of a source's candidates sum to at most one.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_xlatent.archive.crossmatch import match_probability
-    >>> near, far = match_probability(np.array([0.1, 3.0]), 0.5, np.array([0, 0]), 1e-3, 1.0)
-    >>> bool(near > 0.98 and far < 0.01)
-    True
     """
     odds = np.exp(-0.5 * (apart / spread) ** 2) / (2 * np.pi * np.square(spread)) * ratio / density
     total = np.bincount(row, weights=odds)[row]
@@ -240,15 +231,14 @@ def _choose(found, survey, sigma, placed):
     values = Columns(found)
     row = values.number("xl_row").astype(int)
     apart = values.number("angDist", u.arcsec)
-    magnitude = values.number(survey.magnitude) if survey.magnitude in values else np.full(len(row), np.nan)
-    spread = np.sqrt(sigma[row] ** 2 + survey.sigma**2)
-    if "pm" in values:
-        spread = np.hypot(spread, np.nan_to_num(values.number("pm", u.mas / u.yr)) * EPOCH_SPREAD / 1000)
+    moved = np.nan_to_num(values.number("pm", u.mas / u.yr)) * EPOCH_SPREAD / 1000
+    spread = np.sqrt(sigma[row] ** 2 + survey.sigma**2 + moved**2)
     ring = np.pi * (RADIUS**2 - INNER**2)
     outer = np.bincount(row[apart > INNER], minlength=len(sigma))
     # One source's ring holds few objects: half of the weight is the mean of all.
     density = (outer + max(outer.sum() / max(len(placed), 1), 0.01)) / (2 * ring)
-    chance = match_probability(apart, spread, row, density[row], _magnitude_ratio(magnitude, apart))
+    ratio = _magnitude_ratio(values.number(survey.magnitude), apart)
+    chance = match_probability(apart, spread, row, density[row], ratio)
     near = apart <= np.maximum(1.0 + sigma[row] / _TO_SIGMA, 3 * spread)
     order = np.lexsort((-chance, row))
     order = order[near[order]]

@@ -15,13 +15,15 @@ from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.missions._columns import Columns, name_columns
 
-__all__ = ["DEFAULTS", "FILES", "PRODUCTS", "batch_size", "file_key", "read_keys", "request"]
+__all__ = ["BATCHED", "DEFAULTS", "FILES", "PRODUCTS", "file_key", "read_keys", "request"]
 
 #: Products by the service's word for the type, with the ending of the file's name.
 PRODUCTS = {"spectrum": "pha3", "arf": "arf3", "rmf": "rmf3", "regevt3": "regevt3", "srcreg": "reg3"}
 DEFAULTS = ("spectrum", "arf", "rmf")
 #: Where files lie in the folder.
 FILES = "{name}"
+#: Whether many objects are asked for in one request.
+BATCHED = True
 _NAME = re.compile(
     r"(?:acis|hrc)f(\d{5,6})_(\d{3})N\d{3}(?:_[a-z]\d)?_r(\d{4,5})_(pha3|arf3|rmf3|regevt3|reg3)\.fits(?:\.gz)?",
     re.IGNORECASE)
@@ -56,11 +58,6 @@ def file_key(path):
     """Detection and product that the name of a file tells, or None."""
     found = _NAME.fullmatch(path.name)
     return found and (_label(found.groups()[:3]), _KINDS[found[4].lower()])
-
-
-def batch_size():
-    """How many detections are asked for in one request."""
-    return conf.archive_batch
 
 
 def request(pairs):

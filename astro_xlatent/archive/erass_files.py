@@ -16,7 +16,7 @@ from astro_xlatent.core.config import conf
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.missions._columns import Columns, name_columns
 
-__all__ = ["DEFAULTS", "FILES", "PRODUCTS", "batch_size", "file_key", "read_keys", "request"]
+__all__ = ["BATCHED", "DEFAULTS", "FILES", "PRODUCTS", "file_key", "read_keys", "request"]
 
 #: Products by the word for them here, with that in the file's name.
 PRODUCTS = {"spectrum": "SourceSpec", "background": "BackgrSpec", "arf": "ARF", "rmf": "RMF",
@@ -24,6 +24,8 @@ PRODUCTS = {"spectrum": "SourceSpec", "background": "BackgrSpec", "arf": "ARF", 
 DEFAULTS = ("spectrum", "background", "arf", "rmf")
 #: Where files lie in the folder.
 FILES = "{key}/{name}"
+#: Whether many objects are asked for in one request.
+BATCHED = False
 _DETUID = re.compile(r"[a-z]{2}\d{2}_\d{6}_\d{3}_ML\d{5}_\d{3}_c\d{3}")
 _NAME = re.compile(r"(?:[a-z]{2}\d{2}_\d{6}_)?\d{3}_(SourceSpec|BackgrSpec|ARF|RMF|LightCurve)_\d{5}"
                    r"(?:_c\d{3})?\.fits(?:\.gz)?")
@@ -47,11 +49,6 @@ def file_key(path):
     """Source and product that folder and name of a file tell, or None."""
     found = _NAME.fullmatch(path.name)
     return found and (path.parent.name, _KINDS[found[1]])
-
-
-def batch_size():
-    """An archive holds one source."""
-    return 1
 
 
 def request(pairs):

@@ -91,11 +91,10 @@ def _one_cone(cone):
     if isinstance(cone, Cone):
         return cone
     try:
-        ra, dec, radius = cone
-    except (TypeError, ValueError) as error:
+        return parse_cone(*cone)
+    except TypeError as error:
         msg = f"cone must be a Cone or (ra, dec, radius), got {cone!r}"
         raise ParameterError(msg) from error
-    return parse_cone(ra, dec, radius)
 
 
 def _check_names(chosen, names):
@@ -139,9 +138,8 @@ def _finish(answers, chosen, region, names):
     """One table of all answers: arranged, filtered, each source once."""
     cut = [answer for answer in answers if answer.cut]
     if cut:
-        msg = (
-            f"{chosen.title} cut its answer after {len(cut[0].table)} rows; ask for a smaller part of the sky"
-        )
+        msg = (f"{chosen.title} cut its answer after {len(cut[0].table)} rows; ask for a smaller part of the "
+               "sky")
         warnings.warn(msg, XlatentWarning, stacklevel=3)
     tables = [arrange_columns(answer.table, chosen.mission) for answer in answers]
     table = vstack([rows for rows in tables if len(rows)] or tables[:1], metadata_conflicts="silent")
@@ -152,10 +150,13 @@ def _finish(answers, chosen, region, names):
             table = table[inside_region(region, sky.cartesian.xyz.value.T)]
     if names is not None:
         table = _only_names(table, chosen, names)
-    problem = _band_problem(table, chosen.mission) if len(table) else ""
-    if problem:
-        msg = f"{chosen.title}: add_latents will not find the bands: {problem}"
-        warnings.warn(msg, XlatentWarning, stacklevel=3)
+    if len(table):
+        try:
+            with np.errstate(all="ignore"):
+                get_mission(chosen.mission).read_bands(table[:0])
+        except TableError as error:
+            msg = f"{chosen.title}: add_latents will not find the bands: {error}"
+            warnings.warn(msg, XlatentWarning, stacklevel=3)
     table.meta = {"ARCHIVE": chosen.title, "ARCHURL": answers[0].url[:500],
                   "ARCHDATE": datetime.now(UTC).isoformat(timespec="seconds"), "MISSION": chosen.mission}
     return table
@@ -185,13 +186,3 @@ def _only_names(table, chosen, names):
         msg = f"{chosen.title} has no {', '.join(missing[:5])}{more}"
         warnings.warn(msg, XlatentWarning, stacklevel=4)
     return table[np.isin(have, names)] if len(table) else table
-
-
-def _band_problem(table, mission):
-    """Why the bands of a table will not be found; empty if they will."""
-    try:
-        with np.errstate(all="ignore"):
-            get_mission(mission).read_bands(table[:0])
-    except TableError as error:
-        return str(error)
-    return ""

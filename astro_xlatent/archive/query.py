@@ -130,18 +130,15 @@ def vizier_service(session, max_rows=None):
 def _vizier(session, catalog, question, max_rows):
     service = vizier_service(session, max_rows)
     url = service._server_to_url()
-    if isinstance(question, Cone):
-        center, radius = question.center, question.radius
-    else:
-        cones = [catalog.cone_of_name(name) for name in question]
-        center, radius = SkyCoord([cone.center for cone in cones]), cones[0].radius
+    cones = [question] if isinstance(question, Cone) else [catalog.cone_of_name(name) for name in question]
+    center = SkyCoord([cone.ra for cone in cones], [cone.dec for cone in cones], unit="deg")
     with asking(url):
-        found = service.query_region(center, radius=radius * u.deg, catalog=catalog.table, frame="icrs",
-                                     cache=False, verbose=True)
-        # Where nothing is found, there are no columns either.
-        table = found[0] if len(found) else Table()
-    table = read_text(table[:max_rows][[name for name in table.colnames if name != "_q"]])
-    return Answer(table, url, max_rows is not None and len(found) > 0 and len(found[0]) > max_rows)
+        found = service.query_region(center, radius=cones[0].radius * u.deg, catalog=catalog.table,
+                                     frame="icrs", cache=False, verbose=True)
+    # Where nothing is found, there are no columns either.
+    table = found[0] if len(found) else Table()
+    kept = read_text(table[:max_rows][[name for name in table.colnames if name != "_q"]])
+    return Answer(kept, url, max_rows is not None and len(table) > max_rows)
 
 
 def _mpe(session, catalog, question, max_rows):
@@ -183,11 +180,8 @@ def box(ra, dec, cone):
         return condition
     width = math.degrees(math.asin(math.sin(math.radians(cone.radius)) / math.cos(math.radians(cone.dec))))
     left, right = cone.ra - width, cone.ra + width
-    parts = [(max(left, 0.0), min(right, 360.0))]
-    if left < 0.0:
-        parts.append((left + 360.0, 360.0))
-    elif right > 360.0:
-        parts.append((0.0, right - 360.0))
+    parts = [(max(left + turn, 0.0), min(right + turn, 360.0)) for turn in (0.0, 360.0, -360.0)]
+    parts = [part for part in parts if part[0] < part[1]]
     return f"{condition}\n  AND (" + "\n    OR ".join(_between(ra, *part) for part in parts) + ")"
 
 

@@ -17,14 +17,9 @@ from astro_xlatent.core.errors import ArchiveError, ParameterError, TableError
 from astro_xlatent.core.files import building_folder, remove_leftovers
 from astro_xlatent.missions._columns import Columns
 
-__all__ = ["default_folder", "fetch_spectra"]
+__all__ = ["fetch_spectra"]
 
 _FILES = {"csc": csc_files, "erosita": erass_files}
-
-
-def default_folder(mission):
-    """Where spectra of ``"csc"`` or ``"erosita"`` are kept if no folder is given: in astropy's cache."""
-    return Path(get_cache_dir("astro_xlatent")) / "archive" / mission
 
 
 def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=False):
@@ -36,8 +31,8 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     table : `~astropy.table.Table`
         Detections of the CSC (``obsid``, ``obi``, ``region_id``) or sources of eRASS1 (``DETUID``).
     folder : path-like, optional
-        Made if it does not exist; in astropy's cache if not given (see `default_folder`). Files that are
-        there are checked and kept, only what is missing is fetched, and nothing is overwritten.
+        Made if it does not exist; in astropy's cache if not given. Files that are there are checked and kept,
+        only what is missing is fetched, and nothing is overwritten.
     mission : {'csc', 'erosita'}, optional
         Told by the columns if not given.
     products : sequence of str, optional
@@ -50,9 +45,9 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     Returns
     -------
     manifest : `~astropy.table.Table`
-        One row a file: ``object``, ``product``, ``file``, ``url``, ``size``,
-        ``sha256``, ``status`` (``fetched``, ``present``, ``missing``,
-        ``failed``) and ``reason``. Also in the folder, as ``manifest.ecsv``.
+        One row a file: ``object``, ``product``, ``file``, ``url``, ``size``, ``sha256``, ``status``
+        (``fetched``, ``present``, ``missing``, ``failed``) and ``reason``. Also in the folder, as
+        ``manifest.ecsv``; the folder is in ``meta``.
 
     Raises
     ------
@@ -68,7 +63,7 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     """
     mission, products = _checked(table, mission, products)
     keys, bad = _FILES[mission].read_keys(table)
-    folder = default_folder(mission) if folder is None else Path(folder)
+    folder = Path(folder or Path(get_cache_dir("astro_xlatent")) / "archive" / mission)
     if folder.exists() and not folder.is_dir():
         msg = f"{folder} is a file; give the name of a folder"
         raise ParameterError(msg)
@@ -84,7 +79,9 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     finally:
         # Also after an interruption: what came so far is known to the next call.
         manifest.write()
-    return manifest.table()
+    table = manifest.table()
+    table.meta["FOLDER"] = str(folder)
+    return table
 
 
 def _checked(table, mission, products):
@@ -123,7 +120,7 @@ def _jobs(session, folder, manifest, mission, keys, products):
                 missing.append((key, product))
         if missing:
             wanted.append(missing)
-    size = files.batch_size()
+    size = conf.archive_batch if files.BATCHED else 1
     groups = [sum(wanted[k : k + size], []) for k in range(0, len(wanted), size)]
     return [(group, partial(_fetch, session, folder, manifest, files, group)) for group in groups]
 
@@ -144,15 +141,11 @@ def _fetch(session, folder, manifest, files, pairs):
                 manifest.add(key, product, MISSING if unknown else FAILED, url=url, reason=error)
         return
     for key, product in pairs:
-        if (key, product) not in done and _singly(files, pairs):
+        if (key, product) not in done and files.BATCHED and len(pairs) > 1:
+            # What is lacking or damaged is asked for alone.
             _fetch(session, folder, manifest, files, [(key, product)])
         elif (key, product) not in done:
             manifest.add(key, product, MISSING, url=url, reason=f"the archive has no {product} of it")
-
-
-def _singly(files, pairs):
-    """Whether what is lacking or damaged in an answer is asked for alone."""
-    return files.batch_size() > 1 < len(pairs)
 
 
 def _fetch_tar(session, folder, manifest, files, pairs):
@@ -173,7 +166,7 @@ def _fetch_tar(session, folder, manifest, files, pairs):
                 # Noted with the address that gives this file alone.
                 words = files.request([pair])[1].items()
                 alone = f"{url.partition('?')[0]}?" + "&".join(f"{name}={value}" for name, value in words)
-            if manifest.store(path, target, *pair, alone) or not _singly(files, pairs):
+            if manifest.store(path, target, *pair, alone) or not files.BATCHED or len(pairs) == 1:
                 done.add(pair)
     return url, done
 

@@ -42,31 +42,12 @@ _SIGNS = {
 
 
 class StatusError(ArchiveError):
-    """An answer with a ``status`` that is no success."""
+    """An answer with a ``status`` that is no success; ``wait`` has the seconds that the server asks for."""
 
-    def __init__(self, message, status):
+    def __init__(self, message, response):
         super().__init__(message)
-        self.status = status
-
-
-class _PoliteRetry(Retry):
-    """A retry that pauses from the first time on, and gives up if the server asks for too long a pause."""
-
-    def get_backoff_time(self):
-        # urllib3's own makes the first retry at once
-        return _pause(len(self.history) - 1) if self.history else 0.0
-
-    def sleep_for_retry(self, response):
-        wait = self.get_retry_after(response)
-        if wait and wait > conf.archive_max_wait:
-            msg = (f"the server asks to wait {wait:.0f} s (status {response.status}); try again after that, "
-                   f"or raise conf.archive_max_wait ({conf.archive_max_wait:g} s)")
-            raise ArchiveError(msg)
-        return super().sleep_for_retry(response)
-
-
-def _pause(trial):
-    return min(conf.archive_backoff * 2.0**trial, conf.archive_max_wait)
+        asked = response.headers.get("Retry-After")
+        self.status, self.wait = response.status_code, Retry().parse_retry_after(asked) if asked else None
 
 
 def _impatient(pool):
@@ -141,24 +122,29 @@ class _Session(requests.Session):
 
 
 def _persist(url, ask):
-    """What ``ask`` gives, which is called again where the connection breaks; an ArchiveError in the end."""
+    """What ``ask`` gives, which is called again after passing failures; an ArchiveError in the end."""
     for trial in range(conf.archive_retries + 1):
+        wait, last = conf.archive_backoff * 2.0**trial, trial == conf.archive_retries
         try:
             return ask()
+        except StatusError as error:
+            if last or error.status not in _PASSING:
+                raise
+            if error.wait and error.wait > conf.archive_max_wait:
+                msg = (f"{error}; the server asks to wait {error.wait:.0f} s; try again after that, or raise "
+                       f"conf.archive_max_wait ({conf.archive_max_wait:g} s)")
+                raise ArchiveError(msg) from error
+            wait = wait if error.wait is None else error.wait
         except (requests.RequestException, HTTPError) as error:
-            # Before some errors the adapter has done all retries.
-            done = isinstance(error, requests.exceptions.RetryError | requests.exceptions.ConnectTimeout)
-            if done or trial == conf.archive_retries or "Max retries" in str(error):
+            if last:
                 raise _broken(url, error) from error
-            time.sleep(_pause(trial))
+        time.sleep(min(wait, conf.archive_max_wait))
     raise AssertionError
 
 
 def open_session():
     """A session with the package's settings, for ``with``; its answers are whole, or an ArchiveError."""
-    retry = _PoliteRetry(total=conf.archive_retries, status_forcelist=_PASSING, allowed_methods=None,
-                         raise_on_status=False)
-    adapter = _PoliteAdapter(max_retries=retry, pool_maxsize=conf.archive_connections, pool_block=True)
+    adapter = _PoliteAdapter(pool_maxsize=conf.archive_connections, pool_block=True)
     session = _Session()
     # Keeps requests from looking for a password itself.
     session.auth = lambda request: request
@@ -179,28 +165,23 @@ def download(session, url, path, params=None):
 
     def ask():
         have = path.stat().st_size if "If-Range" in headers and path.exists() else 0
-        if have:
-            headers["Range"] = f"bytes={have}-"
-        with requests.Session.request(session, "GET", url, params=params, headers=headers,
+        rest = {"Range": f"bytes={have}-"} if have else {}
+        with requests.Session.request(session, "GET", url, params=params, headers=headers | rest,
                                       stream=True) as response:
             # Tells a server that can go on that the file is still the same; others begin anew.
             tag = response.headers.get("ETag", "W/")
             tag = response.headers.get("Last-Modified") if tag.startswith("W/") else tag
             if tag:
                 headers["If-Range"] = tag
-            _store(response, path, have if response.status_code == requests.codes.partial else 0)
+            more = have and response.status_code == requests.codes.partial
+            if more and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                msg = f"{shown(response.url)}: the server goes on at another place of the file than asked"
+                raise ArchiveError(msg)
+            with path.open("ab" if more else "wb") as file:
+                _read_answer(response, file.write)
             return response.url
 
     return _persist(url, ask)
-
-
-def _store(response, path, have):
-    """Write an answer to a file, behind the bytes that are there already."""
-    if have and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-        msg = f"{shown(response.url)}: the server goes on at another place of the file than asked"
-        raise ArchiveError(msg)
-    with path.open("ab" if have else "wb") as file:
-        _read_answer(response, file.write)
 
 
 def shown(url, length=300):
@@ -250,7 +231,7 @@ def _refuse_page(response, start, where):
     said = f": {said}" if said else ""
     if not response.ok:
         msg = f"{where}: status {response.status_code} {response.reason or ''}".rstrip() + said
-        raise StatusError(msg, response.status_code)
+        raise StatusError(msg, response)
     if "html" in response.headers.get("Content-Type", "").lower() or re.match(
             rb"\s*(<!doctype html|<html)", start[:200], re.IGNORECASE):
         msg = (f"{where}: a web page came instead of data{said}; the service may be down or have moved: look "

@@ -27,10 +27,9 @@ add_parser = subcommand(
 
 def _tables(folder):
     """
-    Simulate the sources of the demo, in two folders within one, and enrich them.
-
-    Gives a table with a row for each source and way of seeing it, with its truth; a table of those among
-    which they are placed, from Chandra's bands; and Chandra's spectra by name.
+    Simulate the sources of the demo and enrich them: a table with a row for each source and way of seeing it,
+    with its truth; one of those among which they are placed, from Chandra's bands; and Chandra's spectra by
+    name.
     """
     from astropy.table import vstack
 
@@ -98,16 +97,15 @@ def _draw(shown, others, spectra):
     mine = shown[shown["name"] == name]
     row = list(mine["view"]).index("Chandra spectrum")
     figure = Figure(figsize=(12.5, 7.5), layout="constrained")
-    axes = figure.subplot_mosaic([["counts", "class", "map"], ["counts", "class", "map"], ["counts", "nh", "map"],
-                                  ["residuals", "nh", "map"]], width_ratios=(1.3, 1, 1.25))
-    plotting.plot_spectrum(spectra[name], axes=(axes["counts"], axes["residuals"]))
-    axes["residuals"].sharex(axes["counts"])
-    axes["counts"].tick_params(labelbottom=False)
-    axes["counts"].set_title(f"a simulated {mine['true_class'][0]}, seen by Chandra")
-    plotting.plot_evidence(mine, row, ax=axes["class"]).set_title("its class")
+    axes = figure.subplot_mosaic("ABD;ABD;ACD;ECD", width_ratios=(1.3, 1, 1.25))
+    plotting.plot_spectrum(spectra[name], axes=(axes["A"], axes["E"]))
+    axes["E"].sharex(axes["A"])
+    axes["A"].tick_params(labelbottom=False)
+    axes["A"].set_title(f"a simulated {mine['true_class'][0]}, seen by Chandra")
+    plotting.plot_evidence(mine, row, ax=axes["B"]).set_title("its class")
     posterior = load_model().infer(*bins_from_spectra([spectra[name]]))
-    plotting.plot_nh(posterior, truth=float(mine["true_nh"][0]), ax=axes["nh"]).set_title("its column density")
-    ax = plotting.plot_latents(others, directions=True, ax=axes["map"])
+    plotting.plot_nh(posterior, truth=float(mine["true_nh"][0]), ax=axes["C"]).set_title("its column density")
+    ax = plotting.plot_latents(others, directions=True, ax=axes["D"])
     for points in ax.collections:
         points.set_sizes([7])
     for view, marker in zip(VIEWS, "sXD", strict=True):

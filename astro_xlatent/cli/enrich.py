@@ -16,8 +16,7 @@ add_parser = subcommand(
     "output",
     ("--spectra", "DIR|COLUMN", "folder of spectra, or column with their paths"),
     ("--region", "REGION", "only rows within this DS9, CRTF or FITS region on the sky"),
-    ("--mission", "NAME", "auto (default), csc, erosita, ...; see: astro-xlatent info",
-     {"default": "auto"}),
+    ("--mission", "NAME", "auto (default), csc, erosita, ...; see: astro-xlatent info", {"default": "auto"}),
     ("--prior", "none|survey|FILE.json", "class prior (default: none, all classes alike)",
      {"default": "none"}),
     ("--evidence", "none|xray|counterparts|all|NAME,...",
@@ -97,12 +96,10 @@ def _enrich(args, out, prior):
         return add_latents(piece, _find_spectra(args.spectra, piece), model=model,
                            progress=args.progress and whole, **options)
 
-    def select(piece):
-        return select_by_region(piece, args.region)
-
     settings = options | {"spectra": args.spectra, "region": args.region, "model": model.sha256}
-    return enrich_file(args.table, out, enrich, settings, hdu=args.hdu, whole=whole,
-                       select=None if args.region is None else select, progress=args.progress and not whole)
+    select = None if args.region is None else lambda piece: select_by_region(piece, args.region)
+    return enrich_file(args.table, out, enrich, settings, hdu=args.hdu, whole=whole, select=select,
+                       progress=args.progress and not whole)
 
 
 def run(args):

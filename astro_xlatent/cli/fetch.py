@@ -125,7 +125,6 @@ def _run_catalog(args):
 
 def _run_spectra(args):
     from astro_xlatent.archive import fetch_spectra
-    from astro_xlatent.archive.spectra import default_folder
     from astro_xlatent.table.files import read_table
 
     table = read_table(args.table)
@@ -133,8 +132,7 @@ def _run_spectra(args):
     manifest = fetch_spectra(table, args.output, mission=args.mission, products=products,
                              progress=args.progress)
     bad = [row for row in manifest if row["status"] in ("failed", "missing")]
-    mission = "erosita" if "background" in manifest["product"] else "csc"
-    folder = args.output or default_folder(args.mission or mission)
+    folder = manifest.meta["FOLDER"]
     status = manifest["status"].tolist()
     counts = [(status.count(word), word) for word in ("fetched", "present", "missing", "failed")]
     tell(f"{folder}: " + ", ".join(f"{count} files {word}" for count, word in counts if count))

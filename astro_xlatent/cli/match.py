@@ -19,8 +19,7 @@ add_parser = subcommand(
      "columns wanted of the tables (default: all; none: only those of the match)"),
     *((f"--{side}-error", "COLUMN|ANGLE", f"position error of {side.upper()} in one coordinate: a "
        "column, or an angle such as 1.5arcsec (default: the catalog's own column)") for side in "ab"),
-    ("--flux", "COLUMN|none", "flux column to compare (default: xl_flux_05_2)",
-     {"default": "xl_flux_05_2"}),
+    ("--flux", "COLUMN|none", "flux column to compare (default: xl_flux_05_2)", {"default": "xl_flux_05_2"}),
     ("--changed", "P", "share of true pairs that changed altogether (default: 0.1)",
      {"type": float, "default": 0.1}),
     ("--share", "P", "share of the rows of A that are in B (default: estimated)", {"type": float}),

@@ -9,8 +9,7 @@ add_parser = subcommand(
     "train", "train a model on simulated sources",
     "Train teacher and encoder, calibrate, and write a model folder. A run that was cut goes on with "
     "--resume. Needs the extra [train].",
-    ("--config", "FILE",
-     "JSON with settings (default: those of the release, with --resume of the run)"),
+    ("--config", "FILE", "JSON with settings (default: those of the release, with --resume of the run)"),
     ("--data", "DIR", "folder of ARF and RMF files to observe through, beside the shipped curves"),
     ("--instruments", "FILE", "observe through these, made by --prepare"),
     ("--prepare", "FILE", "only write the instruments of --data and the shipped curves to FILE"),
@@ -19,8 +18,7 @@ add_parser = subcommand(
     ("--finish", None, "train no further: calibrate what the run in DIR has reached"),
     ("--device", "NAME", "such as cpu or cuda; instead of the setting"),
     ("--workers", "N", "processes that simulate; instead of the setting", {"type": int}),
-    ("--max-seconds", "S", "stop with a checkpoint after S seconds; instead of the setting",
-     {"type": float}),
+    ("--max-seconds", "S", "stop with a checkpoint after S seconds; instead of the setting", {"type": float}),
     ("--threads", "N", "CPU threads", {"type": int}),
     ("--bundle", "PACKAGE",
      "copy the model into this source folder of astro_xlatent and make it the default"))

@@ -1,9 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-The columns that `~astro_xlatent.add_latents` adds to a table.
+The columns that `~astro_xlatent.add_latents` adds to a table; their names never change once released.
 
-One registry, `COLUMNS`, gives every column its name, type, unit, UCD and description; the table code, the
-documentation and the tests read it. Names never change once released.
+`COLUMNS` gives every column its name, type, unit, UCD and description, for code, documentation and tests.
 """
 
 from collections.abc import Sequence
@@ -147,8 +146,7 @@ def own_columns(names: Sequence[str]) -> list[str]:
     return [name for name in names if name in known]
 
 
-def class_values(probability: ArrayLike,
-                 classes: Sequence[str] = (*CLASSES, OTHER)) -> dict[str, np.ndarray]:
+def class_values(probability: ArrayLike, classes: Sequence[str] = (*CLASSES, OTHER)) -> dict[str, np.ndarray]:
     """
     Split the probabilities of all classes, (n, k) with "other" last, into the columns that hold them.
 

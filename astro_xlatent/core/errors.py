@@ -2,8 +2,8 @@
 """
 Exceptions and warnings of the package.
 
-Every message names the argument or file, what arrived, what is allowed and the remedy; code that handles many
-rows or files catches `XlatentError` and turns it into a flag and a reason for that row alone.
+Every message names the argument or file, what arrived, what is allowed and the remedy; `XlatentError` of one
+of many rows or files becomes a flag and a reason for that row alone.
 """
 
 from astropy.utils.exceptions import AstropyUserWarning

@@ -23,21 +23,17 @@ _HOST = re.sub(r"\W", "_", platform.node())
 
 def check_input(path, *, error: type[Exception] = XlatentError) -> Path:
     """
-    Refuse what is no file with something in it before it is opened; gives its path.
+    Refuse what is no file with something in it before it is opened, which may block for ever; gives the path.
 
-    Folders, pipes and devices are refused, and what ``/proc`` holds, whose
-    files say that they are empty: reading these can block for ever.
+    What ``/proc`` holds is refused, too: its files say that they are empty.
     """
     path = Path(path)
     try:
         if path.is_file() and path.stat().st_size:
             return path
-        if not path.exists():
-            msg = f"{path}: no such file"
-        elif path.is_file():
-            msg = f"{path}: the file is empty"
-        else:
-            msg = f"{path}: is no file, but a folder, a pipe or a device"
+        what = ("no such file" if not path.exists() else "the file is empty" if path.is_file()
+                else "is no file, but a folder, a pipe or a device")
+        msg = f"{path}: {what}"
     except OSError as exc:
         msg = f"{path!s:.200} cannot be read: {exc}"
     raise error(msg)

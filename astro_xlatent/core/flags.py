@@ -1,10 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-The bits of the ``xl_flag`` column.
-
-One registry, `Flag`: `decode_flags` and the table in the documentation are made from it. Bits never change
-their meaning.
-"""
+"""The bits of the ``xl_flag`` column, of which `decode_flags` and the documentation are made."""
 
 from enum import IntFlag
 
@@ -17,8 +12,8 @@ class Flag(IntFlag):
     """
     One bit of ``xl_flag``, an integer with a name, a ``bit`` and a ``text``.
 
-    Members go with integer columns: ``column & Flag.BANDS_ONLY``. A new one is added at the end with the next
-    bit and a text; 63 bits fit the column.
+    Members go with integer columns: ``column & Flag.BANDS_ONLY``. Bits never change their meaning; a new one
+    is added at the end with the next bit and a text; 63 fit the column.
     """
 
     text: str

@@ -2,8 +2,8 @@
 """
 What made the columns of a table, as table metadata.
 
-The keys are flat and at most eight characters long: FITS headers drop nested values and warn about longer
-names. VOTable drops all of ``table.meta``, which is why ``xl_model`` is a column as well.
+The keys are flat and at most eight characters long, for FITS headers. VOTable drops all of ``table.meta``,
+which is why ``xl_model`` is a column as well.
 """
 
 from datetime import UTC, datetime

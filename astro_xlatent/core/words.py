@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """What was found in a source, as a sentence."""
 
-import functools
 import html
-import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,11 +56,9 @@ class Description:
     __repr__ = __str__
 
     def _repr_html_(self):
-        def row(cells, tag="td"):
-            return "<tr>" + "".join(f"<{tag} style='text-align:left'>{c}</{tag}>" for c in cells) + "</tr>"
-
+        cell = "<td style='text-align:left'>{}</td>".format
         words = [[html.escape(printable(word)) for word in sentence] for sentence in self.sentences]
-        body = "".join(row(sentence) for sentence in words) or row(["no rows"])
+        body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in words or [["no rows"]])
         legend = "".join(f"<li><b>{name}</b>: {html.escape(text)}</li>" for name, text in self.legend.items())
         return f"<table>{body}</table>{html.escape(self.note)}<ul>{legend}</ul>"
 
@@ -121,7 +117,7 @@ def describe(table: Table | Row, names: str | Sequence[str] | None = None, *,
          "" if np.isnan(values["xl_gof"][i]) else f"gof {number_text(values['xl_gof'][i])}",
          ", ".join(decode_flags(flags[i])))
         for i in range(told)]
-    raised = functools.reduce(operator.or_, flags, 0)
+    raised = int(np.bitwise_or.reduce(np.array(flags, np.int64)))
     note = f"... and {len(table) - told:,} rows more" if told < len(table) else ""
     legend = dict(zip(decode_flags(raised), decode_flags(raised, text=True), strict=True))
     return Description(sentences, legend, note)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from archive_servers import data, hang_up, page, resumable, slow, status, tar_bytes
+from astropy.config import get_cache_dir
 from astropy.io import fits
 from astropy.table import Table
 
 from astro_xlatent import conf
 from astro_xlatent.archive import fetch_spectra
 from astro_xlatent.archive.csc_files import PRODUCTS, file_key
-from astro_xlatent.archive.spectra import default_folder
 from astro_xlatent.core.errors import ArchiveError, ParameterError, TableError
 
 
@@ -346,8 +346,9 @@ def test_erass_truncated(erass, tmp_path):
 
 def test_default_folder(csc):
     """Without a folder, files lie in astropy's cache."""
-    fetch_spectra(DETECTIONS[:1])
-    assert len(files(default_folder("csc"))) == 3
+    manifest = fetch_spectra(DETECTIONS[:1])
+    assert len(files(Path(manifest.meta["FOLDER"]))) == 3
+    assert manifest.meta["FOLDER"].startswith(str(get_cache_dir("astro_xlatent")))
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_retry_after_too_long(archive, get, waits):
     """A wait of hours is not made; the message says when to come again."""
     archive.plan("/file", status(429, ("Retry-After", "5000")))
     with pytest.raises(
-        ArchiveError, match=r"/file\?a=b\+c: the server asks to wait 5000 s \(status 429\).*archive_max_wait"
+        ArchiveError, match=r"/file\?a=b\+c: status 429.*the server asks to wait 5000 s.*archive_max_wait"
     ):
         get()
     assert waits == []
@@ -101,6 +101,12 @@ def test_resumed(archive, get):
     """Where the server can, the rest is asked for."""
     deed = resumable(CONTENT, stop=100_000)
     archive.plan("/file", deed, deed)
+    assert get()[1] == CONTENT
+
+
+def test_refused_between(archive, get):
+    """A refusal between two parts begins the file anew."""
+    archive.plan("/file", resumable(CONTENT, stop=100_000), status(503), resumable(CONTENT))
     assert get()[1] == CONTENT
 
 
