@@ -37,7 +37,7 @@ def labeled_inputs(table, column, own=(), minimum=()):
     from astro_xlatent.compare.fields import sky_fields
     from astro_xlatent.core.columns import CLASSES
     from astro_xlatent.core.numbers import plain_floats
-    from astro_xlatent.evaluate.labels import ALIASES, words_of
+    from astro_xlatent.evaluate.rows import ALIASES, words_of
     from astro_xlatent.table.add_latents import add_latents
     from astro_xlatent.table.evidence import row_inputs
 

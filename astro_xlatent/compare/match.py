@@ -11,13 +11,13 @@ from astropy.table import Column, MaskedColumn, Table
 from astro_xlatent.compare.evidence import compare_fluxes, compare_latents, temper_factor
 from astro_xlatent.compare.pairs import (
     candidate_pairs,
-    check_probability,
+    check_numbers,
     match_share,
     positional_log_bayes,
     sky_density,
 )
 from astro_xlatent.compare.positions import read_positions
-from astro_xlatent.core.errors import ParameterError, TableError, XlatentWarning
+from astro_xlatent.core.errors import TableError, XlatentWarning
 from astro_xlatent.core.provenance import check_latent_space
 
 __all__ = ["join_pairs", "match_catalogs"]
@@ -111,12 +111,7 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     them with weight 1 - share; f_j is the density of the separation (two-dimensional normal with both
     error ellipses), n_j that of ``b`` on the sky, from the distance to its 16th neighbor. B is the product
     of the Bayes factors of latents and flux (Budavari & Szalay 2008, ApJ 679, 301); where they are masked
-    it is 1.
-
-    What a chance pair looks like is taken from the tables themselves: the distribution of fluxes, and of
-    latents as one Gaussian. Real populations are clumps, in which chance pairs are more alike than that.
-    The mean of a Bayes factor over chance pairs is 1, so its logarithm is multiplied by the number of at
-    most 1 for which that holds among random pairs of rows (``XMTEMPER``).
+    it is 1. What a chance pair looks like is taken from the tables themselves.
 
     Examples
     --------
@@ -129,8 +124,8 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     >>> pairs["xm_row_a", "xm_row_b"].as_array().tolist()
     [(0, 1), (1, 0)]
     """
-    changed = check_probability(changed, "changed")
-    _check_positive(n_sigma=n_sigma, variability=variability, flux_scatter=flux_scatter)
+    check_numbers(n_sigma=n_sigma, variability=variability, flux_scatter=flux_scatter)
+    check_numbers(1, changed=changed, **({} if share is None else {"share": share}))
     if spectral:
         _check_enriched(a, b)
     sky_a = read_positions(a, "the first table", a_error)
@@ -143,7 +138,6 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     i, ratio = near.i, _likelihood_ratio(sky_b, near)
     if share is None:
         share = match_share(sky_a, sky_b, np.bincount(i, ratio)[np.unique(i)])
-    share = check_probability(share, "share")
     rows_a, rows_b = sky_a.rows[i], sky_b.rows[near.j]
     values = {"xm_row_a": rows_a, "xm_row_b": rows_b,
               "xm_sep": near.separation, "xm_pos_sigma": near.separation / near.sigma,
@@ -166,7 +160,7 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     if spectral:
         values["xm_prob_same"] = values["xm_prob"] * same / np.maximum(same + changed, 1e-300)
     pairs = _finish(values, either)
-    pairs.meta.update({"XMSHARE": share, "XMLEFTA": left[0], "XMLEFTB": left[1]})
+    pairs.meta.update({"XMSHARE": float(share), "XMLEFTA": left[0], "XMLEFTB": left[1]})
     if spectral:
         pairs.meta["XMTEMPER"] = temper
     return pairs
@@ -222,13 +216,6 @@ def join_pairs(a: Table, b: Table, pairs: Table, *, columns: Sequence[str] | Non
     joined.meta.update({k: v for k, v in a.meta.items()
                         if k.startswith("XL") and b.meta.get(k) == v and k not in pairs.meta})
     return joined
-
-
-def _check_positive(**numbers):
-    for name, value in numbers.items():
-        if isinstance(value, (bool, str)) or not np.isscalar(value) or not 0 <= value < np.inf:
-            msg = f"{name} is {value!r}; it must be a number of 0 or more"
-            raise ParameterError(msg)
 
 
 def _check_enriched(a, b):

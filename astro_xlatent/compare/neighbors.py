@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from astro_xlatent.compare.likelihoods import plain_column
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError, TableError
-from astro_xlatent.core.flags import FLAGS
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.core.provenance import check_latent_space
 
 __all__ = ["neighbors", "outliers"]
@@ -234,14 +234,14 @@ def _bound(mean, k, size):
 
 def _flagged(table, names):
     """True for rows that have one of the named flags."""
-    values = {flag.name: flag.value for flag in FLAGS}
-    unknown = [str(name) for name in names if name not in values] if not isinstance(names, str) else [names]
+    known = Flag.__members__
+    unknown = [names] if isinstance(names, str) else [str(name) for name in names if name not in known]
     if unknown:
-        msg = f"exclude names {', '.join(unknown)}; a sequence of flags is needed: {', '.join(values)}"
+        msg = f"exclude names {', '.join(unknown)}; a sequence of flags is needed: {', '.join(known)}"
         raise ParameterError(msg)
     if "xl_flag" not in table.colnames:
         return np.zeros(len(table), bool)
-    bits = sum(values[name] for name in set(names))
+    bits = sum(known[name] for name in set(names))
     return (np.ma.filled(np.ma.asarray(table["xl_flag"]), 0) & bits) != 0
 
 

@@ -45,19 +45,9 @@ LARGEST_ERROR = 300.0
 @dataclass
 class Positions:
     """
-    The rows of a catalog that have a position and an error.
-
-    Attributes
-    ----------
-    rows : ndarray, (n,)
-        Row numbers in the table.
-    xyz : ndarray, (n, 3)
-        Unit vectors.
-    sigma : ndarray, (n,)
-        Standard deviation in one coordinate, arcsec; of an ellipse, that of the circle of the same area.
-    stretch : ndarray, (n, 3), or None
-        Vector along the ellipse's major axis, as long as the root of the difference of both axes'
-        variances, arcsec; None: circles.
+    Row numbers, unit vectors (n, 3), standard deviations in one coordinate, arcsec (of an ellipse, that of
+    the circle of the same area), and vectors (n, 3) along ellipses' major axes, as long as the root of the
+    difference of both axes' variances; None: circles.
     """
 
     rows: np.ndarray
@@ -92,36 +82,11 @@ class Positions:
 
 def read_positions(table: Table, label: str = "table", error: str | u.Quantity | None = None) -> Positions:
     """
-    Positions and their errors from a catalog's columns.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        With ``ra`` and ``dec``, or other `POSITION_COLUMNS`, in any case (ICRS; degrees if without unit).
-    label : str, optional
-        What error messages call the table.
-    error : str or `~astropy.units.Quantity`, optional
-        Standard deviation in one coordinate: name of a column that has a unit, one angle, or one a row.
-        By default the error ellipse of the CSC, or the first column of `ERROR_COLUMNS`.
-
-    Returns
-    -------
-    positions : Positions
-        Without the rows whose position or error is masked, not finite, or impossible (declination beyond
-        the poles; error zero, negative or above `LARGEST_ERROR`).
-
-    Raises
-    ------
-    TableError
-        If columns are missing, ambiguous, or in a wrong unit, if more than half of the errors are above
-        `LARGEST_ERROR`, or if the table has rows but none can be used.
-
-    Examples
-    --------
-    >>> from astropy.table import Table
-    >>> from astro_xlatent.compare.positions import read_positions
-    >>> read_positions(Table({"RA": [359.9], "DEC": [-90.0], "POS_ERR": [4.0]})).sigma
-    array([4.])
+    Positions and their errors from a catalog's columns: `POSITION_COLUMNS` in any case (ICRS; degrees if
+    without unit), and as ``error`` the name of a column with a unit, one angle, or one a row, by default the
+    error ellipse of the CSC, or the first of `ERROR_COLUMNS`. Rows without a position or a plausible error
+    are left out; columns that are missing, ambiguous, in a wrong unit, or mostly above `LARGEST_ERROR`, and a
+    table without a usable row are refused, which is called by its label.
     """
     columns = Columns(table)
     names = position_names(columns)

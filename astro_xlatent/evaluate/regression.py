@@ -12,7 +12,7 @@ from astro_xlatent.evaluate.scores import bootstrap_weights, interval
 from astro_xlatent.physics.absorption import convert_nh
 from astro_xlatent.spectra.bins import N_FINE
 
-__all__ = ["HEADS", "QUANTITIES", "correlation_matrix", "correlation_numbers", "head_answers",
+__all__ = ["HEADS", "QUANTITIES", "correlation_numbers", "head_answers",
            "predict_quantity", "quantities_of", "regression_numbers", "regressors"]
 
 #: Columns of measured quantities in order of preference, by name in the report; logarithms where it says so.
@@ -190,28 +190,22 @@ def _scores(section, name, method, values, predicted, field, seed):
             for quantity, (value, limits) in scores.items()]
 
 
-def correlation_matrix(numbers):
-    """The values of `correlation_numbers` as nested lists, for a figure."""
-    values = {}
-    for number in numbers:
-        values.setdefault(number.quantity.removeprefix("Spearman with "), []).append(number.value)
-    return {"quantities": list(values), "values": [[round(v, 3) for v in row] for row in values.values()]}
-
-
 def correlation_numbers(quantities, latent):
     """
     Spearman correlation of latents with quantities, with approximate 90 % intervals (Fisher's z, factor 1.06
-    for ranks: Fieller, Hartley & Pearson 1957, Biometrika 44, 470).
+    for ranks: Fieller, Hartley & Pearson 1957, Biometrika 44, 470); and the values as lists for a figure.
     """
-    numbers = []
+    numbers, matrix = [], {"quantities": [], "values": []}
     for name, values in quantities.items():
         known = np.isfinite(values)
         if known.sum() < MIN_ROWS:
             continue
-        for k in range(N_LATENT):
-            r = spearman(latent[known, k], values[known])
-            half = 1.645 * np.sqrt(1.06 / (known.sum() - 3))
-            limits = np.tanh(np.arctanh(np.clip(r, -0.999999, 0.999999)) + np.array([-half, half]))
-            numbers.append(Number.of("correlation of latents with quantities", f"Spearman with {name}",
-                                     f"latent {k}", "all", known.sum(), r, limits))
-    return numbers
+        found = np.array([spearman(latent[known, k], values[known]) for k in range(N_LATENT)])
+        half = 1.645 * np.sqrt(1.06 / (known.sum() - 3)) * np.array([[-1], [1]])
+        limits = np.tanh(np.arctanh(np.clip(found, -0.999999, 0.999999)) + half)
+        numbers += [Number.of("correlation of latents with quantities", f"Spearman with {name}",
+                              f"latent {k}", "all", known.sum(), found[k], limits[:, k])
+                    for k in range(N_LATENT)]
+        matrix["quantities"].append(name)
+        matrix["values"].append(found.round(3).tolist())
+    return numbers, matrix

@@ -2,11 +2,9 @@
 """
 Which physical model a prediction means, and with which parameters.
 
-The prediction gives quantiles of N_H, photon index and kT, and through the
-class a weight for every family of models. The counts, on the fine grid with
-the normalization profiled, then decide between combinations of quantiles, and
-finer grids around the best one take the place of correlations between
-parameters that the prediction does not give.
+The prediction gives quantiles of N_H, photon index and kT, and through the class a weight for every family of
+models. The counts, on the fine grid with the normalization profiled, then decide between combinations of
+quantiles, and finer grids around the best one take the place of correlations that the prediction lacks.
 """
 
 from collections.abc import Sequence
@@ -35,8 +33,8 @@ _LOG_NH_RANGE = (18.0, 24.8)
 @dataclass(frozen=True)
 class Family:
     """
-    A one-component emission model: Sherpa's model without its prefix (``xs`` or ``xl``), its shape
-    parameter, that one's soft limits, and whether it is spaced in its logarithm.
+    An emission model: Sherpa's without its prefix (``xs`` or ``xl``), its shape parameter, that one's soft
+    limits, and whether it is spaced in its logarithm.
     """
 
     name: str
@@ -52,9 +50,8 @@ FAMILIES = (
     Family("thermal plasma", "apec", "kT", (0.08, 17.0), True),
 )
 
-#: How often each family describes a class best: coronae are plasma, accretion
-#: on nuclei and neutron stars power laws, cooling neutron stars black bodies,
-#: columns of white dwarfs hot plasma; chosen by hand.
+#: How often each family describes a class best: coronae are plasma, accretion on nuclei and neutron stars
+#: power laws, cooling neutron stars black bodies, columns of white dwarfs hot plasma; chosen by hand.
 CLASS_WEIGHTS = {
     "AGN": (0.96, 0.01, 0.03),
     "CV": (0.45, 0.05, 0.50),
@@ -71,20 +68,16 @@ CLASS_WEIGHTS = {
 @dataclass
 class Candidate:
     """
-    One family with its best parameters.
-
-    ``nh`` is a column in cm-2 (tbabs, Wilms abundances), ``norm`` XSPEC's
-    normalization, zero if no source is detected; ``statistic`` the Cash statistic on
-    the fine grid, ``weight`` the family's probability from the class alone,
-    ``unit_counts`` the source counts for ``norm = 1``.
+    A family with its probability from the class, and its best column in cm-2 (tbabs, Wilms), shape, XSPEC's
+    normalization (zero: no source is detected), Cash statistic on the fine grid, and counts at ``norm = 1``.
     """
 
     family: Family
+    weight: float
     nh: float
     shape: float
     norm: float
     statistic: float
-    weight: float
     unit_counts: float
 
     @property
@@ -95,11 +88,7 @@ class Candidate:
 
 def best_candidates(posterior: Any, classes: Sequence[str], class_prob: np.ndarray, bins: EnergyBins,
                     matrix: np.ndarray, abundances: str = "wilm") -> list:
-    """
-    The best parameters of every family for one row, on the fine grid with its folding matrix (bins,
-    n_energy) in cm2 s, best family first; ``class_prob`` (9,) weighs the families, ``abundances`` names the
-    set of the plasma's metals.
-    """
+    """The best parameters of every family for one row and its class probabilities (9,), best first."""
     weights = _family_weights(classes, class_prob)
     log_nh = np.log10(posterior.nh_quantiles(_QUANTILES)[0])
     index, log_kt = posterior.index_quantiles(_QUANTILES)[0], np.log10(posterior.kt_quantiles(_QUANTILES)[0])
@@ -126,13 +115,12 @@ def _search(family, weight, log_nh, shape, bins, matrix, abundances):
     for _ in range(_REFINEMENTS + 1):
         axes = [np.clip(axes[0], *_LOG_NH_RANGE), np.clip(axes[1], low, high)]
         nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-        values = 10 ** nodes[:, 1] if family.logarithmic else nodes[:, 1]
-        statistic, norm, unit = _statistics(
-            _spectra(family, 10 ** nodes[:, 0], values, abundances), bins, matrix)
+        nh, values = 10 ** nodes[:, 0], 10 ** nodes[:, 1] if family.logarithmic else nodes[:, 1]
+        statistic, norm, unit = _statistics(_spectra(family, nh, values, abundances), bins, matrix)
         best = int(np.argmin(statistic))
         axes = [_around(axis, node) for axis, node in zip(axes, nodes[best], strict=True)]
-    return Candidate(family, float(10 ** nodes[best, 0]), float(values[best]), float(norm[best]),
-                     float(statistic[best]), float(weight), float(unit[best]))
+    found = (float(column[best]) for column in (nh, values, norm, statistic, unit))
+    return Candidate(family, float(weight), *found)
 
 
 def _around(axis, best):
@@ -159,8 +147,8 @@ def _statistics(spectra, bins, matrix):
     unit = np.maximum(source[:, bins.valid[0]].sum(axis=1), 1e-300)
     shape = source / unit[:, None]
     background = floored_background(bins.background, bins.background_error) + 1e-6
-    arrays = (np.broadcast_to(a, shape.shape).copy() for a in (bins.counts, background, bins.valid))
-    counts, background, valid = (torch.as_tensor(a) for a in arrays)
+    counts, background, valid = (torch.as_tensor(np.broadcast_to(a, shape.shape).copy())
+                                 for a in (bins.counts, background, bins.valid))
     norm = profile_normalization(counts, torch.as_tensor(shape), background, valid).numpy()
     model = norm[:, None] * shape + background.numpy()
     statistic = np.where(bins.valid, cash(bins.counts, model), 0.0).sum(axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Column, Table
 
 from astro_xlatent.model.posterior import Model
-from astro_xlatent.sherpa._session import resolve_ids, resolve_session, spectrum_of
+from astro_xlatent.sherpa._session import resolve, spectrum_of
 from astro_xlatent.table.add_latents import predict_spectra
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def predict(id: object = None, session: Session | None = None, *, model: Model |
     id : int, str, sequence of these or sherpa.astro.datastack.DataStack, optional
         Data sets; by default the session's default id.
     session : sherpa.astro.ui.utils.Session, optional
-        Where the data are; by default the session of `sherpa.astro.ui`,
-        which is not looked at if one is given.
+        By default that of `sherpa.astro.ui`.
     model : str, path-like or Model, optional
         See `~astro_xlatent.load_model`.
     prior : None, mapping or array_like, optional
@@ -38,8 +37,7 @@ def predict(id: object = None, session: Session | None = None, *, model: Model |
     Returns
     -------
     table : `~astropy.table.Table`
-        One row a data set: the column ``id`` (str) and those of
-        `astro_xlatent.core.columns.COLUMNS`.
+        One row a data set: ``id`` (str) and the columns of `~astro_xlatent.add_latents`.
 
     Raises
     ------
@@ -48,9 +46,8 @@ def predict(id: object = None, session: Session | None = None, *, model: Model |
 
     Notes
     -----
-    Only noticed channels are used. Grouping does not matter beyond the
-    filter: counts are rebinned to half the resolution of a CCD. A background
-    data set is taken into account whether it is subtracted, modeled or
+    Only noticed channels are used. Grouping does not matter beyond the filter: counts are rebinned to half
+    the resolution of a CCD. A background data set is taken into account whether it is subtracted, modeled or
     neither; a background model is not looked at. The session stays as it is.
 
     Examples
@@ -61,8 +58,7 @@ def predict(id: object = None, session: Session | None = None, *, model: Model |
     >>> ui.notice(0.5, 7)  # doctest: +SKIP
     >>> predict()["xl_class", "xl_nh", "xl_gof"]  # doctest: +SKIP
     """
-    session = resolve_session(session)
-    ids = resolve_ids(id, session)
+    ids, session = resolve(id, session)
     spectra = [spectrum_of(i, session) for i in ids]
     table = predict_spectra(spectra, model=model, prior=prior)
     table.replace_column("file", Column(np.array([str(i) for i in ids]), description="Sherpa data set"))

@@ -1,9 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Draws of latents, spectra and fluxes of a session's spectrum.
-
-They know the exact likelihood, see `astro_xlatent.model.importance`.
-"""
+"""Draws of latents, spectra and fluxes of a session's spectrum, which know the exact likelihood."""
 
 from __future__ import annotations
 
@@ -22,8 +18,7 @@ from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.refined import column_density
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
-from astro_xlatent.sherpa._likelihood import likelihood_of
-from astro_xlatent.sherpa._session import resolve_ids, resolve_session
+from astro_xlatent.sherpa._session import likelihood_of, resolve
 from astro_xlatent.sherpa.latent import double_decoder
 
 if TYPE_CHECKING:
@@ -53,12 +48,10 @@ class Samples:
     statistic : ndarray, shape (n,)
         C-statistic.
     ess : float
-        Effective number of independent draws, at most `n_proposed`: below
-        about a hundred do not trust tails, below twenty trust nothing.
-    n_proposed : int
-        Proposals of the last round.
-    rounds : int
-        Rounds it took.
+        Effective number of independent draws, at most `n_proposed`: below about a hundred do not trust
+        tails, below twenty trust nothing.
+    n_proposed, rounds : int
+        Proposals of the last round, and rounds that it took.
     n_bins : int
         Bins that the statistic is summed over.
     """
@@ -81,9 +74,10 @@ class Samples:
     def spectra(self, unabsorbed: bool = False) -> np.ndarray:
         """
         Incident spectra (n, n_energy) of the draws, photons/cm2/s per bin of
-        `~astro_xlatent.physics.grid.ENERGY_EDGES`. Unabsorbed ones are divided by the transmission of a cold
-        screen of the draw's column, at most by a factor of `MAX_CORRECTION`: what is absorbed more than
-        that, the data know nothing of.
+        `~astro_xlatent.physics.grid.ENERGY_EDGES`.
+
+        Unabsorbed ones are divided by the transmission of a cold screen of the draw's column, at most by a
+        factor of `MAX_CORRECTION`: what is absorbed more than that, the data know nothing of.
         """
         spectrum = double_decoder(self.model)(self.latent) * self.norm[:, None]
         if unabsorbed:
@@ -91,10 +85,7 @@ class Samples:
         return spectrum
 
     def flux(self, lo: float = 0.5, hi: float = 7.0, unabsorbed: bool = False) -> np.ndarray:
-        """
-        Energy flux (n,) of the draws in erg/cm2/s in a band of keV within 0.1-12; unabsorbed as in
-        `spectra`.
-        """
+        """Energy flux (n,) in erg/cm2/s in a band of keV within 0.1-12; unabsorbed as in `spectra`."""
         if not 0.1 <= lo < hi <= 12.0:
             msg = f"the band is {lo} to {hi} keV; it must rise and lie within 0.1 to 12"
             raise ParameterError(msg)
@@ -129,18 +120,16 @@ def sample(id: int | str | None = None, n: int = 1000, session: Session | None =
     Returns
     -------
     samples : Samples
-        Draws from the density of simulated sources in latent space, smoothed
-        with a Gaussian of variance `~astro_xlatent.model.importance.SMOOTHING`, times a
-        flat one in source counts times exp(-C/2). The statistic is Sherpa's ``cstat``
-        in the session's bins, with the expected background added to the
-        model; the session's own statistic and source model do not matter, and
-        stay as they are.
+        Draws from the density of simulated sources in latent space, smoothed with a Gaussian of variance
+        `~astro_xlatent.model.importance.SMOOTHING`, times a flat one in source counts times exp(-C/2). The
+        statistic is Sherpa's ``cstat`` in the session's bins, with the expected background added to the
+        model; the session's own statistic and source model do not matter, and stay as they are.
 
     Raises
     ------
     SpectrumError, ResponseError
-        If data or response are missing, the filter leaves nothing, or there
-        is no source: without a positive normalization every spectrum fits.
+        If data or response are missing, the filter leaves nothing, or there is no source: without a positive
+        normalization every spectrum fits.
     ParameterError
         If ``n`` is not positive.
 
@@ -153,8 +142,7 @@ def sample(id: int | str | None = None, n: int = 1000, session: Session | None =
     if not (isinstance(n, (int, np.integer)) and n > 0):
         msg = f"n is {n!r}; it must be a positive integer"
         raise ParameterError(msg)
-    session = resolve_session(session)
-    ids = resolve_ids(id, session)
+    ids, session = resolve(id, session)
     if len(ids) != 1:
         msg = f"sample draws from one data set at a time, got {ids}; call it for each"
         raise ParameterError(msg)

@@ -14,12 +14,7 @@ from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.priors import apply_prior, prior_weights
 from astro_xlatent.physics.absorption import CONVENTIONS, convert_nh
 from astro_xlatent.sherpa._candidates import best_candidates
-from astro_xlatent.sherpa._session import (
-    check_statistic,
-    resolve_ids,
-    resolve_session,
-    spectrum_of,
-)
+from astro_xlatent.sherpa._session import check_statistic, resolve, spectrum_of
 from astro_xlatent.sherpa.models import NH_UNIT, add_models
 from astro_xlatent.spectra.binning import bins_from_spectra
 
@@ -40,15 +35,15 @@ class Guess:
     Attributes
     ----------
     ids, expression, family
-        Data sets whose source was set, to which expression, and whether that is a
-        power law, a black body or a thermal plasma.
+        Data sets whose source was set, to which expression, and whether that is a power law, a black body or
+        a thermal plasma.
     label, probability
         Most probable class.
     start, limits : dict
         Start values and soft limits by full parameter name.
     nh, convention
-        Column in cm-2 in the convention ``"tbabs/wilm"``, and the one of the
-        session's absorption model, into which it was converted.
+        Column in cm-2 in the convention ``"tbabs/wilm"``, and the one of the session's absorption model, into
+        which it was converted.
     alternatives : dict
         Log posterior of the other families relative to the chosen one.
     notes : list of str
@@ -83,8 +78,8 @@ def guess(id: int | str | None = None, session: Session | None = None, *, model:
     Parameters
     ----------
     id : int, str, sequence of these or sherpa.astro.datastack.DataStack, optional
-        Data sets; several share one source model, whose start comes from the
-        one with the most counts. By default the session's default id.
+        Data sets; several share one source model, whose start comes from the one with the most counts. By
+        default the session's default id.
     session : sherpa.astro.ui.utils.Session, optional
         By default that of `sherpa.astro.ui`.
     model : str, path-like or Model, optional
@@ -100,16 +95,14 @@ def guess(id: int | str | None = None, session: Session | None = None, *, model:
     Raises
     ------
     SpectrumError, ResponseError
-        If data or response are missing or the filter leaves nothing. The
-        session then is as it was.
+        If data or response are missing or the filter leaves nothing. The session then is as it was.
 
     Notes
     -----
-    The source becomes absorption times a power law, a black body or a
-    thermal plasma: ``xstbabs`` and so on where the session has XSPEC's
-    models, else those of this package. XSPEC's abundance table is read, never
-    changed: the column is converted to it. Limits: N_H up to ten times its
-    value or 1e22 cm-2, the normalization a factor of 1000 either way.
+    The source becomes absorption times a power law, a black body or a thermal plasma: ``xstbabs`` and so on
+    where the session has XSPEC's models, else those of this package. XSPEC's abundance table is read, never
+    changed: the column is converted to it. Limits: N_H up to ten times its value or 1e22 cm-2, the
+    normalization a factor of 1000 either way.
 
     Examples
     --------
@@ -118,8 +111,7 @@ def guess(id: int | str | None = None, session: Session | None = None, *, model:
     >>> print(guess())  # doctest: +SKIP
     >>> ui.fit()  # doctest: +SKIP
     """
-    session = resolve_session(session)
-    ids = resolve_ids(id, session)
+    ids, session = resolve(id, session)
     bins, matrices = bins_from_spectra([spectrum_of(i, session) for i in ids])
     for i in ids:
         check_statistic(i, session)
