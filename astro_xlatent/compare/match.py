@@ -24,32 +24,30 @@ __all__ = ["join_pairs", "match_catalogs"]
 
 _PER_SQUARE_ARCSEC = (np.pi / 180 / 3600) ** 2
 
-# name -> (type, unit, UCD, description)
+# name -> (unit, UCD, description)
 _OUTPUT = {
-    "xm_row_a": (np.int64, None, "meta.id.cross", "row in the first catalog, from 0"),
-    "xm_row_b": (np.int64, None, "meta.id.cross", "row in the second catalog, from 0"),
-    "xm_sep": (np.float32, u.arcsec, "pos.angDistance", "separation"),
-    "xm_pos_sigma": (np.float32, None, "pos.angDistance;arith.ratio",
+    "xm_row_a": (None, "meta.id.cross", "row in the first catalog, from 0"),
+    "xm_row_b": (None, "meta.id.cross", "row in the second catalog, from 0"),
+    "xm_sep": ("arcsec", "pos.angDistance", "separation"),
+    "xm_pos_sigma": (None, "pos.angDistance;arith.ratio",
                      "separation over the combined error in its direction"),
-    "xm_pos_logb": (np.float32, None, "stat.likelihood;pos",
+    "xm_pos_logb": (None, "stat.likelihood;pos",
                     "ln of the Bayes factor of the positions, one source against two anywhere on the sky"),
-    "xm_pos_prob": (np.float32, None, "stat.probability;pos",
+    "xm_pos_prob": (None, "stat.probability;pos",
                     "probability, from position alone, that the pair is one source"),
-    "xm_spec_logb": (np.float32, None, "stat.likelihood;em.X-ray",
+    "xm_spec_logb": (None, "stat.likelihood;em.X-ray",
                      "ln of the Bayes factor of the latents, one source unchanged against two, tempered"),
-    "xm_latent_sigma": (np.float32, None, "stat.param;arith.diff",
+    "xm_latent_sigma": (None, "stat.param;arith.diff",
                         "difference of the latents, as the standard deviations of a normal variable "
                         "that are exceeded as rarely"),
-    "xm_flux_ratio": (np.float32, None, "phot.flux;arith.ratio",
-                      "flux in the second catalog over the first"),
-    "xm_flux_ratio_err": (np.float32, None, "stat.error;phot.flux;arith.ratio", "error of the flux ratio"),
-    "xm_prob": (np.float32, None, "stat.probability;meta.id.cross",
+    "xm_flux_ratio": (None, "phot.flux;arith.ratio", "flux in the second catalog over the first"),
+    "xm_flux_ratio_err": (None, "stat.error;phot.flux;arith.ratio", "error of the flux ratio"),
+    "xm_prob": (None, "stat.probability;meta.id.cross",
                 "probability that the pair is one source, from position, spectrum and flux"),
-    "xm_prob_same": (np.float32, None, "stat.probability;src.var",
+    "xm_prob_same": (None, "stat.probability;src.var",
                      "probability that it is one source with unchanged spectrum and flux"),
-    "xm_rank": (np.int32, None, "meta.ranking",
-                "rank among the candidates of the row of the first catalog"),
-    "xm_best": (bool, None, "meta.code", "first in rank for the rows of both catalogs"),
+    "xm_rank": (None, "meta.ranking", "rank among the candidates of the row of the first catalog"),
+    "xm_best": (None, "meta.code", "first in rank for the rows of both catalogs"),
 }
 
 
@@ -244,19 +242,18 @@ def _finish(values, weight):
     order = np.lexsort((values["xm_row_b"], -weight, values["xm_row_a"]))
     values = {name: value[order] for name, value in values.items()}
     row_a, row_b = values["xm_row_a"], values["xm_row_b"]
-    rank = 1 + np.arange(len(row_a)) - np.searchsorted(row_a, row_a)
+    rank = (1 + np.arange(len(row_a)) - np.searchsorted(row_a, row_a)).astype(np.int32)
     # Of equal weights the first row counts, so that no row is twice the best.
     by_b = np.lexsort((row_a, -weight[order], row_b))
     first_of_b = np.zeros(len(row_b), bool)
     first_of_b[by_b[np.unique(row_b[by_b], return_index=True)[1]]] = True
     values |= {"xm_rank": rank, "xm_best": (rank == 1) & first_of_b}
     table = Table()
-    for name, (dtype, unit, ucd, text) in _OUTPUT.items():
+    for name, (unit, ucd, text) in _OUTPUT.items():
         if name in values:
-            column, info = values[name].astype(dtype), {}
-            if np.dtype(dtype).kind == "f":
-                info["format"], unknown = "%.4g", ~np.isfinite(values[name])
-                column = np.ma.MaskedArray(column, unknown) if unknown.any() else column
-            kind = MaskedColumn if np.ma.isMaskedArray(column) else Column
-            table[name] = kind(column, unit=unit, description=text, meta={"ucd": ucd}, **info)
+            column, info = values[name], {"unit": unit, "description": text, "meta": {"ucd": ucd}}
+            if column.dtype.kind == "f":
+                info["format"], unknown = "%.4g", ~np.isfinite(column)
+                column = np.ma.array(column, np.float32, mask=unknown if unknown.any() else np.ma.nomask)
+            table[name] = (MaskedColumn if np.ma.is_masked(column) else Column)(column, **info)
     return table

@@ -38,8 +38,7 @@ def neighbors(table: Table, source: int | Row | ArrayLike, k: int = 10) -> Table
     table : `~astropy.table.Table`
         Enriched, of any mission or several.
     source : int, `~astropy.table.Row` or `~astropy.table.Table`
-        A row number in ``table``, or enriched rows of any table of the same latent space. A source given
-        by number is not its own neighbor.
+        A row number in ``table`` (it is not its own neighbor), or enriched rows of the same latent space.
     k : int, optional
         How many neighbors; fewer if the table has fewer usable rows.
 
@@ -96,8 +95,7 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
     n : int, optional
         How many rows; fewer if the table has fewer usable rows.
     k : int, optional
-        A row is as isolated as its k-th neighbor is far, so that k - 1 odd sources of one kind do not hide
-        each other.
+        A row is as isolated as its k-th neighbor is far: k - 1 odd sources of one kind hide not each other.
     exclude : sequence of str, optional
         Names of flags; rows that have one of them are not looked at.
 

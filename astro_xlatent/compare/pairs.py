@@ -144,6 +144,7 @@ def check_numbers(most: float = np.inf, **numbers: float) -> None:
     """Refuse by name what is no finite number between 0 and the most."""
     allowed = "of 0 or more" if most == np.inf else f"between 0 and {most:g}"
     for name, value in numbers.items():
-        if isinstance(value, (bool, str)) or not np.isscalar(value) or not 0 <= value <= min(most, 1e300):
+        plain = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        if not plain or not 0 <= value <= min(most, 1e300):
             msg = f"{name} is {value!r}; it must be a number {allowed}"
             raise ParameterError(msg)

@@ -45,32 +45,20 @@ LARGEST_ERROR = 300.0
 @dataclass
 class Positions:
     """
-    Row numbers, unit vectors (n, 3), standard deviations in one coordinate, arcsec (of an ellipse, that of
-    the circle of the same area), and vectors (n, 3) along ellipses' major axes, as long as the root of the
+    Row numbers, unit vectors (n, 3), standard deviations in one coordinate, arcsec, of the circle of the same
+    area and along the ellipse's axes, and vectors (n, 3) along the major axis, as long as the root of the
     difference of both axes' variances; None: circles.
     """
 
     rows: np.ndarray
     xyz: np.ndarray
     sigma: np.ndarray
-    stretch: np.ndarray | None = None
+    major: np.ndarray
+    minor: np.ndarray
+    stretch: np.ndarray | None
 
     def __len__(self):
         return len(self.rows)
-
-    @cached_property
-    def minor(self) -> np.ndarray:
-        """Standard deviation along the minor axis, arcsec."""
-        if self.stretch is None:
-            return self.sigma
-        half = 0.5 * np.einsum("ni,ni->n", self.stretch, self.stretch)
-        # The product of both variances is sigma^4, their difference that of the vector.
-        return np.sqrt(self.sigma**4 / (half + np.sqrt(half**2 + self.sigma**4)))
-
-    @cached_property
-    def major(self) -> np.ndarray:
-        """Standard deviation along the major axis, arcsec."""
-        return self.sigma**2 / self.minor
 
     @cached_property
     def tree(self) -> "cKDTree":
@@ -107,8 +95,12 @@ def read_positions(table: Table, label: str = "table", error: str | u.Quantity |
         raise TableError(msg)
     ra, dec = np.radians(ra[rows]), np.radians(dec[rows])
     xyz = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
-    stretch = None if ellipse is None else _stretch(ra, dec, *(part[rows] for part in ellipse))
-    return Positions(rows, xyz, sigma[rows], stretch)
+    sigma = sigma[rows]
+    if ellipse is None:
+        return Positions(rows, xyz, sigma, sigma, sigma, None)
+    first, second, angle = (part[rows] for part in ellipse)
+    return Positions(rows, xyz, sigma, np.maximum(first, second), np.minimum(first, second),
+                     _stretch(ra, dec, first, second, angle))
 
 
 def position_names(columns: Collection[str]) -> tuple[str, str] | None:

@@ -9,8 +9,7 @@ from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate import classification, regression
-from astro_xlatent.evaluate.classification import Prediction, probe, probes
-from astro_xlatent.evaluate.evidence import COMPACT, cross_probability
+from astro_xlatent.evaluate.classification import COMPACT, Prediction, probe, probes
 from astro_xlatent.evaluate.folds import grouped_folds, usable_classes
 from astro_xlatent.evaluate.information import information_numbers, variability_columns
 from astro_xlatent.evaluate.interpret import formula_numbers, traversal_summary
@@ -104,11 +103,8 @@ def _with_evidence(rows, label, classes, probability, fold):
     spectrum = np.maximum(probability, 1e-9)
     spectrum = spectrum / spectrum.sum(axis=1, keepdims=True)
     model, cross = train_evidence(inputs, label, tuple(classes), fold, spectrum, pieces)
-    factors = cross.log_factors(inputs)
-    choices = {name: {name: factor} for name, factor in factors.items()}
-    choices |= {"all": factors} if len(factors) > 1 else {}
-    return [Prediction(f"model, evidence {choice}", cross_probability(model, spectrum, some, label, fold))
-            for choice, some in choices.items()]
+    found = classification.cross_probabilities(model, spectrum, cross.log_factors(inputs), label, fold)
+    return [Prediction(f"model, evidence {choice}", values) for choice, values in found.items()]
 
 
 def _tools_for(name, tools, quick, main):
@@ -145,7 +141,7 @@ def _score_task(results, name, rows, label, classes, probability, grouping, seed
     for prediction in predictions:
         if prediction.name in ("model, zero-shot", "latents, random forest"):
             recalls, confusion = classification.recall_numbers(f"{section}: recall", prediction, label,
-                                                               classes, "all", subsets["all"])
+                                                               classes)
             results.add(recalls)
             results.arrays[f"confusion {section}: {prediction.name}, all"] = confusion
 

@@ -12,8 +12,8 @@ from astro_xlatent.evaluate.scores import bootstrap_weights, interval
 from astro_xlatent.physics.absorption import convert_nh
 from astro_xlatent.spectra.bins import N_FINE
 
-__all__ = ["HEADS", "QUANTITIES", "correlation_numbers", "head_answers",
-           "predict_quantity", "quantities_of", "regression_numbers", "regressors"]
+__all__ = ["HEADS", "QUANTITIES", "correlation_numbers", "head_answers", "predict_quantity", "quantities_of",
+           "regression_numbers", "regressors"]
 
 #: Columns of measured quantities in order of preference, by name in the report; logarithms where it says so.
 QUANTITIES = {
@@ -118,8 +118,7 @@ def _leaks(name, label):
     return name.startswith("log flux") and "+ flux" in label
 
 
-def regression_numbers(quantities, features, field, seed=0, quick=False, answers=None,
-                       grouping="sky field"):
+def regression_numbers(quantities, features, field, seed=0, quick=False, answers=None, grouping="sky field"):
     """
     R2, mean absolute error and Spearman correlation of predictions from sets of features (n, k) by name, and
     notes on quantities left out. Those named after the principal components begin with a spectrum; fields
@@ -158,32 +157,29 @@ def _gap(name, answer, values, predicted, rows, field, seed, section):
     truth, own, group = values[rows][there], own[rows][there], field[rows][there]
     found = {m: p[there] for m, p in predicted.items() if m.startswith("latents,")}
     best = min(found, key=lambda m: np.mean((found[m] - truth) ** 2))
-    weights = _row_weights(group, seed)
-    errors = np.stack([np.abs(own - truth), np.abs(found[best] - truth)])
-    repeats = weights @ (errors[0] - errors[1]) / weights.sum(axis=1)
+    gap = np.abs(own - truth) - np.abs(found[best] - truth)
     of = (f"{method} - {best}", "all", truth.size)
     return _scores(section, name, method, truth, own, group, seed) + [
         Number.of("gap between heads and latents", f"difference in mean |error| of {name}", *of,
-                  (errors[0] - errors[1]).mean(), interval(repeats)),
+                  gap.mean(), interval(_row_weights(group, seed) @ gap)),
         Number.of("gap between heads and latents", f"difference in Spearman of {name}", *of,
                   spearman(truth, own) - spearman(truth, found[best]))]
 
 
 def _row_weights(field, seed):
-    """How often each row counts in bootstrap repeats over fields."""
+    """Shares of the rows in bootstrap repeats over fields."""
     group = np.unique(field, return_inverse=True)[1]
-    return bootstrap_weights(group, np.random.default_rng(seed), N_BOOT)[:, group]
+    weights = bootstrap_weights(group, np.random.default_rng(seed), N_BOOT)[:, group]
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def _scores(section, name, method, values, predicted, field, seed):
     weights = _row_weights(field, seed)
     squared, absolute = (values - predicted) ** 2, np.abs(values - predicted)
-    total = weights.sum(axis=1)
-    mean = weights @ values / total
-    variance = weights @ values**2 / total - mean**2
+    variance = weights @ values**2 - (weights @ values) ** 2
     scores = {
-        "R2": (1 - squared.mean() / values.var(), interval(1 - weights @ squared / total / variance)),
-        "mean |error|": (absolute.mean(), interval(weights @ absolute / total)),
+        "R2": (1 - squared.mean() / values.var(), interval(1 - weights @ squared / variance)),
+        "mean |error|": (absolute.mean(), interval(weights @ absolute)),
         "Spearman": (spearman(values, predicted), (np.nan, np.nan)),
     }
     return [Number.of(section, f"{quantity} of {name}", method, "all", values.size, value, limits)

@@ -138,7 +138,7 @@ def _labeled(table, column, minimum, notes):
     for name, bound in minimum:
         with np.errstate(invalid="ignore"):
             above = plain_floats(table[name]) > bound
-        table, label = _kept(table, label, above, notes, f"with {name} <= {bound:g} or unknown")
+        table, label = _kept(table, label, above, notes, f"with {name} <= {bound:g} or unknown", always=True)
     placed = np.isfinite(plain_floats(table["ra"])) & (np.abs(plain_floats(table["dec"])) <= 90)
     return _kept(table, label, placed, notes, "without a position")
 
@@ -169,9 +169,9 @@ def prepare_rows(table, column, *, model=None, minimum=(), spectra=None, log=Non
     return LabeledRows(table, label, field, _sources(table), features, kind, grouping), notes
 
 
-def _kept(table, label, keep, notes, what):
+def _kept(table, label, keep, notes, what, always=False):
     """Some rows, of which there must be one; a note says what others are."""
-    if not keep.all():
+    if always or not keep.all():
         notes.append(f"{np.sum(~keep)} rows {what}: left out")
     if not keep.any():
         msg = "no row is left: " + "; ".join(notes)

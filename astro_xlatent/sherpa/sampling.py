@@ -1,13 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Draws of latents, spectra and fluxes of a session's spectrum, which know the exact likelihood."""
+"""What the model says of a session's spectra: predictions, and draws, which know the exact likelihood."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from astropy.table import Column, Table
 
 from astro_xlatent.core.errors import ParameterError, SpectrumError, XlatentWarning
 from astro_xlatent.model.density import density_quantiles
@@ -18,18 +19,67 @@ from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.refined import column_density
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
-from astro_xlatent.sherpa._session import likelihood_of, resolve
+from astro_xlatent.sherpa._session import likelihood_of, resolve, spectrum_of
 from astro_xlatent.sherpa.latent import double_decoder
+from astro_xlatent.table.add_latents import predict_spectra
 
 if TYPE_CHECKING:
     from sherpa.astro.ui.utils import Session
 
-__all__ = ["Samples", "sample"]
+__all__ = ["Samples", "predict", "sample"]
 
 #: Effective draws that suffice, and below which a warning is given.
 ENOUGH, TOO_FEW = 200, 20
 #: Largest factor by which absorption is corrected for at any energy.
 MAX_CORRECTION = 30.0
+
+
+def predict(id: object = None, session: Session | None = None, *, model: Model | str | None = None,
+            prior: Any = None) -> Table:
+    """
+    Latents, class, N_H, fluxes and quality of loaded spectra.
+
+    Parameters
+    ----------
+    id : int, str, sequence of these or sherpa.astro.datastack.DataStack, optional
+        Data sets; by default the session's default id.
+    session : sherpa.astro.ui.utils.Session, optional
+        By default that of `sherpa.astro.ui`.
+    model : str, path-like or Model, optional
+        See `~astro_xlatent.load_model`.
+    prior : None, mapping or array_like, optional
+        Class prior, see `~astro_xlatent.table.add_latents`.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        One row a data set: ``id`` (str) and the columns of `~astro_xlatent.add_latents`.
+
+    Raises
+    ------
+    SpectrumError, ResponseError
+        If data or response are missing or the filter leaves nothing.
+
+    Notes
+    -----
+    Only noticed channels are used. Grouping does not matter beyond the filter: counts are rebinned to half
+    the resolution of a CCD. A background data set is taken into account whether it is subtracted, modeled or
+    neither; a background model is not looked at. The session stays as it is.
+
+    Examples
+    --------
+    >>> from sherpa.astro import ui  # doctest: +SKIP
+    >>> from astro_xlatent.sherpa import predict
+    >>> ui.load_pha("acisf04938_000N002_r0043_pha3.fits")  # doctest: +SKIP
+    >>> ui.notice(0.5, 7)  # doctest: +SKIP
+    >>> predict()["xl_class", "xl_nh", "xl_gof"]  # doctest: +SKIP
+    """
+    ids, session = resolve(id, session)
+    spectra = [spectrum_of(i, session) for i in ids]
+    table = predict_spectra(spectra, model=model, prior=prior)
+    table.replace_column("file", Column(np.array([str(i) for i in ids]), description="Sherpa data set"))
+    table.rename_column("file", "id")
+    return table
 
 
 @dataclass
