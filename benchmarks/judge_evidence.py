@@ -24,7 +24,7 @@ from astro_xlatent.archive.crossmatch import DEFAULT_SIGMA, match_probability
 from astro_xlatent.cli.train_evidence import N_FOLDS, labeled_inputs
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.evidence import class_scores, cross_probability
+from astro_xlatent.evaluate.classification import class_scores, cross_probability
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.hardness import hardness_ratios
 from astro_xlatent.evaluate.scores import calibration_error

@@ -17,7 +17,7 @@ from astropy.table import Table
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.labels import ALIASES, words_of
+from astro_xlatent.evaluate.rows import ALIASES, words_of
 
 __all__ = ["BANDS", "Labeled", "clean_detections", "load_detections", "load_sources"]
 

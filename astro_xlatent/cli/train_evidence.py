@@ -35,7 +35,7 @@ def labeled_inputs(table, column, own=(), minimum=()):
     from astro_xlatent.compare.fields import sky_fields
     from astro_xlatent.core.columns import CLASSES
     from astro_xlatent.core.numbers import plain_floats
-    from astro_xlatent.evaluate.labels import ALIASES, words_of
+    from astro_xlatent.evaluate.rows import ALIASES, words_of
     from astro_xlatent.table.add_latents import add_latents
     from astro_xlatent.table.evidence import row_inputs
 
@@ -70,7 +70,7 @@ def labeled_inputs(table, column, own=(), minimum=()):
 def run(args) -> int:
     """Train, write, and say how well fields that were not seen are classified."""
     from astro_xlatent.core.columns import CLASSES
-    from astro_xlatent.evaluate.evidence import evidence_scores
+    from astro_xlatent.evaluate.classification import evidence_scores
     from astro_xlatent.evaluate.folds import grouped_folds
     from astro_xlatent.model.evidence import BUNDLED_EVIDENCE, PIECES
     from astro_xlatent.table.files import read_table
@@ -90,7 +90,7 @@ def run(args) -> int:
     fold = grouped_folds(label, field, N_FOLDS, args.seed)
     name = Path(args.output or "evidence").stem
     model, cross = train_evidence(inputs, label, classes, fold, spectrum, pieces, name)
-    scores = evidence_scores(model, cross.log_factors(inputs), spectrum, label, field, args.seed, fold)
+    scores = evidence_scores(model, cross.log_factors(inputs), spectrum, label, field, fold, args.seed)
     numbers = np.bincount(label, minlength=len(classes))
     model.card |= {
         "rows": len(label), "fields": int(field.max() + 1),

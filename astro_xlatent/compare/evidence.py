@@ -8,6 +8,7 @@ from astro_xlatent.compare.likelihoods import (
     MIN_INFORMATION,
     REPEATED,
     expected_weighted,
+    inverse_square,
     latent_gaussians,
     likelihoods,
 )
@@ -48,26 +49,14 @@ def spectral_evidence(first: tuple[np.ndarray, np.ndarray], second: tuple[np.nda
                       population: tuple[np.ndarray, np.ndarray] | None = None,
                       ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Compare the latents of pairs of observations.
+    Compare the latents of pairs of observations, posteriors (n, 8) and (n, 8, 8): ln of the Bayes factor of
+    one source against two drawn from the population (mean and covariance; by default the prior, N(0, 1)), and
+    the significance of the difference, as that of a normal variable, at most 37.
 
-    Parameters
-    ----------
-    first, second : tuple of ndarray, (n, 8) and (n, 8, 8)
-        Means and covariances of the posteriors.
-    variability : float, optional
-        Variance of every latent between two observations of one source.
-    population : tuple of ndarray, (8,) and (8, 8), optional
-        Mean and covariance of the latents of all sources; by default the prior, N(0, 1).
-
-    Returns
-    -------
-    log_bayes : ndarray, (n,)
-        ln of the Bayes factor of one source against two drawn from the population (Budavari & Szalay
-        2008, ApJ 679, 301): with likelihoods L = q / N(0, 1), each widened by half of the variability,
-        and the population p, log of the integral of L1 L2 p, less those of L1 p and of L2 p.
-    sigma : ndarray, (n,)
-        Significance of the difference, as that of a normal variable, at most 37: from chi-square of the
-        likelihoods' means, with degrees of freedom as in `~astro_xlatent.compare.observations.combine`.
+    With likelihoods L = q / N(0, 1), each widened by half of the variability (variance of every latent
+    between two observations), and the population p: log of the integral of L1 L2 p, less those of L1 p and
+    of L2 p (Budavari & Szalay 2008, ApJ 679, 301). The significance is from chi-square of the likelihoods'
+    means, with degrees of freedom as in `~astro_xlatent.compare.observations.combine`.
     """
     center, spread = (np.zeros(N_LATENT), np.eye(N_LATENT)) if population is None else population
     prior = np.linalg.inv(spread)
@@ -83,9 +72,8 @@ def spectral_evidence(first: tuple[np.ndarray, np.ndarray], second: tuple[np.nda
 
 def _log_integral(information, weighted, prior, prior_weighted):
     """Log of the integral of a Gaussian likelihood times a Gaussian, but for common constants."""
-    total, pull = information + prior, weighted + prior_weighted
-    solved = np.linalg.solve(total, pull[..., None])[..., 0]
-    return 0.5 * (np.einsum("ni,ni->n", pull, solved) - np.linalg.slogdet(total)[1])
+    total = information + prior
+    return 0.5 * (inverse_square(total, weighted + prior_weighted) - np.linalg.slogdet(total)[1])
 
 
 def _difference(bounded, response):

@@ -11,8 +11,8 @@ from astro_xlatent.core.columns import CLASSES, N_LATENT, all_probabilities
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.flags import Flag
 
-__all__ = ["MIN_INFORMATION", "REPEATED", "class_probabilities", "expected_weighted", "latent_gaussians",
-           "likelihoods", "plain_column"]
+__all__ = ["MIN_INFORMATION", "REPEATED", "class_probabilities", "expected_weighted", "inverse_square",
+           "latent_gaussians", "likelihoods", "plain_column"]
 
 #: Information, relative to the prior's, below which a direction of the latents counts as not measured
 #: when observations are compared. What a posterior holds there is not data but the population, which
@@ -103,3 +103,8 @@ def expected_weighted(covariance: np.ndarray, variability: float = 0.0,
         return np.einsum("nij,nj,nkj->nik", axes, values, axes, optimize=True)
 
     return matrix(measured / diluted), matrix(measured * (1.0 + measured * variability) / diluted**2)
+
+
+def inverse_square(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """v' M^-1 v of matrices (n, 8, 8) and vectors (n, 8)."""
+    return np.einsum("ni,ni->n", vector, np.linalg.solve(matrix, vector[..., None])[..., 0])

@@ -11,45 +11,43 @@ from astropy.table import Column, MaskedColumn, Table
 from astro_xlatent.compare.evidence import compare_fluxes, compare_latents, temper_factor
 from astro_xlatent.compare.pairs import (
     candidate_pairs,
-    check_probability,
+    check_numbers,
     match_share,
     positional_log_bayes,
     sky_density,
 )
 from astro_xlatent.compare.positions import read_positions
-from astro_xlatent.core.errors import ParameterError, TableError, XlatentWarning
+from astro_xlatent.core.errors import TableError, XlatentWarning
 from astro_xlatent.core.provenance import check_latent_space
 
 __all__ = ["join_pairs", "match_catalogs"]
 
 _PER_SQUARE_ARCSEC = (np.pi / 180 / 3600) ** 2
 
-# name -> (type, unit, UCD, description)
+# name -> (unit, UCD, description)
 _OUTPUT = {
-    "xm_row_a": (np.int64, None, "meta.id.cross", "row in the first catalog, from 0"),
-    "xm_row_b": (np.int64, None, "meta.id.cross", "row in the second catalog, from 0"),
-    "xm_sep": (np.float32, u.arcsec, "pos.angDistance", "separation"),
-    "xm_pos_sigma": (np.float32, None, "pos.angDistance;arith.ratio",
+    "xm_row_a": (None, "meta.id.cross", "row in the first catalog, from 0"),
+    "xm_row_b": (None, "meta.id.cross", "row in the second catalog, from 0"),
+    "xm_sep": ("arcsec", "pos.angDistance", "separation"),
+    "xm_pos_sigma": (None, "pos.angDistance;arith.ratio",
                      "separation over the combined error in its direction"),
-    "xm_pos_logb": (np.float32, None, "stat.likelihood;pos",
+    "xm_pos_logb": (None, "stat.likelihood;pos",
                     "ln of the Bayes factor of the positions, one source against two anywhere on the sky"),
-    "xm_pos_prob": (np.float32, None, "stat.probability;pos",
+    "xm_pos_prob": (None, "stat.probability;pos",
                     "probability, from position alone, that the pair is one source"),
-    "xm_spec_logb": (np.float32, None, "stat.likelihood;em.X-ray",
+    "xm_spec_logb": (None, "stat.likelihood;em.X-ray",
                      "ln of the Bayes factor of the latents, one source unchanged against two, tempered"),
-    "xm_latent_sigma": (np.float32, None, "stat.param;arith.diff",
+    "xm_latent_sigma": (None, "stat.param;arith.diff",
                         "difference of the latents, as the standard deviations of a normal variable "
                         "that are exceeded as rarely"),
-    "xm_flux_ratio": (np.float32, None, "phot.flux;arith.ratio",
-                      "flux in the second catalog over the first"),
-    "xm_flux_ratio_err": (np.float32, None, "stat.error;phot.flux;arith.ratio", "error of the flux ratio"),
-    "xm_prob": (np.float32, None, "stat.probability;meta.id.cross",
+    "xm_flux_ratio": (None, "phot.flux;arith.ratio", "flux in the second catalog over the first"),
+    "xm_flux_ratio_err": (None, "stat.error;phot.flux;arith.ratio", "error of the flux ratio"),
+    "xm_prob": (None, "stat.probability;meta.id.cross",
                 "probability that the pair is one source, from position, spectrum and flux"),
-    "xm_prob_same": (np.float32, None, "stat.probability;src.var",
+    "xm_prob_same": (None, "stat.probability;src.var",
                      "probability that it is one source with unchanged spectrum and flux"),
-    "xm_rank": (np.int32, None, "meta.ranking",
-                "rank among the candidates of the row of the first catalog"),
-    "xm_best": (bool, None, "meta.code", "first in rank for the rows of both catalogs"),
+    "xm_rank": (None, "meta.ranking", "rank among the candidates of the row of the first catalog"),
+    "xm_best": (None, "meta.code", "first in rank for the rows of both catalogs"),
 }
 
 
@@ -111,12 +109,7 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     them with weight 1 - share; f_j is the density of the separation (two-dimensional normal with both
     error ellipses), n_j that of ``b`` on the sky, from the distance to its 16th neighbor. B is the product
     of the Bayes factors of latents and flux (Budavari & Szalay 2008, ApJ 679, 301); where they are masked
-    it is 1.
-
-    What a chance pair looks like is taken from the tables themselves: the distribution of fluxes, and of
-    latents as one Gaussian. Real populations are clumps, in which chance pairs are more alike than that.
-    The mean of a Bayes factor over chance pairs is 1, so its logarithm is multiplied by the number of at
-    most 1 for which that holds among random pairs of rows (``XMTEMPER``).
+    it is 1. What a chance pair looks like is taken from the tables themselves.
 
     Examples
     --------
@@ -129,8 +122,8 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     >>> pairs["xm_row_a", "xm_row_b"].as_array().tolist()
     [(0, 1), (1, 0)]
     """
-    changed = check_probability(changed, "changed")
-    _check_positive(n_sigma=n_sigma, variability=variability, flux_scatter=flux_scatter)
+    check_numbers(n_sigma=n_sigma, variability=variability, flux_scatter=flux_scatter)
+    check_numbers(1, changed=changed, **({} if share is None else {"share": share}))
     if spectral:
         _check_enriched(a, b)
     sky_a = read_positions(a, "the first table", a_error)
@@ -143,7 +136,6 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     i, ratio = near.i, _likelihood_ratio(sky_b, near)
     if share is None:
         share = match_share(sky_a, sky_b, np.bincount(i, ratio)[np.unique(i)])
-    share = check_probability(share, "share")
     rows_a, rows_b = sky_a.rows[i], sky_b.rows[near.j]
     values = {"xm_row_a": rows_a, "xm_row_b": rows_b,
               "xm_sep": near.separation, "xm_pos_sigma": near.separation / near.sigma,
@@ -166,7 +158,7 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     if spectral:
         values["xm_prob_same"] = values["xm_prob"] * same / np.maximum(same + changed, 1e-300)
     pairs = _finish(values, either)
-    pairs.meta.update({"XMSHARE": share, "XMLEFTA": left[0], "XMLEFTB": left[1]})
+    pairs.meta.update({"XMSHARE": float(share), "XMLEFTA": left[0], "XMLEFTB": left[1]})
     if spectral:
         pairs.meta["XMTEMPER"] = temper
     return pairs
@@ -224,13 +216,6 @@ def join_pairs(a: Table, b: Table, pairs: Table, *, columns: Sequence[str] | Non
     return joined
 
 
-def _check_positive(**numbers):
-    for name, value in numbers.items():
-        if isinstance(value, (bool, str)) or not np.isscalar(value) or not 0 <= value < np.inf:
-            msg = f"{name} is {value!r}; it must be a number of 0 or more"
-            raise ParameterError(msg)
-
-
 def _check_enriched(a, b):
     for label, table in (("first", a), ("second", b)):
         if "xl_latent" not in table.colnames:
@@ -257,19 +242,18 @@ def _finish(values, weight):
     order = np.lexsort((values["xm_row_b"], -weight, values["xm_row_a"]))
     values = {name: value[order] for name, value in values.items()}
     row_a, row_b = values["xm_row_a"], values["xm_row_b"]
-    rank = 1 + np.arange(len(row_a)) - np.searchsorted(row_a, row_a)
+    rank = (1 + np.arange(len(row_a)) - np.searchsorted(row_a, row_a)).astype(np.int32)
     # Of equal weights the first row counts, so that no row is twice the best.
     by_b = np.lexsort((row_a, -weight[order], row_b))
     first_of_b = np.zeros(len(row_b), bool)
     first_of_b[by_b[np.unique(row_b[by_b], return_index=True)[1]]] = True
     values |= {"xm_rank": rank, "xm_best": (rank == 1) & first_of_b}
     table = Table()
-    for name, (dtype, unit, ucd, text) in _OUTPUT.items():
+    for name, (unit, ucd, text) in _OUTPUT.items():
         if name in values:
-            column, info = values[name].astype(dtype), {}
-            if np.dtype(dtype).kind == "f":
-                info["format"], unknown = "%.4g", ~np.isfinite(values[name])
-                column = np.ma.MaskedArray(column, unknown) if unknown.any() else column
-            kind = MaskedColumn if np.ma.isMaskedArray(column) else Column
-            table[name] = kind(column, unit=unit, description=text, meta={"ucd": ucd}, **info)
+            column, info = values[name], {"unit": unit, "description": text, "meta": {"ucd": ucd}}
+            if column.dtype.kind == "f":
+                info["format"], unknown = "%.4g", ~np.isfinite(column)
+                column = np.ma.array(column, np.float32, mask=unknown if unknown.any() else np.ma.nomask)
+            table[name] = (MaskedColumn if np.ma.is_masked(column) else Column)(column, **info)
     return table

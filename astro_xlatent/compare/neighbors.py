@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from astro_xlatent.compare.likelihoods import plain_column
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError, TableError
-from astro_xlatent.core.flags import FLAGS
+from astro_xlatent.core.flags import Flag
 from astro_xlatent.core.provenance import check_latent_space
 
 __all__ = ["neighbors", "outliers"]
@@ -38,8 +38,7 @@ def neighbors(table: Table, source: int | Row | ArrayLike, k: int = 10) -> Table
     table : `~astropy.table.Table`
         Enriched, of any mission or several.
     source : int, `~astropy.table.Row` or `~astropy.table.Table`
-        A row number in ``table``, or enriched rows of any table of the same latent space. A source given
-        by number is not its own neighbor.
+        A row number in ``table`` (it is not its own neighbor), or enriched rows of the same latent space.
     k : int, optional
         How many neighbors; fewer if the table has fewer usable rows.
 
@@ -96,8 +95,7 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
     n : int, optional
         How many rows; fewer if the table has fewer usable rows.
     k : int, optional
-        A row is as isolated as its k-th neighbor is far, so that k - 1 odd sources of one kind do not hide
-        each other.
+        A row is as isolated as its k-th neighbor is far: k - 1 odd sources of one kind hide not each other.
     exclude : sequence of str, optional
         Names of flags; rows that have one of them are not looked at.
 
@@ -234,14 +232,14 @@ def _bound(mean, k, size):
 
 def _flagged(table, names):
     """True for rows that have one of the named flags."""
-    values = {flag.name: flag.value for flag in FLAGS}
-    unknown = [str(name) for name in names if name not in values] if not isinstance(names, str) else [names]
+    known = Flag.__members__
+    unknown = [names] if isinstance(names, str) else [str(name) for name in names if name not in known]
     if unknown:
-        msg = f"exclude names {', '.join(unknown)}; a sequence of flags is needed: {', '.join(values)}"
+        msg = f"exclude names {', '.join(unknown)}; a sequence of flags is needed: {', '.join(known)}"
         raise ParameterError(msg)
     if "xl_flag" not in table.colnames:
         return np.zeros(len(table), bool)
-    bits = sum(values[name] for name in set(names))
+    bits = sum(known[name] for name in set(names))
     return (np.ma.filled(np.ma.asarray(table["xl_flag"]), 0) & bits) != 0
 
 

@@ -17,6 +17,7 @@ from astro_xlatent.compare.likelihoods import (
     MIN_INFORMATION,
     REPEATED,
     class_probabilities,
+    inverse_square,
     latent_gaussians,
     likelihoods,
 )
@@ -172,28 +173,24 @@ def combine_groups(mean, covariance, usable, classes, group, n_groups, class_wei
     information, weighted = _in_pieces(mean, covariance)
     bounded, deviation = _in_pieces(mean, covariance, MIN_INFORMATION)
     informed = usable & (np.linalg.eigvalsh(information)[:, -1] > _INFORMED)
-    n_used = total(informed.astype(int))
+    n_obs, n_usable, n_used = (total(rows.astype(int)) for rows in (np.ones(len(mean)), usable, informed))
     information[~usable], weighted[~usable] = 0.0, 0.0
     joint_cov = np.linalg.inv(np.eye(N_LATENT) + total(information))
     joint = np.einsum("nij,nj->ni", joint_cov, total(weighted))
     bounded[~informed], deviation[~informed] = np.eye(N_LATENT) * 1e-12, 0.0
-    own = np.einsum("ni,ni->n", deviation, np.linalg.solve(bounded, deviation[..., None])[..., 0])
-    together = total(deviation)
-    common = np.linalg.solve(total(bounded), together[..., None])[..., 0]
-    chi2 = np.maximum(total(own) - np.einsum("ni,ni->n", together, common), 0.0)
+    chi2 = total(inverse_square(bounded, deviation)) - inverse_square(total(bounded), total(deviation))
+    chi2 = np.maximum(chi2, 0.0)
     information[~informed] = 0.0
     expected = total(_trace(bounded, information)) - _trace(total(bounded), total(information))
     p_change = np.where(n_used > 1, chdtrc(np.maximum(expected, 1e-3), chi2 / REPEATED), np.nan)
-    n_obs = total(np.ones(len(mean), int))
     # A single observation is its own posterior, also where it is broader than the prior.
-    alone = (n_obs == 1) & total(usable.astype(int)).astype(bool)
+    alone = (n_obs == 1) & (n_usable == 1)
     joint[alone], joint_cov[alone] = mean[order][starts][alone], covariance[order][starts][alone]
     class_prob = None if classes is None else _pool(classes, usable, total, class_weights)
     # What nobody saw has no latents and no class.
-    unseen = total(usable.astype(int)) == 0
     for values in (joint, joint_cov, class_prob):
         if values is not None:
-            values[unseen] = np.nan
+            values[n_usable == 0] = np.nan
     return Combined(joint, joint_cov, class_prob, n_obs, n_used, chi2, p_change)
 
 

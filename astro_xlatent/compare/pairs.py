@@ -8,7 +8,7 @@ import numpy as np
 from astro_xlatent.compare.positions import Positions
 from astro_xlatent.core.errors import ParameterError, TableError
 
-__all__ = ["MOST_PAIRS", "Pairs", "candidate_pairs", "check_probability", "match_share",
+__all__ = ["MOST_PAIRS", "Pairs", "candidate_pairs", "check_numbers", "match_share",
            "positional_log_bayes", "sky_density"]
 
 #: More candidate pairs than this are refused, for they fill the memory.
@@ -140,9 +140,11 @@ def _share_within(a, b):
     return float(np.mean(b.tree.query(other, k=[k])[0] < 3 * usual))
 
 
-def check_probability(value: float, name: str) -> float:
-    """Refuse what is no number between 0 and 1."""
-    if isinstance(value, bool) or not np.isscalar(value) or isinstance(value, str) or not 0 <= value <= 1:
-        msg = f"{name} is {value!r}; it must lie between 0 and 1"
-        raise ParameterError(msg)
-    return float(value)
+def check_numbers(most: float = np.inf, **numbers: float) -> None:
+    """Refuse by name what is no finite number between 0 and the most."""
+    allowed = "of 0 or more" if most == np.inf else f"between 0 and {most:g}"
+    for name, value in numbers.items():
+        plain = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        if not plain or not 0 <= value <= min(most, 1e300):
+            msg = f"{name} is {value!r}; it must be a number {allowed}"
+            raise ParameterError(msg)

@@ -45,42 +45,20 @@ LARGEST_ERROR = 300.0
 @dataclass
 class Positions:
     """
-    The rows of a catalog that have a position and an error.
-
-    Attributes
-    ----------
-    rows : ndarray, (n,)
-        Row numbers in the table.
-    xyz : ndarray, (n, 3)
-        Unit vectors.
-    sigma : ndarray, (n,)
-        Standard deviation in one coordinate, arcsec; of an ellipse, that of the circle of the same area.
-    stretch : ndarray, (n, 3), or None
-        Vector along the ellipse's major axis, as long as the root of the difference of both axes'
-        variances, arcsec; None: circles.
+    Row numbers, unit vectors (n, 3), standard deviations in one coordinate, arcsec, of the circle of the same
+    area and along the ellipse's axes, and vectors (n, 3) along the major axis, as long as the root of the
+    difference of both axes' variances; None: circles.
     """
 
     rows: np.ndarray
     xyz: np.ndarray
     sigma: np.ndarray
-    stretch: np.ndarray | None = None
+    major: np.ndarray
+    minor: np.ndarray
+    stretch: np.ndarray | None
 
     def __len__(self):
         return len(self.rows)
-
-    @cached_property
-    def minor(self) -> np.ndarray:
-        """Standard deviation along the minor axis, arcsec."""
-        if self.stretch is None:
-            return self.sigma
-        half = 0.5 * np.einsum("ni,ni->n", self.stretch, self.stretch)
-        # The product of both variances is sigma^4, their difference that of the vector.
-        return np.sqrt(self.sigma**4 / (half + np.sqrt(half**2 + self.sigma**4)))
-
-    @cached_property
-    def major(self) -> np.ndarray:
-        """Standard deviation along the major axis, arcsec."""
-        return self.sigma**2 / self.minor
 
     @cached_property
     def tree(self) -> "cKDTree":
@@ -92,36 +70,11 @@ class Positions:
 
 def read_positions(table: Table, label: str = "table", error: str | u.Quantity | None = None) -> Positions:
     """
-    Positions and their errors from a catalog's columns.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        With ``ra`` and ``dec``, or other `POSITION_COLUMNS`, in any case (ICRS; degrees if without unit).
-    label : str, optional
-        What error messages call the table.
-    error : str or `~astropy.units.Quantity`, optional
-        Standard deviation in one coordinate: name of a column that has a unit, one angle, or one a row.
-        By default the error ellipse of the CSC, or the first column of `ERROR_COLUMNS`.
-
-    Returns
-    -------
-    positions : Positions
-        Without the rows whose position or error is masked, not finite, or impossible (declination beyond
-        the poles; error zero, negative or above `LARGEST_ERROR`).
-
-    Raises
-    ------
-    TableError
-        If columns are missing, ambiguous, or in a wrong unit, if more than half of the errors are above
-        `LARGEST_ERROR`, or if the table has rows but none can be used.
-
-    Examples
-    --------
-    >>> from astropy.table import Table
-    >>> from astro_xlatent.compare.positions import read_positions
-    >>> read_positions(Table({"RA": [359.9], "DEC": [-90.0], "POS_ERR": [4.0]})).sigma
-    array([4.])
+    Positions and their errors from a catalog's columns: `POSITION_COLUMNS` in any case (ICRS; degrees if
+    without unit), and as ``error`` the name of a column with a unit, one angle, or one a row, by default the
+    error ellipse of the CSC, or the first of `ERROR_COLUMNS`. Rows without a position or a plausible error
+    are left out; columns that are missing, ambiguous, in a wrong unit, or mostly above `LARGEST_ERROR`, and a
+    table without a usable row are refused, which is called by its label.
     """
     columns = Columns(table)
     names = position_names(columns)
@@ -142,8 +95,12 @@ def read_positions(table: Table, label: str = "table", error: str | u.Quantity |
         raise TableError(msg)
     ra, dec = np.radians(ra[rows]), np.radians(dec[rows])
     xyz = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
-    stretch = None if ellipse is None else _stretch(ra, dec, *(part[rows] for part in ellipse))
-    return Positions(rows, xyz, sigma[rows], stretch)
+    sigma = sigma[rows]
+    if ellipse is None:
+        return Positions(rows, xyz, sigma, sigma, sigma, None)
+    first, second, angle = (part[rows] for part in ellipse)
+    return Positions(rows, xyz, sigma, np.maximum(first, second), np.minimum(first, second),
+                     _stretch(ra, dec, first, second, angle))
 
 
 def position_names(columns: Collection[str]) -> tuple[str, str] | None:

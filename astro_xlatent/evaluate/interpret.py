@@ -1,11 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """What the latents mean: decoded traversals, and compact formulas."""
 
-import warnings
-
 import numpy as np
 
 from astro_xlatent.core.columns import N_LATENT
+from astro_xlatent.core.silence import quiet
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.hardness import CSC_EDGES, hardness_ratios
 from astro_xlatent.evaluate.results import Number
@@ -19,8 +18,7 @@ STEPS = (-2, -1, 0, 1, 2)
 # Of the spectra that are kept for figures, keV.
 _SHOWN = np.geomspace(0.3, 10.0, 91)
 
-MAX_TERMS = 5
-_DEGREE = 3
+MAX_TERMS, _DEGREE = 5, 3
 
 
 def sparse_formula(x, y):
@@ -31,10 +29,8 @@ def sparse_formula(x, y):
 
     formula = make_pipeline(PolynomialFeatures(_DEGREE, include_bias=False), StandardScaler(),
                             OrthogonalMatchingPursuit(n_nonzero_coefs=MAX_TERMS))
-    with warnings.catch_warnings():
-        # Fewer terms than allowed describe some latents exactly.
-        warnings.filterwarnings("ignore", "(?s).*Orthogonal matching pursuit ended prematurely",
-                                RuntimeWarning)
+    # Fewer terms than allowed describe some latents exactly.
+    with quiet("(?s).*Orthogonal matching pursuit ended prematurely"):
         return formula.fit(x, y)
 
 

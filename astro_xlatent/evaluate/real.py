@@ -9,15 +9,13 @@ from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate import classification, regression
-from astro_xlatent.evaluate.classification import Prediction, probe, probes
-from astro_xlatent.evaluate.evidence import COMPACT, cross_probability
+from astro_xlatent.evaluate.classification import COMPACT, Prediction, probe, probes
 from astro_xlatent.evaluate.folds import grouped_folds, usable_classes
 from astro_xlatent.evaluate.information import information_numbers, variability_columns
 from astro_xlatent.evaluate.interpret import formula_numbers, traversal_summary
-from astro_xlatent.evaluate.labels import join_truth
 from astro_xlatent.evaluate.pca import PCA_NAME, principal_components, with_pca
 from astro_xlatent.evaluate.results import Results
-from astro_xlatent.evaluate.rows import prepare_rows
+from astro_xlatent.evaluate.rows import join_truth, prepare_rows
 from astro_xlatent.evaluate.scores import calibration_error
 from astro_xlatent.model.evidence import PIECES
 from astro_xlatent.model.pretrained import load_model
@@ -42,31 +40,20 @@ def _model_probability(table, classes):
     return given[:, [CLASSES.index(name) for name in classes]]
 
 
-def _set_names(rows, suffix):
-    """What the hardness ratios, the latents and the spectra, with something more, are called."""
-    return [f"{name}{suffix}" for name in (f"{rows.hardness}hardness", "latents", PCA_NAME)]
-
-
-def _joined_sets(rows, suffix):
-    """Those of the three that the rows have, with more features."""
-    firsts = ("hardness", "latents", "spectrum")
-    found = {name: rows.joined(first, *_LATENT_SETS[suffix])
-             for name, first in zip(_set_names(rows, suffix), firsts, strict=True)}
-    return {name: joined for name, joined in found.items() if joined is not None}
-
-
-def _feature_sets(rows):
+def _feature_sets(rows, suffixes=tuple(_LATENT_SETS)):
     """Names and features of all baselines and latents, with which baseline each is compared."""
     sets, pairs = {}, []
-    for suffix, extra in _LATENT_SETS.items():
-        baseline, latents, spectrum = _set_names(rows, suffix)
-        sets |= _joined_sets(rows, suffix)
-        if spectrum in sets:
-            pairs.append((latents, spectrum))
-        if baseline in sets and latents in sets:
+    for suffix in suffixes:
+        names = {first: f"{name}{suffix}" for first, name in (
+            ("hardness", f"{rows.hardness}hardness"), ("latents", "latents"), ("spectrum", PCA_NAME))}
+        found = {first: rows.joined(first, *_LATENT_SETS[suffix]) for first in names}
+        sets |= {names[first]: joined for first, joined in found.items() if joined is not None}
+        if found["spectrum"] is not None:
+            pairs.append((names["latents"], names["spectrum"]))
+        if found["hardness"] is not None:
             both = f"latents + hardness{suffix}"
-            sets[both] = rows.joined("latents", "hardness", *extra)
-            pairs += [(latents, baseline), (both, baseline)]
+            sets[both] = rows.joined("latents", "hardness", *_LATENT_SETS[suffix])
+            pairs += [(names["latents"], names["hardness"]), (both, names["hardness"])]
     if "catalog fits" in rows.features:
         sets["catalog's own fits"] = rows.features["catalog fits"]
         pairs.append(("latents", "catalog's own fits"))
@@ -116,11 +103,8 @@ def _with_evidence(rows, label, classes, probability, fold):
     spectrum = np.maximum(probability, 1e-9)
     spectrum = spectrum / spectrum.sum(axis=1, keepdims=True)
     model, cross = train_evidence(inputs, label, tuple(classes), fold, spectrum, pieces)
-    factors = cross.log_factors(inputs)
-    choices = {name: {name: factor} for name, factor in factors.items()}
-    choices |= {"all": factors} if len(factors) > 1 else {}
-    return [Prediction(f"model, evidence {choice}", cross_probability(model, spectrum, some, label, fold))
-            for choice, some in choices.items()]
+    found = classification.cross_probabilities(model, spectrum, cross.log_factors(inputs), label, fold)
+    return [Prediction(f"model, evidence {choice}", values) for choice, values in found.items()]
 
 
 def _tools_for(name, tools, quick, main):
@@ -157,7 +141,7 @@ def _score_task(results, name, rows, label, classes, probability, grouping, seed
     for prediction in predictions:
         if prediction.name in ("model, zero-shot", "latents, random forest"):
             recalls, confusion = classification.recall_numbers(f"{section}: recall", prediction, label,
-                                                               classes, "all", subsets["all"])
+                                                               classes)
             results.add(recalls)
             results.arrays[f"confusion {section}: {prediction.name}, all"] = confusion
 
@@ -240,14 +224,13 @@ def _describe(results, rows, information, seed, quick):
     latent, hardness = rows.features["latents"], rows.features.get("hardness")
     hardness = None if hardness is None else _usual(hardness)
     quantities = regression.quantities_of(rows.table, hardness, rows.hardness)
-    features = {name: _usual(joined) for suffix in ("", " + flux")
-                for name, joined in _joined_sets(rows, suffix).items()}
+    features = {name: _usual(joined) for name, joined in _feature_sets(rows, ("", " + flux"))[0].items()
+                if not name.startswith(("latents + hardness", "catalog"))}
     numbers, notes = regression.regression_numbers(
         quantities, features, rows.field, seed, quick,
         answers=regression.head_answers(rows.table, quantities), grouping=rows.grouping)
-    correlations = regression.correlation_numbers(quantities, latent)
+    correlations, results.arrays["correlations"] = regression.correlation_numbers(quantities, latent)
     results.add(numbers + correlations)
-    results.arrays["correlations"] = regression.correlation_matrix(correlations)
     spectrum = rows.features.get("spectrum")
     columns = [*variability_columns(rows.table), *information]
     if not columns:

@@ -12,8 +12,8 @@ from astro_xlatent.evaluate.scores import bootstrap_weights, interval
 from astro_xlatent.physics.absorption import convert_nh
 from astro_xlatent.spectra.bins import N_FINE
 
-__all__ = ["HEADS", "QUANTITIES", "correlation_matrix", "correlation_numbers", "head_answers",
-           "predict_quantity", "quantities_of", "regression_numbers", "regressors"]
+__all__ = ["HEADS", "QUANTITIES", "correlation_numbers", "head_answers", "predict_quantity", "quantities_of",
+           "regression_numbers", "regressors"]
 
 #: Columns of measured quantities in order of preference, by name in the report; logarithms where it says so.
 QUANTITIES = {
@@ -118,8 +118,7 @@ def _leaks(name, label):
     return name.startswith("log flux") and "+ flux" in label
 
 
-def regression_numbers(quantities, features, field, seed=0, quick=False, answers=None,
-                       grouping="sky field"):
+def regression_numbers(quantities, features, field, seed=0, quick=False, answers=None, grouping="sky field"):
     """
     R2, mean absolute error and Spearman correlation of predictions from sets of features (n, k) by name, and
     notes on quantities left out. Those named after the principal components begin with a spectrum; fields
@@ -158,60 +157,51 @@ def _gap(name, answer, values, predicted, rows, field, seed, section):
     truth, own, group = values[rows][there], own[rows][there], field[rows][there]
     found = {m: p[there] for m, p in predicted.items() if m.startswith("latents,")}
     best = min(found, key=lambda m: np.mean((found[m] - truth) ** 2))
-    weights = _row_weights(group, seed)
-    errors = np.stack([np.abs(own - truth), np.abs(found[best] - truth)])
-    repeats = weights @ (errors[0] - errors[1]) / weights.sum(axis=1)
+    gap = np.abs(own - truth) - np.abs(found[best] - truth)
     of = (f"{method} - {best}", "all", truth.size)
     return _scores(section, name, method, truth, own, group, seed) + [
         Number.of("gap between heads and latents", f"difference in mean |error| of {name}", *of,
-                  (errors[0] - errors[1]).mean(), interval(repeats)),
+                  gap.mean(), interval(_row_weights(group, seed) @ gap)),
         Number.of("gap between heads and latents", f"difference in Spearman of {name}", *of,
                   spearman(truth, own) - spearman(truth, found[best]))]
 
 
 def _row_weights(field, seed):
-    """How often each row counts in bootstrap repeats over fields."""
+    """Shares of the rows in bootstrap repeats over fields."""
     group = np.unique(field, return_inverse=True)[1]
-    return bootstrap_weights(group, np.random.default_rng(seed), N_BOOT)[:, group]
+    weights = bootstrap_weights(group, np.random.default_rng(seed), N_BOOT)[:, group]
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def _scores(section, name, method, values, predicted, field, seed):
     weights = _row_weights(field, seed)
     squared, absolute = (values - predicted) ** 2, np.abs(values - predicted)
-    total = weights.sum(axis=1)
-    mean = weights @ values / total
-    variance = weights @ values**2 / total - mean**2
+    variance = weights @ values**2 - (weights @ values) ** 2
     scores = {
-        "R2": (1 - squared.mean() / values.var(), interval(1 - weights @ squared / total / variance)),
-        "mean |error|": (absolute.mean(), interval(weights @ absolute / total)),
+        "R2": (1 - squared.mean() / values.var(), interval(1 - weights @ squared / variance)),
+        "mean |error|": (absolute.mean(), interval(weights @ absolute)),
         "Spearman": (spearman(values, predicted), (np.nan, np.nan)),
     }
     return [Number.of(section, f"{quantity} of {name}", method, "all", values.size, value, limits)
             for quantity, (value, limits) in scores.items()]
 
 
-def correlation_matrix(numbers):
-    """The values of `correlation_numbers` as nested lists, for a figure."""
-    values = {}
-    for number in numbers:
-        values.setdefault(number.quantity.removeprefix("Spearman with "), []).append(number.value)
-    return {"quantities": list(values), "values": [[round(v, 3) for v in row] for row in values.values()]}
-
-
 def correlation_numbers(quantities, latent):
     """
     Spearman correlation of latents with quantities, with approximate 90 % intervals (Fisher's z, factor 1.06
-    for ranks: Fieller, Hartley & Pearson 1957, Biometrika 44, 470).
+    for ranks: Fieller, Hartley & Pearson 1957, Biometrika 44, 470); and the values as lists for a figure.
     """
-    numbers = []
+    numbers, matrix = [], {"quantities": [], "values": []}
     for name, values in quantities.items():
         known = np.isfinite(values)
         if known.sum() < MIN_ROWS:
             continue
-        for k in range(N_LATENT):
-            r = spearman(latent[known, k], values[known])
-            half = 1.645 * np.sqrt(1.06 / (known.sum() - 3))
-            limits = np.tanh(np.arctanh(np.clip(r, -0.999999, 0.999999)) + np.array([-half, half]))
-            numbers.append(Number.of("correlation of latents with quantities", f"Spearman with {name}",
-                                     f"latent {k}", "all", known.sum(), r, limits))
-    return numbers
+        found = np.array([spearman(latent[known, k], values[known]) for k in range(N_LATENT)])
+        half = 1.645 * np.sqrt(1.06 / (known.sum() - 3)) * np.array([[-1], [1]])
+        limits = np.tanh(np.arctanh(np.clip(found, -0.999999, 0.999999)) + half)
+        numbers += [Number.of("correlation of latents with quantities", f"Spearman with {name}",
+                              f"latent {k}", "all", known.sum(), found[k], limits[:, k])
+                    for k in range(N_LATENT)]
+        matrix["quantities"].append(name)
+        matrix["values"].append(found.round(3).tolist())
+    return numbers, matrix

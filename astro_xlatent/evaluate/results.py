@@ -95,15 +95,3 @@ class Results:
             for number in content["numbers"]:
                 number |= {k: None for k in ("value", "low", "high") if not math.isfinite(number[k])}
             temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls, path):
-        """Read what `write` made of the suffix ``.json``."""
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            numbers = [Number(**{k: math.nan if v is None else v for k, v in n.items()})
-                       for n in content.pop("numbers")]
-            return cls(numbers=numbers, **content)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            msg = f"{path}: not a file of results ({error}); make one: astro-xlatent evaluate ... -o OUT.json"
-            raise ParameterError(msg) from error

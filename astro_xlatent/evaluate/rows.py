@@ -2,19 +2,21 @@
 """Labeled rows made ready for evaluation: labels, sky fields, features."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from astropy.coordinates import SkyCoord
 
 from astro_xlatent.compare.fields import sky_fields
+from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import MissionError, TableError
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra, hardness_ratios
-from astro_xlatent.evaluate.labels import read_labels, words_of
 from astro_xlatent.evaluate.pca import read_spectra, spectrum_features
 from astro_xlatent.missions.base import identify_mission
+from astro_xlatent.table.files import read_table
 
-__all__ = ["LabeledRows", "prepare_rows"]
+__all__ = ["ALIASES", "LabeledRows", "join_truth", "prepare_rows", "read_labels", "words_of"]
 
 #: With fewer sky fields, folds and bootstrap are over sources.
 MIN_FIELDS = 10
@@ -23,6 +25,11 @@ _HEAD_COLUMNS = ("xl_photon_index", "xl_kt")
 #: Columns of the catalog's own spectral fits, as the CSC and the labeled samples name them.
 FIT_COLUMNS = ("powlaw_nh", "powlaw_gamma", "powlaw_stat", "bb_kt", "bb_nh", "brems_kt", "brems_nh",
                "apec_kt", "apec_nh", "powlaw_nh_mean", "powlaw_gamma_mean")
+#: Spellings of the labeled samples.
+ALIASES = {"NS_BIN": "LMXB", "PULSAR": "NS", "LMXB_NS": "LMXB", "LMXB_BH": "LMXB"}
+_TRUTH = "truth.fits"
+#: Quantities of the truth table that are evaluated, and what they are called in the joined table.
+TRUE_COLUMNS = {name: f"true_{name}" for name in ("nh", "photon_index", "kt", "flux_05_2", "flux_2_7")}
 
 
 @dataclass
@@ -61,6 +68,53 @@ class LabeledRows:
         return {name: where for name, where in parts.items() if where.any()}
 
 
+def words_of(table, column):
+    """A column of words as ndarray of str, stripped; empty where masked."""
+    return np.char.strip(np.ma.filled(np.ma.asarray(table[column]).astype(str), "").astype(str))
+
+
+def read_labels(table, column):
+    """Classes (n,), empty where missing or not one of the eight, and notes on others and renamed ones."""
+    if column not in table.colnames:
+        msg = f"--label {column}: no such column; the table has {', '.join(table.colnames[:20])}"
+        raise TableError(msg)
+    raw = words_of(table, column)
+    label = np.array([ALIASES.get(value, value) for value in raw.tolist()], dtype="<U32")
+    notes = [f"{np.sum(raw == old)} rows of class {old} count as {new}"
+             for old, new in ALIASES.items() if np.any(raw == old)]
+    for name in np.unique(label[~np.isin(label, (*CLASSES, ""))]):
+        notes.append(f"class {name}: {np.sum(label == name)} rows, not one of {', '.join(CLASSES)}: left out")
+    label[~np.isin(label, CLASSES)] = ""
+    if not np.any(label != ""):
+        msg = f"--label {column}: no row has one of the classes {', '.join(CLASSES)}; e.g. {raw[:3].tolist()}"
+        raise TableError(msg)
+    return label, notes
+
+
+def join_truth(table, path, column):
+    """
+    A table with labels and `TRUE_COLUMNS` from the ``truth.fits`` that ``astro-xlatent simulate`` wrote
+    beside it, and notes; as it is if it has the label or there is none.
+    """
+    truth_path = Path(path).parent / _TRUTH
+    if column in table.colnames or not truth_path.is_file():
+        return table, []
+    truth = read_table(truth_path)
+    if column not in truth.colnames:
+        return table, []
+    if len(truth) != len(table):
+        msg = (f"{truth_path} has {len(truth)} rows, {Path(path).name} has {len(table)}: they are not of one "
+               f"simulation; add a column {column} to the table")
+        raise TableError(msg)
+    joined = table.copy()
+    joined[column] = np.asarray(truth[column]).astype(str)
+    found = {name: new for name, new in TRUE_COLUMNS.items() if name in truth.colnames}
+    for name, new in found.items():
+        joined[new] = truth[name]
+    names = ", ".join(found.values())
+    return joined, [f"{column} and {names} come from {_TRUTH} beside the table (simulated)"]
+
+
 def _sources(table):
     """Number of the source of every row, by name or position."""
     if "name" in table.colnames:
@@ -84,7 +138,7 @@ def _labeled(table, column, minimum, notes):
     for name, bound in minimum:
         with np.errstate(invalid="ignore"):
             above = plain_floats(table[name]) > bound
-        table, label = _kept(table, label, above, notes, f"with {name} <= {bound:g} or unknown")
+        table, label = _kept(table, label, above, notes, f"with {name} <= {bound:g} or unknown", always=True)
     placed = np.isfinite(plain_floats(table["ra"])) & (np.abs(plain_floats(table["dec"])) <= 90)
     return _kept(table, label, placed, notes, "without a position")
 
@@ -115,9 +169,9 @@ def prepare_rows(table, column, *, model=None, minimum=(), spectra=None, log=Non
     return LabeledRows(table, label, field, _sources(table), features, kind, grouping), notes
 
 
-def _kept(table, label, keep, notes, what):
+def _kept(table, label, keep, notes, what, always=False):
     """Some rows, of which there must be one; a note says what others are."""
-    if not keep.all():
+    if always or not keep.all():
         notes.append(f"{np.sum(~keep)} rows {what}: left out")
     if not keep.any():
         msg = "no row is left: " + "; ".join(notes)

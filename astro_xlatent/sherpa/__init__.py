@@ -25,8 +25,7 @@ from astro_xlatent.sherpa.models import (
     XLzTbabs,
     add_models,
 )
-from astro_xlatent.sherpa.prediction import predict
-from astro_xlatent.sherpa.sampling import Samples, sample
+from astro_xlatent.sherpa.sampling import Samples, predict, sample
 from astro_xlatent.sherpa.starting import Guess, guess
 
 __all__ = ["Guess", "LatentSpectrum", "Samples", "XLApec", "XLBbodyrad", "XLDiskbb", "XLPowerlaw",

@@ -1,33 +1,32 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""What a Sherpa session holds, as spectra; nothing here changes a session."""
-
-from __future__ import annotations
+"""What a Sherpa session holds, as spectra and likelihoods; nothing here changes a session."""
 
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sherpa.astro.data import DataPHA
 
 from astro_xlatent.core.errors import ResponseError, SpectrumError, XlatentWarning
+from astro_xlatent.model.refined import Likelihood
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.sherpa.convert import from_sherpa, response_from_sherpa
+from astro_xlatent.spectra.binning import bins_from_spectra
+from astro_xlatent.spectra.bins import floored_background
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
-if TYPE_CHECKING:
-    from sherpa.astro.ui.utils import Session
+__all__ = ["check_statistic", "likelihood_of", "noticed_channels", "pha_data", "resolve", "resolve_session",
+           "spectrum_of"]
 
-__all__ = ["check_statistic", "noticed_channels", "pha_data", "resolve_ids", "resolve_session", "spectrum_of"]
-
-#: OGIP quality values of channels that are not used: 1 bad by software, 5 by
-#: the user. 2 only means that a group has fewer counts than asked for.
+#: OGIP quality of channels that are not used: 1 bad by software, 5 by the user. 2 only means that a group
+#: has fewer counts than asked for.
 UNUSABLE_QUALITY = (1, 5)
 #: Counts a bin below which chi-square misleads.
 CHI2_COUNTS = 10
 
 
-def resolve_session(session: Any = None) -> Session:
+def resolve_session(session: Any = None) -> Any:
     """The session to work in; None, or the module `sherpa.astro.ui`, mean its global one."""
     if session is None:
         from sherpa.astro import ui
@@ -41,11 +40,9 @@ def resolve_session(session: Any = None) -> Session:
     return session
 
 
-def resolve_ids(id: object, session: Session) -> list:
-    """
-    Data set ids from an id, several, a DataStack, or None for the session's default; those without data are
-    refused.
-    """
+def resolve(id: object, session: Any) -> tuple[list, Any]:
+    """Data set ids from an id, several, a DataStack, or None for the session's default; and the session."""
+    session = resolve_session(session)
     if id is None:
         ids = [session.get_default_id()]
     elif hasattr(id, "filter_datasets"):
@@ -62,11 +59,11 @@ def resolve_ids(id: object, session: Session) -> list:
         msg = (f"no data for {what}; read a spectrum with load_pha({(missing or [1])[0]!r}, ...). "
                f"Loaded: {known}")
         raise SpectrumError(msg)
-    return ids
+    return ids, session
 
 
-def pha_data(id: int | str, session: Session) -> DataPHA:
-    """The PHA data of an id; what is no PHA data of counts, or lacks a response, is refused."""
+def pha_data(id: int | str, session: Any) -> DataPHA:
+    """The PHA data of counts of an id, with a response."""
     data = session.get_data(id)
     if not isinstance(data, DataPHA):
         msg = (f"data set {id!r} is {type(data).__name__}, not an X-ray spectrum; "
@@ -102,13 +99,10 @@ def noticed_channels(id: int | str, data: DataPHA) -> np.ndarray:
     return noticed
 
 
-def spectrum_of(id: int | str, session: Session) -> XraySpectrum:
+def spectrum_of(id: int | str, session: Any) -> XraySpectrum:
     """
-    A data set as `XraySpectrum`: noticed channels, all responses and backgrounds.
-
-    Counts are unsubtracted. Channels that are ignored, or bad by their quality,
-    have a quality that keeps them out of everything. Several responses are added
-    up, several backgrounds pooled. It is refused if no noticed channel lies in 0.3-10 keV.
+    A data set as `XraySpectrum`, unsubtracted: several responses are added up, several backgrounds pooled.
+    Channels that are ignored, or bad by their quality, have a quality that keeps them out of everything.
     """
     data = pha_data(id, session)
     noticed = noticed_channels(id, data)
@@ -129,10 +123,8 @@ def spectrum_of(id: int | str, session: Session) -> XraySpectrum:
 def _sum_of_responses(data):
     """One response for all that contribute to the same channels, on the package's grid."""
     parts = [response_from_sherpa(*data.get_response(i)).on_grid(ENERGY_EDGES) for i in data.response_ids]
-    total = parts[0].redistribution
-    for part in parts[1:]:
-        total = total + part.redistribution
-    return replace(parts[0], redistribution=total.tocsr())
+    first, *others = (part.redistribution for part in parts)
+    return replace(parts[0], redistribution=sum(others, first).tocsr())
 
 
 def _pooled_background(data):
@@ -144,7 +136,7 @@ def _pooled_background(data):
                         backscale=weight / first.exposure, response=first.response)
 
 
-def check_statistic(id: int | str, session: Session) -> None:
+def check_statistic(id: int | str, session: Any) -> None:
     """Warn if the session's statistic is chi-square and bins hold few counts."""
     name = str(session.get_stat_name())
     if not name.startswith(("chi2", "leastsq")):
@@ -156,3 +148,68 @@ def check_statistic(id: int | str, session: Session) -> None:
                "the fit would be biased; use set_stat('cstat'), or 'wstat' with a background, "
                "or group_counts")
         warnings.warn(msg, XlatentWarning, stacklevel=3)
+
+
+def likelihood_of(id: int | str, session: Any) -> Likelihood:
+    """
+    A data set as the session sees it: filter, grouping, noticed channels within 0.3-10 keV. The background is
+    that of its model, else off-source counts in bins of half the resolution, spread over the channels.
+    """
+    data = pha_data(id, session)
+    spectrum = spectrum_of(id, session)
+    bins, fine_matrix = bins_from_spectra([spectrum])
+    fine = spectrum.fine_groups()
+    group = np.where(fine >= 0, _session_groups(data, noticed_channels(id, data)), -1)
+    used, index = np.unique(group[group >= 0], return_inverse=True)
+    group[group >= 0] = index
+    n_bins = used.size
+    seconds = spectrum.exposure * np.broadcast_to(np.asarray(spectrum.areascale, float), group.shape)
+    matrix = spectrum.response.on_grid().rebin(group, n_bins) * _mean(seconds, group, n_bins)[:, None]
+    background = _modeled_background(id, data, session)
+    if background is None:
+        background = _spread_background(bins, fine)
+    return Likelihood(_sum(spectrum.counts, group, n_bins),
+                      np.maximum(_sum(background, group, n_bins), 1e-9),
+                      np.maximum(matrix, 0).astype(np.float32), bins, fine_matrix)
+
+
+def _sum(values, group, n_bins):
+    return np.bincount(group[group >= 0], weights=values[group >= 0], minlength=n_bins)
+
+
+def _mean(values, group, n_bins):
+    return _sum(values, group, n_bins) / np.maximum(_sum(np.ones(group.size), group, n_bins), 1)
+
+
+def _session_groups(data, noticed):
+    """Number of the session's bin for every channel, -1 if ignored."""
+    if not data.grouped or data.grouping is None:
+        return np.where(noticed, np.arange(noticed.size), -1)
+    good = np.ones(noticed.size, bool) if data.quality_filter is None else np.asarray(data.quality_filter)
+    number = np.cumsum((np.asarray(data.grouping) >= 0) & good)
+    return np.where(noticed, number, -1)
+
+
+def _spread_background(bins, fine):
+    """Expected background per channel, from that per fine bin."""
+    expected = floored_background(bins.background[0], bins.background_error[0])
+    members = np.bincount(fine[fine >= 0], minlength=expected.size)
+    return np.where(fine >= 0, (expected / np.maximum(members, 1))[fine], 0.0)
+
+
+def _modeled_background(id, data, session):
+    """Counts per channel that the session's background models put into the aperture, or None."""
+    from sherpa.utils.err import IdentifierErr, ModelErr
+
+    if not data.background_ids:
+        return None
+    total = np.zeros(data.channel.size)
+    for number in data.background_ids:
+        try:
+            model = session.get_bkg_model(id, number)
+        except (IdentifierErr, ModelErr):
+            return None
+        background = data.get_background(number)
+        scale = data.get_background_scale(number, units="counts")
+        total += np.asarray(model(np.asarray(background.channel, float))) * (1.0 if scale is None else scale)
+    return total

@@ -1,13 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Spectra and responses from Sherpa's data objects, and back.
-
-`from_sherpa` and `to_sherpa` take whole data sets, `response_from_sherpa` and
-`response_to_sherpa` the response alone.
-"""
+"""Spectra and responses from Sherpa's data objects, and back."""
 
 import numpy as np
 from sherpa.astro.data import DataARF, DataPHA, DataRMF
+from sherpa.astro.instrument import rmf_to_matrix
 
 from astro_xlatent.core.errors import ResponseError, SpectrumError
 from astro_xlatent.core.flags import Flag
@@ -19,23 +15,19 @@ from astro_xlatent.spectra.spectrum import XraySpectrum
 __all__ = ["from_sherpa", "response_from_sherpa", "response_to_sherpa", "to_sherpa"]
 
 
+# Names of a spectrum's metadata, and of a header's keywords.
+_META = {"object": "OBJECT", "obs_id": "OBS_ID", "date_obs": "DATE-OBS"}
+
+
 def _rmf(rmf):
-    """A DataRMF as `Rmf`; the matrix is put together from its compressed groups."""
-    from scipy.sparse import csc_array
+    """A DataRMF as `Rmf`."""
+    from scipy.sparse import csr_array
 
     if rmf.e_min is None or rmf.e_max is None:
         msg = f"{rmf.name} has no channel energies (EBOUNDS); give an RMF with them"
         raise ResponseError(msg)
-    n_group = np.asarray(rmf.n_grp, int)
-    row = np.repeat(np.arange(n_group.size), n_group)
-    start, width = np.asarray(rmf.f_chan, int) - int(rmf.offset), np.asarray(rmf.n_chan, int)
-    row, start, width = row[width > 0], start[width > 0], width[width > 0]
-    pointer = np.concatenate([[0], np.cumsum(np.bincount(row, weights=width, minlength=n_group.size))])
-    index = np.repeat(start - (np.cumsum(width) - width), width) + np.arange(width.sum())
     lo, hi = np.asarray(rmf.e_min, float), np.asarray(rmf.e_max, float)
-    matrix = csc_array((np.asarray(rmf.matrix, np.float32), index.astype(np.int32), pointer.astype(np.int32)),
-                       shape=(lo.size, n_group.size)).tocsr()
-    meta = _response_meta(rmf)
+    matrix, meta = csr_array(rmf_to_matrix(rmf).matrix.T.astype(np.float32)), _response_meta(rmf)
     full = meta.get("hduclas3") == "FULL" or matrix.sum(axis=0).max(initial=0.0) > 2.0
     return Rmf(np.asarray(rmf.energ_lo, float), np.asarray(rmf.energ_hi, float), np.minimum(lo, hi),
                np.maximum(lo, hi), int(rmf.offset), matrix, bool(full), meta)
@@ -85,8 +77,7 @@ def to_sherpa(spectrum: XraySpectrum, name: str | None = None) -> DataPHA:
     """
     name = name or spectrum.path or "spectrum"
     header = {"TELESCOP": spectrum.telescope, "INSTRUME": spectrum.instrument}
-    header.update({k.upper().replace("_OBS", "-OBS"): v for k, v in spectrum.meta.items()
-                   if k in ("object", "obs_id", "date_obs")})
+    header |= {_META[k]: v for k, v in spectrum.meta.items() if k in _META}
     unusable = spectrum.flags & Flag.NO_BACKSCALE
     pha = DataPHA(name, spectrum.channel.copy(), spectrum.counts.copy(), exposure=spectrum.exposure,
                        backscal=None if unusable else spectrum.backscale, areascal=spectrum.areascale,
@@ -129,15 +120,11 @@ def from_sherpa(data: DataPHA) -> XraySpectrum:
     header = data.header or {}
     flags = (Flag.NO_BACKSCALE if data.backscal is None else 0) | (response.flags if response else 0)
     flags |= Flag.NO_BACKGROUND if background is None else background.flags & Flag.NO_BACKSCALE
-    return XraySpectrum(counts=np.array(data.counts, float), exposure=data.exposure,
-               channel=np.array(data.channel, np.int64),
-               backscale=1.0 if data.backscal is None else data.backscal,
-               areascale=1.0 if data.areascal is None else data.areascal,
-               background=background, response=response,
-               quality=None if data.quality is None else np.array(data.quality, np.int16),
-               grouping=None if data.grouping is None else np.array(data.grouping, np.int16),
-               telescope=str(header.get("TELESCOP", "")).upper(),
-               instrument=str(header.get("INSTRUME", "")).upper(),
-               meta={k: header[h] for k, h in (("object", "OBJECT"), ("obs_id", "OBS_ID"),
-                                               ("date_obs", "DATE-OBS")) if header.get(h)},
-               path=str(data.name), flags=flags)
+    return XraySpectrum(
+        counts=np.array(data.counts, float), exposure=data.exposure,
+        channel=np.array(data.channel, np.int64), backscale=1.0 if data.backscal is None else data.backscal,
+        areascale=1.0 if data.areascal is None else data.areascal, background=background, response=response,
+        quality=None if data.quality is None else np.array(data.quality, np.int16),
+        grouping=None if data.grouping is None else np.array(data.grouping, np.int16),
+        telescope=str(header.get("TELESCOP", "")).upper(), instrument=str(header.get("INSTRUME", "")).upper(),
+        meta={k: header[h] for k, h in _META.items() if header.get(h)}, path=str(data.name), flags=flags)

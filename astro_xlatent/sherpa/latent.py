@@ -29,9 +29,8 @@ _SOFT_LIMIT, _HARD_LIMIT = 6.0, 20.0
 @lru_cache(maxsize=4)
 def double_decoder(model: Model) -> Callable[[ArrayLike], np.ndarray]:
     """
-    The decoder in double precision, as an optimizer takes steps that single precision does not resolve.
-
-    The function turns latents (n, 8) into incident spectra (n, n_energy) for one photon/cm2/s in 0.5-7 keV.
+    The decoder of latents (n, 8) into spectra (n, n_energy) for one photon/cm2/s in 0.5-7 keV, in double
+    precision, as an optimizer takes steps that single precision does not resolve.
     """
     network = copy.deepcopy(model.decoder).cpu().double()
     weights = band_weights(0.5, 7.0)[0]
@@ -42,6 +41,12 @@ def double_decoder(model: Model) -> Callable[[ArrayLike], np.ndarray]:
         return spectrum / (spectrum @ weights)[:, None]
 
     return decode
+
+
+@lru_cache(maxsize=16)
+def _cumulative(model, latent):
+    """Photons below each edge of the incident grid; remembered, as a fit also varies the norm alone."""
+    return np.append(0.0, np.cumsum(double_decoder(model)([latent])[0]))
 
 
 class LatentSpectrum(Additive):
@@ -61,13 +66,14 @@ class LatentSpectrum(Additive):
         Latents; simulated sources have mean 0 and variance 1.
     norm
         Photon flux in 0.5-7 keV, photons/cm2/s.
+    model
+        The trained model behind it.
 
     Notes
     -----
-    The decoder gives photons in bins of 10 eV from 0.1 to 12 keV, spread
-    evenly within them over the bins that Sherpa asks for; there is nothing
-    outside. Latents of faint sources are poorly constrained by the counts
-    alone: use `sample`, which knows how sources are distributed.
+    The decoder gives photons in bins of 10 eV from 0.1 to 12 keV, spread evenly within them over the bins
+    that Sherpa asks for; there is nothing outside. Latents of faint sources are poorly constrained by the
+    counts alone: use `sample`, which knows how sources are distributed.
 
     Examples
     --------
@@ -81,33 +87,18 @@ class LatentSpectrum(Additive):
     _limits = (ENERGY_EDGES[0], ENERGY_EDGES[-1])
 
     def __init__(self, name="latentspectrum", model=None):
-        self._model = load_model(model)
-        if self._model.config.n_latent != N_LATENT:
-            msg = f"model {self._model.name} has {self._model.config.n_latent} latents, not {N_LATENT}"
+        self.model = load_model(model)
+        if self.model.config.n_latent != N_LATENT:
+            msg = f"model {self.model.name} has {self.model.config.n_latent} latents, not {N_LATENT}"
             raise ModelError(msg)
         pars = [Parameter(name, f"z{i + 1}", 0.0, -_SOFT_LIMIT, _SOFT_LIMIT, -_HARD_LIMIT, _HARD_LIMIT)
                 for i in range(N_LATENT)]
         for par in pars:
             setattr(self, par.name, par)
-        self._last = (b"", None)
         super().__init__(name, *pars, norm=1e-4, unit="photons/cm^2/s")
 
-    @property
-    def model(self) -> Model:
-        """The trained model behind it."""
-        return self._model
-
     def _photons(self, p, edges):
-        return np.diff(np.interp(edges, ENERGY_EDGES, self._cumulative(p[:-1])))
-
-    def _cumulative(self, latent):
-        """Photons below each edge of the incident grid; remembered, as a fit also varies the norm alone."""
-        latent = np.asarray(latent, float)
-        key = latent.tobytes()
-        if self._last[0] != key:
-            spectrum = double_decoder(self._model)(latent[None])[0]
-            self._last = (key, np.append(0.0, np.cumsum(spectrum)))
-        return self._last[1]
+        return np.diff(np.interp(edges, ENERGY_EDGES, _cumulative(self.model, tuple(p[:-1]))))
 
     def set_latent(self, table: Table, row: int = 0) -> None:
         """
@@ -120,7 +111,7 @@ class LatentSpectrum(Additive):
         row : int, optional
             Which row.
         """
-        label = f"{self._model.name}-{self._model.version}"
+        label = f"{self.model.name}-{self.model.version}"
         if str(table["xl_model"][row]) != label:
             msg = (f"the latents are of model {table['xl_model'][row]}, this spectrum is of {label}; "
                    "predict with that model")

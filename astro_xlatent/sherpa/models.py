@@ -2,17 +2,16 @@
 """
 Sherpa models of absorption and emission, for a Sherpa without XSPEC.
 
-Names, parameters and normalizations are XSPEC's with ``XL`` before the name:
-``xltbabs`` is ``xstbabs``. The physics is that of `astro_xlatent.physics`,
-integrated over the bins of whatever grid Sherpa asks for.
+Names, parameters and normalizations are XSPEC's with ``XL`` before the name: ``xltbabs`` is ``xstbabs``. The
+physics is that of `astro_xlatent.physics`, integrated over the bins of whatever grid Sherpa asks for.
 """
-
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from astropy import constants
 from numpy.typing import ArrayLike
 from sherpa.models.model import RegriddableModel1D, modelCacher1d
 from sherpa.models.parameter import Parameter, hugeval
@@ -24,7 +23,6 @@ from astro_xlatent.physics.abundances import ABUNDANCE_SETS
 from astro_xlatent.physics.emission import blackbody, disk_blackbody, powerlaw
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
-from astro_xlatent.sherpa._grid import SherpaGrid
 
 if TYPE_CHECKING:
     from sherpa.astro.ui.utils import Session
@@ -34,8 +32,68 @@ __all__ = ["MODELS", "XLApec", "XLBbodyrad", "XLDiskbb", "XLPowerlaw", "XLTbabs"
 # What the physics covers, keV: the absorption table from 0.1 keV, the continua from 1 eV.
 _ABSORPTION_RANGE = (0.1, 300.0)
 _CONTINUUM_RANGE = (1e-3, 300.0)
+#: h c in keV Angstrom.
+HC_KEV_ANGSTROM = float((constants.h * constants.c).to_value("keV Angstrom"))
 # Units of the column in XSPEC, cm-2.
 NH_UNIT = 1e22
+
+
+class _Grid:
+    """
+    Bins of a Sherpa model call, with rising ``edges`` in keV that hold them all.
+
+    Falling values of ``lo`` are wavelengths in Angstrom. Without ``hi``, ``lo`` holds the n edges of n - 1
+    bins, and the last value of every result is zero. Both are so for Sherpa's XSPEC models.
+    """
+
+    def __init__(self, lo, hi=None):
+        lo = np.asarray(lo, float)
+        self.n_out = lo.size
+        hi = np.asarray(hi, float) if hi is not None else lo[1:]
+        lo = lo[: hi.size]
+        if lo.size > 1 and lo[0] > lo[-1]:
+            lo, hi = HC_KEV_ANGSTROM / np.maximum(lo, hi), HC_KEV_ANGSTROM / np.minimum(lo, hi)
+        self.lo, self.hi = lo, hi
+        # Edges of neighboring bins may differ in the last digit of a float32.
+        self.joined = lo.size > 0 and np.all(np.abs(hi[:-1] - lo[1:]) <= 1e-6 * hi[:-1]) and np.all(hi > lo)
+        self.edges = np.append(lo, hi[-1:]) if self.joined else np.unique(np.concatenate([lo, hi]))
+
+    def sums(self, values):
+        """Values per bin of Sherpa's, from values between `edges` that add up."""
+        if not self.joined:
+            cumulative = np.append(0.0, np.cumsum(values))
+            values = (cumulative[np.searchsorted(self.edges, self.hi)]
+                      - cumulative[np.searchsorted(self.edges, self.lo)])
+        return np.pad(values, (0, self.n_out - values.size))
+
+    def means(self, values):
+        """Values per bin of Sherpa's, from means between `edges`."""
+        if self.joined:
+            return self.sums(values)
+        width = self.sums(np.diff(self.edges))
+        return self.sums(values * np.diff(self.edges)) / np.where(width > 0, width, 1.0)
+
+
+def _within(edges, limits, function):
+    """What a function gives for the edges within limits, zero for bins outside."""
+    inside = np.clip(edges, *limits)
+    used = np.append(True, np.diff(inside) > 0)
+    values = np.zeros(edges.size - 1)
+    if used.sum() > 1:
+        values[used[1:]] = function(inside[used])
+    return values
+
+
+def _choice(name, allowed, doc):
+    """A property with few values, whose change empties Sherpa's cache."""
+    def put(self, value):
+        if value not in allowed:
+            msg = f"{name} is {value!r}; allowed: {', '.join(allowed)}"
+            raise ParameterError(msg)
+        setattr(self, f"_{name}", value)
+        self.cache_clear()
+
+    return property(lambda self: getattr(self, f"_{name}"), put, doc=doc)
 
 
 def _column(name):
@@ -49,28 +107,21 @@ def _redshift(name):
 class _Absorption(RegriddableModel1D):
     """Transmission of cold gas, with a choice of cross sections."""
 
-    def __init__(self, name, *pars):
-        self._convention = "tbabs/wilm"
-        super().__init__(name, pars)
-
-    @property
-    def convention(self) -> str:
-        """Cross sections and abundances, such as ``"tbabs/wilm"``."""
-        return self._convention
-
-    @convention.setter
-    def convention(self, value: str) -> None:
-        if value not in CONVENTIONS:
-            msg = f"convention is {value!r}; allowed: {', '.join(CONVENTIONS)}"
-            raise ParameterError(msg)
-        self._convention = value
-        self.cache_clear()
+    _convention = "tbabs/wilm"
+    convention = _choice("convention", CONVENTIONS, "Cross sections and abundances, such as `tbabs/wilm`.")
 
     @modelCacher1d
     def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
              **kwargs) -> np.ndarray:
-        """Transmission per bin; p holds nH, and the redshift where there is one."""
-        return _transmission(p[0], p[1] if len(p) > 1 else 0.0, SherpaGrid(x, xhi), self._convention)
+        """Transmission per bin by its mean cross section; p holds nH, and the redshift where there is one."""
+        grid, low = _Grid(x, xhi), _ABSORPTION_RANGE[0]
+        rest = grid.edges * (1 + (p[1] if len(p) > 1 else 0.0))
+        sigma = _within(rest, _ABSORPTION_RANGE, lambda e: bin_cross_section(e, convention=self.convention))
+        middle = 0.5 * (rest[1:] + rest[:-1])
+        below = middle < low
+        first = bin_cross_section([low, low * 1.001], convention=self.convention)[0]
+        sigma[below] = first * (low / np.maximum(middle[below], 1e-4)) ** 3
+        return grid.means(np.exp(-p[0] * NH_UNIT * sigma))
 
 
 class XLTbabs(_Absorption):
@@ -84,11 +135,10 @@ class XLTbabs(_Absorption):
 
     Notes
     -----
-    Abundances are those of Wilms et al. (2000) whatever table the session
-    uses; `convention` names them and can be set to another one of
-    `~astro_xlatent.physics.absorption.CONVENTIONS`. See
-    `~astro_xlatent.physics.absorption` for the difference from ``tbabs``.
-    Below 0.1 keV the cross section continues as E^-3.
+    Abundances are those of Wilms et al. (2000) whatever table the session uses; `convention` names them and
+    can be set to another one of `~astro_xlatent.physics.absorption.CONVENTIONS`. See
+    `~astro_xlatent.physics.absorption` for the difference from ``tbabs``. Below 0.1 keV the cross section
+    continues as E^-3.
 
     Examples
     --------
@@ -101,64 +151,37 @@ class XLTbabs(_Absorption):
 
     def __init__(self, name="xltbabs"):
         self.nH = _column(name)
-        super().__init__(name, self.nH)
+        super().__init__(name, (self.nH,))
 
 
 class XLzTbabs(_Absorption):
-    """
-    Photoelectric absorption by cold gas at a redshift, as XSPEC's ``ztbabs``.
-
-    Attributes
-    ----------
-    nH
-        Hydrogen column in 1e22 cm-2.
-    redshift
-        Redshift of the gas.
-    """
+    """Photoelectric absorption by cold gas at a ``redshift``, as XSPEC's ``ztbabs``; else as `XLTbabs`."""
 
     def __init__(self, name="xlztbabs"):
         self.nH = _column(name)
         self.redshift = _redshift(name)
-        super().__init__(name, self.nH, self.redshift)
-
-
-def _transmission(column, redshift, grid, convention):
-    """exp(-nH sigma), averaged over a bin by its mean cross section."""
-    low, high = _ABSORPTION_RANGE
-    rest = grid.edges * (1 + redshift)
-    inside = np.clip(rest, low, high)
-    used = np.append(True, np.diff(inside) > 0)
-    sigma = np.zeros(rest.size - 1)
-    if used.sum() > 1:
-        sigma[used[1:]] = bin_cross_section(inside[used], convention=convention)
-    middle = 0.5 * (rest[1:] + rest[:-1])
-    below = middle < low
-    if below.any():
-        first = bin_cross_section([low, low * 1.001], convention=convention)[0]
-        sigma[below] = first * (low / np.maximum(middle[below], 1e-4)) ** 3
-    return grid.means(np.exp(-column * NH_UNIT * sigma))
+        super().__init__(name, (self.nH, self.redshift))
 
 
 class Additive(RegriddableModel1D):
     """An emission model whose last parameter is its normalization."""
 
     _limits = _CONTINUUM_RANGE
+    _shape: Any = None
 
     def __init__(self, name, *pars, norm=1.0, unit=""):
         self.norm = Parameter(name, "norm", norm, 0.0, 1e24, 0.0, hugeval, unit)
         super().__init__(name, (*pars, self.norm))
 
+    def _photons(self, p, edges):
+        return self._shape(p[0], edges=edges)
+
     @modelCacher1d
     def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
              **kwargs) -> np.ndarray:
         """Photons/cm2/s per bin."""
-        grid = SherpaGrid(x, xhi)
-        edges = np.clip(grid.edges, *self._limits)
-        used = np.append(True, np.diff(edges) > 0)
-        photons = np.zeros(edges.size - 1)
-        if used.sum() > 1:
-            photons[used[1:]] = self._photons(p, edges[used])
-        return p[-1] * grid.sums(photons)
+        grid = _Grid(x, xhi)
+        return p[-1] * grid.sums(_within(grid.edges, self._limits, lambda edges: self._photons(p, edges)))
 
     def guess(self, dep: ArrayLike, *args, **kwargs) -> None:
         """Start and limits of the normalization, so that the model adds up to the data."""
@@ -172,63 +195,36 @@ class Additive(RegriddableModel1D):
 
 
 class XLPowerlaw(Additive):
-    """
-    Power law, as XSPEC's ``powerlaw``.
+    """Power law, as XSPEC's ``powerlaw``: ``PhoIndex``, and ``norm`` in photons/keV/cm2/s at 1 keV."""
 
-    Attributes
-    ----------
-    PhoIndex
-        Photon index.
-    norm
-        photons/keV/cm2/s at 1 keV.
-    """
+    _shape = staticmethod(powerlaw)
 
     def __init__(self, name="xlpowerlaw"):
         self.PhoIndex = Parameter(name, "PhoIndex", 1.0, -3.0, 9.0, *INDEX_RANGE)
         super().__init__(name, self.PhoIndex)
 
-    def _photons(self, p, edges):
-        return powerlaw(p[0], edges=edges)
-
 
 class XLBbodyrad(Additive):
-    """
-    Black body, as XSPEC's ``bbodyrad``.
+    """Black body, as XSPEC's ``bbodyrad``: ``kT`` in keV, ``norm`` (radius in km / distance in 10 kpc)^2."""
 
-    Attributes
-    ----------
-    kT
-        Temperature in keV.
-    norm
-        (radius in km / distance in 10 kpc)^2.
-    """
+    _shape = staticmethod(blackbody)
 
     def __init__(self, name="xlbbodyrad"):
         self.kT = Parameter(name, "kT", 3.0, 0.01, 100.0, *KT_RANGE, "keV")
         super().__init__(name, self.kT)
 
-    def _photons(self, p, edges):
-        return blackbody(p[0], edges=edges)
-
 
 class XLDiskbb(Additive):
     """
-    Multi-color disk, as XSPEC's ``diskbb``.
-
-    Attributes
-    ----------
-    Tin
-        Temperature of the inner edge in keV.
-    norm
-        (inner radius in km / distance in 10 kpc)^2 cos(inclination).
+    Multi-color disk, as XSPEC's ``diskbb``: ``Tin``, the temperature of the inner edge, in keV, and ``norm``,
+    (inner radius in km / distance in 10 kpc)^2 cos(inclination).
     """
+
+    _shape = staticmethod(disk_blackbody)
 
     def __init__(self, name="xldiskbb"):
         self.Tin = Parameter(name, "Tin", 1.0, 0.01, 100.0, *KT_RANGE, "keV")
         super().__init__(name, self.Tin)
-
-    def _photons(self, p, edges):
-        return disk_blackbody(p[0], edges=edges)
 
 
 class XLApec(Additive):
@@ -248,13 +244,14 @@ class XLApec(Additive):
 
     Notes
     -----
-    From AtomDB 3.0.9 on a grid of 10 eV: finer grids see no finer lines, and
-    there is nothing below 0.1 and above 12 keV. The abundance set is Wilms et
-    al. (2000) unless `abundances` is set to ``"angr"`` (Sherpa's default for
-    XSPEC models) or ``"aspl"``.
+    From AtomDB 3.0.9 on a grid of 10 eV: finer grids see no finer lines, and there is nothing below 0.1 and
+    above 12 keV. The abundance set is Wilms et al. (2000) unless `abundances` is set to ``"angr"`` (Sherpa's
+    default for XSPEC models) or ``"aspl"``.
     """
 
     _limits = (ENERGY_EDGES[0], ENERGY_EDGES[-1])
+    _abundances = "wilm"
+    abundances = _choice("abundances", ABUNDANCE_SETS, "Name of the abundance set.")
 
     def __init__(self, name="xlapec"):
         low, high = PLASMA_KT_RANGE
@@ -262,21 +259,7 @@ class XLApec(Additive):
         self.kT = Parameter(name, "kT", 1.0, 0.07, 17.0, low, high, "keV")
         self.Abundanc = Parameter(name, "Abundanc", 1.0, 0.0, 5.0, 0.0, 1000.0, frozen=True)
         self.redshift = _redshift(name)
-        self._abundances = "wilm"
         super().__init__(name, self.kT, self.Abundanc, self.redshift)
-
-    @property
-    def abundances(self) -> str:
-        """Name of the abundance set."""
-        return self._abundances
-
-    @abundances.setter
-    def abundances(self, value: str) -> None:
-        if value not in ABUNDANCE_SETS:
-            msg = f"abundances is {value!r}; allowed: {', '.join(ABUNDANCE_SETS)}"
-            raise ParameterError(msg)
-        self._abundances = value
-        self.cache_clear()
 
     def _photons(self, p, edges):
         spectrum = plasma(p[0], p[1], p[2], abundances=self._abundances)

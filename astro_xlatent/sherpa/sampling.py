@@ -1,17 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Draws of latents, spectra and fluxes of a session's spectrum.
-
-They know the exact likelihood, see `astro_xlatent.model.refined`.
-"""
+"""What the model says of a session's spectra: predictions, and draws, which know the exact likelihood."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from astropy.table import Column, Table
 
 from astro_xlatent.core.errors import ParameterError, SpectrumError, XlatentWarning
 from astro_xlatent.model.density import density_quantiles
@@ -21,19 +18,67 @@ from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.refined import column_density, importance_draws, systematic
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
-from astro_xlatent.sherpa._likelihood import likelihood_of
-from astro_xlatent.sherpa._session import resolve_ids, resolve_session
+from astro_xlatent.sherpa._session import likelihood_of, resolve, spectrum_of
 from astro_xlatent.sherpa.latent import double_decoder
+from astro_xlatent.table.add_latents import predict_spectra
 
 if TYPE_CHECKING:
     from sherpa.astro.ui.utils import Session
 
-__all__ = ["Samples", "sample"]
+__all__ = ["Samples", "predict", "sample"]
 
 #: Effective draws that suffice, and below which a warning is given.
 ENOUGH, TOO_FEW = 200, 20
 #: Largest factor by which absorption is corrected for at any energy.
 MAX_CORRECTION = 30.0
+
+
+def predict(id: object = None, session: Session | None = None, *, model: Model | str | None = None,
+            prior: Any = None) -> Table:
+    """
+    Latents, class, N_H, fluxes and quality of loaded spectra.
+
+    Parameters
+    ----------
+    id : int, str, sequence of these or sherpa.astro.datastack.DataStack, optional
+        Data sets; by default the session's default id.
+    session : sherpa.astro.ui.utils.Session, optional
+        By default that of `sherpa.astro.ui`.
+    model : str, path-like or Model, optional
+        See `~astro_xlatent.load_model`.
+    prior : None, mapping or array_like, optional
+        Class prior, see `~astro_xlatent.table.add_latents`.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        One row a data set: ``id`` (str) and the columns of `~astro_xlatent.add_latents`.
+
+    Raises
+    ------
+    SpectrumError, ResponseError
+        If data or response are missing or the filter leaves nothing.
+
+    Notes
+    -----
+    Only noticed channels are used. Grouping does not matter beyond the filter: counts are rebinned to half
+    the resolution of a CCD. A background data set is taken into account whether it is subtracted, modeled or
+    neither; a background model is not looked at. The session stays as it is.
+
+    Examples
+    --------
+    >>> from sherpa.astro import ui  # doctest: +SKIP
+    >>> from astro_xlatent.sherpa import predict
+    >>> ui.load_pha("acisf04938_000N002_r0043_pha3.fits")  # doctest: +SKIP
+    >>> ui.notice(0.5, 7)  # doctest: +SKIP
+    >>> predict()["xl_class", "xl_nh", "xl_gof"]  # doctest: +SKIP
+    """
+    ids, session = resolve(id, session)
+    spectra = [spectrum_of(i, session) for i in ids]
+    table = predict_spectra(spectra, model=model, prior=prior)
+    table.replace_column("file", Column(np.array([str(i) for i in ids]), description="Sherpa data set"))
+    table.rename_column("file", "id")
+    return table
 
 
 @dataclass
@@ -52,12 +97,10 @@ class Samples:
     statistic : ndarray, shape (n,)
         C-statistic.
     ess : float
-        Effective number of independent draws, at most `n_proposed`: below
-        about a hundred do not trust tails, below twenty trust nothing.
-    n_proposed : int
-        Proposals of the last round.
-    rounds : int
-        Rounds it took.
+        Effective number of independent draws, at most `n_proposed`: below about a hundred do not trust
+        tails, below twenty trust nothing.
+    n_proposed, rounds : int
+        Proposals of the last round, and rounds that it took.
     n_bins : int
         Bins that the statistic is summed over.
     """
@@ -80,9 +123,10 @@ class Samples:
     def spectra(self, unabsorbed: bool = False) -> np.ndarray:
         """
         Incident spectra (n, n_energy) of the draws, photons/cm2/s per bin of
-        `~astro_xlatent.physics.grid.ENERGY_EDGES`. Unabsorbed ones are divided by the transmission of a cold
-        screen of the draw's column, at most by a factor of `MAX_CORRECTION`: what is absorbed more than
-        that, the data know nothing of.
+        `~astro_xlatent.physics.grid.ENERGY_EDGES`.
+
+        Unabsorbed ones are divided by the transmission of a cold screen of the draw's column, at most by a
+        factor of `MAX_CORRECTION`: what is absorbed more than that, the data know nothing of.
         """
         spectrum = double_decoder(self.model)(self.latent) * self.norm[:, None]
         if unabsorbed:
@@ -90,10 +134,7 @@ class Samples:
         return spectrum
 
     def flux(self, lo: float = 0.5, hi: float = 7.0, unabsorbed: bool = False) -> np.ndarray:
-        """
-        Energy flux (n,) of the draws in erg/cm2/s in a band of keV within 0.1-12; unabsorbed as in
-        `spectra`.
-        """
+        """Energy flux (n,) in erg/cm2/s in a band of keV within 0.1-12; unabsorbed as in `spectra`."""
         if not 0.1 <= lo < hi <= 12.0:
             msg = f"the band is {lo} to {hi} keV; it must rise and lie within 0.1 to 12"
             raise ParameterError(msg)
@@ -128,18 +169,16 @@ def sample(id: int | str | None = None, n: int = 1000, session: Session | None =
     Returns
     -------
     samples : Samples
-        Draws from the density of simulated sources in latent space, smoothed
-        with a Gaussian of variance `~astro_xlatent.model.refined.SMOOTHING`, times a
-        flat one in source counts times exp(-C/2). The statistic is Sherpa's ``cstat``
-        in the session's bins, with the expected background added to the
-        model; the session's own statistic and source model do not matter, and
-        stay as they are.
+        Draws from the density of simulated sources in latent space, smoothed with a Gaussian of variance
+        `~astro_xlatent.model.refined.SMOOTHING`, times a flat one in source counts times exp(-C/2). The
+        statistic is Sherpa's ``cstat`` in the session's bins, with the expected background added to the
+        model; the session's own statistic and source model do not matter, and stay as they are.
 
     Raises
     ------
     SpectrumError, ResponseError
-        If data or response are missing, the filter leaves nothing, or there
-        is no source: without a positive normalization every spectrum fits.
+        If data or response are missing, the filter leaves nothing, or there is no source: without a positive
+        normalization every spectrum fits.
     ParameterError
         If ``n`` is not positive.
 
@@ -152,8 +191,7 @@ def sample(id: int | str | None = None, n: int = 1000, session: Session | None =
     if not (isinstance(n, (int, np.integer)) and n > 0):
         msg = f"n is {n!r}; it must be a positive integer"
         raise ParameterError(msg)
-    session = resolve_session(session)
-    ids = resolve_ids(id, session)
+    ids, session = resolve(id, session)
     if len(ids) != 1:
         msg = f"sample draws from one data set at a time, got {ids}; call it for each"
         raise ParameterError(msg)

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.files import replacing
-from astro_xlatent.evaluate.results import Results
-from benchmarks.studies.rst import AGN, EIGHT, FOREST, csv_lines, one_model
+from benchmarks.studies.rst import AGN, EIGHT, FOREST, csv_lines, one_model, read_results
 
 __all__ = ["insert_metrics", "main", "metric_numbers", "metrics_table"]
 
@@ -127,7 +126,7 @@ def main(argv=None):
     parser.add_argument("files", nargs="+", metavar="RESULTS.json")
     parser.add_argument("--card", required=True, type=Path, metavar="MODEL_CARD.rst")
     args = parser.parse_args(argv)
-    table = metrics_table([Results.read(path) for path in args.files])
+    table = metrics_table([read_results(path) for path in args.files])
     text = insert_metrics(args.card.read_text(encoding="utf-8"), table, args.card)
     with replacing(args.card) as path:
         path.write_text(text, encoding="utf-8")

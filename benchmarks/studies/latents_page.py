@@ -11,8 +11,7 @@ from pathlib import Path
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.evaluate.results import Results
-from benchmarks.studies.rst import escaped
+from benchmarks.studies.rst import escaped, read_results
 
 __all__ = ["latents_page", "main", "strongest"]
 
@@ -189,7 +188,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     from astro_xlatent.plotting import plot_traversals
 
-    results = [Results.read(f) for f in args.files]
+    results = [read_results(f) for f in args.files]
     page = latents_page(results, files=[Path(f).name for f in args.files])
     folder = Path(args.output).parent / "images"
     folder.mkdir(exist_ok=True)

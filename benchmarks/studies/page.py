@@ -9,8 +9,7 @@ import argparse
 import math
 from pathlib import Path
 
-from astro_xlatent.evaluate.results import Results
-from benchmarks.studies.rst import AGN, EIGHT, FOREST, csv_lines, one_model
+from benchmarks.studies.rst import AGN, EIGHT, FOREST, csv_lines, one_model, read_results
 
 __all__ = ["figure", "main", "page", "page_rows"]
 
@@ -138,7 +137,7 @@ def main(argv=None):
     parser.add_argument("files", nargs="+", metavar="RESULTS.json")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="PAGE.rst")
     args = parser.parse_args(argv)
-    results = [Results.read(path) for path in args.files]
+    results = [read_results(path) for path in args.files]
     args.output.write_text(page(results), encoding="utf-8")
     images = args.output.parent / "images"
     images.mkdir(exist_ok=True)

@@ -1,11 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """What pages made of results share: labels of their sections, and reStructuredText."""
 
+import json
+import math
 import re
+from pathlib import Path
 
 from astro_xlatent.core.errors import ParameterError
+from astro_xlatent.evaluate.results import Number, Results
 
-__all__ = ["AGN", "EIGHT", "FOREST", "csv_lines", "escaped", "one_model"]
+__all__ = ["AGN", "EIGHT", "FOREST", "csv_lines", "escaped", "one_model", "read_results"]
 
 #: Sections of `astro_xlatent.evaluate.real.evaluate_table`, and its baseline.
 EIGHT = "8 classes, folds by sky field"
@@ -32,3 +36,15 @@ def one_model(results, rows):
                "python -m benchmarks.studies.simulated -o OUT.json")
         raise ParameterError(msg)
     return models[0]
+
+
+def read_results(path):
+    """`Results` from what their `write` made of the suffix ``.json``; another file is refused."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        numbers = [Number(**{k: math.nan if v is None else v for k, v in n.items()})
+                   for n in content.pop("numbers")]
+        return Results(numbers=numbers, **content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = f"{path}: not a file of results ({error}); make one: astro-xlatent evaluate ... -o OUT.json"
+        raise ParameterError(msg) from error

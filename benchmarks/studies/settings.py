@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_xlatent.evaluate.classification import Prediction, probe
+from astro_xlatent.evaluate.classification import COMPACT, Prediction, probe
 from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.results import Number, Results
 from astro_xlatent.evaluate.scores import auc, balanced_accuracy, confusion_by_group
@@ -98,8 +98,6 @@ def _scores(features, label, group, setting, seed, trees):
 
 def _tasks(rows, classes):
     """Rows, labels and name of the score of both tasks."""
-    from astro_xlatent.evaluate.evidence import COMPACT
-
     eight = np.isin(rows.label, classes)
     yield "balanced accuracy", rows[eight], np.searchsorted(classes, rows.label[eight])
     compact = [name for name in COMPACT if name in classes]

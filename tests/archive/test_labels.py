@@ -8,7 +8,7 @@ from astropy.table import Table
 
 from astro_xlatent.archive import fetch_labels
 from astro_xlatent.core.errors import ArchiveError, XlatentWarning
-from astro_xlatent.evaluate.labels import read_labels
+from astro_xlatent.evaluate.rows import read_labels
 from astro_xlatent.missions.base import get_mission, identify_mission
 from astro_xlatent.table.files import read_table, write_table
 from benchmarks.labels import load_sources

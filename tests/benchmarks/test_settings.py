@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from evaluate.labeled import make_labeled
 
-from astro_xlatent.evaluate.results import Results
+from benchmarks.studies.rst import read_results
 from benchmarks.studies.settings import SETTINGS, cells, main
 
 pytest.importorskip("sklearn", reason="evaluation needs scikit-learn")
@@ -28,7 +28,7 @@ def test_every_setting_is_scored(tmp_path, monkeypatch):
     table.write(tmp_path / "a.ecsv")
     command = [str(tmp_path / "a.ecsv"), "--seeds", "2", "--trees", "5", "-o", str(tmp_path / "out.json")]
     assert main(command) == 0
-    results = Results.read(tmp_path / "out.json")
+    results = read_results(tmp_path / "out.json")
     assert {n.subset for n in results.numbers} == {"hardness", "hardness + flux", "hardness + flux + nh_gal"}
     ours = results.find(quantity="balanced accuracy", method=some[0], subset="hardness")
     assert ours[0].value == pytest.approx(1 / 3, abs=0.12)

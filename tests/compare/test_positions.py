@@ -10,7 +10,7 @@ from scipy import integrate
 
 from astro_xlatent.compare.pairs import (
     candidate_pairs,
-    check_probability,
+    check_numbers,
     match_share,
     positional_log_bayes,
     sky_density,
@@ -150,4 +150,4 @@ def test_empty_and_single():
 def test_no_probability(value):
     """Anything but a number between 0 and 1 is refused."""
     with pytest.raises(ParameterError, match="share"):
-        check_probability(value, "share")
+        check_numbers(1, share=value)

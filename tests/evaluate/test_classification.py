@@ -81,7 +81,7 @@ def test_recall_interval_is_wilsons(rows):
     label = np.repeat([0, 1], 10)
     probability = np.eye(2)[np.r_[np.zeros(5), np.ones(15)].astype(int)]
     prediction = Prediction("a", probability)
-    numbers, confusion = recall_numbers("s", prediction, label, ("x", "y"), "all", label >= 0)
+    numbers, confusion = recall_numbers("s", prediction, label, ("x", "y"))
     assert confusion == [[5, 5], [0, 10]]
     assert (numbers[0].low, numbers[0].high) == pytest.approx((0.2693, 0.7307), abs=1e-3)
     assert numbers[1].value == 1

@@ -11,9 +11,8 @@ from evaluate.labeled import make_labeled
 from astro_xlatent.cli.main import main
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.evaluate.classification import probes
-from astro_xlatent.evaluate.labels import read_labels
 from astro_xlatent.evaluate.real import evaluate_table
-from astro_xlatent.evaluate.rows import prepare_rows
+from astro_xlatent.evaluate.rows import prepare_rows, read_labels
 
 pytest.importorskip("sklearn", reason="evaluation needs scikit-learn")
 

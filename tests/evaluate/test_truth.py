@@ -8,8 +8,8 @@ from astropy.table import Table
 from astro_xlatent.cli.main import main
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.evaluate.classification import probes
-from astro_xlatent.evaluate.labels import join_truth
 from astro_xlatent.evaluate.real import evaluate_table
+from astro_xlatent.evaluate.rows import join_truth
 from astro_xlatent.simulate.products import write_catalog
 
 pytest.importorskip("sklearn", reason="evaluation needs scikit-learn")

@@ -20,7 +20,7 @@ from astro_xlatent.sherpa import (
     XLzTbabs,
     add_models,
 )
-from astro_xlatent.sherpa._grid import HC_KEV_ANGSTROM
+from astro_xlatent.sherpa.models import HC_KEV_ANGSTROM
 
 EDGES = np.linspace(0.3, 10.0, 9701)
 ADDITIVE = [XLPowerlaw, XLBbodyrad, XLDiskbb, XLApec]

@@ -10,7 +10,7 @@ from astro_xlatent.core.errors import ParameterError, SpectrumError, XlatentWarn
 from astro_xlatent.model import refined as importance
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, KEV_TO_ERG
 from astro_xlatent.sherpa import LatentSpectrum, XLPowerlaw, sample, sampling
-from astro_xlatent.sherpa._likelihood import likelihood_of
+from astro_xlatent.sherpa._session import likelihood_of
 from astro_xlatent.sherpa.latent import double_decoder
 
 

@@ -17,7 +17,7 @@ from astro_xlatent.sherpa import (
     guess,
     starting,
 )
-from astro_xlatent.sherpa._candidates import CLASS_WEIGHTS, FAMILIES, _family_weights
+from astro_xlatent.sherpa.starting import CLASS_WEIGHTS, FAMILIES, _family_weights
 
 CERTAIN = {"power law": "AGN", "black body": "NS", "thermal plasma": "LM-STAR"}
 

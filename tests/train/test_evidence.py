@@ -7,7 +7,7 @@ from astropy.table import Table
 
 from astro_xlatent.cli.main import main
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.evaluate.evidence import evidence_scores
+from astro_xlatent.evaluate.classification import evidence_scores
 from astro_xlatent.model.evidence import Group, Inputs, load_evidence
 from astro_xlatent.table.evidence import classify_rows
 from astro_xlatent.train.evidence import fit_exponents, train_evidence
@@ -30,7 +30,7 @@ def test_product_is_better_and_calibrated():
     inputs, label, spectrum, field = made()
     model, cross = train_evidence(inputs, label, ("a", "b", "c"), field % 5, spectrum, {"own": ("own",)})
     factors = cross.log_factors(inputs)
-    scores = evidence_scores(model, factors, spectrum, label, field, fold=field % 5)
+    scores = evidence_scores(model, factors, spectrum, label, field, field % 5)
     assert scores["own"]["balanced accuracy"] > scores["spectrum"]["balanced accuracy"] + 0.15
     assert scores["own"]["ECE"] < 0.08
     assert scores["own"]["log loss"] < scores["spectrum"]["log loss"]
@@ -41,7 +41,7 @@ def test_empty_evidence_gains_nothing():
     inputs, label, spectrum, field = made()
     inputs.groups["own"].values[:] = np.random.default_rng(3).normal(size=(900, 1))
     model, cross = train_evidence(inputs, label, ("a", "b", "c"), field % 5, spectrum, {"own": ("own",)})
-    scores = evidence_scores(model, cross.log_factors(inputs), spectrum, label, field)
+    scores = evidence_scores(model, cross.log_factors(inputs), spectrum, label, field, field % 5)
     assert abs(scores["own"]["balanced accuracy"] - scores["spectrum"]["balanced accuracy"]) < 0.05
 
 
