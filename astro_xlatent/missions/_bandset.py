@@ -72,13 +72,9 @@ class BandSet:
 
     def __post_init__(self):
         with np.errstate(invalid="ignore"):
-            plausible = (
-                (self.counts < MAX_COUNTS)
-                & (self.area > AREA_RANGE[0])
-                & (self.area < AREA_RANGE[1])
-                & (np.asarray(self.background) < MAX_COUNTS)
-                & (np.asarray(self.background_error) < MAX_COUNTS)
-            )
+            plausible = (self.area > AREA_RANGE[0]) & (self.area < AREA_RANGE[1])
+            for values in (self.counts, self.background, self.background_error):
+                plausible = plausible & (np.asarray(values) < MAX_COUNTS)
         self.cause = np.where((self.cause == 0) & ~plausible, 7, self.cause)
 
     @property

@@ -2,11 +2,9 @@
 """
 Bands that share one exposure: what a row without uncertainties still says.
 
-All bands of a row have been observed for the same time, so that the counts of a band are
-its value times a known conversion times one unknown a row. That unknown follows from the
-bands whose uncertainty is published, from the row's own significance, counts or likelihood,
-or from the relative error that a user grants; the bands without an uncertainty and the
-undetected ones follow from it.
+The counts of a band are its value times a known conversion times one unknown a row, which follows from
+the bands whose uncertainty is published, from the row's own significance, counts or likelihood, or from
+the relative error that a user grants.
 """
 
 import numpy as np
@@ -46,10 +44,7 @@ def complete(value, counts, area, cause, *, conversion, scale, net=None, total=N
     the row implies, NaN where it does not; ``relative_error`` is granted where the row implies
     nothing.
 
-    Returns
-    -------
-    counts, area, cause, flags : ndarray, shape (rows, bands)
-        The last with `Flag.ERRORS_ASSUMED` where an uncertainty was missing.
+    Returned are counts, area, cause, and flags: `Flag.ERRORS_ASSUMED` where an uncertainty was missing.
     """
     net = np.full(np.shape(value), np.nan) if net is None else net
     known, wanted, valued = (cause == 0) & (counts > 0), cause == 3, (cause == 1) & (net >= 0)

@@ -178,13 +178,10 @@ def profile_cdf(energy, channel_edges, shift, sigma, wing, tail, slope, debris, 
     above_edge = energy > SILICON_EDGE
     escape, fluorescence = escape * above_edge, fluorescence * above_edge
     rest = 1.0 - tail - debris - escape - fluorescence
-    return (
-        rest * ((1.0 - wing) * ndtr(u) + wing * ndtr(u / WING))
-        + tail * ratio**slope
-        + debris * np.clip(x / DEBRIS_END, 0.0, 1.0)
-        + escape * ndtr((x - energy + SILICON_LINE) / sigma)
-        + fluorescence * ndtr((x - SILICON_LINE) / sigma)
-    )
+    return (rest * ((1.0 - wing) * ndtr(u) + wing * ndtr(u / WING)) + tail * ratio**slope
+            + debris * np.clip(x / DEBRIS_END, 0.0, 1.0)
+            + escape * ndtr((x - energy + SILICON_LINE) / sigma)
+            + fluorescence * ndtr((x - SILICON_LINE) / sigma))
 
 
 @cache
@@ -227,15 +224,10 @@ def load_curve(name):
 def _shipped(name):
     data = {k.split("/")[1]: v for k, v in _archive().items() if k.startswith(f"{name}/")}
     return InstrumentCurve(
-        name=name,
-        telescope=str(data["telescope"]),
-        instrument=str(data["instrument"]),
+        name, **{k: str(data[k]) for k in ("telescope", "instrument")},
         **{k: data[k].astype(float) for k in _ARRAYS},
-        vignetting=tuple(data["vignetting"].astype(float)),
-        edge=tuple(data["edge"].astype(float)),
-        first_channel=int(data["first_channel"]),
-        provenance=json.loads(str(data["provenance"])),
-    )
+        **{k: tuple(data[k].astype(float)) for k in ("vignetting", "edge")},
+        first_channel=int(data["first_channel"]), provenance=json.loads(str(data["provenance"])))
 
 
 def _of_modules(name, digits):

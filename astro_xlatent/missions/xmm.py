@@ -1,11 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-XMM-Newton EPIC: spectra, and the bands of the 4XMM catalogs.
+XMM-Newton EPIC: spectra, and the bands of the 4XMM catalogs, of detections and of unique sources.
 
-Bands 1 to 5 (0.2-0.5, 0.5-1, 1-2, 2-4.5, 4.5-12 keV) of detections
-(``EP_1_FLUX``, ``PN_1_RATE``, ...) and of unique sources (``SC_EP_1_FLUX``). Fluxes of the
-catalog are count rates over the energy conversion factor of an absorbed power
-law, rates are corrected for vignetting and for the whole point-spread function.
+Fluxes of the catalog are count rates over the energy conversion factor of an absorbed power law, rates
+are corrected for vignetting and for the whole point-spread function.
 
 References
 ----------
@@ -65,24 +63,18 @@ class XMM(Catalog):
     """
     XMM-Newton EPIC, and 4XMM.
 
-    Notes
-    -----
     For each band a value F with error sigma stands for (F / sigma)**2 counts;
     a value of zero for no counts, and 1.14 counts at sigma. In order:
 
-    1. ``EP_1_FLUX``, all cameras together: needs no filter, for the flux has
-       been divided by its conversion factor;
-    2. rates ``PN_1_RATE``, ``M1_...``, ``M2_...``, with the conversion factors of
-       the camera's filter (medium where ``PN_FILTER`` is not there: flagged),
-       counts and area x exposure of the cameras added up, as their bands are
-       the same;
-    3. fluxes of a single camera; 4. ``SC_EP_1_FLUX``, the mean over the
-       observations of a unique source;
+    1. ``EP_1_FLUX``, all cameras together: needs no filter;
+    2. rates ``PN_1_RATE``, ``M1_...``, ``M2_...``, with the conversion factors of the camera's filter
+       (medium where ``PN_FILTER`` is not there: flagged), counts and area x exposure added up;
+    3. fluxes of a single camera; 4. ``SC_EP_1_FLUX``, the mean over the observations of a source;
     5. where a row has none of these, hardness ratios ``EP_HR1`` to ``EP_HR4`` (``SC_``, ``PN_``, ...)
        of neighboring bands' rates with a broad flux, all cameras with the medium filter.
 
     Fluxes without errors get their counts from broad-band counts, rates or the detection
-    likelihood, see `~astro_xlatent.missions._one_exposure.complete`.
+    likelihood, see `astro_xlatent.missions._one_exposure`.
     """
 
     name = "xmm"

@@ -106,7 +106,7 @@ def truth_columns(observed):
         **{name: truth[name] for name in _TRUTH_UNITS if name in truth and name != "family"},
         "mission": np.full(n, observed.mission), "instrument": p.curve, "epoch": p.epoch,
         "exposure": p.exposure, "off_axis": p.off_axis,
-        "counts": observed.expected, "background": observed.background,
+        "counts": observed.expected, "background": p.background,
     }
     return {name: (values[name], *_TRUTH_UNITS[name]) for name in _TRUTH_UNITS}
 
@@ -144,6 +144,6 @@ def apertures_of(observed):
     mono = np.stack([np.interp(energies, ENERGY_MID, area) for area in observed.area])
     return Apertures(
         observed.mission, detector.unit.band_edges, observed.counts @ detector.into_bands,
-        observed.off_counts @ detector.into_bands, observed.background[:, None] * shape, p.scale,
+        observed.off_counts @ detector.into_bands, p.background[:, None] * shape, p.scale,
         detector.unit.band_area(observed.area) * seconds, mono * seconds,
         p.fraction, p.exposure, p.off_axis, p.epoch, np.where(p.curve == "acis-s", "ACIS-7", "ACIS-3"))
