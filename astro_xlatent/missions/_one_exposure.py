@@ -27,10 +27,7 @@ def counts_of_significance(significance):
 
 def first_finite(*values):
     """Element by element the first that is a positive number, else NaN."""
-    result = np.full(np.shape(values[0]), np.nan)
-    for value in values:
-        result = np.where(np.isfinite(result), result, np.where(value > 0, value, np.nan))
-    return result
+    return np.select([np.isfinite(value) & (value > 0) for value in values], values, np.nan)
 
 
 def complete(value, counts, area, cause, *, conversion, scale, net=None, total=None, relative_error=None):
@@ -79,9 +76,9 @@ def shape_of_ratios(pairs, ratios, n_bands):
     """
     Values of bands, up to a factor, shape (rows, bands), from hardness ratios (x - y) / (x + y).
 
-    ``pairs`` holds the numbers of the bands x and y of each column of ``ratios``. Every ratio is one
-    linear equation between two bands; of all of them together the smallest singular vector is
-    the solution. Bands that no chain of ratios joins to the largest group of bands are NaN.
+    ``pairs`` holds the numbers of the bands x and y of each column of ``ratios``. Every ratio is a linear
+    equation between two bands; the smallest singular vector of all solves them. Bands that no chain of
+    ratios joins to the largest group of bands are NaN.
     """
     rows = len(ratios)
     equations, joined = np.zeros((rows, len(pairs), n_bands)), np.tile(np.eye(n_bands), (rows, 1, 1))

@@ -65,7 +65,7 @@ class CSC(Catalog):
 
     Fluxes without an error, and bands without a flux in which nothing was detected, get their counts
     from the other bands, the broad band, the widths of the hardness ratios' limits or the
-    significance, see `astro_xlatent.missions._one_exposure`.
+    significance, see `~astro_xlatent.missions._one_exposure.complete`.
     """
 
     name = "csc"
@@ -198,8 +198,7 @@ class CSC(Catalog):
         """
         File names of per-observation products, see `Mission.product_names`.
 
-        The version is ``*``, for spectrum and responses of one detection may have different ones; so is
-        the cycle of alternating exposures. None without ``obsid`` and ``region_id``.
+        Version (spectrum and responses may have different ones) and cycle of alternating exposures are ``*``.
         """
         ending, cols = self._word(kind), CscColumns(table)
         detector = np.where(np.char.startswith(cols.text("instrument"), "hrc"), "hrc", "acis")
@@ -209,12 +208,9 @@ class CSC(Catalog):
 
     def find_spectra(self, table, folder):
         """
-        PHA files by the CSC's naming.
+        PHA files by ``obsid``, ``region_id`` and ``obi`` (where absent any), which master tables lack: None.
 
-        Needs the columns ``obsid`` and ``region_id``, and ``obi`` (0 where
-        absent matches any). Of several versions of a file the newest counts,
-        whatever the versions of its ARF and RMF; of alternating exposures the
-        first cycle. Rows of master tables cannot be matched by name: None.
+        Of several versions of a file the newest counts, of alternating exposures the first cycle.
         """
         def describe(found, path):
             obsid, obi, region = (int(found[k]) for k in ("obsid", "obi", "region"))

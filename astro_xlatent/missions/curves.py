@@ -106,8 +106,7 @@ class InstrumentCurve:
         """
         Relative error of the area from extrapolated contamination, 1 sigma; zero within the curve.
 
-        The error of the optical depth is the standard deviation of its rate of growth between the
-        stretches of the curve, times the years past the last.
+        Of the depth: the standard deviation of its growth between stretches, times the years past the last.
         """
         energy = np.asarray(energy, float)
         if year is None or self.years.size == 0:

@@ -74,7 +74,7 @@ class XMM(Catalog):
        of neighboring bands' rates with a broad flux, all cameras with the medium filter.
 
     Fluxes without errors get their counts from broad-band counts, rates or the detection
-    likelihood, see `astro_xlatent.missions._one_exposure`.
+    likelihood, see `~astro_xlatent.missions._one_exposure.complete`.
     """
 
     name = "xmm"
@@ -188,8 +188,7 @@ def _total(cols):
 def _conversion(cols, camera):
     """Conversion factors in counts cm2 / erg, shape (rows, 5), and where the filter is an assumption."""
     text = cols.text(f"{camera}_filter")
-    known = {kind: np.char.startswith(text.astype(str), kind) for kind in ECF}
-    factor = np.select([w[:, None] for w in known.values()],
-                       [1e11 * np.array(table[camera]) for table in ECF.values()],
+    known = [np.char.startswith(text, kind)[:, None] for kind in ECF]
+    factor = np.select(known, [1e11 * np.array(table[camera]) for table in ECF.values()],
                        1e11 * np.array(ECF["medium"][camera]))
-    return factor, ~np.any(list(known.values()), axis=0)
+    return factor, ~np.any(known, axis=0)[:, 0]

@@ -67,7 +67,6 @@ def observe_spectra(spectra, instrument, rng, counts_range=None):
         Photons/cm2/s per grid bin as they reach the detector; only the shape matters.
     instrument : `~astro_xlatent.simulate.instruments.Instrument`
         Response that the reader is told, and mission.
-    rng : `numpy.random.Generator`
     counts_range : tuple of float, optional
         Expected source counts, log-uniform between these.
 
@@ -93,16 +92,12 @@ def observe_spectra(spectra, instrument, rng, counts_range=None):
     fields = observed_fields(instrument, rng.poisson(source + background), seconds[:, None], off, scale)
     known = rng.random((rows, 1)) > c["unknown_background"]
     fields |= {name: np.where(known, fields[name], 0.0) for name in ("background", "background_error")}
-    fields["valid"] = _random_range(instrument, rows, rng)
+    # energy ranges as analysts choose them; half of the rows keep everything
+    low, high = (rng.choice(ends, (rows, 1)) for ends in (conditions.ENERGY_STARTS, conditions.ENERGY_STOPS))
+    fields["valid"] = instrument.valid & (instrument.e_lo >= low) & (instrument.e_hi <= high)
     truth = {"counts": n_source, "background_counts": background.sum(axis=1),
              "expected_background": background, "seconds": seconds}
     return EnergyBins(**fields), truth
-
-
-def _random_range(instrument, rows, rng):
-    """Energy ranges as analysts choose them; half of the rows keep everything."""
-    low, high = (rng.choice(ends, (rows, 1)) for ends in (conditions.ENERGY_STARTS, conditions.ENERGY_STOPS))
-    return instrument.valid & (instrument.e_lo >= low) & (instrument.e_hi <= high)
 
 
 def merge_randomly(bins, rng, max_tokens):
@@ -149,10 +144,9 @@ def draw_recipes(mission, n, rng):
 
 def read_published(apertures, recipes, rng):
     """
-    Publish rows as the mission's catalog does, and read them as the package does.
+    Publish rows as the mission's catalog does, of `RECIPES`, and read them as the package does.
 
-    ``recipes`` says what each row publishes, see `RECIPES`; the generator is that of what catalogs
-    add: Monte-Carlo limits, errors of maps, columns left out.
+    The generator is that of what catalogs add: Monte-Carlo limits, errors of maps, columns left out.
     """
     recipes = np.broadcast_to(recipes, len(apertures))
     columns = {name: column[0] for name, column in BAND_COLUMNS[apertures.mission](apertures, rng).items()}

@@ -105,7 +105,7 @@ class Sources:
 
 def draw_sources(class_index, rng, *, tuned=True, parameters=None):
     """
-    Draw sources of given classes.
+    Draw `Sources` of given classes, in their order.
 
     Parameters
     ----------
@@ -117,11 +117,6 @@ def draw_sources(class_index, rng, *, tuned=True, parameters=None):
         Use parameters matched to the catalog, else the literature's.
     parameters : dict of dict of float, optional
         Values that replace some of a class's parameters: ``{"AGN": {"obscured": 0.4}}``.
-
-    Returns
-    -------
-    sources : Sources
-        In the order of ``class_index``.
 
     Raises
     ------
@@ -209,25 +204,18 @@ def _fill(sources, rows, draft, family):
 
 
 def _incident(draft):
-    """Absorbed spectrum and equivalent column of a draft."""
-    behind_gas = absorb(draft.primary, draft.nh_gal)
-    primary = absorb(behind_gas, draft.nh_int, draft.redshift)
-    nh = _column(primary, draft.primary, draft.nh_gal, draft.nh_int, draft.redshift)
+    """Absorbed spectrum and equivalent column of a draft: exact at z = 0, else that of a fit."""
+    primary = absorb(absorb(draft.primary, draft.nh_gal), draft.nh_int, draft.redshift)
+    # the column of a redshifted absorber shrinks about as (1 + z)^-2.5
+    nh = draft.nh_gal + draft.nh_int / (1.0 + draft.redshift) ** 2.5
+    fit = np.flatnonzero((draft.redshift > 1e-3) & (draft.nh_int > 0.01 * draft.nh_gal))
+    if fit.size:
+        nh[fit] = equivalent_column(primary[fit], draft.primary[fit], nh[fit])
     if draft.secondary is None:
         return primary, nh
     secondary = absorb(draft.secondary, draft.nh_gal)
     leaking = secondary[:, _HARD].sum(axis=1) > primary[:, _HARD].sum(axis=1)
     return primary + secondary, np.where(leaking, draft.nh_gal, nh)
-
-
-def _column(absorbed, unabsorbed, nh_gal, nh_int, redshift):
-    """Equivalent column: exact at z = 0, else the fit of `equivalent_column`."""
-    # the column of a redshifted absorber shrinks about as (1 + z)^-2.5
-    nh = nh_gal + nh_int / (1.0 + redshift) ** 2.5
-    fit = np.flatnonzero((redshift > 1e-3) & (nh_int > 0.01 * nh_gal))
-    if fit.size:
-        nh[fit] = equivalent_column(absorbed[fit], unabsorbed[fit], nh[fit])
-    return nh
 
 
 def absorb(spectrum, nh, redshift=0.0):

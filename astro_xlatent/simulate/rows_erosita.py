@@ -1,10 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Simulated rows of the eRASS1 main catalog.
-
-Aperture photometry in the bands P1 to P5 (counts, background from a map that
-is 5 % uncertain, vignetted exposure), and fitted counts derived from it.
-"""
+"""Simulated rows of the eRASS1 main catalog: aperture photometry in P1 to P5, and fitted counts of it."""
 
 import numpy as np
 from astropy import units as u
@@ -39,10 +34,10 @@ def erosita_columns(observed):
     """Columns of the eRASS1 main catalog of observed rows, name to ``(values, unit, description)``."""
     name, ra, dec = position(observed)
     tile, number = tiles(observed), source_numbers(observed)
+    detections = [f"em01_{t}_020_ML{k:05d}_002_c010" for t, k in zip(tile, number, strict=True)]
     columns = {
         "IAUNAME": (name, None, "made-up source name"),
-        "DETUID": (np.array([f"em01_{t}_020_ML{k:05d}_002_c010" for t, k in zip(tile, number, strict=True)],
-                            "U32"), None, "detection"),
+        "DETUID": (np.array(detections, "U32"), None, "detection"),
         "SKYTILE": (tile.astype(np.int64), None, "sky tile"),
         "ID_SRC": (number, None, "source number in the tile"),
         "RA": (ra, u.deg, "right ascension, ICRS"), "DEC": (dec, u.deg, "declination, ICRS"),
