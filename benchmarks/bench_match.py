@@ -27,7 +27,7 @@ from astro_xlatent.compare.neighbors import neighbors, outliers
 from astro_xlatent.compare.observations import combine
 from astro_xlatent.core.columns import N_LATENT, make_column
 from astro_xlatent.simulate.instruments import default_instruments
-from astro_xlatent.simulate.observe import observe_bands
+from astro_xlatent.simulate.observe import draw_apertures, read_published
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 
 FLUXES = ("05_2", "2_7", "02_23")
@@ -115,8 +115,8 @@ def twins(rng, n, model):
     latents = true_latents(model, first)
     for spectra, mission, recipe in ((first, "csc", "energy flux"), (later, "erosita", "aperture counts")):
         spectra = spectra / spectra.sum(axis=1, keepdims=True) * scale
-        tables.append(enrich(model, observe_bands(
-            spectra * (scatter if len(tables) else 1.0), instruments[mission], rng, recipe)[0]))
+        seen = draw_apertures(spectra * (scatter if len(tables) else 1.0), instruments[mission], rng)
+        tables.append(enrich(model, read_published(seen, recipe, rng)))
     return tables, changed, latents, classes
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from astro_xlatent.simulate import batch
 from astro_xlatent.simulate.instruments import default_instruments
-from astro_xlatent.simulate.observe import observe_bands, observe_spectra
+from astro_xlatent.simulate.observe import draw_apertures, draw_recipes, observe_spectra, read_published
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.simulate.products import write_catalog
 from astro_xlatent.train.stream import PLAN, training_batch
@@ -41,7 +41,8 @@ def main(n):
         rate(f"observed as spectra, {mission}", n, lambda item=item: observe_spectra(spectra, item, rng))
     for mission in ("csc", "erosita"):
         item = instruments[mission]
-        rate(f"observed in bands, {mission}", n, lambda item=item: observe_bands(spectra, item, rng))
+        rate(f"observed in bands, {mission}", n, lambda item=item: read_published(
+            draw_apertures(spectra, item, rng), draw_recipes(item.mission, n, rng), rng))
     batches = list(instruments.values())
     rate("training batches", 10 * sum(part.rows for part in PLAN),
          lambda: [training_batch(1, counter, batches) for counter in range(10)])

@@ -2,9 +2,8 @@
 """
 From several ways to read a catalog's bands to one `BandMeasurement`.
 
-Each way (raw aperture counts, photon fluxes, ...) gives a `BandSet` of all
-rows; every row then takes the way with most usable bands, the earlier one in
-case of a tie.
+Each way (raw aperture counts, photon fluxes, ...) gives a `BandSet` of all rows; every row then takes the
+way with most usable bands, the earlier one in case of a tie.
 """
 
 from dataclasses import dataclass
@@ -72,13 +71,9 @@ class BandSet:
 
     def __post_init__(self):
         with np.errstate(invalid="ignore"):
-            plausible = (
-                (self.counts < MAX_COUNTS)
-                & (self.area > AREA_RANGE[0])
-                & (self.area < AREA_RANGE[1])
-                & (np.asarray(self.background) < MAX_COUNTS)
-                & (np.asarray(self.background_error) < MAX_COUNTS)
-            )
+            plausible = (self.area > AREA_RANGE[0]) & (self.area < AREA_RANGE[1])
+            for values in (self.counts, self.background, self.background_error):
+                plausible = plausible & (np.asarray(values) < MAX_COUNTS)
         self.cause = np.where((self.cause == 0) & ~plausible, 7, self.cause)
 
     @property
@@ -110,12 +105,9 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
         folded = ~np.isfinite(hilim) & (np.abs(flux / error * _HALF_NORMAL[1] / _HALF_NORMAL[0] - 1) < 0.005)
         hilim = np.where(folded, flux / _HALF_NORMAL[0], hilim)
         flux = np.where(folded, 0.0, flux)
-        sigma = 0.5 * (hilim - lolim)
-        one_sided = np.where(np.isfinite(hilim), hilim - flux, flux - lolim)
-        sigma = np.where(np.isfinite(sigma), sigma, one_sided)
         approximate = ~(np.isfinite(lolim) & np.isfinite(hilim)) | folded
-        sigma = np.where(np.isfinite(sigma), sigma, error)
-        sigma = np.where(np.isfinite(sigma), sigma, flux * 0.5 * (high - low) / value)
+        widths = (0.5 * (hilim - lolim), hilim - flux, flux - lolim, error, flux * 0.5 * (high - low) / value)
+        sigma = np.select([np.isfinite(width) for width in widths], widths, np.nan)
         counts = (flux / sigma) ** 2 / COUNT_VARIANCE
         counts = np.where(np.isfinite(counts), counts, np.where(np.isfinite(sigma), np.nan, value))
         top = np.where(np.isfinite(hilim), hilim, 2.0 * error)
@@ -161,12 +153,12 @@ def assemble(bands, resolution, sets, flags, notes=None):
     """
     rows = len(flags)
     best = np.argmax([s.valid.sum(axis=1) for s in sets], axis=0)  # (rows,), the first of equals
+    chosen = best, np.arange(rows)
 
     def take(name):
-        stacked = np.array([s.full(name) for s in sets])  # (sets, rows, bands)
-        return np.take_along_axis(stacked, best[None, :, None], axis=0)[0]
+        return np.array([s.full(name) for s in sets])[chosen]
 
-    cause = np.take_along_axis(np.array([s.cause for s in sets]), best[None, :, None], axis=0)[0]
+    cause = np.array([s.cause for s in sets])[chosen]
     valid = cause == 0
     lo, hi = (np.broadcast_to([b[k] for b in bands], valid.shape) for k in (1, 2))
     bins = EnergyBins(
@@ -178,8 +170,8 @@ def assemble(bands, resolution, sets, flags, notes=None):
     flags = flags | np.where(some, Flag.BANDS_ONLY, Flag.NO_DATA)
     flags = flags | np.where(some & ~every, Flag.PARTIAL_BANDS, 0)
     labels = np.array([np.broadcast_to(np.asarray(s.label, "U48"), (rows,)) for s in sets], "U48")
-    recipe = np.where(some, np.take_along_axis(labels, best[None], axis=0)[0], "")
-    return BandMeasurement(bins, flags, _reasons(bands, cause, best, sets, notes), recipe)
+    recipe = np.where(some, labels[chosen], "")
+    return BandMeasurement(bins, flags, _reasons(bands, cause, best, sets, notes or [""] * rows), recipe)
 
 
 def _reasons(bands, cause, best, sets, notes):
@@ -188,7 +180,5 @@ def _reasons(bands, cause, best, sets, notes):
               for b, column in zip(bands, one.columns or [""] * len(bands), strict=True)] for one in sets]
     combos, which = np.unique(np.column_stack([best, cause]), axis=0, return_inverse=True)
     texts = [_describe(names[combo[0]], combo[1:]) for combo in combos]
-    reasons = [texts[k] for k in np.ravel(which)]
-    if notes is None:
-        return reasons
-    return ["; ".join(t for t in pair if t) for pair in zip(reasons, notes, strict=True)]
+    return ["; ".join(text for text in (texts[k], note) if text)
+            for k, note in zip(np.ravel(which), notes, strict=True)]

@@ -21,22 +21,26 @@ class Catalog(Mission):
     """
     A mission of which tables say how its catalog and its files are named.
 
-    ``_tell_tale`` matches the catalog's band columns; ``_true`` and ``_positive`` are pairs of a column
-    and the bit that rows get where it is true, or above zero; ``_products`` are the kinds of products
-    with their words in file names, ``_spectrum`` matches names of spectra, ``_curve`` tells the resolution.
+    ``_tell_tale`` matches the catalog's band columns, ``_identifiers`` are columns that identify rows;
+    ``_true`` and ``_positive`` pairs of a column and the bit that rows get where it is true, or above
+    zero; ``_products`` the kinds of products with their words in file names, ``_spectrum`` matches names
+    of spectra; ``_curve`` tells the resolution.
     """
 
     _columns: type[Columns] = Columns
     _curve: str
     _tell_tale: re.Pattern
+    _identifiers: tuple = ()
     _true: tuple = ()
     _positive: tuple = ()
     _products: dict[str, str] = {}
     _spectrum: re.Pattern
 
     def matches(self, table):
-        """Number of band columns, in any of the known spellings."""
-        return sum(bool(self._tell_tale.fullmatch(name)) for name in self._columns(table))
+        """Number of band columns, in any of the known spellings, and one for columns that identify rows."""
+        cols = self._columns(table)
+        identified = any(all(name in cols for name in names) for names in self._identifiers)
+        return sum(bool(self._tell_tale.fullmatch(name)) for name in cols) + identified
 
     def catalog_flags(self, table):
         """Bits from the catalog's own flags, see `Mission.catalog_flags`."""

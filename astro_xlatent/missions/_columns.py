@@ -1,10 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Reading of catalog columns: any case, any storage, with units.
+Reading of catalog columns: any case, any storage (FITS, VOTable, CSV, TSV), with units.
 
-Catalogs reach us as FITS, VOTable, CSV or TSV, in lower or upper case, with
-masks, NaN, blanks or strings for missing values. Everything leaves here as
-plain float64 (NaN: missing), bool or str arrays.
+Everything leaves here as plain float64 (NaN: missing), bool or str arrays.
 """
 
 import re

@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Areas and apertures of CSC rows: what the columns say, and what shipped curves must add.
-"""
+"""Areas and apertures of CSC rows: what the columns say, and what shipped curves must add."""
 
 import re
 
@@ -46,8 +44,7 @@ def _by_curve(cols, bands, function):
     """
     Values of ``function(curve, years, angles)``, shape (n, bands), for every row, and flags (rows, 1).
 
-    `Flag.AREA_ASSUMED` where a row tells no chip or no date, `Flag.RESPONSE_EXTRAPOLATED` past the
-    curves' end.
+    Flagged are rows that tell no chip or no date, and those past the curves' end.
     """
     chip, known = chip_of(cols)
     year = year_of(cols)
@@ -66,11 +63,7 @@ def _by_curve(cols, bands, function):
 
 
 def mean_over_effective(cols, bands):
-    """
-    Mean area of the bands over the area at the catalog's energies, (rows, bands), and flags (rows, 1).
-
-    ``cols`` tell chips (``detector`` or ``chip_id``), dates and angles.
-    """
+    """Mean area of the bands over that at the catalog's energies, (rows, bands), and flags (rows, 1)."""
     mean, flags = _mean_area(cols, bands)
     return mean / effective_area(cols, bands)[0], flags
 
@@ -97,8 +90,7 @@ def default_area(cols, bands, net):
     """
     Area x exposure from the shipped curves by year, chip and angle, share, both (rows, bands), and flags.
 
-    Past the curves' end the area is extrapolated: the rows are flagged, and `share_within_error` of
-    their net counts ``net`` is what its error leaves. For the others see `mean_over_effective`.
+    The share is what an extrapolated area's error leaves, by `share_within_error`, of net counts ``net``.
     """
     middle = np.array([0.5 * (low + high) for _, low, high in bands])
     area, flags = _mean_area(cols, bands)
@@ -143,10 +135,9 @@ def solve_apertures(counts, off, net):
     """
     Ratio of the apertures' areas and share of the PSF that published net counts imply.
 
-    Least squares of ``counts - ratio off - fraction net`` over the bands with net counts, both
-    held near their usual values, which decide where background hardly matters; published
-    numbers are rounded and the fraction differs by a per cent between bands, hence the weights.
-    NaN where no band has net counts.
+    Least squares of ``counts - ratio off - fraction net`` over the bands with net counts (else NaN), both
+    held near their usual values, which decide where background hardly matters; published numbers are
+    rounded and the fraction differs by a per cent between bands, hence the weights.
     """
     usable = np.isfinite(counts) & np.isfinite(off) & (np.nan_to_num(net) > 0)
     usable &= (np.abs(np.nan_to_num(counts)) < MAX_COUNTS) & (np.abs(np.nan_to_num(off)) < MAX_COUNTS)

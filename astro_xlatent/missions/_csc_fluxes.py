@@ -41,8 +41,9 @@ def reference_energy(bands):
     return np.array([np.sqrt(lo * hi) for _, lo, hi in bands]) * KEV_TO_ERG
 
 
-def _net_counts(cols, aperture, band):
-    return [cols.number(f"src_cnts_{aperture}_{part}{band}") for part in ("", "lolim_", "hilim_")]
+def _net_counts(cols, aperture, bands):
+    """Net counts and their limits, three arrays of shape (rows, bands)."""
+    return [cols.of_bands(bands, f"src_cnts_{aperture}_{part}{{}}") for part in ("", "lolim_", "hilim_")]
 
 
 def _broad_counts(cols, spread=1.0):
@@ -50,7 +51,7 @@ def _broad_counts(cols, spread=1.0):
     found = []
     with np.errstate(all="ignore"):
         for aperture in ("aper", "aper90"):
-            net, low, high = _net_counts(cols, aperture, "b")
+            net, low, high = (values[:, 0] for values in _net_counts(cols, aperture, "b"))
             found += [counts_of_significance(2 * net / (high - low)), net]
         found.append(counts_of_significance(cols.number("flux_significance_b")))
         for quantity in ("photflux", "flux"):
@@ -101,22 +102,19 @@ def flux_sets(cols, bands, quantity, relative_error=None):
         names = [[t.format(q=quantity, b=b) for t in family] for b, _, _ in bands]
         if not any(n[0] in cols for n in names):
             continue
-        parts, values = [], []
-        for (band, _, _), (value, lolim, hilim), one in zip(bands, names, scale, strict=True):
-            error = cols.first(f"e_{value}", f"{value}_err") or f"e_{value}"
-            net = _net_counts(cols, "aper90" if "aper90" in value else "aper", band)
-            flux, low, high, error = (cols.number(name, unit) for name in (value, lolim, hilim, error))
-            if "aper_" + band in value:
-                with np.errstate(all="ignore"):
-                    told = flux / cols.number(f"flux_significance_{band}")
-                error = np.where(np.isfinite(error), error, np.where(told > 0, told, np.nan))
-            values.append(flux)
-            parts.append(counts_from_flux(flux, low, high, error=error, net=net, scale=one))
-        counts, area, cause, approximate = (np.stack(p, axis=1) for p in zip(*parts, strict=True))
+        flux, low, high = (cols.numbers(column, unit) for column in zip(*names, strict=True))
+        error = cols.numbers([cols.first(f"e_{n[0]}", f"{n[0]}_err") or f"e_{n[0]}" for n in names], unit)
+        if family is _FAMILIES[0]:
+            with np.errstate(all="ignore"):
+                told = flux / cols.of_bands(bands, "flux_significance_{}")
+            error = np.where(np.isfinite(error), error, np.where(told > 0, told, np.nan))
+        net = _net_counts(cols, "aper90" if "aper90" in names[0][0] else "aper", bands)
+        counts, area, cause, approximate = counts_from_flux(
+            flux, low, high, error=error, net=net, scale=scale)
         one = BandSet("energy flux" if weighted else "photon flux", counts, area, cause,
                       energy_weighted=weighted, flags=np.where(approximate, int(Flag.LIMITS_MISSING), 0),
                       columns=[cols.spelled(n[0]) for n in names])
-        sets.append(_completed(cols, bands, one, np.stack(values, axis=1), scale, relative_error))
+        sets.append(_completed(cols, bands, one, flux, scale, relative_error))
     if weighted or not sets:
         return sets
     ratio, flags = mean_over_effective(cols, bands)
@@ -127,8 +125,7 @@ def _net(cols, bands):
     """Net counts of the bands, zero where photon fluxes are, shape (rows, bands)."""
     net = np.full((len(cols), len(bands)), np.nan)
     for aperture in ("aper", "aper90"):
-        found, flux = (cols.numbers([f"{stem}_{aperture}_{b}" for b, _, _ in bands])
-                       for stem in ("src_cnts", "photflux"))
+        found, flux = (cols.of_bands(bands, f"{stem}_{aperture}_{{}}") for stem in ("src_cnts", "photflux"))
         net = np.where(flux == 0, 0.0, np.where(np.isfinite(net), net, found))
     return net
 

@@ -2,11 +2,9 @@
 """
 Bands that share one exposure: what a row without uncertainties still says.
 
-All bands of a row have been observed for the same time, so that the counts of a band are
-its value times a known conversion times one unknown a row. That unknown follows from the
-bands whose uncertainty is published, from the row's own significance, counts or likelihood,
-or from the relative error that a user grants; the bands without an uncertainty and the
-undetected ones follow from it.
+The counts of a band are its value times a known conversion times one unknown a row, which follows from
+the bands whose uncertainty is published, from the row's own significance, counts or likelihood, or from
+the relative error that a user grants.
 """
 
 import numpy as np
@@ -29,10 +27,7 @@ def counts_of_significance(significance):
 
 def first_finite(*values):
     """Element by element the first that is a positive number, else NaN."""
-    result = np.full(np.shape(values[0]), np.nan)
-    for value in values:
-        result = np.where(np.isfinite(result), result, np.where(value > 0, value, np.nan))
-    return result
+    return np.select([np.isfinite(value) & (value > 0) for value in values], values, np.nan)
 
 
 def complete(value, counts, area, cause, *, conversion, scale, net=None, total=None, relative_error=None):
@@ -46,10 +41,7 @@ def complete(value, counts, area, cause, *, conversion, scale, net=None, total=N
     the row implies, NaN where it does not; ``relative_error`` is granted where the row implies
     nothing.
 
-    Returns
-    -------
-    counts, area, cause, flags : ndarray, shape (rows, bands)
-        The last with `Flag.ERRORS_ASSUMED` where an uncertainty was missing.
+    Returned are counts, area, cause, and flags: `Flag.ERRORS_ASSUMED` where an uncertainty was missing.
     """
     net = np.full(np.shape(value), np.nan) if net is None else net
     known, wanted, valued = (cause == 0) & (counts > 0), cause == 3, (cause == 1) & (net >= 0)
@@ -84,9 +76,9 @@ def shape_of_ratios(pairs, ratios, n_bands):
     """
     Values of bands, up to a factor, shape (rows, bands), from hardness ratios (x - y) / (x + y).
 
-    ``pairs`` holds the numbers of the bands x and y of each column of ``ratios``. Every ratio is one
-    linear equation between two bands; of all of them together the smallest singular vector is
-    the solution. Bands that no chain of ratios joins to the largest group of bands are NaN.
+    ``pairs`` holds the numbers of the bands x and y of each column of ``ratios``. Every ratio is a linear
+    equation between two bands; the smallest singular vector of all solves them. Bands that no chain of
+    ratios joins to the largest group of bands are NaN.
     """
     rows = len(ratios)
     equations, joined = np.zeros((rows, len(pairs), n_bands)), np.tile(np.eye(n_bands), (rows, 1, 1))

@@ -2,16 +2,13 @@
 """
 Names of catalog columns as services spell them, brought to the catalogs' own.
 
-CSCview and TAP queries put ``m.``, ``s.`` or ``o.`` (master, stack, observation) before names of
-the Chandra Source Catalog: of several with one meaning a name without prefix goes first, then
-observation, stack, master. VizieR writes ``PFavgs`` for ``photflux_aper_avg_s``, with ``b_`` and
-``B_`` before limits, HEASARC ``s_flux_ap``, ``s_flux_ap_lo``, ``s_flux_ap_hi``.
-
-eROSITA's catalogs write ``ML_CTS_P1``; VizieR writes ``MLctsP1`` with ``e_`` or ``s_`` in front of
-errors, HEASARC ``p1_counts`` or ``b1_count_rate``. Of VizieR's and HEASARC's names only some have
-been seen in tables (``MLcts1``, ``MLFlux1``, ``s_MLRate1``, ``DetLike0``, ``posErr``; ``b1_flux``,
-``b1_flux_error``, ``b1_count_rate``, ``b1_exposure``, ``error_radius``, ``source_extent``); the others
-follow by analogy. Of 4XMM, VizieR writes ``Flux1``, ``e_Flux1``, ``HR1``, HEASARC ``_error`` for ``_ERR``.
+CSC: CSCview and TAP put ``m.``, ``s.`` or ``o.`` (master, stack, observation) before names: of several
+with one meaning a name without prefix goes first, then observation, stack, master. VizieR writes
+``PFavgs`` for ``photflux_aper_avg_s``, with ``b_`` and ``B_`` before limits, HEASARC ``s_flux_ap_lo``.
+eROSITA: of VizieR's and HEASARC's names only some have been seen in tables (``MLcts1``, ``MLFlux1``,
+``s_MLRate1``, ``DetLike0``, ``posErr``; ``b1_flux``, ``b1_flux_error``, ``b1_count_rate``, ``b1_exposure``,
+``error_radius``, ``source_extent``); the others follow by analogy.
+4XMM: VizieR writes ``Flux1``, ``e_Flux1``, ``HR1``, HEASARC ``_error`` for ``_ERR``.
 
 References
 ----------

@@ -55,8 +55,7 @@ class BandMeasurement:
     reason : list of str
         One a row: why bands are missing or what is peculiar; mostly empty.
     recipe : ndarray of str, shape (rows,)
-        How counts and areas were derived, such as ``"aperture counts"``,
-        ``"photon flux"``, ``"energy flux"``; empty without a usable band.
+        How counts and areas were derived, such as ``"photon flux"``; empty without a usable band.
     """
 
     bins: EnergyBins
@@ -106,9 +105,8 @@ class Mission(Protocol):
         """
         Turn the band columns of ``table`` into a `BandMeasurement`.
 
-        Never fails for single rows: they get flags and a reason. Raises
-        `MissingBandsError` if the table as a whole has no usable column, and
-        `~astro_xlatent.core.errors.TableError` if one has a wrong unit.
+        Never fails for single rows: they get flags and a reason. Raises `MissingBandsError` if the table has
+        no usable column, and `~astro_xlatent.core.errors.TableError` if one has a wrong unit.
         """
 
     @abstractmethod
@@ -130,11 +128,7 @@ class Mission(Protocol):
         return [None] * len(table)
 
     def find_spectra(self, table: "Table", folder: Path | str) -> list:
-        """
-        Paths of the rows' spectra below ``folder``, one a row.
-
-        None where no file is found or rows cannot be matched to files by name.
-        """
+        """Paths of the rows' spectra below ``folder``, None where no file is found by its name."""
         return [None] * len(table)
 
     def instrument_of(self, spectrum: "XraySpectrum") -> str:
@@ -174,12 +168,7 @@ def _registry():
 
 def available_missions():
     """
-    Names of the missions that can be used, plug-ins included.
-
-    Returns
-    -------
-    names : tuple of str
-        Sorted. A plug-in that cannot be loaded is left out with a warning.
+    Names of the missions that can be used, sorted; plug-ins that fail to load are left out with a warning.
 
     Examples
     --------
@@ -199,10 +188,6 @@ def get_mission(name):
     name : str, Mission or its class
         One of `available_missions`; a `Mission` is returned as it is.
 
-    Returns
-    -------
-    mission : Mission
-
     Raises
     ------
     MissionError
@@ -214,12 +199,11 @@ def get_mission(name):
     >>> get_mission("csc").title
     'Chandra Source Catalog'
     """
-    is_class = isinstance(name, type)
-    if not is_class and isinstance(name, Mission):
+    if not isinstance(name, type) and isinstance(name, Mission):
         return name
-    found = name if is_class and not _lacks(name) else None
-    if isinstance(name, str):
-        found = _registry().get(name.lower())
+    found = _registry().get(name.lower()) if isinstance(name, str) else None
+    if isinstance(name, type) and not _lacks(name):
+        found = name
     if found is None:
         msg = f"unknown mission {name!r}; available: {', '.join(available_missions())}"
         raise MissionError(msg)
@@ -239,16 +223,11 @@ def identify_mission(table):
     table : `~astropy.table.Table`
         Rows are not looked at, only columns; may be empty.
 
-    Returns
-    -------
-    mission : Mission
-
     Raises
     ------
     MissionError
-        If no mission recognizes its columns, or several do (a table of
-        matches between catalogs): the message says what was found and what
-        was expected.
+        If no mission recognizes its columns, or several do (a table of matches
+        between catalogs): says what was found and what was expected.
 
     Examples
     --------

@@ -51,25 +51,20 @@ class CSC(Catalog):
     recipes : sequence of str, optional
         What to read, of `RICHEST_FIRST`; by default everything.
 
-    Notes
-    -----
-    Each row is read in the way with most usable bands; of equals, in the order of
-    `RICHEST_FIRST`:
+    Each row is read in the way with most usable bands; of equals, in the order of `RICHEST_FIRST`:
 
-    - aperture counts and background (``cnts_aper_*``, ``cnts_aperbkg_*``); the ratio of the
-      apertures' areas is ``area_aper`` over ``area_aperbkg``, or follows from the net counts
-      ``src_cnts_aper_*`` = (counts - ratio x background) / fraction of all bands; area x
-      exposure is the published net counts over the photon (else energy) flux, times the
-      fraction of the PSF;
-    - photon fluxes with limits; counts over flux is exposure times the area at
-      `EFFECTIVE_ENERGY`, which the shipped curve of chip and year turns into the mean area;
-    - energy fluxes with limits (or symmetric errors ``e_...``): see
-      `~astro_xlatent.missions._bandset.counts_from_flux`;
+    - aperture counts and background (``cnts_aper_*``, ``cnts_aperbkg_*``); the ratio of the apertures'
+      areas is ``area_aper`` over ``area_aperbkg``, or follows from the net counts ``src_cnts_aper_*`` =
+      (counts - ratio x background) / fraction of all bands; area x exposure is net counts over
+      photon (else energy) flux, times the fraction of the PSF;
+    - photon fluxes with limits; counts over flux is exposure times the area at `EFFECTIVE_ENERGY`,
+      which the shipped curve of chip and year turns into the mean area;
+    - energy fluxes with limits (or symmetric errors ``e_...``), see `counts_from_flux`;
     - aperture counts with the default response, ``livetime`` and ``theta``;
     - last, hardness ratios ``hard_hm``, ``hard_hs``, ``hard_ms`` with a broad flux or an exposure.
 
-    Fluxes without an error, and bands without a flux in which nothing was detected, get their
-    counts from the other bands, the broad band, the widths of the hardness ratios' limits or the
+    Fluxes without an error, and bands without a flux in which nothing was detected, get their counts
+    from the other bands, the broad band, the widths of the hardness ratios' limits or the
     significance, see `~astro_xlatent.missions._one_exposure.complete`.
     """
 
@@ -78,7 +73,7 @@ class CSC(Catalog):
     telescopes = ("CHANDRA",)
     instruments = ("ACIS",)
     bands = (("s", 0.5, 1.2), ("m", 1.2, 2.0), ("h", 2.0, 7.0))
-    _columns, _curve = CscColumns, "acis-s"
+    _columns, _curve, _identifiers = CscColumns, "acis-s", (("obsid", "region_id"),)
     _tell_tale = re.compile(
         r"(photflux|flux|src_cnts|cnts)_aper(90)?(bkg)?_(\w+_)?[usmhbw]|hard_(hm|hs|ms)(_\w+)?")
     _true = (
@@ -99,11 +94,6 @@ class CSC(Catalog):
         self.recipes = tuple(recipes)
         if ultrasoft:
             self.bands = (ULTRASOFT, *self.bands)
-
-    def matches(self, table):
-        """Number of band columns, and one for ``obsid`` with ``region_id``."""
-        cols = CscColumns(table)
-        return super().matches(table) + ("obsid" in cols and "region_id" in cols)
 
     def expected_columns(self):
         """Columns looked for, in words."""
@@ -208,8 +198,7 @@ class CSC(Catalog):
         """
         File names of per-observation products, see `Mission.product_names`.
 
-        The version is ``*``, for spectrum and responses of one detection may have different ones; so is
-        the cycle of alternating exposures. None without ``obsid`` and ``region_id``.
+        Version (spectrum and responses may have different ones) and cycle of alternating exposures are ``*``.
         """
         ending, cols = self._word(kind), CscColumns(table)
         detector = np.where(np.char.startswith(cols.text("instrument"), "hrc"), "hrc", "acis")
@@ -219,12 +208,9 @@ class CSC(Catalog):
 
     def find_spectra(self, table, folder):
         """
-        PHA files by the CSC's naming.
+        PHA files by ``obsid``, ``region_id`` and ``obi`` (where absent any), which master tables lack: None.
 
-        Needs the columns ``obsid`` and ``region_id``, and ``obi`` (0 where
-        absent matches any). Of several versions of a file the newest counts,
-        whatever the versions of its ARF and RMF; of alternating exposures the
-        first cycle. Rows of master tables cannot be matched by name: None.
+        Of several versions of a file the newest counts, of alternating exposures the first cycle.
         """
         def describe(found, path):
             obsid, obi, region = (int(found[k]) for k in ("obsid", "obi", "region"))

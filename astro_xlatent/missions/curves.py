@@ -106,8 +106,7 @@ class InstrumentCurve:
         """
         Relative error of the area from extrapolated contamination, 1 sigma; zero within the curve.
 
-        The error of the optical depth is the standard deviation of its rate of growth between the
-        stretches of the curve, times the years past the last.
+        Of the depth: the standard deviation of its growth between stretches, times the years past the last.
         """
         energy = np.asarray(energy, float)
         if year is None or self.years.size == 0:
@@ -178,13 +177,10 @@ def profile_cdf(energy, channel_edges, shift, sigma, wing, tail, slope, debris, 
     above_edge = energy > SILICON_EDGE
     escape, fluorescence = escape * above_edge, fluorescence * above_edge
     rest = 1.0 - tail - debris - escape - fluorescence
-    return (
-        rest * ((1.0 - wing) * ndtr(u) + wing * ndtr(u / WING))
-        + tail * ratio**slope
-        + debris * np.clip(x / DEBRIS_END, 0.0, 1.0)
-        + escape * ndtr((x - energy + SILICON_LINE) / sigma)
-        + fluorescence * ndtr((x - SILICON_LINE) / sigma)
-    )
+    return (rest * ((1.0 - wing) * ndtr(u) + wing * ndtr(u / WING)) + tail * ratio**slope
+            + debris * np.clip(x / DEBRIS_END, 0.0, 1.0)
+            + escape * ndtr((x - energy + SILICON_LINE) / sigma)
+            + fluorescence * ndtr((x - SILICON_LINE) / sigma))
 
 
 @cache
@@ -227,15 +223,10 @@ def load_curve(name):
 def _shipped(name):
     data = {k.split("/")[1]: v for k, v in _archive().items() if k.startswith(f"{name}/")}
     return InstrumentCurve(
-        name=name,
-        telescope=str(data["telescope"]),
-        instrument=str(data["instrument"]),
+        name, **{k: str(data[k]) for k in ("telescope", "instrument")},
         **{k: data[k].astype(float) for k in _ARRAYS},
-        vignetting=tuple(data["vignetting"].astype(float)),
-        edge=tuple(data["edge"].astype(float)),
-        first_channel=int(data["first_channel"]),
-        provenance=json.loads(str(data["provenance"])),
-    )
+        **{k: tuple(data[k].astype(float)) for k in ("vignetting", "edge")},
+        first_channel=int(data["first_channel"]), provenance=json.loads(str(data["provenance"])))
 
 
 def _of_modules(name, digits):

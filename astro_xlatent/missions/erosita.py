@@ -2,12 +2,10 @@
 """
 eROSITA: eRASS1 main, supplementary and hard catalogs, eFEDS, and later ones (eRASS:3).
 
-The forced-photometry bands P1 to P5 (0.2-0.5, 0.5-1, 1-2, 2-5, 5-8 keV), in
-eFEDS b1 to b4 (0.2-0.5, 0.5-1, 1-2, 2-4.5 keV), do not overlap and are the
-tokens; P6 to P9 overlap them and are never read. The numbered bands mean other
-energies in one-band and in three-band catalogs (``_1`` is 0.2-2.3 keV in Main,
-0.2-0.6 keV in Hard): they are used only where the P bands are absent and other
-columns tell the catalog.
+The forced-photometry bands P1 to P5, in eFEDS b1 to b4, do not overlap and are the tokens; P6 to P9
+overlap them and are never read. The numbered bands mean other energies in one-band and in three-band
+catalogs (``_1`` is 0.2-2.3 keV in Main, 0.2-0.6 keV in Hard): they are used only where the P bands are
+absent and other columns tell the catalog.
 
 References
 ----------
@@ -62,8 +60,6 @@ class EROSITA(Catalog):
     """
     eROSITA all-sky survey catalogs.
 
-    Notes
-    -----
     For each band: aperture counts ``APE_CTS_P*`` with the background ``APE_BKG_P*`` (5 % uncertain)
     and 0.75 x on-axis area x ``APE_EXP_P*``. Where these are missing or have overflowed:
     (``ML_CTS`` / ``ML_CTS_ERR``)**2 equivalent counts without background, and the on-axis area x
@@ -78,18 +74,13 @@ class EROSITA(Catalog):
     telescopes = ("EROSITA", "SRG/EROSITA")
     instruments = ("TM0", "MERGED", *(f"TM{k}" for k in range(1, 10)))
     bands = _P_BANDS
-    _columns, _curve = ErositaColumns, "erosita-tm0"
+    _columns, _curve, _identifiers = ErositaColumns, "erosita-tm0", (("detuid",), ("skytile", "id_src"))
     _tell_tale = re.compile(r"(ape|ml)_(cts|bkg|exp|rate|flux)(_err)?_(p?\d|b[1-4])|det_like_(p?\d|b[1-4])")
     _true, _positive = tuple((name, Flag.CONFUSED) for name in _SPURIOUS), (("ext", Flag.EXTENDED),)
     _products = {"spectrum": "SourceSpec", "background": "BackgrSpec", "arf": "ARF", "rmf": "RMF",
                  "lightcurve": "LightCurve"}
     _spectrum = re.compile(r"(?:[a-z]{2}\d{2}_(?P<tile>\d{6})_)?(?P<tm>\d)\d\d_sourcespec_(?P<source>\d{5})"
                            r"(?:_c\d{3})?\.fits(?:\.gz)?")
-
-    def matches(self, table):
-        """Number of photometry columns, and one for ``DETUID`` or ``SKYTILE`` with ``ID_SRC``."""
-        cols = ErositaColumns(table)
-        return super().matches(table) + ("detuid" in cols or ("skytile" in cols and "id_src" in cols))
 
     def expected_columns(self):
         """Columns looked for, in words."""
@@ -184,13 +175,10 @@ class EROSITA(Catalog):
         From ``DETUID``, which tells survey, tile, source and processing, or from ``SKYTILE`` and ``ID_SRC``.
         """
         word, cols = self._word(kind), ErositaColumns(table)
-        names = []
-        for detuid, (tile, source) in zip(cols.text("detuid").tolist(), self._keys(cols), strict=True):
-            found = _DETUID.fullmatch(detuid)
-            survey, processing = (detuid[:4], f"_{detuid[-4:]}") if found else ("*", "*")
-            name = None if tile is None else f"{survey}_{tile}_020_{word}_{source:05d}{processing}.fits*"
-            names.append(name)
-        return names
+        ends = [(name[:4], f"_{name[-4:]}") if _DETUID.fullmatch(name) else ("*", "*")
+                for name in cols.text("detuid").tolist()]
+        return [None if tile is None else f"{survey}_{tile}_020_{word}_{source:05d}{processing}.fits*"
+                for (survey, processing), (tile, source) in zip(ends, self._keys(cols), strict=True)]
 
     def find_spectra(self, table, folder):
         """
@@ -203,7 +191,7 @@ class EROSITA(Catalog):
         tiles = {tile for tile, _ in keys if tile is not None}
 
         def describe(found, path):
-            tile = found["tile"] or _tile_of_folder(path.parent.name)
+            tile = found["tile"] or (re.findall(r"(?<!\d)\d{6}(?!\d)", path.parent.name) or [None])[0]
             tile = tile or (next(iter(tiles)) if len(tiles) == 1 else None)
             return [(tile, int(found["source"]))] if tile else [], (found["tm"] != "0", path.name)
 
@@ -237,11 +225,6 @@ class EROSITA(Catalog):
             found = _MODULE_DIGIT.search(Path(spectrum.path or "").name.lower())
             digits = found[1] if found else "0"
         return "TM0" if len(digits) == 7 else f"TM{digits}"
-
-
-def _tile_of_folder(name):
-    found = re.search(r"(?<!\d)\d{6}(?!\d)", name)
-    return found.group() if found else None
 
 
 def _merge(first, second):

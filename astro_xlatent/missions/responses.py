@@ -71,15 +71,9 @@ def _make_response(name, year):
     curve, extrapolated = load_curve(name), bool(load_curve(name).is_extrapolated(year))
     edges = curve.channel_edges
     return Response(
-        redistribution=_redistribution(name),
-        area=curve.area(ENERGY_MID, year=year),
-        e_lo=ENERGY_EDGES[:-1],
-        e_hi=ENERGY_EDGES[1:],
-        channel_e_lo=edges[:-1],
-        channel_e_hi=edges[1:],
-        first_channel=curve.first_channel,
-        telescope=curve.telescope,
-        instrument=curve.instrument,
+        redistribution=_redistribution(name), area=curve.area(ENERGY_MID, year=year),
+        e_lo=ENERGY_EDGES[:-1], e_hi=ENERGY_EDGES[1:], channel_e_lo=edges[:-1], channel_e_hi=edges[1:],
+        first_channel=curve.first_channel, telescope=curve.telescope, instrument=curve.instrument,
         meta={"default_response": name, "year": year, **curve.provenance},
         flags=Flag.RESPONSE_EXTRAPOLATED if extrapolated else 0,
         area_error=curve.area_error(ENERGY_MID, year) if extrapolated else None,
@@ -90,28 +84,11 @@ def default_response(mission, instrument=None, year=None):
     """
     A typical on-axis `~astro_xlatent.spectra.response.Response`, for sources that come without one.
 
-    Parameters
-    ----------
-    mission, instrument : str
-        See `curve_name`.
-    year : float, optional
-        Decimal year, for ACIS, whose area below 2 keV falls as contamination builds up. Default the
-        middle of the years covered; past their end it is extrapolated: the response carries
-        ``Flag.RESPONSE_EXTRAPOLATED`` and an ``area_error``.
-
-    Returns
-    -------
-    response : `~astro_xlatent.spectra.response.Response`
-        Shared between callers: do not change it in place. Against the real files of the fit, folded
-        counts of absorbed power laws in five bands agree to a few percent for N_H up to 1e21; where
-        absorption leaves only redistributed photons in a band, to about 20 %.
-
-    Raises
-    ------
-    MissionError
-        If there is no curve for the mission or the instrument.
-    ParameterError
-        If the year lies before first light.
+    ``year`` is for ACIS, whose area below 2 keV falls as contamination builds up; default the middle of
+    the years covered. Past their end the response carries ``Flag.RESPONSE_EXTRAPOLATED`` and an
+    ``area_error``, before first light `ParameterError` is raised. Shared between callers: do not change it
+    in place. Against the real files of the fit, folded counts of absorbed power laws in five bands agree
+    to a few percent for N_H up to 1e21; where only redistributed photons are left, to about 20 %.
     """
     return _make_response(curve_name(mission, instrument), None if year is None else round(float(year), 2))
 

@@ -2,11 +2,6 @@
 """
 Swift XRT, and the sources of its point source catalogs 2SXPS and LSXPS.
 
-Bands 1 to 3 (0.3-1, 1-2, 2-10 keV) under the catalogs' own names: ``Counts_band1``,
-``BgCounts_band1``, ``RateCF_band1``, ``Rate_band1`` with ``_pos`` and ``_neg``, ``Exposure``.
-Rates are counts less background times the correction factor (point-spread function,
-vignetting, dead pixels) over the exposure: for the area on axis.
-
 References
 ----------
 Evans et al. 2020, ApJS 247, 54 (2SXPS); Evans et al. 2023, MNRAS 518, 174 (LSXPS);
@@ -33,13 +28,11 @@ class SWIFT(Catalog):
     """
     Swift XRT in photon counting mode, 2SXPS and LSXPS.
 
-    Notes
-    -----
-    Counts and background in the aperture, with area x exposure over the correction factor;
-    where a table has only rates, a rate R with error sigma stands for (R / sigma)**2 counts.
-    The area is that of one on-axis response of 2013; of the catalog's own factor from rate
-    to flux (0.3-10 keV, index 1.7) it makes 2 % less. No model was trained on Swift, which
-    the flag `OUTSIDE_MISSION` says.
+    Counts and background in the aperture, with area x exposure over the correction factor ``RateCF``
+    (point-spread function, vignetting, dead pixels); where a table has only rates, a rate R with error
+    sigma stands for (R / sigma)**2 counts. The area is that of one on-axis response of 2013; of the
+    catalog's own factor from rate to flux (0.3-10 keV, index 1.7) it makes 2 % less. No model was trained
+    on Swift, which the flag `OUTSIDE_MISSION` says.
     """
 
     name = "swift"

@@ -1,11 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-XMM-Newton EPIC: spectra, and the bands of the 4XMM catalogs.
+XMM-Newton EPIC: spectra, and the bands of the 4XMM catalogs, of detections and of unique sources.
 
-Bands 1 to 5 (0.2-0.5, 0.5-1, 1-2, 2-4.5, 4.5-12 keV) of detections
-(``EP_1_FLUX``, ``PN_1_RATE``, ...) and of unique sources (``SC_EP_1_FLUX``). Fluxes of the
-catalog are count rates over the energy conversion factor of an absorbed power
-law, rates are corrected for vignetting and for the whole point-spread function.
+Fluxes of the catalog are count rates over the energy conversion factor of an absorbed power law, rates
+are corrected for vignetting and for the whole point-spread function.
 
 References
 ----------
@@ -65,19 +63,13 @@ class XMM(Catalog):
     """
     XMM-Newton EPIC, and 4XMM.
 
-    Notes
-    -----
     For each band a value F with error sigma stands for (F / sigma)**2 counts;
     a value of zero for no counts, and 1.14 counts at sigma. In order:
 
-    1. ``EP_1_FLUX``, all cameras together: needs no filter, for the flux has
-       been divided by its conversion factor;
-    2. rates ``PN_1_RATE``, ``M1_...``, ``M2_...``, with the conversion factors of
-       the camera's filter (medium where ``PN_FILTER`` is not there: flagged),
-       counts and area x exposure of the cameras added up, as their bands are
-       the same;
-    3. fluxes of a single camera; 4. ``SC_EP_1_FLUX``, the mean over the
-       observations of a unique source;
+    1. ``EP_1_FLUX``, all cameras together: needs no filter;
+    2. rates ``PN_1_RATE``, ``M1_...``, ``M2_...``, with the conversion factors of the camera's filter
+       (medium where ``PN_FILTER`` is not there: flagged), counts and area x exposure added up;
+    3. fluxes of a single camera; 4. ``SC_EP_1_FLUX``, the mean over the observations of a source;
     5. where a row has none of these, hardness ratios ``EP_HR1`` to ``EP_HR4`` (``SC_``, ``PN_``, ...)
        of neighboring bands' rates with a broad flux, all cameras with the medium filter.
 
@@ -196,8 +188,7 @@ def _total(cols):
 def _conversion(cols, camera):
     """Conversion factors in counts cm2 / erg, shape (rows, 5), and where the filter is an assumption."""
     text = cols.text(f"{camera}_filter")
-    known = {kind: np.char.startswith(text.astype(str), kind) for kind in ECF}
-    factor = np.select([w[:, None] for w in known.values()],
-                       [1e11 * np.array(table[camera]) for table in ECF.values()],
+    known = [np.char.startswith(text, kind)[:, None] for kind in ECF]
+    factor = np.select(known, [1e11 * np.array(table[camera]) for table in ECF.values()],
                        1e11 * np.array(ECF["medium"][camera]))
-    return factor, ~np.any(list(known.values()), axis=0)
+    return factor, ~np.any(known, axis=0)[:, 0]

@@ -1,11 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Background spectra of X-ray CCDs, per mission, as simulation input.
+Background spectra of X-ray CCDs: particle continuum and lines, and the cosmic background.
 
-A particle-induced continuum with fluorescence lines, which is not folded by
-the mirrors, plus the cosmic X-ray background, which is. Line energies are
-laboratory values (X-ray Data Booklet, LBNL 2009); which lines a detector
-shows follows the missions' own background papers.
+Only the latter is folded by the mirrors. Line energies are laboratory values (X-ray Data Booklet, LBNL
+2009); which lines a detector shows follows the missions' own background papers.
 
 References
 ----------

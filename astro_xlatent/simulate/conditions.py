@@ -2,13 +2,9 @@
 """
 Under which conditions sources are observed: the population of observations.
 
-`LITERATURE` gives what training draws, as `families.parameters` does for sources:
-value, range, unit and reference of every parameter. `CONDITIONS` gives how a
-simulated catalog sees its fields, in `draw_pointings`.
-
-Rows of a catalog come in observations of `ROWS_PER_OBSERVATION` sources, which share
-epoch, exposure and background level. Positions, observation numbers and names are
-made up; they follow no real pointing and know nothing of the Galaxy (a source's
+`LITERATURE` gives what training draws, `CONDITIONS` how a simulated catalog sees its fields, in
+`draw_pointings`: observations of `ROWS_PER_OBSERVATION` sources, which share epoch, exposure and
+background level. Positions follow no real pointing and know nothing of the Galaxy (a source's
 Galactic column is drawn with its class, not looked up at its position).
 
 References
@@ -100,9 +96,8 @@ def draw_geometry(mission: str, counts: np.ndarray, off_axis: np.ndarray,
     """
     Draw apertures by expected counts of the source and off-axis angle in arcmin.
 
-    Returned are the area of the source aperture over that of the background region (Chandra's
-    stand for all missions), and the share of the point-spread function in the source aperture (1
-    where no catalog corrects for it).
+    Area of the source aperture over that of the background region (Chandra's stand for all missions), and
+    share of the point-spread function in the former (1 where no catalog corrects for it).
     """
     c, n = {name: value[0] for name, value in LITERATURE["csc"].items()}, len(counts)
     ratio = c["ratio"] * np.exp(c["ratio_scatter"] * rng.standard_normal(n))
@@ -177,11 +172,10 @@ class Pointings:
     """
     Conditions of catalog rows; arrays of shape (rows,).
 
-    ``observation`` is the number of the observation, ``curve`` that of the response, ``exposure`` in
-    s, ``off_axis`` in arcmin, positions of source and pointing in degrees, ``aperture`` the
-    aperture's area in arcsec2, ``scale`` that over the background region's, ``fraction`` the share
-    of the point-spread function that the catalog takes it to hold, ``background`` the
-    expected counts in it in the detection band. Rows of the same area share ``arf``.
+    ``exposure`` is in s, ``off_axis`` in arcmin, positions of source and pointing in degrees, ``aperture``
+    the aperture's area in arcsec2, ``scale`` that over the background region's, ``fraction`` the share of
+    the point-spread function that the catalog takes it to hold, ``background`` the expected counts in it
+    in the detection band. Rows of the same area share ``arf``.
     """
 
     observation: np.ndarray

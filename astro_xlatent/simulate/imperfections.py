@@ -2,11 +2,10 @@
 """
 What real observations have and ideal ones lack: errors of calibration, and spectra unlike their family.
 
-The counts of an imperfect observation are drawn from what really arrives and is recorded; the reader
-is told the nominal response, and the latents to find stay those of the family's own spectrum. A model
-trained so learns which details of a spectrum not to trust. Everything that acts before counts are
-drawn is a factor on the incident spectrum, for any simulation that folds spectra through the nominal
-response: R (f A) s = R A (f s). Amplitudes are standard deviations unless they are called a range.
+The reader is told the nominal response, and the latents to find stay those of the family's own spectrum:
+a model trained so learns which details not to trust. Everything that acts before counts are drawn is a
+factor on the incident spectrum, R (f A) s = R A (f s). Amplitudes are standard deviations unless they
+are called a range.
 
 References
 ----------

@@ -12,17 +12,9 @@ from astropy.table import Table
 
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.missions.csc import CSC, RICHEST_FIRST
+from astro_xlatent.simulate import conditions
 from astro_xlatent.simulate.background import background_shape
-from astro_xlatent.simulate.conditions import (
-    ENERGY_STARTS,
-    ENERGY_STOPS,
-    LITERATURE,
-    condition,
-    draw_background,
-    draw_geometry,
-    draw_off_axis,
-    log_uniform,
-)
+from astro_xlatent.simulate.conditions import LITERATURE, condition, log_uniform
 from astro_xlatent.simulate.rows import Apertures
 from astro_xlatent.simulate.rows_csc import csc_band_columns
 from astro_xlatent.simulate.rows_erosita import erosita_band_columns
@@ -30,8 +22,8 @@ from astro_xlatent.simulate.rows_xmm import xmm_band_columns
 from astro_xlatent.spectra.binning import observed_fields
 from astro_xlatent.spectra.bins import EnergyBins
 
-__all__ = ["BAND_COLUMNS", "RECIPES", "draw_apertures", "draw_recipes", "merge_randomly", "observe_bands",
-           "observe_spectra", "read_published", "usual_counts"]
+__all__ = ["BAND_COLUMNS", "RECIPES", "draw_apertures", "draw_recipes", "merge_randomly", "observe_spectra",
+           "read_published"]
 
 #: Makers of a mission's band columns: apertures and a generator to ``{name: (values, unit, text)}``.
 BAND_COLUMNS = {"csc": csc_band_columns, "erosita": erosita_band_columns, "xmm": xmm_band_columns}
@@ -52,9 +44,10 @@ _COLUMNS = {
 _AREAS = ("area_aper", "psf_frac_aper_s", "psf_frac_aper_m", "psf_frac_aper_h")
 
 
-def usual_counts(mode):
-    """Expected source counts between which a mission's rows or ``"spectra"`` are drawn log-uniformly."""
-    return condition(mode, "counts_low"), condition(mode, "counts_high")
+def _draw_counts(mode, counts_range, rows, rng):
+    """Expected source counts, log-uniform, by default as is usual for a mission's rows or ``"spectra"``."""
+    usual = condition(mode, "counts_low"), condition(mode, "counts_high")
+    return log_uniform(rng, *(counts_range or usual), rows)
 
 
 def _expected(spectra, matrix, n_source):
@@ -74,7 +67,6 @@ def observe_spectra(spectra, instrument, rng, counts_range=None):
         Photons/cm2/s per grid bin as they reach the detector; only the shape matters.
     instrument : `~astro_xlatent.simulate.instruments.Instrument`
         Response that the reader is told, and mission.
-    rng : `numpy.random.Generator`
     counts_range : tuple of float, optional
         Expected source counts, log-uniform between these.
 
@@ -87,7 +79,7 @@ def observe_spectra(spectra, instrument, rng, counts_range=None):
         ``expected_background`` (rows, bins), what the reader cannot know.
     """
     c, rows = {name: value[0] for name, value in LITERATURE["spectra"].items()}, len(spectra)
-    n_source = log_uniform(rng, *(counts_range or usual_counts("spectra")), rows)
+    n_source = _draw_counts("spectra", counts_range, rows, rng)
     source, seconds = _expected(spectra, instrument.matrix, n_source)
     valid = instrument.valid
     shape = np.zeros(valid.size)
@@ -100,24 +92,16 @@ def observe_spectra(spectra, instrument, rng, counts_range=None):
     fields = observed_fields(instrument, rng.poisson(source + background), seconds[:, None], off, scale)
     known = rng.random((rows, 1)) > c["unknown_background"]
     fields |= {name: np.where(known, fields[name], 0.0) for name in ("background", "background_error")}
-    fields["valid"] = _random_range(instrument, rows, rng)
+    # energy ranges as analysts choose them; half of the rows keep everything
+    low, high = (rng.choice(ends, (rows, 1)) for ends in (conditions.ENERGY_STARTS, conditions.ENERGY_STOPS))
+    fields["valid"] = instrument.valid & (instrument.e_lo >= low) & (instrument.e_hi <= high)
     truth = {"counts": n_source, "background_counts": background.sum(axis=1),
              "expected_background": background, "seconds": seconds}
     return EnergyBins(**fields), truth
 
 
-def _random_range(instrument, rows, rng):
-    """Energy ranges as analysts choose them; half of the rows keep everything."""
-    low, high = rng.choice(ENERGY_STARTS, (rows, 1)), rng.choice(ENERGY_STOPS, (rows, 1))
-    return instrument.valid & (instrument.e_lo >= low) & (instrument.e_hi <= high)
-
-
 def merge_randomly(bins, rng, max_tokens):
-    """
-    Merge the fine bins of every row into a random number of tokens, log-uniform from 3 to ``max_tokens``.
-
-    Widths are uneven in half of the rows; tokens that are not used are invalid.
-    """
+    """Merge fine bins into a random number of tokens a row, log-uniform from 3 to ``max_tokens``."""
     rows, n_fine = bins.counts.shape
     n_tokens = np.floor(log_uniform(rng, 3, max_tokens + 1, rows)).clip(3, max_tokens)
     # Uneven widths for half of the rows, nearly even ones for the others.
@@ -132,20 +116,19 @@ def draw_apertures(spectra, instrument, rng, counts_range=None, off_axis=None):
     """
     Observe incident spectra in source and background apertures of a catalog, see `observe_spectra`.
 
-    ``off_axis``, (rows,), is in arcmin; if not given it is drawn for Chandra, and zero for the others,
-    of which the shipped curves know no vignetting.
+    Angles ``off_axis``, (rows,), in arcmin are drawn if not given.
     """
     rows, mission, edges = len(spectra), instrument.mission, instrument.band_edges
-    n_source = log_uniform(rng, *(counts_range or usual_counts(mission)), rows)
-    off_axis = draw_off_axis(mission, rows, rng) if off_axis is None else off_axis
+    n_source = _draw_counts(mission, counts_range, rows, rng)
+    off_axis = conditions.draw_off_axis(mission, rows, rng) if off_axis is None else off_axis
     seen, mono = instrument.off_axis_factors(off_axis)
     source, seconds = _expected(spectra * seen, instrument.band_matrix, n_source)
     shape = background_shape(mission, instrument.band_matrix, edges[:-1], edges[1:], rng)
-    level, crowd = draw_background(mission, n_source, off_axis, rng)
+    level, crowd = conditions.draw_background(mission, n_source, off_axis, rng)
     # Neighbors have spectra of sources: that of the row before stands for them.
     neighbor = np.roll(source, 1, axis=0) / np.roll(n_source, 1)[:, None]
     background = (shape + crowd[:, None] * (neighbor - shape)) * level[:, None]
-    ratio, fraction = draw_geometry(mission, n_source, off_axis, rng)
+    ratio, fraction = conditions.draw_geometry(mission, n_source, off_axis, rng)
     # What the aperture misses of the source lies in the background region.
     beside = source * (1.0 / fraction - 1.0)[:, None] if mission == "csc" else 0.0
     return Apertures(
@@ -156,18 +139,6 @@ def draw_apertures(spectra, instrument, rng, counts_range=None, off_axis=None):
         detector=np.full(rows, instrument.detector, "<U16"))
 
 
-def observe_bands(spectra, instrument, rng, recipe=None, counts_range=None):
-    """
-    Catalog rows, as the mission's reader turns them into bins, and their `Apertures`.
-
-    ``recipe`` is what the rows publish, of `RECIPES`, drawn row by row if not given; for the others see
-    `observe_spectra`.
-    """
-    apertures = draw_apertures(spectra, instrument, rng, counts_range)
-    recipes = draw_recipes(instrument.mission, len(spectra), rng) if recipe is None else recipe
-    return read_published(apertures, recipes, rng), apertures
-
-
 def draw_recipes(mission, n, rng):
     """Draw what n rows of a mission publish, as an array of str."""
     return rng.choice(list(RECIPES[mission]), n, p=list(RECIPES[mission].values()))
@@ -175,10 +146,9 @@ def draw_recipes(mission, n, rng):
 
 def read_published(apertures, recipes, rng):
     """
-    Publish rows as the mission's catalog does, and read them as the package does.
+    Publish rows as the mission's catalog does, of `RECIPES`, and read them as the package does.
 
-    ``recipes`` says what each row publishes, see `RECIPES`; the generator is that of what catalogs
-    add: Monte-Carlo limits, errors of maps, columns left out.
+    The generator is that of what catalogs add: Monte-Carlo limits, errors of maps, columns left out.
     """
     recipes = np.broadcast_to(recipes, len(apertures))
     columns = {name: column[0] for name, column in BAND_COLUMNS[apertures.mission](apertures, rng).items()}

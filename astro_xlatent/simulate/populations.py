@@ -105,7 +105,7 @@ class Sources:
 
 def draw_sources(class_index, rng, *, tuned=True, parameters=None):
     """
-    Draw sources of given classes.
+    Draw `Sources` of given classes, in their order.
 
     Parameters
     ----------
@@ -117,11 +117,6 @@ def draw_sources(class_index, rng, *, tuned=True, parameters=None):
         Use parameters matched to the catalog, else the literature's.
     parameters : dict of dict of float, optional
         Values that replace some of a class's parameters: ``{"AGN": {"obscured": 0.4}}``.
-
-    Returns
-    -------
-    sources : Sources
-        In the order of ``class_index``.
 
     Raises
     ------
@@ -149,17 +144,13 @@ def draw_sources(class_index, rng, *, tuned=True, parameters=None):
 
 
 def _checked_classes(class_index):
-    class_index = np.asarray(class_index)
-    if class_index.ndim != 1 or (class_index.size and class_index.dtype.kind not in "iu"):
-        got = f"{class_index.dtype} of shape {class_index.shape}"
-        msg = f"class_index must be a 1-d array of integers, got {got}"
-        raise ParameterError(msg)
-    if np.any((class_index < -1) | (class_index >= len(CLASSES))):
+    index = np.asarray(class_index)
+    whole = index.ndim == 1 and (not index.size or index.dtype.kind in "iu")
+    if not whole or np.any((index < -1) | (index >= len(CLASSES))):
         named = ", ".join(f"{i} {name}" for i, name in enumerate(CLASSES))
-        found = f"{int(class_index.min())} to {int(class_index.max())}"
-        msg = f"class_index has {found}; allowed: -1 generic, {named}"
+        msg = f"class_index is {class_index!r:.200}; allowed is a list of the integers -1 generic, {named}"
         raise ParameterError(msg)
-    return class_index.astype(np.int64)
+    return index.astype(np.int64)
 
 
 def _all_parameters(tuned, changed):
@@ -213,25 +204,18 @@ def _fill(sources, rows, draft, family):
 
 
 def _incident(draft):
-    """Absorbed spectrum and equivalent column of a draft."""
-    behind_gas = absorb(draft.primary, draft.nh_gal)
-    primary = absorb(behind_gas, draft.nh_int, draft.redshift)
-    nh = _column(primary, draft.primary, draft.nh_gal, draft.nh_int, draft.redshift)
+    """Absorbed spectrum and equivalent column of a draft: exact at z = 0, else that of a fit."""
+    primary = absorb(absorb(draft.primary, draft.nh_gal), draft.nh_int, draft.redshift)
+    # the column of a redshifted absorber shrinks about as (1 + z)^-2.5
+    nh = draft.nh_gal + draft.nh_int / (1.0 + draft.redshift) ** 2.5
+    fit = np.flatnonzero((draft.redshift > 1e-3) & (draft.nh_int > 0.01 * draft.nh_gal))
+    if fit.size:
+        nh[fit] = equivalent_column(primary[fit], draft.primary[fit], nh[fit])
     if draft.secondary is None:
         return primary, nh
     secondary = absorb(draft.secondary, draft.nh_gal)
     leaking = secondary[:, _HARD].sum(axis=1) > primary[:, _HARD].sum(axis=1)
     return primary + secondary, np.where(leaking, draft.nh_gal, nh)
-
-
-def _column(absorbed, unabsorbed, nh_gal, nh_int, redshift):
-    """Equivalent column: exact at z = 0, else the fit of `equivalent_column`."""
-    # the column of a redshifted absorber shrinks about as (1 + z)^-2.5
-    nh = nh_gal + nh_int / (1.0 + redshift) ** 2.5
-    fit = np.flatnonzero((redshift > 1e-3) & (nh_int > 0.01 * nh_gal))
-    if fit.size:
-        nh[fit] = equivalent_column(absorbed[fit], unabsorbed[fit], nh[fit])
-    return nh
 
 
 def absorb(spectrum, nh, redshift=0.0):

@@ -19,8 +19,7 @@ def save_prepared(path, instruments):
     """
     Save instruments to a compressed npz file; an older one is replaced.
 
-    Arrays keep their type, those of float32 are rounded to 12 binary digits (1.2e-4: no response is
-    known so well), which compress better; fields that are None are left out.
+    Arrays of float32 are rounded to 12 binary digits (1.2e-4), which compress better.
     """
     arrays, plain = {}, []
     for number, instrument in enumerate(instruments):

@@ -7,27 +7,30 @@ spectra=folder)`` finds them. ARFs are written once per camera, year and 3 arcmi
 redistribution matrices once per camera.
 """
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
 from astropy.time import Time
 
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.files import building_folder
-from astro_xlatent.simulate.catalog import catalog_part
-from astro_xlatent.simulate.chunks import check_arguments, observed_chunks
+from astro_xlatent.simulate.catalog import catalog_part, observed_chunks
 from astro_xlatent.simulate.conditions import CONDITIONS, ROWS_PER_OBSERVATION, arf_area
-from astro_xlatent.simulate.pha_files import SpectrumFiles
 from astro_xlatent.simulate.rows import make_table, truth_columns
 from astro_xlatent.simulate.rows_csc import FIRST_OBSID
 from astro_xlatent.simulate.rows_erosita import source_numbers, tiles
 from astro_xlatent.simulate.rows_xmm import FIRST_OBS_ID
-from astro_xlatent.spectra._write import write_response
+from astro_xlatent.spectra._write import spectrum_table, write_response
+from astro_xlatent.spectra.spectrum import XraySpectrum
 
 __all__ = ["CATALOG_NAME", "TRUTH_NAME", "spectrum_names", "write_catalog"]
 
 CATALOG_NAME, TRUTH_NAME = "catalog.fits", "truth.fits"
+#: Bytes of a block of a FITS file.
+_BLOCK = 2880
 
 
 def write_catalog(folder, n, mission, *, seed=1, classes=None, spectra=True, overwrite=False, progress=False):
@@ -46,7 +49,6 @@ def write_catalog(folder, n, mission, *, seed=1, classes=None, spectra=True, ove
         Write into a folder that is not empty; files of the same names are
         replaced, all others stay.
     progress : bool, optional
-        Show a progress bar.
 
     Returns
     -------
@@ -55,12 +57,9 @@ def write_catalog(folder, n, mission, *, seed=1, classes=None, spectra=True, ove
 
     Raises
     ------
-    ParameterError, MissionError
-        With the allowed values.
-    TableError
-        If the folder cannot be used.
+    ParameterError, MissionError, TableError
+        With the allowed values; if the folder cannot be used.
     """
-    check_arguments(seed, n, 0, mission, needed=True)
     chunks = observed_chunks(seed, n, missions={mission: 1.0}, classes=classes)
     folder = Path(folder)
     _check_folder(folder, overwrite)
@@ -143,15 +142,45 @@ def _write_responses(folder, observed, wanted):
 
 
 def _write_spectra(folder, observed, wanted, bar):
-    files = SpectrumFiles(observed.detector.response)
-    p, names = observed.pointings, spectrum_names(observed)
+    make, p = _Extensions(observed.detector.response), observed.pointings
     dates = Time(p.epoch, format="decimalyear", scale="utc").isot
+    names = spectrum_names(observed)
     for k in wanted:
-        source, background = (name and folder / name for name in names[k])
-        files.write(
-            source, background, observed.counts[k], observed.off_counts[k],
-            # a share of 10 x 10 arcmin; only the ratio of the two matters
-            backscale=p.aperture[k] / 600.0**2, scale=p.scale[k],
-            EXPOSURE=p.exposure[k], ANCRFILE=f"{p.arf[k]}.arf.gz", OBJECT=f"SIM {observed.row[k]}",
-            RESPFILE=f"{observed.detector.name}.rmf.gz", **{"DATE-OBS": str(dates[k])[:19]})
+        # as in the Chandra Source Catalog, spectra that hold their background name themselves
+        name, background = names[k]
+        # a share of 10 x 10 arcmin; only the ratio of the two matters
+        area = p.aperture[k] / 600.0**2
+        common = {"EXPOSURE": p.exposure[k], "ANCRFILE": f"{p.arf[k]}.arf.gz",
+                  "RESPFILE": f"{observed.detector.name}.rmf.gz", "OBJECT": f"SIM {observed.row[k]}",
+                  "DATE-OBS": str(dates[k])[:19]}
+        link = {"BACKSCAL": area, "BACKFILE": background or name}
+        source = make("TOTAL", observed.counts[k], common | link)
+        off = make("BKG", observed.off_counts[k], common | {"BACKSCAL": area / p.scale[k]})
+        for path, parts in {background: [off], name: [source] if background else [source, off]}.items():
+            if path:
+                whole = b"".join([make.primary, *parts])
+                (folder / path).write_bytes(gzip.compress(whole, compresslevel=6, mtime=0))
         bar.update()
+
+
+class _Extensions:
+    """Extensions of many spectra of one detector, fast: of headers made once only some values change."""
+
+    def __init__(self, response):
+        first, n = response.first_channel, response.n_channels
+        self._table = np.zeros(n, [("CHANNEL", ">i4"), ("COUNTS", ">i4")])
+        self._table["CHANNEL"] = np.arange(first, first + n)
+        # one count, else the writer could not tell that counts are whole
+        spectrum = XraySpectrum(np.ones(n), exposure=1.0, channel=self._table["CHANNEL"].astype(int),
+                                telescope=response.telescope, instrument=response.instrument)
+        self._headers = {kind: spectrum_table(spectrum, kind, {})[0].header for kind in ("TOTAL", "BKG")}
+        primary = fits.PrimaryHDU().header
+        primary["EXTEND"] = True
+        self.primary = primary.tostring().encode("ascii")
+
+    def __call__(self, kind, counts, keywords):
+        """Bytes of an extension with whole counts per channel and values of its header."""
+        self._headers[kind].update(keywords)
+        self._table["COUNTS"] = counts
+        data = self._table.tobytes()
+        return self._headers[kind].tostring().encode("ascii") + data + bytes(-len(data) % _BLOCK)

@@ -2,10 +2,8 @@
 """
 Parts of simulated tables that all missions share: apertures, positions, truth, joining.
 
-A mission's maker of columns turns `Apertures`, what photometry starts from, into what its
-catalog publishes (see `astro_xlatent.simulate.observe`).
-
-Positions, numbers and names are made up; names begin with ``SIM``.
+A mission's maker of columns turns `Apertures`, what photometry starts from, into what its catalog
+publishes. Positions, numbers and names are made up; names begin with ``SIM``.
 """
 
 from dataclasses import dataclass, fields
@@ -22,29 +20,19 @@ from astro_xlatent.simulate.populations import CLASSES, FAMILIES
 
 __all__ = ["Apertures", "apertures_of", "make_table", "position", "start_time", "truth_columns"]
 
-_COUNTS, _PER_AREA, _FLUX = u.ct, u.cm**-2, u.erg / u.s / u.cm**2
-# name -> (unit, description)
-_TRUTH_UNITS = {
-    "row": (None, "row number; the same number, seed and arguments give the same row"),
-    "class": (None, "class drawn"),
-    "family": (None, "kind of source within the class"),
-    "nh": (_PER_AREA, "z = 0 column that describes the spectrum best"),
-    "nh_gal": (_PER_AREA, "Galactic column"),
-    "nh_int": (_PER_AREA, "intrinsic column at the redshift"),
-    "redshift": (None, "redshift"),
-    "photon_index": (None, "photon index of the main component"),
-    "kt": (u.keV, "temperature of the main thermal component"),
-    "flux_05_2": (_FLUX, "absorbed flux, 0.5-2 keV"),
-    "flux_2_7": (_FLUX, "absorbed flux, 2-7 keV"),
-    "flux_02_23": (_FLUX, "absorbed flux, 0.2-2.3 keV"),
-    "mission": (None, "csc, erosita or xmm"),
-    "instrument": (None, "response curve"),
-    "epoch": (u.yr, "decimal year of the observation"),
-    "exposure": (u.s, "exposure, not vignetted"),
-    "off_axis": (u.arcmin, "off-axis angle"),
-    "counts": (_COUNTS, "expected source counts in the aperture, in the mission's detection band"),
-    "background": (_COUNTS, "expected background counts in the aperture, same band"),
-}
+_PER_AREA, _FLUX = u.cm**-2, u.erg / u.s / u.cm**2
+#: What is known of sources: name, unit, description.
+_TRUTH = (
+    ("nh", _PER_AREA, "z = 0 column that describes the spectrum best"),
+    ("nh_gal", _PER_AREA, "Galactic column"),
+    ("nh_int", _PER_AREA, "intrinsic column at the redshift"),
+    ("redshift", None, "redshift"),
+    ("photon_index", None, "photon index of the main component"),
+    ("kt", u.keV, "temperature of the main thermal component"),
+    ("flux_05_2", _FLUX, "absorbed flux, 0.5-2 keV"),
+    ("flux_2_7", _FLUX, "absorbed flux, 2-7 keV"),
+    ("flux_02_23", _FLUX, "absorbed flux, 0.2-2.3 keV"),
+)
 
 
 @dataclass
@@ -98,17 +86,20 @@ class Apertures:
 def truth_columns(observed):
     """What observed rows are, name to ``(values, unit, description)``; NaN for no photon index or kT."""
     truth, p = observed.sources.truth, observed.pointings
-    n = len(observed)
-    values = {
-        "row": observed.row,
-        "class": np.array(CLASSES)[observed.sources.class_index],
-        "family": np.array(FAMILIES)[truth["family"]],
-        **{name: truth[name] for name in _TRUTH_UNITS if name in truth and name != "family"},
-        "mission": np.full(n, observed.mission), "instrument": p.curve, "epoch": p.epoch,
-        "exposure": p.exposure, "off_axis": p.off_axis,
-        "counts": observed.expected, "background": observed.background,
+    return {
+        "row": (observed.row, None, "row number; the same number, seed and arguments give the same row"),
+        "class": (np.array(CLASSES)[observed.sources.class_index], None, "class drawn"),
+        "family": (np.array(FAMILIES)[truth["family"]], None, "kind of source within the class"),
+        **{name: (truth[name], unit, text) for name, unit, text in _TRUTH},
+        "mission": (np.full(len(observed), observed.mission), None, "csc, erosita or xmm"),
+        "instrument": (p.curve, None, "response curve"),
+        "epoch": (p.epoch, u.yr, "decimal year of the observation"),
+        "exposure": (p.exposure, u.s, "exposure, not vignetted"),
+        "off_axis": (p.off_axis, u.arcmin, "off-axis angle"),
+        "counts": (observed.expected, u.ct,
+                   "expected source counts in the aperture, in the mission's detection band"),
+        "background": (p.background, u.ct, "expected background counts in the aperture, same band"),
     }
-    return {name: (values[name], *_TRUTH_UNITS[name]) for name in _TRUTH_UNITS}
 
 
 def make_table(parts):
@@ -144,6 +135,6 @@ def apertures_of(observed):
     mono = np.stack([np.interp(energies, ENERGY_MID, area) for area in observed.area])
     return Apertures(
         observed.mission, detector.unit.band_edges, observed.counts @ detector.into_bands,
-        observed.off_counts @ detector.into_bands, observed.background[:, None] * shape, p.scale,
+        observed.off_counts @ detector.into_bands, p.background[:, None] * shape, p.scale,
         detector.unit.band_area(observed.area) * seconds, mono * seconds,
         p.fraction, p.exposure, p.off_axis, p.epoch, np.where(p.curve == "acis-s", "ACIS-7", "ACIS-3"))

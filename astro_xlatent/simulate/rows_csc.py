@@ -1,22 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Simulated rows of the Chandra Source Catalog, one per detection.
+Simulated rows of the Chandra Source Catalog, one per detection; band u is left out.
 
-Every kind of column is there from which the reader can take its bands: raw
-aperture counts, net counts, photon and energy fluxes with 68 % limits. Band u,
-which the package does not use, is left out. Observation numbers have six
-digits, real ones five.
-
-Definitions are the catalog's [1]_ [2]_. Net counts are those of the source
-aperture minus the scaled background, over the share of the point-spread
-function. Photon flux is net counts over exposure and the area at one energy per
-band. Energy flux is the sum of event energies over area at these energies, minus
-the scaled background's. Values are modes of the posterior with a flat prior;
-limits enclose 68 % in the smallest non-negative interval about the mode; modes
-within about 0.7 of their noise of zero are published as zero, and the posterior is
-taken as exponential then. The half-width so has the noise of aperture and background
-in it; the catalog's Monte-Carlo estimate makes it 1.1 times as wide, more for many
-counts and for a few crowded rows (measured, see `astro_xlatent.simulate.conditions`).
+Definitions are the catalog's [1]_ [2]_. Net counts are those of the source aperture minus the scaled
+background, over the share of the point-spread function. Photon flux is net counts over exposure and the
+area at one energy per band. Energy flux is the sum of event energies over area at these energies, minus
+the scaled background's. Values are modes of the posterior with a flat prior; limits enclose 68 % in the
+smallest non-negative interval about the mode; modes within about 0.7 of their noise of zero are published
+as zero, and the posterior is taken as exponential then. The half-width so has the noise of aperture and
+background in it; the catalog's Monte-Carlo estimate makes it 1.1 times as wide, more for many counts and
+for a few crowded rows (measured, see `astro_xlatent.simulate.conditions`).
 
 References
 ----------
@@ -67,11 +60,7 @@ def _zero_limit(counts, background):
 
 
 def csc_band_columns(seen, rng):
-    """
-    Band columns of the Chandra Source Catalog, name to ``(values, unit, description)``.
-
-    The generator is that of the limits' Monte-Carlo noise and of missing energy fluxes.
-    """
+    """Band columns of the catalog; the generator is that of limits' noise and missing energy fluxes."""
     member, scale = seen.member(BANDS), seen.scale[:, None]
     between = condition("csc", "fraction_between_bands") * rng.standard_normal((len(seen), len(BANDS)))
     fraction = np.minimum(seen.fraction[:, None] * (OF_BAND + between), 1.0)
@@ -132,11 +121,7 @@ def _energy_fluxes(seen, member, net, low, high, zero, rng):
 
 
 def hardness(columns, hard, soft):
-    """
-    Hardness ratio (H - S) / (H + S) of two bands from their photon fluxes, with limits.
-
-    Errors are propagated to first order; NaN where both fluxes are zero.
-    """
+    """Hardness ratio of two bands' photon fluxes and limits, by errors to first order; NaN of two zeros."""
     (h, h_err), (s, s_err) = (
         (columns[f"photflux_aper_{b}"][0],
          0.5 * (columns[f"photflux_aper_hilim_{b}"][0] - columns[f"photflux_aper_lolim_{b}"][0]))

@@ -1,10 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Simulated rows of the eRASS1 main catalog.
-
-Aperture photometry in the bands P1 to P5 (counts, background from a map that
-is 5 % uncertain, vignetted exposure), and fitted counts derived from it.
-"""
+"""Simulated rows of the eRASS1 main catalog: aperture photometry in P1 to P5, and fitted counts of it."""
 
 import numpy as np
 from astropy import units as u
@@ -39,10 +34,10 @@ def erosita_columns(observed):
     """Columns of the eRASS1 main catalog of observed rows, name to ``(values, unit, description)``."""
     name, ra, dec = position(observed)
     tile, number = tiles(observed), source_numbers(observed)
+    detections = [f"em01_{t}_020_ML{k:05d}_002_c010" for t, k in zip(tile, number, strict=True)]
     columns = {
         "IAUNAME": (name, None, "made-up source name"),
-        "DETUID": (np.array([f"em01_{t}_020_ML{k:05d}_002_c010" for t, k in zip(tile, number, strict=True)],
-                            "U32"), None, "detection"),
+        "DETUID": (np.array(detections, "U32"), None, "detection"),
         "SKYTILE": (tile.astype(np.int64), None, "sky tile"),
         "ID_SRC": (number, None, "source number in the tile"),
         "RA": (ra, u.deg, "right ascension, ICRS"), "DEC": (dec, u.deg, "declination, ICRS"),
@@ -61,25 +56,20 @@ def erosita_band_columns(seen, rng):
     known = (1.0 + condition("erosita", "exposure_scatter") * exposed).clip(0.8)
     exposure = seen.area * known / (APERTURE_FRACTION * on_axis)
     mapped = seen.background * (1.0 + BACKGROUND_ERROR * mapped).clip(0.5)
-    columns = {}
-    for k, band in enumerate(ECF):
-        columns |= _erosita_band(band, seen.counts[:, k], mapped[:, k], exposure[:, k], SQUARE_ARCMIN)
-    return columns
-
-
-def _erosita_band(band, counts, mapped, exposure, square_arcmin):
-    """Aperture and fitted photometry of one band."""
-    net = np.maximum(counts - mapped, 0.0)
+    net = np.maximum(seen.counts - mapped, 0.0)
     fitted = net / APERTURE_FRACTION
-    error = np.where(net > 0, np.sqrt(counts + 0.25), 0.5) / APERTURE_FRACTION
-    return {
-        f"APE_CTS_{band}": (counts.astype(np.int64), _COUNTS, "counts in the aperture"),
-        f"APE_BKG_{band}": (mapped, _COUNTS, "background in the aperture, from the map"),
-        f"APE_EXP_{band}": (exposure, u.s, "vignetted exposure"),
-        f"ML_CTS_{band}": (fitted, _COUNTS, "source counts in the whole PSF"),
-        f"ML_CTS_ERR_{band}": (error, _COUNTS, "error of the counts"),
-        f"ML_RATE_{band}": (fitted / exposure, u.ct / u.s, "vignetting-corrected rate"),
-        f"ML_FLUX_{band}": (fitted / exposure / ECF[band], _FLUX, "rate over the energy conversion factor"),
-        f"ML_BKG_{band}": (mapped / square_arcmin, u.ct / u.arcmin**2, "background"),
-        f"ML_EXP_{band}": (exposure, u.s, "vignetted exposure"),
-    }
+    error = np.where(net > 0, np.sqrt(seen.counts + 0.25), 0.5) / APERTURE_FRACTION
+    rate = fitted / exposure
+    columns = (
+        ("APE_CTS", seen.counts.astype(np.int64), _COUNTS, "counts in the aperture"),
+        ("APE_BKG", mapped, _COUNTS, "background in the aperture, from the map"),
+        ("APE_EXP", exposure, u.s, "vignetted exposure"),
+        ("ML_CTS", fitted, _COUNTS, "source counts in the whole PSF"),
+        ("ML_CTS_ERR", error, _COUNTS, "error of the counts"),
+        ("ML_RATE", rate, u.ct / u.s, "vignetting-corrected rate"),
+        ("ML_FLUX", rate / list(ECF.values()), _FLUX, "rate over the energy conversion factor"),
+        ("ML_BKG", mapped / SQUARE_ARCMIN, u.ct / u.arcmin**2, "background"),
+        ("ML_EXP", exposure, u.s, "vignetted exposure"),
+    )
+    return {f"{name}_{band}": (values[:, k], unit, text) for k, band in enumerate(ECF)
+            for name, values, unit, text in columns}

@@ -1,9 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Simulated rows in the manner of the 4XMM catalog.
-
-One EPIC camera per row stands for all three.
-"""
+"""Simulated rows in the manner of the 4XMM catalog; one EPIC camera per row stands for all three."""
 
 import numpy as np
 from astropy import units as u
@@ -40,10 +36,9 @@ def xmm_columns(observed):
 
 def xmm_band_columns(seen, rng):
     """
-    Band columns of 4XMM, of one EPIC camera per row.
+    Band columns of 4XMM: counts of all bands, and fluxes.
 
-    Counts of all bands, and in each band the flux, which is the rate over the conversion factor of
-    `~astro_xlatent.missions.xmm.reference_spectrum`, known to a few per cent.
+    These are rates over the conversion factors of `reference_spectrum`, known to a few per cent.
     """
     member = seen.member(XMM.bands)
     scale = seen.scale[:, None]

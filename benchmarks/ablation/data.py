@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from astro_xlatent.simulate.observe import (
+    draw_apertures,
+    draw_recipes,
     merge_randomly,
-    observe_bands,
     observe_spectra,
+    read_published,
 )
 from astro_xlatent.simulate.populations import Sources
 from astro_xlatent.spectra.bins import EnergyBins
@@ -124,7 +126,8 @@ def observe(mode, sources, instruments, seed, counts_range=None):
             bins, truth = observe_spectra(spectra, used[-1], noise, **counted)
             truths.append(truth)
         else:
-            bins = observe_bands(spectra, used[-1], noise, **counted)[0]
+            seen = draw_apertures(spectra, used[-1], noise, **counted)
+            bins = read_published(seen, draw_recipes(mission, len(seen), noise), noise)
         pieces.append(bins)
     bins = EnergyBins.concatenate(pieces)
     full = mode == "spectra"

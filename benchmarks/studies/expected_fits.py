@@ -58,8 +58,7 @@ def simulate_fits(seed, n, classes):
         ``true_nh`` in 1/cm2, and ``powlaw_nh`` with its 68 % limits as the
         catalog gives them (1e20 1/cm2, its abundances).
     """
-    from astro_xlatent.simulate.catalog import catalog_part, fine_bins
-    from astro_xlatent.simulate.chunks import observed_chunks
+    from astro_xlatent.simulate.catalog import catalog_part, fine_bins, observed_chunks
     from astro_xlatent.simulate.rows import make_table
 
     tables, found, rng = [], 0, np.random.default_rng([seed, 1])

@@ -14,7 +14,7 @@ from astro_xlatent.missions.base import get_mission
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.bestfit import power_law_fit
 from astro_xlatent.physics.emission import powerlaw
-from astro_xlatent.simulate.chunks import observed_chunks
+from astro_xlatent.simulate.catalog import observed_chunks
 from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.spectrum import XraySpectrum
 from benchmarks.studies.expected import Scored, band_table, compare, expected_classes, table_fluxes

@@ -8,8 +8,7 @@ from astro_xlatent.core.errors import MissionError, ParameterError
 from astro_xlatent.missions.base import get_mission, identify_mission
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG
 from astro_xlatent.simulate import batch
-from astro_xlatent.simulate.catalog import fine_bins, simulate_catalog
-from astro_xlatent.simulate.chunks import CHUNK, class_weights, observed_chunks
+from astro_xlatent.simulate.catalog import CHUNK, class_weights, fine_bins, observed_chunks, simulate_catalog
 from astro_xlatent.simulate.conditions import CONDITIONS
 from astro_xlatent.simulate.populations import CLASSES
 from astro_xlatent.simulate.rows import apertures_of
@@ -98,10 +97,10 @@ def test_counts_scatter_about_folded_truth(observed, mission):
         np.testing.assert_allclose(rate * part.pointings.exposure, part.expected, rtol=2e-3)
         total = part.counts[:, inside].sum(axis=1)
         bright = part.expected > 50  # above the bias of the detection threshold
-        pull = (total - part.expected - part.background)[bright] / np.sqrt(total[bright])
+        pull = (total - part.expected - part.pointings.background)[bright] / np.sqrt(total[bright])
         assert abs(pull.mean()) < 4.0 / np.sqrt(bright.sum())
         off = part.off_counts[:, inside].sum(axis=1) * part.pointings.scale
-        assert off.sum() == pytest.approx(part.background.sum(), rel=0.1)
+        assert off.sum() == pytest.approx(part.pointings.background.sum(), rel=0.1)
 
 
 def test_fluxes_of_truth_are_those_of_the_spectrum(observed):

@@ -17,7 +17,6 @@ from astro_xlatent.simulate.observe import (
     RECIPES,
     draw_apertures,
     merge_randomly,
-    observe_bands,
     observe_spectra,
     read_published,
 )
@@ -39,6 +38,12 @@ def rows(instruments, mission, n, counts, seed=0):
     spectra = np.repeat(SPECTRUM[None], n, axis=0)
     rng = np.random.default_rng(seed)
     return draw_apertures(spectra, instruments[mission], rng, (counts, counts * 1.001))
+
+
+def observe_bands(spectra, instrument, rng, recipe, counts_range):
+    """Catalog rows as the mission's reader turns them into bins, and their apertures."""
+    seen = draw_apertures(spectra, instrument, rng, counts_range)
+    return read_published(seen, recipe, rng), seen
 
 
 def values(columns, stem):

@@ -12,7 +12,7 @@ from astro_xlatent.cli import main as cli
 from astro_xlatent.core.errors import MissionError, ParameterError, TableError
 from astro_xlatent.missions.base import get_mission
 from astro_xlatent.simulate import batch, products
-from astro_xlatent.simulate.chunks import observed_chunks
+from astro_xlatent.simulate.catalog import observed_chunks
 from astro_xlatent.simulate.conditions import CONDITIONS
 from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.spectrum import XraySpectrum

@@ -77,11 +77,7 @@ def galaxy(draw):
 
 
 def remnant(draw):
-    """
-    Supernova remnants, Galactic and in nearby galaxies: plasma, alpha elements up to several times solar.
-
-    Ionization is taken in equilibrium, a low kT standing in for young, underionized gas.
-    """
+    """Remnants: plasma in equilibrium (low kT for underionized gas), alpha elements up to 5 solar."""
     kt = draw.log_normal(draw["kt_remnant"], 0.2, 0.15, 3.0)
     metals = {"metals": draw.log_uniform(0.3, 5.0), "Fe": draw.log_uniform(0.2, 2.0)}
     spectrum = unit_flux(hot_plasma(kt, metals), 0.5, 2.0)

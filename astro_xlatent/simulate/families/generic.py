@@ -10,32 +10,23 @@ from astro_xlatent.simulate.families.tools import Draft, Draw, add_flux, hot_pla
 __all__ = ["generic"]
 
 
-def _power_law(draw):
-    gamma = draw.rng.uniform(-0.5, 4.5, draw.n)
-    return emission.powerlaw(gamma), gamma, np.nan
+#: Shares of the components, and range of kT in keV of the thermal ones.
+_SHARES = {"power law": 0.28, "black body": 0.15, "disk": 0.12, "cut-off": 0.1, "plasma": 0.35}
+_KT_RANGE = {"black body": (0.04, 3.0), "disk": (0.1, 3.0), "plasma": (0.1, 15.0)}
 
 
-def _black_body(draw):
-    kt = draw.log_uniform(0.04, 3.0)
-    return emission.blackbody(kt), np.nan, kt
-
-
-def _disk(draw):
-    kt = draw.log_uniform(0.1, 3.0)
-    return emission.disk_blackbody(kt), np.nan, kt
-
-
-def _cut_off(draw):
-    gamma = draw.rng.uniform(-0.5, 2.5, draw.n)
-    return emission.cutoff_powerlaw(gamma, draw.log_uniform(1.0, 20.0)), gamma, np.nan
-
-
-def _plasma(draw):
-    kt = draw.log_uniform(0.1, 15.0)
-    return hot_plasma(kt, draw.log_uniform(0.1, 3.0)), np.nan, kt
-
-
-_SHARES = {_power_law: 0.28, _black_body: 0.15, _disk: 0.12, _cut_off: 0.1, _plasma: 0.35}
+def _shape(draw, kind):
+    """Spectra of one kind of component, photon index and kT."""
+    if kind == "power law":
+        gamma = draw.rng.uniform(-0.5, 4.5, draw.n)
+        return emission.powerlaw(gamma), gamma, np.nan
+    if kind == "cut-off":
+        gamma = draw.rng.uniform(-0.5, 2.5, draw.n)
+        return emission.cutoff_powerlaw(gamma, draw.log_uniform(1.0, 20.0)), gamma, np.nan
+    kt = draw.log_uniform(*_KT_RANGE[kind])
+    if kind == "plasma":
+        return hot_plasma(kt, draw.log_uniform(0.1, 3.0)), np.nan, kt
+    return (emission.blackbody if kind == "black body" else emission.disk_blackbody)(kt), np.nan, kt
 
 
 def _component(draw):
@@ -43,10 +34,10 @@ def _component(draw):
     spectrum = np.empty((draw.n, N_ENERGY), np.float32)
     gamma, kt = np.full((2, draw.n), np.nan)
     kinds = draw.rng.choice(len(_SHARES), draw.n, p=list(_SHARES.values()))
-    for kind, shape in enumerate(_SHARES):
-        rows = np.flatnonzero(kinds == kind)
+    for number, kind in enumerate(_SHARES):
+        rows = np.flatnonzero(kinds == number)
         if rows.size:
-            drawn, gamma[rows], kt[rows] = shape(Draw(rows.size, draw.rng))
+            drawn, gamma[rows], kt[rows] = _shape(Draw(rows.size, draw.rng), kind)
             spectrum[rows] = unit_flux(drawn, 0.3, 7.0)
     return spectrum, gamma, kt
 
