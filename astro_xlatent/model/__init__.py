@@ -1,6 +1,2 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-From energy bins to knowledge: networks, posterior, calibration.
-
-Read `~astro_xlatent.model.posterior` first.
-"""
+"""From energy bins to knowledge; read `~astro_xlatent.model.posterior` first."""

@@ -103,9 +103,8 @@ def selftest_deviation(model: LatentModel, path: Path) -> float:
 
 def _stored_bins(path: Path, stored: Any) -> EnergyBins:
     """Rows of bins from JSON."""
-    bins = stored.get("bins") if isinstance(stored, dict) else None
-    names = {field.name for field in fields(EnergyBins)}
-    if not isinstance(bins, dict) or not set(bins) <= names or not names - set(bins) <= {"energy_weighted"}:
+    bins, names = _member(path, stored, "bins"), {field.name for field in fields(EnergyBins)}
+    if not names - {"energy_weighted"} <= set(bins) <= names:
         refuse(path, f"bins do not hold {', '.join(sorted(names))}")
     shape = numbers(path, "counts", bins["counts"], (None, None), 0).shape
     arrays = {name: numbers(path, name, value, shape[:1] if name == "energy_weighted" else shape, 0,
@@ -131,10 +130,10 @@ def read_json(path: Path) -> Any:
             path, f"holds {name}, which is no number"))
     except OSError as error:
         refuse(path, f"cannot be read ({error.strerror})")
+    except ModelError:
+        raise
     # Undecodable bytes and broken JSON are both ValueErrors, and so is ModelError.
     except (ValueError, RecursionError) as error:
-        if isinstance(error, ModelError):
-            raise
         refuse(path, f"is no JSON ({error})")
 
 
@@ -165,9 +164,7 @@ def numbers(path: Path, name: str, value: Any, shape: tuple[int | None, ...],
     except ValueError:
         refuse(path, f"{name} has rows of unequal length")
     wanted = "x".join("any" if n is None else str(n) for n in shape) or "a single number"
-    fits = array.ndim == len(shape) and all(
-        n >= 1 and m in (None, n) for n, m in zip(array.shape, shape, strict=True))
-    if not fits:
+    if array.ndim != len(shape) or not all(n and m in (None, n) for n, m in zip(array.shape, shape)):
         refuse(path, f"{name} has shape {array.shape}, not {wanted}")
     if array.dtype.kind not in kinds:
         refuse(path, f"{name} holds something that is {'not true or false' if kinds == 'b' else 'no number'}")
@@ -199,8 +196,7 @@ def check_info(path: Path, info: Any) -> Config:
     if not all(isinstance(mission, str) for mission in _member(path, info, "missions", list)):
         refuse(path, "missions are not all names")
     sizes = _member(path, info, "network")
-    unknown = sorted(set(sizes) - {field.name for field in fields(Config)})
-    if unknown:
+    if unknown := sorted(set(sizes) - {field.name for field in fields(Config)}):
         refuse(path, f"network has unknown sizes {unknown}")
     for name, size in sizes.items():
         low, high = _SIZES.get(name, (1, _LARGEST))
@@ -225,12 +221,23 @@ def check_calibration(path: Path, tables: Any, config: Config) -> None:
         refuse(path, "levels do not go from 0 to 1")
     for mode in ("bands", "spectra"):
         _check_mode(path, mode, _member(path, tables, mode), len(nodes), len(levels))
-    _check_mixture(path, _member(path, tables, "mixture"), config.n_latent)
-    prior = _member(path, tables, "prior")
+    mixture, prior = (_member(path, tables, name) for name in ("mixture", "prior"))
+    weight = _shares(path, "mixture weight", mixture.get("weight"), None, 1e-30)
+    n, d = len(weight), config.n_latent
+    numbers(path, "mixture mean", mixture.get("mean"), (n, d), -1e3, 1e3)
+    spread = numbers(path, "mixture covariance", mixture.get("covariance"), (n, d, d), -1e6, 1e6)
+    symmetric = np.allclose(spread, spread.transpose(0, 2, 1), rtol=1e-6, atol=1e-9)
+    if not symmetric or np.linalg.eigvalsh(spread).min() <= 0:
+        refuse(path, "mixture covariance is no covariance")
     for name in HEADS:
-        density = numbers(path, f"prior {name}", prior.get(name), (getattr(config, f"n_{name}"),), 0, 1)
-        if not 0.99 < density.sum() < 1.01:
-            refuse(path, f"prior {name} does not sum to one")
+        _shares(path, f"prior {name}", prior.get(name), getattr(config, f"n_{name}"), 0)
+
+
+def _shares(path: Path, name: str, value: Any, n: int | None, low: float) -> np.ndarray:
+    shares = numbers(path, name, value, (n,), low, 1.0 + 1e-6)
+    if not 0.99 < shares.sum() < 1.01:
+        refuse(path, f"{name} does not sum to one")
+    return shares
 
 
 def _check_mode(path: Path, mode: str, tables: dict, n_nodes: int, n_levels: int) -> None:
@@ -243,14 +250,3 @@ def _check_mode(path: Path, mode: str, tables: dict, n_nodes: int, n_levels: int
         if table.rising and not (np.all(np.diff(values, axis=-1) >= 0)
                                  and (open_ended or np.all(values[..., [0, -1]] == (0, 1)))):
             refuse(path, f"{mode} {name} is not in order")
-
-
-def _check_mixture(path: Path, mixture: dict, d: int) -> None:
-    weight = numbers(path, "mixture weight", mixture.get("weight"), (None,), 1e-30, 1.0 + 1e-6)
-    if not 0.99 < weight.sum() < 1.01:
-        refuse(path, "mixture weight does not sum to one")
-    numbers(path, "mixture mean", mixture.get("mean"), (len(weight), d), -1e3, 1e3)
-    spread = numbers(path, "mixture covariance", mixture.get("covariance"), (len(weight), d, d), -1e6, 1e6)
-    symmetric = np.allclose(spread, spread.transpose(0, 2, 1), rtol=1e-6, atol=1e-9)
-    if not symmetric or np.linalg.eigvalsh(spread).min() <= 0:
-        refuse(path, "mixture covariance is no covariance")

@@ -1,9 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Models inside the package and their checksums.
-
-Written by ``astro-xlatent train --bundle``; do not edit by hand.
-"""
+"""Models inside the package; written by ``astro-xlatent train --bundle``, not by hand."""
 
 __all__ = ["BUNDLED", "DEFAULT"]
 

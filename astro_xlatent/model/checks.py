@@ -52,18 +52,12 @@ _CENTER = 0.5 * (FINE_EDGES[1:] + FINE_EDGES[:-1])  # keV
 _COLUMNS = np.searchsorted(ENERGY_EDGES, _CENTER) - 1
 _LINES = _CENTER[(_CENTER > LINE_RANGE[0]) & (_CENTER < LINE_RANGE[1])]
 _N_LINES = len(LINE_WIDTHS) * _LINES.size
-
-
-def _directions() -> np.ndarray:
-    """Lines, then soft components, as sums of narrow lines at the fine bins' centers, (n_fine, n)."""
-    near = np.abs(_CENTER[:, None] - _LINES)
-    lines = [np.diff(FINE_EDGES)[:, None] * np.exp(-0.5 * (near / (width * _LINES)) ** 2) if width
-             else (near == 0).astype(float) for width in LINE_WIDTHS]
-    soft = [(np.diff(FINE_EDGES) * _CENTER**2 / np.expm1(_CENTER / kt))[:, None] for kt in SOFT_KT]
-    return np.concatenate([*lines, *soft], axis=1)
-
-
-_SHAPES = _directions()
+_NEAR, _WIDTH = np.abs(_CENTER[:, None] - _LINES), np.diff(FINE_EDGES)[:, None]
+# Lines, then soft components, as sums of narrow lines at the fine bins' centers, (n_fine, n).
+_SHAPES = np.concatenate([
+    *(_WIDTH * np.exp(-0.5 * (_NEAR / (width * _LINES)) ** 2) if width else (_NEAR == 0).astype(float)
+      for width in LINE_WIDTHS),
+    *(_WIDTH * (_CENTER**2 / np.expm1(_CENTER / kt))[:, None] for kt in SOFT_KT)], axis=1)
 
 
 def check_spectra(decode: Callable, latent: np.ndarray, bins: EnergyBins,

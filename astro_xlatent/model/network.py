@@ -16,6 +16,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -79,6 +80,12 @@ class Config:
     n_kt: int = 58
 
 
+def mlp(*widths: int) -> nn.Sequential:
+    """Linear layers between these widths, with GELU between them."""
+    layers = [layer for pair in pairwise(widths) for layer in (nn.GELU(), nn.Linear(*pair))]
+    return nn.Sequential(*layers[1:])
+
+
 class Decoder(nn.Module):
     """
     Latents to the incident spectrum, up to its normalization.
@@ -101,10 +108,7 @@ class Decoder(nn.Module):
         # z is stored whitened and rotated; the decoder was trained on u = A z + c.
         self.register_buffer("rotation", torch.eye(config.n_latent))
         self.register_buffer("offset", torch.zeros(config.n_latent))
-        self.trunk = nn.Sequential(
-            nn.Linear(config.n_latent, config.decoder_width), nn.GELU(),
-            nn.Linear(config.decoder_width, config.decoder_width), nn.GELU(),
-        )
+        self.trunk = mlp(config.n_latent, config.decoder_width, config.decoder_width).append(nn.GELU())
         self.continuum = nn.Linear(config.decoder_width, config.n_knots)
         self.absorber = nn.Linear(config.decoder_width, 2)
         self.line_strength = nn.Linear(config.decoder_width, config.n_lines)
@@ -129,11 +133,7 @@ class Decoder(nn.Module):
         return torch.addcmul(absorbed, absorbed, lines)
 
     def in_cells(self, starts: Sequence[int]) -> Self:
-        """
-        The same decoder with cells of several grid bins, in each of which it is averaged, (B, n_cells).
-
-        ``starts`` are the first grid bins of the cells; a cell ends where the next begins.
-        """
+        """The same decoder averaged over cells (B, n_cells) of grid bins; ``starts`` are their first ones."""
         coarse = copy.deepcopy(self)
         sizes = torch.diff(torch.as_tensor([*starts, self.sigma.numel()])).tolist()
 
@@ -154,11 +154,9 @@ def _hat_functions(x, knots):
 
 class Teacher(nn.Module):
     """
-    Incident spectrum to the latents that define the latent space.
+    Incident spectrum, as `astro_xlatent.train.stream.teacher_input`, to the latents that define the space.
 
-    It sees the noise-free spectrum as expected counts through two reference
-    areas (see `astro_xlatent.train.teacher`), square-rooted so that Euclidean
-    distance is nearly the Cash statistic.
+    Square roots of expected counts: their Euclidean distance is nearly the Cash statistic.
     """
 
     def __init__(self, config: Config):
@@ -167,15 +165,8 @@ class Teacher(nn.Module):
         width = 2 * config.decoder_width
         self.register_buffer("rotation", torch.eye(config.n_latent))
         self.register_buffer("offset", torch.zeros(config.n_latent))
-        self.net = nn.Sequential(
-            nn.Linear(config.n_teacher_input, width), nn.GELU(),
-            nn.Linear(width, width), nn.GELU(),
-            nn.Linear(width, config.n_latent),
-        )
-        self.head = nn.Sequential(
-            nn.Linear(config.n_latent, config.decoder_width), nn.GELU(),
-            nn.Linear(config.decoder_width, config.n_classes + config.n_nh),
-        )
+        self.net = mlp(config.n_teacher_input, width, width, config.n_latent)
+        self.head = mlp(config.n_latent, config.decoder_width, config.n_classes + config.n_nh)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Whitened and rotated latents z*, shape (B, D)."""
@@ -197,15 +188,12 @@ def token_features(bins: dict[str, torch.Tensor], reference: torch.Tensor,
     frequency = 2.0 ** torch.arange(n_frequencies, device=n.device, dtype=n.dtype)
     phase = bins["log_e"][..., None] * frequency  # (B, T, n_frequencies)
     weighted = bins["energy_weighted"].to(n.dtype)
-    columns = [
-        bins["log_e"], bins["log_width"], bins["log_resolution"] - bins["log_width"],
-        torch.log1p(n), torch.log1p(b), torch.log(berr + 0.1), torch.log(expected + 1e-2),
-        torch.sign(excess) * torch.log1p(excess.abs()), ratio,
-        weighted[:, None].expand_as(n),
-    ]
+    columns = [bins["log_e"], bins["log_width"], bins["log_resolution"] - bins["log_width"],
+               torch.log1p(n), torch.log1p(b), torch.log(berr + 0.1), torch.log(expected + 1e-2),
+               torch.sign(excess) * torch.log1p(excess.abs()), ratio, weighted[:, None].expand_as(n)]
     tokens = torch.cat([torch.stack(columns, -1), torch.sin(phase), torch.cos(phase)], -1)
-    total = torch.where(valid, n, 0).sum(1), torch.where(valid, b, 0).sum(1)
-    summary = torch.stack([torch.log1p(total[0]), torch.log1p(total[1]), weighted], -1)
+    total = [torch.log1p(torch.where(valid, counts, 0).sum(1)) for counts in (n, b)]
+    summary = torch.stack([*total, weighted], -1)
     return torch.where(valid[..., None], tokens, 0), summary
 
 
@@ -219,7 +207,7 @@ class Block(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp = mlp(width, 4 * width, width)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor, kept: int | None = None) -> torch.Tensor:
         """x is (B, T, W); mask (B, 1, 1, T) is True where a token may be looked at; gives ``kept`` tokens."""
@@ -237,14 +225,14 @@ class Encoder(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
-        d = config.n_latent
+        d, width = config.n_latent, config.width
         self.embed = nn.Linear(10 + 2 * config.n_frequencies, config.width)
         self.embed_summary = nn.Linear(3, config.width)
         self.blocks = nn.ModuleList(Block(config.width, config.n_heads) for _ in range(config.n_layers))
         self.norm = nn.LayerNorm(config.width)
-        self.latent = _head(config.width, d + d * (d + 1) // 2)
+        self.latent = mlp(width, width, d + d * (d + 1) // 2)
         for name in ("classes", *HEADS):
-            setattr(self, name, _head(config.width, getattr(config, f"n_{name}")))
+            setattr(self, name, mlp(width, width, getattr(config, f"n_{name}")))
         rows, cols = torch.tril_indices(d, d)
         self.register_buffer("tril", rows * d + cols)
 
@@ -252,9 +240,8 @@ class Encoder(nn.Module):
         """
         Posterior parameters of every row.
 
-        Returns a dict: ``mean`` (B, D); ``precision_chol`` (B, D, D), the
-        lower Cholesky factor of the inverse covariance; logits ``classes``
-        (B, C), ``nh``, ``index``, ``kt`` (B, G); ``pooled`` (B, W).
+        By name ``mean`` (B, D); ``precision_chol`` (B, D, D), the lower Cholesky factor of the inverse
+        covariance; logits ``classes`` (B, C), ``nh``, ``index``, ``kt`` (B, G); ``pooled`` (B, W).
         """
         tokens, summary = token_features(bins, reference, self.config.n_frequencies)
         x = torch.cat([self.embed_summary(summary)[:, None], self.embed(tokens)], 1)
@@ -274,7 +261,3 @@ class Encoder(nn.Module):
         chol = flat.index_copy(1, self.tril, raw[:, d:]).view(-1, d, d)
         scale = torch.exp(torch.diagonal(chol, dim1=1, dim2=2).clamp(-3, 7))
         return raw[:, :d], torch.tril(chol, -1) + torch.diag_embed(scale)
-
-
-def _head(width, n_out):
-    return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, n_out))

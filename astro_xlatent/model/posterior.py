@@ -19,8 +19,12 @@ from astro_xlatent.model.calibration import Calibration
 from astro_xlatent.model.density import density_quantiles
 from astro_xlatent.model.fluxes import FLUX_BANDS, fluxes
 from astro_xlatent.model.network import HEADS, Decoder, Encoder
-from astro_xlatent.model.refine import refine_latents, search_elsewhere
-from astro_xlatent.model.statistics import fit_statistics, profile_normalization
+from astro_xlatent.model.statistics import (
+    fit_statistics,
+    profile_normalization,
+    refine_latents,
+    search_elsewhere,
+)
 from astro_xlatent.model.tokens import merge_steps, merged_edges, to_tensors
 from astro_xlatent.physics.grid import CELLS, sum_cells
 from astro_xlatent.spectra.bins import EnergyBins
@@ -72,6 +76,11 @@ class Posterior:
     not_this_model: np.ndarray
     #: False where no positive normalization exists: such rows are the prior, and say nothing.
     detected: np.ndarray
+    #: Effective number of the draws that `~astro_xlatent.model.refined.refine_posterior` made; NaN: none.
+    ess: np.ndarray | None = None
+
+    def __post_init__(self):
+        self.ess = np.full(len(self), np.nan) if self.ess is None else self.ess
 
     def __len__(self) -> int:
         return len(self.latent)
@@ -102,17 +111,9 @@ class Posterior:
 
 class Model:
     """
-    A trained encoder and decoder with their calibration.
+    A trained encoder and decoder with their calibration, by `~astro_xlatent.load_model`.
 
-    Made by `~astro_xlatent.load_model`.
-
-    Attributes
-    ----------
-    name, version, latent_space : str
-        What to cite, and which tables may be compared.
-    config : `~astro_xlatent.model.network.Config`
-    encoder, decoder, teacher : torch.nn.Module
-    calibration : `~astro_xlatent.model.calibration.Calibration`
+    Attributes are those of `~astro_xlatent.model.base.LatentModel`, the networks, and the calibration.
     """
 
     def __init__(self, info: dict, encoder: Encoder, decoder: Decoder, teacher: nn.Module,

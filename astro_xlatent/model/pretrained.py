@@ -80,11 +80,10 @@ def load_model(name: str | os.PathLike | LatentModel | None = None, *,
         msg = f"model is a {type(name).__name__} without {lacks}; give a name, a folder, or a LatentModel"
         raise ModelError(msg)
     name, device = str(name or conf.default_model or DEFAULT), choose_device(device or conf.device)
-    if name not in BUNDLED and not _is_folder(name):
-        if name in plugin_names(ENTRY_POINTS):
-            return _from_plugin(name, load_plugin(ENTRY_POINTS, name), device)
+    if name not in BUNDLED and not _is_folder(name) and name in plugin_names(ENTRY_POINTS):
+        return _from_plugin(name, load_plugin(ENTRY_POINTS, name), device)
     folder = model_folder(name).resolve()
-    return _read_folder(folder, device, _signature(folder))
+    return _read_folder(folder, device, folder_digest(folder))
 
 
 def _is_folder(name: str) -> bool:
@@ -92,15 +91,6 @@ def _is_folder(name: str) -> bool:
         return (Path(name) / "config.json").is_file()
     except (OSError, ValueError):  # too long, or not a path at all
         return False
-
-
-def _signature(folder: Path) -> tuple:
-    """What changes when a model is written anew: identity, size and time of its files."""
-    try:
-        found = [(folder / name).stat() for name in CHECKED_FILES]
-    except OSError:
-        return ()
-    return tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in found)
 
 
 @lru_cache(maxsize=4)
@@ -137,14 +127,7 @@ def choose_device(device: str) -> str:
 
 
 def model_folder(name: str | os.PathLike) -> Path:
-    """
-    The folder of a bundled model or of one of the user's own.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model.
-    """
+    """The folder of a bundled model or of one of the user's own; `ModelError` if there is none."""
     name = str(name)
     if name in BUNDLED:
         return _WEIGHTS / name
@@ -158,22 +141,17 @@ def model_folder(name: str | os.PathLike) -> Path:
 def folder_digest(folder: Path) -> str:
     """SHA-256 over names and contents of all files of a model but its card."""
     digest = hashlib.sha256()
-    for name in CHECKED_FILES:
-        path = Path(folder) / name
-        if not path.is_file():
-            msg = f"{path}: is missing; a model folder holds {', '.join(CHECKED_FILES)}"
-            raise ModelError(msg)
+    for path in (Path(folder) / name for name in CHECKED_FILES):
         try:
-            digest.update(name.encode() + b"\0" + path.read_bytes())
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
         except OSError as error:
-            msg = f"{path}: cannot be read ({error.strerror}); make it readable"
+            msg = f"{path}: cannot be read ({error.strerror}); a model has {', '.join(CHECKED_FILES)}"
             raise ModelError(msg) from error
     return digest.hexdigest()
 
 
 @lru_cache(maxsize=4)
-def _read_folder(folder: Path, device: str, signature: tuple) -> LatentModel:
-    digest = folder_digest(folder)
+def _read_folder(folder: Path, device: str, digest: str) -> LatentModel:
     expected = BUNDLED.get(folder.name) if folder.parent == _WEIGHTS.resolve() else None
     if expected not in (None, digest):
         msg = (f"{folder}: sha256 is {digest}, expected {expected}; the files are damaged, "
@@ -215,8 +193,5 @@ def save_tensors(path: str | os.PathLike, modules: dict[str, "nn.Module"]) -> No
     """Save modules' tensors to one safetensors file, keys prefixed by their names."""
     from safetensors.torch import save_file
 
-    tensors = {
-        f"{name}.{key}": value.detach().contiguous().clone()
-        for name, module in modules.items() for key, value in module.state_dict().items()
-    }
-    save_file(tensors, path)
+    save_file({f"{name}.{key}": value.detach().contiguous().clone()
+               for name, module in modules.items() for key, value in module.state_dict().items()}, path)

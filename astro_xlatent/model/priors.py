@@ -53,7 +53,13 @@ def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) ->
         msg = (f"prior is {prior!r}; allowed: None, 'survey', a mapping of class names, "
                "or an (n, 9) array")
         raise ParameterError(msg)
-    weights = _from_mapping(prior) if isinstance(prior, Mapping) else np.asarray(prior, float)
+    if isinstance(prior, Mapping):
+        names = [*CLASSES, OTHER]
+        if unknown := sorted(str(k) for k in set(prior) - set(names)):
+            msg = f"prior names unknown classes {unknown}; allowed: {names}"
+            raise ParameterError(msg)
+        prior = [float(prior.get(name, 0.0)) for name in names]
+    weights = np.asarray(prior, float)
     if weights.ndim and weights.shape[-1] == len(CLASSES):
         weights = np.concatenate([weights, weights.mean(axis=-1, keepdims=True)], axis=-1)
     if weights.shape not in ((n_classes,), (n_rows, n_classes)):
@@ -65,14 +71,6 @@ def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) ->
         msg = "prior weights must be finite, not negative, and not all zero in any row"
         raise ParameterError(msg)
     return weights / weights.sum(axis=1, keepdims=True)
-
-
-def _from_mapping(prior):
-    names = [*CLASSES, OTHER]
-    if unknown := sorted(str(k) for k in set(prior) - set(names)):
-        msg = f"prior names unknown classes {unknown}; allowed: {names}"
-        raise ParameterError(msg)
-    return np.array([float(prior.get(name, 0.0)) for name in names])
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ Miguez 2015, Stat. Comput. 25, 407, until their effective number suffices.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from astro_xlatent.physics.bestfit import power_law_fit
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
 from astro_xlatent.spectra.bins import EnergyBins, floored_background
 
-__all__ = ["Draws", "Likelihood", "RefinedPosterior", "column_density", "importance_draws", "index_density",
+__all__ = ["Draws", "Likelihood", "column_density", "importance_draws", "index_density",
            "likelihood_of_row", "refine_posterior", "systematic"]
 
 #: Variance by which the prior is smoothed. The mixture that describes the simulated sources has
@@ -231,28 +232,16 @@ def systematic(weight: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarr
     return rng.permutation(np.minimum(index, weight.size - 1))
 
 
-@dataclass
-class RefinedPosterior(Posterior):
-    """
-    A posterior of weighted draws, with their effective number ``ess`` (n,), zero where nothing is detected.
-
-    Where it is below `TOO_FEW` the row is the encoder's answer.
-    """
-
-    ess: np.ndarray | None = None
-
-
 def refine_posterior(model, posterior: Posterior, bins: EnergyBins,
-                     matrices: np.ndarray | None = None) -> RefinedPosterior:
+                     matrices: np.ndarray | None = None) -> Posterior:
     """
     Correct what ``model.infer`` gives of ``bins`` and ``matrices`` by the likelihood of their counts.
 
-    Latents, covariance, densities of N_H and photon index, and fluxes are those of weighted draws; class,
-    temperature and quality stay.
+    But for class, temperature and quality, which stay. Rows whose ``ess`` is below `TOO_FEW`, 0 where
+    nothing is detected, are the encoder's answer.
     """
-    values = {name: getattr(posterior, name).copy()
-              for name in ("latent", "latent_cov", "nh_density", "index_density")}
-    flux, ess = {band: limits.copy() for band, limits in posterior.flux.items()}, np.zeros(len(bins))
+    ess = np.zeros(len(bins))
+    refined = replace(deepcopy(posterior), ess=ess)
     for row in np.flatnonzero(posterior.detected).tolist():
         draws = _draw(model, likelihood_of_row(bins, row, matrices), posterior.latent[row],
                       posterior.latent_cov[row])
@@ -260,12 +249,12 @@ def refine_posterior(model, posterior: Posterior, bins: EnergyBins,
         if draws.ess < TOO_FEW:
             continue
         spectrum, found = model.decode(draws.latent), _summary(model, draws)
-        found["index_density"] = index_density(spectrum, draws.weight, values["index_density"].shape[1])
+        found["index_density"] = index_density(spectrum, draws.weight, model.config.n_index)
         for name, value in found.items():
-            values[name][row] = value
-        for band, limits in flux.items():
+            getattr(refined, name)[row] = value
+        for band, limits in refined.flux.items():
             limits[row] = _flux_limits(spectrum, draws, FLUX_BANDS[band])
-    return RefinedPosterior(**(vars(posterior) | values | {"flux": flux, "ess": ess}))
+    return refined
 
 
 def likelihood_of_row(bins: EnergyBins, row: int, matrices: np.ndarray | None) -> Likelihood:

@@ -57,14 +57,15 @@ def calibrate(folder, recipe, settings, log=print):
     pool = draw_training_sources(POOL, random_stream(settings.seed, "calibration"))
     tables = {"nodes": list(NODES), "levels": list(LEVELS), "mixture": _mixture(teacher, pool),
               "prior": _prior(pool, config)}
-    n, state = settings.calibration_batches, (str(folder), recipe, config)
-    for mode in ("bands", "spectra"):
-        items, pieces = [(mode, counter, counter < n) for counter in range(LIGHT_BATCHES * n)], []
-        for piece in in_order(_outputs, items, settings.n_workers, _bare_model, state):
-            pieces.append(piece)
-            if len(pieces) % 20 == 0:
-                log(f"calibration {mode}: batch {len(pieces)} of {len(items)}")
-        tables[mode] = _fit_mode(_joined(pieces), _joined(pieces[:n]), mode, tables)
+    n, pieces = settings.calibration_batches, {"bands": [], "spectra": []}
+    items = [(mode, counter, counter < n) for mode in pieces for counter in range(LIGHT_BATCHES * n)]
+    outputs = in_order(_outputs, items, settings.n_workers, _bare_model, (str(folder), recipe, config))
+    for (mode, counter, _), piece in zip(items, outputs, strict=True):
+        pieces[mode].append(piece)
+        if (counter + 1) % 20 == 0:
+            log(f"calibration {mode}: batch {counter + 1} of {LIGHT_BATCHES * n}")
+    for mode, found in pieces.items():
+        tables[mode] = _fit_mode(_joined(found), _joined(found[:n]), mode, tables)
         log(f"calibration {mode}: " + ", ".join(
             f"{name.replace('_', ' ')} {' '.join(f'{v:.2f}' for v in tables[mode][name])}"
             for name in ("latent_scale", "class_temperature", "nh_temperature")))

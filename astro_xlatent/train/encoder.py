@@ -16,7 +16,7 @@ from torch.nn import functional
 from astro_xlatent.core.errors import ModelError
 from astro_xlatent.core.files import replacing
 from astro_xlatent.model.network import HEADS, Encoder
-from astro_xlatent.train.batches import observation_arrays, steps
+from astro_xlatent.train.batches import steps
 
 __all__ = ["LOSS_WEIGHTS", "encoder_losses", "stop_requests", "train_encoder"]
 
@@ -28,23 +28,15 @@ AVERAGING, _WARM_UP = 0.999, 200
 _PATIENCE = 20
 
 
-def encoder_losses(encoder, teacher, bins, sources):
+def encoder_losses(encoder, teacher, arrays, device="cpu", half=False):
     """
-    Terms of the loss, each a mean over rows.
+    Terms of the loss of `observation_arrays`, each a mean over rows.
 
-    ``latent`` is minus the log density of the teacher's latents, up to a constant; the others are
-    cross entropies of the heads.
+    ``latent`` is minus the log density of the teacher's latents, up to a constant; the others are cross
+    entropies of the heads. ``half`` runs the encoder in brain floats where that is harmless.
     """
-    return _losses(encoder, teacher, _on_device(observation_arrays(bins, sources), "cpu"))
-
-
-def _on_device(arrays, device):
-    return {name: torch.as_tensor(values).to(device) for name, values in arrays.items()}
-
-
-def _losses(encoder, teacher, tensors, half=False):
-    """`encoder_losses` of tensors; ``half`` runs the encoder in brain floats where that is harmless."""
-    with torch.autocast(tensors["nh"].device.type, torch.bfloat16, enabled=half):
+    tensors = {name: torch.as_tensor(values).to(device) for name, values in arrays.items()}
+    with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
         out = encoder(tensors, tensors["reference"])
     out = {name: values.float() for name, values in out.items()}
     with torch.no_grad():
@@ -113,15 +105,15 @@ class _Run:
         rows, report = sum(len(g["class_index"]) for g in groups), {}
         for arrays in groups:
             share = len(arrays["class_index"]) / rows
-            losses = _losses(self.encoder, self.teacher, _on_device(arrays, self.device),
-                             self.settings.precision == "bfloat16")
+            losses = encoder_losses(self.encoder, self.teacher, arrays, self.device,
+                                    self.settings.precision == "bfloat16")
             (share * sum(LOSS_WEIGHTS[k] * v for k, v in losses.items())).backward()
             for name, value in losses.items():
                 report[name] = report.get(name, 0.0) + share * value.detach()
         norm = torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 2.0)
         if torch.isfinite(norm):
             self.optimizer.step()
-            _update_average(self.average, self.encoder, self.step)
+            self._update_average()
             self._tell(rows, {k: v.item() for k, v in report.items()})
             self.failed = 0
         else:
@@ -132,6 +124,13 @@ class _Run:
             msg = (f"the gradient was not finite in {_PATIENCE} steps to {self.step}; go on from the last "
                    "checkpoint of another folder, with a smaller learning_rate or precision float32")
             raise ModelError(msg)
+
+    @torch.no_grad()
+    def _update_average(self):
+        decay = min(AVERAGING, (1 + self.step) / (10 + self.step))
+        for name, value in self.encoder.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.average[name].lerp_(value, 1 - decay)
 
     def _tell(self, rows, losses):
         """Running means of the losses, every 50 steps with the speed."""
@@ -160,16 +159,17 @@ class _Run:
     def restore(self):
         """Load the state of the run."""
         tensors = load_file(self.path)
-        self.encoder.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("encoder.")})
-        self.average = {k[8:]: v.to(self.device) for k, v in tensors.items()
-                        if k.startswith("average.")}
-        state = {}
+        parts = {"encoder": {}, "average": {}, "optimizer": {}}
         for key, value in tensors.items():
-            if key.startswith("optimizer."):
-                _, index, name = key.split(".")
-                state.setdefault(int(index), {})[name] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+            part, name = key.split(".", 1)
+            parts[part][name] = value
+        self.encoder.load_state_dict(parts["encoder"])
+        self.average = {k: v.to(self.device) for k, v in parts["average"].items()}
+        state = {}
+        for key, value in parts["optimizer"].items():
+            index, name = key.split(".")
+            state.setdefault(int(index), {})[name] = value
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
         with safe_open(self.path, "pt") as file:
             self.step = int(file.metadata()["step"])
 
@@ -206,11 +206,3 @@ def _schedule(step, n_steps):
         return (step + 1) / _WARM_UP
     progress = (step - _WARM_UP) / max(1, n_steps - _WARM_UP)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-
-
-@torch.no_grad()
-def _update_average(average, encoder, step):
-    decay = min(AVERAGING, (1 + step) / (10 + step))
-    for name, value in encoder.state_dict().items():
-        if value.dtype.is_floating_point:
-            average[name].lerp_(value, 1 - decay)

@@ -8,6 +8,7 @@ from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import connection, get_context, parent_process
 
 from astro_xlatent.core.errors import XlatentError
@@ -28,9 +29,7 @@ def in_order(work, items, workers, setup, arguments=()):
     At most two results a worker are made ahead. `XlatentError` if a worker ends before its work is done.
     """
     if not workers:
-        state = setup(*arguments)
-        for item in items:
-            yield work(state, item)
+        yield from map(partial(work, setup(*arguments)), items)
         return
     with _single_threaded():
         pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (setup, arguments))

@@ -19,8 +19,7 @@ from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from astro_xlatent.simulate.rows import Apertures
 from astro_xlatent.spectra.bins import FINE_EDGES, EnergyBins
 
-__all__ = ["PLAN", "Part", "draw_training_sources", "observe_full", "teacher_input",
-           "training_batch"]
+__all__ = ["PLAN", "Part", "draw_training_sources", "observe_full", "teacher_input", "training_batch"]
 
 
 @dataclass(frozen=True)
@@ -29,17 +28,12 @@ class Part:
 
     mode: str
     rows: int
-    max_tokens: int = 3
+    max_tokens: int = 5
 
 
 #: Every batch holds every mission, bands and spectra, coarse and fine.
-PLAN = (
-    Part("csc bands", 96, 3),
-    Part("erosita bands", 48, 5),
-    Part("xmm bands", 48, 5),
-    Part("spectra", 96, 32),
-    Part("spectra", 32, 146),
-)
+PLAN = (Part("csc bands", 96), Part("erosita bands", 48), Part("xmm bands", 48),
+        Part("spectra", 96, 32), Part("spectra", 32, 146))
 # Rows that share one response, so that folding is one matrix product.
 CHUNK = 32
 # Sources of no class, spread widely over all emission models.
@@ -48,9 +42,8 @@ _CENTER = np.sqrt(FINE_EDGES[:-1] * FINE_EDGES[1:])
 _WEIGHTS = band_weights(FINE_EDGES[:-1], FINE_EDGES[1:]).T.astype(np.float32)
 # Two log-normal areas, one like eROSITA's and one like ACIS's late in the
 # mission, so that neither the soft nor the hard end hides the other.
-_AREAS = np.stack([
-    np.exp(-0.5 * (np.log(_CENTER / peak) / width) ** 2) for peak, width in ((0.8, 0.6), (2.5, 0.8))
-]).astype(np.float32)
+_AREAS = np.stack([np.exp(-0.5 * (np.log(_CENTER / peak) / width) ** 2)
+                   for peak, width in ((0.8, 0.6), (2.5, 0.8))]).astype(np.float32)
 
 
 def training_batch(seed, counter, instruments, plan=PLAN, see=None):

@@ -3,20 +3,18 @@
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
-from astro_xlatent.model.network import HEADS, Decoder, Teacher
+from astro_xlatent.model.network import HEADS, Decoder, Teacher, mlp
 from astro_xlatent.physics.absorption import absorption_cross_section
 from astro_xlatent.physics.grid import ENERGY_MID
 from astro_xlatent.train.stream import teacher_input
 
 __all__ = ["new_decoder", "train_teacher"]
 
-# Counts a source is imagined to have, and the background per bin that keeps
-# bins without any source counts from dominating.
-N_COUNTS = 1000.0
-FLOOR = 0.02
+# Counts a source is imagined to have, and the background per bin that keeps bins without any source
+# counts from dominating.
+N_COUNTS, FLOOR = 1000.0, 0.02
 # Finite difference of latents.
 STEP = 0.05
 #: Weight of every term of the loss.
@@ -58,8 +56,7 @@ def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512,
     teacher = Teacher(config)
     decoder = new_decoder(config) if decoder is None else decoder
     # A scaffold: it makes the latents carry both quantities and is not kept.
-    slopes = nn.Sequential(nn.Linear(config.n_latent, config.decoder_width), nn.GELU(),
-                           nn.Linear(config.decoder_width, config.n_index + config.n_kt))
+    slopes = mlp(config.n_latent, config.decoder_width, config.n_index + config.n_kt)
     parameters = [*teacher.parameters(), *decoder.parameters(), *slopes.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, n_steps, pct_start=0.05)
@@ -87,8 +84,7 @@ def _losses(teacher, decoder, slopes, pool, rows, fold):
     true = torch.as_tensor(pool.spectrum[rows])
     true = true / true.sum(-1, keepdim=True)
     u = teacher.net(torch.as_tensor(teacher_input(pool.spectrum[rows])))
-    # Noise makes neighbors in the latent space alike, so that a Gaussian
-    # posterior there means something.
+    # Noise makes neighbors in the latent space alike, so that a Gaussian posterior there means something.
     noisy = u + 0.05 * torch.randn_like(u)
     cash = expected_cash(decoder(noisy), true, fold)
     config, label = teacher.config, torch.as_tensor(pool.class_index[rows])
@@ -104,8 +100,7 @@ def _losses(teacher, decoder, slopes, pool, rows, fold):
         **{name: functional.cross_entropy(logits, HEADS[name].target(
             pool.truth[HEADS[name].column][rows], logits.shape[1]))
            for name, logits in (("nh", nh), ("index", index), ("kt", kt))},
-        "moments": u.mean(0).square().sum()
-        + (covariance - torch.eye(u.shape[1])).square().sum(),
+        "moments": u.mean(0).square().sum() + (covariance - torch.eye(u.shape[1])).square().sum(),
     }
 
 
@@ -121,8 +116,8 @@ def _whiten(teacher, decoder, pool, folds):
     information = _fisher(decoder, u[:2000], back, folds)
     rotation = torch.linalg.eigh(information)[1].flip(1)  # columns by decreasing information
     z = (u - mean) @ whiten @ rotation
-    hardness = np.log(ENERGY_MID) * pool.spectrum[: len(z)]
-    hardness = torch.as_tensor(hardness.sum(1) / pool.spectrum[: len(z)].sum(1)).double()
+    spectrum = pool.spectrum[: len(z)].astype(float)
+    hardness = torch.as_tensor(spectrum @ np.log(ENERGY_MID) / spectrum.sum(1))
     sign = torch.sign(((hardness - hardness.mean())[:, None] * z).mean(0))
     rotation = rotation * torch.where(sign == 0, 1.0, sign)
     teacher.rotation.copy_((rotation.T @ whiten).float())

@@ -29,6 +29,7 @@ from astro_xlatent.physics.grid import N_ENERGY
 from astro_xlatent.simulate.instruments import default_instruments, load_instruments
 from astro_xlatent.simulate.observe import merge_randomly
 from astro_xlatent.simulate.populations import Sources
+from astro_xlatent.train.batches import observation_arrays
 from astro_xlatent.train.encoder import LOSS_WEIGHTS, encoder_losses
 from astro_xlatent.train.stream import draw_training_sources, teacher_input
 from astro_xlatent.train.teacher import new_decoder, train_teacher
@@ -293,7 +294,8 @@ def _encoder_losses(trained, variant, lab, step):
               else [(spectra.bins, spectra.sources)])
     total = len(bands) + len(spectra)
     for bins, sources in parts:
-        terms = encoder_losses(trained.encoder, trained.teacher, _seen(variant, bins), sources)
+        arrays = observation_arrays(_seen(variant, bins), sources)
+        terms = encoder_losses(trained.encoder, trained.teacher, arrays)
         weighted = sum(LOSS_WEIGHTS[k] * v for k, v in terms.items() if k not in variant.off)
         yield len(bins) / total * weighted
 
@@ -324,7 +326,7 @@ def _vae_losses(trained, lab, step):
         if observation.mode == "spectra":
             bins = merge_randomly(bins, rng, 146 if rng.random() < 0.2 else 32)
         terms = encoder_losses(listener, lambda x: torch.zeros(len(x), trained.encoder.config.n_latent),
-                               bins, observation.sources)
+                               observation_arrays(bins, observation.sources))
         mean, chol = listener.out["mean"], listener.out["precision_chol"]
         spectrum = trained.decoder(draw_latents(mean, chol))
         terms["latent"] = (0.5 * cash_of_counts(spectrum, observation)

@@ -185,6 +185,7 @@ def fine_tune(model, instrument, n_steps, seed=1, log=None):
     import torch
 
     from astro_xlatent.model.posterior import Model
+    from astro_xlatent.train.batches import observation_arrays
     from astro_xlatent.train.encoder import LOSS_WEIGHTS, encoder_losses
 
     encoder = copy.deepcopy(model.encoder).requires_grad_(True).train()
@@ -195,7 +196,7 @@ def fine_tune(model, instrument, n_steps, seed=1, log=None):
             group["lr"] = FINE_TUNE_RATE * (0.01 + 0.99 * (1 - step / n_steps))
         optimizer.zero_grad()
         for share, bins, sources in _single_batch(instrument, seed, step):
-            losses = encoder_losses(encoder, model.teacher, bins, sources)
+            losses = encoder_losses(encoder, model.teacher, observation_arrays(bins, sources))
             (share * sum(LOSS_WEIGHTS[k] * v for k, v in losses.items())).backward()
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), 2.0)
         optimizer.step()

@@ -39,7 +39,7 @@ def observe(n, rng, change=lambda spectrum: spectrum, gain=1.0, expected=4000.0)
 
 def checked(n, seed, **how):
     """p-values at the best latents."""
-    from astro_xlatent.model.refine import refine_latents
+    from astro_xlatent.model.statistics import refine_latents
 
     bins, matrices, latent = observe(n, np.random.default_rng(seed), **how)
     best, _ = refine_latents(decode, latent, bins, matrices)

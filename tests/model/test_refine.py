@@ -7,8 +7,7 @@ from scipy.optimize import minimize
 
 from astro_xlatent import load_model
 from astro_xlatent.missions.base import get_mission
-from astro_xlatent.model.refine import refine_latents, search_elsewhere
-from astro_xlatent.model.statistics import fit_statistics, merge_bins
+from astro_xlatent.model.statistics import fit_statistics, merge_bins, refine_latents, search_elsewhere
 from astro_xlatent.simulate.instruments import prepare
 from astro_xlatent.simulate.observe import observe_spectra
 

@@ -76,9 +76,8 @@ def test_padding_changes_no_loss(instruments, teacher, tiny):
     """Joined and padded rows give the mean of the parts' losses."""
     bins, sources = training_batch(1, 0, instruments)[0]
     encoder = Encoder(tiny().network())
-    narrow = encoder_losses(encoder, teacher, bins, sources)
-    arrays = observation_arrays(bins, sources, bins.n_bins + 5)
-    wide = encoder_module._losses(encoder, teacher, encoder_module._on_device(arrays, "cpu"))
+    narrow, wide = (encoder_losses(encoder, teacher, observation_arrays(bins, sources, width))
+                    for width in (None, bins.n_bins + 5))
     for name in LOSS_WEIGHTS:
         assert narrow[name].item() == pytest.approx(wide[name].item(), rel=1e-4)
 
@@ -158,13 +157,13 @@ def test_interrupt_asks_to_stop():
 def test_gradient_that_is_not_finite(run, monkeypatch):
     """Such a step is left out and told; a run of nothing else is given up."""
     said = []
-    losses = encoder_module._losses
+    losses = encoder_module.encoder_losses
 
     def spoilt(*args):
         found = losses(*args)
         return found | {"nh": found["nh"] * np.inf}
 
-    monkeypatch.setattr(encoder_module, "_losses", spoilt)
+    monkeypatch.setattr(encoder_module, "encoder_losses", spoilt)
     with pytest.raises(ModelError, match="not finite in 2 steps"):
         monkeypatch.setattr(encoder_module, "_PATIENCE", 2)
         run("spoilt", log=said.append)
@@ -195,7 +194,8 @@ def test_latent_loss_is_smallest_at_the_truth(instruments, tiny):
                             "precision_chol": torch.eye(8).expand(rows, 8, 8)}
 
     bins, sources = training_batch(1, 0, instruments)[0]
-    right, wrong = (encoder_losses(Known(offset), lambda x: torch.ones(len(x), 8), bins, sources)
+    arrays = observation_arrays(bins, sources)
+    right, wrong = (encoder_losses(Known(offset), lambda x: torch.ones(len(x), 8), arrays)
                     for offset in (1.0, 2.0))
     assert right["latent"].item() == pytest.approx(0.0, abs=1e-6)
     assert wrong["latent"].item() == pytest.approx(4.0, rel=1e-6)
