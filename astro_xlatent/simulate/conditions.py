@@ -32,7 +32,7 @@ from astro_xlatent.simulate.ranges import read_ranges
 
 __all__ = ["CONDITIONS", "LITERATURE", "MISSION_SHARE", "ROWS_PER_OBSERVATION", "Conditions", "Pointings",
            "arf_area", "condition", "draw_background", "draw_geometry", "draw_off_axis", "draw_pointings",
-           "log_uniform", "odd_share"]
+           "log_uniform"]
 
 #: mission or mode -> parameter -> (value, low, high, unit, reference).
 LITERATURE = read_ranges("observations")[0]
@@ -70,25 +70,20 @@ def draw_off_axis(mission: str, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_background(mission: str, counts: np.ndarray, off_axis: np.ndarray,
-                    rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Expected background counts in the apertures of rows that a catalog would hold, shape (n,).
-
-    Returned beside is the share of them, (n,), that comes from neighbors and diffuse emission.
-    """
+                    rng: np.random.Generator) -> np.ndarray:
+    """Expected background counts in the apertures of rows that a catalog would hold, shape (n,)."""
     c = {name: value[0] for name, value in LITERATURE[mission].items()}
     if "background_level" not in c:
-        level = counts * log_uniform(rng, c["background_low"], c["background_high"], counts.size)
-        return level, np.zeros(counts.size)
+        return counts * log_uniform(rng, c["background_low"], c["background_high"], counts.size)
     typical = (c["background_level"] * counts ** c["background_of_counts"]
                * aperture_radius(mission, off_axis) ** (2 * c["background_of_area"]))
     # Neighbors and diffuse emission add most in the middle of the field, at which observers pointed.
     crowded = rng.random(counts.size) < c["crowded"] / (1.0 + (off_axis / c["crowded_within"]) ** 2)
-    excess = np.exp(np.where(crowded, rng.uniform(0.0, c["crowded_excess"], counts.size), 0.0))
-    scatter = excess * np.exp(c["background_scatter"] * rng.standard_normal(counts.size))
+    scatter = np.exp(c["background_scatter"] * rng.standard_normal(counts.size)
+                     + np.where(crowded, rng.uniform(0.0, c["crowded_excess"], counts.size), 0.0))
     # A row is a detection: N > significance x sqrt(N + B).
     most = np.maximum((counts / c["significance"]) ** 2 - counts, 0.5)
-    return np.minimum(typical * scatter, most), 1.0 - 1.0 / excess
+    return np.minimum(typical * scatter, most)
 
 
 def draw_geometry(mission: str, counts: np.ndarray, off_axis: np.ndarray,
@@ -107,14 +102,9 @@ def draw_geometry(mission: str, counts: np.ndarray, off_axis: np.ndarray,
     typical = c["fraction"] + c["fraction_of_counts"] * np.log10(counts / 60.0)
     typical = typical + 2.0 * c["fraction_of_area"] * np.log10(aperture_radius(mission, off_axis))
     fraction = np.clip(typical + c["fraction_scatter"] * rng.standard_normal(n), 0.5, 1.0)
-    odd, odd_ratio = rng.random((2, n)) < odd_share(counts)
+    odd, odd_ratio = rng.random((2, n)) < c["odd_apertures"]
     ratio = np.where(odd_ratio, log_uniform(rng, c["ratio"], c["odd_ratio"], n), ratio)
     return ratio, np.where(odd, rng.uniform(c["odd_fraction"], c["fraction"], n), fraction)
-
-
-def odd_share(counts: np.ndarray) -> np.ndarray:
-    """Share of Chandra's rows with odd apertures or limits, of the shape of their counts."""
-    return condition("csc", "odd_apertures") * (counts / 300.0) ** condition("csc", "odd_of_counts")
 
 
 def log_uniform(rng, low, high, size=None):

@@ -124,10 +124,8 @@ def draw_apertures(spectra, instrument, rng, counts_range=None, off_axis=None):
     seen, mono = instrument.off_axis_factors(off_axis)
     source, seconds = _expected(spectra * seen, instrument.band_matrix, n_source)
     shape = background_shape(mission, instrument.band_matrix, edges[:-1], edges[1:], rng)
-    level, crowd = conditions.draw_background(mission, n_source, off_axis, rng)
-    # Neighbors have spectra of sources: that of the row before stands for them.
-    neighbor = np.roll(source, 1, axis=0) / np.roll(n_source, 1)[:, None]
-    background = (shape + crowd[:, None] * (neighbor - shape)) * level[:, None]
+    level = conditions.draw_background(mission, n_source, off_axis, rng)
+    background = shape * level[:, None]
     ratio, fraction = conditions.draw_geometry(mission, n_source, off_axis, rng)
     # What the aperture misses of the source lies in the background region.
     beside = source * (1.0 / fraction - 1.0)[:, None] if mission == "csc" else 0.0

@@ -23,7 +23,7 @@ from astropy import units as u
 from astro_xlatent.missions._bandset import ZERO_COUNTS_HILIM
 from astro_xlatent.missions.csc import FRACTION_OF_BAND
 from astro_xlatent.physics.grid import KEV_TO_ERG
-from astro_xlatent.simulate.conditions import NO_ENERGY_FLUX, ROWS_PER_OBSERVATION, condition, odd_share
+from astro_xlatent.simulate.conditions import NO_ENERGY_FLUX, ROWS_PER_OBSERVATION, condition
 from astro_xlatent.simulate.rows import apertures_of, position, start_time
 
 __all__ = ["csc_band_columns", "csc_columns"]
@@ -68,7 +68,7 @@ def csc_band_columns(seen, rng):
     common = rng.standard_normal((len(seen), 1))
     noise = np.exp(condition("csc", "limit_scatter") * (rng.standard_normal(counts.shape) + common))
     dex = np.log10(np.maximum(counts, 1.0) / 100.0)
-    odd = rng.random((len(seen), 1)) < odd_share(counts[:, -1:])
+    odd = rng.random((len(seen), 1)) < condition("csc", "odd_apertures")
     wider = np.where(odd, rng.uniform(1.0, condition("csc", "odd_width"), odd.shape), 1.0)
     width = wider * (condition("csc", "limit_width") + condition("csc", "limit_width_of_counts") * dex)
     poisson = np.sqrt(counts + 1.0 + scale**2 * off)
