@@ -203,7 +203,7 @@ def _ask_tap(survey, positions):
 
 def _ask_xmatch(survey, positions):
     service = clients().xmatch.XMatchClass()
-    service.URL = conf.xmatch_url
+    service.URL, service.TIMEOUT = conf.xmatch_url, conf.archive_timeout
     # It would fetch the list of 20,000 tables before every question.
     service.is_table_available = lambda table: isinstance(table, str)
     with open_session() as service._session, asking(conf.xmatch_url):

@@ -158,8 +158,7 @@ def download(session, url, path, params=None):
     """
     Fetch one file, going on after breaks where the server can; gives the address that answered.
 
-    ``path`` is replaced if it exists, and of no use if an ArchiveError is raised, which names the address and
-    what came back after the allowed retries.
+    ``path`` is replaced if it exists, and of no use if an ArchiveError is raised.
     """
     headers = {"Accept-Encoding": "identity"}
 
@@ -193,8 +192,7 @@ def _read_answer(response, write):
     """
     Check an answer that was opened with ``stream=True`` and pass its bytes on, in chunks.
 
-    ArchiveError if the status is no success, the answer is a web page, too large or too slow;
-    what requests and urllib3 raise if the connection breaks before the end.
+    ArchiveError if it is no success, a web page, too large or too slow.
     """
     where, limit = shown(response.url), conf.archive_max_mb * 1e6
     announced = response.headers.get("Content-Length", "")

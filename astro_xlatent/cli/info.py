@@ -14,14 +14,11 @@ add_parser = subcommand("info", "versions, models, missions, settings and column
 
 def run(args):
     """Print versions first, for they need no import, then the registries."""
-    from importlib.metadata import version
-    from importlib.util import find_spec
-
     from astro_xlatent.core.text import aligned
 
     package = Path(__file__).parents[1]
     tell(aligned([("astro_xlatent", package_version()), ("python", sys.version.split()[0]),
-                  *((name, version(name) if find_spec(name) else "not installed") for name in PACKAGES),
+                  *((name, package_version(name, "not installed")) for name in PACKAGES),
                   ("installed in", str(package)), ("weights in", str(package / "model" / "weights"))]))
     from astropy.units import Unit
 

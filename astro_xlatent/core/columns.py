@@ -150,15 +150,9 @@ def class_values(probability: ArrayLike, classes: Sequence[str] = (*CLASSES, OTH
     """
     Split the probabilities of all classes, (n, k) with "other" last, into the columns that hold them.
 
-    Rows sum to one, or are NaN where nothing is known. Gives ``xl_class``, the most
-    probable of all, empty where nothing is known, (n,); ``xl_class_prob``, given that
-    it is not "other", (n, k - 1); ``xl_class_other`` (n,).
-
-    Examples
-    --------
-    >>> from astro_xlatent.core.columns import class_values
-    >>> class_values([[0.1, 0.3, 0.6]], ["AGN", "CV", "other"])["xl_class_prob"].tolist()
-    [[0.25, 0.75]]
+    Rows sum to one, or are NaN where nothing is known. Gives ``xl_class``, the most probable of all, empty
+    where nothing is known, (n,); ``xl_class_prob``, given that it is not "other", (n, k - 1);
+    ``xl_class_other`` (n,).
     """
     probability = np.asarray(probability, float)
     other = probability[:, -1]

@@ -28,12 +28,6 @@ def plain_floats(column, unit=None) -> np.ndarray:
 
     NaN where masked, blank or no (real) number; infinities stay. With a ``unit``, values
     are converted to it, or taken to be in it where they have none.
-
-    Examples
-    --------
-    >>> from astro_xlatent.core.numbers import plain_floats
-    >>> plain_floats(["1e3", "", "?"])
-    array([1000.,   nan,   nan])
     """
     values = getattr(column, "unmasked", column)
     values = values.value if isinstance(values, u.Quantity) else values

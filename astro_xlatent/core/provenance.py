@@ -29,12 +29,12 @@ PROVENANCE_KEYS = {
 }
 
 
-def package_version() -> str:
-    """Version of the installed package, or ``"unknown"`` in a bare source tree."""
+def package_version(name: str = "astro_xlatent", absent: str = "unknown") -> str:
+    """Version of an installed package, or ``absent``, as in a bare source tree."""
     try:
-        return version("astro_xlatent")
+        return version(name)
     except PackageNotFoundError:
-        return "unknown"
+        return absent
 
 
 def provenance_meta(model_name: str, sha256: str, *, latent_space: str = "", prior: str | None = None,

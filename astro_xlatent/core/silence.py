@@ -13,10 +13,7 @@ _FILTERS = threading.RLock()
 
 @contextmanager
 def quiet(*kinds: type | str) -> Iterator[None]:
-    """
-    Silence warnings, by class or regular expression of their messages, in one thread at a time, for filters
-    belong to the process.
-    """
+    """Silence warnings, by class or pattern of their text, in one thread at a time: filters are global."""
     with _FILTERS, warnings.catch_warnings():
         for kind in kinds:
             if isinstance(kind, str):
