@@ -202,7 +202,7 @@ def _latent_draws(source, rng, n_draws):
 def _gaussian(source):
     """Mean and covariance of whatever stands for a source."""
     if isinstance(source, Row):
-        from astro_xlatent.compare.likelihoods import latent_gaussians
+        from astro_xlatent.compare.evidence import latent_gaussians
 
         mean, covariance, usable = latent_gaussians(source.table, slice(source.index, source.index + 1))
         return (mean[0], covariance[0]) if usable[0] else (np.full(N_LATENT, np.nan), np.eye(N_LATENT))
