@@ -104,7 +104,7 @@ class _Absorption(RegriddableModel1D):
     """Transmission of cold gas, with a choice of cross sections."""
 
     _convention = "tbabs/wilm"
-    convention = _choice("convention", CONVENTIONS, "Cross sections and abundances, such as `tbabs/wilm`.")
+    convention = _choice("convention", CONVENTIONS, "Cross sections and abundances, such as ``tbabs/wilm``.")
 
     @modelCacher1d
     def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
