@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 from astro_xlatent import load_model
-from astro_xlatent.compare.likelihoods import REPEATED
+from astro_xlatent.compare.evidence import REPEATED
 from astro_xlatent.compare.observations import combine
 from astro_xlatent.simulate.instruments import default_instruments
 from astro_xlatent.train.stream import draw_training_sources, observe_full

@@ -25,9 +25,8 @@ from astro_xlatent.cli.train_evidence import N_FOLDS, labeled_inputs
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate.classification import class_scores, cross_probability
-from astro_xlatent.evaluate.folds import grouped_folds
-from astro_xlatent.evaluate.hardness import hardness_ratios
-from astro_xlatent.evaluate.scores import calibration_error
+from astro_xlatent.evaluate.features import hardness_ratios
+from astro_xlatent.evaluate.scores import calibration_error, grouped_folds
 from astro_xlatent.model.evidence import PIECES, Group, Inputs
 from astro_xlatent.model.priors import survey_weights
 from astro_xlatent.table.evidence import galactic_column, galactic_position, row_inputs

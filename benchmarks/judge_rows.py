@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from astro_xlatent.evaluate.hardness import hardness_ratios
+from astro_xlatent.evaluate.features import hardness_ratios
 from astro_xlatent.missions._columns import Columns
 from astro_xlatent.missions._csc_areas import chip_of, year_of
 from astro_xlatent.missions.csc import CSC, RICHEST_FIRST

@@ -2,7 +2,7 @@
 """
 The makers' split of the sky: MATCH fields may tune, JUDGE fields only judge.
 
-Every field of `~astro_xlatent.compare.fields.sky_fields` goes as a whole to one
+Every field of `~astro_xlatent.compare.positions.sky_fields` goes as a whole to one
 side, by a hash of its name, so that a source never sits on both.
 """
 
@@ -14,7 +14,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astro_xlatent.compare.fields import LINKING_LENGTH, sky_fields
+from astro_xlatent.compare.positions import LINKING_LENGTH, sky_fields
 
 __all__ = ["JUDGE", "MATCH", "SkySplit", "load_sky"]
 

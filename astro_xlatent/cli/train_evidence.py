@@ -32,7 +32,7 @@ def labeled_inputs(table, column, own=(), minimum=()):
     all labels are among them), the field of the sky of every row, and the spectrum's probabilities for
     equal priors (n, classes), which are equal for classes other than ours.
     """
-    from astro_xlatent.compare.fields import sky_fields
+    from astro_xlatent.compare.positions import sky_fields
     from astro_xlatent.core.columns import CLASSES
     from astro_xlatent.core.numbers import plain_floats
     from astro_xlatent.evaluate.rows import ALIASES, words_of
@@ -71,7 +71,7 @@ def run(args) -> int:
     """Train, write, and say how well fields that were not seen are classified."""
     from astro_xlatent.core.columns import CLASSES
     from astro_xlatent.evaluate.classification import evidence_scores
-    from astro_xlatent.evaluate.folds import grouped_folds
+    from astro_xlatent.evaluate.scores import grouped_folds
     from astro_xlatent.model.evidence import BUNDLED_EVIDENCE, PIECES
     from astro_xlatent.table.files import read_table
     from astro_xlatent.train.evidence import train_evidence

@@ -65,19 +65,16 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
         Enriched by `~astro_xlatent.add_latents`, with ``ra`` and ``dec`` (ICRS). The full covariance is
         used where there is ``xl_latent_cov``.
     a_error, b_error : str or `~astropy.units.Quantity`, optional
-        Standard deviation of the positions in one coordinate: a column with a unit, an angle, or one a
-        row; by default the column is recognized (the error ellipse of the CSC, ``POS_ERR`` or
-        ``RADEC_ERR`` of eRASS).
+        Standard deviation of the positions in one coordinate: a column with a unit, an angle, or one a row;
+        by default it is recognized (the error ellipse of the CSC, ``POS_ERR`` or ``RADEC_ERR`` of eRASS).
     n_sigma : float, optional
         Largest separation over combined error.
     share : float, optional
-        Share of rows of ``a`` in the area of ``b`` that are in ``b``; by default estimated from the
-        positions.
+        Share of rows of ``a`` in the area of ``b`` that are in ``b``; by default estimated.
     changed : float, optional
         Share of true pairs in which spectrum or flux changed altogether.
     variability : float, optional
-        Variance of every latent between two observations of a source that counts as unchanged. The
-        latents' variance over all sources is 1.
+        Variance of every latent (1 over all sources) between two observations of an unchanged source.
     flux : str or None, optional
         The flux column to compare; None for none.
     flux_scatter : float, optional

@@ -2,9 +2,8 @@
 """
 Searching enriched tables: sources like a given one, and unlike all others.
 
-The latents of every row are known as a Gaussian; the distance of two rows is the root of the expected
-squared distance of their true latents, ``d^2 = |m_1 - m_2|^2 + tr C_1 + tr C_2``: the Euclidean one in nine
-dimensions. A row that is hardly measured is near nothing.
+The distance of two rows is the root of the expected squared distance of their true latents, the Euclidean
+one in nine dimensions. A row that is hardly measured is near nothing.
 """
 
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import numpy as np
 from astropy.table import Column, Row, Table
 from numpy.typing import ArrayLike
 
-from astro_xlatent.compare.likelihoods import plain_column
+from astro_xlatent.compare.evidence import plain_column
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.flags import Flag
@@ -95,7 +94,7 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
     n : int, optional
         How many rows; fewer if the table has fewer usable rows.
     k : int, optional
-        A row is as isolated as its k-th neighbor is far: k - 1 odd sources of one kind hide not each other.
+        A row is as isolated as its k-th neighbor is far: k - 1 odd sources alike do not hide each other.
     exclude : sequence of str, optional
         Names of flags; rows that have one of them are not looked at.
 
@@ -118,9 +117,8 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
     -----
     ``xn_isolation`` is the distance from the row's latents to those of its k-th neighbor over the row's own
     rms error, sqrt(tr C / 8 + 0.1^2). Unlike ``xl_outlier``, which compares with the simulated sources of
-    the training, it compares with the table. The result is exact: the distance to the k-th neighbor within
-    a sample bounds that within the table, and rows are looked at in the order of that bound until none can
-    be among the first n.
+    the training, it compares with the table. The result is exact: the distance within a sample bounds that
+    within the table, and rows are looked at in the order of that bound until none can be among the first n.
 
     Examples
     --------

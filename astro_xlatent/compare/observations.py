@@ -13,7 +13,7 @@ import numpy as np
 from astropy.table import Column, Row, Table
 from numpy.typing import ArrayLike
 
-from astro_xlatent.compare.likelihoods import (
+from astro_xlatent.compare.evidence import (
     MIN_INFORMATION,
     REPEATED,
     class_probabilities,
@@ -96,21 +96,20 @@ def combine(observations: Table | Row | Sequence, *, class_weights: Mapping | Ar
 
     Notes
     -----
-    With K posteriors N(m_k, C_k) the joint precision is sum(1/C_k) - (K - 1), the joint mean follows from
-    sum(m_k/C_k).
+    With K posteriors N(m_k, C_k) the joint precision is sum(1/C_k) - (K - 1), the mean is by sum(m_k/C_k).
 
     Class probabilities are not multiplied: that takes the observations for independent given the class, but
     sources of a class differ, and seeing the same unusual one ten times is not ten times the evidence. The
     logarithms of probability over prior are averaged, each with its information (relative entropy to the
-    prior) I_k as weight, and their mean raised by 1 + `CLASS_GAIN` (1 - 1/K') with K' = sum(I)^2 / sum(I^2).
-    One informative observation among uninformative ones remains as it is.
+    prior) I_k as weight, and their mean raised by 1 + `CLASS_GAIN` (1 - 1/K') with K' = sum(I)^2 / sum(I^2):
+    one informative observation among uninformative ones remains as it is.
 
     ``chi2`` compares the likelihoods' means with their weighted mean. Directions with less than
-    `~astro_xlatent.compare.likelihoods.MIN_INFORMATION` get the error that belongs to it: what a posterior
+    `~astro_xlatent.compare.evidence.MIN_INFORMATION` get the error that belongs to it: what a posterior
     says there it has from the population, not from the data. They therefore count as less than one degree
     of freedom each: as many as the expectation of ``chi2`` for Gaussian latents of the population, 8 (K - 1)
     if every direction is measured. Repeats of a source scatter less than posteriors are wide
-    (`~astro_xlatent.compare.likelihoods.REPEATED`). The test errs towards no change except in its far tail
+    (`~astro_xlatent.compare.evidence.REPEATED`). The test errs towards no change except in its far tail
     (``benchmarks/bench_change.py``).
 
     Examples
@@ -244,10 +243,9 @@ def group_latents(table: Table, by: str = "name", *,
     -------
     sources : `~astropy.table.Table`
         In the order in which sources appear: ``by``; ``xl_n_obs``, and ``xl_n_used`` of them that could be
-        used; ``xl_latent``, ``xl_latent_err``, ``xl_latent_cov``; ``xl_class``, ``xl_class_prob``,
-        ``xl_class_other`` where the class prior is known; ``xl_p_change``, the p-value against an unchanged
-        spectrum (masked below two used observations). Latents and class are masked where no observation
-        could be used.
+        used; the latents; the class where its prior is known; ``xl_p_change``, the p-value against an
+        unchanged spectrum (masked below two used observations). Latents and class are masked where no
+        observation could be used.
 
     Raises
     ------
@@ -258,9 +256,8 @@ def group_latents(table: Table, by: str = "name", *,
 
     Notes
     -----
-    See `combine`. A table that was enriched with a class prior gives class columns only with
-    ``class_weights``, or if the grouping is left to `~astro_xlatent.add_latents`: the prior must be divided
-    out.
+    See `combine`. A class prior must be divided out: with one, there are class columns only with
+    ``class_weights``, or if the grouping is left to `~astro_xlatent.add_latents`.
 
     Examples
     --------

@@ -90,15 +90,12 @@ def _groups(positions, most):
             yield part, cKDTree(positions.xyz[part])
 
 
-def positional_log_bayes(separation: np.ndarray, sigma: np.ndarray,
-                         width: np.ndarray | None = None) -> np.ndarray:
+def positional_log_bayes(separation: np.ndarray, sigma: np.ndarray, width: np.ndarray) -> np.ndarray:
     """
-    ln 2 / width^2 exp(-separation^2 / (2 sigma^2)), arcsec taken as radians: the Bayes factor of one source
+    ln of 2 / width^2 exp(-separation^2 / (2 sigma^2)), the width in radians: the Bayes factor of one source
     against two anywhere on the sky (Budavari & Szalay 2008, ApJ 679, 301, equation 16, for circles).
     """
-    sigma = np.asarray(sigma, float)
-    width = sigma if width is None else np.asarray(width, float)
-    return np.log(2) - 2 * np.log(width * _RAD) - 0.5 * (np.asarray(separation) / sigma) ** 2
+    return np.log(2) - 2 * np.log(width * _RAD) - 0.5 * (separation / sigma) ** 2
 
 
 def sky_density(positions: Positions, at: np.ndarray) -> np.ndarray:

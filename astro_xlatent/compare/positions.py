@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Positions of catalog rows with their errors, circles or ellipses."""
+"""Positions of catalog rows with their errors, circles or ellipses, and fields that no split should part."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
+from numpy.typing import ArrayLike
 
-from astro_xlatent.core.errors import TableError
+from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.missions._columns import Columns
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
-__all__ = ["ERROR_COLUMNS", "POSITION_COLUMNS", "Positions", "position_names", "read_positions"]
+__all__ = ["ERROR_COLUMNS", "POSITION_COLUMNS", "Positions", "position_names", "read_positions", "sky_fields"]
 
 #: Position columns that are recognized, in degrees if they have no unit: eFEDS's corrected positions go
 #: before its raw ones; VizieR's names.
@@ -40,6 +42,8 @@ _ELLIPSES = ((("err_ellipse_r0", "err_ellipse_r1", "err_ellipse_ang"), ()),
 _ERASS = ("detlike0", "mlcts1", "mlflux1", "detuid")
 #: Errors above this, in arcsec, are not believed.
 LARGEST_ERROR = 300.0
+#: Degrees within which two sources are friends.
+LINKING_LENGTH = 1.0
 
 
 @dataclass
@@ -158,3 +162,45 @@ def _ellipse(columns, first, second, angle):
     if not known.any():
         return sigma, None
     return sigma, (np.where(known, one, sigma), np.where(known, two, sigma), np.where(known, turn, 0.0))
+
+
+def sky_fields(ra: ArrayLike, dec: ArrayLike) -> tuple[np.ndarray, list[str]]:
+    """
+    Number of every position's field, and the fields' names; finite degrees (ICRS), (n,).
+
+    Sources closer than one degree to one another belong to one field (friends of friends), named by
+    its southernmost member (then smallest RA), to 0.001 degrees; numbers are in order of names.
+
+    Examples
+    --------
+    >>> from astro_xlatent.compare.positions import sky_fields
+    >>> field, names = sky_fields([359.9, 0.3, 120.0], [0.0, 0.1, 40.0])
+    >>> field.tolist(), len(names)
+    ([1, 1, 0], 2)
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    ra, dec = np.atleast_1d(np.asarray(ra, float)), np.atleast_1d(np.asarray(dec, float))
+    if ra.shape != dec.shape or ra.ndim != 1:
+        msg = f"ra and dec must be 1-d and equally long, got shapes {ra.shape} and {dec.shape}"
+        raise ParameterError(msg)
+    if not np.all(np.isfinite(ra) & np.isfinite(dec)) or np.any(np.abs(dec) > 90):
+        msg = "ra and dec must be finite degrees with |dec| <= 90; drop rows without a position first"
+        raise ParameterError(msg)
+    if not ra.size:
+        return np.zeros(0, int), []
+    points = SkyCoord(ra, dec, unit="deg").cartesian.xyz.value.T
+    # Identical positions once: detections repeat them, and pairs grow as the square.
+    unique, inverse = np.unique(np.round(points, 9), axis=0, return_inverse=True)
+    chord = 2.0 * np.sin(np.radians(LINKING_LENGTH) / 2.0)
+    pairs = cKDTree(unique).query_pairs(chord, output_type="ndarray")
+    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(unique),) * 2)
+    label = connected_components(graph, directed=False)[1][inverse.ravel()]
+    dec = np.degrees(np.arcsin(np.clip(points[:, 2], -1, 1))).round(3)
+    ra = (np.degrees(np.arctan2(points[:, 1], points[:, 0])) % 360.0).round(3) % 360.0
+    order = np.lexsort((ra, dec))
+    south = order[np.unique(label[order], return_index=True)[1]]
+    names = [f"{ra[k]:07.3f}{dec[k] + 0.0:+07.3f}" for k in south]
+    return np.argsort(np.argsort(names))[label], sorted(names)

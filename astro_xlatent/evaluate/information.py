@@ -15,7 +15,7 @@ import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.pca import PCA_NAME
+from astro_xlatent.evaluate.features import PCA_NAME
 from astro_xlatent.evaluate.results import Number
 from astro_xlatent.evaluate.scores import interval
 

@@ -5,9 +5,9 @@ import numpy as np
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.silence import quiet
-from astro_xlatent.evaluate.folds import grouped_folds
-from astro_xlatent.evaluate.hardness import CSC_EDGES, hardness_ratios
+from astro_xlatent.evaluate.features import CSC_EDGES, hardness_ratios
 from astro_xlatent.evaluate.results import Number
+from astro_xlatent.evaluate.scores import grouped_folds
 from astro_xlatent.physics.bestfit import power_law_fit
 from astro_xlatent.physics.grid import ENERGY_MID, band_weights
 

@@ -10,13 +10,12 @@ from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.evaluate import classification, regression
 from astro_xlatent.evaluate.classification import COMPACT, Prediction, probe, probes
-from astro_xlatent.evaluate.folds import grouped_folds, usable_classes
+from astro_xlatent.evaluate.features import PCA_NAME, principal_components, with_pca
 from astro_xlatent.evaluate.information import information_numbers, variability_columns
 from astro_xlatent.evaluate.interpret import formula_numbers, traversal_summary
-from astro_xlatent.evaluate.pca import PCA_NAME, principal_components, with_pca
 from astro_xlatent.evaluate.results import Results
 from astro_xlatent.evaluate.rows import join_truth, prepare_rows
-from astro_xlatent.evaluate.scores import calibration_error
+from astro_xlatent.evaluate.scores import calibration_error, grouped_folds, usable_classes
 from astro_xlatent.model.evidence import PIECES
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.spectra.bins import N_FINE

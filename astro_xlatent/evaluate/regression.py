@@ -5,10 +5,9 @@ import numpy as np
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.folds import grouped_folds
-from astro_xlatent.evaluate.pca import PCA_NAME, with_pca
+from astro_xlatent.evaluate.features import PCA_NAME, with_pca
 from astro_xlatent.evaluate.results import Number
-from astro_xlatent.evaluate.scores import bootstrap_weights, interval
+from astro_xlatent.evaluate.scores import bootstrap_weights, grouped_folds, interval
 from astro_xlatent.physics.absorption import convert_nh
 from astro_xlatent.spectra.bins import N_FINE
 

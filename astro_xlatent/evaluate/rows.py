@@ -7,12 +7,17 @@ from pathlib import Path
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from astro_xlatent.compare.fields import sky_fields
+from astro_xlatent.compare.positions import sky_fields
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import MissionError, TableError
 from astro_xlatent.core.numbers import plain_floats
-from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra, hardness_ratios
-from astro_xlatent.evaluate.pca import read_spectra, spectrum_features
+from astro_xlatent.evaluate.features import (
+    band_fluxes,
+    fluxes_of_spectra,
+    hardness_ratios,
+    read_spectra,
+    spectrum_features,
+)
 from astro_xlatent.missions.base import identify_mission
 from astro_xlatent.table.files import read_table
 

@@ -1,16 +1,49 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Scores with bootstrap intervals over groups of rows. Confusion counts are kept per group (a sky field, or a
-single row), so that a bootstrap repeat is one matrix product.
+Folds that keep groups of rows together, and scores with bootstrap intervals over groups. Confusion counts are
+kept per group (a sky field, or a single row), so that a bootstrap repeat is one matrix product.
 """
 
 import numpy as np
 
+from astro_xlatent.core.errors import ParameterError
+
 __all__ = ["INTERVAL", "auc", "balanced_accuracy", "bootstrap_weights", "calibration_error",
-           "confusion_by_group", "interval", "macro_f1"]
+           "confusion_by_group", "grouped_folds", "interval", "macro_f1", "usable_classes"]
 
 #: Quantiles of the interval that goes with every number.
 INTERVAL = (0.05, 0.95)
+
+
+def usable_classes(label, group, n_folds):
+    """Classes (sorted) with members in at least ``n_folds`` groups, and notes on what is left out."""
+    classes, notes = [], []
+    for name in np.unique(label):
+        members = label == name
+        n_groups = np.unique(group[members]).size
+        if name == "":
+            notes.append(f"{members.sum()} rows without a label: left out")
+        elif n_groups < n_folds:
+            notes.append(f"class {name}: {members.sum()} rows in {n_groups} groups, fewer than {n_folds} "
+                         "folds: left out")
+        else:
+            classes.append(str(name))
+    return classes, notes
+
+
+def grouped_folds(label, group, n_folds=5, seed=0):
+    """Fold (n,) of every row, groups being dealt as a whole, classes as evenly as they allow."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    n_groups = np.unique(group).size
+    if n_groups < n_folds:
+        msg = f"{n_groups} groups of rows cannot be dealt to {n_folds} folds; give more rows or other groups"
+        raise ParameterError(msg)
+    fold = np.empty(len(label), int)
+    dealer = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    for number, (_, test) in enumerate(dealer.split(np.zeros(len(label)), label, group)):
+        fold[test] = number
+    return fold
 
 
 def interval(repeats):

@@ -3,7 +3,7 @@
 
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sherpa.astro.data import DataPHA
@@ -16,8 +16,14 @@ from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.bins import floored_background
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
-__all__ = ["check_statistic", "likelihood_of", "noticed_channels", "pha_data", "resolve", "resolve_session",
-           "spectrum_of"]
+if TYPE_CHECKING:
+    from sherpa.astro.ui.utils import Session
+else:
+    # Imported by whoever has a session: it looks for image viewers and XSPEC, loudly.
+    Session = Any
+
+__all__ = ["Session", "check_statistic", "likelihood_of", "noticed_channels", "pha_data", "resolve",
+           "resolve_session", "spectrum_of"]
 
 #: OGIP quality of channels that are not used: 1 bad by software, 5 by the user. 2 only means that a group
 #: has fewer counts than asked for.
@@ -26,7 +32,7 @@ UNUSABLE_QUALITY = (1, 5)
 CHI2_COUNTS = 10
 
 
-def resolve_session(session: Any = None) -> Any:
+def resolve_session(session: Any = None) -> Session:
     """The session to work in; None, or the module `sherpa.astro.ui`, mean its global one."""
     if session is None:
         from sherpa.astro import ui
@@ -40,7 +46,7 @@ def resolve_session(session: Any = None) -> Any:
     return session
 
 
-def resolve(id: object, session: Any) -> tuple[list, Any]:
+def resolve(id: object, session: Any) -> tuple[list, Session]:
     """Data set ids from an id, several, a DataStack, or None for the session's default; and the session."""
     session = resolve_session(session)
     if id is None:
@@ -62,7 +68,7 @@ def resolve(id: object, session: Any) -> tuple[list, Any]:
     return ids, session
 
 
-def pha_data(id: int | str, session: Any) -> DataPHA:
+def pha_data(id: int | str, session: Session) -> DataPHA:
     """The PHA data of counts of an id, with a response."""
     data = session.get_data(id)
     if not isinstance(data, DataPHA):
@@ -99,7 +105,7 @@ def noticed_channels(id: int | str, data: DataPHA) -> np.ndarray:
     return noticed
 
 
-def spectrum_of(id: int | str, session: Any) -> XraySpectrum:
+def spectrum_of(id: int | str, session: Session) -> XraySpectrum:
     """
     A data set as `XraySpectrum`, unsubtracted: several responses are added up, several backgrounds pooled.
     Channels that are ignored, or bad by their quality, have a quality that keeps them out of everything.
@@ -136,7 +142,7 @@ def _pooled_background(data):
                         backscale=weight / first.exposure, response=first.response)
 
 
-def check_statistic(id: int | str, session: Any) -> None:
+def check_statistic(id: int | str, session: Session) -> None:
     """Warn if the session's statistic is chi-square and bins hold few counts."""
     name = str(session.get_stat_name())
     if not name.startswith(("chi2", "leastsq")):
@@ -150,7 +156,7 @@ def check_statistic(id: int | str, session: Any) -> None:
         warnings.warn(msg, XlatentWarning, stacklevel=3)
 
 
-def likelihood_of(id: int | str, session: Any) -> Likelihood:
+def likelihood_of(id: int | str, session: Session) -> Likelihood:
     """
     A data set as the session sees it: filter, grouping, noticed channels within 0.3-10 keV. The background is
     that of its model, else off-source counts in bins of half the resolution, spread over the channels.
@@ -164,7 +170,8 @@ def likelihood_of(id: int | str, session: Any) -> Likelihood:
     group[group >= 0] = index
     n_bins = used.size
     seconds = spectrum.exposure * np.broadcast_to(np.asarray(spectrum.areascale, float), group.shape)
-    matrix = spectrum.response.on_grid().rebin(group, n_bins) * _mean(seconds, group, n_bins)[:, None]
+    seconds = _sum(seconds, group, n_bins) / _sum(np.ones(group.size), group, n_bins)
+    matrix = spectrum.response.on_grid().rebin(group, n_bins) * seconds[:, None]
     background = _modeled_background(id, data, session)
     if background is None:
         background = _spread_background(bins, fine)
@@ -175,10 +182,6 @@ def likelihood_of(id: int | str, session: Any) -> Likelihood:
 
 def _sum(values, group, n_bins):
     return np.bincount(group[group >= 0], weights=values[group >= 0], minlength=n_bins)
-
-
-def _mean(values, group, n_bins):
-    return _sum(values, group, n_bins) / np.maximum(_sum(np.ones(group.size), group, n_bins), 1)
 
 
 def _session_groups(data, noticed):

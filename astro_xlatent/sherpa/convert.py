@@ -70,10 +70,6 @@ def to_sherpa(spectrum: XraySpectrum, name: str | None = None) -> DataPHA:
     spectrum : XraySpectrum
     name : str, optional
         Name of the data set, by default the path.
-
-    Returns
-    -------
-    data : sherpa.astro.data.DataPHA
     """
     name = name or spectrum.path or "spectrum"
     header = {"TELESCOP": spectrum.telescope, "INSTRUME": spectrum.instrument}

@@ -1,8 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """The decoder as a Sherpa model."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from functools import lru_cache
@@ -101,16 +99,7 @@ class LatentSpectrum(Additive):
         return np.diff(np.interp(edges, ENERGY_EDGES, _cumulative(self.model, tuple(p[:-1]))))
 
     def set_latent(self, table: Table, row: int = 0) -> None:
-        """
-        Take latents, and soft limits of five standard deviations, from a prediction.
-
-        Parameters
-        ----------
-        table : `~astropy.table.Table`
-            From `predict`, with this model.
-        row : int, optional
-            Which row.
-        """
+        """Set latents, and soft limits of five standard deviations, by a row of `predict` with `model`."""
         label = f"{self.model.name}-{self.model.version}"
         if str(table["xl_model"][row]) != label:
             msg = (f"the latents are of model {table['xl_model'][row]}, this spectrum is of {label}; "

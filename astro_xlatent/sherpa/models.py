@@ -6,9 +6,7 @@ Names, parameters and normalizations are XSPEC's with ``XL`` before the name: ``
 physics is that of `astro_xlatent.physics`, integrated over the bins of whatever grid Sherpa asks for.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from astropy import constants
@@ -23,9 +21,7 @@ from astro_xlatent.physics.abundances import ABUNDANCE_SETS
 from astro_xlatent.physics.emission import blackbody, disk_blackbody, powerlaw
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
-
-if TYPE_CHECKING:
-    from sherpa.astro.ui.utils import Session
+from astro_xlatent.sherpa._session import Session, resolve_session
 
 __all__ = ["MODELS", "XLApec", "XLBbodyrad", "XLDiskbb", "XLPowerlaw", "XLTbabs", "XLzTbabs", "add_models"]
 
@@ -108,7 +104,7 @@ class _Absorption(RegriddableModel1D):
     """Transmission of cold gas, with a choice of cross sections."""
 
     _convention = "tbabs/wilm"
-    convention = _choice("convention", CONVENTIONS, "Cross sections and abundances, such as `tbabs/wilm`.")
+    convention = _choice("convention", CONVENTIONS, "Cross sections and abundances, such as ``tbabs/wilm``.")
 
     @modelCacher1d
     def calc(self, p: np.ndarray, x: np.ndarray, xhi: np.ndarray | None = None, *args,
@@ -126,12 +122,7 @@ class _Absorption(RegriddableModel1D):
 
 class XLTbabs(_Absorption):
     """
-    Photoelectric absorption by cold gas at redshift zero, as XSPEC's ``tbabs``.
-
-    Attributes
-    ----------
-    nH
-        Hydrogen column in 1e22 cm-2.
+    Photoelectric absorption by cold gas at redshift zero, as XSPEC's ``tbabs``: ``nH`` in 1e22 cm-2.
 
     Notes
     -----
@@ -233,12 +224,10 @@ class XLApec(Additive):
 
     Attributes
     ----------
-    kT
-        Temperature in keV, 0.0685 to 17.19.
+    kT, redshift
+        Temperature in keV, 0.0685 to 17.19, and redshift of the plasma.
     Abundanc
         Metal abundance relative to the set `abundances`.
-    redshift
-        Redshift of the plasma.
     norm
         1e-14 / (4 pi (D_A (1 + z))^2) times the integral of n_e n_H dV (cgs).
 
@@ -289,7 +278,6 @@ def add_models(session: Session | None = None) -> None:
     >>> print(session.create_model_component("xldiskbb", "disk").Tin.units)
     keV
     """
-    from astro_xlatent.sherpa._session import resolve_session
     from astro_xlatent.sherpa.latent import LatentSpectrum
 
     session = resolve_session(session)

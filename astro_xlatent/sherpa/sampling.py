@@ -1,11 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """What the model says of a session's spectra: predictions, and draws, which know the exact likelihood."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from astropy.table import Column, Table
@@ -18,12 +16,9 @@ from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.refined import column_density, importance_draws, systematic
 from astro_xlatent.physics.absorption import transmission
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
-from astro_xlatent.sherpa._session import likelihood_of, resolve, spectrum_of
+from astro_xlatent.sherpa._session import Session, likelihood_of, resolve, spectrum_of
 from astro_xlatent.sherpa.latent import double_decoder
 from astro_xlatent.table.add_latents import predict_spectra
-
-if TYPE_CHECKING:
-    from sherpa.astro.ui.utils import Session
 
 __all__ = ["Samples", "predict", "sample"]
 
@@ -88,14 +83,10 @@ class Samples:
 
     Attributes
     ----------
-    latent : ndarray, shape (n, 8)
-        Latents.
-    norm : ndarray, shape (n,)
-        Photon flux in 0.5-7 keV, photons/cm2/s, absorbed.
-    nh : ndarray, shape (n,)
-        Column in cm-2 that goes with the latents.
-    statistic : ndarray, shape (n,)
-        C-statistic.
+    latent, norm : ndarray, shape (n, 8) and (n,)
+        Latents, and absorbed photon flux in 0.5-7 keV, photons/cm2/s.
+    nh, statistic : ndarray, shape (n,)
+        Column in cm-2 that goes with the latents, and C-statistic.
     ess : float
         Effective number of independent draws, at most `n_proposed`: below about a hundred do not trust
         tails, below twenty trust nothing.

@@ -7,11 +7,9 @@ models. The counts, on the fine grid with the normalization profiled, then decid
 quantiles, and finer grids around the best one take the place of correlations that the prediction lacks.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,13 +22,10 @@ from astro_xlatent.model.statistics import cash, profile_normalization
 from astro_xlatent.physics.absorption import CONVENTIONS, convert_nh, transmission
 from astro_xlatent.physics.emission import blackbody, powerlaw
 from astro_xlatent.physics.plasma import PLASMA_KT_RANGE, plasma
-from astro_xlatent.sherpa._session import check_statistic, resolve, spectrum_of
+from astro_xlatent.sherpa._session import Session, check_statistic, resolve, spectrum_of
 from astro_xlatent.sherpa.models import NH_UNIT, add_models
 from astro_xlatent.spectra.binning import bins_from_spectra
 from astro_xlatent.spectra.bins import floored_background
-
-if TYPE_CHECKING:
-    from sherpa.astro.ui.utils import Session
 
 __all__ = ["Guess", "guess"]
 

@@ -12,7 +12,7 @@ from astropy import units as u
 from astropy.table import Row
 from numpy.typing import ArrayLike
 
-from astro_xlatent.compare.likelihoods import latent_gaussians
+from astro_xlatent.compare.evidence import latent_gaussians
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ModelError, ParameterError
 from astro_xlatent.core.numbers import plain_floats

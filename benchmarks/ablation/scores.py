@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy.special import softmax
 
-from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra
+from astro_xlatent.evaluate.features import band_fluxes, fluxes_of_spectra
 from astro_xlatent.evaluate.regression import predict_quantity, regressors
 from astro_xlatent.evaluate.scores import balanced_accuracy, confusion_by_group
 from astro_xlatent.model.density import density_quantiles

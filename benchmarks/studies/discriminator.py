@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.evaluate.hardness import hardness_ratios
+from astro_xlatent.evaluate.features import hardness_ratios
 from astro_xlatent.simulate.populations import CLASSES, draw_sources
 from benchmarks.studies.mock import mock_rows
 

@@ -22,9 +22,8 @@ from astro_xlatent.evaluate.classification import (
     probes,
     score_predictions,
 )
-from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.results import Number
-from astro_xlatent.evaluate.scores import auc, bootstrap_weights, interval
+from astro_xlatent.evaluate.scores import auc, bootstrap_weights, grouped_folds, interval
 from benchmarks.studies.fits import fit_numbers
 from benchmarks.studies.real_calibration import cross_fitted, reliability_numbers, with_frequencies
 

@@ -16,9 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from astro_xlatent.evaluate.classification import COMPACT, Prediction, probe
-from astro_xlatent.evaluate.folds import grouped_folds
 from astro_xlatent.evaluate.results import Number, Results
-from astro_xlatent.evaluate.scores import auc, balanced_accuracy, confusion_by_group
+from astro_xlatent.evaluate.scores import auc, balanced_accuracy, confusion_by_group, grouped_folds
 
 __all__ = ["SETTINGS", "cells", "main", "settings_results"]
 
@@ -116,7 +115,7 @@ def _groups(rows, kind):
 
 def _features(rows, names, setting):
     from astro_xlatent.core.numbers import plain_floats
-    from astro_xlatent.evaluate.hardness import hardness_ratios
+    from astro_xlatent.evaluate.features import hardness_ratios
 
     more = [name for name in setting["more"] if name in rows.table.colnames]
     parts = dict(rows.features)
@@ -148,8 +147,8 @@ def settings_results(path, *, column="class_label", minimum=(), seeds=3, trees=6
     results : Results
         Intervals run from the lowest to the highest of the seeds.
     """
-    from astro_xlatent.evaluate.folds import usable_classes
     from astro_xlatent.evaluate.rows import prepare_rows
+    from astro_xlatent.evaluate.scores import usable_classes
     from astro_xlatent.table.files import read_table
 
     log = log or (lambda line: None)

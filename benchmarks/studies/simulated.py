@@ -18,7 +18,7 @@ import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.core.numbers import random_stream, stream_seed
-from astro_xlatent.evaluate.hardness import band_fluxes, fluxes_of_spectra
+from astro_xlatent.evaluate.features import band_fluxes, fluxes_of_spectra
 from astro_xlatent.evaluate.results import Number, Results
 from astro_xlatent.evaluate.scores import (
     balanced_accuracy,

@@ -8,7 +8,7 @@ without noise.
 
 import numpy as np
 
-from astro_xlatent.evaluate.hardness import hardness_ratios
+from astro_xlatent.evaluate.features import hardness_ratios
 from astro_xlatent.simulate.populations import CLASSES
 
 __all__ = ["N_EIGHT", "hardness_features", "hardness_predictions", "latent_predictions"]

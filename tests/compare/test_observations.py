@@ -9,7 +9,7 @@ from astropy.table import MaskedColumn, Table, vstack
 from enriched import make_enriched
 from scipy import stats
 
-from astro_xlatent.compare.likelihoods import latent_gaussians, likelihoods
+from astro_xlatent.compare.evidence import latent_gaussians, likelihoods
 from astro_xlatent.compare.observations import CLASS_GAIN, combine, group_latents
 from astro_xlatent.core.errors import ModelError, ParameterError, TableError
 

@@ -63,7 +63,8 @@ def test_bayes_factor_by_integration():
     joint = integrate.dblquad(both, -12, 12, -12, 12)[0]
     # The prior of the position is 1 / (4 pi): it is there once in the joint integral, twice in the other.
     expected = np.log(joint / arcsec**2 * 4 * np.pi)
-    assert positional_log_bayes(separation, np.hypot(s1, s2)) == pytest.approx(expected, rel=1e-6)
+    sigma = np.hypot(s1, s2)
+    assert positional_log_bayes(separation, sigma, sigma) == pytest.approx(expected, rel=1e-6)
 
 
 def test_density_of_a_uniform_sky():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.evaluate.folds import grouped_folds, usable_classes
+from astro_xlatent.evaluate.scores import grouped_folds, usable_classes
 
 pytest.importorskip("sklearn", reason="evaluation needs scikit-learn")
 

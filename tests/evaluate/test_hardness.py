@@ -4,7 +4,7 @@
 import numpy as np
 from astropy.table import Table
 
-from astro_xlatent.evaluate.hardness import (
+from astro_xlatent.evaluate.features import (
     BandFluxes,
     band_fluxes,
     fluxes_of_spectra,

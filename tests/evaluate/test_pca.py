@@ -8,7 +8,7 @@ import pytest
 from astropy.table import Table
 
 from astro_xlatent.evaluate.classification import probe
-from astro_xlatent.evaluate.pca import principal_components, read_spectra, spectrum_features, with_pca
+from astro_xlatent.evaluate.features import principal_components, read_spectra, spectrum_features, with_pca
 from astro_xlatent.simulate.catalog import batch
 
 pytest.importorskip("sklearn", reason="evaluation needs scikit-learn")
