@@ -110,18 +110,11 @@ class CSC(Catalog):
         shape = (len(cols), len(self.bands))
         sets = sets or [BandSet("", np.zeros(shape), np.zeros(shape), np.ones(shape, int))]
         result = self._assemble(table, self.bands, sets, ratios)
-        empty = (result.flags & Flag.NO_DATA) > 0
-        for row in np.flatnonzero(empty & self._has_wide_band(cols)):
+        hrc = np.char.startswith(cols.text("instrument"), "hrc")
+        hrc = hrc | np.isfinite(cols.numbers(_WIDE_BAND)).any(axis=1)
+        for row in np.flatnonzero(hrc & ((result.flags & Flag.NO_DATA) > 0)):
             result.reason[row] = "no usable band (only the HRC band w, which has no energy resolution)"
         return result
-
-    @staticmethod
-    def _has_wide_band(cols):
-        """Rows of HRC: a flux in band w, or the instrument's name."""
-        found = np.char.startswith(cols.text("instrument"), "hrc")
-        for name in _WIDE_BAND:
-            found = found | np.isfinite(cols.number(name))
-        return found
 
     def _ways(self, cols):
         """All `BandSet` that the columns allow, best first."""

@@ -108,17 +108,13 @@ def band_matrix(mission, bands, instrument=None):
     Times photons/cm2/s per bin of the package's grid: counts/s in each band.
     """
     name = curve_name(mission, instrument)
-    return _band_redistribution(name, _as_bands(bands)) * load_curve(name).area(ENERGY_MID)
+    return _band_redistribution(name, tuple(map(tuple, bands))) * load_curve(name).area(ENERGY_MID)
 
 
 def conversion_factor(mission, bands, photons, instrument=None):
     """Counts/s over erg/cm2/s, (n_bands,), of photons/cm2/s per bin: catalogs' conversion factors."""
     flux = [np.sum((photons * ENERGY_MID)[(ENERGY_MID > lo) & (ENERGY_MID < hi)]) for lo, hi in bands]
     return band_matrix(mission, bands, instrument) @ photons / (np.array(flux) * KEV_TO_ERG)
-
-
-def _as_bands(bands):
-    return tuple((float(lo), float(hi)) for lo, hi in bands)
 
 
 def band_area(name, bands, year=None, off_axis=0.0):
@@ -129,8 +125,7 @@ def band_area(name, bands, year=None, off_axis=0.0):
     band's width: the mean area for a flat spectrum. Times the exposure it is ``EnergyBins.area``.
     (n_bands,), or (rows, n_bands) for arrays of decimal years and off-axis angles in arcmin.
     """
-    bands = _as_bands(bands)
     year = None if year is None else np.asarray(year, float)[..., None]
     area = load_curve(name).area(ENERGY_MID, year=year, off_axis=np.asarray(off_axis, float)[..., None])
-    seen = _band_redistribution(name, bands)
+    seen = _band_redistribution(name, tuple(map(tuple, bands)))
     return (area * ENERGY_WIDTH) @ seen.T / np.array([hi - lo for lo, hi in bands])

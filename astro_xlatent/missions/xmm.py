@@ -150,13 +150,13 @@ class XMM(Catalog):
 
     def _rates(self, cols):
         """Rates of all cameras, counts and areas added up, as a `BandSet`, none without the columns."""
+        cameras = [camera for camera in CAMERAS if f"{camera}_1_rate" in cols]
+        if not cameras:
+            return []
         shape = len(cols), len(self.bands)
         counts, area, cause = np.zeros(shape), np.zeros(shape), np.ones(shape, int)
-        flags, found = np.zeros((shape[0], 1), np.int64), False
-        for camera in CAMERAS:
-            if f"{camera}_1_rate" not in cols:
-                continue
-            found = True
+        flags = np.zeros((shape[0], 1), np.int64)
+        for camera in cameras:
             value, error = (cols.of_bands(self.bands, f"{camera}_{{}}_rate{end}", COUNT_RATE)
                             for end in ("", "_err"))
             n, exposure, why = counts_from_error(value, error)
@@ -167,7 +167,7 @@ class XMM(Catalog):
             cause = np.where(good, 0, np.where(cause == 1, why, cause))
             flags |= np.where(assumed[:, None] & good.any(axis=1, keepdims=True), Flag.DEFAULT_RESPONSE, 0)
         columns = [cols.spelled(*(f"{camera}_{b}_rate" for camera in CAMERAS)) for b, _, _ in self.bands]
-        return [BandSet("camera rates", counts, area, cause, flags=flags, columns=columns)] if found else []
+        return [BandSet("camera rates", counts, area, cause, flags=flags, columns=columns)]
 
 
 def _medium_ecf():

@@ -238,8 +238,8 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
 
     Notes
     -----
-    Both modes show the same observations if ``mission`` is given. Bit for bit on one machine and numpy;
-    elsewhere sums may round differently.
+    Both modes show the same observations if ``mission`` is given. On other machines sums may round
+    differently.
 
     Examples
     --------

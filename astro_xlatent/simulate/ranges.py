@@ -10,12 +10,7 @@ __all__ = ["read_ranges"]
 
 @cache
 def read_ranges(name: str) -> tuple[dict[str, dict[str, tuple]], dict[str, dict[str, float]]]:
-    """
-    Read a table of parameters, ``"populations"`` or ``"observations"``.
-
-    Returned are group -> parameter -> (initial value, low, high, unit, reference), and group ->
-    parameter -> what replaces the initial value.
-    """
+    """Group -> parameter -> (value, low, high, unit, reference) of a table, and -> what replaces values."""
     literature: dict[str, dict[str, tuple]] = {}
     tuned: dict[str, dict[str, float]] = {}
     with (files("astro_xlatent.simulate") / "data" / f"{name}.csv").open(encoding="utf-8") as lines:

@@ -116,8 +116,7 @@ def position(observed):
     """Name, right ascension, declination."""
     p = observed.pointings
     sky = SkyCoord(p.ra, p.dec, unit="deg")
-    names = ["SIM J" + c.replace(" ", "") for c in
-             (sky.to_string("hmsdms", sep="", precision=1) if len(observed) else [])]
+    names = ["SIM J" + c.replace(" ", "") for c in sky.to_string("hmsdms", sep="", precision=1)]
     return np.array(names, "U24"), p.ra, p.dec
 
 

@@ -23,12 +23,7 @@ def _cooling_flow(kt, slope, metals):
 
 
 def cv_magnetic(draw):
-    """
-    Polars and intermediate polars: cooling plasma behind a partial covering absorber.
-
-    The covering fraction splits the same emission into a part behind
-    ``nh_int`` and a part that leaks.
-    """
+    """Polars and intermediate polars: cooling plasma, of which a part leaks past the covering absorber."""
     kt = draw.log_normal(draw["kt"] * 1.3, draw["kt_dex"], 3.0, 60.0)
     spectrum = unit_flux(_cooling_flow(kt, draw["cool_slope"], draw.log_uniform(0.3, 1.0)))
     spectrum = add_iron(spectrum, draw, draw.log_normal(draw["iron_ew"], 0.25, high=0.4))
