@@ -104,8 +104,7 @@ def _enrich(args, out, prior):
 
 def run(args):
     """Read a table, add the columns, write it."""
-    from astro_xlatent.table.files import read_table, table_format
-    from astro_xlatent.table.stream import is_catalog
+    from astro_xlatent.table.files import is_catalog, read_table, table_format
 
     out = Path(args.output)
     if not is_catalog(args.table, out):

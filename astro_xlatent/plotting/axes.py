@@ -38,15 +38,10 @@ def new_grid(lines, panels, width, height, **kwargs):
 
 def columns(table, *names):
     """Columns of an enriched table as plain arrays, masked values as NaN or empty text."""
-    missing = [name for name in names if name not in table.colnames]
-    if missing:
+    if missing := [name for name in names if name not in table.colnames]:
         raise TableError(f"table lacks {', '.join(missing)}; make the columns with add_latents(table)")
-    values = []
-    for name in names:
-        text = table[name].dtype.kind in "USO"
-        values.append(np.ma.filled(np.ma.asarray(table[name]).astype(str), "") if text
-                      else plain_floats(table[name]))
-    return values
+    return [np.ma.filled(np.ma.asarray(table[name]).astype(str), "") if table[name].dtype.kind in "USO"
+            else plain_floats(table[name]) for name in names]
 
 
 def energy_flux(spectra, edges):

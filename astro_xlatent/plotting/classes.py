@@ -3,27 +3,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from astropy.table import Table
+from numpy.typing import ArrayLike
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.plotting.axes import CLASS_STYLE, COLORS, MODEL_COLOR, columns, new_axes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from astropy.table import Table
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike
 
     from astro_xlatent.model.posterior import Posterior
 
 __all__ = ["plot_coverage", "plot_evidence", "plot_nh", "plot_probabilities", "plot_reliability"]
-
-#: Rows of ``xl_class_evidence``, in words.
-EVIDENCE_NAMES = ("X-ray columns", "counterparts")
 
 
 def plot_probabilities(table: Table, *, names: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
@@ -77,21 +73,21 @@ def plot_evidence(table: Table, row: int = 0, *, ax: Axes | None = None) -> Axes
     if "xl_class_evidence" in table.colnames:
         evidence = np.nan_to_num(columns(table, "xl_class_evidence")[0][row])
         pieces = {"spectrum": total - evidence.sum(axis=0)}
-        pieces |= {name: piece for name, piece in zip(EVIDENCE_NAMES, evidence, strict=True) if piece.any()}
+        named = zip(("X-ray columns", "counterparts"), evidence, strict=True)
+        pieces |= {name: piece for name, piece in named if piece.any()}
     ax = new_axes(ax, height=3.6)
     place, height = np.arange(len(CLASSES)), 0.8 / len(pieces)
     for k, (name, values) in enumerate(pieces.items()):
         ax.barh(place + (k - (len(pieces) - 1) / 2) * height, values, height, label=name, color=COLORS[k])
     if len(pieces) > 1:
         ax.plot(total, place, "k|", ms=16, mew=2, label="together")
+        ax.legend(fontsize="small")
     share = given[row] * (1 - other[row])
     ax.set_yticks(place, [name if np.isnan(p) else f"{name}  {p:.2f}"
                           for name, p in zip(CLASSES, share, strict=True)])
     ax.invert_yaxis()
     ax.axvline(0, color="0.6", lw=0.8, zorder=0)
     ax.set_xlabel("ln(probability / mean)")
-    if len(pieces) > 1:
-        ax.legend(fontsize="small")
     return ax
 
 
@@ -111,8 +107,7 @@ def plot_nh(source: Posterior | Table, row: int = 0, *, truth: float | None = No
         A column in 1/cm2 to mark.
     """
     ax = new_axes(ax, height=3.2)
-    of = _posterior_cells if hasattr(source, "nh_density") else _table_quantiles
-    levels, quantiles = of(source, row)
+    levels, quantiles = (_posterior_cells if hasattr(source, "nh_density") else _table_quantiles)(source, row)
     if np.isfinite(quantiles).all():
         edges, at = np.unique(quantiles, return_index=True)
         density = np.diff(levels[at]) / np.diff(edges)
@@ -187,7 +182,6 @@ def plot_coverage(names: Sequence[str], level: ArrayLike, measured: ArrayLike, l
 
 
 def _check_row(table, row):
-    """Refuse a row that is not there."""
     if not -len(table) <= row < len(table):
         raise ParameterError(f"row must lie in a table of {len(table)} rows, got {row}")
 
@@ -203,7 +197,6 @@ def _posterior_cells(posterior, row):
 
 
 def _table_quantiles(table, row):
-    """Levels and log10 N_H of the quantiles that a row's columns hold."""
     known = {0.05: "xl_nh_lolim90", 0.16: "xl_nh_lolim", 0.5: "xl_nh", 0.84: "xl_nh_hilim", 0.9: "xl_nh_ul90",
              0.95: "xl_nh_hilim90"}
     _check_row(table, row)

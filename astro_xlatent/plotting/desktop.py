@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from astropy.table import Table
 from astropy.units import UnitsWarning
 
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.silence import quiet
-
-if TYPE_CHECKING:
-    from astropy.table import Table
 
 __all__ = ["send"]
 
@@ -82,7 +79,6 @@ def samp_package():
 
 
 def _deliver(samp, client, receiver, message, timeout):
-    """Send to one program and wait until it has read the file; gives its name."""
     label = client.get_metadata(receiver).get("samp.name", receiver)
     try:
         answer = client.call_and_wait(receiver, message, str(int(timeout)))

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from astropy.table import Table
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError
@@ -13,9 +15,6 @@ from astro_xlatent.physics.grid import band_weights
 from astro_xlatent.plotting.axes import columns, draw_classes, energy_axis, energy_flux, new_axes, new_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from astropy.table import Table
     from matplotlib.axes import Axes
 
     from astro_xlatent.model.posterior import Model

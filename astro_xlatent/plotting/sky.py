@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
+from astropy.table import Table
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError, TableError
@@ -15,9 +17,6 @@ from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.plotting.axes import CLASS_STYLE, columns, draw_classes, new_axes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from astropy.table import Table
     from matplotlib.axes import Axes
 
 __all__ = ["plot_change", "plot_hardness", "plot_sky", "sky_columns"]
@@ -116,13 +115,11 @@ def plot_hardness(table: Table, *, mission: str | None = None, ax: Axes | None =
 
 
 def _ratio(a, b):
-    """Difference over sum, NaN where the sum is not positive."""
     total = a + b
     return np.where(total > 0, (a - b) / np.where(total > 0, total, 1), np.nan)
 
 
 def _draw_tracks(ax, low, high):
-    """Absorbed power laws: one line for each photon index."""
     from astro_xlatent.physics.absorption import transmission
     from astro_xlatent.physics.emission import powerlaw
     from astro_xlatent.physics.grid import band_weights

@@ -64,15 +64,13 @@ def plot_spectrum(spectrum: XraySpectrum, model: str | Model | None = None, *, q
                     color=COUNTS_COLOR)
     bottom.axhline(0, color=MODEL_COLOR)
     bottom.set_ylabel(r"$(n - m)/\sqrt{m}$")
-    top.set_xscale("log")
-    top.set_yscale("log")
+    top.set(xscale="log", yscale="log")
     energy_axis(bottom, low[0], high[-1])
     top.legend(fontsize="small")
     return top, bottom
 
 
 def _draw_counts(top, low, high, n, b, source):
-    """Counts per keV: what was measured, what the latents mean with background, background."""
     width, edges = high - low, np.append(low, high[-1])
     floor, ceiling = np.quantile((source + b) / width, _BAND, axis=0)
     top.errorbar((low + high) / 2, n / width, np.sqrt(n) / width, width / 2, fmt=".", color=COUNTS_COLOR,
@@ -87,10 +85,9 @@ def _draw_counts(top, low, high, n, b, source):
 def _draw_flux(top, low, high, net, error, source, flux):
     """E F(E) that arrives: the decoded spectrum, and net counts unfolded with it."""
     shown = (ENERGY_MID >= low[0]) & (ENERGY_MID <= high[-1])
-    floor, ceiling = np.quantile(flux, _BAND, axis=0)
-    top.plot(ENERGY_MID[shown], flux[0][shown], color=MODEL_COLOR, label="from the latents")
-    top.fill_between(ENERGY_MID[shown], floor[shown], ceiling[shown], color=MODEL_COLOR, alpha=0.25, lw=0,
-                     label="68 %")
+    energy, limits = ENERGY_MID[shown], np.quantile(flux[:, shown], _BAND, axis=0)
+    top.plot(energy, flux[0][shown], color=MODEL_COLOR, label="from the latents")
+    top.fill_between(energy, *limits, color=MODEL_COLOR, alpha=0.25, lw=0, label="68 %")
     weights = band_weights(low, high) * ENERGY_WIDTH
     scale = (weights @ flux[0]) / weights.sum(axis=1) / np.maximum(source, 1e-30)
     # Groups in which little is expected unfold to anything.
@@ -116,9 +113,8 @@ def _grouped(counts, model, minimum):
 
 def _reconstruct(spectrum, model):
     """
-    What the latents of a spectrum predict, their mean first, then draws of their posterior.
-
-    Edges, counts and background of its bins; source counts in these; E F(E) on the grid, erg/cm2/s.
+    Edges, counts and background of a spectrum's bins, then what its latents predict, by their mean and by
+    draws of their posterior: source counts in the bins, and E F(E) on the grid, erg/cm2/s.
     """
     from astro_xlatent.model.pretrained import load_model
     from astro_xlatent.spectra.binning import bins_from_spectra

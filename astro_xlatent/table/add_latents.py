@@ -1,19 +1,18 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-`add_latents`: an astropy table in, the same table with new columns out.
-
-The whole journey is in its body: `~astro_xlatent.table.sources.measure` gives chunks of rows with their
-energy bins, the model posteriors, `~astro_xlatent.table.collect.EnrichedColumns` columns of these.
+`add_latents`: an astropy table in, the same table with new columns out. Its body is the whole journey:
+chunks of rows with energy bins, the model's posteriors of these, columns of posteriors.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Column, MaskedColumn, Row, Table
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
@@ -29,13 +28,15 @@ from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.refined import refine_posterior
 from astro_xlatent.spectra.spectrum import XraySpectrum
 from astro_xlatent.table.collect import EnrichedColumns
-from astro_xlatent.table.evidence import Evidence, class_prior, prior_flags, prior_name
-from astro_xlatent.table.frames import open_table
+from astro_xlatent.table.evidence import Evidence, class_prior, prior_name
+from astro_xlatent.table.files import flatten_vectors, with_columns
 from astro_xlatent.table.sources import measure
 
 __all__ = ["add_latents", "predict_spectra"]
 
 TableLike = TypeVar("TableLike")
+# Where data frames come from; narwhals knows more, but is not asked to import for anything else.
+_FRAMES = ("pandas", "polars", "pyarrow", "modin", "cudf")
 
 
 def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | None = None, *,
@@ -150,8 +151,8 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
     include = (*include, "xl_ess") if refine else include
     source = None if group_by is None else source_numbers(table, group_by)[1]
     model = load_model(model)
-    mission = _grant(_choose_mission(table, mission, spectra), relative_error)
-    weights = class_prior(table, prior)
+    mission = _choose_mission(table, mission, spectra, relative_error)
+    weights, prior_flags = class_prior(table, prior)
     recipes: Counter[str] = Counter()
     columns = EnrichedColumns(len(table), model, weights, include, joint=source is not None,
                               evidence=None if evidence is None else Evidence(table, evidence, prior))
@@ -165,7 +166,7 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
                 columns.note(chunk, Flag.UNMODELED, unmodeled(model, posterior, chunk.bins, chunk.matrices))
             recipes.update(chunk.recipes.tolist())
             bar.update(len(chunk.rows))
-    columns.flags |= prior_flags(table, prior)
+    columns.flags |= prior_flags
     if source is not None:
         columns.join(source)
     return hand_back(columns.columns(), provenance_meta(
@@ -179,11 +180,21 @@ def predict_spectra(paths: Sequence[str | Path | XraySpectrum], *,
                     prior: str | Mapping[str, float] | ArrayLike | None = None,
                     progress: bool = False) -> Table:
     """
-    Results for OGIP spectrum files, without a table: a column ``file`` and those of `add_latents`, which
-    explains the parameters, for each path or `XraySpectrum`.
+    Results for spectrum files, without a table.
+
+    Parameters
+    ----------
+    paths : sequence of path-like or XraySpectrum
+        OGIP PHA files.
+    model, prior, progress
+        As for `add_latents`.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        A ``file`` column and those of `add_latents`.
     """
-    names = [str(getattr(p, "path", p)) for p in paths]
-    table = Table({"file": np.array(names, dtype=str)})
+    table = Table({"file": np.array([str(getattr(p, "path", p)) for p in paths], dtype=str)})
     return add_latents(table, list(paths), model=model, prior=prior, progress=progress)
 
 
@@ -191,8 +202,7 @@ def _check_columns(table, include, replace):
     """The names of optional columns; refuse unknown ones, and columns that are there already."""
     include = (include,) if isinstance(include, str) else tuple(include)
     optional = [name for name, spec in COLUMNS.items() if spec.optional]
-    unknown = [str(name) for name in include if name not in optional]
-    if unknown:
+    if unknown := [str(name) for name in include if name not in optional]:
         raise TableError(f"include names {', '.join(unknown)}; allowed: {', '.join(optional)}")
     present = own_columns(table.colnames)
     if present and not replace:
@@ -201,20 +211,13 @@ def _check_columns(table, include, replace):
     return include
 
 
-def _choose_mission(table, mission, spectra):
-    """The mission of the band columns; None where spectra make up for it."""
-    if mission is not None:
-        return get_mission(mission)
+def _choose_mission(table, mission, spectra, relative_error):
+    """The mission of the band columns, or a copy of it that knows an error to assume; None without one."""
     try:
-        return identify_mission(table)
+        mission = identify_mission(table) if mission is None else get_mission(mission)
     except MissionError:
-        if spectra is None and len(table.colnames):
+        if mission is not None or spectra is None and len(table.colnames):
             raise
-        return None
-
-
-def _grant(mission, relative_error):
-    """The mission, or a copy of it that knows what error fluxes without one are granted."""
     if relative_error is None or mission is None:
         return mission
     if not 0 < relative_error < 1:
@@ -222,3 +225,70 @@ def _grant(mission, relative_error):
     mission = copy(mission)
     mission.relative_error = float(relative_error)
     return mission
+
+
+def open_table(data) -> tuple[Table, Callable]:
+    """
+    A table, which may be ``data`` itself, and the way back: ``hand_back(columns, meta)`` gives a copy of
+    ``data`` with these columns. Data frames need narwhals; raises TypeError for what holds no rows.
+    """
+    if isinstance(data, Row):
+        rows = data.table[data.index:data.index + 1]
+        return rows, lambda columns, meta: with_columns(rows, columns, meta)[0]
+    if isinstance(data, Mapping) or (isinstance(data, np.ndarray) and data.dtype.names):
+        data = Table(data)
+    if isinstance(data, Table):
+        return data, partial(with_columns, data)
+    if type(data).__module__.partition(".")[0] in _FRAMES:
+        frame = _narwhals().from_native(data, eager_only=True, pass_through=True)
+        if isinstance(frame, _narwhals().DataFrame):
+            return Table([_column(frame[name]) for name in frame.columns]), partial(_enriched_frame, frame)
+    msg = f"table is a {type(data).__name__}; an astropy Table, a Row or a data frame is needed"
+    if isinstance(data, str | bytes) or hasattr(data, "__fspath__"):
+        msg += f": read it first, astropy.table.Table.read({str(data)!r})"
+    elif hasattr(data, "collect"):
+        msg += ": call its collect() first"
+    raise TypeError(msg)
+
+
+def _narwhals():
+    try:
+        import narwhals
+    except ImportError as error:
+        raise ImportError("table is a data frame, which needs narwhals (pip install narwhals), or convert it "
+                          "to an astropy Table") from error
+    return narwhals
+
+
+def _column(series):
+    """A column of a data frame, masked where it is null."""
+    nw = _narwhals()
+    kind, missing = series.dtype, series.is_null().to_numpy()
+    if kind.is_numeric() or kind == nw.Boolean:
+        values = series.fill_null(False if kind == nw.Boolean else 0).to_numpy()
+    elif kind in (nw.String, nw.Categorical, nw.Enum):
+        values = np.array(series.cast(nw.String).fill_null("").to_list(), str)
+    else:
+        values = np.empty(len(series), object)
+        values[:] = series.to_list()
+    if values.dtype.kind == "O" or not missing.any():
+        return Column(values, name=series.name)
+    return MaskedColumn(values, mask=missing, name=series.name)
+
+
+def _enriched_frame(frame, columns, meta):
+    """The same for a data frame: vectors are split, and what is masked is null."""
+    nw, added = _narwhals(), []
+    for column in flatten_vectors(Table(list(columns.values()))).itercols():
+        values, masked = np.ma.getdata(column), np.ma.getmaskarray(column)
+        if masked.any():
+            values = np.where(masked, np.nan if values.dtype.kind == "f" else None, values)
+        if values.dtype.kind in "UO":
+            added.append(nw.new_series(column.name, values.tolist(), nw.String, backend=frame.implementation))
+        else:
+            values = nw.new_series(column.name, np.ascontiguousarray(values), backend=frame.implementation)
+            added.append(values.fill_nan(None) if masked.any() else values)
+    native = frame.drop(own_columns(frame.columns)).with_columns(added).to_native()
+    if isinstance(getattr(native, "attrs", None), dict):
+        native.attrs.update(meta)
+    return native

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Parquet files and HATS catalogs: read into tables, or handed on as they stand with more columns.
+Parquet files and HATS catalogs, read into tables, or handed on as they stand with more columns.
 
 Units and UCDs stand in the metadata as astropy or VOParquet, a VOTable without rows, have them.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from astropy.io.votable import from_table, parse
 from astropy.table import Column, MaskedColumn, Table
 from pyarrow import parquet
 
@@ -84,7 +85,9 @@ class ArrowRows(RowFile):
 def table_from_arrow(arrow: pa.Table) -> Table:
     """The columns but for structures, lists of varying length, binary data and times; masked where null."""
     columns = []
-    known = _described(arrow.schema)
+    content = (arrow.schema.metadata or {}).get(_VOPARQUET)
+    fields = parse(BytesIO(content)).get_first_table().fields if content else []
+    known = {field.name: field for field in fields}
     for field in arrow.schema:
         values = _values(arrow[field.name].combine_chunks(), field.type)
         if values is None:
@@ -117,15 +120,6 @@ def _values(array, kind):
     return None
 
 
-def _described(schema):
-    """Units, UCDs and descriptions of columns by name, as a VOTable's fields."""
-    from astropy.io.votable import parse
-
-    content = (schema.metadata or {}).get(_VOPARQUET)
-    fields = parse(BytesIO(content)).get_first_table().fields if content else []
-    return {field.name: field for field in fields}
-
-
 def arrow_columns(table: Table) -> pa.Table:
     """Columns of numbers, text and vectors of numbers, null where masked."""
     arrays = {}
@@ -135,9 +129,7 @@ def arrow_columns(table: Table) -> pa.Table:
         if values.ndim > 1:
             array = pa.FixedSizeListArray.from_arrays(
                 pa.array(values.ravel()), int(np.prod(values.shape[1:])),
-                mask=pa.array(masked.reshape(len(values), -1).all(axis=1)))
-        elif values.dtype.kind == "U":
-            array = pa.array(values.tolist(), pa.string(), mask=masked)
+                mask=pa.array(masked.all(axis=tuple(range(1, values.ndim)))))
         else:
             array = pa.array(values, mask=masked)
         arrays[column.name] = array
@@ -147,10 +139,8 @@ def arrow_columns(table: Table) -> pa.Table:
 def write_native(source: ArrowRows, rows: Iterable[tuple[str, pa.Table, Table, Table]], head: Table,
                  target: Path) -> None:
     """
-    Write rows as they stand with new columns behind them, into a file or, from a catalog, a catalog.
-
-    Rows are names of blocks, blocks, these as tables, and tables of new columns, of which ``head`` holds no
-    row, and in its ``meta`` what made them. In catalogs vectors are split.
+    Write rows as they stand (names of blocks, blocks, these as tables) with new columns (tables) behind them,
+    of which ``head`` has no row but the metadata, into a file or, with vectors split, a catalog.
     """
     catalog, written = source.path.is_dir(), []
     for key, pieces in groupby(rows, lambda row: row[0][:8]):
@@ -174,7 +164,6 @@ def write_native(source: ArrowRows, rows: Iterable[tuple[str, pa.Table, Table, T
 
 
 def _joined(block, new):
-    """A block with new columns in the place of those of an earlier run."""
     joined, added = block.drop_columns(own_columns(block.column_names)), arrow_columns(new)
     for field in added.schema:
         joined = joined.append_column(field, added[field.name])
@@ -183,8 +172,6 @@ def _joined(block, new):
 
 def _metadata(schema, new):
     """Metadata of a file with more columns: units and UCDs as of VOParquet, and what made them."""
-    from astropy.io.votable import from_table, parse
-
     content = (schema.metadata or {}).get(_VOPARQUET)
     votable = parse(BytesIO(content)) if content else from_table(table_from_arrow(schema.empty_table()))
     fields = votable.get_first_table().fields
@@ -234,9 +221,8 @@ def _complete_catalog(source, target, written, new):
 
 def describe_catalog(folder: Path, new: Table, known: pa.Schema | None) -> None:
     """
-    Put units and UCDs of new columns, none of them vectors, into the metadata of a HATS catalog.
-
-    ``known`` is the schema of the catalog that was read, whose metadata hold those of the other columns.
+    Put units and UCDs of new columns, none of them vectors, into the metadata of a HATS catalog, beside those
+    in the schema of the catalog that was read.
     """
     common = folder / "dataset" / "_common_metadata"
     schema = _with_units(parquet.read_schema(common), known)

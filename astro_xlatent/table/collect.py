@@ -13,7 +13,6 @@ from astro_xlatent.model.density import density_below
 from astro_xlatent.model.network import LOG_NH_RANGE
 from astro_xlatent.model.posterior import FLUX_BANDS, Posterior
 from astro_xlatent.model.priors import against_spectrum, apply_prior
-from astro_xlatent.spectra.bins import EnergyBins
 from astro_xlatent.table.sources import Chunk
 
 __all__ = ["EnrichedColumns"]
@@ -35,23 +34,15 @@ LIMITS = ("xl_nh_ul90", *(f"xl_flux_{band}_hilim" for band in FLUX_BANDS))
 
 
 class EnrichedColumns:
-    """
-    The output columns of some rows, filled in chunk by chunk in any order.
-
-    ``prior`` is of `~astro_xlatent.table.evidence.class_prior`; ``include`` names optional columns;
-    ``joint`` keeps what `join` needs. Memory is that of the finished columns.
-    """
+    """Output columns of rows, filled in chunk by chunk in any order; ``joint`` keeps what `join` needs."""
 
     def __init__(self, n_rows: int, model, prior: Callable, include: Sequence[str] = (), joint: bool = False,
                  evidence=None):
-        self.model = model
-        self.prior = prior
-        self.evidence = evidence
+        self.model, self.prior, self.evidence = model, prior, evidence
         include = include if evidence is None else (*include, "xl_class_spectrum")
         self.flags = np.full(n_rows, int(Flag.NO_DATA), np.int64)
         self.reasons = np.full(n_rows, "", object)
-        self.measured = np.zeros(n_rows, bool)
-        self.detected = np.zeros(n_rows, bool)
+        self.measured, self.detected = np.zeros((2, n_rows), bool)
         self.weights = np.full((n_rows, len(model.classes)), 1 / len(model.classes)) if joint else None
         self.wanted = [name for name, spec in COLUMNS.items()
                        if name not in _OWN_COLUMNS and (name in include or not spec.optional)]
@@ -104,9 +95,8 @@ class EnrichedColumns:
         classes[~seen] = 1 / classes.shape[1]
         mean, covariance = (self.values[name].astype(float) for name in ("xl_latent", "xl_latent_cov"))
         found = combine_groups(mean, covariance, seen, classes, source, n_sources, self.weights)
-        weights = self.weights
-        if weights is not None and np.ptp(weights, axis=1).any():
-            spectrum = np.divide(classes, weights, out=np.zeros_like(classes), where=weights > 0)
+        if self.weights is not None and np.ptp(self.weights, axis=1).any():
+            spectrum = np.divide(classes, self.weights, out=np.zeros_like(classes), where=self.weights > 0)
             spectrum /= spectrum.sum(axis=1, keepdims=True)
             alone = combine_groups(mean, covariance, seen, spectrum, source, n_sources)
             against = against_spectrum(alone.class_prob, found.class_prob)[source]
@@ -114,10 +104,7 @@ class EnrichedColumns:
         self.joined = joint_columns(found, source)
 
     def columns(self) -> dict[str, Column]:
-        """
-        All output columns by name: masked where nothing was measured, where a scalar is not
-        finite, and, but for `LIMITS`, where no source was detected.
-        """
+        """All columns, masked where not measured or not finite, and most where nothing was detected."""
         columns = {}
         for name in self.wanted:
             values = self.values[name]
@@ -126,22 +113,22 @@ class EnrichedColumns:
                 missing = missing | ~np.isfinite(values)
             columns[name] = make_column(name, values, missing)
         label = f"{self.model.name}-{self.model.version}"
-        columns["xl_flag"] = make_column("xl_flag", self.flags)
-        columns["xl_reason"] = make_column("xl_reason", self.reasons.astype(str))
-        columns["xl_model"] = make_column("xl_model", np.full(len(self.flags), label))
+        own = self.flags, self.reasons.astype(str), np.full(len(self.flags), label)
+        columns |= {name: make_column(name, values) for name, values in zip(_OWN_COLUMNS, own, strict=True)}
         joined = {n: c for n, c in self.joined.items() if n != "xl_latent_cov" or n in self.wanted}
         return columns | joined
 
 
 def _quality_flags(chunk, posterior, model):
-    """What counts, energies and posterior tell of the quality of every measured row, bits (m,)."""
     net = chunk.bins.net_counts
+    low, high = (np.log(np.clip(e, *COVERED_RANGE)) for e in (chunk.bins.e_lo, chunk.bins.e_hi))
+    covered = np.where(chunk.bins.valid, high - low, 0.0).sum(axis=1)
     low_nh = density_below(posterior.nh_density, LOG_NH_RANGE, LOW_LOG_NH) > LOW_NH_PROBABILITY
     where = {
         Flag.OUTSIDE_MISSION: ~np.isin(chunk.missions, model.missions),
         Flag.FEW_COUNTS: net < FEW_COUNTS,
         Flag.OUTSIDE_COUNTS: (net < TRAINED_COUNTS[0]) | (net > TRAINED_COUNTS[1]),
-        Flag.OUTSIDE_ENERGY: _coverage(chunk.bins) < MIN_COVERAGE,
+        Flag.OUTSIDE_ENERGY: covered < MIN_COVERAGE * np.ptp(np.log(COVERED_RANGE)),
         Flag.NO_SOURCE: ~posterior.detected,
         Flag.NH_UPPER_LIMIT: low_nh,
         Flag.OUTLIER: posterior.outlier < OUTLIER_LEVEL,
@@ -151,15 +138,7 @@ def _quality_flags(chunk, posterior, model):
     return sum(np.where(rows, int(flag), 0) for flag, rows in where.items())
 
 
-def _coverage(bins: EnergyBins) -> np.ndarray:
-    """Share of the logarithm of `COVERED_RANGE` that the valid bins of every row cover."""
-    low, high = np.clip(bins.e_lo, *COVERED_RANGE), np.clip(bins.e_hi, *COVERED_RANGE)
-    width = np.where(bins.valid, np.log(high / low), 0.0)
-    return width.sum(axis=1) / np.log(COVERED_RANGE[1] / COVERED_RANGE[0])
-
-
 def _posterior_values(posterior, probability, classes, wanted):
-    """Values by column name, of those ``wanted``, that a posterior and probabilities with the prior fill."""
     values = class_values(probability, classes) | {
         "xl_class_spectrum": np.array(classes)[posterior.class_prob.argmax(axis=1)],
         "xl_latent": posterior.latent,

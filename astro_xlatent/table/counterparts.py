@@ -1,12 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Counterparts in a table's columns: found, searched and none, or unknown.
-
-Magnitudes, parallaxes and proper motions are recognized by the names that services give them, bare or
-behind a catalog's prefix; units are checked, and what cannot be true is left out and said.
+Counterparts in a table's columns, by the names that services give them, bare or behind a catalog's prefix:
+found, searched and none, or unknown. Units are checked, and what cannot be true is left out and said.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from astropy import units as u
@@ -16,7 +12,7 @@ from astro_xlatent.core.flags import Flag
 from astro_xlatent.missions._columns import Columns
 from astro_xlatent.model.evidence import WRONG_MATCH
 
-__all__ = ["NAMES", "PREFIXES", "Counterparts", "is_counterpart_column", "read_counterparts"]
+__all__ = ["NAMES", "PREFIXES", "Counterparts", "read_counterparts"]
 
 #: Spellings of each quantity: VizieR's (I/355, II/246, II/328, II/365), then the archives' own.
 NAMES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -52,33 +48,7 @@ _ZERO = {"G": 3228.75, "BP": 3552.01, "RP": 2554.95, "J": 1594.0, "H": 1024.0, "
          "W1": 309.54, "W2": 171.787, "W3": 31.674}
 
 
-def is_counterpart_column(name: str) -> bool:
-    """Whether a column's name (lower case) is one that `read_counterparts` looks at, or an error of one."""
-    names = [s for members in (*NAMES.values(), _ASTROMETRY) for forms in members.values() for s in forms]
-    names += [s for forms in _SEPARATIONS.values() for s in forms]
-    names += ["p_i", *(f"{s}_{what}" for forms in _SEARCHED.values() for s in forms for what in ("n", "p_i"))]
-    bare = {name[len(p):] for p in PREFIXES if name.startswith(p)}
-    return any(b.removeprefix("e_").removesuffix("_error") in names or b in names for b in bare)
-
-
-@dataclass
-class Counterparts:
-    """
-    What the columns say of each row's counterparts, arrays (n,).
-
-    ``values`` are magnitudes (Vega), parallax and its error (mas), proper motion and its error (mas/yr),
-    NaN where missing; ``known`` and ``found``, by survey, tell whether anybody has looked and whether
-    something is there; ``wrong`` is the chance that the match is wrong.
-    """
-
-    values: dict
-    known: dict
-    found: dict
-    wrong: np.ndarray
-    flags: np.ndarray
-
-
-def read_counterparts(table, error=0.0) -> Counterparts:
+def read_counterparts(table, error=0.0) -> "Counterparts":
     """
     Read the counterparts of every row.
 
@@ -94,56 +64,52 @@ def read_counterparts(table, error=0.0) -> Counterparts:
     error : ndarray, (n,), optional
         Radius in arcsec within which the source lies, added to `RADIUS`.
 
-    Returns
-    -------
-    counterparts : Counterparts
-
     Raises
     ------
     TableError
         If a magnitude's unit is neither mag nor a flux density.
     """
-    reader = _Reader(table)
-    values, known, found = {}, {}, {}
-    for survey, members in NAMES.items():
-        for name, spellings in members.items():
-            values[name] = reader.magnitude(name, spellings)
-        seen = np.any([np.isfinite(values[name]) for name in members], axis=0)
-        known[survey], found[survey] = reader.state(survey, seen)
-    values |= reader.astrometry()
-    for survey, members in NAMES.items():
-        far = found[survey] & reader.far(survey, values["PM"], error)
-        found[survey] = found[survey] & ~far
-        names = (*members, *(("Plx", "e_Plx", "PM", "e_PM") if survey == "gaia" else ()))
-        values |= {name: np.where(found[survey], values[name], np.nan) for name in names}
-    return Counterparts(values, known, found, reader.wrong(found), reader.flags)
+    return Counterparts(table, error)
 
 
-class _Reader:
-    """Finds columns, and collects flags."""
+class Counterparts:
+    """
+    What the columns say of each row's counterparts, arrays (n,).
 
-    def __init__(self, table):
-        self.columns = Columns(table)
-        self.flags = np.zeros(len(table), np.int64)
+    ``values`` are magnitudes (Vega), parallax and its error (mas), proper motion and its error (mas/yr),
+    NaN where missing; ``known`` and ``found``, by survey, tell whether anybody has looked and whether
+    something is there; ``wrong`` is the chance that the match is wrong.
+    """
 
-    def names(self, spellings):
+    def __init__(self, table, error=0.0):
+        self.columns, self.flags = Columns(table), np.zeros(len(table), np.int64)
+        self.known, self.found, values = {}, {}, self._astrometry()
+        for survey, members in NAMES.items():
+            values |= {name: self._magnitude(name, spellings) for name, spellings in members.items()}
+            seen = np.any([np.isfinite(values[name]) for name in members], axis=0)
+            self.known[survey] = self._searched(survey, seen)
+            self.found[survey] = seen & ~self._far(survey, values["PM"], error)
+            names = (*members, *(("Plx", "e_Plx", "PM", "e_PM") if survey == "gaia" else ()))
+            values |= {name: np.where(self.found[survey], values[name], np.nan) for name in names}
+        self.values, self.wrong = values, self._wrong()
+
+    def _names(self, spellings):
         """The columns that hold a quantity; the bare name first."""
         found = [prefix + name for prefix in PREFIXES for name in spellings if prefix + name in self.columns]
         # SDSS and Pan-STARRS call theirs gmag, beside rmag; Gaia's is Gmag.
         return [name for name in found if name != "gmag" or "rmag" not in self.columns]
 
-    def name(self, spellings):
-        """The first of them, or nothing."""
-        return next(iter(self.names(spellings)), "")
+    def _name(self, spellings):
+        return next(iter(self._names(spellings)), "")
 
-    def magnitude(self, band, spellings):
+    def _magnitude(self, band, spellings):
         """A magnitude by the first column that has one, NaN where missing or impossible."""
         found = np.full(len(self.flags), np.nan)
-        for name in self.names(spellings):
-            found = np.where(np.isfinite(found), found, self._magnitude(name, band, spellings))
+        for name in self._names(spellings):
+            found = np.where(np.isfinite(found), found, self._read_magnitude(name, band, spellings))
         return found
 
-    def _magnitude(self, name, band, spellings):
+    def _read_magnitude(self, name, band, spellings):
         unit, raw = getattr(self.columns.raw(name), "unit", None), self.columns.number(name)
         given = np.isfinite(raw)
         if unit is not None and u.Unit(unit, parse_strict="silent").is_equivalent(u.Jy):
@@ -159,12 +125,12 @@ class _Reader:
         self.flags[given & ~good | limit] |= Flag.COUNTERPART_ODD
         return np.where(good & ~limit, raw, np.nan)
 
-    def astrometry(self):
+    def _astrometry(self):
         """Parallax and proper motion with errors, in mas and mas/yr."""
         raw = {key: self._angle(key, spellings) for key, spellings in _ASTROMETRY.items()}
-        if not self.name(_ASTROMETRY["PM"]):
+        if not self._name(_ASTROMETRY["PM"]):
             raw["PM"] = np.hypot(raw["PMRA"], raw["PMDE"])
-        if not self.name(_ASTROMETRY["e_PM"]):
+        if not self._name(_ASTROMETRY["e_PM"]):
             raw["e_PM"] = np.hypot(raw["e_PMRA"], raw["e_PMDE"]) / np.sqrt(2)
         found = {}
         for key in ("Plx", "PM"):
@@ -178,25 +144,24 @@ class _Reader:
     def _angle(self, key, spellings):
         """A column in mas (a year); rows in arcsec are recognized by impossibly small errors."""
         error = _ASTROMETRY[key if key.startswith("e_") else f"e_{key}"]
-        values, errors = (self.columns.number(self.name(names), u.mas / u.yr if "PM" in key else u.mas)
+        values, errors = (self.columns.number(self._name(names), u.mas / u.yr if "PM" in key else u.mas)
                           for names in (spellings, error))
         arcsec = (errors > 0) & (errors < SMALLEST_ERROR)
         self.flags[arcsec] |= Flag.COUNTERPART_ODD
         return np.where(arcsec, 1000.0 * values, values)
 
-    def state(self, survey, seen):
-        """Whether a survey was searched in each row, and whether a counterpart was found."""
+    def _searched(self, survey, seen):
         numbers = [self.columns.number(f"{s}_n") for s in _SEARCHED[survey] if f"{s}_n" in self.columns]
         if numbers:
             self.flags[seen & np.any(np.array(numbers) > 1, axis=0)] |= Flag.COUNTERPART_AMBIGUOUS
-            return np.any(np.isfinite(numbers), axis=0) | seen, seen
-        present = any(self.name(spellings) for spellings in NAMES[survey].values())
+            return np.any(np.isfinite(numbers), axis=0) | seen
+        present = any(self._name(spellings) for spellings in NAMES[survey].values())
         self.flags[~seen & present] |= Flag.COUNTERPART_ASSUMED_NONE
-        return np.full(len(seen), present), seen
+        return np.full(len(seen), present)
 
-    def far(self, survey, motion, error):
+    def _far(self, survey, motion, error):
         """Rows whose counterpart lies farther than errors and proper motion allow."""
-        apart = [self.columns.number(name, u.arcsec) for name in ("", *self.names(_SEPARATIONS[survey]))]
+        apart = [self.columns.number(name, u.arcsec) for name in ("", *self._names(_SEPARATIONS[survey]))]
         apart = np.fmin.reduce(apart)
         allowed = RADIUS + error
         moved = allowed + np.nan_to_num(motion) * EPOCHS / 1000.0
@@ -204,9 +169,9 @@ class _Reader:
         self.flags[(apart > allowed) & (apart <= moved)] |= Flag.COUNTERPART_AMBIGUOUS
         return apart > moved
 
-    def wrong(self, found):
+    def _wrong(self):
         """Chance that the counterpart is not the source's: 1 - p_i of the surest survey, or a default."""
         names = [self.columns.spelled(f"{form}_p_i", "p_i") for survey, forms in _SEARCHED.items()
-                 for form in forms if found[survey].any()]
+                 for form in forms if self.found[survey].any()]
         best = np.fmax.reduce([self.columns.number(name) for name in ("", *names)])
         return np.where(best >= 0, 1 - np.clip(best, 0.0, 1.0), WRONG_MATCH)

@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-What a row's columns, and a prior, say of its class beside the spectrum.
-
-``evidence_inputs`` turns columns into the features of `~astro_xlatent.model.evidence`, ``Evidence`` makes
-weights of the classes of them, and `classify_rows` does it for classes of a user's own.
+What a row's columns, and a prior, say of its class beside the spectrum; `classify_rows` is for classes of
+a user's own.
 """
 
 from collections.abc import Callable
@@ -13,15 +11,15 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astro_xlatent.compare.positions import POSITION_COLUMNS, position_names
+from astro_xlatent.compare.positions import position_names
 from astro_xlatent.core.columns import CLASSES
-from astro_xlatent.core.errors import ModelError, TableError
+from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.missions._columns import Columns
 from astro_xlatent.model.evidence import PIECES, EvidenceModel, Group, Inputs, load_evidence, pieces_of
 from astro_xlatent.model.priors import prior_weights, survey_weights
-from astro_xlatent.table.counterparts import is_counterpart_column, read_counterparts
+from astro_xlatent.table.counterparts import read_counterparts
 
 __all__ = ["classify_rows"]
 
@@ -36,25 +34,14 @@ _VARIABILITY = (("kp_intra_prob_b", "kp_prob_b", "ks_intra_prob_b"), ("var_inter
 
 class Evidence:
     """
-    Evidence beside the spectrum for the rows of a table.
-
-    ``choice`` is that of `~astro_xlatent.model.evidence.pieces_of`. The class ``prior`` ``"survey"``
-    knows flux and position already: those groups are then left out.
+    Evidence beside the spectrum for rows of a table, as `~astro_xlatent.model.evidence.pieces_of` chooses.
+    The class prior ``"survey"`` knows flux and position already: those groups are then left out.
     """
 
-    def __init__(self, table: Table, choice, prior=None, model=None):
-        self.chosen = pieces_of(choice)
+    def __init__(self, table: Table, choice, prior=None):
+        self.table, self.model, self.chosen = table, load_evidence(), pieces_of(choice)
         known = ("flux", "latitude", "nh_gal") if _is_survey(prior) else ()
         self.groups = tuple(name for names in self.chosen.values() for name in names if name not in known)
-        self.model = model if isinstance(model, EvidenceModel) else load_evidence(model)
-        if self.model.classes != CLASSES:
-            msg = (f"evidence model {self.model.name} knows the classes {', '.join(self.model.classes)}, not "
-                   "those of xl_class_prob; use astro_xlatent.table.evidence.classify_rows")
-            raise ModelError(msg)
-        read = {name: table[name] for name in table.colnames
-                if _is_read(name.lower()) or isinstance(table[name], SkyCoord)}
-        # A table without columns would forget its rows.
-        self.table = Table(read or {"none": np.zeros(len(table))}, copy=False)
 
     def weigh(self, rows: np.ndarray, probability: np.ndarray, flux: np.ndarray,
               nh: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,7 +53,10 @@ class Evidence:
         0.5-7 keV in erg/cm2/s (n,), and the spectrum's column in 1/cm2 (n,). "other" keeps its probability:
         no labeled source is one. A row of which nothing else is known keeps its class, with a flag.
         """
-        inputs, odd = evidence_inputs(self.table[rows], flux, nh)
+        # A run of rows is seen in place; picking rows copies every column.
+        run = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
+        part = self.table[rows[0]:rows[-1] + 1] if run else self.table[rows]
+        inputs, odd = evidence_inputs(part, flux, nh)
         inputs = inputs.only(self.groups)
         factors = {name: factor for name, factor in self.model.log_factors(inputs).items()
                    if name in self.chosen}
@@ -83,12 +73,6 @@ class Evidence:
                 odds = factors[name] - factors[name].mean(axis=1, keepdims=True)
                 log_odds[:, number] = powers[name][:, None] * odds
         return weights, log_odds, flags
-
-
-def _is_read(name):
-    """Whether a column (lower case) is looked at."""
-    own = {*sum(POSITION_COLUMNS, ()), *_GALACTIC, *sum(_VARIABILITY, ()), "extent_flag", "err_ellipse_r0"}
-    return name in own or is_counterpart_column(name)
 
 
 def evidence_inputs(table, flux, nh) -> tuple[Inputs, np.ndarray]:
@@ -115,7 +99,6 @@ def evidence_inputs(table, flux, nh) -> tuple[Inputs, np.ndarray]:
 
 
 def _bends(name, value, knots):
-    """What makes a line piecewise: how far a value is beyond each knot."""
     return {f"{name} > {knot:.2f}": np.maximum(value - knot, 0.0) for knot in knots}
 
 
@@ -144,8 +127,7 @@ def galactic_position(table) -> tuple[np.ndarray, np.ndarray] | None:
         ra, dec = (columns.number(name, u.deg) for name in names)
     elif len(coords) == 1:
         position = table[coords[0]].icrs
-        ra, dec = (np.ma.filled(np.ma.asarray(getattr(a.deg, "unmasked", a.deg)), np.nan)
-                   for a in (position.ra, position.dec))
+        ra, dec = (plain_floats(angle, u.deg) for angle in (position.ra, position.dec))
     else:
         return None
     known = np.isfinite(ra) & (np.abs(dec) <= 90)
@@ -216,43 +198,32 @@ def _wise(found, bright):
         "K-W1": _scaled(v["K"] - v["W1"], 0.3, 0.5)}, found.known["wise"])
 
 
-def plain_group(table, names) -> Group:
-    """A user's own numeric columns as features: the value, and whether there is one."""
-    columns = Columns(table)
-    missing = [name for name in names if name not in columns]
-    if missing:
-        raise TableError(f"no column {', '.join(missing)}; the table has {', '.join(table.colnames[:20])}")
-    values = np.stack([columns.number(name) for name in names], axis=1)
-    there = np.isfinite(values)
-    features = np.concatenate([np.where(there, values, 0.0), there], axis=1)
-    return Group((*names, *(f"has {name}" for name in names)), features, there.any(axis=1))
-
-
-def spectrum_group(table) -> Group:
-    """The spectrum's class probabilities in an enriched table, as logarithms, for classes other than ours."""
-    if "xl_class_prob" not in table.colnames:
-        raise TableError("the table has no xl_class_prob; enrich it first with add_latents")
-    if not flat_prior(table):
-        raise TableError(f"the table's classes have the prior {table.meta['XLPRIOR']!r} in them (XLPRIOR in "
-                         "table.meta); enrich it with neither prior nor evidence")
-    given = plain_floats(table["xl_class_prob"])
-    return _group({f"log p({name})": np.log(np.maximum(given[:, k], 1e-6)) for k, name in enumerate(CLASSES)},
-                  np.isfinite(given).all(axis=1))
-
-
 def flat_prior(table) -> bool:
     """Whether the classes of an enriched table are the spectrum's alone."""
     return str(table.meta.get("XLPRIOR", "none")) == "none"
 
 
 def row_inputs(table, own=()) -> tuple[Inputs, np.ndarray]:
-    """Inputs of an enriched table: the package's groups, the spectrum, and a user's own columns."""
+    """Inputs of an enriched table: the package's groups, the spectrum's classes, and a user's own columns."""
     columns = Columns(table)
+    if missing := [name for name in own if name not in columns]:
+        raise TableError(f"no column {', '.join(missing)}; the table has {', '.join(table.colnames[:20])}")
+    if "xl_class_prob" not in table.colnames:
+        raise TableError("the table has no xl_class_prob; enrich it first with add_latents")
+    if not flat_prior(table):
+        raise TableError(f"the table's classes have the prior {table.meta['XLPRIOR']!r} in them (XLPRIOR in "
+                         "table.meta); enrich it with neither prior nor evidence")
     flux = columns.number("xl_flux_05_2") + columns.number("xl_flux_2_7")
     inputs, flags = evidence_inputs(table, flux, columns.number("xl_nh"))
-    inputs.groups["spectrum"] = spectrum_group(table)
+    given = plain_floats(table["xl_class_prob"])
+    inputs.groups["spectrum"] = _group(
+        {f"log p({name})": np.log(np.maximum(given[:, k], 1e-6)) for k, name in enumerate(CLASSES)},
+        np.isfinite(given).all(axis=1))
     if own:
-        inputs.groups["own"] = plain_group(table, own)
+        values = np.stack([columns.number(name) for name in own], axis=1)
+        there = np.isfinite(values)
+        inputs.groups["own"] = Group((*own, *(f"has {name}" for name in own)), np.concatenate(
+            [np.where(there, values, 0.0), there], axis=1), there.any(axis=1))
     return inputs, flags
 
 
@@ -298,32 +269,18 @@ def prior_name(prior, evidence=None) -> str | None:
     return f"{name or 'none'}; evidence {chosen}"
 
 
-def class_prior(table: Table, prior) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def class_prior(table: Table, prior) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], np.ndarray]:
     """
-    Class weights (n, 9), rows sum to one, as a function of row numbers and fluxes 0.5-7 keV in erg/cm2/s.
-
-    ``"survey"`` needs the table's positions. Raises a ParameterError if the prior cannot be used, a
-    TableError if the table has no positions, or two columns of them that differ only by case.
+    Class weights (n, 9), rows sum to one, as a function of row numbers and fluxes 0.5-7 keV in erg/cm2/s,
+    and flags (n,) of rows of which the prior ``"survey"`` knows nothing for lack of a position.
     """
     if not _is_survey(prior):
         fixed = prior_weights(prior, len(table))
-        return lambda rows, flux: fixed[rows]
-    lon, lat = _positions(table)
-    column = galactic_column(table)
-    return lambda rows, flux: survey_weights(lon[rows], lat[rows], flux, column[rows])
-
-
-def prior_flags(table: Table, prior) -> np.ndarray:
-    """Flags of rows, (n,), of which the survey prior knows nothing for lack of a position."""
-    if not _is_survey(prior):
-        return np.zeros(len(table), np.int64)
-    return np.where(np.isfinite(_positions(table)[0]), 0, int(Flag.EVIDENCE_UNKNOWN))
-
-
-def _positions(table):
-    """Galactic longitude and latitude in degrees, NaN where unknown; there must be columns of them."""
-    found = galactic_position(table)
-    if found is None:
+        return lambda rows, flux: fixed[rows], np.zeros(len(table), np.int64)
+    position, column = galactic_position(table), galactic_column(table)
+    if position is None:
         raise TableError("prior='survey' needs columns ra and dec (degrees), or one SkyCoord column: add "
                          "them or use another prior")
-    return found
+    lon, lat = position
+    flags = np.where(np.isfinite(lon), 0, int(Flag.EVIDENCE_UNKNOWN))
+    return lambda rows, flux: survey_weights(lon[rows], lat[rows], flux, column[rows]), flags

@@ -1,23 +1,21 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Tables from and to files.
-
-The suffix tells the format and is never guessed; folders are read where they are a HATS catalog.
-A file appears under its name only when it is complete.
+Tables from and to files, by their suffix, which is never guessed; folders are read where they are a HATS
+catalog. A file appears under its name only when it is complete.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from astropy.io.ascii import convert_numpy
 from astropy.io.fits.verify import VerifyWarning
-from astropy.table import Table, vstack
+from astropy.table import Column, Table, vstack
 from astropy.units import UnitsWarning
 
-from astro_xlatent.core.columns import element_names
+from astro_xlatent.core.columns import element_names, own_columns
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.files import check_input, check_output, replacing
 from astro_xlatent.core.provenance import PROVENANCE_KEYS
@@ -25,14 +23,13 @@ from astro_xlatent.core.silence import quiet
 from astro_xlatent.table.limits import check_amount
 from astro_xlatent.table.storage import fill_empty, mend_columns, storable_columns
 
-__all__ = ["SUFFIXES", "flatten_vectors", "read_table", "table_format", "write_table"]
+__all__ = ["flatten_vectors", "read_table", "write_table"]
 
 #: Suffix of a file and the astropy format it stands for.
 SUFFIXES = {
     ".fits": "fits", ".fit": "fits", ".fts": "fits",
     ".vot": "votable", ".votable": "votable", ".xml": "votable",
-    ".ecsv": "ascii.ecsv",
-    ".csv": "ascii.csv", ".tsv": "ascii.tab",
+    ".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".tsv": "ascii.tab",
     ".parquet": "parquet", ".pq": "parquet",
 }
 
@@ -45,14 +42,12 @@ def table_format(path: str | Path, *, writing: bool = False) -> str:
     if form is None:
         raise ParameterError(f"{path}: the suffix says no table format; allowed: {', '.join(SUFFIXES)}")
     if packed and (form == "parquet" or (writing and form != "fits")):
-        what = "written" if writing else "read"
-        msg = f"{path}: a {form.removeprefix('ascii.')} table cannot be {what} as .gz; leave out .gz"
-        raise ParameterError(msg)
+        raise ParameterError(f"{path}: a {form.removeprefix('ascii.')} table cannot be "
+                             f"{'written' if writing else 'read'} as .gz; leave out .gz")
     return form
 
 
 def _harmless():
-    """Silence what a user of these files can do nothing about."""
     from astropy.io.votable.exceptions import VOWarning
 
     # Archives use unit strings outside the standard (kept as they are) and
@@ -91,10 +86,8 @@ def read_table(path: str | Path, hdu: str | int | None = None, *, text: Sequence
         If the file is missing, cannot be read as that format, or would take far more memory
         than it has bytes (see ``conf.table_max_mb``).
     """
-    path, hdu = split_name(path, hdu)
-    catalog = find_catalog(path)
-    form = "parquet" if catalog else table_format(path)
-    path = catalog or check_input(path, error=TableError)
+    path, hdu, form = find_table(path, hdu)
+    path = path if find_catalog(path) else check_input(path, error=TableError)
     if hdu is not None and form not in ("fits", "votable"):
         msg = f"{path}: only FITS and VOTable files hold several tables; leave out the name {hdu!r}"
         raise ParameterError(msg)
@@ -108,7 +101,6 @@ def read_table(path: str | Path, hdu: str | int | None = None, *, text: Sequence
 
 @contextmanager
 def _told(path, what):
-    """Say which file it was, and what to do, whatever a parser raises in a damaged file."""
     try:
         yield
     except TableError:
@@ -116,17 +108,18 @@ def _told(path, what):
     except ImportError as error:
         raise TableError(f'{path}: {error}; install it with: pip install "astro_xlatent[parquet]"') from error
     except Exception as error:
-        text = str(error).strip()
-        msg = f"{path}: {what}: {text.splitlines()[0] if text else type(error).__name__}"
-        raise TableError(msg) from error
+        text = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise TableError(f"{path}: {what}: {text}") from error
 
 
-def split_name(path: str | Path, hdu: str | int | None) -> tuple[Path, str | int | None]:
-    """Path and name of the table in ``FILE[NAME]``; a number becomes an int."""
+def find_table(path: str | Path, hdu: str | int | None) -> tuple[Path, str | int | None, str]:
+    """Path, name and format of a table that may be given as ``FILE[NAME]``; a number becomes an int."""
     found = re.fullmatch(r"(.+)\[([^\[\]]+)\]", str(path))
     if found and hdu is None and not Path(path).exists():
         path, hdu = found.groups()
-    return Path(path), int(hdu) if isinstance(hdu, str) and hdu.isdigit() else hdu
+    catalog = find_catalog(Path(path))
+    return (catalog or Path(path), int(hdu) if isinstance(hdu, str) and hdu.isdigit() else hdu,
+            "parquet" if catalog else table_format(path))
 
 
 def find_catalog(path: Path) -> Path | None:
@@ -136,6 +129,11 @@ def find_catalog(path: Path) -> Path | None:
         told = dict(line.split("=", 1) for line in lines if "=" in line)
         path = path / told.get("hats_primary_table_url", "").strip()
     return path if any((path / name).is_file() for name in ("hats.properties", "properties")) else None
+
+
+def is_catalog(path: str | Path, out: Path) -> bool:
+    """Whether a HATS catalog is to become another one, and not a file."""
+    return find_catalog(Path(path)) is not None and Path(out.name.removesuffix(".gz")).suffix not in SUFFIXES
 
 
 def _read(path, form, hdu, text):
@@ -213,11 +211,21 @@ def flatten_vectors(table: Table) -> Table:
     return flat
 
 
+def with_columns(table: Table, columns: Mapping[str, Column], meta: Mapping) -> Table:
+    """A copy of a table with columns in the place of those of an earlier run, and metadata."""
+    enriched = table.copy()
+    enriched.remove_columns(own_columns(enriched.colnames))
+    for name, column in columns.items():
+        enriched[name] = column
+    enriched.meta.update(meta)
+    return enriched
+
+
 def _without_formulas(flat):
     """Quote reasons that a spreadsheet would run: they may begin with a stranger's file name."""
     if "xl_reason" in flat.colnames:
-        flat["xl_reason"] = [f"'{text}" if str(text)[:1] in "=+-@" and str(text) else str(text)
-                             for text in flat["xl_reason"]]
+        reasons = map(str, flat["xl_reason"])
+        flat["xl_reason"] = [f"'{text}" if text.startswith(tuple("=+-@")) else text for text in reasons]
     return flat
 
 
@@ -227,9 +235,8 @@ def _write_votable(table, path):
     from astropy.io.votable.tree import Info
 
     votable = from_table(table)
-    for key, value in table.meta.items():
-        if isinstance(value, str | int | float):
-            votable.resources[0].infos.append(Info(name=str(key), value=str(value)))
+    votable.resources[0].infos.extend(Info(name=str(key), value=str(value)) for key, value in
+                                      table.meta.items() if isinstance(value, str | int | float))
     # astropy's writer in C ends a row of just 256, 512, ... bytes one byte behind its memory.
     votable.to_xml(str(path), _debug_python_based_parser=True)
 

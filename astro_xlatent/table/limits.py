@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-What a table would take, told from its file before memory is taken.
-
-A small file can ask for gigabytes: zeros that are packed, sizes that a header only claims, one long
-cell that widens its whole column, aliases in YAML that multiply each other.
+What a table would take, told from its file before memory is taken: packed zeros, sizes that a header only
+claims, one long cell that widens its column, and aliases in YAML make gigabytes of a small file.
 """
 
 import gzip
@@ -76,8 +74,7 @@ def _of_fits(stream, path):
         for number, hdu in enumerate(hdus):
             # One that ends before it begins leads astropy in circles.
             if hdu.fileinfo()["datSpan"] < 0 or number > _MAX_HDUS:
-                msg = f"{path}: extension {number} has a negative size, or there is no end of extensions"
-                raise TableError(msg)
+                raise TableError(f"{path}: extension {number} has a negative size, or they have no end")
             if not needed and isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
                 lines = "\n".join(map(str, hdu.header.get("COMMENT", []))).replace("\\\n", "")
                 _check_yaml(lines.partition(_BEGIN)[2].partition(_END)[0].encode(), path)
@@ -87,7 +84,6 @@ def _of_fits(stream, path):
 
 
 def _of_votable(stream, path):
-    """Rows times widths, of all tables."""
     from xml.parsers import expat
 
     found = {"rows": 0, "width": 0}
@@ -125,7 +121,6 @@ def _of_parquet(stream, path):
 
 
 def _check_yaml(text, path):
-    """Refuse YAML whose aliases multiply."""
     import yaml
 
     sizes = {}

@@ -2,8 +2,7 @@
 """
 Table files as a head and rows, so that any number of rows can be read, and written, in pieces.
 
-Of the rows of a file, ``blocks`` gives some as they stand there, ``table`` reads a block, and
-``save`` writes blocks below a copy of the head.
+``blocks`` gives rows as they stand in a file, ``table`` reads a block, ``save`` writes blocks below the head.
 """
 
 import gzip
@@ -20,7 +19,7 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
 from astro_xlatent.core.errors import TableError
-from astro_xlatent.table.files import find_catalog, read_table, split_name, table_format
+from astro_xlatent.table.files import find_table, read_table, table_format
 from astro_xlatent.table.limits import check_amount
 
 __all__ = ["RowFile", "open_rows"]
@@ -28,13 +27,10 @@ __all__ = ["RowFile", "open_rows"]
 
 def open_rows(path: str | Path, hdu: str | int | None = None) -> "RowFile":
     """
-    Open anything that `~astro_xlatent.table.files.read_table` reads, to read it in pieces.
-
-    VOTables, and FITS tables in text or with arrays of variable length, are read as a whole here.
+    Open what `~astro_xlatent.table.files.read_table` reads, to read it in pieces; VOTables, and FITS tables
+    in text or with arrays of variable length, as a whole.
     """
-    path, hdu = split_name(path, hdu)
-    catalog = find_catalog(path)
-    form = "parquet" if catalog else table_format(path)
+    path, hdu, form = find_table(path, hdu)
     kind = {"fits": FitsRows, "votable": WholeRows}.get(form, TextRows)
     try:
         if path.is_file():
@@ -42,7 +38,7 @@ def open_rows(path: str | Path, hdu: str | int | None = None) -> "RowFile":
         if form == "parquet":
             from astro_xlatent.table.arrow import ArrowRows as kind
         if hdu is None or form == "fits":
-            return kind(catalog or path, hdu)
+            return kind(path, hdu)
     except TableError:
         raise
     except Exception:  # noqa: BLE001, S110
@@ -102,7 +98,6 @@ class RowFile:
 
 
 def content_key(path: Path) -> str:
-    """What tells a file from what lay at its place before."""
     stat = path.stat()
     return f"{zlib.crc32(f'{path} {stat.st_size} {stat.st_mtime_ns}'.encode()):08x}"
 

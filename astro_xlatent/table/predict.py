@@ -1,9 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-What another telescope would see of a source: counts and conversion factors.
-
-Latents are drawn from their posterior, decoded, scaled to the source's flux and folded with any response.
-"""
+"""What another telescope would see of a source: counts and conversion factors."""
 
 from dataclasses import dataclass
 
@@ -50,8 +46,7 @@ class PredictedCounts:
         """68 % limits and median, between these, of counts in a band in keV; channels go by their center."""
         center = 0.5 * (self.e_lo + self.e_hi)
         inside = self.counts[:, (center >= e_lo) & (center < e_hi)].sum(axis=1)
-        low, median, high = np.quantile(inside, (0.16, 0.5, 0.84))
-        return float(low), float(median), float(high)
+        return tuple(np.quantile(inside, (0.16, 0.5, 0.84)).tolist())
 
 
 def predict_counts(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], response: Response | str,
@@ -82,10 +77,6 @@ def predict_counts(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], respon
     n_draws, seed : int, optional
         Number of draws; the same seed gives the same ones.
 
-    Returns
-    -------
-    predicted : PredictedCounts
-
     Raises
     ------
     ParameterError
@@ -102,7 +93,12 @@ def predict_counts(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], respon
     >>> seen.counts.shape
     (200, 1024)
     """
-    model = _model_for(source, model)
+    model = load_model(model)
+    space = source.table.meta.get("XLSPACE", "") if isinstance(source, Row) else model.latent_space
+    if space != model.latent_space:
+        msg = (f"the row's latent space is {space!r} (XLSPACE in table.meta), that of model {model.name} "
+               f"is {model.latent_space!r}; give the model that enriched the table")
+        raise ModelError(msg)
     rng = np.random.default_rng(seed)
     spectrum = model.decode(_latent_draws(source, rng, n_draws)).astype(float)
     (low, value, high), band = _best_flux(source) if flux is None else (_flux_limits(flux), band)
@@ -112,7 +108,13 @@ def predict_counts(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], respon
     scale = fluxes / (spectrum @ _energy_weights(band))
     if isinstance(response, str):
         response = default_response(response)
-    seconds = _seconds(exposure)
+    try:
+        seconds = float(u.Quantity(exposure, u.s).value)
+    except (u.UnitConversionError, TypeError) as error:
+        msg = f"exposure is {exposure!r}; a time is needed, or a number of seconds"
+        raise ParameterError(msg) from error
+    if not 0 <= seconds < np.inf:
+        raise ParameterError(f"exposure is {exposure!r}; it must be finite and not negative")
     counts = response.on_grid().fold(spectrum * scale[:, None]) * seconds
     return PredictedCounts(counts, response.channel_e_lo, response.channel_e_hi, seconds)
 
@@ -149,44 +151,26 @@ def conversion_factor(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], res
     return tuple(q * u.ct * u.cm**2 / u.erg for q in seen.in_band(*counts_band))
 
 
-def _model_for(source, model):
-    """The model, made sure to be of the row's latent space."""
-    model = load_model(model)
-    if isinstance(source, Row):
-        space = source.table.meta.get("XLSPACE", "")
-        if space != model.latent_space:
-            msg = (f"the row's latent space is {space!r} (XLSPACE in table.meta), that of model {model.name} "
-                   f"is {model.latent_space!r}; give the model that enriched the table")
-            raise ModelError(msg)
-    return model
-
-
 def _latent_draws(source, rng, n_draws):
     if isinstance(n_draws, bool) or not isinstance(n_draws, (int, np.integer)) or n_draws < 1:
         raise ParameterError(f"n_draws is {n_draws!r}; it must be an integer, 1 or more")
-    mean, covariance = _gaussian(source)
+    if isinstance(source, Row):
+        means, covariances, usable = latent_gaussians(source.table, slice(source.index, source.index + 1))
+        mean, covariance = np.where(usable, means[0], np.nan), covariances[0]
+    else:
+        pair = isinstance(source, tuple) and len(source) == 2
+        mean = np.asarray(source[0] if pair else source, float)
+        covariance = np.asarray(source[1], float) if pair else np.zeros((N_LATENT, N_LATENT))
+    if mean.shape != (N_LATENT,) or covariance.shape != (N_LATENT, N_LATENT):
+        raise ParameterError(
+            f"source must be a row of an enriched table, latents of shape ({N_LATENT},), or a tuple of "
+            f"mean and covariance; got shapes {mean.shape} and {covariance.shape}")
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise ParameterError("the source's latents are masked or not finite; see its xl_reason")
     return rng.multivariate_normal(mean, covariance, n_draws, check_valid="ignore", method="eigh")
 
 
-def _gaussian(source):
-    """Mean and covariance of whatever stands for a source."""
-    if isinstance(source, Row):
-        mean, covariance, usable = latent_gaussians(source.table, slice(source.index, source.index + 1))
-        return (mean[0], covariance[0]) if usable[0] else (np.full(N_LATENT, np.nan), np.eye(N_LATENT))
-    pair = isinstance(source, tuple) and len(source) == 2
-    mean = np.asarray(source[0] if pair else source, float)
-    covariance = np.asarray(source[1], float) if pair else np.zeros((N_LATENT, N_LATENT))
-    if mean.shape != (N_LATENT,) or covariance.shape != (N_LATENT, N_LATENT):
-        msg = (f"source must be a row of an enriched table, latents of shape ({N_LATENT},), or a tuple of "
-               f"mean and covariance; got shapes {mean.shape} and {covariance.shape}")
-        raise ParameterError(msg)
-    return mean, covariance
-
-
 def _best_flux(source):
-    """Limits and band of the flux column with the smallest relative error."""
     found = []
     if isinstance(source, Row):
         for name, band in FLUX_BANDS.items():
@@ -196,13 +180,12 @@ def _best_flux(source):
                 if value > 0 and low <= value <= high < np.inf:
                     found.append(((high - low) / value, (low, value, high), band))
     if not found:
-        msg = "no flux is known for the source: give flux=, an energy flux in erg/cm2/s, and its band="
-        raise ParameterError(msg)
+        raise ParameterError("no flux is known for the source: give flux=, an energy flux in erg/cm2/s, and "
+                             "its band=")
     return min(found)[1:]
 
 
 def _flux_limits(flux):
-    """Lower limit, value and upper limit in erg/cm2/s."""
     try:
         values = np.atleast_1d(u.Quantity(flux).to_value(_FLUX))
     except (u.UnitConversionError, TypeError) as error:
@@ -229,13 +212,3 @@ def _energy_weights(band):
     if not weights.any():
         raise ParameterError(f"band is {band}; nothing of it lies in the incident grid, 0.1-12 keV")
     return weights * ENERGY_MID * KEV_TO_ERG
-
-
-def _seconds(exposure):
-    try:
-        seconds = float(u.Quantity(exposure, u.s).value)
-    except (u.UnitConversionError, TypeError) as error:
-        raise ParameterError(f"exposure is {exposure!r}; a time is needed, or a number of seconds") from error
-    if not 0 <= seconds < np.inf:
-        raise ParameterError(f"exposure is {exposure!r}; it must be finite and not negative")
-    return seconds

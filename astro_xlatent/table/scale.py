@@ -1,9 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-`add_latents` for catalogs that LSDB holds, on one core or on a Dask cluster.
-
-Needs the extra ``scale``: ``pip install "astro_xlatent[scale]"``.
-"""
+"""`add_latents` for catalogs that LSDB holds, on one core or a cluster; needs the extra ``scale``."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -49,8 +45,7 @@ def add_latents(catalog: "Catalog", *, mission: str | None = None, model: str | 
         With the columns of `astro_xlatent.core.columns.COLUMNS` as float32, int32 and
         text, vectors split, null where masked; `write_catalog` writes it.
     """
-    present = own_columns(list(catalog.columns))
-    if present:
+    if present := own_columns(list(catalog.columns)):
         raise TableError(f"the catalog already has {', '.join(present[:4])}; leave them out or rename them")
     options = {"mission": mission, "prior": prior,
                "include": (include,) if isinstance(include, str) else tuple(include)}

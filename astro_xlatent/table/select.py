@@ -37,8 +37,6 @@ def select_by_region(table: Table, region) -> np.ndarray:
         If the region cannot be read, or is in pixels without world coordinates.
     TableError
         If there are no usable columns of positions.
-    ImportError
-        If the regions package is not installed.
 
     Examples
     --------

@@ -1,9 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-From table rows to energy bins: `measure` gives them chunk by chunk.
-
-`resolve_spectra` turns what a user may give as ``spectra`` into one entry per row; `open_spectrum` reads one.
-"""
+"""From table rows to energy bins: `measure` gives them chunk by chunk."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -66,9 +62,12 @@ def measure(table: Table, spectra=None, mission: Mission | None = None) -> Itera
     if isinstance(spectra, (str, Path)) and spectra not in table.colnames:
         refused = {row: (0, f"no spectrum of this row in {spectra}")
                    for row, entry in enumerate(entries) if entry is None}
-    for chunk in _from_spectra(entries, refused):
-        done[chunk.rows] = True
-        yield chunk
+    rows = [row for row, entry in enumerate(entries) if entry is not None]
+    for chunk, problems in _ahead(partial(_read_spectra, entries), rows, SPECTRA_CHUNK):
+        refused.update(problems)
+        if chunk is not None:
+            done[chunk.rows] = True
+            yield chunk
     yield from _ahead(lambda rows: _from_bands(table, rows, mission, refused, needed=spectra is None),
                       np.flatnonzero(~done), conf.batch_size)
 
@@ -81,15 +80,6 @@ def _ahead(make, rows, size):
         while coming is not None:
             made, coming = coming.result(), next(parts, None)
             yield made
-
-
-def _from_spectra(entries, refused):
-    """Chunks of all rows with a usable spectrum; flags and reason of the others go to ``refused``."""
-    rows = [row for row, entry in enumerate(entries) if entry is not None]
-    for chunk, problems in _ahead(partial(_read_spectra, entries), rows, SPECTRA_CHUNK):
-        refused.update(problems)
-        if chunk is not None:
-            yield chunk
 
 
 def _read_spectra(entries, rows):
@@ -128,12 +118,9 @@ def _binned(spectra):
 
 
 def _mission_name(spectrum):
-    """Name of the mission that knows a spectrum's telescope and instrument, or an empty string."""
     mission, instrument = _mission_of(spectrum), spectrum.instrument.upper()
-    if mission is None or (instrument and mission.instruments
-                           and not instrument.startswith(tuple(mission.instruments))):
-        return ""
-    return mission.name
+    known = mission and (not instrument or instrument.startswith(tuple(mission.instruments) or ""))
+    return mission.name if known else ""
 
 
 def _from_bands(table, rows, mission, refused, needed):
@@ -176,7 +163,7 @@ def resolve_spectra(table: Table, spectra, mission: Mission | None) -> list:
     if isinstance(spectra, Mapping):
         return _from_mapping(table, spectra)
     if isinstance(spectra, str) and spectra in table.colnames:
-        return [_entry(value) for value in table[spectra]]
+        spectra = table[spectra]
     if isinstance(spectra, (str, Path)):
         return _from_folder(table, Path(spectra), mission)
     if isinstance(spectra, XraySpectrum) or not isinstance(spectra, Sequence | np.ndarray):
@@ -190,7 +177,6 @@ def resolve_spectra(table: Table, spectra, mission: Mission | None) -> list:
 
 
 def _entry(value):
-    """A spectrum, a path, or None for whatever means nothing."""
     if value is None or value is np.ma.masked or isinstance(value, XraySpectrum):
         return None if value is np.ma.masked else value
     if isinstance(value, bytes):
@@ -202,7 +188,6 @@ def _entry(value):
 
 
 def _from_mapping(table, spectra):
-    """Entries by name and by row number, see `resolve_spectra`."""
     columns = Columns(table)
     column, rows_of = columns.first(*NAME_COLUMNS), {}
     for row, name in enumerate(columns.text_exact(column).tolist() if column else []):
@@ -219,8 +204,8 @@ def _from_mapping(table, spectra):
         by_row = [int(key)] if key in unnamed and 0 <= key < len(table) else []
         for row in rows_of.get(key.decode() if isinstance(key, bytes) else str(key).strip(), by_row):
             if row in reached:
-                msg = f"spectra: the keys {reached[row]!r} and {key!r} both mean row {row}; leave out one"
-                raise TableError(msg)
+                raise TableError(f"spectra: the keys {reached[row]!r} and {key!r} both mean row {row}; "
+                                 "leave out one")
             entries[row], reached[row] = _entry(value), key
     if spectra and len(table) and not reached:
         raise TableError(f"spectra: none of its {len(spectra)} keys is a row number or a value of the column "
@@ -229,7 +214,6 @@ def _from_mapping(table, spectra):
 
 
 def _from_folder(table, folder, mission):
-    """What a mission finds in a folder; nothing at all is an error."""
     if not folder.is_dir():
         raise TableError(f"spectra={str(folder)!r} is neither a column of the table nor a folder; columns: "
                          f"{', '.join(table.colnames[:12])}{', ...' if len(table.colnames) > 12 else ''}")
@@ -248,7 +232,6 @@ def _from_folder(table, folder, mission):
 
 
 def _mission_of(spectrum):
-    """The mission whose TELESCOP a spectrum carries, or None."""
     known = map(get_mission, available_missions())
     return next((mission for mission in known if spectrum.telescope.upper() in mission.telescopes), None)
 
@@ -275,7 +258,6 @@ def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None
 
 
 def _with_default_response(spectrum):
-    """A copy with the response of its mission, instrument and year."""
     mission, lack = _mission_of(spectrum), f"{spectrum.path or 'spectrum'}: it has no response"
     if mission is None:
         raise ResponseError(f"{lack} and TELESCOP {spectrum.telescope!r} has no default; name ARF and RMF in "
@@ -293,10 +275,8 @@ def _with_default_response(spectrum):
 
 
 def _year(spectrum):
-    """Decimal year of the observation, or None if the header does not tell."""
-    text = str(spectrum.meta.get("date_obs", ""))[:10]
     try:
-        date = datetime.strptime(text, "%Y-%m-%d")
+        date = datetime.strptime(str(spectrum.meta.get("date_obs", ""))[:10], "%Y-%m-%d")
     except ValueError:
         return None
     return date.year + (date.timetuple().tm_yday - 0.5) / 365.25

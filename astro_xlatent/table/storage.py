@@ -11,6 +11,7 @@ text, VOTable, ECSV and CSV outer ones; CSV has no units, types of integers, or 
 import json
 import re
 from collections.abc import Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -53,18 +54,17 @@ def storable_columns(table: Table, form: str) -> Table:
 def _typed(column):
     """An object column of one kind of scalars as that kind, None masked."""
     masked = np.ma.getmaskarray(np.ma.asarray(column)).tolist()
-    missing = np.array([v is None or v is np.ma.masked or m is True
-                        for v, m in zip(column.tolist(), masked, strict=True)], bool)
-    present = [v for v, gone in zip(column.tolist(), missing, strict=True) if not gone]
+    values = [None if m is True or v is np.ma.masked else v for v, m in zip(column.tolist(), masked)]
+    present = [value for value in values if value is not None]
     kinds = {np.asarray(v).dtype.kind if np.ndim(v) == 0 else "O" for v in present}
     if not (len(kinds) < 2 and kinds <= set("biufcUS")) and not kinds <= set("iuf"):
         found = ", ".join(sorted({type(v).__name__ for v in present}))
         msg = f"column {column.name!r} holds objects ({found}); make it one of numbers, booleans or text"
         raise ValueError(msg)
-    array = np.array(present) if present else np.zeros(0, "U1")
-    values = np.zeros(len(missing), array.dtype)
-    values[~missing] = array
-    return _like(column, values, missing)
+    array, missing = np.array(present or [""]), np.array([value is None for value in values], bool)
+    filled = np.zeros(len(values), array.dtype)
+    filled[~missing] = present
+    return _like(column, filled, missing)
 
 
 def _for_fits(column):
@@ -86,7 +86,6 @@ def _for_fits(column):
 
 
 def _like(column, values, mask=None):
-    """A column of other values, otherwise the same."""
     mask = getattr(column, "mask", None) if mask is None else mask
     info = {"name": column.name, "unit": column.unit, "format": column.format, "meta": column.meta,
             "description": column.description}
@@ -99,8 +98,7 @@ def _unused(values):
     if values.dtype.kind != "i" and values.dtype != np.uint8:
         return None
     ends = np.iinfo(values.dtype)
-    extremes = (ends.min, ends.max, ends.min + 1, ends.max - 1)
-    return next((null for null in extremes if null not in values), None)
+    return next((n for n in (ends.min, ends.max, ends.min + 1, ends.max - 1) if n not in values), None)
 
 
 def _for_votable(column):
@@ -144,7 +142,6 @@ def mend_columns(table: Table, path: Path, form: str, hdu: str | int | None = No
 
 
 def _columns(table, kinds):
-    """Names of the columns of some kinds of types; coordinates, times and quantities are none."""
     return [n for n in table.colnames if isinstance(table[n], Column) and table[n].dtype.kind in kinds]
 
 
@@ -173,7 +170,10 @@ def _retype_csv(table, path, form, text):
             table[name] = _like(table[name], np.ma.getdata(table[name]) == "True")
     numbers = _columns(table, "if")
     with get_readable_fileobj(str(path), encoding="binary") as file:
-        if not numbers or not _has_leading_zeros(file):
+        # In large pieces, for lines of an unbuffered file are slow.
+        pieces = iter(lambda: file.read(1 << 20), b"")
+        tails = pairwise(chain([b"\n"], pieces, [b"\n"]))
+        if not numbers or not any(_LEADING_ZERO_FIELD.search(a[-100:] + b) for a, b in tails):
             return
     texts = Table.read(path, format=form, converters={n: [convert_numpy(str)] for n in numbers})
     for name in numbers:
@@ -181,21 +181,8 @@ def _retype_csv(table, path, form, text):
             table[name] = texts[name]
 
 
-def _has_leading_zeros(file):
-    """Whether any field is such a number; in large pieces, for lines of an unbuffered file are slow."""
-    tail = b"\n"
-    while data := file.read(1 << 20):
-        if _LEADING_ZERO_FIELD.search(tail + data):
-            return True
-        tail = data[-100:]
-    return _LEADING_ZERO_FIELD.search(tail + b"\n") is not None
-
-
 def fill_empty(path: Path) -> str | None:
-    """
-    An ECSV file without rows as text with a row of nothing, for astropy reads no vectors without rows; else
-    None.
-    """
+    """An ECSV file without rows with one of nothing, for astropy reads no vectors without rows; else None."""
     from astropy.table.meta import get_header_from_yaml
     from astropy.utils.data import get_readable_fileobj
 

@@ -1,13 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-`enrich_file`: a table file, which may be larger than memory, piece by piece.
+A table file, which may be larger than memory, enriched piece by piece.
 
-The new columns of every finished piece lie in a file of their own beside the output, so
-that the same command goes on where a run was stopped. At the end the rows of the input
-are read again and written with their new columns.
+New columns of finished pieces lie in files beside the output, so that the same command goes on where a run
+was stopped. At the end the rows of the input are read again and written with their new columns.
 """
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -22,10 +22,10 @@ from astro_xlatent.core.columns import own_columns
 from astro_xlatent.core.errors import TableError
 from astro_xlatent.core.files import building_folder, replacing
 from astro_xlatent.core.provenance import PROVENANCE_KEYS, package_version
-from astro_xlatent.table.files import SUFFIXES, find_catalog, read_table, table_format, write_table
+from astro_xlatent.table.files import is_catalog, read_table, table_format, with_columns, write_table
 from astro_xlatent.table.pieces import open_rows
 
-__all__ = ["enrich_file", "is_catalog"]
+__all__ = ["enrich_file"]
 
 #: Rows a piece: four batches of the network.
 PIECE = 16384
@@ -41,8 +41,7 @@ def enrich_file(path: str | Path, out: Path, enrich: Callable[[Table], Table],
     ``enrich`` takes the table of a piece and gives it with the new columns, which depend on ``settings``
     (JSON): only a run with the same ones goes on. ``select`` tells which rows of a piece to keep; with
     ``whole`` all rows are one piece. Gives ``xl_flag`` of all rows, the first row's ``xl_reason`` in all,
-    and the metadata. Raises a `TableError` if the input or a part of it cannot be read, the output cannot
-    be written, or its pieces belong to a run with other settings or another process.
+    and the metadata. Raises a `TableError` where it cannot read, write, or go on.
     """
     settings = {"version": package_version(), "piece": PIECE, "table": str(Path(path).resolve()),
                 "hdu": hdu, **settings}
@@ -60,8 +59,8 @@ def enrich_file(path: str | Path, out: Path, enrich: Callable[[Table], Table],
         else:
             with replacing(out) as made:
                 run.write(made, table_format(out))
-    return Table({"xl_flag": np.concatenate(run.flags), "xl_reason": np.full(run.n_rows, run.reason, object)},
-                 meta=run.meta)
+    flags = np.concatenate(run.flags)
+    return Table({"xl_flag": flags, "xl_reason": np.full(len(flags), run.reason, object)}, meta=run.meta)
 
 
 class _Run:
@@ -74,10 +73,6 @@ class _Run:
         self.witness = self.columns = None
         if self.several:
             source.settle(size, folder)
-
-    @property
-    def n_rows(self):
-        return sum(map(len, self.flags))
 
     def pieces(self):
         """Name, number of rows, and, of those to keep, block and table of every piece."""
@@ -110,28 +105,18 @@ class _Run:
         return new
 
     def note(self, table, new):
-        """Take down what all pieces together must say."""
         self.flags.append(np.asarray(new["xl_flag"]))
         self.reason = self.reason or (str(new["xl_reason"][0]) if len(new) else "")
         self.meta = self.meta or {key: new.meta[key] for key in _KEPT_META if key in new.meta}
-        for recipe in new.meta.get("XLRECIPE", "none").split(", "):
-            name, _, rows = recipe.rpartition(" ")
-            self.recipes.update({name: int(rows)} if name else {})
         if "XLRECIPE" in self.meta:
-            recipes = [f"{name} {rows}" for name, rows in self.recipes.most_common()]
-            self.meta["XLRECIPE"] = ", ".join(recipes) or "none"
+            for name, rows in re.findall(r"(\S[^,]*) (\d+)", new.meta.get("XLRECIPE", "")):
+                self.recipes[name] += int(rows)
+            recipes = ", ".join(f"{name} {rows}" for name, rows in self.recipes.most_common())
+            self.meta["XLRECIPE"] = recipes or "none"
         self.columns = new[:0]
         self.columns.meta = self.meta
         if self.several:
-            self.witness = _witness(self._joined(table, new), self.witness)
-
-    def _joined(self, table, new):
-        """The table of a piece with its new columns."""
-        joined = table.copy(copy_data=False)
-        joined.remove_columns(own_columns(joined.colnames))
-        joined.add_columns(list(new.columns.values()))
-        joined.meta.update(self.meta)
-        return joined
+            self.witness = _witness(with_columns(table, new.columns, self.meta), self.witness)
 
     def write(self, target, form):
         """Write all in a format, or a HATS catalog; VOTable goes through memory as a whole."""
@@ -141,7 +126,7 @@ class _Run:
 
             write_native(self.source, pieces, self.columns, target)
             return
-        tables = (self._joined(table, new) for _, _, table, new in pieces)
+        tables = (with_columns(table, new.columns, self.meta) for _, _, table, new in pieces)
         if self.several and form != "votable":
             self._write_long(tables, target)
         else:
@@ -158,15 +143,14 @@ class _Run:
                 write_table(vstack([self.witness, table], metadata_conflicts="silent"), piece, overwrite=True)
                 yield from (block for _, block in type(head)(piece).blocks(None, skip))
 
-        head.save(blocks(), self.n_rows, target)
+        head.save(blocks(), sum(map(len, self.flags)), target)
 
 
 def _witness(table, before):
     """
-    Some rows of all tables so far that make a writer decide as all rows would.
-
-    In front of any of these tables they give every column the type and the mask that it has in
-    all, and hold its longest text and the extreme integers that are no null value then.
+    Some rows of all tables so far that make a writer decide as all rows would: in front of any of these
+    tables they give every column the type and the mask that it has in all, and hold its longest text and the
+    extreme integers that are no null value then.
     """
     rows = table if before is None else vstack([before, table], metadata_conflicts="silent")
     if not len(rows):
@@ -190,11 +174,6 @@ def _witness(table, before):
     return rows[sorted(map(int, keep))]
 
 
-def is_catalog(path: str | Path, out: Path) -> bool:
-    """Whether a HATS catalog is to become another one, and not a file."""
-    return find_catalog(Path(path)) is not None and Path(out.name.removesuffix(".gz")).suffix not in SUFFIXES
-
-
 @contextmanager
 def _parts_folder(out: Path, settings) -> Iterator[Path]:
     """The folder of the pieces, for this process alone; it stays where a piece is done and the run is not."""
@@ -206,7 +185,15 @@ def _parts_folder(out: Path, settings) -> Iterator[Path]:
         msg = f"{folder}: cannot be made ({error.strerror}); choose another place for the output"
         raise TableError(msg) from error
     with lock:
-        _lock(lock, folder)
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:
+            pass  # Windows: nothing is locked
+        except OSError as error:
+            msg = f"{folder}: another process works on this output; wait for it, or choose another name"
+            raise TableError(msg) from error
         try:
             _check_settings(folder / "settings.json", json.loads(json.dumps(settings)))
             yield folder
@@ -219,7 +206,6 @@ def _parts_folder(out: Path, settings) -> Iterator[Path]:
 
 
 def _check_settings(note, settings):
-    """Write the settings down, or refuse to go on with pieces that are not as these settings make them."""
     if not note.exists():
         with replacing(note) as temporary:
             temporary.write_text(json.dumps(settings, indent=1, sort_keys=True), encoding="utf-8")
@@ -227,21 +213,7 @@ def _check_settings(note, settings):
         old = json.loads(note.read_text(encoding="utf-8"))
     except ValueError:
         old = {}
-    changed = ", ".join(f"{key} {old.get(key)!r} is now {settings.get(key)!r}"
-                        for key in sorted({*old, *settings}) if old.get(key) != settings.get(key))
-    if changed:
+    if changed := ", ".join(f"{key} {old.get(key)!r} is now {settings.get(key)!r}"
+                            for key in sorted({*old, *settings}) if old.get(key) != settings.get(key)):
         raise TableError(f"{note.parent}: holds the beginning of a run with other settings ({changed}); "
                          "repeat that run, or remove the folder to begin anew")
-
-
-def _lock(file, folder):
-    """Claim a file until it is closed or the process ends, where the system can."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        msg = f"{folder}: another process works on this output; wait for it, or choose another name"
-        raise TableError(msg) from error

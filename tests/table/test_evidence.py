@@ -8,13 +8,12 @@ from astropy.table import Table
 
 from astro_xlatent import add_latents, decode_flags
 from astro_xlatent.core.columns import CLASSES
-from astro_xlatent.core.errors import ModelError, ParameterError, TableError
+from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.model.evidence import load_evidence
 from astro_xlatent.model.pretrained import load_model
 from astro_xlatent.model.priors import against_spectrum
 from astro_xlatent.table.collect import EnrichedColumns
-from astro_xlatent.table.evidence import Evidence, galactic_column, row_inputs
+from astro_xlatent.table.evidence import galactic_column, row_inputs
 
 N = 6
 
@@ -173,14 +172,6 @@ def test_galactic_column_units(values, unit):
     table = Table({"nh_gal": values})
     table["nh_gal"].unit = unit
     np.testing.assert_allclose(galactic_column(table), [2e20, np.nan], rtol=1e-6)
-
-
-def test_model_of_other_classes_is_refused(rows, tmp_path):
-    """A user's classes do not fit our columns."""
-    model = load_evidence()
-    model.classes = tuple("abcdefgh")
-    with pytest.raises(ModelError, match="classify_rows"):
-        Evidence(rows, "all", model=model)
 
 
 def test_joint_class_against_the_joint_spectrum():

@@ -38,7 +38,7 @@ def add_columns(table):
     table = table.copy()
     table.remove_columns(own_columns(table.colnames))
     table["xl_flag"] = np.arange(len(table))
-    table["xl_reason"] = ["no \u00b5" if k else "" for k in range(len(table))]
+    table["xl_reason"] = np.array(["no \u00b5" if k else "" for k in range(len(table))], str)
     table["xl_nh"] = np.ma.masked_less(np.linspace(-1, 1, max(len(table), 1))[:len(table)], 0)
     table["xl_latent"] = np.ones((len(table), 8), np.float32)
     table["xl_nh"].unit = "cm-2"
@@ -182,6 +182,9 @@ def test_only_some_rows(tmp_path):
         out = tmp_path / f"out.{suffix}"
         enrich(tmp_path / "in.parquet", out, select=lambda table: np.asarray(table["n"]) % 2 == 0)
         assert read_table(out)["n"].tolist() == [*range(0, 12, 2), None, *range(14, 25, 2)]
+        late = tmp_path / f"late.{suffix}"
+        enrich(tmp_path / "in.parquet", late, select=lambda table: np.asarray(table["n"]) > 21)
+        assert read_table(late)["n"].tolist() == [22, 23, 24]
 
 
 def test_corrupt_partition(tmp_path):
