@@ -208,8 +208,12 @@ class EnergyBins:
             member are invalid. Counts, background and its variance, and area times width add up.
         """
         edges = np.asarray(edges, float)
-        index, n_out = group_channels(self.e_lo, self.e_hi, edges), edges.size - 1
-        rows, cols = np.nonzero(self.valid & (index >= 0))
+        index = group_channels(self.e_lo, self.e_hi, edges)
+        return self.merge_by_index(np.where(self.valid, index, -1), edges.size - 1)
+
+    def merge_by_index(self, index: np.ndarray, n_out: int) -> EnergyBins:
+        """Bins added up as by `merge`, each (rows, bins) into that of its index; -1 for none."""
+        rows, cols = np.nonzero(index >= 0)
         target = rows * n_out + index[rows, cols]
 
         def add(values):
