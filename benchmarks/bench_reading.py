@@ -21,7 +21,6 @@ from astropy.io import fits
 from astro_xlatent import XraySpectrum
 from astro_xlatent.core.errors import XlatentError
 from astro_xlatent.spectra._cache import CACHE
-from astro_xlatent.spectra.ogip import is_ogip_spectrum
 
 ROUNDS = 5
 
@@ -37,14 +36,13 @@ def find_spectra(folder):
     """Spectra below a folder that both readers can read with response and background."""
     found = []
     for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
-        if is_ogip_spectrum(path):
-            try:
-                spectrum = XraySpectrum.read(path)
-            except XlatentError:
-                continue
-            named = {"named by RESPFILE", "named by ANCRFILE"}
-            if spectrum.background is not None and named <= set(spectrum.meta.values()):
-                found.append(path)
+        try:
+            spectrum = XraySpectrum.read(path)
+        except XlatentError:
+            continue
+        named = {"named by RESPFILE", "named by ANCRFILE"}
+        if spectrum.background is not None and named <= set(spectrum.meta.values()):
+            found.append(path)
     return found
 
 

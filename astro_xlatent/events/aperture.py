@@ -1,9 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Regions in the plane of an event list: what lies inside, and how large they are.
+Regions in the plane of an event list, the columns X and Y: what lies inside, and how large they are.
 
-Coordinates are the values of the columns X and Y. Areas are exact for shapes
-that stand alone, and counted on a grid of points where shapes overlap.
+Areas are exact for shapes that stand alone, and counted on a grid of points where shapes overlap.
 """
 
 from __future__ import annotations
@@ -26,22 +25,11 @@ __doctest_requires__ = {"Aperture": ["regions"]}
 
 class Aperture:
     """
-    A region in the plane of the columns X and Y.
+    A region, or what `read_region` takes, in the plane of the columns X and Y of an event list with a ``wcs``
+    or None.
 
-    Parameters
-    ----------
-    region : RegionSet, or what `read_region` takes
-        Sky shapes are projected; pixel shapes are taken as X and Y, unless
-        their file has other world coordinates than the events.
-    wcs : `~astropy.wcs.WCS` or None
-        Of the event list.
-    purpose : {'source', 'background', 'field'}, optional
-        For `read_region` and messages.
-
-    Raises
-    ------
-    RegionError
-        If the region cannot be read, or is on the sky and there is no ``wcs``.
+    Sky shapes are projected; pixel shapes are taken as X and Y, unless their file has other world
+    coordinates. ``purpose`` ('source', 'background' or 'field') is for `read_region` and messages.
 
     Examples
     --------
@@ -54,18 +42,9 @@ class Aperture:
     def __init__(self, region, wcs, purpose="source"):
         given = read_region(region, purpose)
         self.name = given.name
-        moved = {}
-        for shape in given.shapes:
-            if id(shape) not in moved:
-                moved[id(shape)] = _Shape(_to_plane(shape, given, wcs, purpose))
-        self._components = [[(moved[id(shape)], sign) for shape, sign in component]
-                            for component in given.components]
-
-    @property
-    def bounds(self) -> tuple[float, float, float, float]:
-        """Limits (x_lo, x_hi, y_lo, y_hi) of all included shapes."""
+        self._components = given.map(lambda shape: _Shape(_to_plane(shape, given, wcs, purpose)))
         boxes = np.array([_box(component) for component in self._components])
-        return boxes[:, 0].min(), boxes[:, 1].max(), boxes[:, 2].min(), boxes[:, 3].max()
+        self._bounds = boxes[:, 0].min(), boxes[:, 1].max(), boxes[:, 2].min(), boxes[:, 3].max()
 
     @property
     def center(self) -> tuple[float, float]:
@@ -77,7 +56,7 @@ class Aperture:
         """Which points of the columns X and Y (n,) lie inside; NaN lies outside."""
         x, y = np.asarray(x, float), np.asarray(y, float)
         inside = np.zeros(x.shape, bool)
-        near = np.flatnonzero(_in_box(x, y, self.bounds))
+        near = np.flatnonzero(_in_box(x, y, self._bounds))
         for component in self._components:
             inside[near] |= _in_component(component, x[near], y[near])
         return inside
@@ -112,8 +91,7 @@ class _Shape:
     """A pixel region of ``regions`` with its bounding box; coordinates begin at 1."""
 
     def __init__(self, region):
-        self.region = region
-        box = region.bounding_box
+        self.region, box = region, region.bounding_box
         # From indices of pixels that begin at 0 to outer edges of pixels that begin at 1.
         self.box = (box.ixmin + 0.5, box.ixmax + 0.5, box.iymin + 0.5, box.iymax + 0.5)
 
@@ -139,8 +117,7 @@ def _to_plane(shape, given, wcs, purpose):
     if given.wcs is None or wcs is None:
         return shape
     place = shape.vertices if hasattr(shape, "vertices") else shape.center
-    sky = given.wcs.pixel_to_world(place.x, place.y)
-    x, y = wcs.world_to_pixel(sky)
+    x, y = wcs.world_to_pixel(given.wcs.pixel_to_world(place.x, place.y))
     if np.max(np.hypot(x - place.x, y - place.y)) < _SAME_PLACE:
         return shape
     return _projected(shape.to_sky(given.wcs), given, wcs)
@@ -205,7 +182,7 @@ def _component_area(component, before, field):
     if len(plus) == 1 and not minus and not before and field is None:
         return float(plus[0].region.area), True
     x, y, cell = _grid(box)
-    within = np.flatnonzero(plus[0].contains(x, y))
+    within = plus[0].contains(x, y)
     x, y = x[within], y[within]
     keep = _in_component(component, x, y)
     for other in before:

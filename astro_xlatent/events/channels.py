@@ -82,7 +82,9 @@ def find_channels(events: EventFile, arf: str | PathLike | None,
     """
     telescope = events.header.text("TELESCOP").upper()
     in_ev = telescope == "EROSITA" or events.columns["PI"].unit == "ev"
-    channels = _from_limits(events, in_ev) if rmf is None else _from_response(arf, rmf)
+    edges = events.limits("PI")
+    declared = edges and (int(np.ceil(edges[0])), int(np.ceil(edges[1]) - np.ceil(edges[0])))
+    channels = _from_limits(events, declared, in_ev) if rmf is None else _from_response(arf, rmf)
     if rmf is None and arf is not None:
         msg = f"an ARF ({arf}) is given without the RMF that belongs to it; give rmf=..."
         raise ResponseError(msg)
@@ -93,28 +95,21 @@ def find_channels(events: EventFile, arf: str | PathLike | None,
                         f"{channels.size}; give the RMF of this instrument")
     elif in_ev:
         channels.in_ev = True
-    elif events.limits("PI") is not None:
-        _check_limits(events, channels)
+    elif declared not in (None, (channels.first, channels.size)):
+        events.fail(f"PI goes from {declared[0]} to {sum(declared) - 1}, the channels of the RMF from "
+                    f"{channels.first} to {channels.first + channels.size - 1}; they do not belong together")
     return channels
 
 
-def _from_limits(events, in_ev):
+def _from_limits(events, declared, in_ev):
     if in_ev or events.header.text("TELESCOP").upper() == "XMM":
         msg = (f"{events.path}: the column PI is in eV, so that an RMF is needed to tell the channels; give "
                "rmf=...")
         raise ResponseError(msg)
-    limits = events.limits("PI")
-    if limits is None or limits[1] - limits[0] > _MAX_CHANNELS:
-        events.fail(f"the limits TLMIN and TLMAX of the column PI are {limits}, which tells no channels; "
-                    "give rmf=...")
-    return Channels(int(np.ceil(limits[0])), int(np.ceil(limits[1]) - np.ceil(limits[0])))
-
-
-def _check_limits(events, channels):
-    low, high = events.limits("PI")
-    if (np.ceil(low), np.ceil(high) - np.ceil(low)) != (channels.first, channels.size):
-        events.fail(f"PI goes from {np.ceil(low):g} to {np.ceil(high) - 1:g}, the channels of the RMF from "
-                    f"{channels.first} to {channels.first + channels.size - 1}; they do not belong together")
+    if declared is None or declared[1] > _MAX_CHANNELS:
+        events.fail(f"the limits TLMIN and TLMAX of the column PI are {events.limits('PI')}, which tells no "
+                    "channels; give rmf=...")
+    return Channels(*declared)
 
 
 def _from_response(arf, rmf):

@@ -20,7 +20,7 @@ def column_wcs(table: Table, x_name: str, y_name: str) -> WCS | None:
     types = [header.text(f"TCTYP{i}").upper() for i in axes]
     if not (types[0].startswith(_FIRST) and types[1].startswith(_SECOND)):
         return None
-    cards = {"CTYPE1": types[0], "CTYPE2": types[1], "CUNIT1": "deg", "CUNIT2": "deg"}
+    cards: dict = {"CTYPE1": types[0], "CTYPE2": types[1], "CUNIT1": "deg", "CUNIT2": "deg"}
     for name, key in (("CRPIX", "TCRPX"), ("CRVAL", "TCRVL"), ("CDELT", "TCDLT")):
         values = [header.number(f"{key}{i}") for i in axes]
         if None in values or (key == "TCDLT" and 0 in values):

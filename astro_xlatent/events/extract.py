@@ -2,8 +2,8 @@
 """
 Spectra of regions from event lists.
 
-What CIAO's dmextract and eSASS's srctool do for counts, exposure and area; the
-effective area and redistribution of the region are theirs to make.
+What CIAO's dmextract and eSASS's srctool do for counts, exposure and area; the effective area and
+redistribution of the region are theirs to make.
 """
 
 from collections import Counter
@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
+from astropy.wcs import WCS
 from numpy.typing import ArrayLike
 
 from astro_xlatent.core.errors import ParameterError, RegionError
@@ -20,9 +21,8 @@ from astro_xlatent.events.aperture import Aperture
 from astro_xlatent.events.channels import find_channels
 from astro_xlatent.events.files import EventFile
 from astro_xlatent.events.filters import parse_selection, read_good_times
-from astro_xlatent.events.plane import Plane, check_overlap, check_place, warn
+from astro_xlatent.events.plane import Occupancy, Plane, check_overlap, check_place, warn
 from astro_xlatent.events.regions import read_region
-from astro_xlatent.events.scales import Occupancy, backscale, exposure_of
 from astro_xlatent.spectra.plausible import assume
 from astro_xlatent.spectra.response import Response
 from astro_xlatent.spectra.spectrum import XraySpectrum
@@ -50,21 +50,19 @@ def extract_spectrum(events: str | PathLike, source: object, background: object 
     events : str or path-like
         FITS event list with PI and X, Y (or RA, DEC), of any size, gzipped or not.
     source, background : str, path-like, regions.Region or regions.Regions
-        DS9, CIAO, CRTF or FITS region files, or regions. Physical (and image)
-        coordinates are the values of X and Y. Excluded shapes are taken
-        out. From a CSC ``reg3`` file the broad-band or source extension
-        is taken, or BKGREG for the background; ``file[NAME]`` chooses.
+        DS9, CIAO, CRTF or FITS region files, or regions. Physical (and image) coordinates are the values of X
+        and Y. Excluded shapes are taken out. From a CSC ``reg3`` file the broad-band or source extension is
+        taken, or BKGREG for the background; ``file[NAME]`` chooses.
     arf, rmf : str, path-like or Response, optional
-        Of the source region. Without an RMF the channels are those that
-        the header declares for PI; eROSITA's PI is in eV and needs one.
+        Of the source region. Without an RMF the channels are those that the header declares for PI; eROSITA's
+        PI is in eV and needs one.
     field : as ``source``, optional
-        Field of view, such as Chandra's ``fov1`` file: only what lies
-        within it counts as area.
+        Field of view, such as Chandra's ``fov1`` file: only what lies within it counts as area.
     energy_range : (float, float), optional
         In keV; channels that reach out of it get quality 1.
     select : mapping or sequence of str, optional
-        Values of columns to keep, ``{"ccd_id": 7, "grade": (0, 2, 3, 4, 6),
-        "flag & 0xc00fff30": 0, "pat_typ": "1:4"}``.
+        Values of columns to keep: ``{"ccd_id": 7, "grade": (0, 2, 3), "flag & 0xc00fff30": 0, "pat_typ":
+        "1:4"}``.
     good_times : str, path-like or array_like, shape (n, 2), optional
         Further good time intervals, such as those without flares.
     exposure : float, optional
@@ -73,26 +71,19 @@ def extract_spectrum(events: str | PathLike, source: object, background: object 
     Returns
     -------
     spectrum : XraySpectrum
-        With ``background``, and with ``response`` if it is complete. How
-        exposure and BACKSCAL came about is in ``meta``.
+        With ``background``, and with ``response`` if it is complete. How exposure and BACKSCAL came about is
+        in ``meta``, and how many events without a position or channel were left out.
 
     Raises
     ------
     SpectrumError, RegionError, ResponseError, ParameterError
-        With file, reason and remedy.
-    ImportError
-        If the regions package is not installed.
+        With file, reason and remedy; ImportError if the regions package is not installed.
 
     Warns
     -----
     XlatentWarning
-        If a region holds no event, reaches to where no event was seen, or
-        overlaps the background, or if the exposure is that of a survey.
-
-    Notes
-    -----
-    NaN positions and events outside good times or channels are left out
-    and, as far as this is not the rule, counted in ``meta``.
+        If a region holds no event, reaches to where no event was seen, or overlaps the background, or if the
+        exposure is that of a survey.
     """
     source = read_region(source)
     events = EventFile.open(events)
@@ -150,8 +141,8 @@ def _restrict(events, good_times):
         return None
     before = {number: events.good_seconds(number) for number in (None, *events.good_times)}
     if not events.good_times:
-        span = [events.header.get(key) for key in ("TSTART", "TSTOP")]
-        if not all(isinstance(value, (int, float)) for value in span) or span[0] >= span[1]:
+        span = [events.header.number(key) for key in ("TSTART", "TSTOP")]
+        if None in span or span[0] >= span[1]:
             events.fail("good_times needs the file's own, or TSTART and TSTOP, to scale the exposure")
         events.good_times = {None: np.array([span], float)}
         before = {None: events.good_seconds()}
@@ -227,10 +218,10 @@ def _count(events, plane, channels, selections, tallies):
 
 def _spectrum(events, tally, channels, quality, plane, exposure, before):
     area, how = tally.aperture.area(tally.field)
-    scale, scale_rule = backscale(events, plane.wcs, area)
+    scale, scale_rule = _backscale(events, plane.wcs, area)
     if exposure is None:
         known = 0.0 if before is None else before.get(tally.detector, before[None])
-        seconds, rule = exposure_of(events, tally.detector, known)
+        seconds, rule = _exposure_of(events, tally.detector, known)
         odd = _longer_than_good_times(events, tally.detector, seconds)
         _warn_survey(events, tally)
     else:
@@ -247,15 +238,56 @@ def _spectrum(events, tally, channels, quality, plane, exposure, before):
                 backscale_rule=f"{scale_rule}, area {how}", area_pixels=area,
                 events_without_channel=tally.no_channel)
     number = np.arange(channels.first, channels.first + channels.size)
-    response = channels.response
-    spectrum = XraySpectrum(counts=tally.counts, exposure=_checked_exposure(seconds),
-               channel=number, backscale=scale, response=response if tally.purpose == "source" else None,
-               quality=quality, telescope=header.text("TELESCOP").upper(),
-               instrument=header.text("INSTRUME").upper(), meta=meta,
-               flags=response.flags if response is not None and tally.purpose == "source" else 0)
+    response = channels.response if tally.purpose == "source" else None
+    spectrum = XraySpectrum(
+        counts=tally.counts, exposure=_checked_exposure(seconds), channel=number, backscale=scale,
+        response=response, quality=quality, telescope=header.text("TELESCOP").upper(),
+        instrument=header.text("INSTRUME").upper(), meta=meta,
+        flags=0 if response is None else response.flags)
     if odd:
         assume(spectrum, Flag.IMPLAUSIBLE, odd)
     return spectrum
+
+
+def _exposure_of(events: EventFile, detector: int | None, before: float) -> tuple[float, str]:
+    """
+    Exposure in s of a region mostly on one detector, and the rule by which it was found; ``before`` are the
+    good seconds before the user's own good times, 0 if there were none.
+    """
+    header = events.header
+    keys = ["EXPOSURE", "LIVETIME"]
+    if detector is not None and "CCD_ID" in events.columns:
+        keys = [f"LIVTIME{detector}", f"EXPOSUR{detector}", *keys]
+    share = events.good_seconds(detector) / before if before > 0 else 1.0
+    for key in keys:
+        value = header.number(key) or 0
+        if 0 < value < 1e12:
+            return float(value) * share, key + (f" x {share:.4f} of the good time" if before > 0 else "")
+    factor = header.number("DTCOR") or 0
+    known = 0 < factor <= 1
+    seconds = events.good_seconds(detector)
+    if seconds <= 0:
+        events.fail("neither EXPOSURE nor LIVETIME nor good time intervals; give exposure=... in s")
+    return seconds * (factor if known else 1.0), "good times x DTCOR" if known else (
+        "good times, not corrected for dead time")
+
+
+def _backscale(events: EventFile, wcs: WCS | None, area: float) -> tuple[float, str]:
+    """
+    BACKSCAL of a region of some square pixels of X and Y, and the rule.
+
+    It is the area relative to something that source and background share (George I. M. et al., OGIP/92-007).
+    What that is, is each mission's habit: the range of X and Y for CIAO's dmextract and HEASoft's extractor,
+    square degrees for eROSITA's srctool, pixels of 0.05 arcsec for XMM's backscale; checked against spectra
+    of these tools.
+    """
+    telescope = events.header.text("TELESCOP").upper()
+    limits = [events.limits(name) for name in ("X", "Y")]
+    if wcs is not None and (telescope == "EROSITA" or (None in limits and telescope != "XMM")):
+        return area * abs(float(np.prod(wcs.wcs.cdelt))), "square degrees"
+    if telescope == "XMM" or None in limits:
+        return area, "pixels of X and Y"
+    return area / float(np.prod(np.ptp(np.array(limits), axis=1))), "share of the range of X and Y"
 
 
 def _longer_than_good_times(events, detector, seconds):

@@ -2,9 +2,8 @@
 """
 Event lists, read in pieces.
 
-A survey's event list has tens of millions of rows of a hundred bytes: only
-headers and good time intervals are kept, events come by a few columns of a
-few thousand rows at once, from plain and gzipped files alike.
+A survey's event list has tens of millions of rows of a hundred bytes: only headers and good time intervals
+are kept, events come by a few columns of a few thousand rows at once, from plain and gzipped files alike.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import numpy as np
 
 from astro_xlatent.core.errors import SpectrumError
 from astro_xlatent.core.files import check_input
-from astro_xlatent.events.intervals import intersection, start_and_stop, union, within
+from astro_xlatent.events.filters import intersection, start_and_stop, union, within
 from astro_xlatent.spectra._cards import read_stream
 from astro_xlatent.spectra._fits import Table, sum_of_words, walk
 
@@ -38,20 +37,9 @@ _GTI = re.compile(r"(?:STD|SRC)?GTI(\d*)")
 @dataclass
 class EventFile(Table):
     """
-    An event list on disk.
+    An event list on disk; ``notes`` say what is odd about it.
 
-    Attributes
-    ----------
-    path : str
-    header : Header
-        Keywords of the event table.
-    n_rows : int
-        Number of events.
-    good_times : dict of ndarray, shape (n, 2)
-        Sorted, disjoint good time intervals by number of the detector; None
-        is the key of those of all detectors.
-    notes : list of str
-        What is odd about the file.
+    ``good_times`` are sorted, disjoint intervals (n, 2) by number of the detector, None for those of all.
     """
 
     good_times: dict = field(default_factory=dict)
@@ -68,17 +56,18 @@ class EventFile(Table):
             msg = f"events is a {type(path).__name__}; give the path of an event list in FITS"
             raise SpectrumError(msg)
         path = Path(path).expanduser()
-        found, times, notes = [], {}, []
+        found, notes = [], []
+        times: dict = {}
         with _opened(path) as stream:
             for header, begin, size in walk(stream, path, path.stat().st_size, SpectrumError):
                 name = header.text("EXTNAME").upper()
                 if header.text("XTENSION") != "BINTABLE":
                     continue
                 if re.fullmatch(r"EVENTS?\d*", name) or header.text("HDUCLAS1").upper() == "EVENTS":
-                    found.append(cls.at(header, path, SpectrumError, start=begin))
-                elif _GTI.fullmatch(name):
+                    found.append(cls.at(header, path, start=begin))
+                elif numbered := _GTI.fullmatch(name):
                     table = _loaded(stream, header, begin, size, path)
-                    number = str(header.get("CCD_ID", _GTI.fullmatch(name)[1]))
+                    number = str(header.get("CCD_ID", numbered[1]))
                     number = int(number) if number.isdigit() else None
                     times.setdefault(number, []).append(start_and_stop(table))
                     notes.append(table.wrong_sum())
@@ -210,7 +199,7 @@ def _opened(path):
 
 def _loaded(stream, header, begin, size, path):
     """The table of good times at a place of the file, with its data."""
-    table = Table.at(header, path, SpectrumError)
+    table = Table.at(header, path)
     if size > _MAX_GTI_BYTES:
         table.fail(f"{size} bytes of good times; the header is damaged")
     table._data = read_stream(stream, size, table.fail, begin)

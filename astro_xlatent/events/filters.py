@@ -1,8 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Which events of a list count: good times, and values of columns such as CCD_ID, GRADE or STATUS."""
+"""Which events of a list count: good times, arrays (n, 2) of start and stop, and values of columns."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 
@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from astro_xlatent.core.errors import ParameterError, SpectrumError
-from astro_xlatent.events.intervals import start_and_stop
-from astro_xlatent.spectra._fits import load_bytes, parse_tables
+from astro_xlatent.spectra._fits import Table, read_tables
 
-__all__ = ["Selection", "parse_selection", "read_good_times"]
+__all__ = ["Selection", "intersection", "parse_selection", "read_good_times", "start_and_stop", "union",
+           "within"]
 
 _NUMBER = r"[+-]?(?:0[xX][0-9a-fA-F]+|\d+\.?\d*(?:[eE][+-]?\d+)?)"
 _RANGE = re.compile(rf"\s*({_NUMBER})\s*(?::\s*({_NUMBER}))?\s*")
@@ -49,20 +49,13 @@ def parse_selection(select: Mapping | Sequence[str] | None) -> list[Selection]:
     """
     Selections from what a user may give, see `~astro_xlatent.events.extract.extract_spectrum`.
 
-    Raises
-    ------
-    ParameterError
-        If something is no column, number or range.
-
     Examples
     --------
     >>> from astro_xlatent.events.filters import parse_selection
     >>> [str(s) for s in parse_selection({"grade": (0, 2), "flag & 0x30": 0})]
     ['GRADE=0,2', 'FLAG&0x30=0']
     """
-    if select is None:
-        return []
-    pairs = list(select.items()) if hasattr(select, "items") else [_split(text) for text in select]
+    pairs = select.items() if isinstance(select, Mapping) else map(_split, select or ())
     return [_selection(name, values) for name, values in pairs]
 
 
@@ -95,8 +88,7 @@ def read_good_times(times: str | PathLike | ArrayLike) -> np.ndarray:
     Good time intervals (n, 2) of a FITS file with START and STOP, or of an array, on the event list's clock.
     """
     if isinstance(times, (str, PathLike)):
-        tables = parse_tables(load_bytes(times, SpectrumError), times, SpectrumError)
-        found = [t for t in tables if {"START", "STOP"} <= set(t.columns)]
+        found = [t for t in read_tables(times, SpectrumError) if {"START", "STOP"} <= set(t.columns)]
         if not found:
             msg = f"{times}: no table of good times (columns START and STOP); give a GTI file"
             raise SpectrumError(msg)
@@ -107,3 +99,40 @@ def read_good_times(times: str | PathLike | ArrayLike) -> np.ndarray:
         msg = f"good_times has shape {array.shape}; rows of start and stop, finite and in order, are needed"
         raise ParameterError(msg)
     return array
+
+
+def start_and_stop(table: Table) -> np.ndarray:
+    """The intervals of a table of good times that are not empty, in file order."""
+    times = np.stack([table.column(key).astype(float) for key in ("START", "STOP")], axis=1)
+    if not np.all(times[:, 1] >= times[:, 0]):
+        table.fail("a good time interval has START or STOP that is NaN, or ends before it begins; the file "
+                   "is damaged, fetch it again")
+    return times[times[:, 1] > times[:, 0]]
+
+
+def union(parts: Iterable[np.ndarray]) -> np.ndarray:
+    """Disjoint, sorted intervals that cover the same times."""
+    times = np.concatenate(list(parts))
+    times = times[np.argsort(times[:, 0])]
+    if not len(times):
+        return times
+    reach = np.maximum.accumulate(times[:, 1])
+    new = np.concatenate([[True], times[1:, 0] > reach[:-1]])
+    last = np.concatenate([np.flatnonzero(new)[1:] - 1, [len(times) - 1]])
+    return np.stack([times[new, 0], reach[last]], axis=1)
+
+
+def intersection(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Common part of two sets of disjoint, sorted intervals."""
+    edges = np.unique(np.concatenate([a.ravel(), b.ravel()]))
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    both = within(middle, a) & within(middle, b)
+    return np.stack([edges[:-1][both], edges[1:][both]], axis=1)
+
+
+def within(time: np.ndarray, intervals: np.ndarray) -> np.ndarray:
+    """Which times lie in disjoint, sorted intervals, ends included; NaN lies in none."""
+    if not len(intervals):
+        return np.zeros(len(time), bool)
+    index = np.searchsorted(intervals[:, 0], time, side="right") - 1
+    return (index >= 0) & (time <= intervals[np.maximum(index, 0), 1])

@@ -10,19 +10,21 @@ from astro_xlatent.core.errors import RegionError, XlatentWarning
 from astro_xlatent.events.aperture import Aperture
 from astro_xlatent.events.column_wcs import column_wcs, wcs_around
 from astro_xlatent.events.files import EventFile
-from astro_xlatent.events.scales import Occupancy
 
-__all__ = ["Plane", "check_overlap", "check_place", "warn"]
+__all__ = ["Occupancy", "Plane", "check_overlap", "check_place", "warn"]
 
 # Share of a region that may lie elsewhere than it should before this is said.
 _TOLERATED = 0.005
 _ALL = 0.99
+_CELLS = 1024
+# Cells are joined until half of those with events have at least this many, so
+# that an empty one is none by chance (probability below 1e-4).
+_EVENTS_A_CELL = 10
 
 
 class Plane:
     """
-    The plane in which regions and events meet: X and Y, or one made from RA and DEC around the source
-    region.
+    The plane in which regions and events meet: X and Y, or one made from RA and DEC around the source region.
     """
 
     def __init__(self, events, source):
@@ -63,6 +65,42 @@ def _tangent_plane(events, source):
     if not hasattr(place, "icrs"):
         events.fail("there are no columns X and Y, so that the region must be in sky coordinates")
     return wcs_around(place.icrs if place.isscalar else place.icrs[0], 0.5)
+
+
+class Occupancy:
+    """
+    Where events have been seen at all, within limits (x_lo, x_hi, y_lo, y_hi): the only map of the detector
+    that an event list brings.
+    """
+
+    def __init__(self, limits):
+        self._origin, end = np.reshape(limits, (2, 2)).T
+        self._cell = np.maximum(end - self._origin, 1e-9) / _CELLS
+        self._map = np.zeros((_CELLS, _CELLS), np.int64)
+
+    def add(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Count events."""
+        index, inside = self._index(x, y, _CELLS)
+        self._map += np.bincount(index[inside], minlength=_CELLS**2).reshape(_CELLS, _CELLS)
+
+    def _index(self, x, y, cells):
+        with np.errstate(invalid="ignore"):
+            i, j = (np.floor((np.asarray(v, float) - o) / (c * _CELLS / cells))
+                    for v, o, c in zip((x, y), self._origin, self._cell))
+            inside = (i >= 0) & (i < cells) & (j >= 0) & (j < cells)
+        return np.where(inside, i * cells + j, 0).astype(np.int64), inside
+
+    def empty_share(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
+        """Share of some points (n,) that lie where no event was seen although some are to be expected."""
+        if not self._map.any():  # every event lies off the plane that the header describes
+            return 1.0
+        counts, cells = self._map, _CELLS
+        while cells > 4 and np.median(counts[counts > 0]) < _EVENTS_A_CELL:
+            cells //= 2
+            counts = counts.reshape(cells, 2, cells, 2).sum(axis=(1, 3))
+        index, inside = self._index(x, y, cells)
+        seen = inside & (counts.ravel()[index] > 0)
+        return float(1 - np.sum(weight[seen]) / np.sum(weight)) if np.sum(weight) else 0.0
 
 
 def check_place(events: EventFile, tallies: list, occupancy: Occupancy, field: Aperture | None) -> None:

@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Regions on the sphere: what lies inside without any image, and moving shapes between frames.
-"""
+"""Regions on the sphere: what lies inside without any image, and moving shapes between frames."""
 
 from __future__ import annotations
 
@@ -30,25 +28,15 @@ def inside_region(region: RegionSet, xyz: np.ndarray) -> np.ndarray:
     """
     Which positions, unit vectors (n, 3) in ICRS, lie in a region.
 
-    Circles and annuli are separations on the sphere, ellipses and boxes are laid
-    out around their center by separation and position angle, and the sides of
-    polygons are great circles.
-
-    Raises
-    ------
-    RegionError
-        If a shape is in pixels that lie nowhere on the sky, or is a polygon
-        of more than about half the sky.
+    Circles and annuli are separations on the sphere, ellipses and boxes are laid out around their center by
+    separation and position angle, and the sides of polygons are great circles. A `RegionError` is raised for
+    shapes in pixels that lie nowhere on the sky, and polygons of more than about half of it.
     """
-    found = {}
-    for shape in region.shapes:
-        if id(shape) not in found:
-            found[id(shape)] = _inside(on_sky(shape, region), xyz)
     inside = np.zeros(len(xyz), bool)
-    for component in region.components:
+    for component in region.map(lambda shape: _inside(on_sky(shape, region), xyz)):
         rows = np.ones(len(xyz), bool)
-        for shape, sign in component:
-            rows &= found[id(shape)] == sign
+        for found, sign in component:
+            rows &= found == sign
         inside |= rows
     return inside
 
@@ -60,21 +48,21 @@ def enclosing_cone(shape: SkyRegion) -> tuple[SkyCoord, u.Quantity]:
     """
     if hasattr(shape, "vertices"):
         return _around_corners(shape.vertices.icrs)
-    radii = [getattr(shape, key) for key in ("radius", "outer_radius") if hasattr(shape, key)]
-    if not radii:
-        prefix = "outer_" if hasattr(shape, "outer_width") else ""
-        sides = [0.5 * getattr(shape, prefix + key) for key in ("width", "height")]
-        radii = [max(sides) if type(shape).__name__.startswith("Ellipse") else np.hypot(*sides)]
-    return shape.center.icrs, radii[0]
+    for key in ("radius", "outer_radius"):
+        if hasattr(shape, key):
+            return shape.center.icrs, getattr(shape, key)
+    prefix = "outer_" if hasattr(shape, "outer_width") else ""
+    sides = [0.5 * getattr(shape, prefix + key) for key in ("width", "height")]
+    radius = max(sides) if type(shape).__name__.startswith("Ellipse") else np.hypot(*sides)
+    return shape.center.icrs, radius
 
 
 def to_frame(shape: SkyRegion, frame: BaseCoordinateFrame) -> SkyRegion:
     """
     The same shape on the sky, its center and angle told in another frame.
 
-    The angle of an ellipse or box is that of its own frame in DS9's files and in
-    ``regions`` before 0.12, whereas 0.12 takes it for one of the image; once
-    moved, all agree.
+    The angle of an ellipse or box is that of its own frame in DS9's files and in ``regions`` before 0.12,
+    whereas 0.12 takes it for one of the image; once moved, all agree.
     """
     if hasattr(shape, "vertices"):
         return shape.copy(vertices=shape.vertices.transform_to(frame))

@@ -1,12 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""Integration over energy bins, and the ranges that the emission models share."""
+"""What the physical models share: checks of parameters and their ranges, integration over energy bins."""
+
+from importlib.resources import files
 
 import numpy as np
 
-from astro_xlatent.physics._checks import check_parameter
+from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.grid import ENERGY_EDGES
 
-__all__ = ["INDEX_RANGE", "KT_RANGE", "REDSHIFT_RANGE", "lookup", "observed_edges", "simpson"]
+__all__ = ["INDEX_RANGE", "KT_RANGE", "REDSHIFT_RANGE", "check_parameter", "gaussian_line", "load_table",
+           "lookup", "observed_edges", "plain_numbers", "simpson"]
 
 #: Allowed photon indices.
 INDEX_RANGE = (-5.0, 10.0)
@@ -18,6 +21,46 @@ REDSHIFT_RANGE = (0.0, 15.0)
 _ROWS = 16
 
 
+def check_parameter(name, value, low, high, unit=""):
+    """
+    A parameter as a float array; a quantity is converted to ``unit``, in which plain numbers are. NaN and
+    what lies outside ``low``..``high`` is refused.
+    """
+    try:
+        value = plain_numbers(value, unit)
+    except (TypeError, ValueError) as error:
+        msg = f"{name} must be numbers{_in(unit)} from {low:g} to {high:g}, got {value!r}: {error}"
+        raise ParameterError(msg) from error
+    bad = ~((value >= low) & (value <= high))
+    if bad.any():
+        first = value[bad].flat[0]
+        where = "" if value.ndim == 0 else f" ({int(bad.sum())} of {value.size} values are outside)"
+        allowed = f"it must be a number from {low:g} to {high:g}"
+        msg = f"{name} = {first:g}{_in(unit)} is not allowed; {allowed}{where}"
+        raise ParameterError(msg)
+    return value
+
+
+def plain_numbers(value, unit=""):
+    """Float array of numbers, a column or quantity, in ``unit`` where it carries one; masked becomes NaN."""
+    own = getattr(value, "unit", None)
+    if np.ma.isMaskedArray(value):
+        value = value.astype(float).filled(np.nan)
+    value = np.asarray(value, dtype=float)
+    return value if own is None else np.asarray((value * own).to_value(unit))
+
+
+def _in(unit):
+    return f" {unit}" if unit else ""
+
+
+def load_table(name):
+    """Arrays of a table shipped with this room, by name."""
+    path = files("astro_xlatent.physics") / "data" / name
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as table:
+        return dict(table)
+
+
 def observed_edges(edges):
     """Checked bin edges in keV; the incident grid for None."""
     return check_parameter("edges", ENERGY_EDGES if edges is None else edges, 1e-3, 300.0, "keV")
@@ -25,11 +68,10 @@ def observed_edges(edges):
 
 def simpson(density, edges, redshift, *parameters):
     """
-    Integrate a rest-frame model over observed bins by Simpson's rule, photons/cm2/s per bin.
+    A model integrated over observed bins by Simpson's rule, photons/cm2/s per bin (..., n_energy).
 
-    ``density(energy, *parameters)`` is in photons/cm2/s/keV at rest energies [keV], its
-    parameters arrive with shape (rows, 1); ``redshift`` and they (...) are broadcast
-    against each other, and bins are added behind.
+    ``density(energy, *parameters)`` is in photons/cm2/s/keV at rest energies [keV] and gets its parameters in
+    shape (rows, 1); ``redshift`` and they (...) are broadcast against each other.
     """
     points = np.empty(2 * edges.size - 1)
     points[::2] = edges
@@ -56,3 +98,19 @@ def lookup(x, start, step, values):
     index = np.clip(position.astype(np.intp), 0, values.size - 2)
     low = values[index]
     return low + (values[index + 1] - low) * (position - index)
+
+
+def gaussian_line(energy, sigma, redshift=0.0, *, edges=None):
+    """
+    Gaussian emission line, XSPEC's ``zgauss``: one photon/cm2/s in the rest frame, 1 / (1 + z) observed.
+
+    ``energy`` (0.01 to 200) and standard deviation ``sigma`` (0 to 50; 0 is a delta function) are in keV at
+    rest. The rest as for `~astro_xlatent.physics.emission.powerlaw`; what lies beyond the grid is lost.
+    """
+    from scipy.special import ndtr
+
+    energy = check_parameter("energy", energy, 0.01, 200.0, "keV")[..., None]
+    sigma = check_parameter("sigma", sigma, 0.0, 50.0, "keV")[..., None]
+    stretch = 1 + check_parameter("redshift", redshift, *REDSHIFT_RANGE)[..., None]
+    distance = observed_edges(edges) * stretch - energy
+    return np.diff(ndtr(distance / np.maximum(sigma, 1e-7))) / stretch

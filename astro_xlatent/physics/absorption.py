@@ -2,9 +2,8 @@
 """
 Photoelectric absorption by cold gas.
 
-Cross sections are sums over 21 elements of a shipped table (made by
-``tools/build_absorption_table.py`` from xraydb) weighted with an abundance
-set. A *convention* names the recipe and the set, ``"tbabs/wilm"`` for
+Cross sections are sums over 21 elements of a shipped table (made by ``tools/build_absorption_table.py`` from
+xraydb) weighted with an abundance set. A *convention* names the recipe and the set, ``"tbabs/wilm"`` for
 instance, after the XSPEC models whose columns it corresponds to:
 
 ``tbabs``
@@ -14,14 +13,9 @@ instance, after the XSPEC models whose columns it corresponds to:
     atoms only. The cross sections of XSPEC's own ``phabs`` [3]_ are a little
     different; `convert_nh` allows for that.
 
-Measured against ``tbabs`` itself (Wilms abundances, samples of 2 eV averaged
-over bands), this curve over that one is 0.994 in 0.3-0.4 keV, 0.991 in
-0.4-0.52, 1.003 in 0.56-0.7, 0.994 in 0.72-0.85, 1.009 in 0.88-1.8, 1.011 in
-1.9-4, 1.006 in 4-7 and 0.996 in 7.2-12 keV, and within 1.3 % below 0.28 keV.
-Around the oxygen edge (0.52-0.56 keV: 0.917) and within 10 eV of the others
-single bins differ more, because ``tbabs`` resolves their structure. The flux
-of a power law above 0.3 keV behind 1e20 to 1e23 cm-2 is the same to 0.6 %,
-that of a 0.1 keV black body to 1.1 %.
+Averaged over bands this curve is within 1.3 % of XSPEC's ``tbabs`` (Wilms abundances), but for 0.52-0.56 keV
+(0.917) and within 10 eV of edges, whose structure ``tbabs`` resolves. The flux above 0.3 keV behind 1e20 to
+1e23 cm-2 is the same to 0.6 % for a power law, to 1.1 % for a 0.1 keV black body.
 
 References
 ----------
@@ -31,19 +25,17 @@ References
 """
 
 from functools import lru_cache
-from importlib.resources import files
 
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.physics._checks import check_parameter, plain_numbers
+from astro_xlatent.physics._bins import REDSHIFT_RANGE, check_parameter, load_table, plain_numbers
 from astro_xlatent.physics.abundances import ABUNDANCE_SETS, abundance_vector
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID
 
 __all__ = [
     "CONVENTIONS",
     "NH_MAX",
-    "REDSHIFT_MAX",
     "absorption_cross_section",
     "bin_cross_section",
     "convert_nh",
@@ -55,8 +47,6 @@ __all__ = [
 CONVENTIONS = tuple(f"{recipe}/{name}" for recipe in ("tbabs", "phabs") for name in ABUNDANCE_SETS)
 #: Largest column in cm-2; beyond it the neglected Compton scattering dominates by far.
 NH_MAX = 1e26
-#: Largest redshift that the tables reach.
-REDSHIFT_MAX = 15.0
 
 # 20 % of hydrogen nuclei sit in molecules, each molecule absorbing as 2.85 atoms
 _MOLECULAR = {"tbabs": 1 + 0.2 * (2.85 / 2 - 1), "phabs": 1.0}
@@ -81,9 +71,8 @@ _STEP = 5e-4
 
 @lru_cache(maxsize=1)
 def _table():
-    path = files("astro_xlatent.physics") / "data" / "absorption.npz"
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as table:
-        return table["energy_kev"], table["log_sigma"].astype(float), tuple(table["elements"].tolist())
+    table = load_table("absorption.npz")
+    return table["energy_kev"], table["log_sigma"].astype(float), tuple(table["elements"].tolist())
 
 
 @lru_cache(maxsize=len(CONVENTIONS))
@@ -109,7 +98,7 @@ def absorption_cross_section(energy_kev=ENERGY_MID, convention="tbabs/wilm"):
     Parameters
     ----------
     energy_kev : array_like or `~astropy.units.Quantity`, optional
-        Photon energies, 0.1 to 300 keV; any shape.
+        Photon energies, 0.1 to 300 keV, of any shape; others are an error.
     convention : str, optional
         One of `CONVENTIONS`.
 
@@ -117,11 +106,6 @@ def absorption_cross_section(energy_kev=ENERGY_MID, convention="tbabs/wilm"):
     -------
     sigma : ndarray of float64, shape of ``energy_kev``
         cm2 per hydrogen atom, interpolated linearly in log-log.
-
-    Raises
-    ------
-    ParameterError
-        If an energy lies outside the table or the convention is unknown.
 
     Examples
     --------
@@ -135,10 +119,7 @@ def absorption_cross_section(energy_kev=ENERGY_MID, convention="tbabs/wilm"):
 
 
 def element_cross_section(element, energy_kev=ENERGY_MID):
-    """
-    Photoelectric cross section in cm2 of one atom of an element of the Wilms set, at energies from 0.1 to
-    300 keV of any shape.
-    """
+    """Photoelectric cross section in cm2 of one atom of an element of the Wilms set, at energies in keV."""
     log_energy, (table, elements) = np.log(_table()[0]), _table()[1:]
     if element not in elements:
         msg = f"no cross section of element {element!r}; the table has {', '.join(elements)}"
@@ -159,12 +140,11 @@ def _cumulative(convention):
 
 def bin_cross_section(edges=ENERGY_EDGES, redshift=0.0, convention="tbabs/wilm"):
     """
-    Cross section in cm2 per hydrogen atom averaged over energy bins, at redshift, (..., n_energy).
+    Cross section in cm2 per hydrogen atom averaged over observed, rising energy bins, (..., n_energy).
 
-    ``edges`` are observed and rise, keV; the absorber's ``redshift`` (...) goes from 0 to 15;
-    ``convention`` is one of `CONVENTIONS`.
+    The absorber's ``redshift`` (...) goes from 0 to 15; ``convention`` is one of `CONVENTIONS`.
     """
-    redshift = check_parameter("redshift", redshift, 0.0, REDSHIFT_MAX)
+    redshift = check_parameter("redshift", redshift, *REDSHIFT_RANGE)
     edges = check_parameter("edges", edges, 0.1, 300.0 / (1 + redshift.max(initial=0.0)), "keV")
     if np.any(redshift != 0):
         return _bin_average(edges, redshift, convention)
@@ -194,9 +174,9 @@ def transmission(nh, redshift=0.0, convention="tbabs/wilm"):
     Parameters
     ----------
     nh : array_like or `~astropy.units.Quantity`, shape (...)
-        Hydrogen column in cm-2, 0 to 1e26.
+        Hydrogen column in cm-2, 0 to 1e26; NaN is an error, as whatever is out of range.
     redshift : array_like, shape (...), optional
-        Redshift of the absorber; broadcast against ``nh``.
+        Redshift of the absorber, 0 to 15; broadcast against ``nh``.
     convention : str, optional
         One of `CONVENTIONS`.
 
@@ -205,11 +185,6 @@ def transmission(nh, redshift=0.0, convention="tbabs/wilm"):
     transmission : ndarray of float64, shape (..., N_ENERGY)
         exp(-nh sigma), with sigma averaged over the bin. Photoelectric
         absorption only, no scattering, as in XSPEC's ``tbabs``.
-
-    Raises
-    ------
-    ParameterError
-        If a column or redshift is NaN or out of range.
 
     Examples
     --------
@@ -247,14 +222,11 @@ def convert_nh(nh, from_, to):
 
     Notes
     -----
-    The shifts are refits of an absorbed power law (index 1.7, free in the
-    fit) in 0.5-7 keV through a CCD's effective area, between 1e20 and 1e24
-    cm-2 and constant beyond. An index of 1.2 or 2.5 moves them by 0.01 dex, an
-    index held fixed by 0.02 and the contaminated area of late ACIS by 0.04;
-    fits down to 0.3 keV find up to 0.09 dex less shift below 5e21.
-    Those of ``phabs`` are tied to its own cross sections, which come out
-    0.08, 0.12, 0.16 and 0.19 dex below ``tbabs/wilm`` at 1e21, 5e21, 2e22 and
-    1e23; refits with the shipped table alone give 0.104, 0.120, 0.154, 0.175.
+    The shifts are refits of an absorbed power law (index 1.7, free in the fit) in 0.5-7 keV through a CCD's
+    effective area, between 1e20 and 1e24 cm-2 and constant beyond. An index of 1.2 or 2.5 moves them by 0.01
+    dex, an index held fixed by 0.02 and the contaminated area of late ACIS by 0.04; fits down to 0.3 keV find
+    up to 0.09 dex less shift below 5e21. Those of ``phabs`` are tied to its own cross sections, see the
+    tables in the source.
 
     Examples
     --------
@@ -266,17 +238,12 @@ def convert_nh(nh, from_, to):
     known = np.isfinite(values)
     check_parameter("nh", np.where(np.isnan(values), 0.0, values), 0.0, NH_MAX, "cm-2")
     log_nh = np.log10(values, out=np.zeros_like(values), where=known & (values > 0))
-    nodes, shift = _shift_nodes(from_)
-    back = -np.interp(log_nh, nodes + shift, shift)
-    nodes, shift = _shift_nodes(to)
-    return nh * 10 ** (back + np.interp(log_nh + back, nodes, shift))
+    shift = _shift(from_)
+    back = -np.interp(log_nh, _SHIFT_NODES + shift, shift)
+    return nh * 10 ** (back + np.interp(log_nh + back, _SHIFT_NODES, _shift(to)))
 
 
-def _shift_nodes(convention):
+def _shift(convention):
     recipe, _ = _split(convention)
-    # the phabs term has its own nodes: take both sets, so that the map is piecewise linear on them
-    nodes = np.union1d(_SHIFT_NODES, _PHABS_NODES)
-    shift = np.interp(nodes, _SHIFT_NODES, _SHIFTS[convention])
-    if recipe == "phabs":
-        shift = shift + np.interp(nodes, _PHABS_NODES, _PHABS_REST)
-    return nodes, shift
+    rest = np.interp(_SHIFT_NODES, _PHABS_NODES, _PHABS_REST) if recipe == "phabs" else 0.0
+    return np.array(_SHIFTS[convention]) + rest

@@ -2,9 +2,8 @@
 """
 Cosmic abundance sets, by number relative to hydrogen.
 
-The names are XSPEC's: ``wilm`` is the interstellar medium of [1]_ (elements
-not listed there are absent, as in XSPEC), ``angr`` the older solar values of
-[2]_ and ``aspl`` the newer ones of [3]_.
+The names are XSPEC's: ``wilm`` is the interstellar medium of [1]_ (elements not listed there are absent, as
+in XSPEC), ``angr`` the older solar values of [2]_ and ``aspl`` the newer ones of [3]_.
 
 References
 ----------

@@ -2,11 +2,10 @@
 """
 The column of neutral gas, and the absorbed power law, that describe a spectrum best.
 
-The column that the package reports is *the neutral z = 0 screen that best
-describes the source*: the column N that, with the unabsorbed spectrum u(E), a
-free normalization and a free power-law tilt, minimizes the expected Cash
-statistic of the absorbed spectrum d(E) seen by a CCD of effective area A(E).
-With the normalization profiled out the model is log-linear,
+The column that the package reports is *the neutral z = 0 screen that best describes the source*: the column N
+that, with the unabsorbed spectrum u(E), a free normalization and a free power-law tilt, minimizes the
+expected Cash statistic of the absorbed spectrum d(E) seen by a CCD of effective area A(E). With the
+normalization profiled out the model is log-linear,
 
     ln m(E) = ln [A u](E) - N sigma(E) + t ln E + const,
 
@@ -70,9 +69,8 @@ def equivalent_column(absorbed, unabsorbed, start):
 
 def power_law_fit(spectrum):
     """
-    The absorbed power law that fits spectra (n, N_ENERGY) best, as catalogs fit them: z = 0 column in 1/cm2
-    (tbabs, Wilms abundances) and photon index, (n,) each, which minimize the expected Cash statistic between
-    0.3 and 8 keV.
+    The absorbed power law that fits spectra (n, N_ENERGY) best between 0.3 and 8 keV, as catalogs fit them:
+    z = 0 column in 1/cm2 (tbabs, Wilms abundances) and photon index, (n,) each.
     """
     data = _merge(spectrum)
     data /= np.maximum(data.sum(axis=1, keepdims=True), 1e-300)

@@ -2,14 +2,12 @@
 """
 Continuum and line models on the incident grid.
 
-Every function takes parameters of any shape (they are broadcast against each
-other; ``(n,)`` is the usual one), adds one axis of energy bins, and returns
-photons/cm2/s per bin for an XSPEC normalization of one. Power laws and lines
-are integrated in closed form, the others by Simpson's rule within each bin.
+Every function takes parameters of any shape (they are broadcast against each other; ``(n,)`` is the usual
+one), adds one axis of energy bins, and returns photons/cm2/s per bin for an XSPEC normalization of one. Power
+laws and lines are integrated in closed form, the others by Simpson's rule within each bin.
 
-Redshift follows XSPEC: the rest-frame model is integrated over the bin
-stretched by (1 + z) and divided by (1 + z), for the time dilation of the
-rate. `zpowerlw`, `zbbody`, `zbremss` and `zgauss` do the same.
+Redshift follows XSPEC (`zpowerlw`, `zbbody`, `zbremss`, `zgauss`): the rest-frame model is integrated over
+the bin stretched by (1 + z) and divided by (1 + z), for the time dilation of the rate.
 
 References
 ----------
@@ -20,10 +18,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from astro_xlatent.physics._bins import INDEX_RANGE, KT_RANGE, REDSHIFT_RANGE, lookup, observed_edges, simpson
-from astro_xlatent.physics._checks import check_parameter
-from astro_xlatent.physics.bremsstrahlung import bremsstrahlung
-from astro_xlatent.physics.lines import gaussian_line
+from astro_xlatent.physics._bins import (
+    INDEX_RANGE,
+    KT_RANGE,
+    REDSHIFT_RANGE,
+    check_parameter,
+    gaussian_line,
+    load_table,
+    lookup,
+    observed_edges,
+    simpson,
+)
 from astro_xlatent.physics.plasma import plasma
 from astro_xlatent.physics.reflection import reflection
 
@@ -32,11 +37,18 @@ __all__ = [
     "bremsstrahlung",
     "cutoff_powerlaw",
     "disk_blackbody",
+    "gaunt_factor",
     "gaussian_line",
     "plasma",
     "powerlaw",
     "reflection",
 ]
+
+_RYDBERG = 0.0136056931  # keV
+# helium nuclei per proton, as in XSPEC's bremss
+_HELIUM = 0.085
+# grid points of the Gaunt factor per step of its table
+_REFINE = 8
 
 
 def powerlaw(photon_index, redshift=0.0, *, edges=None):
@@ -83,21 +95,9 @@ def powerlaw(photon_index, redshift=0.0, *, edges=None):
 
 def cutoff_powerlaw(photon_index, e_cut, redshift=0.0, *, edges=None):
     """
-    Power law with an exponential cut-off, XSPEC's ``cutoffpl``.
+    Power law with an exponential cut-off, XSPEC's ``cutoffpl``: E^-photon_index exp(-E / e_cut).
 
-    Parameters
-    ----------
-    photon_index : array_like, shape (...)
-        Photon index, -5 to 10.
-    e_cut : array_like, shape (...)
-        E-folding energy in keV, 0.01 to 1e6, in the rest frame.
-    redshift, edges : array_like, optional
-        As for `powerlaw`.
-
-    Returns
-    -------
-    spectrum : ndarray of float64, shape (..., n_energy)
-        E^-photon_index exp(-E / e_cut) photons/cm2/s/keV, integrated.
+    The e-folding energy ``e_cut``, 0.01 to 1e6, is in keV in the rest frame; the rest as for `powerlaw`.
     """
     index = check_parameter("photon_index", photon_index, *INDEX_RANGE)
     e_cut = check_parameter("e_cut", e_cut, 0.01, 1e6, "keV")
@@ -111,21 +111,10 @@ def cutoff_powerlaw(photon_index, e_cut, redshift=0.0, *, edges=None):
 
 def blackbody(kt, redshift=0.0, *, edges=None):
     """
-    Black body, normalized as XSPEC's ``bbodyrad``.
+    Black body of temperature ``kt``, 0.005 to 200 keV, normalized as XSPEC's ``bbodyrad``.
 
-    Parameters
-    ----------
-    kt : array_like, shape (...)
-        Temperature in keV, 0.005 to 200.
-    redshift, edges : array_like, optional
-        As for `powerlaw`.
-
-    Returns
-    -------
-    spectrum : ndarray of float64, shape (..., n_energy)
-        1.0344e-3 E^2 / (exp(E / kt) - 1) photons/cm2/s/keV, integrated: a
-        sphere of 1 km radius at 10 kpc. Multiply by 7784.7 / kt^4 (kt in keV)
-        for ``bbody`` (1e39 erg/s at 10 kpc).
+    1.0344e-3 E^2 / (exp(E / kt) - 1) photons/cm2/s/keV, integrated: a sphere of 1 km radius at 10 kpc.
+    Multiply by 7784.7 / kt^4 (kt in keV) for ``bbody`` (1e39 erg/s at 10 kpc). The rest as for `powerlaw`.
     """
     kt = check_parameter("kt", kt, *KT_RANGE, "keV")
     redshift = check_parameter("redshift", redshift, *REDSHIFT_RANGE)
@@ -139,7 +128,7 @@ def blackbody(kt, redshift=0.0, *, edges=None):
 
 def disk_blackbody(kt_in, *, edges=None):
     """
-    Multi-color disk, XSPEC's ``diskbb``.
+    Multi-color disk, XSPEC's ``diskbb``: inner radius 1 km at 10 kpc, face on, reaching to zero temperature.
 
     Parameters
     ----------
@@ -151,17 +140,13 @@ def disk_blackbody(kt_in, *, edges=None):
     Returns
     -------
     spectrum : ndarray of float64, shape (..., n_energy)
-        Inner radius 1 km at 10 kpc seen face on. The disk reaches to zero
-        temperature.
 
     Notes
     -----
-    The rings of T proportional to r^(-3/4) add up to [1]_
-    A(E) = (8/3) 1.0380e-3 E^2 x^(-8/3) G(x), x = E / kt_in, with G(x) the
-    integral of y^(5/3) / (exp(y) - 1) from x to infinity: one tabulated
-    function serves all temperatures. The constant is the exact 2 pi / (h^3 c^2)
-    at 1 km and 10 kpc; XSPEC's rounding in ``bbodyrad``, kept in `blackbody`,
-    is 0.4 % lower than that.
+    The rings of T proportional to r^(-3/4) add up to [1]_ A(E) = (8/3) 1.0380e-3 E^2 x^(-8/3) G(x), x = E /
+    kt_in, with G(x) the integral of y^(5/3) / (exp(y) - 1) from x to infinity: one tabulated function serves
+    all temperatures. The constant is the exact 2 pi / (h^3 c^2) at 1 km and 10 kpc; XSPEC's rounding in
+    ``bbodyrad``, kept in `blackbody`, is 0.4 % lower than that.
 
     References
     ----------
@@ -194,3 +179,71 @@ def _disk_table():
     at_one = scaled[far][0] * np.exp(-x[far][0]) + step * near[-1]
     scaled[~far] = (rest + at_one) * np.exp(x[~far])
     return start, step, np.log(8 / 3 * 1.0380e-3 * scaled) - 8 / 3 * log_x
+
+
+@lru_cache(maxsize=1)
+def _gaunt_table():
+    from scipy.interpolate import RectBivariateSpline
+
+    table = load_table("gaunt.npz")
+    rows, columns, values = table["log_gamma2"], table["log_u"], np.log(table["gaunt"].astype(float))
+    fine_rows, fine_columns = (np.linspace(axis[0], axis[-1], (axis.size - 1) * _REFINE + 1)
+                               for axis in (rows, columns))
+    fine = RectBivariateSpline(rows, columns, values, s=0)(fine_rows, fine_columns)
+    return fine_rows, fine_columns, np.exp(fine)
+
+
+def gaunt_factor(kt, energy, charge=1):
+    """
+    Thermally averaged free-free Gaunt factor, exact non-relativistic (Karzas & Latter 1961, ApJS 6, 167).
+
+    Temperatures (..., 1) and energies (..., n) are in keV. Holds for
+    1e-4 < energy/kt < 1e3 and 3e-5 < 13.6 eV charge^2 / kt < 10; the border value beyond.
+    """
+    kt, energy = np.asarray(kt, dtype=float), np.asarray(energy, dtype=float)
+    rows, columns, values = _gaunt_table()
+    row = _position(np.log10(charge**2 * _RYDBERG / kt), rows)
+    column = _position(np.log10(energy) - np.log10(kt), columns)
+    i, j = row.astype(np.intp), column.astype(np.intp)
+    t = row - i
+    # one row per temperature first: two gathers along energy instead of four
+    low = (1 - t) * values[i[..., 0]] + t * values[i[..., 0] + 1]
+    j = np.broadcast_to(j, np.broadcast_shapes(j.shape, (*low.shape[:-1], j.shape[-1])))
+    left = np.take_along_axis(low, j, -1)
+    return left + (np.take_along_axis(low, j + 1, -1) - left) * (column - j)
+
+
+def _position(x, grid):
+    return np.clip((x - grid[0]) / (grid[1] - grid[0]), 0, grid.size - 1.000001)
+
+
+def bremsstrahlung(kt, redshift=0.0, *, edges=None):
+    """
+    Thermal bremsstrahlung of hydrogen and helium, XSPEC's ``bremss`` and ``zbremss``.
+
+    Parameters
+    ----------
+    kt : array_like, shape (...)
+        Temperature in keV, 0.005 to 200.
+    redshift, edges : array_like, optional
+        As for `powerlaw`.
+
+    Returns
+    -------
+    spectrum : ndarray of float64, shape (..., n_energy)
+        photons/cm2/s per bin for 3.02e-15 / (4 pi D^2) times the integral of n_e n_I dV equal to one (cgs).
+
+    Notes
+    -----
+    A(E) = (g(1) + 4 x 0.085 g(2)) exp(-E/kT) / (E sqrt(kT)) (Rybicki & Lightman 1979, eq. 5.14)
+    with g(Z) the `gaunt_factor` of charge Z. XSPEC's own uses the polynomials of Kellogg et al.
+    1975 (ApJ 199, 299); ours is exact and non-relativistic, a few per cent low above 50 keV.
+    """
+    kt = check_parameter("kt", kt, *KT_RANGE, "keV")
+    redshift = check_parameter("redshift", redshift, *REDSHIFT_RANGE)
+
+    def density(energy, kt):
+        gaunt = gaunt_factor(kt, energy, 1) + 4 * _HELIUM * gaunt_factor(kt, energy, 2)
+        return gaunt * np.exp(-energy / kt) / (energy * np.sqrt(kt))
+
+    return simpson(density, observed_edges(edges), redshift, kt)

@@ -22,7 +22,6 @@ ENERGY_WIDTH = np.diff(ENERGY_EDGES)
 KEV_TO_ERG = 1.602176634e-9
 
 
-
 def _cells(*ranges):
     """First grid bins of cells whose edges are ``arange`` of the ranges in keV, from 0.1 keV on."""
     edges = np.concatenate([[ENERGY_EDGES[0]], *(np.arange(*one) for one in ranges)])
@@ -56,18 +55,7 @@ def band_weights(e_lo, e_hi):
 
 def sum_cells(values, cells):
     """
-    Add up over the grid bins of every cell.
-
-    Parameters
-    ----------
-    values : ndarray, shape (..., n_energy)
-        Weights of spectra, such as folding matrices.
-    cells : str
-        A key of `CELLS`.
-
-    Returns
-    -------
-    summed : ndarray, shape (..., n_cells)
-        Weights of spectra that are flat within cells.
+    Weights of spectra (..., n_energy), such as folding matrices, added up over every cell (..., n_cells) of
+    a key of `CELLS`.
     """
     return np.add.reduceat(values, CELLS[cells], axis=-1)

@@ -2,18 +2,14 @@
 """
 Collisionally ionized plasma (APEC) with free metal abundances.
 
-The shipped table, made by ``tools/build_plasma_table.py``, holds AtomDB 3.0.9
-emissivities [1]_ [2]_ of hydrogen, helium and twelve metals, and of the
-trace elements together, at 25 temperatures. Between them the logarithm of
-emissivity times exp(E/kT) follows a cubic spline in log kT. With every second
-temperature left out it misses those by up to 3 % (0.5-2 keV), so that the
-error with all of them is about 0.2 %.
+The shipped table, made by ``tools/build_plasma_table.py``, holds AtomDB 3.0.9 emissivities [1]_ [2]_ of
+hydrogen, helium and twelve metals, and of the trace elements together, at 25 temperatures. Between them the
+logarithm of emissivity times exp(E/kT) follows a cubic spline in log kT, to about 0.2 %.
 
-XSPEC interpolates linearly in kT. Done so, its published fluxes come out to
-0.6 % (0.3 % at solar abundance) in every band; the spline differs from them
-in 0.3-2 keV by +0.6 % at 1 and 0.5 keV, +2.6 % at 0.2 and -1.2 % at 0.1 keV,
-and in 2-10 keV by under 0.7 % from 1 keV up, -4 % at 0.5 keV (where 1 % of
-the energy is), -26 % at 0.2 and -65 % at 0.1 keV (less than 2e-4 of it).
+XSPEC interpolates linearly in kT. Done so, its published fluxes come out to 0.6 % in every band; the spline
+differs from them in 0.3-2 keV by +0.6 % at 1 and 0.5 keV, +2.6 % at 0.2 and -1.2 % at 0.1 keV, and in 2-10
+keV by under 0.7 % from 1 keV up, but -4 % at 0.5 keV, -26 % at 0.2 and -65 % at 0.1 keV, where 1 % of the
+energy and less is there.
 
 References
 ----------
@@ -22,12 +18,11 @@ References
 """
 
 from functools import lru_cache
-from importlib.resources import files
 
 import numpy as np
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.physics._checks import check_parameter
+from astro_xlatent.physics._bins import REDSHIFT_RANGE, check_parameter, load_table
 from astro_xlatent.physics.abundances import ABUNDANCE_SETS, abundance_vector
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_MID, ENERGY_WIDTH, N_ENERGY
 
@@ -39,17 +34,15 @@ FREE_METALS = ("C", "N", "O", "Ne", "Mg", "Al", "Si", "S", "Ar", "Ca", "Fe", "Ni
 PLASMA_KT_RANGE = (0.06845032, 17.19394302)
 
 _ABUNDANCE = (0.0, 1000.0)
-_REDSHIFT = (0.0, 15.0)
 # splines are evaluated once on this many steps per table interval, then linearly
 _REFINE = 16
 
 
 @lru_cache(maxsize=1)
 def _table():
-    path = files("astro_xlatent.physics") / "data" / "plasma.npz"
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as table:
-        log_value = table["top"][:, None] - table["code"] * (table["depth"] / 65535).astype(np.float32)
-        return np.log(table["kt_kev"]), tuple(table["groups"].tolist()), log_value
+    table = load_table("plasma.npz")
+    log_value = table["top"][:, None] - table["code"] * (table["depth"] / 65535).astype(np.float32)
+    return np.log(table["kt_kev"]), tuple(table["groups"].tolist()), log_value
 
 
 def _finer(values):
@@ -97,10 +90,9 @@ def plasma(kt, abundance=1.0, redshift=0.0, *, abundances="wilm"):
     kt : array_like, shape (...)
         Temperature in keV, 0.0685 to 17.19.
     abundance : array_like, shape (...), or dict, optional
-        Metal abundance relative to the set, 0 to 1000: one number for all of
-        `FREE_METALS`, or a mapping of element to number; elements that it does
-        not name follow its key ``"metals"`` (1 if absent). Hydrogen, helium
-        and trace elements keep the abundances of the set, as in XSPEC.
+        Metal abundance relative to the set, 0 to 1000: one number for all of `FREE_METALS`, or a mapping of
+        element to number; elements that it does not name follow its key ``"metals"`` (1 if absent). Hydrogen,
+        helium and trace elements keep the abundances of the set, as in XSPEC.
     redshift : array_like, shape (...), optional
         Redshift, 0 to 15.
     abundances : {'wilm', 'angr', 'aspl'}, optional
@@ -110,24 +102,19 @@ def plasma(kt, abundance=1.0, redshift=0.0, *, abundances="wilm"):
     -------
     spectrum : ndarray, shape (..., N_ENERGY)
         photons/cm2/s per bin for 1e-14 / (4 pi (D_A (1 + z))^2) times the
-        integral of n_e n_H dV equal to one (cgs).
+        integral of n_e n_H dV equal to one (cgs). Lines are 10 eV wide at least
+        (one bin); above 12 keV at rest it goes on as E^-1.4 exp(-E / kT).
 
     Raises
     ------
     ParameterError
         If a parameter is out of range or an element or set unknown.
-
-    Notes
-    -----
-    Lines are 10 eV wide at least (they lie within one bin of the table).
-    Above 12 keV in the rest frame the spectrum continues as
-    E^-1.4 exp(-E / kT).
     """
     if abundances not in ABUNDANCE_SETS:
         msg = f"unknown abundance set {abundances!r}; known are {sorted(ABUNDANCE_SETS)}"
         raise ParameterError(msg)
     kt = check_parameter("kt", kt, *PLASMA_KT_RANGE, "keV")
-    redshift = check_parameter("redshift", redshift, *_REDSHIFT)
+    redshift = check_parameter("redshift", redshift, *REDSHIFT_RANGE)
     metals, single = _split_abundance(abundance)
     kt, metals, redshift, *values = np.broadcast_arrays(kt, metals, redshift, *single.values())
     locate = _locate(kt)

@@ -2,18 +2,14 @@
 """
 Reflection of a power law off cold, thick matter: Compton hump and iron line.
 
-The continuum is the exact solution for elastic, isotropic scattering in a
-plane, semi-infinite slab below an isotropic source: the photons that leave
-towards cosine mu, relative to the direct ones, are H(mu) - 1, with H
-Chandrasekhar's function [1]_ at the single-scattering albedo sigma_T /
-(sigma_T + sigma_photo). Averaged over angles this is the
-(1 - sqrt(e)) / (1 + sqrt(e)) of [2]_. Recoil enters in first order: a photon
-seen at E has on average been scattered N = d ln(H - 1) / d ln(albedo) times
-and started at E (1 + N E / 511 keV). What is left out (Klein-Nishina cross
-section, the scattering's anisotropy) costs little: a Monte Carlo of 6 million
-photons with all of it (index 1.9) agrees within 7 % from 2.5 to 15 keV at
-rest and within 10 % up to 60 keV; only in 7.0-7.2 keV, where recoil smears
-the iron edge downwards, is the formula 5-40 % too high.
+The continuum is the exact solution for elastic, isotropic scattering in a plane, semi-infinite slab below an
+isotropic source: the photons that leave towards cosine mu, relative to the direct ones, are H(mu) - 1, with H
+Chandrasekhar's function [1]_ at the single-scattering albedo sigma_T / (sigma_T + sigma_photo). Averaged over
+angles this is the (1 - sqrt(e)) / (1 + sqrt(e)) of [2]_. Recoil enters in first order: a photon seen at E has
+on average been scattered N = d ln(H - 1) / d ln(albedo) times and started at E (1 + N E / 511 keV). What is
+left out (Klein-Nishina cross section, the scattering's anisotropy) costs little: a Monte Carlo of 6 million
+photons with all of it (index 1.9) agrees within 7 % from 2.5 to 15 keV at rest and within 10 % up to 60 keV;
+only in 7.0-7.2 keV, where recoil smears the iron edge downwards, is the formula 5-40 % too high.
 
 References
 ----------
@@ -25,11 +21,16 @@ from functools import lru_cache
 
 import numpy as np
 
-from astro_xlatent.physics._bins import REDSHIFT_RANGE, lookup, observed_edges, simpson
-from astro_xlatent.physics._checks import check_parameter
+from astro_xlatent.physics._bins import (
+    REDSHIFT_RANGE,
+    check_parameter,
+    gaussian_line,
+    lookup,
+    observed_edges,
+    simpson,
+)
 from astro_xlatent.physics.absorption import absorption_cross_section, element_cross_section
 from astro_xlatent.physics.abundances import ABUNDANCE_SETS
-from astro_xlatent.physics.lines import gaussian_line
 
 __all__ = ["chandrasekhar_h", "iron_equivalent_width", "reflection"]
 
@@ -53,18 +54,16 @@ def chandrasekhar_h(albedo, cos_angle):
 
 def iron_equivalent_width(photon_index, cos_angle=0.5, iron=1.0):
     """
-    Equivalent width of the neutral Fe K alpha line of a slab.
+    Equivalent width in keV of the neutral Fe K alpha line of a slab that covers half the sky of the source.
 
-    In keV, relative to the direct power law at 6.4 keV, for matter that covers
-    half the sky of the source. The index is held at 1.1 or 2.5 beyond these, the
-    cosine of the inclination goes from 0.087 to 1, iron from 0.1 to 10 times solar.
+    Relative to the direct power law at 6.4 keV. The index is held at 1.1 or 2.5 beyond these, the cosine of
+    the inclination goes from 0.087 to 1, iron from 0.1 to 10 times solar.
 
     References
     ----------
-    George & Fabian 1991, MNRAS 249, 352, as parametrized by Nandra et al.
-    2007, MNRAS 382, 194 (144 eV face on at index 1.9). The coefficient 0.641
-    of the iron term is printed there as 0.0641, with which twice the iron
-    would add one per cent, not the half that the Monte Carlo finds.
+    George & Fabian 1991, MNRAS 249, 352, as parametrized by Nandra et al. 2007, MNRAS 382, 194 (144 eV face
+    on at index 1.9). The coefficient 0.641 of the iron term is printed there as 0.0641, with which twice the
+    iron would add one per cent, not the half that the Monte Carlo finds.
     """
     index = np.clip(photon_index, 1.1, 2.5)
     mu, log_iron = np.asarray(cos_angle, dtype=float), np.log10(iron)
@@ -80,32 +79,23 @@ def reflection(photon_index, e_cut=300.0, redshift=0.0, *, cos_angle=0.5, iron=1
 
     Parameters
     ----------
-    photon_index : array_like, shape (...)
-        Photon index of the illuminating power law, 0 to 4.
-    e_cut : array_like, shape (...), optional
-        Its e-folding energy in keV, 1 to 1e6.
+    photon_index, e_cut : array_like, shape (...)
+        Of the illuminating power law: index, 0 to 4; e-folding energy in keV, 1 to 1e6.
+    redshift, edges : array_like, optional
+        As for `~astro_xlatent.physics.emission.powerlaw`.
     cos_angle : array_like, shape (...), optional
-        Cosine of the angle between the slab's normal and the line of sight,
-        0.087 to 1 (85 to 0 degrees).
+        Cosine of the angle between the slab's normal and the line of sight, 0.087 to 1 (85 to 0 degrees).
     iron : array_like, shape (...), optional
         Iron abundance relative to Wilms et al. 2000, 0.1 to 10.
     line_sigma : array_like, shape (...), optional
         Standard deviation of the lines in keV, 0 to 2.
-    redshift, edges : array_like, optional
-        As for `~astro_xlatent.physics.emission.powerlaw`.
 
     Returns
     -------
     spectrum : ndarray of float64, shape (..., n_energy)
-        Reflected photons alone, for a power law of one photon/cm2/s/keV at
-        1 keV in the rest frame and matter that covers half the source's sky
-        (XSPEC's ``rel_refl`` = 1). Add the power law for the sum; leave it
-        out for a Compton-thick source.
-
-    Notes
-    -----
-    See the module's text for formula and limits. Fe K beta has 0.113 of
-    K alpha's photons and lies at 7.058 keV, as in XSPEC's ``pexmon``.
+        Reflected photons alone, for a power law of one photon/cm2/s/keV at 1 keV in the rest frame and matter
+        that covers half the source's sky (XSPEC's ``rel_refl`` = 1); see the module's text for formula and
+        limits. Fe K beta has 0.113 of K alpha's photons at 7.058 keV, as in XSPEC's ``pexmon``.
     """
     index = check_parameter("photon_index", photon_index, 0.0, 4.0)
     e_cut = check_parameter("e_cut", e_cut, 1.0, 1e6, "keV")

@@ -8,7 +8,7 @@ from sherpa.astro.instrument import rmf_to_matrix
 from astro_xlatent.core.errors import ResponseError, SpectrumError
 from astro_xlatent.core.flags import Flag
 from astro_xlatent.spectra._ogip_tables import Arf, Rmf
-from astro_xlatent.spectra._regrid import channel_runs
+from astro_xlatent.spectra._write import channel_runs
 from astro_xlatent.spectra.response import Response
 from astro_xlatent.spectra.spectrum import XraySpectrum
 

@@ -109,7 +109,7 @@ def merge_randomly(bins, rng, max_tokens):
     width = rng.gamma(spread, 1.0, (rows, n_fine))
     position = np.cumsum(width, axis=1) / np.sum(width, axis=1, keepdims=True)
     index = np.floor(position * n_tokens[:, None] * (1 - 1e-12)).astype(int)
-    return bins._merge_by_index(np.where(bins.valid, index, -1), max_tokens)
+    return bins.merge_by_index(np.where(bins.valid, index, -1), max_tokens)
 
 
 def draw_apertures(spectra, instrument, rng, counts_range=None, off_axis=None):

@@ -18,35 +18,28 @@ class _Cache:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable) -> Any:
-        """What is kept under a key, or None."""
+    def of(self, owners: tuple, key: Hashable, make: Callable, size: Callable) -> Any:
+        """
+        What ``make()`` gives for a key and objects that must not change and live as long as it is kept; of
+        two threads the first one's. ``size`` tells its bytes.
+        """
+        key = (*map(id, owners), key)
         with self._lock:
-            if key not in self._items:
-                return None
-            self._items.move_to_end(key)
-            return self._items[key][0]
-
-    def put(self, key: Hashable, value: Any, size: int) -> Any:
-        """Keep a value of so many bytes, and give it back; what another thread has put before stays."""
+            if key in self._items:
+                self._items.move_to_end(key)
+                return self._items[key][0]
+        value = make()
+        # The owners are kept too, so that no other object can get their ids.
+        item = (value, size(value), owners)
         with self._lock:
             if key in self._items:
                 return self._items[key][0]
-            if size <= self._max_bytes:
-                self._items[key] = (value, size)
-                self._bytes += size
+            if item[1] <= self._max_bytes:
+                self._items[key] = item
+                self._bytes += item[1]
             while self._bytes > self._max_bytes:
                 self._bytes -= self._items.popitem(last=False)[1][1]
-            return value
-
-    def of(self, owners: tuple, key: Hashable, make: Callable, size: Callable) -> Any:
-        """What ``make()`` gives for these objects, which must not change; they live as long as it is kept."""
-        key = (*map(id, owners), key)
-        kept = self.get(key)
-        if kept is None:
-            # The owners are kept too, so that no other object can get their ids.
-            value = make()
-            kept = self.put(key, (owners, value), size(value))
-        return kept[1]
+        return value
 
     def clear(self) -> None:
         """Forget everything."""

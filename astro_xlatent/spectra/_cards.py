@@ -10,19 +10,16 @@ FITS Standard 4.0, https://fits.gsfc.nasa.gov/fits_standard.html, sections 4.2
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import IO
-
-
-__all__ = ["BLOCK", "Column", "Header", "data_size", "integer", "read_header", "read_stream", "table_columns"]
+__all__ = ["BLOCK", "Column", "Header", "read_header", "read_stream"]
 
 #: Bytes of a FITS block and of a header card.
 BLOCK, _CARD = 2880, 80
@@ -34,12 +31,27 @@ _FORM = re.compile(r"(\d*)([LXBIJKAEDCMPQ])([LXBIJKAEDCM]?)")
 _BLANK = 1024**2
 
 
+@dataclass
+class Column:
+    """Place and kind of one table column, its number in the header, and TLMIN and TLMAX."""
+
+    offset: int
+    repeat: int
+    code: str
+    element: str
+    scale: float
+    zero: float
+    number: int
+    limits: tuple
+    unit: str
+
+
 class Header:
     """Keywords of one HDU, parsed when asked for; the first card of a name counts, as in astropy."""
 
-    def __init__(self, cards, raw):
-        self._cards, self.raw = cards, raw
-        self._values = {}
+    def __init__(self, cards: dict, raw: bytearray, fail: Callable[[str], NoReturn]):
+        self._cards, self.raw, self._fail = cards, raw, fail
+        self._values: dict = {}
 
     def __contains__(self, key):
         return key in self._cards
@@ -62,6 +74,51 @@ class Header:
         """Value as a string, empty if absent."""
         value = self.get(key, "")
         return value if isinstance(value, str) else str(value)
+
+    def fail(self, text: str) -> NoReturn:
+        """Raise the error of this file."""
+        self._fail(f"extension {self.text('EXTNAME').upper() or '(unnamed)'}: {text}")
+
+    def integer(self, key: str, default: int | None = None, top: int = 2**40) -> int:
+        value = self.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
+            self.fail(f"header keyword {key} is {value!r}; a whole number from 0 to {top} is needed, "
+                      "the header is damaged")
+        return value
+
+    def data_size(self) -> int:
+        """Bytes of data of the HDU, without padding (section 4.4.1)."""
+        bitpix = self.get("BITPIX")
+        if bitpix not in (8, 16, 32, 64, -32, -64):
+            self.fail(f"header keyword BITPIX is {bitpix!r}; the header is damaged")
+        axes = [self.integer(f"NAXIS{i + 1}") for i in range(self.integer("NAXIS", top=999))]
+        elements = math.prod(axes) if axes else 0
+        if elements > 2**50:
+            self.fail("the sizes in the header multiply to more than any file holds; it is damaged")
+        return abs(bitpix) // 8 * self.integer("GCOUNT", 1) * (self.integer("PCOUNT", 0) + elements)
+
+    def columns(self, width: int) -> dict[str, Column]:
+        """Places of the columns of a table in rows of so many bytes, by upper-case name."""
+        columns: dict[str, Column] = {}
+        offset = 0
+        for i in range(1, self.integer("TFIELDS", top=999) + 1):
+            form = _FORM.match(self.text(f"TFORM{i}"))
+            if form is None or len(form[1]) > 12:
+                self.fail(f"header keyword TFORM{i} is {self.get(f'TFORM{i}')!r}, not a column format")
+            repeat, code = int(form[1] or 1), form[2]
+            size = int(np.ceil(repeat * _SIZES[code]))
+            if offset + size > width:
+                self.fail(f"columns up to number {i} need {offset + size} bytes a row, the rows have {width}")
+            scale, zero = self.get(f"TSCAL{i}", 1.0), self.get(f"TZERO{i}", 0.0)
+            if not all(isinstance(v, (int, float)) and abs(v) < 1e30 for v in (scale, zero)):
+                self.fail(f"header keywords TSCAL{i} and TZERO{i} are {scale!r} and {zero!r}; numbers are "
+                          "needed")
+            if repeat or code in "PQ":
+                columns.setdefault(self.text(f"TTYPE{i}").upper() or f"COLUMN{i}", Column(
+                    offset, repeat, code, form[3] or "", float(scale), float(zero), i,
+                    (self.get(f"TLMIN{i}"), self.get(f"TLMAX{i}")), self.text(f"TUNIT{i}").lower()))
+            offset += size
+        return columns
 
 
 def _value(text):
@@ -123,7 +180,7 @@ def read_header(stream: IO[bytes], place: int, fail: Callable[[str], NoReturn]) 
                 # NUL cannot occur in a card: marks that the value goes on.
                 cards[key] = cards[key] + b"\0" + block[pos + 8:pos + _CARD]
             elif name == b"END     ":
-                return Header(cards, raw.ljust(-(-len(raw) // BLOCK) * BLOCK))
+                return Header(cards, raw.ljust(-(-len(raw) // BLOCK) * BLOCK), fail)
         block = read_stream(stream, BLOCK, fail)
     return fail(f"the header that begins at byte {place} has no END card; the file is truncated or damaged")
 
@@ -137,69 +194,3 @@ def _check_end(stream, block, place, fail):
             fail(f"unexpected content behind byte {place}, where an extension should begin; part of the file "
                  "is lost, fetch it again")
         block = read_stream(stream, _BLANK, fail)
-
-
-@dataclass
-class Column:
-    """Place and kind of one table column, its number in the header, and TLMIN and TLMAX."""
-
-    offset: int
-    repeat: int
-    code: str
-    element: str
-    scale: float
-    zero: float
-    number: int
-    limits: tuple
-    unit: str
-
-
-def integer(header: Header, key: str, fail: Callable[[str], NoReturn], default: int | None = None,
-            top: int = 2**40) -> int:
-    value = header.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
-        fail(f"header keyword {key} is {value!r}; a whole number from 0 to {top} is needed, "
-             "the header is damaged")
-    return value
-
-
-def data_size(header: Header, pos: int, fail: Callable[[str], NoReturn]) -> int:
-    """Bytes of data of an HDU, without padding (section 4.4.1)."""
-    bitpix = header.get("BITPIX")
-    if bitpix not in (8, 16, 32, 64, -32, -64):
-        fail(f"header keyword BITPIX is {bitpix!r}; the header at byte {pos} is damaged")
-    naxis = integer(header, "NAXIS", fail, top=999)
-    size = 1 if naxis else 0
-    for i in range(1, naxis + 1):
-        size *= integer(header, f"NAXIS{i}", fail)
-        if size > 2**50:
-            fail("the sizes in a header multiply to more than any file holds; it is damaged")
-    extra = integer(header, "PCOUNT", fail, 0)
-    return abs(bitpix) // 8 * integer(header, "GCOUNT", fail, 1) * (extra + size)
-
-
-def table_columns(header: Header, width: int, fail: Callable[[str], NoReturn]) -> dict[str, Column]:
-    columns: dict[str, Column] = {}
-    offset = 0
-    for i in range(1, integer(header, "TFIELDS", fail, top=999) + 1):
-        form = _FORM.match(header.text(f"TFORM{i}"))
-        if form is None or len(form[1]) > 12:
-            fail(f"header keyword TFORM{i} is {header.get(f'TFORM{i}')!r}, not a column format")
-        repeat, code = int(form[1] or 1), form[2]
-        size = int(np.ceil(repeat * _SIZES[code]))
-        if offset + size > width:
-            fail(f"columns up to number {i} need {offset + size} bytes a row, the rows have {width}")
-        if repeat or code in "PQ":
-            columns.setdefault(header.text(f"TTYPE{i}").upper() or f"COLUMN{i}", Column(
-                offset, repeat, code, form[3] or "", _factor(header, f"TSCAL{i}", 1.0, fail),
-                _factor(header, f"TZERO{i}", 0.0, fail), i,
-                (header.get(f"TLMIN{i}"), header.get(f"TLMAX{i}")), header.text(f"TUNIT{i}").lower()))
-        offset += size
-    return columns
-
-
-def _factor(header, key, default, fail):
-    value = header.get(key, default)
-    if not isinstance(value, (int, float)) or not abs(value) < 1e30:
-        fail(f"header keyword {key} is {value!r}; a number is needed")
-    return float(value)

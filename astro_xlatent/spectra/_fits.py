@@ -2,17 +2,14 @@
 """
 Bounded reading of FITS binary tables.
 
-Bulk reading of spectra opens four small tables per source, and files arrive
-truncated or damaged. This reader walks the HDUs of a file, checks every size a
-header claims against the bytes that are there before memory is taken, and
-hands out single columns. `astropy.io.fits` needs about ten times as long per
-file (its header objects do far more); it is used for writing, and the tests
-compare every header value and column used here with what it gives.
+Bulk reading of spectra opens four small tables per source, and files arrive truncated or damaged. This reader
+walks the HDUs of a file, checks every size a header claims against the bytes that are there before memory is
+taken, and hands out single columns. `astropy.io.fits` needs about ten times as long per file; it is used for
+writing, and the tests compare every header value and column used here with what it gives.
 
 References
 ----------
-FITS Standard 4.0, https://fits.gsfc.nasa.gov/fits_standard.html, sections 3.4
-(HDUs), 4.2 (values), 7.3 (binary tables).
+FITS Standard 4.0, https://fits.gsfc.nasa.gov/fits_standard.html, sections 3.4, 4.2 and 7.3.
 """
 
 from __future__ import annotations
@@ -22,24 +19,19 @@ import io
 import os
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, NoReturn, Self
 
 import numpy as np
 
 from astro_xlatent.core.files import check_input
-from astro_xlatent.spectra._cards import BLOCK, Header, data_size, integer, read_header, table_columns
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import IO, NoReturn, Self
-
-    from astro_xlatent.spectra._cards import Column
+from astro_xlatent.spectra._cards import BLOCK, Column, Header, read_header
 
 __all__ = ["MAX_BYTES", "MAX_ELEMENTS", "Table", "gunzip", "load_bytes", "parse_tables", "read_regular",
-           "split_extension", "sum_of_words", "walk"]
+           "read_tables", "split_extension", "sum_of_words", "walk"]
 
 #: Largest file, or decompressed content of a ``.gz`` file, in bytes.
 MAX_BYTES = 256 * 1024**2
@@ -119,7 +111,6 @@ class Table:
     header: Header
     n_rows: int
     path: str
-    error: type
     _data: bytes
     _start: int
     _row_bytes: int
@@ -128,27 +119,25 @@ class Table:
     number: int = 1
 
     @classmethod
-    def at(cls, header: Header, path: str | os.PathLike, error: type, data: bytes = b"", start: int = 0,
+    def at(cls, header: Header, path: str | os.PathLike, data: bytes = b"", start: int = 0,
            number: int = 1) -> Self:
-        """The table of a header whose data begin at a place of ``data``; raises ``error``."""
-        table = cls(header.text("EXTNAME").upper(), header, 0, str(path), error, data, start, 0, 0, 0, number)
+        """The table of a header whose data begin at a place of ``data``."""
         if header.get("BITPIX") != 8 or header.get("NAXIS") != 2:
-            table.fail("a binary table must have BITPIX 8 and NAXIS 2; the header is damaged")
-        table._row_bytes, table.n_rows = (integer(header, key, table.fail) for key in ("NAXIS1", "NAXIS2"))
-        size = table._row_bytes * table.n_rows
-        table._heap = start + integer(header, "THEAP", table.fail, size)
-        table._end = start + size + integer(header, "PCOUNT", table.fail, 0)
-        return table
+            header.fail("a binary table must have BITPIX 8 and NAXIS 2; the header is damaged")
+        width, rows = header.integer("NAXIS1"), header.integer("NAXIS2")
+        heap = start + header.integer("THEAP", width * rows)
+        end = start + width * rows + header.integer("PCOUNT", 0)
+        name = header.text("EXTNAME").upper()
+        return cls(name, header, rows, str(path), data, start, width, heap, end, number)
 
     @cached_property
     def columns(self) -> dict[str, Column]:
         """Places of the columns by upper-case name; parsed when first asked for."""
-        return table_columns(self.header, self._row_bytes, self.fail)
+        return self.header.columns(self._row_bytes)
 
     def fail(self, text: str) -> NoReturn:
         """Raise the error of this file."""
-        msg = f"{self.path}: extension {self.name or '(unnamed)'}: {text}"
-        raise self.error(msg)
+        self.header.fail(text)
 
     def wrong_sum(self, data: int | None = None) -> str:
         """
@@ -172,10 +161,6 @@ class Table:
         if self.n_rows > _MAX_ROWS:
             self.fail(f"{self.n_rows} rows, at most {_MAX_ROWS} are allowed for a spectrum or response")
         return self.columns[name]
-
-    def is_ragged(self, name: str) -> bool:
-        """Whether the column has arrays of variable length."""
-        return self._get(name).code in "PQ"
 
     def column(self, name: str) -> np.ndarray:
         """A column of fixed width in native byte order, (n_rows,) or (n_rows, repeat)."""
@@ -201,8 +186,10 @@ class Table:
         return [value.decode("ascii", "replace").strip() for value in raw.tolist()]
 
     def ragged(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """A column of variable-length arrays, joined, and their lengths, (n_rows,)."""
+        """A column of arrays of fixed or variable length, joined, and their lengths, (n_rows,)."""
         col = self._get(name)
+        if col.code not in "PQ":
+            return self.column(name).ravel(), np.full(self.n_rows, col.repeat)
         if col.element not in _DTYPES or col.element == "L":
             self.fail(f"column {name} holds arrays of format {col.element!r}; numbers are needed")
         dtype = np.dtype(_DTYPES[col.element])
@@ -262,7 +249,7 @@ def walk(stream: IO[bytes], path: str | os.PathLike, total: int,
         if header is None:
             return
         begin = place + len(header.raw)
-        size = data_size(header, place, fail)
+        size = header.data_size()
         if packed and begin + size > _MAX_RATIO * total:
             fail(f"an extension ends at byte {begin + size}, more than {_MAX_RATIO} times the {total} of the "
                  "compressed file; if that is right, decompress it first with gunzip")
@@ -274,8 +261,13 @@ def walk(stream: IO[bytes], path: str | os.PathLike, total: int,
     fail(f"more than {_MAX_HDUS} extensions; this is no spectrum, response or event list")
 
 
+def read_tables(path: str | os.PathLike, error: type) -> list[Table]:
+    """The binary tables of a FITS file, gzipped or not, in file order; raises ``error``."""
+    return parse_tables(load_bytes(path, error), path, error)
+
+
 def parse_tables(data: bytes, path: str | os.PathLike, error: type) -> list[Table]:
     """The binary tables in the content of a FITS file, in file order; raises ``error``."""
     found = enumerate(walk(io.BytesIO(data), path, len(data), error))
-    return [Table.at(header, path, error, data, begin, number) for number, (header, begin, _) in found
+    return [Table.at(header, path, data, begin, number) for number, (header, begin, _) in found
             if header.text("XTENSION") == "BINTABLE"]

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from astro_xlatent.core.errors import ResponseError
-from astro_xlatent.spectra._cards import integer
 from astro_xlatent.spectra._fits import MAX_ELEMENTS, parse_tables
-from astro_xlatent.spectra._regrid import overlap_matrix, same_grid
 
 if TYPE_CHECKING:
     from os import PathLike
 
-__all__ = ["MIN_ENERGY", "Arf", "Rmf", "join_grids", "parse_arf", "parse_rmf"]
+    from scipy.sparse import csr_array
 
-#: Replaces a lower bound of zero, where power laws diverge (keV; as in Sherpa).
-MIN_ENERGY = 1e-10
+__all__ = ["Arf", "Rmf", "join_grids", "overlap_matrix", "parse_arf", "parse_rmf"]
+
+# Replaces a lower bound of zero, where power laws diverge (keV; as in Sherpa).
+_MIN_ENERGY = 1e-10
 _AREA_UNITS = {"": 1.0, "cm2": 1.0, "cm**2": 1.0, "cm^2": 1.0, "cm^{2}": 1.0, "cm 2": 1.0,
                "m2": 1e4, "m**2": 1e4, "m^2": 1e4}
 
@@ -68,10 +68,9 @@ class Rmf:
 @_QUIET
 def parse_arf(data: bytes, path: str | PathLike) -> Arf:
     """Read the effective area from the bytes of a file; ResponseError if that fails."""
-    for table in parse_tables(data, path, ResponseError):
-        if {"ENERG_LO", "ENERG_HI", "SPECRESP"} <= set(table.columns):
-            break
-    else:
+    names = {"ENERG_LO", "ENERG_HI", "SPECRESP"}
+    table = next((t for t in parse_tables(data, path, ResponseError) if names <= set(t.columns)), None)
+    if table is None:
         msg = (f"{path}: no effective area found (a table with ENERG_LO, ENERG_HI and SPECRESP); "
                "give an ARF file")
         raise ResponseError(msg)
@@ -94,14 +93,12 @@ def parse_rmf(data: bytes, path: str | PathLike) -> Rmf:
     tables = parse_tables(data, path, ResponseError)
     matrices = [t for t in tables if {"ENERG_LO", "N_GRP", "F_CHAN", "N_CHAN", "MATRIX"} <= set(t.columns)]
     bounds = [t for t in tables if {"E_MIN", "E_MAX"} <= set(t.columns)]
-    if not matrices:
+    if len(matrices) != 1:
         names = ", ".join(t.name or "(unnamed)" for t in tables[:10]) or "none"
-        msg = (f"{path}: no MATRIX (or SPECRESP MATRIX, RSP_MATRIX) extension found, its table extensions: "
-               f"{names}; give an RMF or RSP file")
-        raise ResponseError(msg)
-    if len(matrices) > 1:
-        msg = (f"{path}: {len(matrices)} MATRIX extensions; responses split into several matrices are "
-               "not supported, merge them (for example with ftrbnrmf) first")
+        what = (f"{len(matrices)} MATRIX extensions; merge them (for example with ftrbnrmf) first" if matrices
+                else "no MATRIX (or SPECRESP MATRIX, RSP_MATRIX) extension found, its table extensions: "
+                f"{names}; give an RMF or RSP file")
+        msg = f"{path}: {what}"
         raise ResponseError(msg)
     table = matrices[0]
     notes = [note for note in (t.wrong_sum() for t in [table, *bounds[:1]]) if note]
@@ -111,7 +108,7 @@ def parse_rmf(data: bytes, path: str | PathLike) -> Rmf:
         matrix = _matrix(table, _offset([(table, "F_CHAN"), (bounds[0], "CHANNEL")], first), ch_lo.size)
     else:
         first = _offset([(table, "F_CHAN")], 1)
-        matrix = _matrix(table, first, integer(table.header, "DETCHANS", table.fail, top=_MAX_CHANNELS))
+        matrix = _matrix(table, first, table.header.integer("DETCHANS", top=_MAX_CHANNELS))
         ch_lo, ch_hi = _channels_of_lines(table, matrix, 0.5 * (e_lo + e_hi))
         notes.append(f"{Path(path).name} has no EBOUNDS: energies of the channels from the peaks of lines")
     if e_lo[0] > e_lo[-1]:
@@ -124,39 +121,39 @@ def _meta(table):
     return {key.lower(): table.header.text(key) for key in keys if key in table.header}
 
 
+def _bounds(table, low, high, units):
+    """Two columns of energies in keV."""
+    lo, hi = (table.column(name).astype(float) for name in (low, high))
+    if lo.ndim != 1 or hi.ndim != 1 or lo.size == 0:
+        table.fail(f"{low} and {high} must have one value a row and at least one row")
+    unit = table.columns[low].unit
+    if units and unit not in units:
+        table.fail(f"{low} has the unit {unit!r}; keV is needed")
+    bounds = np.array([lo, hi]) * (1e-3 if unit == "ev" else 1.0)
+    if not np.all(np.abs(bounds) <= 1e6):
+        table.fail(f"{low} and {high} have values that are NaN, infinite or above 1e6 keV; the file is "
+                   "damaged")
+    return bounds
+
+
 def _energies(table):
-    e_lo, e_hi = (table.column(n).astype(float) for n in ("ENERG_LO", "ENERG_HI"))
-    if e_lo.ndim != 1 or e_hi.ndim != 1 or e_lo.size == 0:
-        table.fail("ENERG_LO and ENERG_HI must have one value a row and at least one row")
-    unit = table.columns["ENERG_LO"].unit
-    scale = {"": 1.0, "kev": 1.0, "ev": 1e-3}.get(unit)
-    if scale is None:
-        table.fail(f"ENERG_LO has the unit {unit!r}; keV is needed")
-    e_lo, e_hi = e_lo * scale, e_hi * scale
-    if not (np.all(np.isfinite(e_lo)) and np.all(np.isfinite(e_hi))):
-        table.fail("energy bounds are NaN or infinite; the file is damaged")
+    e_lo, e_hi = _bounds(table, "ENERG_LO", "ENERG_HI", ("", "kev", "ev"))
     step = np.diff(e_lo)
     # ROSAT matrices have a few bins of zero width; they do no harm.
     ordered = np.all(step >= 0) or np.all(step <= 0)
     if not ordered or np.any(e_hi < e_lo) or e_lo.min() < 0 or not 0 < e_hi.max() < 1e6:
         table.fail("energy bounds must be positive and in order; the file is damaged")
-    return np.where(e_lo == 0, np.minimum(MIN_ENERGY, 0.5 * e_hi), e_lo), e_hi
+    return np.where(e_lo == 0, np.minimum(_MIN_ENERGY, 0.5 * e_hi), e_lo), e_hi
 
 
 def _channels(table, notes):
     """Bounds in keV and number of the first channel; what was assumed goes to ``notes``."""
-    lo, hi = table.column("E_MIN").astype(float), table.column("E_MAX").astype(float)
-    if lo.ndim != 1 or hi.ndim != 1 or lo.size == 0:
-        table.fail("E_MIN and E_MAX must have one value a row and at least one row")
-    if table.columns["E_MIN"].unit == "ev":
-        lo, hi = lo * 1e-3, hi * 1e-3
-    if not (np.all(np.isfinite(lo)) and np.all(np.isfinite(hi))) or max(hi.max(), lo.max()) > 1e6:
-        table.fail("channel bounds are NaN, infinite or above 1e6 keV; the file is damaged")
+    lo, hi = np.sort(_bounds(table, "E_MIN", "E_MAX", ()), axis=0)
     if "CHANNEL" not in table.columns:
-        return np.minimum(lo, hi), np.maximum(lo, hi), 1
+        return lo, hi, 1
     channel = table.column("CHANNEL").astype(float)
     if channel.ndim == 1 and np.all(np.diff(channel) == 1) and abs(channel[0]) <= 1e6:
-        return np.minimum(lo, hi), np.maximum(lo, hi), int(channel[0])
+        return lo, hi, int(channel[0])
     middle = np.diff(lo + hi)
     if not (np.all(middle > 0) or np.all(middle < 0)):
         table.fail("CHANNEL does not go up by one from row to row, and the energies E_MIN, E_MAX are not in "
@@ -164,17 +161,16 @@ def _channels(table, notes):
     notes.append(f"{Path(table.path).name}: CHANNEL of EBOUNDS does not go up by one from row to row: "
                  "channels taken in the order of their energies")
     # Where F_CHAN has no TLMIN, the standard lets channels begin at 1.
-    return np.minimum(lo, hi), np.maximum(lo, hi), _offset([(table, "CHANNEL")], 1)
+    return lo, hi, _offset([(table, "CHANNEL")], 1)
 
 
 def _channels_of_lines(table, matrix, energy):
     """
     Bounds in keV of channels without EBOUNDS: where the matrix puts photons of known energy.
 
-    The centroid of each line above half its peak is a channel number; the
-    energy as a function of it is interpolated, and goes on straight beyond the
-    ends. On the matrices of 12 instruments within two channels of EBOUNDS from
-    0.4 to 8 keV.
+    The centroid of each line above half its peak is a channel number; the energy as a function of it is
+    interpolated, and goes on straight beyond the ends. On the matrices of 12 instruments within two channels
+    of EBOUNDS from 0.4 to 8 keV.
     """
     columns = matrix.tocsc()
     row = np.repeat(np.arange(energy.size), np.diff(columns.indptr))
@@ -193,7 +189,7 @@ def _channels_of_lines(table, matrix, energy):
     slope = (energy[first][-1] - energy[first][0]) / (place[-1] - place[0])
     bounds = np.interp(edges, place, energy[first])
     bounds += slope * (np.minimum(edges - place[0], 0) + np.maximum(edges - place[-1], 0))
-    return np.maximum(bounds[:-1], 0.0), np.maximum(bounds[1:], MIN_ENERGY)
+    return np.maximum(bounds[:-1], 0.0), np.maximum(bounds[1:], _MIN_ENERGY)
 
 
 def _offset(columns, first):
@@ -221,7 +217,11 @@ def _matrix(table, offset, n_channels):
         table.fail(f"the matrix has {total} elements; at most {MAX_ELEMENTS} are allowed")
     needed = np.bincount(row, weights=width, minlength=table.n_rows).astype(np.int64)
     values = _first_of_row(table, "MATRIX", needed)
-    _check_values(table, values)
+    # Smoothed XMM matrices have small negative elements; they are kept as they are.
+    top = values.max(initial=0.0)
+    if not np.all(np.isfinite(values)) or top > 1e8 or values.min(initial=0.0) < -0.01 * top:
+        table.fail("MATRIX has values that are NaN, above 1e8, or more negative than a hundredth "
+                   "of the peak; the file is damaged")
     index = np.repeat((start - (np.cumsum(width) - width)).astype(np.int32), width)
     index += np.arange(total, dtype=np.int32)
     pointer = np.concatenate([[0], np.cumsum(needed)]).astype(np.int32)
@@ -229,14 +229,6 @@ def _matrix(table, offset, n_channels):
     if np.count_nonzero(matrix.data) < 0.9 * matrix.data.size:
         matrix.eliminate_zeros()
     return matrix
-
-
-def _check_values(table, values):
-    """Smoothed XMM matrices have small negative elements; they are kept as they are."""
-    top = values.max(initial=0.0)
-    if not np.all(np.isfinite(values)) or top > 1e8 or values.min(initial=0.0) < -0.01 * top:
-        table.fail("MATRIX has values that are NaN, above 1e8, or more negative than a hundredth "
-                   "of the peak; the file is damaged")
 
 
 def _groups(table):
@@ -258,21 +250,14 @@ def _whole(table, name, values):
 
 def _first_of_row(table, name, needed):
     """The first ``needed[i]`` values of row i, joined; fixed or variable width."""
-    if table.is_ragged(name):
-        flat, length = table.ragged(name)
-        begin = np.cumsum(length) - length
-    else:
-        flat = table.column(name)
-        length = np.full(table.n_rows, 1 if flat.ndim == 1 else flat.shape[1])
-        begin = np.arange(table.n_rows) * length
-        flat = flat.ravel()
+    flat, length = table.ragged(name)
     if np.any(length < needed):
         bad = int(np.argmax(length < needed))
         table.fail(f"row {bad + 1} has {length[bad]} values of {name}, {needed[bad]} are needed; "
                    "the file is damaged")
     if np.array_equal(length, needed):
         return flat
-    shift = np.repeat(begin - (np.cumsum(needed) - needed), needed)
+    shift = np.repeat(np.cumsum(length) - length - (np.cumsum(needed) - needed), needed)
     return flat[shift + np.arange(int(needed.sum()))]
 
 
@@ -288,7 +273,7 @@ def join_grids(arf: Arf | None, rmf: Rmf, arf_name: str, rmf_name: str) -> tuple
     """Matrix, area, lower and upper energies on one grid, and a note if the grids differed."""
     if arf is None:
         return rmf.matrix, np.ones(rmf.e_lo.size), rmf.e_lo, rmf.e_hi, ""
-    if same_grid(arf.e_lo, arf.e_hi, rmf.e_lo, rmf.e_hi):
+    if _same_grid(arf.e_lo, arf.e_hi, rmf.e_lo, rmf.e_hi):
         return rmf.matrix, arf.area, rmf.e_lo, rmf.e_hi, ""
     low, high = max(arf.e_lo[0], rmf.e_lo[0]), min(arf.e_hi[-1], rmf.e_hi[-1])
     if low >= high:
@@ -305,3 +290,38 @@ def join_grids(arf: Arf | None, rmf: Rmf, arf_name: str, rmf_name: str) -> tuple
     area = np.interp(middle, 0.5 * (arf.e_lo + arf.e_hi), arf.area)
     area[(middle < arf.e_lo[0]) | (middle > arf.e_hi[-1])] = 0.0
     return rmf.matrix, area, rmf.e_lo, rmf.e_hi, note
+
+
+def _same_grid(lo_a: np.ndarray, hi_a: np.ndarray, lo_b: np.ndarray, hi_b: np.ndarray) -> bool:
+    """Whether two sets of bins agree to a hundredth of a bin width."""
+    if lo_a.size != lo_b.size:
+        return False
+    tolerance = 0.01 * (hi_b - lo_b) + 1e-6
+    return bool(np.all(np.abs(lo_a - lo_b) <= tolerance) and np.all(np.abs(hi_a - hi_b) <= tolerance))
+
+
+def overlap_matrix(from_lo: np.ndarray, from_hi: np.ndarray, to_lo: np.ndarray,
+                   to_hi: np.ndarray) -> csr_array:
+    """
+    Fractions of photons that move from bins of one grid to those of another, csr (n_to, n_from).
+
+    Both grids are increasing, without overlaps; gaps are allowed. Photons are
+    spread evenly within a bin of the first grid.
+    """
+    from scipy.sparse import csr_array
+
+    # float32 edges of neighboring bins may differ in the last digit: the
+    # midpoint of every elementary interval decides where it belongs.
+    edges = np.unique(np.concatenate([from_lo, from_hi, to_lo, to_hi]))
+    middle, width = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
+    source, in_source = _locate(middle, from_lo, from_hi)
+    target, in_target = _locate(middle, to_lo, to_hi)
+    both = in_source & in_target
+    source, target = source[both], target[both]
+    fraction = width[both] / (from_hi - from_lo)[source]
+    return csr_array((fraction, (target, source)), shape=(to_lo.size, from_lo.size))
+
+
+def _locate(energy, lo, hi):
+    index = np.clip(np.searchsorted(lo, energy, side="right") - 1, 0, lo.size - 1)
+    return index, (energy >= lo[index]) & (energy < hi[index])

@@ -12,7 +12,6 @@ import numpy as np
 from astro_xlatent.core.errors import ResponseError, SpectrumError
 from astro_xlatent.core.files import check_output, replacing
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.spectra._regrid import channel_runs
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -22,15 +21,11 @@ if TYPE_CHECKING:
     from astro_xlatent.spectra.response import Response
     from astro_xlatent.spectra.spectrum import XraySpectrum
 
-__all__ = ["spectrum_table", "write_response", "write_spectrum"]
+__all__ = ["channel_runs", "spectrum_table", "write_response", "write_spectrum"]
 
 
 def write_spectrum(spectrum: XraySpectrum, path: str | PathLike, *, overwrite: bool = False) -> None:
-    """
-    Write a spectrum with its background and response beside it, see `XraySpectrumWrite`.
-
-    Raises a `SpectrumError` if a file exists and ``overwrite`` is False.
-    """
+    """Write a spectrum with its background and response beside it, see `XraySpectrumWrite`."""
     path = Path(path)
     names = _companion_names(spectrum, path)
     for name in (path, *names.values()):
@@ -65,11 +60,14 @@ def _save(tables, path):
         fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(temporary)
 
 
-def _header(hdu, *, hduclas1, hduclas2, telescope, instrument, **more):
-    values = {"HDUCLASS": "OGIP", "HDUCLAS1": hduclas1, "HDUCLAS2": hduclas2, "TELESCOP": telescope,
-              "INSTRUME": instrument, "FILTER": "", **more}
-    for key, value in values.items():
-        hdu.header[key] = value
+def _table(name, columns, telescope, instrument, **more):
+    """A table of columns (name, format, unit, values) with the keywords of OGIP files."""
+    from astropy.io import fits
+
+    hdu = fits.BinTableHDU.from_columns(
+        [fits.Column(key, form, unit=unit, array=values) for key, form, unit, values in columns], name=name)
+    hdu.header.update({"HDUCLASS": "OGIP", "TELESCOP": telescope, "INSTRUME": instrument,
+                       "FILTER": "", **more})
     return hdu
 
 
@@ -77,40 +75,37 @@ def spectrum_table(spectrum: XraySpectrum, kind: str, links: dict[str, str]) -> 
     """
     The SPECTRUM extension of a spectrum, in a list.
 
-    ``kind`` is HDUCLAS2, TOTAL or BKG; ``links`` has file names for the header: ``arf``, ``rmf``,
-    ``background``, as far as there are any.
+    ``kind`` is HDUCLAS2, TOTAL or BKG; ``links`` names ``arf``, ``rmf`` and ``background``, as far as there
+    are any.
     """
-    from astropy.io import fits
-
     whole = np.all(spectrum.counts == np.round(spectrum.counts)) and spectrum.counts.max(initial=0) < 2**31
-    columns = [fits.Column("CHANNEL", "J", array=spectrum.channel),
-               fits.Column("COUNTS", "J" if whole else "D", unit="count", array=spectrum.counts)]
-    scalars = {}
+    columns = [("CHANNEL", "J", None, spectrum.channel),
+               ("COUNTS", "J" if whole else "D", "count", spectrum.counts)]
+    scalars = {"QUALITY": 0, "GROUPING": 0}
     scales = {"AREASCAL": spectrum.areascale}
     if not spectrum.flags & Flag.NO_BACKSCALE:
         scales["BACKSCAL"] = spectrum.backscale
     for key, value in scales.items():
         if np.ndim(value):
-            columns.append(fits.Column(key, "D", array=value))
+            columns.append((key, "D", None, value))
         else:
             scalars[key] = value
     for key, value in (("QUALITY", spectrum.quality), ("GROUPING", spectrum.grouping)):
         if np.any(value):
-            columns.append(fits.Column(key, "I", array=value))
-        else:
-            scalars[key] = 0
-    meta = {key: spectrum.meta[key.lower().replace("-", "_")] for key in ("OBJECT", "OBS_ID", "DATE-OBS")
-            if key.lower().replace("-", "_") in spectrum.meta}
-    hdu = fits.BinTableHDU.from_columns(columns, name="SPECTRUM")
-    hdu.header["TLMIN1"], hdu.header["TLMAX1"] = int(spectrum.channel[0]), int(spectrum.channel[-1])
+            columns.append((key, "I", None, value))
+            del scalars[key]
+    names = {key: key.lower().replace("-", "_") for key in ("OBJECT", "OBS_ID", "DATE-OBS")}
+    meta = {key: spectrum.meta[name] for key, name in names.items() if name in spectrum.meta}
+    hdu = _table("SPECTRUM", columns, spectrum.telescope, spectrum.instrument, HDUCLAS1="SPECTRUM",
+                 HDUCLAS2=kind, HDUCLAS3="COUNT", HDUVERS="1.2.1", POISSERR=True,
+                 CHANTYPE=str(spectrum.meta.get("chantype", "PI")), DETCHANS=spectrum.counts.size,
+                 EXPOSURE=spectrum.exposure, CORRFILE="none", CORRSCAL=1.0, SYS_ERR=0,
+                 RESPFILE=links.get("rmf", "none"), ANCRFILE=links.get("arf", "none"),
+                 BACKFILE=links.get("background", "none"), TLMIN1=int(spectrum.channel[0]),
+                 TLMAX1=int(spectrum.channel[-1]), **scalars, **meta)
     for line in spectrum.meta.get("history", ()):
         hdu.header.add_history(line.encode("ascii", "replace").decode())
-    return [_header(hdu, hduclas1="SPECTRUM", hduclas2=kind, HDUCLAS3="COUNT", HDUVERS="1.2.1",
-                    telescope=spectrum.telescope, instrument=spectrum.instrument, POISSERR=True,
-                    CHANTYPE=str(spectrum.meta.get("chantype", "PI")), DETCHANS=spectrum.counts.size,
-                    EXPOSURE=spectrum.exposure, CORRFILE="none", CORRSCAL=1.0, SYS_ERR=0,
-                    RESPFILE=links.get("rmf", "none"), ANCRFILE=links.get("arf", "none"),
-                    BACKFILE=links.get("background", "none"), **scalars, **meta)]
+    return [hdu]
 
 
 def write_response(response: Response, arf_path: str | PathLike, rmf_path: str | PathLike | None, *,
@@ -136,38 +131,45 @@ def _pure(response):
 
 
 def _arf_table(response):
-    from astropy.io import fits
-
-    columns = [fits.Column("ENERG_LO", "D", unit="keV", array=response.e_lo),
-               fits.Column("ENERG_HI", "D", unit="keV", array=response.e_hi),
-               fits.Column("SPECRESP", "D", unit="cm**2", array=response.area)]
-    hdu = fits.BinTableHDU.from_columns(columns, name="SPECRESP")
-    return _header(hdu, hduclas1="RESPONSE", hduclas2="SPECRESP", HDUVERS="1.1.0",
-                   telescope=response.telescope, instrument=response.instrument)
+    columns = [("ENERG_LO", "D", "keV", response.e_lo), ("ENERG_HI", "D", "keV", response.e_hi),
+               ("SPECRESP", "D", "cm**2", response.area)]
+    return _table("SPECRESP", columns, response.telescope, response.instrument, HDUCLAS1="RESPONSE",
+                  HDUCLAS2="SPECRESP", HDUVERS="1.1.0")
 
 
 def _rmf_tables(response):
-    from astropy.io import fits
-
     first, width, values = channel_runs(response)
     rows = np.empty(width.size, object)
     rows[:] = np.split(values.astype(np.float32), np.cumsum(width)[:-1])
-    columns = [fits.Column("ENERG_LO", "D", unit="keV", array=response.e_lo),
-               fits.Column("ENERG_HI", "D", unit="keV", array=response.e_hi),
-               fits.Column("N_GRP", "I", array=(width > 0)),
-               fits.Column("F_CHAN", "J", array=first + response.first_channel),
-               fits.Column("N_CHAN", "J", array=width),
-               fits.Column("MATRIX", "PE()", array=rows)]
-    common = {"telescope": response.telescope, "instrument": response.instrument, "CHANTYPE": "PI",
-              "DETCHANS": response.n_channels, "HDUVERS": "1.3.0"}
-    matrix = fits.BinTableHDU.from_columns(columns, name="MATRIX")
-    last = response.first_channel + response.n_channels - 1
-    matrix.header["TLMIN4"], matrix.header["TLMAX4"] = response.first_channel, last
-    _header(matrix, hduclas1="RESPONSE", hduclas2="RSP_MATRIX", HDUCLAS3="REDIST", **common)
-    channel = np.arange(response.first_channel, last + 1)
-    bounds = fits.BinTableHDU.from_columns(
-        [fits.Column("CHANNEL", "J", array=channel),
-         fits.Column("E_MIN", "D", unit="keV", array=response.channel_e_lo),
-         fits.Column("E_MAX", "D", unit="keV", array=response.channel_e_hi)], name="EBOUNDS")
-    bounds.header["TLMIN1"], bounds.header["TLMAX1"] = response.first_channel, last
-    return [matrix, _header(bounds, hduclas1="RESPONSE", hduclas2="EBOUNDS", **common)]
+    lowest, last = response.first_channel, response.first_channel + response.n_channels - 1
+    common = {"telescope": response.telescope, "instrument": response.instrument, "HDUCLAS1": "RESPONSE",
+              "CHANTYPE": "PI", "DETCHANS": response.n_channels, "HDUVERS": "1.3.0"}
+    matrix = [("ENERG_LO", "D", "keV", response.e_lo), ("ENERG_HI", "D", "keV", response.e_hi),
+              ("N_GRP", "I", None, width > 0), ("F_CHAN", "J", None, first + lowest),
+              ("N_CHAN", "J", None, width), ("MATRIX", "PE()", None, rows)]
+    bounds = [("CHANNEL", "J", None, np.arange(lowest, last + 1)),
+              ("E_MIN", "D", "keV", response.channel_e_lo), ("E_MAX", "D", "keV", response.channel_e_hi)]
+    return [_table("MATRIX", matrix, HDUCLAS2="RSP_MATRIX", HDUCLAS3="REDIST", TLMIN4=lowest, TLMAX4=last,
+                   **common),
+            _table("EBOUNDS", bounds, HDUCLAS2="EBOUNDS", TLMIN1=lowest, TLMAX1=last, **common)]
+
+
+def channel_runs(response: Response) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    The redistribution as one run of channels per energy.
+
+    First channel (from 0) and number of channels, both (n_energy,), and all runs joined, with
+    zeros between elements filled in.
+    """
+    columns = response.redistribution.tocsc()
+    columns.sum_duplicates()
+    count = np.diff(columns.indptr)
+    first, last = np.zeros(count.size, int), np.full(count.size, -1)
+    filled = count > 0
+    first[filled] = columns.indices[columns.indptr[:-1][filled]]
+    last[filled] = columns.indices[columns.indptr[1:][filled] - 1]
+    width = last - first + 1
+    begin = np.cumsum(width) - width
+    values = np.zeros(int(width.sum()))
+    values[columns.indices + np.repeat(begin - first, count)] = columns.data
+    return first, width, values

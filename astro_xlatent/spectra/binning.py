@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-From spectra with responses to `EnergyBins` on the fine grid.
-"""
+"""From spectra with responses to `EnergyBins` on the fine grid."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ import numpy as np
 from astro_xlatent.core.errors import ResponseError
 from astro_xlatent.physics.grid import ENERGY_EDGES, ENERGY_WIDTH
 from astro_xlatent.spectra._cache import CACHE
-from astro_xlatent.spectra._regrid import overlap_matrix
+from astro_xlatent.spectra._ogip_tables import overlap_matrix
 from astro_xlatent.spectra.bins import FINE_EDGES, N_FINE, EnergyBins, group_channels
 
 if TYPE_CHECKING:
@@ -34,12 +32,8 @@ class FineResponse:
     """
     A response on a coarse grid of bins, for one second of exposure.
 
-    Attributes
-    ----------
-    matrix : ndarray of float32, shape (bins, n_energy)
-        cm2; folds photons/cm2/s per bin of the incident grid into counts/s.
-    e_lo, e_hi, area, resolution, valid : ndarray, shape (bins,)
-        As in `EnergyBins`.
+    ``matrix`` (bins, n_energy), float32, in cm2 folds photons/cm2/s per bin of the incident grid into
+    counts/s; the others (bins,) are as in `EnergyBins`.
     """
 
     matrix: np.ndarray
@@ -53,26 +47,10 @@ class FineResponse:
 def fine_response(response: Response, edges: np.ndarray = FINE_EDGES,
                   groups: np.ndarray | None = None) -> FineResponse:
     """
-    Add up a response's channels into bins, on the incident grid.
+    A response's channels added up into bins, on the incident grid; bins without a channel are invalid.
 
-    Parameters
-    ----------
-    response : `~astro_xlatent.spectra.response.Response`
-        ARF times RMF on any grids.
-    edges : ndarray, shape (n + 1,), optional
-        Edges of the bins in keV.
-    groups : ndarray of int, shape (n_channels,), optional
-        Bin of each channel, -1 for none; by channel center if not given.
-
-    Returns
-    -------
-    fine : FineResponse
-        With n bins; bins without a channel are invalid.
-
-    Raises
-    ------
-    ResponseError
-        If the matrix records no photon where it has channels.
+    ``groups`` is the bin of each channel, -1 for none, by channel center if not given. A matrix that records
+    no photon where it has channels is an error.
     """
     n_bins = len(edges) - 1
     if groups is None:
@@ -113,22 +91,9 @@ def _of_redistribution(response, groups, e_lo, e_hi):
 
 def off_region_error(off_counts: np.ndarray, scale: np.ndarray | float, width: np.ndarray) -> np.ndarray:
     """
-    Uncertainty of the background expected in the aperture.
+    Uncertainty of the background expected in the aperture, ``scale`` times the off-source counts per bin.
 
-    Parameters
-    ----------
-    off_counts : ndarray
-        Counts in the off-source region, per bin.
-    scale : float or ndarray
-        Expected aperture background per off-source count.
-    width : ndarray
-        Bin widths in keV.
-
-    Returns
-    -------
-    error : ndarray
-        Poisson error with a small prior per keV, so that variances of
-        neighboring bins still add up.
+    Poisson, with a small prior per keV of bin width, so that variances of neighboring bins still add up.
     """
     return scale * np.sqrt(off_counts + OFF_COUNTS_PER_KEV * width)
 
@@ -145,8 +110,7 @@ def bins_from_spectra(spectra: list[XraySpectrum]) -> tuple[EnergyBins, np.ndarr
     Returns
     -------
     bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        One row a spectrum, `N_FINE` bins. Without a background its columns
-        are zero.
+        One row a spectrum, `N_FINE` bins. Without a background its columns are zero.
     matrices : ndarray of float32, shape (rows, N_FINE, n_energy)
         cm2 s; source counts are ``matrices[i] @ incident_spectrum``.
 
@@ -164,49 +128,39 @@ def bins_from_spectra(spectra: list[XraySpectrum]) -> tuple[EnergyBins, np.ndarr
 
 def _fill_row(bins, matrices, row, spectrum):
     groups = spectrum.fine_groups()
-    fine = _cached_fine_response(spectrum.response, groups)
+    # Rows of a chunk often share a response, and it is often read again.
+    fine = CACHE.of(spectrum.response.arrays, ("fine", groups.tobytes()),
+                    lambda: fine_response(spectrum.response, groups=groups), lambda made: made.matrix.nbytes)
     seconds = spectrum.exposure * _per_bin(spectrum.areascale, groups)
-    counts, off, scale, background = _add_channels(spectrum.counts, groups), None, None, None
+    off, scale = None, None
     if spectrum.background is not None:
         off = _add_channels(spectrum.background.counts, groups)
         scale = _per_bin(spectrum.background_scale, groups)
-        background = _add_channels(spectrum.background.counts * spectrum.background_scale, groups)
-    for name, values in observed_fields(fine, counts, seconds, off, scale, background).items():
+    fields = observed_fields(fine, _add_channels(spectrum.counts, groups), seconds, off, scale)
+    if spectrum.background is not None:
+        # Scales may differ between channels.
+        fields["background"] = _add_channels(spectrum.background.counts * spectrum.background_scale, groups)
+    for name, values in fields.items():
         getattr(bins, name)[row] = values
     np.multiply(fine.matrix, seconds[:, None].astype(np.float32), out=matrices[row])
     if spectrum.response.area_error is not None:
         _widen(bins, matrices, row, spectrum, fine)
 
 
-def observed_fields(fine, counts, seconds, off=None, scale=None, background=None):
+def observed_fields(fine, counts, seconds, off=None, scale=None):
     """
-    Fields of `EnergyBins` of observations through one response.
+    Fields of `EnergyBins`, (..., bins) each, of observations through one response (anything like
+    `FineResponse`).
 
-    Parameters
-    ----------
-    fine : FineResponse
-        Or anything with its attributes.
-    counts : ndarray, shape (..., bins)
-        In the source aperture.
-    seconds : ndarray, shape (..., bins) or (..., 1)
-        What the areas are multiplied by.
-    off : ndarray, shape (..., bins), optional
-        Counts in the background region; zero background if not given.
-    scale : ndarray, shape (..., bins) or (..., 1), optional
-        Expected aperture background per count of ``off``.
-    background : ndarray, shape (..., bins), optional
-        Expected background, if not ``off * scale`` (scales that differ between channels).
-
-    Returns
-    -------
-    fields : dict of ndarray, shape (..., bins)
+    Areas are multiplied by ``seconds``; ``off`` are counts of the background region, zero background if not
+    given, and ``scale`` aperture counts per one of them.
     """
     fields = {name: np.broadcast_to(getattr(fine, name), counts.shape)
               for name in ("e_lo", "e_hi", "resolution", "valid")}
     zero = np.zeros(counts.shape)
     fields |= {"counts": counts, "area": fine.area * seconds, "background": zero, "background_error": zero}
     if off is not None:
-        fields["background"] = off * scale if background is None else background
+        fields["background"] = off * scale
         fields["background_error"] = off_region_error(off, scale, fine.e_hi - fine.e_lo)
     return fields
 
@@ -224,23 +178,13 @@ def _widen(bins, matrices, row, spectrum, fine):
 
 def share_within_error(net, area_error):
     """
-    Share of counts and exposure that is worth as much as all, given an error of the area.
+    Share (..., bins), above 0 and at most 1, of counts and exposure worth as much as all, given an error of
+    the area.
 
-    ``net`` Poisson counts tell the flux to a relative variance of ``1 / net``; with
-    a relative error ``e`` of the area it is ``1 / net + e**2``, that of
-    ``net / (1 + net e**2)`` counts. The error is common to all bins of a row,
-    so their counts are added up, weighted by ``e**2``. Flux and colors keep
-    their values, for counts and exposure are thinned alike.
-
-    Parameters
-    ----------
-    net, area_error : ndarray, shape (..., bins)
-        Net counts (below zero: none; NaN: none), and the relative error of the area.
-
-    Returns
-    -------
-    share : ndarray, shape (..., bins)
-        Above 0, at most 1.
+    ``net`` Poisson counts tell the flux to a relative variance of ``1 / net``; with a relative error ``e`` of
+    the area it is ``1 / net + e**2``, that of ``net / (1 + net e**2)`` counts. The error is common to all
+    bins of a row, so their counts (below zero or NaN: none) are added up, weighted by ``e**2``. Flux and
+    colors keep their values, for counts and exposure are thinned alike.
 
     Examples
     --------
@@ -266,9 +210,3 @@ def _per_bin(value, groups):
         return np.full(N_FINE, float(value))
     members = _add_channels(np.ones(groups.size), groups)
     return _add_channels(np.asarray(value, float), groups) / np.maximum(members, 1)
-
-
-def _cached_fine_response(response, groups):
-    """Rows of a chunk often share a response, and it is often read again."""
-    return CACHE.of(response.arrays, ("fine", groups.tobytes()),
-                    lambda: fine_response(response, groups=groups), lambda made: made.matrix.nbytes)

@@ -2,24 +2,20 @@
 """
 `EnergyBins`: everything a catalog knows about a source's spectrum.
 
-Whatever the origin (a spectrum with its response, or the bands of a
-catalog), a source is a set of energy bins with counts, background and
-exposure-weighted effective area. Code above this module knows catalogs,
-code below it knows physics and the network.
+Whatever the origin, a spectrum with its response or the bands of a catalog, a source is a
+set of energy bins. Code above knows catalogs, code below knows physics and the network.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from astro_xlatent.core.errors import ParameterError
 from astro_xlatent.physics.grid import ENERGY_MID, KEV_TO_ERG, band_weights
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 __all__ = ["BACKGROUND_FLOOR", "FINE_EDGES", "N_FINE", "EnergyBins", "ccd_fwhm", "floored_background",
            "group_channels"]
@@ -27,25 +23,10 @@ __all__ = ["BACKGROUND_FLOOR", "FINE_EDGES", "N_FINE", "EnergyBins", "ccd_fwhm",
 
 def ccd_fwhm(energy: ArrayLike) -> np.ndarray:
     """
-    Energy resolution of a typical X-ray CCD.
+    Energy resolution (FWHM) of a typical X-ray CCD in keV, at photon energies in keV.
 
-    Parameters
-    ----------
-    energy : array_like
-        Photon energy in keV.
-
-    Returns
-    -------
-    fwhm : ndarray
-        Full width at half maximum in keV: electronic noise and Fano noise
-        added in quadrature (0.08 keV and 0.0027 keV x E), about 0.10 keV at
-        1 keV and 0.15 keV at 6 keV as measured for ACIS and EPIC.
-
-    Examples
-    --------
-    >>> from astro_xlatent.spectra.bins import ccd_fwhm
-    >>> float(ccd_fwhm(5.9).round(3))
-    0.149
+    Electronic and Fano noise in quadrature (0.08 keV, 0.0027 keV x E): about 0.10 keV at 1 keV and 0.15 keV
+    at 6 keV, as measured for ACIS and EPIC.
     """
     return np.sqrt(0.08**2 + 0.0027 * np.asarray(energy, float))
 
@@ -55,8 +36,7 @@ def _fine_edges(start=0.3, stop=10.0):
     edges = [start]
     while edges[-1] < stop:
         edges.append(edges[-1] + 0.5 * float(ccd_fwhm(edges[-1])))
-    edges = np.round(np.array(edges[:-1] + [stop]), 2)
-    return edges
+    return np.round([*edges[:-1], stop], 2)
 
 
 #: Edges in keV of the fine grid to which spectra are rebinned.
@@ -71,26 +51,7 @@ BACKGROUND_FLOOR = 0.3
 def group_channels(channel_e_lo: np.ndarray, channel_e_hi: np.ndarray,
                    edges: np.ndarray = FINE_EDGES) -> np.ndarray:
     """
-    Assign channels to bins by their center.
-
-    Parameters
-    ----------
-    channel_e_lo, channel_e_hi : ndarray, shape (n_channels,)
-        Nominal channel bounds in keV.
-    edges : ndarray, shape (n + 1,), optional
-        Edges of the bins in keV.
-
-    Returns
-    -------
-    groups : ndarray of int, shape (n_channels,)
-        Index of the bin, -1 outside all.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_xlatent.spectra.bins import group_channels
-    >>> group_channels(np.array([0.0, 1.0, 9.0]), np.array([1.0, 2.0, 9.5]), np.array([0.3, 1, 3]))
-    array([ 0,  1, -1])
+    Bin (n_channels,) that holds the center of each channel, bounds and ``edges`` in keV; -1 outside all.
     """
     center = 0.5 * (np.asarray(channel_e_lo, float) + np.asarray(channel_e_hi, float))
     index = np.searchsorted(edges, center, side="right") - 1
@@ -101,18 +62,14 @@ def floored_background(background: ArrayLike, error: ArrayLike) -> np.ndarray:
     """
     The background to fit with: what was measured, but not below `BACKGROUND_FLOOR` of its error.
 
-    Parameters
-    ----------
-    background, error : array_like
-        Expected counts in the aperture and their uncertainty, alike in shape.
-
-    Returns
-    -------
-    background : ndarray
-        No count off the source does not mean no background; a fit with zero
-        would rule out what the error allows.
+    No count off the source does not mean no background; a fit with zero would rule out what the error allows.
     """
     return np.maximum(background, BACKGROUND_FLOOR * np.asarray(error))
+
+
+def _require(condition, text):
+    if not condition:
+        raise ParameterError(text)
 
 
 @dataclass
@@ -120,35 +77,30 @@ class EnergyBins:
     """
     Counts in energy bins of many sources.
 
-    All arrays have shape (rows, bins). Bins of a row do not overlap; their
-    order does not matter. Values where ``valid`` is False are ignored and may
-    be anything finite.
+    All arrays have shape (rows, bins). Bins of a row do not overlap; their order does not matter. Values
+    where ``valid`` is False are ignored and may be anything finite.
 
     Attributes
     ----------
     e_lo, e_hi : ndarray of float64
         Bin edges in keV.
     counts : ndarray of float64
-        Counts in the source aperture, background included. Not necessarily
-        integer: catalogs publish equivalents.
+        In the source aperture, background included. Not necessarily integer: catalogs publish equivalents.
     background, background_error : ndarray of float64
-        Expected background counts in the aperture and the uncertainty of this
-        expectation. Zero and positive means: measured, nothing found.
+        Expected background counts in the aperture and the uncertainty of this expectation. Zero and positive
+        means: measured, nothing found.
     area : ndarray of float64
-        Exposure times the integral of response times effective area over the
-        bin, divided by the bin width, in cm2 s, aperture fraction included. A
-        spectrum of photon flux F (photons/cm2/s in the bin) gives
+        Exposure times the integral of response times effective area over the bin, divided by the bin width,
+        in cm2 s, aperture fraction included. A spectrum of photon flux F (photons/cm2/s in the bin) gives
         ``area * F`` source counts where redistribution is unimportant.
     resolution : ndarray of float64
         FWHM of the instrument in the bin, keV.
     valid : ndarray of bool
         Which bins hold a measurement.
     energy_weighted : ndarray of bool, shape (rows,)
-        True where ``area`` came from a catalog's own energy flux: the
-        source counts then are ``area * S / E_ref`` for the energy flux S
-        (erg/cm2/s) in the bin and E_ref the geometric mean of its edges.
-        Inferring a photon area from energy flux and counts of the same row
-        would carry the row's spectral shape.
+        True where ``area`` came from a catalog's own energy flux: the source counts then are ``area * S /
+        E_ref`` for the energy flux S (erg/cm2/s) in the bin and E_ref the geometric mean of its edges. A
+        photon area from energy flux and counts of the same row would carry the row's spectral shape.
     """
 
     e_lo: np.ndarray
@@ -169,47 +121,31 @@ class EnergyBins:
             self.energy_weighted = np.zeros(self.counts.shape[:1], bool)
         self.energy_weighted = np.asarray(self.energy_weighted, bool)
         self._check()
+        self._check_overlap()
 
     def _check(self):
         shape = self.counts.shape
-        if len(shape) != 2:
-            msg = f"EnergyBins arrays must have shape (rows, bins), got {shape}"
-            raise ParameterError(msg)
+        _require(len(shape) == 2, f"EnergyBins arrays must have shape (rows, bins), got {shape}")
         for name in self._bin_fields():
-            array = getattr(self, name)
-            if array.shape != shape:
-                msg = f"{name} has shape {array.shape}, counts have {shape}; all must be alike"
-                raise ParameterError(msg)
-            if array.dtype.kind == "f" and not np.all(np.isfinite(array[self.valid])):
-                msg = f"{name} has NaN or infinite values in valid bins; mark such bins invalid"
-                raise ParameterError(msg)
-        if self.energy_weighted.shape != shape[:1]:
-            msg = f"energy_weighted has shape {self.energy_weighted.shape}, expected {shape[:1]}"
-            raise ParameterError(msg)
+            found = getattr(self, name).shape
+            _require(found == shape, f"{name} has shape {found}, counts have {shape}; all must be alike")
+        for name in self._bin_fields():
+            _require(np.all(np.isfinite(getattr(self, name)[self.valid])),
+                     f"{name} has NaN or infinite values in valid bins; mark such bins invalid")
+        _require(self.energy_weighted.shape == shape[:1],
+                 f"energy_weighted has shape {self.energy_weighted.shape}, expected {shape[:1]}")
         for name in ("counts", "background", "background_error", "area"):
-            if np.any(getattr(self, name)[self.valid] < 0):
-                msg = f"{name} is negative in valid bins; mark such bins invalid"
-                raise ParameterError(msg)
-        if np.any(self.e_hi[self.valid] <= self.e_lo[self.valid]):
-            msg = "e_hi must exceed e_lo in every valid bin"
-            raise ParameterError(msg)
-        self._check_overlap()
+            _require(not np.any(getattr(self, name)[self.valid] < 0),
+                     f"{name} is negative in valid bins; mark such bins invalid")
+        _require(np.all((self.e_hi > self.e_lo)[self.valid]), "e_hi must exceed e_lo in every valid bin")
 
     def _check_overlap(self):
-        if self.counts.shape[1] < 2:
-            return
-        lo = np.where(self.valid, self.e_lo, np.inf)
+        lo, hi = np.where(self.valid, self.e_lo, 1e30), np.where(self.valid, self.e_hi, -1e30)
         order = np.argsort(lo, axis=1)
-        lo = np.take_along_axis(lo, order, axis=1)
-        hi = np.take_along_axis(np.where(self.valid, self.e_hi, np.inf), order, axis=1)
-        both = np.isfinite(lo[:, 1:])
-        overlap = np.zeros_like(lo[:, 1:])
-        overlap[both] = hi[:, :-1][both] - lo[:, 1:][both]
-        if np.any(overlap > 1e-6):
-            row = int(np.argmax(overlap.max(axis=1)))
-            msg = (f"bins of row {row} overlap in energy: the same photons would count twice; "
-                   "leave out the wider bands (CSC b and w, eRASS P6 to P9)")
-            raise ParameterError(msg)
+        lo, hi = np.take_along_axis(lo, order, axis=1), np.take_along_axis(hi, order, axis=1)
+        rows = np.flatnonzero(np.any(hi[:, :-1] - lo[:, 1:] > 1e-6, axis=1))
+        _require(not rows.size, f"bins of rows {rows[:9]} overlap in energy: the same photons would count "
+                                "twice; leave out the wider bands (CSC b and w, eRASS P6 to P9)")
 
     @classmethod
     def _bin_fields(cls):
@@ -268,15 +204,15 @@ class EnergyBins:
         Returns
         -------
         merged : EnergyBins
-            With n bins a row. The edges are those of the outermost members;
-            intervals without a valid member are invalid. Counts, background
-            and its variance, and area times width add up.
+            With n bins a row, whose edges are those of the outermost members; intervals without a valid
+            member are invalid. Counts, background and its variance, and area times width add up.
         """
         edges = np.asarray(edges, float)
         index = group_channels(self.e_lo, self.e_hi, edges)
-        return self._merge_by_index(np.where(self.valid, index, -1), edges.size - 1)
+        return self.merge_by_index(np.where(self.valid, index, -1), edges.size - 1)
 
-    def _merge_by_index(self, index, n_out):
+    def merge_by_index(self, index: np.ndarray, n_out: int) -> EnergyBins:
+        """Bins added up as by `merge`, each (rows, bins) into that of its index; -1 for none."""
         rows, cols = np.nonzero(index >= 0)
         target = rows * n_out + index[rows, cols]
 
@@ -303,13 +239,9 @@ class EnergyBins:
 
     def unfolded_weights(self) -> np.ndarray:
         """
-        Matrix that predicts source counts without redistribution.
+        Matrix that predicts source counts without redistribution, float32 (rows, bins, n_energy).
 
-        Returns
-        -------
-        weights : ndarray of float32, shape (rows, bins, n_energy)
-            Source counts are ``weights @ spectrum`` for a spectrum in
-            photons/cm2/s per grid bin. Zero for invalid bins.
+        Source counts are ``weights @ spectrum`` for photons/cm2/s per grid bin. Zero for invalid bins.
         """
         shape = self.counts.shape
         weights = band_weights(self.e_lo.ravel(), self.e_hi.ravel()).reshape(*shape, -1)

@@ -2,54 +2,36 @@
 """
 Reading OGIP type I spectra (PHA files) with what belongs to them.
 
+The format is registered in astropy's unified I/O on `XraySpectrum` alone: on
+`~astropy.table.Table` it would compete with ``fits``.
+
 References
 ----------
-Arnaud K. A., George I. M., Tennant A. F., OGIP/92-007 and 92-007a, "The OGIP
-Spectral File Format".
+Arnaud K. A., George I. M., Tennant A. F., OGIP/92-007 and 92-007a, "The OGIP Spectral File Format".
 """
 
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
+from astropy.io import registry
 
 from astro_xlatent.core.errors import ResponseError, SpectrumError
 from astro_xlatent.core.flags import Flag
-from astro_xlatent.spectra._companions import find_companion, is_absent
-from astro_xlatent.spectra._fits import load_bytes, parse_tables, split_extension
+from astro_xlatent.spectra._companions import KEYWORDS, Companion, find_companion, is_absent
+from astro_xlatent.spectra._fits import read_tables, split_extension
+from astro_xlatent.spectra._write import write_spectrum
 from astro_xlatent.spectra.plausible import assume, implausible
 from astro_xlatent.spectra.response import Response
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
-__all__ = ["is_ogip_spectrum", "read_pha"]
+__all__ = ["read_pha"]
 
 _MAX_CHANNELS = 100_000
 _META = ("OBJECT", "OBS_ID", "DATE-OBS", "RA_TARG", "DEC_TARG", "CHANTYPE", "DETCHANS", "HDUCLAS2",
          "HDUCLAS3", "HDUCLAS4", "FILTER", "GRATING", "DATAMODE", *(f"INSTRUM{k}" for k in range(1, 8)))
 #: Counts that RATE times EXPOSURE may be off a whole number: this, and what single precision cannot hold.
 _WHOLE = 1e-3
-_KEYWORDS = {"arf": "ANCRFILE", "rmf": "RESPFILE", "background": "BACKFILE"}
-
-
-def is_ogip_spectrum(path: str | PathLike) -> bool:
-    """
-    Tell from the headers whether a file holds an OGIP spectrum.
-
-    Parameters
-    ----------
-    path : str or path-like
-
-    Returns
-    -------
-    answer : bool
-        False also for files that cannot be read.
-    """
-    try:
-        path, _ = split_extension(path)
-        tables = parse_tables(load_bytes(path, SpectrumError), path, SpectrumError)
-        return any(_is_spectrum(table) for table in tables)
-    except SpectrumError:
-        return False
 
 
 def _is_spectrum(table):
@@ -64,40 +46,17 @@ def read_pha(path: str | PathLike, arf: str | PathLike | Response | None = None,
              background: str | PathLike | bool | None = None, *,
              missing_response: str = "raise") -> XraySpectrum:
     """
-    Read a spectrum, its response and its background.
+    Read a spectrum, its response and its background; see `XraySpectrum.read` for arguments and errors.
 
-    Parameters
-    ----------
-    path : str or path-like
-        OGIP PHA file of type I in counts (or in rates that are whole counts
-        over the exposure), gzipped or not. ``file[NAME]`` or ``file[2]``
-        chooses one of several spectra by the extension's name or number.
-    arf, rmf : str, path-like or Response, optional
-        Files to use instead of those found. A `Response` as ``rmf`` is used
-        as it is. A given ``rmf`` without ``arf`` is taken alone if it holds
-        the area.
-    background : str, path-like or False, optional
-        File to use instead of the one found; False: none.
-    missing_response : {'raise', 'ignore'}, optional
-        Without ARF or RMF raise an error, or give ``response=None``.
-
-    Returns
-    -------
-    spectrum : XraySpectrum
-        Flags, and sentences in ``meta["assumptions"]``, tell what had to be
-        assumed and what no instrument can have measured.
-
-    Raises
-    ------
-    SpectrumError, ResponseError
-        With file, reason and remedy.
+    A `Response` as ``rmf`` is used as it is; a given ``rmf`` without ``arf`` is taken alone if it holds the
+    area. Counts may also be rates that are whole numbers times the exposure. Flags, and sentences in
+    ``meta["assumptions"]``, tell what had to be assumed and what no instrument can have measured.
     """
     if missing_response not in ("raise", "ignore"):
         msg = f"missing_response is {missing_response!r}; it must be 'raise' or 'ignore'"
         raise SpectrumError(msg)
     path, extension = split_extension(path)
-    tables = parse_tables(load_bytes(path, SpectrumError), path, SpectrumError)
-    main, in_file = _choose(tables, path, extension)
+    main, in_file = _choose(path, extension)
     spectrum = _spectrum(main, path)
     spectrum.background = _background(main, in_file, path, background, spectrum)
     spectrum.response = _response(main, path, arf, rmf, spectrum, missing_response)
@@ -113,8 +72,9 @@ def read_pha(path: str | PathLike, arf: str | PathLike | Response | None = None,
     return spectrum
 
 
-def _choose(tables, path, extension=""):
+def _choose(path, extension):
     """The source spectrum of a file and its background in the same file (or None)."""
+    tables = read_tables(path, SpectrumError)
     spectra = [t for t in tables if _is_spectrum(t)]
     if not spectra:
         names = ", ".join(t.name or "(unnamed)" for t in tables[:10]) or "none"
@@ -154,26 +114,20 @@ def _spectrum(table, path):
     _refuse_unsupported(table)
     exposure = _exposure(table)
     counts, notes = _counts(table, exposure)
-    backscale = _scale(table, "BACKSCAL", counts.size)
-    quality = _per_channel(table, "QUALITY", counts.size)
-    if np.ndim(backscale):
-        quality = np.where(np.isfinite(backscale) & (backscale > 0), quality, 1)
-        backscale = np.where(np.isfinite(backscale) & (backscale > 0), backscale, 0.0)
     header = table.header
     meta = {key.lower().replace("-", "_"): header.get(key) for key in _META if header.get(key) is not None}
-    spectrum = XraySpectrum(
-        counts=counts,
-        channel=_channel(table),
-        exposure=exposure,
-        backscale=backscale,
-        areascale=_scale(table, "AREASCAL", counts.size) if _has(table, "AREASCAL") else 1.0,
-        quality=quality,
-        grouping=_per_channel(table, "GROUPING", counts.size),
-        telescope=header.text("TELESCOP").upper(),
-        instrument=header.text("INSTRUME").upper(),
-        meta=meta,
-        path=str(path),
-    )
+    try:
+        spectrum = XraySpectrum(
+            counts=counts, channel=_channel(table), exposure=exposure, backscale=_scale(table, "BACKSCAL"),
+            areascale=_scale(table, "AREASCAL"), quality=_per_channel(table, "QUALITY"),
+            grouping=_per_channel(table, "GROUPING"), telescope=header.text("TELESCOP").upper(),
+            instrument=header.text("INSTRUME").upper(), meta=meta, path=str(path))
+    except SpectrumError as error:
+        table.fail(f"{error}; the file is damaged")
+    if np.ndim(spectrum.backscale):
+        usable = np.isfinite(spectrum.backscale) & (spectrum.backscale > 0)
+        spectrum.quality = np.where(usable, spectrum.quality, 1)
+        spectrum.backscale = np.where(usable, spectrum.backscale, 0.0)
     for text in [*notes, table.wrong_sum()]:
         if text:
             assume(spectrum, Flag.FILE_MENDED, text)
@@ -223,70 +177,57 @@ def _counts(table, exposure):
 
 def _channel(table):
     channel = table.column("CHANNEL").astype(float)
-    if not np.all(np.isfinite(channel)) or np.any(np.diff(channel) != 1) or abs(channel[0]) > 1e6:
+    if channel.ndim != 1 or not np.all(np.diff(channel) == 1) or not abs(channel[0]) <= 1e6:
         table.fail("CHANNEL must go up by one from row to row; the file is damaged or binned by "
                    "leaving out channels")
     return channel.astype(np.int64)
 
 
 def _exposure(table):
-    exposure = table.header.get("EXPOSURE", table.header.get("EXPTIME"))
-    valid = isinstance(exposure, (int, float)) and not isinstance(exposure, bool)
-    if not valid or not 0 < exposure < 1e12:
-        table.fail(f"EXPOSURE is {exposure!r}; a positive number of seconds is needed. Set the keyword "
-                   "to the live time of the observation")
+    key = "EXPTIME" if table.header.get("EXPOSURE") is None else "EXPOSURE"
+    exposure = table.header.number(key) or 0.0
+    if not 0 < exposure < 1e12:
+        table.fail(f"EXPOSURE is {table.header.get(key)!r}; a positive number of seconds is needed. Set the "
+                   "keyword to the live time of the observation")
     return float(exposure)
 
 
-def _has(table, name):
-    return name in table.columns or table.header.get(name) is not None
-
-
-def _scale(table, name, size):
-    """BACKSCAL or AREASCAL: float, or one value a channel; 0 if absent or unusable."""
+def _scale(table, name):
+    """BACKSCAL or AREASCAL: one number, or one a channel; NaN if unusable, an AREASCAL that is absent one."""
     if name in table.columns:
         values = table.column(name).astype(float)
-        if values.shape != (size,):
-            table.fail(f"column {name} has shape {values.shape}; one value a channel is needed")
-        if name == "AREASCAL" and (not np.all(np.isfinite(values)) or np.any(values < 0)):
-            table.fail("AREASCAL has values that are NaN or negative; the file is damaged")
-        return float(values[0]) if np.all(values == values[0]) and 0 < values[0] < np.inf else values
-    value = table.header.get(name, 0.0)
-    usable = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e30
-    if name == "AREASCAL" and not usable:
-        table.fail(f"AREASCAL is {value!r}; a positive number is needed (1 if there is no scaling)")
-    return float(value) if usable else 0.0
+        first = float(values.flat[0])
+        return first if np.all(values == first) and 0 < first < np.inf else values
+    if name == "AREASCAL" and table.header.get(name) is None:
+        return 1.0
+    value = table.header.number(name)
+    return float(value) if value is not None and value < 1e30 else np.nan
 
 
-def _per_channel(table, name, size):
-    """QUALITY or GROUPING as integers, zero if absent."""
+def _per_channel(table, name):
+    """QUALITY or GROUPING as integers; None, for zeros, if absent."""
     if name in table.columns:
-        values = table.column(name)
-        if values.shape != (size,):
-            table.fail(f"column {name} has shape {values.shape}; one value a channel is needed")
-        if values.dtype.kind == "f":
-            values = np.nan_to_num(values, nan=1, posinf=1, neginf=1).clip(-(2**15), 2**15)
-        return values.astype(np.int64).clip(-(2**15), 2**15).astype(np.int16)
+        values = np.nan_to_num(table.column(name), nan=1, posinf=1, neginf=1)
+        return values.clip(-(2**15), 2**15 - 1).astype(np.int16)
     value = table.header.get(name, 0)
-    value = value if isinstance(value, int) and abs(value) < 2**15 else 0
-    return np.full(size, int(value), np.int16)
+    return np.full(table.n_rows, value, np.int16) if isinstance(value, int) and abs(value) < 2**15 else None
 
 
-def _named(table, kind):
-    key = _KEYWORDS[kind]
-    return table.header.text(key) if key in table.header else None
+def _companion(main, path, kind, given):
+    """The file that belongs to a spectrum, and what the header names."""
+    named = main.header.text(KEYWORDS[kind]) if KEYWORDS[kind] in main.header else None
+    if given is not None:
+        return Companion(Path(given), "given", False), named
+    return find_companion(path, kind, named), named
 
 
 def _background(main, in_file, path, given, spectrum):
     if given is False:
         return None
-    named = _named(main, "background")
-    if given is not None:
-        found, rule, guessed = Path(given), "given", False
-    elif in_file is not None:
-        found, rule, guessed = path, "second SPECTRUM extension", False
-    else:
-        found, rule, guessed = find_companion(path, "background", named)
+    if given is None and in_file is not None:
+        spectrum.meta["background_rule"] = "second SPECTRUM extension"
+        return _fitting(_spectrum(in_file, path), path, path, spectrum)
+    (found, rule, guessed), named = _companion(main, path, "background", given)
     if found is None or (in_file is None and _same_file(found, path)):
         if named is not None and not is_absent(named):
             spectrum.meta["background_note"] = f"the header names {named}, which was not found"
@@ -294,14 +235,13 @@ def _background(main, in_file, path, given, spectrum):
     spectrum.meta["background_rule"] = rule
     if guessed:
         assume(spectrum, Flag.RESPONSE_GUESSED, f"background {found.name}: {rule}")
-    if in_file is not None and given is None:
-        background = _spectrum(in_file, path)
-    else:
-        found, extension = split_extension(found)
-        tables = parse_tables(load_bytes(found, SpectrumError), found, SpectrumError)
-        first, second = _choose(tables, found, extension)
-        use_second = second is not None and second.header.text("HDUCLAS2").upper() == "BKG"
-        background = _spectrum(second if use_second else first, found)
+    found, extension = split_extension(found)
+    first, second = _choose(found, extension)
+    use_second = second is not None and second.header.text("HDUCLAS2").upper() == "BKG"
+    return _fitting(_spectrum(second if use_second else first, found), found, path, spectrum)
+
+
+def _fitting(background, found, path, spectrum):
     if background.counts.size != spectrum.counts.size:
         msg = (f"{found}: the background has {background.counts.size} channels, the spectrum {path.name} "
                f"{spectrum.counts.size}; both must be alike. Pass background=False to go without")
@@ -316,47 +256,36 @@ def _same_file(a, b):
 def _response(main, path, arf, rmf, spectrum, missing):
     if isinstance(rmf, Response):
         return rmf
-    files, named, guesses = {}, {}, []
-    for kind, given in (("rmf", rmf), ("arf", arf)):
-        named[kind] = _named(main, kind)
-        found, rule, guessed = (Path(given), "given", False) if given is not None else (
-            find_companion(path, kind, named[kind]))
-        files[kind] = found
-        spectrum.meta[f"{kind}_rule"] = rule
-        if guessed:
-            guesses.append(f"{kind.upper()} {found.name}: {rule}")
-    response, missing_kind = _read_files(files, optional=rmf is not None or is_absent(named["arf"] or ""))
+    found = {kind: _companion(main, path, kind, given) for kind, given in (("rmf", rmf), ("arf", arf))}
+    spectrum.meta |= {f"{kind}_rule": companion.rule for kind, (companion, _) in found.items()}
+    optional = rmf is not None or is_absent(found["arf"][1] or "")
+    response, lost = _read_files(found["arf"][0].path, found["rmf"][0].path, optional)
     if response is None:
-        return _missing(path, missing_kind, named[missing_kind], missing, spectrum)
-    for text in guesses:
-        assume(spectrum, Flag.RESPONSE_GUESSED, text)
+        note = f"no {lost.upper()} found ({KEYWORDS[lost]} is {found[lost][1]!r}"
+        if missing == "ignore":
+            spectrum.meta["response_note"] = note + ")"
+            return None
+        msg = (f"{path}: {note}, and no file of that name lies beside it); put it there, pass {lost}=..., or "
+               "missing_response='ignore' to go without a response")
+        raise ResponseError(msg)
+    for kind, (companion, _) in found.items():
+        if companion.guessed:
+            assume(spectrum, Flag.RESPONSE_GUESSED, f"{kind.upper()} {companion.path.name}: {companion.rule}")
     return response
 
 
-def _read_files(files, optional):
+def _read_files(arf, rmf, optional):
     """The response, or None and what is missing; an RMF alone may do if the ARF is ``optional``."""
-    if files["rmf"] is None:
-        return None, "rmf"
-    if files["arf"] is None and not optional:
+    if rmf is None or (arf is None and not optional):
+        return None, "arf" if rmf else "rmf"
+    if arf is not None and not _same_file(arf, rmf):
+        return Response.read(arf, rmf), ""
+    try:
+        return Response.read(None, rmf), ""
+    except ResponseError as exc:
+        if "pure redistribution" not in str(exc):
+            raise
         return None, "arf"
-    if files["arf"] is None or _same_file(files["arf"], files["rmf"]):
-        try:
-            return Response.read(None, files["rmf"]), ""
-        except ResponseError as exc:
-            if "pure redistribution" not in str(exc):
-                raise
-            return None, "arf"
-    return Response.read(files["arf"], files["rmf"]), ""
-
-
-def _missing(path, kind, named, missing, spectrum):
-    note = f"no {kind.upper()} found ({_KEYWORDS[kind]} is {named!r}"
-    if missing == "ignore":
-        spectrum.meta["response_note"] = note + ")"
-        return
-    msg = (f"{path}: {note}, and no file of that name lies beside it); put it there, pass {kind}=..., or "
-           "missing_response='ignore' to go without a response")
-    raise ResponseError(msg)
 
 
 def _match_channels(spectrum):
@@ -369,3 +298,7 @@ def _match_channels(spectrum):
     if int(spectrum.channel[0]) != response.first_channel:
         spectrum.meta["channel_note"] = (f"channels begin at {int(spectrum.channel[0])}, those of the "
                                          f"response at {response.first_channel}: matched in order")
+
+
+registry.register_reader("ogip", XraySpectrum, read_pha)
+registry.register_writer("ogip", XraySpectrum, write_spectrum)

@@ -6,14 +6,13 @@ Neither is an error: a flag and a sentence go with the spectrum.
 
 References
 ----------
-Limits are some 1.2 to 2 times what the missions' handbooks give for all
-telescopes together: Chandra Proposers' Observatory Guide (ACIS), XMM-Newton
-Users Handbook (EPIC, RGS), Predehl et al. 2021, A&A 647, A1 (eROSITA), Burrows
-et al. 2005, SSRv 120, 165 (Swift XRT), Harrison et al. 2013, ApJ 770, 103
-(NuSTAR), Tanaka et al. 1994, PASJ 46, L37 (ASCA).
+Limits are some 1.2 to 2 times what the missions' handbooks give for all telescopes together: Chandra
+Proposers' Observatory Guide (ACIS), XMM-Newton Users Handbook (EPIC, RGS), Predehl et al. 2021, A&A 647, A1
+(eROSITA), Burrows et al. 2005, SSRv 120, 165 (Swift XRT), Harrison et al. 2013, ApJ 770, 103 (NuSTAR), Tanaka
+et al. 1994, PASJ 46, L37 (ASCA).
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,24 +21,11 @@ from astro_xlatent.core.flags import Flag
 __all__ = ["assume", "assumptions", "implausible"]
 
 
-class _Limits(NamedTuple):
-    """Largest effective area in cm2, highest energy in keV, largest number of channels."""
-
-    area: float
-    energy: float
-    channels: int
-
-
-_LIMITS = {
-    "CHANDRA": _Limits(850, 50, 16384),
-    "XMM": _Limits(3000, 50, 4096),
-    "EROSITA": _Limits(3000, 50, 4096),
-    "SWIFT": _Limits(300, 50, 4096),
-    "NUSTAR": _Limits(1200, 200, 4096),
-    "ASCA": _Limits(1300, 50, 4096),
-}
+#: Largest effective area in cm2, highest energy in keV, largest number of channels.
+_LIMITS = {"CHANDRA": (850, 50, 16384), "XMM": (3000, 50, 4096), "EROSITA": (3000, 50, 4096),
+           "SWIFT": (300, 50, 4096), "NUSTAR": (1200, 200, 4096), "ASCA": (1300, 50, 4096)}
 #: Of any other X-ray telescope, those that are only planned included.
-_ANY = _Limits(1e5, 1000, 100_000)
+_ANY = (1e5, 1000, 100_000)
 #: Smallest peak area, as a share of the largest: far off axis, little of the PSF in the aperture.
 _LOWEST_AREA = 1e-3
 #: Exposures in s, from one passage of a scan to ten times the deepest stack of pointings (7 Ms).
@@ -63,8 +49,8 @@ def assume(thing: Any, flag: int, text: str) -> None:
 
 def assumptions(spectrum: Any) -> tuple[int, list[str]]:
     """
-    Flags, and reasons each once, of all that was assumed of a spectrum, its response and
-    background, read or made in memory, and of what is implausible now.
+    Flags, and reasons each once, of all that was assumed of a spectrum, its response and background, read or
+    made in memory, and of what is implausible now.
     """
     parts = [part for part in (spectrum, spectrum.response, spectrum.background) if part is not None]
     flags = spectrum.flags | (0 if spectrum.response is None else spectrum.response.flags)
@@ -79,24 +65,23 @@ def assumptions(spectrum: Any) -> tuple[int, list[str]]:
 
 def implausible(spectrum: Any) -> list[str]:
     """What of a spectrum lies beyond the limits of its instrument, in words."""
-    limits = _LIMITS.get(spectrum.telescope, _ANY)
-    found = [_outside("exposure", part.exposure, _EXPOSURE, "s")
-             for part in (spectrum, spectrum.background) if part is not None]
-    found.append(_outside("number of channels", spectrum.counts.size, (_CHANNELS, limits.channels), ""))
-    found += [_one_channel(part) for part in (spectrum, spectrum.background) if part is not None]
+    largest, highest, channels = _LIMITS.get(spectrum.telescope, _ANY)
+    parts = [part for part in (spectrum, spectrum.background) if part is not None]
+    found = [_outside("exposure", part.exposure, _EXPOSURE, "s") for part in parts]
+    found.append(_outside("number of channels", spectrum.counts.size, (_CHANNELS, channels), ""))
+    found += [_one_channel(part) for part in parts]
     if spectrum.background is not None:
         found.append(_outside("background scale", float(np.max(spectrum.background_scale)), _SCALE, ""))
     response = spectrum.response
     if response is not None:
         area = _peak_area(response)
-        found += [_outside("effective area", area, (_LOWEST_AREA * limits.area, limits.area), "cm2"),
-                  _outside("highest energy of the channels", response.channel_e_hi.max(),
-                           (0.5, limits.energy), "keV"),
-                  _outside("highest energy of the response", response.e_hi.max(),
-                           (0.5, limits.energy), "keV")]
+        found.append(_outside("effective area", area, (_LOWEST_AREA * largest, largest), "cm2"))
+        found += [_outside(f"highest energy of the {what}", edges.max(), (0.5, highest), "keV")
+                  for what, edges in (("channels", response.channel_e_hi), ("response", response.e_hi))]
         rate = spectrum.counts.sum() / max(spectrum.exposure * area * np.max(spectrum.areascale), 1e-300)
         found.append(_outside("rate", rate, (0.0, _RATE), "counts/cm2/s"))
-        found += _other_observation(spectrum, response)
+        if response.telescope and spectrum.telescope and response.telescope != spectrum.telescope:
+            found.append(f"the response is of {response.telescope}, the spectrum of {spectrum.telescope}")
     return [text for text in found if text]
 
 
@@ -119,10 +104,3 @@ def _peak_area(response):
     area = float(response.area.max(initial=0.0))
     # An RSP file keeps the area in its matrix.
     return area if area > 1.0 else float(response.effective_area().max(initial=0.0))
-
-
-def _other_observation(spectrum, response):
-    """A response made for another telescope belongs to another source."""
-    telescope = response.telescope
-    if telescope and spectrum.telescope and telescope != spectrum.telescope:
-        yield f"the response is of {telescope}, the spectrum of {spectrum.telescope}"

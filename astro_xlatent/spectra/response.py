@@ -22,14 +22,7 @@ from astro_xlatent.core.flags import Flag
 from astro_xlatent.physics.grid import ENERGY_EDGES
 from astro_xlatent.spectra._cache import CACHE, size_of_matrix
 from astro_xlatent.spectra._fits import gunzip, read_regular
-from astro_xlatent.spectra._ogip_tables import (
-    Arf,
-    Rmf,
-    join_grids,
-    parse_arf,
-    parse_rmf,
-)
-from astro_xlatent.spectra._regrid import overlap_matrix, width_at_half_maximum
+from astro_xlatent.spectra._ogip_tables import Arf, Rmf, join_grids, overlap_matrix, parse_arf, parse_rmf
 from astro_xlatent.spectra.plausible import assume
 
 if TYPE_CHECKING:
@@ -52,8 +45,8 @@ class Response:
     Attributes
     ----------
     redistribution : scipy.sparse.csr_array of float32, shape (n_channels, n_energy)
-        Probability that a photon of an energy bin lands in a channel. May be
-        shared between responses: do not change it in place.
+        Probability that a photon of an energy bin lands in a channel. May be shared between responses: do not
+        change it in place.
     area : ndarray of float64, shape (n_energy,)
         Effective area in cm2.
     e_lo, e_hi : ndarray of float64, shape (n_energy,)
@@ -67,11 +60,10 @@ class Response:
     meta : dict
         Facts such as the file names and notes on what was assumed.
     flags : int
-        ``Flag.GRID_INTERPOLATED`` if ARF and RMF had different energy grids;
-        ``Flag.RESPONSE_EXTRAPOLATED``, see ``area_error``.
+        ``Flag.GRID_INTERPOLATED`` if ARF and RMF had different energy grids; ``Flag.RESPONSE_EXTRAPOLATED``.
     area_error : ndarray, shape (n_energy,), or None
-        Relative 1-sigma error of the area, the same at all energies at once,
-        where it must not be neglected: bins are widened by it.
+        Relative 1-sigma error of the area, the same at all energies at once, where it must not be neglected:
+        bins are widened by it.
     """
 
     redistribution: Any
@@ -132,17 +124,12 @@ class Response:
         Parameters
         ----------
         spectrum : array_like, shape (..., n_energy)
-            Photons/cm2/s in each incident bin of this response.
+            Photons/cm2/s in each incident bin of this response; another length is an error.
 
         Returns
         -------
         rate : ndarray of float64, shape (..., n_channels)
             Expected counts/s per channel.
-
-        Raises
-        ------
-        ResponseError
-            If the last axis is not n_energy long.
         """
         spectrum = np.asarray(spectrum, float)
         if spectrum.ndim == 0 or spectrum.shape[-1] != self.n_energy:
@@ -164,8 +151,7 @@ class Response:
         Returns
         -------
         area : ndarray
-            Effective area times the summed redistribution, interpolated
-            between bin centers; zero outside the incident grid.
+            Area times the summed redistribution, interpolated between bin centers; zero outside the grid.
         """
         area = self.area * np.asarray(self.redistribution.sum(axis=0)).ravel()
         if energy_kev is None:
@@ -186,10 +172,8 @@ class Response:
         Returns
         -------
         response : Response
-            With n incident bins. Photons are conserved, spread evenly within
-            a grid bin; what lies outside the old grid is lost. Area and
-            redistribution are joined in ``redistribution``, ``area`` is one.
-            Remembered for a while: treat it as read-only.
+            Photons are conserved, spread evenly within a grid bin; what lies outside the old
+            grid is lost. ``redistribution`` holds the area, ``area`` is one. Treat it as read-only.
         """
         edges = np.asarray(edges, float)
         made = CACHE.of(self.arrays, ("on_grid", edges.tobytes()), lambda: self._on_grid(edges),
@@ -208,24 +192,10 @@ class Response:
 
     def rebin(self, groups: ArrayLike, n_groups: int) -> np.ndarray:
         """
-        Add up channels into groups.
+        Rows of `matrix` (cm2) added up into groups of channels, float32 (n_groups, n_energy).
 
-        Parameters
-        ----------
-        groups : array_like of int, shape (n_channels,)
-            Group of every channel; negative: drop the channel.
-        n_groups : int
-            Number of groups.
-
-        Returns
-        -------
-        area : ndarray of float32, shape (n_groups, n_energy)
-            Sum of the rows of `matrix` of each group, in cm2.
-
-        Raises
-        ------
-        ResponseError
-            If ``groups`` has the wrong length or a value of ``n_groups`` or more.
+        ``groups`` (n_channels,) has the group of every channel, negative to drop it; what does not fit is an
+        error.
         """
         from scipy.sparse import csr_array
 
@@ -254,7 +224,17 @@ class Response:
             Full width in keV at half of the highest peak, at least the width
             of the channel at the peak; NaN where no photon is recorded.
         """
-        return width_at_half_maximum(self, np.atleast_1d(np.asarray(energy_kev, float)))
+        energy = np.atleast_1d(np.asarray(energy_kev, float))
+        index = np.searchsorted(self.e_lo, energy, side="right") - 1
+        index = np.clip(index, 0, self.n_energy - 1)
+        columns, where = np.unique(index, return_inverse=True)
+        width = self.channel_e_hi - self.channel_e_lo
+        width = np.where(width > 0, width, np.inf)
+        density = self.redistribution.tocsc()[:, columns].toarray() / width[:, None]
+        order = np.argsort(self.channel_e_lo, kind="stable")
+        center = 0.5 * (self.channel_e_lo + self.channel_e_hi)[order]
+        widths = [_one_width(center, density[order, i], width[order]) for i in range(columns.size)]
+        return np.array(widths)[where]
 
     @classmethod
     def read(cls, arf: str | PathLike | None, rmf: str | PathLike) -> Response:
@@ -272,10 +252,9 @@ class Response:
         -------
         response : Response
             May share arrays with others of the same content: treat as read-only.
-            If the energy grids differ, the finer one is used (an ARF is
-            interpolated on a finer RMF grid; a coarser RMF's redistribution is
-            taken for a finer ARF grid) and ``Flag.GRID_INTERPOLATED`` is set;
-            the area is zero where the ARF does not reach.
+            If the energy grids differ, the finer one is used (an ARF is interpolated on a
+            finer RMF grid; a coarser RMF's redistribution is taken for a finer ARF grid) and
+            ``Flag.GRID_INTERPOLATED`` is set; the area is zero where the ARF does not reach.
 
         Raises
         ------
@@ -283,23 +262,24 @@ class Response:
             If a file is missing, damaged or not a response, if ``arf`` is
             None and the matrix holds no area, or if both hold one.
         """
-        rmf_key, rmf_data = _load(rmf)
-        arf_key, arf_data = _load(arf) if arf is not None else (b"", None)
-        found = CACHE.get((arf_key, rmf_key))
-        if found is None:
-            parsed = CACHE.get(rmf_key)
-            if parsed is None:
-                parsed = parse_rmf(rmf_data(), rmf)
-                CACHE.put(rmf_key, parsed, size_of_matrix(parsed.matrix))
+        (rmf_key, rmf_data), (arf_key, arf_data) = _load(rmf), _load(arf) if arf is not None else (b"", None)
+
+        def make():
+            parsed = CACHE.of((), rmf_key, lambda: parse_rmf(rmf_data(), rmf),
+                              lambda parsed: size_of_matrix(parsed.matrix))
             if arf is not None and parsed.has_area:
                 msg = (f"{rmf} already holds the effective area (an RSP file), {arf} would count it twice; "
                        "give arf=None with this matrix, or a pure RMF with the ARF")
                 raise ResponseError(msg)
-            made = cls.from_tables(None if arf is None or arf_data is None else parse_arf(arf_data(), arf),
-                                   parsed, str(arf), str(rmf))
-            shared = made.redistribution is parsed.matrix
-            size = 3 * made.area.nbytes + (0 if shared else size_of_matrix(made.redistribution))
-            found = CACHE.put((arf_key, rmf_key), made, size)
+            area = None if arf is None else parse_arf(arf_data(), arf)
+            return cls.from_tables(area, parsed, str(arf), str(rmf))
+
+        def size(made):
+            # A matrix on its own grid is that of the RMF, which is kept already.
+            own = bool(made.flags & Flag.GRID_INTERPOLATED)
+            return 3 * made.area.nbytes + own * size_of_matrix(made.redistribution)
+
+        found = CACHE.of((), (arf_key, rmf_key), make, size)
         names = {"rmf": Path(rmf).name, "arf": None if arf is None else Path(arf).name}
         return replace(found, meta={**found.meta, **names})
 
@@ -307,10 +287,10 @@ class Response:
     def from_tables(cls, arf: Arf | None, rmf: Rmf, arf_name: str = "the ARF",
                     rmf_name: str = "the RMF") -> Response:
         """
-        Join effective area and redistribution; see `read`.
+        Effective area and redistribution joined, see `read`; the names are for messages.
 
-        ``arf`` is None if the matrix holds the area; the names are for messages. Raises a
-        `ResponseError` if there is no area, or the energies do not overlap.
+        Raises a `ResponseError` if there is no area (``arf`` is None, ``rmf`` pure), or the energies do not
+        overlap.
         """
         if arf is None and not rmf.has_area:
             msg = (f"{rmf_name} is a pure redistribution matrix and no ARF is given; "
@@ -334,16 +314,29 @@ class Response:
         arf_path, rmf_path : str or path-like
             Files to make; each appears whole or not at all.
         overwrite : bool, optional
-            Replace existing files.
-
-        Raises
-        ------
-        ResponseError
-            If a file exists and ``overwrite`` is False.
+            Replace existing files; otherwise one that exists is a ResponseError.
         """
         from astro_xlatent.spectra._write import write_response
 
         write_response(self, arf_path, rmf_path, overwrite=overwrite)
+
+
+def _one_width(center, line, channel_width):
+    peak = int(np.argmax(line))
+    if line[peak] <= 0:
+        return np.nan
+    half = 0.5 * line[peak]
+    below = line < half
+    left = peak - np.argmax(below[peak::-1]) if below[:peak].any() else -1
+    right = peak + np.argmax(below[peak:]) if below[peak:].any() else line.size
+    lo = _crossing(center, line, left, left + 1, half) if left >= 0 else center[0]
+    hi = _crossing(center, line, right, right - 1, half) if right < line.size else center[-1]
+    return max(hi - lo, channel_width[peak])
+
+
+def _crossing(center, line, outside, inside, half):
+    fraction = (half - line[outside]) / (line[inside] - line[outside])
+    return center[outside] + fraction * (center[inside] - center[outside])
 
 
 def _load(path):
@@ -351,18 +344,21 @@ def _load(path):
     if not isinstance(path, (str, os.PathLike)):
         msg = f"arf and rmf must be strings or path-like, got {type(path).__name__}"
         raise ResponseError(msg)
+    raw = []
+
+    def digest():
+        raw.append(read_regular(path, ResponseError))
+        return hashlib.sha256(raw[0]).digest()
+
+    def content():
+        return gunzip(raw.pop() if raw else read_regular(path, ResponseError), path, ResponseError)
+
     try:
         status = os.stat(path)
     except (OSError, ValueError):  # reading it says what is wrong
-        status = None
-    state = status and ("file", status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns,
-                        status.st_ctime_ns)
-    key = CACHE.get(state)
-    if key is not None:
-        return key, lambda: gunzip(read_regular(path, ResponseError), path, ResponseError)
-    raw = read_regular(path, ResponseError)
-    key = hashlib.sha256(raw).digest()
+        return digest(), content
     # Clocks of file systems are coarse: a file that was just written may be written again unnoticed.
-    if status and time.time_ns() - status.st_ctime_ns > _SETTLED:
-        CACHE.put(state, key, len(key))
-    return key, lambda: gunzip(raw, path, ResponseError)
+    if time.time_ns() - status.st_ctime_ns <= _SETTLED:
+        return digest(), content
+    state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return CACHE.of((), ("file", *state), digest, len), content

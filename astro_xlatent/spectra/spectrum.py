@@ -1,9 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-`XraySpectrum`: counts in channels with response and background.
-
-Reading and writing go through astropy's unified I/O; `astro_xlatent.spectra.connect`
-registers the formats.
+`XraySpectrum`: counts in channels with response and background, read and written by astropy's unified I/O.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +8,6 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-from astropy.io import registry
 from astropy.io.registry import UnifiedReadWrite, UnifiedReadWriteMethod
 
 from astro_xlatent.core.errors import SpectrumError
@@ -28,10 +24,9 @@ class XraySpectrumRead(UnifiedReadWrite):
     Parameters
     ----------
     path : str or path-like
-        OGIP PHA file (type I, counts), gzipped or not; ``file[NAME]`` or
-        ``file[2]`` chooses one of several spectra in it.
+        OGIP PHA file (type I, counts), gzipped or not; ``file[NAME]`` or ``file[2]`` chooses one of several.
     format : str, optional
-        By default found from the header; ``"ogip"``.
+        ``"ogip"``, told by the header whatever the file's name.
     arf, rmf : str, path-like or Response, optional
         Instead of the files the header names or that lie beside it.
     background : str, path-like or False, optional
@@ -46,8 +41,7 @@ class XraySpectrumRead(UnifiedReadWrite):
     Raises
     ------
     SpectrumError
-        If the file is missing, damaged, empty, no OGIP spectrum, or a type II,
-        RATE, NET or HRC spectrum.
+        If the file is missing, damaged, empty, no OGIP spectrum, or a type II, RATE, NET or HRC spectrum.
     ResponseError
         If the response is missing or cannot be used.
     """
@@ -55,14 +49,10 @@ class XraySpectrumRead(UnifiedReadWrite):
     def __init__(self, instance, cls):
         super().__init__(instance, cls, "read", registry=None)
 
-    def __call__(self, path, *args, format=None, **kwargs):
+    def __call__(self, path, *args, format="ogip", **kwargs):
         if not isinstance(path, (str, PathLike)):
             msg = f"path must be a string or path-like, got {type(path).__name__}"
             raise SpectrumError(msg)
-        if format is None:
-            found = registry.identify_format("read", self._cls, path, None, args, kwargs)
-            # Not recognized: the OGIP reader says what is wrong with the file.
-            format = found[0] if found else "ogip"
         return self.registry.read(self._cls, path, *args, format=format, **kwargs)
 
 
@@ -73,8 +63,8 @@ class XraySpectrumWrite(UnifiedReadWrite):
     Parameters
     ----------
     path : str or path-like
-        File to make, for example ``source.pha``. Background and responses
-        become ``source_bkg.pha``, ``source.arf`` and ``source.rmf``.
+        File to make, such as ``source.pha``; ``source_bkg.pha``, ``source.arf`` and ``source.rmf`` go with
+        it.
     format : str, optional
         ``"ogip"``.
     overwrite : bool, optional
@@ -174,7 +164,7 @@ class XraySpectrum:
                 msg = f"{name} has shape {value.shape}; give one number, or {self.counts.size} of them"
                 raise SpectrumError(msg)
             if name == "areascale" and not (np.all((value >= 0) & np.isfinite(value)) and np.any(value)):
-                msg = f"areascale is {self.areascale!r:.80}; positive numbers are needed (1 for no scaling)"
+                msg = f"areascale is {value!s:.80}; positive numbers are needed (1 for no scaling)"
                 raise SpectrumError(msg)
         if not self.has_backscale:
             self.backscale, self.flags = 1.0, self.flags | Flag.NO_BACKSCALE
@@ -216,9 +206,8 @@ class XraySpectrum:
         """
         Factor from off-source counts to those expected in the source aperture.
 
-        The ratio of backscale x areascale x exposure, source over background;
-        float, or shape (n_channels,) if a scale is given per channel (zero
-        where the background's is zero). Where either has no usable
+        The ratio of backscale x areascale x exposure, source over background; float, or (n_channels,) if a
+        scale is given per channel (zero where the background's is zero). Where either has no usable
         backscale, both are left out. Zero without a background.
         """
         off = self.background
@@ -232,14 +221,9 @@ class XraySpectrum:
 
     def fine_groups(self) -> np.ndarray:
         """
-        Bin of the package's fine grid to which each channel belongs.
+        Bin of `~astro_xlatent.spectra.bins.FINE_EDGES` that holds the center of each channel, (n_channels,).
 
-        Returns
-        -------
-        groups : ndarray of int64, shape (n_channels,)
-            Index into the bins of `~astro_xlatent.spectra.bins.FINE_EDGES` by
-            channel center; -1 outside them, for channels of bad quality, and
-            where the background's scale is unusable.
+        -1 outside them, for channels of bad quality, and where the background's scale is unusable.
         """
         groups = group_channels(self.e_lo, self.e_hi)
         good = self.quality == 0

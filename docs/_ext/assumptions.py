@@ -36,16 +36,14 @@ NOT_FLAGGED = {
     "missions/swift.py": "the catalog gives no error of its background; 5 % widens the error only",
     "missions/curves.py:load_curve": "an eROSITA module is a share of TM8 or TM9, and flagged as a default",
     "missions/xmm.py:_conversion": "the caller sets the flag where the filter is not known",
-    "spectra/_companions.py:_listing": "a folder that cannot be listed holds no companions; the missing file "
-                                       "is named in the error or flagged",
     "spectra/_cards.py:_value": "a header card that is no number is text",
-    "spectra/_companions.py:find_companion": "it says what is a guess; the reader sets the flag",
+    "spectra/_companions.py:find_companion": "it says what is a guess, and the reader sets the flag; a "
+                                             "folder that cannot be listed holds no companions",
     "spectra/_ogip_tables.py:_channels": "its notes become a flag of the response",
     "spectra/ogip.py:_counts": "its notes, that RATE x EXPOSURE are whole numbers, become a flag",
     "spectra/ogip.py:_is_usable": "what is refused is no candidate; if none is left, reading says why",
     "spectra/binning.py": "an empty background region gets one count in 10 keV, which widens the error only",
     "spectra/response.py:_load": "a file whose state is not told is read, which says what is wrong with it",
-    "spectra/ogip.py:is_ogip_spectrum": "what cannot be opened is no spectrum; reading it says why",
     "events/aperture.py:Aperture": "a pixel region means the event list's own X and Y, by definition",
     "events/aperture.py:_projected": "a list without sky coordinates; a sky region is then refused by name",
     "events/channels.py:quality": "a channel without energies is marked bad",

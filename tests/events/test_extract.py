@@ -495,7 +495,7 @@ def test_without_the_regions_package(plain, monkeypatch):
 
 def test_no_event_in_the_plane():
     """Where the limits in the header leave out every event, nothing was seen anywhere."""
-    from astro_xlatent.events.scales import Occupancy
+    from astro_xlatent.events.plane import Occupancy
 
     seen = Occupancy((0.0, 10.0, 0.0, 10.0))
     seen.add(np.array([50.0]), np.array([50.0]))

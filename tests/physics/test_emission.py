@@ -7,12 +7,12 @@ from numpy.testing import assert_allclose
 from scipy.integrate import quad
 
 from astro_xlatent.core.errors import ParameterError
-from astro_xlatent.physics.bremsstrahlung import gaunt_factor
 from astro_xlatent.physics.emission import (
     blackbody,
     bremsstrahlung,
     cutoff_powerlaw,
     disk_blackbody,
+    gaunt_factor,
     gaussian_line,
     powerlaw,
     reflection,

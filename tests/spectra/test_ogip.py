@@ -13,7 +13,6 @@ from real_spectra import assert_as_sherpa
 from astro_xlatent.core.errors import ResponseError, SpectrumError
 from astro_xlatent.core.flags import decode_flags
 from astro_xlatent.spectra._companions import is_absent
-from astro_xlatent.spectra.ogip import is_ogip_spectrum
 from astro_xlatent.spectra.spectrum import XraySpectrum
 
 
@@ -35,10 +34,7 @@ def test_not_registered_on_table():
 
 def test_identified_by_header(ogip):
     """A spectrum is known by its header whatever its name; other tables are not."""
-    assert is_ogip_spectrum(ogip.source("picture.jpg"))
-    assert XraySpectrum.read(ogip.folder / "picture.jpg").counts.sum() == 496
-    assert not is_ogip_spectrum(ogip.folder / "s.arf")
-    assert not is_ogip_spectrum(ogip.folder)
+    assert XraySpectrum.read(ogip.source("picture.jpg")).counts.sum() == 496
     with pytest.raises(SpectrumError, match="no SPECTRUM extension; its table extensions: SPECRESP"):
         XraySpectrum.read(ogip.folder / "s.arf")
 
@@ -63,7 +59,7 @@ def test_not_a_path():
     ({"EXPOSURE": -5.0}, "EXPOSURE is -5.0; a positive"),
     ({"EXPOSURE": None}, "EXPOSURE is None; a positive"),
     ({"EXPOSURE": "NaN"}, "EXPOSURE is 'NaN'; a positive"),
-    ({"AREASCAL": -1.0}, "AREASCAL is -1.0"),
+    ({"AREASCAL": -1.0}, "areascale is -1.0"),
 ])
 def test_refused_by_header(ogip, header, reason):
     """Spectra of other kinds, or without a usable exposure, are refused with a remedy."""

@@ -259,13 +259,17 @@ def test_new_files_are_read_each_time(ogip, monkeypatch):
 
 def test_cache_is_bounded():
     """The cache forgets the least recently used, and never holds what is too large."""
-    cache = _cache._Cache(10)
-    cache.put("a", 1, 4)
-    cache.put("b", 2, 4)
-    assert cache.get("a") == 1
-    cache.put("c", 3, 4)
-    cache.put("d", 4, 11)
-    assert [cache.get(k) for k in "abcd"] == [1, None, 3, None]
+    cache, made = _cache._Cache(10), []
+
+    def ask(key, size=4):
+        assert cache.of((), key, lambda: made.append(key) or key.upper(), lambda value: size) == key.upper()
+
+    for key, size in (("a", 4), ("b", 4), ("a", 4), ("c", 4), ("d", 11)):
+        ask(key, size)
+    made.clear()
+    for key, size in (("a", 4), ("c", 4), ("b", 4), ("d", 11)):
+        ask(key, size)
+    assert made == ["b", "d"]
 
 
 def test_cache_threads(ogip):
