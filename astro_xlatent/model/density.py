@@ -64,16 +64,11 @@ def probability_below_truth(density: np.ndarray, limits: tuple[float, float], tr
 
     Truths outside the range are placed at random within the outermost cell, where training put them.
     """
-    cells = density.shape[1]
-    _, cumulative = _cumulative(density, limits)
-    step = (limits[1] - limits[0]) / (cells - 1)
-    position = (np.asarray(truth, float) - limits[0]) / step + 0.5
-    outside = (position < 0.5) | (position > cells - 0.5)
-    position = np.where(outside, np.where(position < 0.5, 0, cells - 1) + rng.random(len(position)), position)
-    cell = np.minimum(position.astype(int), cells - 1)
-    rows = np.arange(len(position))
-    low, high = cumulative[rows, cell], cumulative[rows, cell + 1]
-    return low + (high - low) * (position - cell)
+    borders, cumulative = _cumulative(density, limits)
+    value, (low, high) = np.asarray(truth, float), limits
+    outer = np.where(value < low, borders[0], borders[-2]) + np.diff(borders[:2]) * rng.random(len(value))
+    value = np.where((value < low) | (value > high), outer, value)
+    return interpolate_rows(value[:, None], np.broadcast_to(borders, cumulative.shape), cumulative)[:, 0]
 
 
 def recalibrated_density(density: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:

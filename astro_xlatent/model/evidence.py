@@ -2,16 +2,15 @@
 """
 Evidence beside the spectrum: small logistic models of a row's other columns.
 
-The posterior is a product. Every *piece* (what X-ray catalogs know beside
-the spectrum, what counterparts know) gives a factor for every class: its
-probability, divided by the class's frequency among the labeled rows. Factors
-are raised to exponents that were fitted on fields of the sky that the factors
-had not seen, and multiplied with the spectrum's.
+The posterior is a product. Every *piece* (what X-ray catalogs know beside the spectrum, what counterparts
+know) gives a factor for every class: its probability, divided by the class's frequency among the labeled
+rows. Factors are raised to exponents that were fitted on fields of the sky that they had not seen, and
+multiplied with the spectrum's.
 """
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -159,15 +158,11 @@ class EvidenceModel:
 
     def write(self, path: Path | str) -> None:
         """Write the model as JSON."""
-        def plain(value):
-            return np.round(value, 5).tolist() if isinstance(value, np.ndarray) else value
-
-        stored = {"format": FORMAT, "name": self.name, "classes": list(self.classes),
-                  "exponents": self.exponents, "card": self.card,
-                  "pieces": {name: {key: plain(value) for key, value in asdict(piece).items()}
-                             for name, piece in self.pieces.items()}}
+        stored = {"format": FORMAT, "name": self.name, "classes": self.classes, "exponents": self.exponents,
+                  "card": self.card, "pieces": {name: vars(piece) for name, piece in self.pieces.items()}}
+        text = json.dumps(stored, indent=1, default=lambda array: np.round(array, 5).tolist())
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+        Path(path).write_text(text + "\n", encoding="utf-8")
 
 
 def guarded(log_factor: np.ndarray, inputs: Inputs, piece: str) -> np.ndarray:
@@ -231,7 +226,6 @@ def pieces_of(evidence: str | list | tuple) -> dict:
 
     Examples
     --------
-    >>> from astro_xlatent.model.evidence import pieces_of
     >>> pieces_of(["gaia", "flux"])
     {'xray': ('flux',), 'counterparts': ('gaia',)}
     """

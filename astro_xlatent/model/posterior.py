@@ -119,12 +119,9 @@ class Model:
     def __init__(self, info: dict, encoder: Encoder, decoder: Decoder, teacher: nn.Module,
                  calibration: Calibration, device: str = "cpu"):
         self.info = info
-        self.name = info["name"]
-        self.version = info["version"]
-        self.latent_space = info["latent_space"]
+        self.name, self.version, self.latent_space = info["name"], info["version"], info["latent_space"]
         self.sha256 = info.get("sha256", "")
-        self.classes = tuple(info["classes"])
-        self.missions = tuple(info["missions"])
+        self.classes, self.missions = tuple(info["classes"]), tuple(info["missions"])
         self.device = torch.device(device)
         self.encoder = encoder.to(self.device).eval()
         self.decoder = decoder.to(self.device).eval()

@@ -1,11 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Finding, checking and loading trained models.
-
-A model is a folder with ``config.json``, ``weights.safetensors``,
-``calibration.json``, ``selftest.json`` and ``MODEL_CARD.rst``. Nothing in it
-is code, and nothing is fetched from the network.
-"""
+"""Finding, checking and loading trained models: folders without code; nothing is fetched."""
 
 import hashlib
 import os
@@ -26,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["available_models", "load_model", "model_folder", "selftest"]
 
 ENTRY_POINTS = "astro_xlatent.models"
+#: Files of a model folder, beside its ``MODEL_CARD.rst``.
 CHECKED_FILES = ("calibration.json", "config.json", "selftest.json", "weights.safetensors")
 #: Largest deviation of latents and probabilities in the self-test of an undamaged model,
 #: on any device; single precision alone makes less than 1e-4.

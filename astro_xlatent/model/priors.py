@@ -47,11 +47,9 @@ def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) ->
     0.75
     """
     n_classes = len(CLASSES) + 1
-    if prior is None:
-        return np.full((n_rows, n_classes), 1 / n_classes)
+    prior = np.ones(n_classes) if prior is None else prior
     if isinstance(prior, str):
-        msg = (f"prior is {prior!r}; allowed: None, 'survey', a mapping of class names, "
-               "or an (n, 9) array")
+        msg = f"prior is {prior!r}; allowed: None, 'survey', a mapping of class names, or an (n, 9) array"
         raise ParameterError(msg)
     if isinstance(prior, Mapping):
         names = [*CLASSES, OTHER]

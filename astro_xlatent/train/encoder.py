@@ -176,21 +176,16 @@ class _Run:
 
 @contextmanager
 def stop_requests():
-    """
-    Turn the first interrupt into a request to stop; the second one interrupts as ever.
-
-    Yields a function that tells whether a stop was requested, always False outside the main thread.
-    """
+    """Turn the first interrupt in the main thread into a request to stop; yields whether there was one."""
     seen = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
 
     def remember(number, frame):
         seen.append(number)
+        # The second one interrupts as ever.
         signal.signal(number, before[number])
 
-    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    main = threading.current_thread() is threading.main_thread()
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM) if main}
     for number in before:
         signal.signal(number, remember)
     try:

@@ -94,7 +94,7 @@ def test_finish_early(tiny, tmp_path, instrument_file, calibrated):
     slow = tiny(max_seconds=1e-6, encoder_steps=1000)
     # Time is looked at before the first step.
     assert train(None, tmp_path, slow, instruments=instrument_file) is None
-    longer = replace(slow, max_seconds=4.0)
+    longer = replace(slow, max_seconds=6.0)
     assert train(None, tmp_path, longer, instruments=instrument_file, resume=True) is None
     folder = train(None, tmp_path, None, instruments=instrument_file, resume=True, finish=True)
     training = json.loads((folder / "config.json").read_text())["training"]
