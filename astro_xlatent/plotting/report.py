@@ -15,7 +15,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy import units as u
 
 from astro_xlatent.core.columns import CLASSES
 from astro_xlatent.core.errors import ModelError, ParameterError, TableError
@@ -24,7 +23,7 @@ from astro_xlatent.core.flags import FLAGS
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.core.words import label_column
 from astro_xlatent.plotting.axes import energy_flux
-from astro_xlatent.plotting.sky import field_offsets, sky_columns
+from astro_xlatent.plotting.sky import field_offsets, sky_columns, sky_degrees
 
 if TYPE_CHECKING:
     import os
@@ -158,7 +157,7 @@ def _start(found, sky):
 
 def _sky(table, rows, names):
     """Places on the map of the sky, which is a plane or the whole sky, and what Plotly draws with them."""
-    ra, dec = (plain_floats(table[name][rows], u.deg) for name in names)
+    ra, dec = (degrees[rows] for degrees in sky_degrees(table, names))
     x, middle = field_offsets(ra, dec)
     layout = {"xaxis": {"autorange": "reversed"}, "yaxis": {"scaleanchor": "x"}}
     lines = []

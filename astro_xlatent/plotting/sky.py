@@ -11,7 +11,6 @@ from astropy import units as u
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError, TableError
-from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.plotting.axes import CLASS_STYLE, columns, draw_classes, new_axes
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.axes import Axes
 
-__all__ = ["field_offsets", "plot_change", "plot_hardness", "plot_sky", "sky_columns"]
+__all__ = ["field_offsets", "plot_change", "plot_hardness", "plot_sky", "sky_columns", "sky_degrees"]
 
 #: Extent in degrees up to which a field is drawn as a plane.
 FIELD = 20.0
@@ -33,6 +32,27 @@ def sky_columns(table: Table) -> tuple[str, str] | None:
     spelled = {name.lower(): name for name in reversed(table.colnames)}
     names = position_names(spelled)
     return names and tuple(spelled[name] for name in names)
+
+
+def sky_degrees(table: Table, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Positions in degrees, NaN where not known.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    names : tuple of str
+        Of `sky_columns`. Text of sexagesimal angles is read, right ascension in hours.
+
+    Returns
+    -------
+    ra, dec : `~numpy.ndarray`
+    """
+    from astro_xlatent.missions._columns import Columns
+
+    found = Columns(table)
+    ra, dec = (found.number(name.lower(), u.deg) for name in names)
+    return ra, dec
 
 
 def field_offsets(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, float | None]:
@@ -88,7 +108,7 @@ def plot_sky(table: Table, *, ax: Axes | None = None) -> Axes:
     if names is None:
         msg = "table has no positions; give it columns ra and dec in degrees"
         raise TableError(msg)
-    ra, dec = (plain_floats(table[name], u.deg) for name in names)
+    ra, dec = sky_degrees(table, names)
     (label,) = columns(table, "xl_class")
     x, middle = field_offsets(ra, dec)
     ax = new_axes(ax, 6.5, 4.0, projection="aitoff" if middle is None else None)

@@ -309,6 +309,22 @@ def test_hammer_is_that_of_wcslib(tmp_path):
         np.testing.assert_allclose(np.frombuffer(base64.b64decode(sky[name]), "<f4"), values, atol=1e-5)
 
 
+def test_positions_as_text(tmp_path):
+    """Hours and degrees as archives write them lie where degrees do."""
+    table = make_table(2)
+    places = {}
+    for ra, dec in ((["09 57 46.18", "10:01:17.12"], ["+01 57 12.74", "-02:52:55.29"]),
+                    ([149.4424167, 150.3213333], [1.9535389, -2.8820250])):
+        table["ra"], table["dec"] = ra, dec
+        write_report(table, tmp_path / "report.html", model=Flat(), overwrite=True)
+        sky = payload(tmp_path / "report.html")["sky"]
+        for name in "xy":
+            places.setdefault(name, []).append(np.frombuffer(base64.b64decode(sky[name]), "<f4"))
+    for one, other in places.values():
+        assert np.isfinite(other).all()
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 def test_missing_plotly_is_named(tmp_path, monkeypatch):
     """The remedy is said, and no file is left."""
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
