@@ -24,20 +24,25 @@ def shoot(folder):
         page.open(folder / "out" / "report.html")
         left, top, width, height = page.run(
             "(r => [r.left, r.top, r.width, r.height])"
-            "(document.querySelector('#plane').getBoundingClientRect())"
+            "(document.querySelector('#plane .nsewdrag').getBoundingClientRect())"
         )
-        page.run("document.documentElement.dataset.theme = 'light'; recolor(); update()")
+        page.run("document.documentElement.dataset.theme = 'light'; recolor()")
         page.drag(left + 0.05 * width, top + 0.2 * height, left + 0.4 * width, top + 0.9 * height)
-        x, y = page.run("(i => [maps[0].px[i], maps[0].py[i]])(shown[Math.floor(shown.length / 2)])")
+        page.wait("brushed")
+        x, y = page.run("((i, a) => [a.xaxis.d2p(plane.x[i]), a.yaxis.d2p(plane.y[i])])"
+                        "(shown[Math.floor(shown.length / 2)], plane.box._fullLayout)")
+        page.mouse("mouseMoved", left + x - 1, top + y)
         page.mouse("mouseMoved", left + x, top + y)
-        time.sleep(0.3)
+        page.wait("!document.getElementById('card').hidden")
+        time.sleep(1)
         page.screenshot(IMAGES / "report.png")
         page.run("document.getElementById('theme').click()")
+        time.sleep(1)
         page.screenshot(IMAGES / "report_dark.png")
         page.run("document.getElementById('theme').click()")
         page.key("Escape")
         page.resize(390, 844, mobile=True)
-        time.sleep(0.3)
+        time.sleep(1)
         page.screenshot(IMAGES / "report_phone.png")
         assert page.complaints == [], page.complaints
 

@@ -148,12 +148,12 @@ def run(args):
     tell(_sentences(shown))
     write_table(shown, output / "sources.ecsv", overwrite=True)
     tell(f"\ntable:  {output / 'sources.ecsv'}")
-    if find_spec("matplotlib") is None:
-        say("no figure", 'it needs pip install "astro_xlatent[plot]"')
+    if find_spec("matplotlib") is None or find_spec("plotly") is None:
+        say("no figure and no report", 'they need pip install "astro_xlatent[plot]"')
     else:
         _draw(shown, others, spectra).savefig(output / "demo.png", dpi=130)
         tell(f"figure: {output / 'demo.png'}")
-    write_report(vstack([shown, others], metadata_conflicts="silent"), output / "report.html",
-                 title="Simulated sources of known class", overwrite=True)
-    tell(f"report: {output / 'report.html'}, to be opened in a browser")
+        write_report(vstack([shown, others], metadata_conflicts="silent"), output / "report.html",
+                     title="Simulated sources of known class", overwrite=True)
+        tell(f"report: {output / 'report.html'}, to be opened in a browser")
     return 0

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """``astro-xlatent report``: an enriched table as one interactive HTML file."""
 
-from astro_xlatent.cli.shell import add_model, add_overwrite, file_output, tell
+from astro_xlatent.cli.shell import add_model, add_overwrite, check_extra, file_output, tell
 from astro_xlatent.core.errors import ParameterError
 
 __all__ = ["add_parser", "run"]
@@ -32,6 +32,7 @@ def run(args):
         msg = f"--output {args.output}: must end in .html"
         raise ParameterError(msg)
     out = file_output(args.output, args.overwrite)
+    check_extra("plot", "plotly")
     from astro_xlatent.plotting.report import write_report
     from astro_xlatent.table.files import read_table
 

@@ -2,8 +2,8 @@
 """
 An enriched table as one interactive HTML file.
 
-The page is ``data/report.html``, plain JavaScript without any library;
-this module fills in the data. Nothing is fetched when it is looked at.
+The page is ``data/report.html``, whose maps are drawn by Plotly, bundled with
+it; this module fills in the data. Nothing is fetched when it is looked at.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from astro_xlatent.core.flags import FLAGS
 from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.core.words import label_column
 from astro_xlatent.plotting.axes import energy_flux
-from astro_xlatent.plotting.sky import sky_columns
+from astro_xlatent.plotting.sky import field_offsets, sky_columns, sky_degrees
 
 if TYPE_CHECKING:
     import os
@@ -81,7 +81,10 @@ def write_report(table: Table, path: str | os.PathLike, *, title: str | None = N
         If the file exists, or a column is not there.
     `~astro_xlatent.core.errors.ParameterError`
         If ``max_rows`` is below 1.
+    ImportError
+        If Plotly is missing.
     """
+    plotly = _plotly()
     path = check_output(path, overwrite, error=TableError)
     if max_rows < 1:
         msg = f"max_rows must be 1 or more, got {max_rows}"
@@ -102,7 +105,8 @@ def write_report(table: Table, path: str | os.PathLike, *, title: str | None = N
         found += _column(table, name, rows)
     payload = {
         "title": title or path.stem, "notes": notes, "rows": len(rows), "columns": found,
-        "sky": list(sky or ()), "label": label_column(table) or "row", "spectra": spectra,
+        "sky": sky and _sky(table, rows, sky), "label": label_column(table) or "row", "spectra": spectra,
+        "start": _start(found, sky),
         "flags": [[int(flag.value), flag.name, flag.text] for flag in FLAGS],
         "about": {key: str(value) for key, value in table.meta.items() if key.startswith("XL")},
     }
@@ -110,8 +114,18 @@ def write_report(table: Table, path: str | os.PathLike, *, title: str | None = N
     # "<" never appears in the data: no text in a table can end the script that holds them.
     data = json.dumps(payload, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     with replacing(path) as temporary:
-        temporary.write_text(page.replace("@DATA@", data), encoding="utf-8")
+        temporary.write_text(page.replace("@PLOTLY@", plotly).replace("@DATA@", data), encoding="utf-8")
     return notes
+
+
+def _plotly():
+    """The JavaScript of Plotly."""
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        msg = 'the report needs plotly; install it with: pip install "astro_xlatent[plot]"'
+        raise ImportError(msg) from error
+    return get_plotlyjs()
 
 
 def _choose(table, wanted, notes):
@@ -129,6 +143,51 @@ def _choose(table, wanted, notes):
         notes.append(f"{len(others) - MAX_COLUMNS} columns left out; name those to keep")
         others = others[:MAX_COLUMNS]
     return [*first, *own, *others]
+
+
+def _start(found, sky):
+    """Columns of color, x and y at first: class and latents, or whatever there is."""
+    own = [c for c in found if c["name"] not in ("row", "xl_flag", *(sky or ()))] + found[:1]
+    names = [c["name"] for c in own]
+    numbers = [c["name"] for c in own if c["kind"] not in ("category", "text")]
+    color = [c["name"] for c in own if c["kind"] != "text"]
+    axes = ["xl_latent_0", "xl_latent_1"] if "xl_latent_0" in names else [numbers[0], numbers[:2][-1]]
+    return ["xl_class" if "xl_class" in names else color[0], *axes]
+
+
+def _sky(table, rows, names):
+    """Places on the map of the sky, which is a plane or the whole sky, and what Plotly draws with them."""
+    ra, dec = (degrees[rows] for degrees in sky_degrees(table, names))
+    x, middle = field_offsets(ra, dec)
+    layout = {"xaxis": {"autorange": "reversed"}, "yaxis": {"scaleanchor": "x"}}
+    lines = []
+    if middle is None:
+        x, y = _hammer((ra + 180) % 360 - 180, dec)
+        turn = np.linspace(-180, 180, 91)
+        grid = [_hammer(np.full(91, lon), turn / 2) for lon in range(-180, 181, 60)]
+        grid += [_hammer(turn, np.full(91, lat)) for lat in range(-60, 61, 30)]
+        lines = [{"mode": "lines", "x": a.round(4).tolist(), "y": b.round(4).tolist()} for a, b in grid]
+        layout["xaxis"] |= {"visible": False}
+        layout["yaxis"] |= {"visible": False}
+        layout["annotations"] = [
+            {"x": float(_hammer(lon, 0)[0]), "y": 0, "text": f"{lon % 360}°", "showarrow": False, "yshift": 8}
+            for lon in range(-120, 121, 60)]
+    else:
+        y = dec
+        layout["xaxis"]["title"] = {"text": f"right ascension − {middle:.4f}° [degrees on the sky]"}
+        layout["yaxis"]["title"] = {"text": "declination [deg]"}
+    return {"x": _base64(x.astype("<f4")), "y": _base64(y.astype("<f4")), "lines": lines, "layout": layout}
+
+
+def _hammer(lon, dec):
+    """
+    Project angles in degrees onto the plane.
+
+    Calabretta & Greisen (2002, A&A 395, 1077), projection AIT (Hammer-Aitoff).
+    """
+    half, dec = np.radians(lon) / 2, np.radians(dec)
+    scale = np.sqrt(2 / (1 + np.cos(dec) * np.cos(half)))
+    return 2 * scale * np.cos(dec) * np.sin(half), scale * np.sin(dec)
 
 
 def _column(table, name, rows):

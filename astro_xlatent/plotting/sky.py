@@ -13,13 +13,12 @@ from astropy.table import Table
 
 from astro_xlatent.core.columns import N_LATENT
 from astro_xlatent.core.errors import ParameterError, TableError
-from astro_xlatent.core.numbers import plain_floats
 from astro_xlatent.plotting.axes import CLASS_STYLE, columns, draw_classes, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_change", "plot_hardness", "plot_sky", "sky_columns"]
+__all__ = ["field_offsets", "plot_change", "plot_hardness", "plot_sky", "sky_columns", "sky_degrees"]
 
 #: Extent in degrees up to which a field is drawn as a plane.
 FIELD = 20.0
@@ -32,6 +31,53 @@ def sky_columns(table: Table) -> tuple[str, str] | None:
     spelled = {name.lower(): name for name in reversed(table.colnames)}
     names = position_names(spelled)
     return names and tuple(spelled[name] for name in names)
+
+
+def sky_degrees(table: Table, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Positions in degrees, NaN where not known.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    names : tuple of str
+        Of `sky_columns`. Text of sexagesimal angles is read, right ascension in hours.
+
+    Returns
+    -------
+    ra, dec : `~numpy.ndarray`
+    """
+    from astro_xlatent.missions._columns import Columns
+
+    found = Columns(table)
+    ra, dec = (found.number(name.lower(), u.deg) for name in names)
+    return ra, dec
+
+
+def field_offsets(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, float | None]:
+    """
+    Offsets in right ascension from the middle of a field.
+
+    Parameters
+    ----------
+    ra, dec : `~numpy.ndarray`
+        Degrees, NaN where not known.
+
+    Returns
+    -------
+    x : `~numpy.ndarray`
+        Degrees on the sky, those on the equator times the cosine of the mean declination.
+    middle : float or None
+        Right ascension of the middle; None if the field is wider than `FIELD`.
+    """
+    good = np.isfinite(ra) & np.isfinite(dec)
+    middle, level = 0.0, 0.0
+    if good.any():
+        middle = np.degrees(np.angle(np.mean(np.exp(1j * np.radians(ra[good])))))
+        level = np.mean(dec[good])
+    x = ((ra - middle + 180) % 360 - 180) * np.cos(np.radians(level))
+    small = not good.any() or max(np.ptp(x[good]), np.ptp(dec[good])) <= FIELD
+    return x, float(middle % 360) if small else None
 
 
 def plot_sky(table: Table, *, ax: Axes | None = None) -> Axes:
@@ -49,13 +95,10 @@ def plot_sky(table: Table, *, ax: Axes | None = None) -> Axes:
     names = sky_columns(table)
     if names is None:
         raise TableError("table has no positions; give it columns ra and dec in degrees")
-    ra, dec = (plain_floats(table[name], u.deg) for name in names)
+    ra, dec = sky_degrees(table, names)
     (label,) = columns(table, "xl_class")
-    good = np.isfinite(ra) & np.isfinite(dec)
-    middle = np.degrees(np.angle(np.sum(np.exp(1j * np.radians(ra[good])))))
-    x = ((ra - middle + 180) % 360 - 180) * np.cos(np.radians(dec[good].sum() / max(good.sum(), 1)))
-    small = not good.any() or max(np.ptp(x[good]), np.ptp(dec[good])) <= FIELD
-    ax = new_axes(ax, 6.5, 4.0, projection=None if small else "aitoff")
+    x, middle = field_offsets(ra, dec)
+    ax = new_axes(ax, 6.5, 4.0, projection="aitoff" if middle is None else None)
     if ax.name == "aitoff":
         # East to the left; the labels of the axis follow.
         draw_classes(ax, -np.radians((ra + 180) % 360 - 180), np.radians(dec), label, size=8)
@@ -66,7 +109,7 @@ def plot_sky(table: Table, *, ax: Axes | None = None) -> Axes:
         draw_classes(ax, x, dec, label)
         ax.invert_xaxis()
         ax.set_aspect("equal", adjustable="datalim")
-        ax.set(xlabel=f"right ascension - {middle % 360:.4f}° [degrees on the sky]",
+        ax.set(xlabel=f"right ascension - {middle:.4f}° [degrees on the sky]",
                ylabel="declination [deg]")
     return ax
 

@@ -47,7 +47,8 @@ def test_sentences(tmp_path, capsys):
 
 def test_figure_and_report(demo):
     """Both are there; the report holds all sources, under their names."""
-    pytest.importorskip("matplotlib", reason="figures need the extra [plot]")
+    for name in ("matplotlib", "plotly"):
+        pytest.importorskip(name, reason="figure and report need the extra [plot]")
     assert (demo / "demo.png").stat().st_size > 50_000
     assert "source 1" in (demo / "report.html").read_text(encoding="utf-8")
 

@@ -7,6 +7,8 @@ from enriched import make_enriched
 from astro_xlatent.cli.main import main
 from astro_xlatent.table.files import write_table
 
+pytest.importorskip("plotly", reason="the report needs the extra [plot]")
+
 
 @pytest.fixture
 def enriched(tmp_path):

@@ -1,8 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """The report in a real browser, and what is left out of it."""
 
+import base64
 import json
 import re
+import sys
 import time
 
 import numpy as np
@@ -15,6 +17,8 @@ from astro_xlatent import describe
 from astro_xlatent.core.errors import ParameterError, TableError
 from astro_xlatent.core.flags import FLAGS
 from astro_xlatent.plotting import write_report
+
+pytest.importorskip("plotly", reason="the report needs the extra [plot]")
 
 
 class Flat:
@@ -97,16 +101,19 @@ def download(path):
 def test_brushing_selects_and_export_saves_them(opened, tmp_path):
     """The rows inside the rectangle, and no others, are counted, marked on the sky, and saved."""
     page, table = opened
-    left, top, width, height = center(page, "#plane canvas")
+    left, top, width, height = center(page, "#plane .nsewdrag")
     page.drag(left + 0.3 * width, top + 0.3 * height, left + 0.7 * width, top + 0.7 * height)
+    page.wait("brushed")
     latent = np.asarray(table["xl_latent"])[:-1, :2]
-    low, high = latent.min(axis=0), latent.max(axis=0)
-    # The map leaves a margin of 7 % on each side.
-    place = 0.5 + 0.86 * ((latent - low) / (high - low) - 0.5)
+    low, high = np.transpose(page.run("(a => [a.xaxis.range, a.yaxis.range])(plane.box.layout)"))
+    place = (latent - low) / (high - low)
     inside = np.flatnonzero(((place > 0.3) & (place < 0.7)).all(axis=1))
     edge = ((np.abs(place - 0.3) < 0.005) | (np.abs(place - 0.7) < 0.005)).any(axis=1).sum()
     assert abs(counted(page) - len(inside)) <= edge
     assert 20 < counted(page) < 250
+    # The sky, too, has so many bright points.
+    bright = page.run("maps[1].box.data.map(t => t.selectedpoints?.length || 0)")
+    assert sum(bright) == counted(page)
     page.run("document.getElementById('csv').click()")
     page.run("document.getElementById('votable').click()")
     saved, again = download(tmp_path / "selection.csv"), download(tmp_path / "selection.vot")
@@ -155,29 +162,44 @@ def test_table_sorts_and_keyboard_walks(opened):
     card = page.run("document.getElementById('card').textContent")
     name, named, column, *_ = describe(table[order[1]]).sentences[0]
     assert name in card and named in card and column in card and "BANDS_ONLY" in card
-    assert page.run("document.querySelector('#card canvas') !== null")
+    assert page.run("document.querySelector('#sketch .scatterlayer path') !== null")
 
 
 @needs_browser
 def test_keyboard_selects_what_is_in_view(opened):
     """Plus zooms the map, Enter selects what is left in it, 0 shows all again."""
     page, table = opened
-    page.run("document.querySelector('#plane canvas').focus()")
+    page.run("document.getElementById('plane').focus()")
+    whole = page.run("plane.box.layout.xaxis.range")
     for key in "++++++":
         page.key(key)
     page.key("Enter")
     assert 0 < counted(page) < len(table) / 2
+    page.key("ArrowRight")
+    assert np.mean(page.run("plane.box.layout.xaxis.range")) > np.mean(whole)
+    page.key("0")
+    np.testing.assert_allclose(page.run("plane.box.layout.xaxis.range"), whole, rtol=0.1)
+
+
+@needs_browser
+def test_legend_selects_a_class(opened):
+    """A click on a class in the legend selects its rows."""
+    page, table = opened
+    page.run("[...document.querySelectorAll('#legend button')]"
+             ".find(b => /^LMXB/.test(b.textContent)).click()")
+    assert counted(page) == np.sum(np.ma.filled(table["xl_class"], "") == "LMXB") > 0
 
 
 @needs_browser
 def test_card_follows_the_mouse(opened):
     """Over a point the card names the source."""
     page, _ = opened
-    left, top, _, _ = center(page, "#plane canvas")
-    x, y = page.run("[maps[0].px[5], maps[0].py[5]]")
+    left, top, _, _ = center(page, "#plane .nsewdrag")
+    x, y = page.run("(a => [a.xaxis.d2p(plane.x[5]), a.yaxis.d2p(plane.y[5])])(plane.box._fullLayout)")
+    page.mouse("mouseMoved", left + x - 1, top + y)
     page.mouse("mouseMoved", left + x, top + y)
+    page.wait("!document.getElementById('card').hidden")
     assert "source" in page.run("document.querySelector('#card b').textContent")
-    assert not page.run("document.getElementById('card').hidden")
 
 
 @needs_browser
@@ -207,6 +229,12 @@ def test_html_in_names_is_text(browser, tmp_path):
     assert browser.run("document.querySelectorAll('img').length") == 0
     assert browser.run("document.title") == bad
     assert browser.run("document.querySelector('.row .cell').textContent") == f"{bad}0"
+    for box in "x", "color":
+        browser.run(f"document.getElementById({box!r}).value = {json.dumps(bad)};"
+                    f"document.getElementById({box!r}).onchange()")
+    browser.wait("document.querySelector('#plane .cbtitle')")
+    for text in ".xtitle", ".cbtitle":
+        assert browser.run(f"document.querySelector('#plane {text}').textContent") == f"{bad} [deg]"
     browser.run("document.getElementById('csv').click()")
     browser.run("document.getElementById('votable').click()")
     assert list(download(tmp_path / "selection.csv")["name"]) == list(table["name"])
@@ -221,7 +249,7 @@ def test_large_tables_open_soon(browser, tmp_path):
     browser.open(tmp_path / "report.html")
     assert counted(browser) == 100_000
     browser.type("search", '"source 99999"')
-    browser.run("new Promise(done => setTimeout(done, 2000))")
+    browser.wait("shown.length === 1", timeout=60)
     assert counted(browser) == 1
 
 
@@ -248,6 +276,61 @@ def test_odd_tables(browser, tmp_path, kind):
     expected = {"empty": "no rows", "no latents": "no latents", "text only": "no positions"}.get(kind, "")
     assert expected in shown
     assert counted(browser) == len(table)
+
+
+@needs_browser
+@pytest.mark.parametrize("spread", [0.1, 60.0])
+def test_colors_by_numbers_and_fields(browser, tmp_path, spread):
+    """A number has a scale; a small field is a plane with right ascension to the left, 0h crossed."""
+    table = make_table(50)
+    table["ra"] = np.linspace(-spread, spread, 50) % 360
+    table["dec"] = 10 + np.linspace(-spread, spread, 50) / 2
+    write_report(table, tmp_path / "report.html", model=Flat())
+    browser.open(tmp_path / "report.html")
+    browser.run("document.getElementById('color').value = 'xl_nh'; recolor()")
+    browser.wait("document.querySelector('#plane .cbtitle')")
+    assert browser.run("document.querySelector('#plane .cbtitle').textContent") == "log xl_nh [cm-2]"
+    assert browser.run("(r => r[0] > r[1])(maps[1].box.layout.xaxis.range)")
+    assert browser.run("maps[1].x.every((v, i, x) => !i || v > x[i - 1])")
+    assert ("title" in payload(tmp_path / "report.html")["sky"]["layout"]["xaxis"]) == (spread < 1)
+
+
+def test_hammer_is_that_of_wcslib(tmp_path):
+    """The whole sky lies where wcslib's AIT projection puts it."""
+    from astropy.wcs import WCS
+
+    table = make_table(50)
+    write_report(table, tmp_path / "report.html", model=Flat())
+    sky = payload(tmp_path / "report.html")["sky"]
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval = ["RA---AIT", "DEC--AIT"], [0.0, 0.0]
+    expected = np.radians(wcs.wcs_world2pix(table["ra"], table["dec"], 0) - np.full((2, 1), -1.0))
+    for name, values in zip("xy", expected, strict=True):
+        np.testing.assert_allclose(np.frombuffer(base64.b64decode(sky[name]), "<f4"), values, atol=1e-5)
+
+
+def test_positions_as_text(tmp_path):
+    """Hours and degrees as archives write them lie where degrees do."""
+    table = make_table(2)
+    places = {}
+    for ra, dec in ((["09 57 46.18", "10:01:17.12"], ["+01 57 12.74", "-02:52:55.29"]),
+                    ([149.4424167, 150.3213333], [1.9535389, -2.8820250])):
+        table["ra"], table["dec"] = ra, dec
+        write_report(table, tmp_path / "report.html", model=Flat(), overwrite=True)
+        sky = payload(tmp_path / "report.html")["sky"]
+        for name in "xy":
+            places.setdefault(name, []).append(np.frombuffer(base64.b64decode(sky[name]), "<f4"))
+    for one, other in places.values():
+        assert np.isfinite(other).all()
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_missing_plotly_is_named(tmp_path, monkeypatch):
+    """The remedy is said, and no file is left."""
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    with pytest.raises(ImportError, match=r'pip install "astro_xlatent\[plot\]"'):
+        write_report(make_table(4), tmp_path / "a.html", model=Flat())
+    assert not (tmp_path / "a.html").exists()
 
 
 def test_long_table_says_what_it_samples(tmp_path):
