@@ -42,8 +42,7 @@ def __getattr__(name):
         from importlib.metadata import version
 
         return version("astro_xlatent")
-    msg = f"module 'astro_xlatent' has no attribute {name!r}"
-    raise AttributeError(msg)
+    raise AttributeError(f"module 'astro_xlatent' has no attribute {name!r}")
 
 
 def __dir__():

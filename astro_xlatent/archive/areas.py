@@ -58,8 +58,7 @@ def _degrees(value, name, unit, example):
     try:
         if unit is None and isinstance(value, str) and re.search(r"\d\s*[hs]", value):
             # Astropy takes 3s for time: 45 arcsec.
-            msg = "hours or seconds of time"
-            raise ValueError(msg)
+            raise ValueError("hours or seconds of time")
         angle = Angle(value.strip() if isinstance(value, str) else value, unit=unit)
         return float(angle.deg.round(12))
     except (u.UnitsError, ValueError, TypeError) as error:

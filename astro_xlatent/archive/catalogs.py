@@ -65,8 +65,7 @@ class Catalog:
         """
         text, (pattern, example, _) = " ".join(str(name).split()), _NAMES[self.mission]
         if not pattern.fullmatch(text):
-            msg = f"{name!r} is no name of {self.title}; they have the form {example!r}"
-            raise ParameterError(msg)
+            raise ParameterError(f"{name!r} is no name of {self.title}; they have the form {example!r}")
         return text
 
     def cone_of_name(self, name, radius=10.0 / 3600):
@@ -98,6 +97,5 @@ CATALOGS = {
 def get_catalog(key):
     """A catalog by its key; ParameterError with the keys there are."""
     if key not in CATALOGS:
-        msg = f"unknown catalog {key!r}; there are {', '.join(CATALOGS)}"
-        raise ParameterError(msg)
+        raise ParameterError(f"unknown catalog {key!r}; there are {', '.join(CATALOGS)}")
     return CATALOGS[key]

@@ -134,8 +134,7 @@ def counterparts(table: Table, *, surveys: Sequence[str] = DEFAULT, service: str
         new = [*survey.columns, *(f"{survey.name}_{what}" for what in ("n", "angDist", "p_i"))]
         there = sorted({name.lower() for name in new} & {name.lower() for name in matched.colnames})
         if there:
-            msg = f"the table already has {', '.join(there)}; remove or rename them first"
-            raise TableError(msg)
+            raise TableError(f"the table already has {', '.join(there)}; remove or rename them first")
         found = []
         for start in range(0, len(placed), CHUNK):
             rows = placed[start:start + CHUNK]
@@ -172,8 +171,7 @@ def _candidates(survey, service, positions, folder):
     found = Columns(answer)
     missing = [name for name in ("xl_row", "angDist", survey.magnitude) if name not in found]
     if missing:
-        msg = f"the answer for {survey.table} lacks {', '.join(missing)}"
-        raise ArchiveError(msg)
+        raise ArchiveError(f"the answer for {survey.table} lacks {', '.join(missing)}")
     names = [name for name in ("xl_row", "angDist", *survey.columns) if name in found]
     kept = Table({name: found.raw(name) for name in names})
     with replacing(path) as temporary:

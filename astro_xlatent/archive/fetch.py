@@ -75,11 +75,9 @@ def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_row
     """
     chosen = get_catalog(catalog)
     if sum(given is not None for given in (cone, regions, names)) != 1:
-        msg = "fetch_catalog takes exactly one of cone, regions and names"
-        raise ParameterError(msg)
+        raise ParameterError("fetch_catalog takes exactly one of cone, regions and names")
     if max_rows is not None and int(max_rows) < 1:
-        msg = f"max_rows must be 1 or more, got {max_rows!r}"
-        raise ParameterError(msg)
+        raise ParameterError(f"max_rows must be 1 or more, got {max_rows!r}")
     region = read_region(regions) if regions is not None else None
     names = _check_names(chosen, names) if names is not None else None
     cones = cones_around(region) if region else [_one_cone(cone)] if cone else None
@@ -93,15 +91,13 @@ def _one_cone(cone):
     try:
         return parse_cone(*cone)
     except TypeError as error:
-        msg = f"cone must be a Cone or (ra, dec, radius), got {cone!r}"
-        raise ParameterError(msg) from error
+        raise ParameterError(f"cone must be a Cone or (ra, dec, radius), got {cone!r}") from error
 
 
 def _check_names(chosen, names):
     checked = [chosen.check_name(name) for name in ([names] if isinstance(names, str) else names)]
     if not checked:
-        msg = "names is empty; give at least one"
-        raise ParameterError(msg)
+        raise ParameterError("names is empty; give at least one")
     return list(dict.fromkeys(checked))
 
 
@@ -167,8 +163,7 @@ def _once(table, chosen):
     cols = Columns(table)
     missing = [name for name in (chosen.name_column, "ra", "dec") if name not in cols]
     if missing:
-        msg = f"{chosen.title} sent no column {missing[0]!r}; it sent {name_columns(table)}"
-        raise ArchiveError(msg)
+        raise ArchiveError(f"{chosen.title} sent no column {missing[0]!r}; it sent {name_columns(table)}")
     keys = [chosen.name_column, *(key for key in ("obsid", "obi", "region_id") if key in cols)]
     rows = zip(*(np.ma.asarray(cols.raw(key)).tolist() for key in keys), strict=True)
     first = {}

@@ -42,8 +42,7 @@ def check_fits(path):
     except ArchiveError:
         raise
     except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
-        msg = f"{path.name}: not a whole FITS file: {_first_line(error)}"
-        raise ArchiveError(msg) from error
+        raise ArchiveError(f"{path.name}: not a whole FITS file: {_first_line(error)}") from error
     if size < end:
         msg = f"{path.name}: not a whole FITS file: {size} bytes where the headers announce {end}"
         raise ArchiveError(msg)
@@ -95,8 +94,7 @@ class Manifest:
             rows = [{name: row[name].item() for name in _COLUMNS} for row in table]
             for name in map(PurePosixPath, table["file"]):
                 if name.is_absolute() or ".." in name.parts or len(str(name)) > 200:
-                    msg = f"{str(name)[:80]!r} is no file of this folder"
-                    raise ValueError(msg)
+                    raise ValueError(f"{str(name)[:80]!r} is no file of this folder")
         except Exception as error:
             msg = (f"{self.path}: cannot be read as a manifest ({_first_line(error)}); move it away, the "
                    "files there stay")

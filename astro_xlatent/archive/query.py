@@ -76,8 +76,7 @@ def asking(url):
         # The XML parsers raise whatever they meet in a damaged answer.
         what = "the service refused" if isinstance(error, DALQueryError) else "the answer cannot be read"
         said = " ".join(str(error).split())[:300] or type(error).__name__
-        msg = f"{shown(url)}: {what}: {said}"
-        raise ArchiveError(msg) from error
+        raise ArchiveError(f"{shown(url)}: {what}: {said}") from error
 
 
 def run_tap(session, url, query, max_rows=None, uploads=None):

@@ -65,8 +65,7 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     keys, bad = _FILES[mission].read_keys(table)
     folder = Path(folder or Path(get_cache_dir("astro_xlatent")) / "archive" / mission)
     if folder.exists() and not folder.is_dir():
-        msg = f"{folder} is a file; give the name of a folder"
-        raise ParameterError(msg)
+        raise ParameterError(f"{folder} is a file; give the name of a folder")
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     manifest = Manifest(folder)
@@ -90,11 +89,9 @@ def _checked(table, mission, products):
         cols = Columns(table)
         mission = "erosita" if "detuid" in cols and "obsid" not in cols else "csc"
     if mission not in _FILES:
-        msg = f"mission must be csc or erosita to fetch spectra, got {mission!r}"
-        raise ParameterError(msg)
+        raise ParameterError(f"mission must be csc or erosita to fetch spectra, got {mission!r}")
     if len(table) == 0:
-        msg = "the table has no rows, there is nothing to fetch"
-        raise TableError(msg)
+        raise TableError("the table has no rows, there is nothing to fetch")
     known = _FILES[mission].PRODUCTS
     products = _FILES[mission].DEFAULTS if products is None else tuple(dict.fromkeys(products))
     unknown = [product for product in products if product not in known]

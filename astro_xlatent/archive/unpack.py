@@ -43,8 +43,7 @@ def unpack_tar(path, folder):
         raise
     except Exception as error:
         # tarfile and the unpackers raise whatever they meet in a damaged header, RecursionError included.
-        msg = f"{path.name}: a damaged archive: {error or type(error).__name__}"
-        raise ArchiveError(msg) from error
+        raise ArchiveError(f"{path.name}: a damaged archive: {error or type(error).__name__}") from error
     finally:
         plain.unlink(missing_ok=True)
 
@@ -65,8 +64,7 @@ def _unpack_stream(path, plain):
 
 def _refuse(path, bad, what):
     if bad:
-        msg = f"{path.name}: refused, {what}"
-        raise ArchiveError(msg)
+        raise ArchiveError(f"{path.name}: refused, {what}")
 
 
 class _Member(tarfile.TarInfo):
@@ -74,8 +72,7 @@ class _Member(tarfile.TarInfo):
 
     def _proc_member(self, archive):
         if self.size > _LARGEST_HEADER and not self.isreg():
-            msg = f"a header of {self.size / 1e6:.4g} MB"
-            raise tarfile.ReadError(msg)
+            raise tarfile.ReadError(f"a header of {self.size / 1e6:.4g} MB")
         return super()._proc_member(archive)
 
 
@@ -95,8 +92,7 @@ def _unpack_members(path, plain, folder):
             with archive.extractfile(member) as source, target.open("xb") as file:
                 shutil.copyfileobj(source, file, _CHUNK)
             if target.stat().st_size != member.size:
-                msg = f"{target.name} ends early"
-                raise tarfile.ReadError(msg)
+                raise tarfile.ReadError(f"{target.name} ends early")
     return files
 
 

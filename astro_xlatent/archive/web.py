@@ -95,8 +95,7 @@ class _PoliteAdapter(HTTPAdapter):
         try:
             return super().send(request, **kwargs)
         except ArchiveError as error:
-            msg = f"{shown(request.url)}: {error}"
-            raise ArchiveError(msg) from error
+            raise ArchiveError(f"{shown(request.url)}: {error}") from error
 
 
 class _Session(requests.Session):

@@ -41,11 +41,9 @@ def _read_prior(text):
     try:
         prior = json.loads(Path(text).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        msg = f"--prior {text}: cannot be read as JSON: {error}"
-        raise ParameterError(msg) from error
+        raise ParameterError(f"--prior {text}: cannot be read as JSON: {error}") from error
     if not isinstance(prior, dict):
-        msg = f'--prior {text}: must hold an object such as {{"AGN": 0.7, "LMXB": 0.3}}'
-        raise ParameterError(msg)
+        raise ParameterError(f'--prior {text}: must hold an object such as {{"AGN": 0.7, "LMXB": 0.3}}')
     return prior
 
 

@@ -34,8 +34,7 @@ def run(args):
     out = None
     if args.output is not None:
         if not args.output.endswith((".json", ".ecsv")):
-            msg = f"--output {args.output}: must end in .json or .ecsv"
-            raise ParameterError(msg)
+            raise ParameterError(f"--output {args.output}: must end in .json or .ecsv")
         out = file_output(args.output, overwrite=True)
     results = evaluate_table(read_table(Path(args.table)), args.label, path=args.table, model=args.model,
                              spectra=args.spectra, information=args.information, quick=args.quick,

@@ -81,20 +81,17 @@ def _read_names(path):
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"--names {path}: cannot be read as text: {error}"
-        raise ParameterError(msg) from error
+        raise ParameterError(f"--names {path}: cannot be read as text: {error}") from error
     names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not names:
-        msg = f"--names {path}: holds no name; write one a line"
-        raise ParameterError(msg)
+        raise ParameterError(f"--names {path}: holds no name; write one a line")
     return names
 
 
 def _where(args):
     """What to ask for, as arguments of `fetch_catalog`."""
     if (args.object is None) != (args.radius is None):
-        msg = '--object and --radius belong together: --object "LMC X-3" --radius 10arcmin'
-        raise ParameterError(msg)
+        raise ParameterError('--object and --radius belong together: --object "LMC X-3" --radius 10arcmin')
     if args.cone:
         return {"cone": tuple(args.cone)}
     if args.object:

@@ -29,8 +29,7 @@ def add_parser(commands):
 def run(args):
     """Read a table, write the page, say what was left out."""
     if not args.output.lower().endswith((".html", ".htm")):
-        msg = f"--output {args.output}: must end in .html"
-        raise ParameterError(msg)
+        raise ParameterError(f"--output {args.output}: must end in .html")
     out = file_output(args.output, args.overwrite)
     check_extra("plot", "plotly")
     from astro_xlatent.plotting.report import write_report

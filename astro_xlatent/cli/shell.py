@@ -62,8 +62,7 @@ def minimum(text):
             return name, float(value)
     except ValueError:
         pass
-    msg = f"{text!r} is not COLUMN=NUMBER, such as significance=5"
-    raise argparse.ArgumentTypeError(msg)
+    raise argparse.ArgumentTypeError(f"{text!r} is not COLUMN=NUMBER, such as significance=5")
 
 
 #: Options of several subcommands by name; what they hold says `subcommand`.
@@ -118,8 +117,7 @@ def check_extra(extra, *modules):
     # Looked for, not imported: astroquery takes over how warnings are shown.
     for name in modules:
         if find_spec(name) is None:
-            msg = f'this needs {name}: pip install "astro_xlatent[{extra}]"'
-            raise ImportError(msg)
+            raise ImportError(f'this needs {name}: pip install "astro_xlatent[{extra}]"')
 
 
 def file_output(text, overwrite=None, error=TableError):

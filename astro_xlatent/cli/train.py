@@ -35,8 +35,7 @@ def run(args):
         prepare_instruments(args.prepare, args.data)
         return 0
     if not args.output:
-        msg = "--output is missing; give the folder of the run, or --prepare FILE"
-        raise ParameterError(msg)
+        raise ParameterError("--output is missing; give the folder of the run, or --prepare FILE")
     settings = Settings.read(args.config) if args.config else stored_settings(args.output)
     here = {name: getattr(args, name) for name in ("device", "workers", "max_seconds")}
     settings = replace(settings, **{name: value for name, value in here.items() if value is not None})

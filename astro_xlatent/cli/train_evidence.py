@@ -41,8 +41,7 @@ def labeled_inputs(table, column, own=(), minimum=()):
 
     missing = [name for name in (column, "ra", "dec", *(n for n, _ in minimum)) if name not in table.colnames]
     if missing:
-        msg = f"no column {', '.join(missing)}; the table has {', '.join(table.colnames[:20])}"
-        raise TableError(msg)
+        raise TableError(f"no column {', '.join(missing)}; the table has {', '.join(table.colnames[:20])}")
     raw = words_of(table, column)
     names = np.array([ALIASES.get(name, name) for name in raw.tolist()])
     keep = (names != "") & np.isfinite(plain_floats(table["ra"])) & (np.abs(plain_floats(table["dec"])) <= 90)
@@ -56,8 +55,7 @@ def labeled_inputs(table, column, own=(), minimum=()):
     seen = np.isfinite(given).all(axis=1)
     table, names, given = table[seen], names[seen], given[seen]
     if not len(table):
-        msg = f"no row has a class in {column!r}, a position, and a spectrum or bands"
-        raise TableError(msg)
+        raise TableError(f"no row has a class in {column!r}, a position, and a spectrum or bands")
     ours = set(names.tolist()) <= set(CLASSES)
     classes = CLASSES if ours else tuple(np.unique(names).tolist())
     inputs, _ = row_inputs(table, own)
@@ -77,8 +75,7 @@ def run(args) -> int:
     from astro_xlatent.train.evidence import train_evidence
 
     if (args.output is None) == (not args.bundle):
-        msg = "give either -o FILE.json, or --bundle to renew the package's own model"
-        raise TableError(msg)
+        raise TableError("give either -o FILE.json, or --bundle to renew the package's own model")
     own = tuple(name for name in (args.columns or "").split(",") if name)
     table, inputs, label, classes, field, spectrum = labeled_inputs(
         read_table(Path(args.table)), args.label, own, args.minimum)

@@ -60,12 +60,10 @@ def plain_column(table: Table, name: str, rows: slice | np.ndarray,
                  shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Some rows of a column of a given shape a row, as float64, and which are masked anywhere."""
     if name not in table.colnames:
-        msg = f"the table has no column {name!r}; enrich it first with add_latents"
-        raise TableError(msg)
+        raise TableError(f"the table has no column {name!r}; enrich it first with add_latents")
     column = table[name]
     if column.shape[1:] != shape:
-        msg = f"column {name!r} has shape {column.shape}; {(len(table), *shape)} is needed"
-        raise TableError(msg)
+        raise TableError(f"column {name!r} has shape {column.shape}; {(len(table), *shape)} is needed")
     values = np.ma.asarray(getattr(column[rows], "value", column[rows]))
     masked = np.ma.getmaskarray(values).any(axis=tuple(range(1, values.ndim)))
     return np.ma.getdata(values).astype(float), np.asarray(masked)

@@ -199,8 +199,7 @@ def join_pairs(a: Table, b: Table, pairs: Table, *, columns: Sequence[str] | Non
     """
     absent = [name for name in columns or () if name not in a.colnames and name not in b.colnames]
     if absent:
-        msg = f"neither table has {', '.join(absent)}; leave it out of columns"
-        raise TableError(msg)
+        raise TableError(f"neither table has {', '.join(absent)}; leave it out of columns")
     both = {name.lower() for name in a.colnames} & {name.lower() for name in b.colnames}
     joined = pairs.copy()
     for table, rows, suffix in ((a, "xm_row_a", suffixes[0]), (b, "xm_row_b", suffixes[1])):

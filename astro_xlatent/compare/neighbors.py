@@ -165,8 +165,7 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
 
 def _check_count(value, name):
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        msg = f"{name} is {value!r}; it must be an integer, 1 or more"
-        raise ParameterError(msg)
+        raise ParameterError(f"{name} is {value!r}; it must be an integer, 1 or more")
 
 
 def _points(table):
@@ -183,8 +182,7 @@ def _query(table, source):
     row = None
     if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
         if not -len(table) <= source < len(table):
-            msg = f"source is row {source}, but the table has {len(table)} rows"
-            raise ParameterError(msg)
+            raise ParameterError(f"source is row {source}, but the table has {len(table)} rows")
         row = int(source) % len(table)
         source = table[row:row + 1]
     elif isinstance(source, Row):
@@ -196,8 +194,7 @@ def _query(table, source):
     points, rows = _points(source)
     if len(rows) < len(source):
         absent = np.setdiff1d(np.arange(len(source)), rows)
-        msg = f"source: row {absent[0]} of those given has no latents (masked, see its xl_reason)"
-        raise TableError(msg)
+        raise TableError(f"source: row {absent[0]} of those given has no latents (masked, see its xl_reason)")
     return points, row
 
 

@@ -140,11 +140,9 @@ def _stack(observations):
     parts = [_measured(item) for item in items]
     sizes = {len(part[0]) for part in parts}
     if len(sizes) > 1:
-        msg = f"observations have {sorted(sizes)} rows; row i of each must be the same source"
-        raise ParameterError(msg)
+        raise ParameterError(f"observations have {sorted(sizes)} rows; row i of each must be the same source")
     if not any(sizes):
-        msg = "observations is empty; give at least one posterior or enriched row"
-        raise ParameterError(msg)
+        raise ParameterError("observations is empty; give at least one posterior or enriched row")
     group = np.concatenate([np.arange(len(part[0])) * (not alone) for part in parts])
     joined = [None if any(v is None for v in values) else np.concatenate(values)
               for values in zip(*parts, strict=True)]

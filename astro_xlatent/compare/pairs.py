@@ -143,5 +143,4 @@ def check_numbers(most: float = np.inf, **numbers: float) -> None:
     for name, value in numbers.items():
         plain = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         if not plain or not 0 <= value <= min(most, 1e300):
-            msg = f"{name} is {value!r}; it must be a number {allowed}"
-            raise ParameterError(msg)
+            raise ParameterError(f"{name} is {value!r}; it must be a number {allowed}")

@@ -95,8 +95,7 @@ def read_positions(table: Table, label: str = "table", error: str | u.Quantity |
         raise TableError(msg)
     rows = np.flatnonzero(np.isfinite(ra) & (np.abs(dec) <= 90) & (sigma > 0) & ~large)
     if len(table) and not rows.size:
-        msg = f"{label}: no row has a position with an error; all are masked, not finite or zero"
-        raise TableError(msg)
+        raise TableError(f"{label}: no row has a position with an error; all are masked, not finite or zero")
     ra, dec = np.radians(ra[rows]), np.radians(dec[rows])
     xyz = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
     sigma = sigma[rows]
@@ -125,8 +124,7 @@ def _errors(columns, label, error):
     """Standard deviation in one coordinate, arcsec, NaN where unknown; and the ellipse or None."""
     if isinstance(error, str):
         if error not in columns:
-            msg = f"{label} has no column {error!r} of position errors"
-            raise TableError(msg)
+            raise TableError(f"{label} has no column {error!r} of position errors")
         if getattr(columns.raw(error), "unit", None) is None:
             msg = f"{label}: column {error!r} has no unit; set table[{error!r}].unit, such as 'arcsec'"
             raise TableError(msg)

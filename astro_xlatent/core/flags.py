@@ -110,11 +110,9 @@ def decode_flags(value, *, text: bool = False) -> list:
     """
     filled = np.asarray(np.ma.filled(np.ma.asarray(value), 0))
     if filled.dtype.kind not in "iu" and filled.size:
-        msg = f"value must be an integer or integers, got dtype {filled.dtype}"
-        raise TypeError(msg)
+        raise TypeError(f"value must be an integer or integers, got dtype {filled.dtype}")
     known = sum(FLAGS)
     if filled.size and (np.any(filled < 0) or np.any(filled & ~known)):
-        msg = f"value has bits that no flag uses; the largest valid value is {known}"
-        raise ValueError(msg)
+        raise ValueError(f"value has bits that no flag uses; the largest valid value is {known}")
     words = [[flag.text if text else flag.name for flag in FLAGS if int(v) & flag] for v in filled.ravel()]
     return words if filled.ndim else words[0]

@@ -57,9 +57,8 @@ def _load(entry, group):
         return entry.load()
     except (Exception, SystemExit) as error:
         # A plugin is foreign code: it may raise anything, and must not end the program.
-        msg = (f"{entry.name!r} in {group} ({entry.value} of {_origin(entry)}) could not be "
-               f"loaded: {type(error).__name__}: {error}")
-        raise XlatentError(msg) from error
+        raise XlatentError(f"{entry.name!r} in {group} ({entry.value} of {_origin(entry)}) could not be "
+                           f"loaded: {type(error).__name__}: {error}") from error
 
 
 def load_plugins(group: str) -> dict[str, object]:
@@ -115,7 +114,6 @@ def get_transform(name: str) -> Transform:
     transforms = available_transforms()
     if name not in transforms:
         known = ", ".join(transforms) or "none"
-        msg = (f"name must be an installed column transform, got {name!r}; installed: {known}. "
-               f"Others are found under the entry-point group {TRANSFORM_GROUP}.")
-        raise ParameterError(msg)
+        raise ParameterError(f"name must be an installed column transform, got {name!r}; installed: {known}. "
+                             f"Others are found under the entry-point group {TRANSFORM_GROUP}.")
     return transforms[name]

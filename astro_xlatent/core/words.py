@@ -105,8 +105,7 @@ def describe(table: Table | Row, names: str | Sequence[str] | None = None, *,
     table = table.table[[table.index]] if isinstance(table, Row) else table
     missing = [name for name in _NEEDED if name not in table.colnames]
     if missing:
-        msg = f"table lacks {', '.join(missing)}; make the columns with add_latents(table)"
-        raise TableError(msg)
+        raise TableError(f"table lacks {', '.join(missing)}; make the columns with add_latents(table)")
     told = len(table) if max_rows is None else min(max_rows, len(table))
     part, labels = table[:told], _labels(table, names, told)
     values = {name: plain_floats(part[name]) for name in _NEEDED[:-1]}
@@ -134,8 +133,7 @@ def _labels(table, names, told):
             raise TableError(msg)
         names = table[names]
     if len(names) != len(table):
-        msg = f"names must hold one name for each of {len(table)} rows, got {len(names)}"
-        raise ParameterError(msg)
+        raise ParameterError(f"names must hold one name for each of {len(table)} rows, got {len(names)}")
     return ["-" if name is np.ma.masked else str(name) for name in names[:told]]
 
 

@@ -82,8 +82,7 @@ class Results:
 
         path = Path(path)
         if path.suffix not in (".json", ".ecsv"):
-            msg = f"{path}: results are written as .json or .ecsv; give such a name"
-            raise ParameterError(msg)
+            raise ParameterError(f"{path}: results are written as .json or .ecsv; give such a name")
         content = asdict(self)
         with replacing(path) as temporary:
             if path.suffix == ".ecsv":

@@ -81,8 +81,7 @@ def words_of(table, column):
 def read_labels(table, column):
     """Classes (n,), empty where missing or not one of the eight, and notes on others and renamed ones."""
     if column not in table.colnames:
-        msg = f"--label {column}: no such column; the table has {', '.join(table.colnames[:20])}"
-        raise TableError(msg)
+        raise TableError(f"--label {column}: no such column; the table has {', '.join(table.colnames[:20])}")
     raw = words_of(table, column)
     label = np.array([ALIASES.get(value, value) for value in raw.tolist()], dtype="<U32")
     notes = [f"{np.sum(raw == old)} rows of class {old} count as {new}"
@@ -137,8 +136,7 @@ def _labeled(table, column, minimum, notes):
     label, more = read_labels(table, column)
     notes += more
     if missing:
-        msg = f"the table lacks {', '.join(missing)}; it has {', '.join(table.colnames[:20])}"
-        raise TableError(msg)
+        raise TableError(f"the table lacks {', '.join(missing)}; it has {', '.join(table.colnames[:20])}")
     table, label = _kept(table, label, label != "", notes, "without a usable label")
     for name, bound in minimum:
         with np.errstate(invalid="ignore"):
@@ -179,8 +177,7 @@ def _kept(table, label, keep, notes, what, always=False):
     if always or not keep.all():
         notes.append(f"{np.sum(~keep)} rows {what}: left out")
     if not keep.any():
-        msg = "no row is left: " + "; ".join(notes)
-        raise TableError(msg)
+        raise TableError("no row is left: " + "; ".join(notes))
     return table[keep], label[keep]
 
 

@@ -63,8 +63,7 @@ class Channels:
             msg = f"energy_range is {energy_range!r}; give lowest and highest energy in keV, such as (0.5, 7)"
             raise ParameterError(msg)
         if self.e_lo is None or self.e_hi is None:
-            msg = "energy_range needs the energies of the channels; give rmf=..."
-            raise ResponseError(msg)
+            raise ResponseError("energy_range needs the energies of the channels; give rmf=...")
         inside = (self.e_lo >= low - 1e-6) & (self.e_hi <= high + 1e-6)
         if not inside.any():
             msg = (f"energy_range is {low:g}-{high:g} keV; the channels cover {self.e_lo.min():.3g}-"
@@ -86,8 +85,7 @@ def find_channels(events: EventFile, arf: str | PathLike | None,
     declared = edges and (int(np.ceil(edges[0])), int(np.ceil(edges[1]) - np.ceil(edges[0])))
     channels = _from_limits(events, declared, in_ev) if rmf is None else _from_response(arf, rmf)
     if rmf is None and arf is not None:
-        msg = f"an ARF ({arf}) is given without the RMF that belongs to it; give rmf=..."
-        raise ResponseError(msg)
+        raise ResponseError(f"an ARF ({arf}) is given without the RMF that belongs to it; give rmf=...")
     if telescope == "XMM":
         channels.step = _XMM_STEP.get(channels.size)
         if channels.step is None:

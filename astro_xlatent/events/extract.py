@@ -227,8 +227,7 @@ def _spectrum(events, tally, channels, quality, plane, exposure, before):
     else:
         seconds, rule, odd = exposure, "given", ""
     if not area > 0:
-        msg = f"{tally.aperture.name}: the {tally.purpose} region has no area within the field"
-        raise RegionError(msg)
+        raise RegionError(f"{tally.aperture.name}: the {tally.purpose} region has no area within the field")
     if tally.no_channel > max(_FEW, tally.counts.sum()):
         warn(f"{events.path}: {tally.no_channel} events of the {tally.purpose} region lie in no channel, "
              f"{tally.counts.sum()} in one; does the RMF belong to this instrument?")
@@ -308,8 +307,7 @@ def _warn_survey(events, tally):
 
 def _checked_exposure(seconds):
     if isinstance(seconds, (str, bool)) or not np.isscalar(seconds) or not 0 < seconds < 1e12:
-        msg = f"exposure is {seconds!r}; a positive number of seconds is needed"
-        raise ParameterError(msg)
+        raise ParameterError(f"exposure is {seconds!r}; a positive number of seconds is needed")
     return float(seconds)
 
 

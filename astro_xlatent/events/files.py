@@ -53,8 +53,7 @@ class EventFile(Table):
         A file that is missing, damaged, or holds no event list or several, is refused.
         """
         if not isinstance(path, (str, os.PathLike)):
-            msg = f"events is a {type(path).__name__}; give the path of an event list in FITS"
-            raise SpectrumError(msg)
+            raise SpectrumError(f"events is a {type(path).__name__}; give the path of an event list in FITS")
         path = Path(path).expanduser()
         found, notes = [], []
         times: dict = {}
@@ -193,8 +192,7 @@ def _opened(path):
             packed = stream.read(2) == b"\x1f\x8b"
         return gzip.open(path, "rb") if packed else open(path, "rb")
     except OSError as error:
-        msg = f"{path} cannot be read: {error}"
-        raise SpectrumError(msg) from None
+        raise SpectrumError(f"{path} cannot be read: {error}") from None
 
 
 def _loaded(stream, header, begin, size, path):

@@ -62,8 +62,7 @@ def parse_selection(select: Mapping | Sequence[str] | None) -> list[Selection]:
 def _split(text):
     name, equals, values = str(text).partition("=")
     if not equals:
-        msg = f"selection {text!r} has no =; write COLUMN=VALUE,VALUE or COLUMN=LOW:HIGH"
-        raise ParameterError(msg)
+        raise ParameterError(f"selection {text!r} has no =; write COLUMN=VALUE,VALUE or COLUMN=LOW:HIGH")
     return name, values
 
 
@@ -90,8 +89,7 @@ def read_good_times(times: str | PathLike | ArrayLike) -> np.ndarray:
     if isinstance(times, (str, PathLike)):
         found = [t for t in read_tables(times, SpectrumError) if {"START", "STOP"} <= set(t.columns)]
         if not found:
-            msg = f"{times}: no table of good times (columns START and STOP); give a GTI file"
-            raise SpectrumError(msg)
+            raise SpectrumError(f"{times}: no table of good times (columns START and STOP); give a GTI file")
         return start_and_stop(found[0])
     array = np.asarray(times, float)
     if array.ndim != 2 or array.shape[1] != 2 or not np.all(np.isfinite(array)) or np.any(

@@ -112,9 +112,8 @@ def check_place(events: EventFile, tallies: list, occupancy: Occupancy, field: A
             raise RegionError(msg)
         if field is not None:
             if not field.contains(x, y).any():
-                msg = (f"{tally.aperture.name}: the {tally.purpose} region lies outside the field "
-                       f"{field.name}; give a region of this observation")
-                raise RegionError(msg)
+                raise RegionError(f"{tally.aperture.name}: the {tally.purpose} region lies outside the field "
+                                  f"{field.name}; give a region of this observation")
             continue
         share = occupancy.empty_share(x, y, weight)
         if share > _ALL and not tally.n_events:

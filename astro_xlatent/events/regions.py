@@ -125,8 +125,7 @@ def _from_shapes(shapes, components, name):
     plus = [[item] for item in signed if item[1]] + components
     if not plus:
         what = f"{len(minus)} excluded shapes only" if minus else "no shape"
-        msg = f"{name}: {what}; a region needs at least one included shape, such as circle(...)"
-        raise RegionError(msg)
+        raise RegionError(f"{name}: {what}; a region needs at least one included shape, such as circle(...)")
     return RegionSet([[*component, *minus] for component in plus], name)
 
 
@@ -139,8 +138,7 @@ def _unsigned(shape):
 
 def _check_shapes(shapes, name):
     if len(shapes) > _MAX_SHAPES:
-        msg = f"{name}: {len(shapes)} shapes; at most {_MAX_SHAPES} are allowed"
-        raise RegionError(msg)
+        raise RegionError(f"{name}: {len(shapes)} shapes; at most {_MAX_SHAPES} are allowed")
     for shape in shapes:
         kind = type(shape).__name__
         if re.match("Point|Line|.*(Range|WholeSky|Lune)", kind):
@@ -239,8 +237,7 @@ def _regions_package() -> ModuleType:
     try:
         import regions
     except ImportError as error:
-        msg = 'regions need the regions package: pip install "astro_xlatent[archive]"'
-        raise ImportError(msg) from error
+        raise ImportError('regions need the regions package: pip install "astro_xlatent[archive]"') from error
     return regions
 
 
@@ -349,6 +346,5 @@ def _vertices(x, y):
     if len(x) > 1 and x[0] == x[-1] and y[0] == y[-1]:
         x, y = x[:-1], y[:-1]
     if len(x) < 3:
-        msg = "a polygon needs three corners"
-        raise ValueError(msg)
+        raise ValueError("a polygon needs three corners")
     return PixCoord(x, y)

@@ -66,8 +66,7 @@ class Catalog(Mission):
     def _word(self, kind):
         """What a kind of product is called in file names."""
         if kind not in self._products:
-            msg = f"kind is {kind!r}; allowed: {', '.join(self._products)}"
-            raise TableError(msg)
+            raise TableError(f"kind is {kind!r}; allowed: {', '.join(self._products)}")
         return self._products[kind]
 
     def _find(self, folder, keys, describe):
@@ -79,8 +78,7 @@ class Catalog(Mission):
         """
         folder, files = Path(folder), {}
         if not folder.is_dir():
-            msg = f"folder {str(folder)!r} does not exist or is not a folder"
-            raise TableError(msg)
+            raise TableError(f"folder {str(folder)!r} does not exist or is not a folder")
         below = [Path(root) / name for root, _, names in os.walk(folder) for name in names]
         for path in sorted(below):
             if found := self._spectrum.fullmatch(path.name.lower()):

@@ -94,13 +94,11 @@ class Columns:
         """The column itself; TableError if two differ only by case."""
         found = self._names[name.lower()]
         if len(found) > 1:
-            msg = (f"columns {', '.join(found)} differ only by case or spelling and all mean "
-                   f"{name.lower()!r}: rename or remove all but one")
-            raise TableError(msg)
+            raise TableError(f"columns {', '.join(found)} differ only by case or spelling and all mean "
+                             f"{name.lower()!r}: rename or remove all but one")
         column = self.table[found[0]]
         if getattr(column, "ndim", 1) != 1:
-            msg = f"column {found[0]!r} has shape {column.shape}; one number a row is expected"
-            raise TableError(msg)
+            raise TableError(f"column {found[0]!r} has shape {column.shape}; one number a row is expected")
         return column
 
     def numbers(self, names, unit=None):
@@ -173,9 +171,8 @@ def _factor(found, wanted, name):
         found = _parse_unit(found)
         return _bare(found).to(_bare(wanted))
     except (u.UnitConversionError, ValueError, TypeError) as error:
-        msg = (f"column {name!r} has unit {str(found)!r}, which cannot be converted to "
-               f"{u.Unit(wanted).to_string()!r}: correct the column's unit")
-        raise TableError(msg) from error
+        raise TableError(f"column {name!r} has unit {str(found)!r}, which cannot be converted to "
+                         f"{u.Unit(wanted).to_string()!r}: correct the column's unit") from error
 
 
 def _parse_unit(unit):

@@ -205,13 +205,11 @@ def get_mission(name):
     if isinstance(name, type) and not _lacks(name):
         found = name
     if found is None:
-        msg = f"unknown mission {name!r}; available: {', '.join(available_missions())}"
-        raise MissionError(msg)
+        raise MissionError(f"unknown mission {name!r}; available: {', '.join(available_missions())}")
     try:
         return found()
     except TypeError as error:
-        msg = f"mission {name!r} cannot be used: {error}"
-        raise MissionError(msg) from error
+        raise MissionError(f"mission {name!r} cannot be used: {error}") from error
 
 
 def identify_mission(table):

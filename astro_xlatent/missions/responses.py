@@ -47,10 +47,9 @@ def curve_name(mission, instrument=None):
         return f"erosita-{key}"
     key = key if key in known else key.removeprefix("epic")
     if key not in known:
-        msg = (f"no default response for instrument {instrument!r} of mission {mission!r}; "
-               f"allowed are {', '.join(sorted(known))}"
-               f"{', tm1 to tm9' if mission == 'erosita' else ''}")
-        raise MissionError(msg)
+        raise MissionError(f"no default response for instrument {instrument!r} of mission {mission!r}; "
+                           f"allowed are {', '.join(sorted(known))}"
+                           f"{', tm1 to tm9' if mission == 'erosita' else ''}")
     return known[key]
 
 

@@ -117,8 +117,7 @@ def _stored_bins(path: Path, stored: Any) -> EnergyBins:
 
 def refuse(path: Path, what: str) -> NoReturn:
     """Raise `ModelError` for a file of a model folder."""
-    msg = f"{path}: {what}; copy the model folder again, or make it anew with astro-xlatent train"
-    raise ModelError(msg)
+    raise ModelError(f"{path}: {what}; copy the model folder again, or make it anew with astro-xlatent train")
 
 
 def read_json(path: Path) -> Any:
@@ -185,9 +184,8 @@ def check_info(path: Path, info: Any) -> Config:
     if not isinstance(info, dict):
         refuse(path, "holds no JSON object")
     if info.get("format") != FORMAT:
-        msg = (f"{path}: model format {info.get('format')!r}, this version of astro_xlatent "
-               f"reads {FORMAT}; install a matching version")
-        raise ModelError(msg)
+        raise ModelError(f"{path}: model format {info.get('format')!r}, this version of astro_xlatent "
+                         f"reads {FORMAT}; install a matching version")
     for name in ("name", "version", "latent_space"):
         if not _member(path, info, name, str).strip().isprintable() or not info[name].strip():
             refuse(path, f"{name!r} is empty or not printable")

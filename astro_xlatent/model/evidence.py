@@ -193,13 +193,11 @@ def load_evidence(path: Path | str | None = None) -> EvidenceModel:
     try:
         raw = path.read_bytes()
         if bundled and (digest := hashlib.sha256(raw).hexdigest()) != BUNDLED_SHA256:
-            msg = (f"{path}: sha256 is {digest}, expected {BUNDLED_SHA256}; the file is damaged, "
-                   "install astro_xlatent again")
-            raise ModelError(msg)
+            raise ModelError(f"{path}: sha256 is {digest}, expected {BUNDLED_SHA256}; the file is damaged, "
+                             "install astro_xlatent again")
         stored = json.loads(raw)
         if stored["format"] != FORMAT:
-            msg = f"{path}: evidence format {stored['format']!r}, this version reads {FORMAT}"
-            raise ModelError(msg)
+            raise ModelError(f"{path}: evidence format {stored['format']!r}, this version reads {FORMAT}")
         pieces = {name: Piece(**parts) for name, parts in stored["pieces"].items()}
         for piece in pieces.values():
             n_features = sum(len(names) + 1 for names in piece.groups.values())
@@ -233,9 +231,8 @@ def pieces_of(evidence: str | list | tuple) -> dict:
     groups = [name for members in PIECES.values() for name in members]
     unknown = [name for name in names if name not in (*PIECES, *groups, "all")]
     if unknown or not names:
-        msg = (f"evidence names {unknown or 'nothing'}; allowed: None, 'all', "
-               f"{', '.join(map(repr, PIECES))}, or a list of these and of {', '.join(groups)}")
-        raise ParameterError(msg)
+        raise ParameterError(f"evidence names {unknown or 'nothing'}; allowed: None, 'all', "
+                             f"{', '.join(map(repr, PIECES))}, or a list of these and of {', '.join(groups)}")
     chosen = {piece: tuple(members) if {"all", piece} & set(names) else
               tuple(name for name in members if name in names) for piece, members in PIECES.items()}
     return {piece: members for piece, members in chosen.items() if members}

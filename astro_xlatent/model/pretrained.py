@@ -99,9 +99,8 @@ def _from_plugin(name: str, factory: Callable, device: str) -> LatentModel:
         msg = f"model {name!r} of a plug-in cannot be made ({type(error).__name__}: {error}); ask its authors"
         raise ModelError(msg) from error
     if not isinstance(model, LatentModel):
-        msg = (f"model {name!r} of a plug-in is a {type(model).__name__} that lacks what "
-               "astro_xlatent.model.base.LatentModel asks for; ask its authors")
-        raise ModelError(msg)
+        raise ModelError(f"model {name!r} of a plug-in is a {type(model).__name__} that lacks what "
+                         "astro_xlatent.model.base.LatentModel asks for; ask its authors")
     return model
 
 
@@ -128,9 +127,8 @@ def model_folder(name: str | os.PathLike) -> Path:
         return _WEIGHTS / name
     if name and _is_folder(name):
         return Path(name)
-    msg = (f"model {name!r} is not known; available: {', '.join(available_models()) or 'none'}; "
-           "or give the folder of a model (with config.json)")
-    raise ModelError(msg)
+    raise ModelError(f"model {name!r} is not known; available: {', '.join(available_models()) or 'none'}; "
+                     "or give the folder of a model (with config.json)")
 
 
 def folder_digest(folder: Path) -> str:
@@ -149,9 +147,8 @@ def folder_digest(folder: Path) -> str:
 def _read_folder(folder: Path, device: str, digest: str) -> LatentModel:
     expected = BUNDLED.get(folder.name) if folder.parent == _WEIGHTS.resolve() else None
     if expected not in (None, digest):
-        msg = (f"{folder}: sha256 is {digest}, expected {expected}; the files are damaged, "
-               "install astro_xlatent again")
-        raise ModelError(msg)
+        raise ModelError(f"{folder}: sha256 is {digest}, expected {expected}; the files are damaged, "
+                         "install astro_xlatent again")
     from astro_xlatent.model.build import build_model, selftest_deviation
 
     model = build_model(folder, device)

@@ -54,8 +54,7 @@ def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) ->
     if isinstance(prior, Mapping):
         names = [*CLASSES, OTHER]
         if unknown := sorted(str(k) for k in set(prior) - set(names)):
-            msg = f"prior names unknown classes {unknown}; allowed: {names}"
-            raise ParameterError(msg)
+            raise ParameterError(f"prior names unknown classes {unknown}; allowed: {names}")
         prior = [float(prior.get(name, 0.0)) for name in names]
     weights = np.asarray(prior, float)
     if weights.ndim and weights.shape[-1] == len(CLASSES):
@@ -66,8 +65,7 @@ def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) ->
         raise ParameterError(msg)
     weights = np.broadcast_to(weights, (n_rows, n_classes))
     if not np.all(np.isfinite(weights)) or np.any(weights < 0) or np.any(weights.sum(axis=1) <= 0):
-        msg = "prior weights must be finite, not negative, and not all zero in any row"
-        raise ParameterError(msg)
+        raise ParameterError("prior weights must be finite, not negative, and not all zero in any row")
     return weights / weights.sum(axis=1, keepdims=True)
 
 

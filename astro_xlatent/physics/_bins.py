@@ -36,8 +36,7 @@ def check_parameter(name, value, low, high, unit=""):
         first = value[bad].flat[0]
         where = "" if value.ndim == 0 else f" ({int(bad.sum())} of {value.size} values are outside)"
         allowed = f"it must be a number from {low:g} to {high:g}"
-        msg = f"{name} = {first:g}{_in(unit)} is not allowed; {allowed}{where}"
-        raise ParameterError(msg)
+        raise ParameterError(f"{name} = {first:g}{_in(unit)} is not allowed; {allowed}{where}")
     return value
 
 

@@ -122,8 +122,7 @@ def element_cross_section(element, energy_kev=ENERGY_MID):
     """Photoelectric cross section in cm2 of one atom of an element of the Wilms set, at energies in keV."""
     log_energy, (table, elements) = np.log(_table()[0]), _table()[1:]
     if element not in elements:
-        msg = f"no cross section of element {element!r}; the table has {', '.join(elements)}"
-        raise ParameterError(msg)
+        raise ParameterError(f"no cross section of element {element!r}; the table has {', '.join(elements)}")
     energy = check_parameter("energy_kev", energy_kev, 0.1, 300.0, "keV")
     return np.exp(np.interp(np.log(energy), log_energy, table[elements.index(element)]))
 

@@ -49,6 +49,5 @@ ABUNDANCE_SETS = {
 def abundance_vector(name, elements=ELEMENTS):
     """Atoms per hydrogen atom in a set of `ABUNDANCE_SETS`, in the order of ``elements``."""
     if name not in ABUNDANCE_SETS:
-        msg = f"unknown abundance set {name!r}; known are {sorted(ABUNDANCE_SETS)}"
-        raise ParameterError(msg)
+        raise ParameterError(f"unknown abundance set {name!r}; known are {sorted(ABUNDANCE_SETS)}")
     return np.array([ABUNDANCE_SETS[name].get(element, 0.0) for element in elements])

@@ -58,8 +58,7 @@ def equivalent_column(absorbed, unabsorbed, start):
     """
     if absorbed.shape != unabsorbed.shape or np.shape(start) != absorbed.shape[:1]:
         shapes = f"absorbed {absorbed.shape}, unabsorbed {unabsorbed.shape}, start {np.shape(start)}"
-        msg = f"rows and energies of the arguments must agree, got {shapes}"
-        raise ParameterError(msg)
+        raise ParameterError(f"rows and energies of the arguments must agree, got {shapes}")
     data, model = _merge(absorbed), _merge(unabsorbed)
     data /= np.maximum(data.sum(axis=1, keepdims=True), 1e-300)
     log_model = np.log(np.maximum(model, 1e-300))

@@ -111,8 +111,7 @@ def plasma(kt, abundance=1.0, redshift=0.0, *, abundances="wilm"):
         If a parameter is out of range or an element or set unknown.
     """
     if abundances not in ABUNDANCE_SETS:
-        msg = f"unknown abundance set {abundances!r}; known are {sorted(ABUNDANCE_SETS)}"
-        raise ParameterError(msg)
+        raise ParameterError(f"unknown abundance set {abundances!r}; known are {sorted(ABUNDANCE_SETS)}")
     kt = check_parameter("kt", kt, *PLASMA_KT_RANGE, "keV")
     redshift = check_parameter("redshift", redshift, *REDSHIFT_RANGE)
     metals, single = _split_abundance(abundance)

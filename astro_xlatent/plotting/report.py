@@ -87,8 +87,7 @@ def write_report(table: Table, path: str | os.PathLike, *, title: str | None = N
     plotly = _plotly()
     path = check_output(path, overwrite, error=TableError)
     if max_rows < 1:
-        msg = f"max_rows must be 1 or more, got {max_rows}"
-        raise ParameterError(msg)
+        raise ParameterError(f"max_rows must be 1 or more, got {max_rows}")
     notes, rows = [], np.arange(len(table))
     if len(table) > max_rows:
         rows = np.sort(np.random.default_rng(0).choice(len(table), max_rows, replace=False))

@@ -72,9 +72,8 @@ def pha_data(id: int | str, session: Session) -> DataPHA:
     """The PHA data of counts of an id, with a response."""
     data = session.get_data(id)
     if not isinstance(data, DataPHA):
-        msg = (f"data set {id!r} is {type(data).__name__}, not an X-ray spectrum; "
-               f"read one with load_pha({id!r}, ...)")
-        raise SpectrumError(msg)
+        raise SpectrumError(f"data set {id!r} is {type(data).__name__}, not an X-ray spectrum; "
+                            f"read one with load_pha({id!r}, ...)")
     kind = str((data.header or {}).get("HDUCLAS2", "")).upper()
     if kind == "NET":
         msg = (f"data set {id!r} ({data.name}) is a NET spectrum: its background was subtracted before "

@@ -24,8 +24,7 @@ def _rmf(rmf):
     from scipy.sparse import csr_array
 
     if rmf.e_min is None or rmf.e_max is None:
-        msg = f"{rmf.name} has no channel energies (EBOUNDS); give an RMF with them"
-        raise ResponseError(msg)
+        raise ResponseError(f"{rmf.name} has no channel energies (EBOUNDS); give an RMF with them")
     lo, hi = np.asarray(rmf.e_min, float), np.asarray(rmf.e_max, float)
     matrix, meta = csr_array(rmf_to_matrix(rmf).matrix.T.astype(np.float32)), _response_meta(rmf)
     full = meta.get("hduclas3") == "FULL" or matrix.sum(axis=0).max(initial=0.0) > 2.0
@@ -107,8 +106,7 @@ def from_sherpa(data: DataPHA) -> XraySpectrum:
         If there is no exposure, or the response cannot be used.
     """
     if data.exposure is None:
-        msg = f"the Sherpa data set {data.name} has no exposure; set it first (set_exposure)"
-        raise SpectrumError(msg)
+        raise SpectrumError(f"the Sherpa data set {data.name} has no exposure; set it first (set_exposure)")
     arf, rmf = data.get_response()
     response = None if rmf is None else response_from_sherpa(arf, rmf)
     off = data.get_background()

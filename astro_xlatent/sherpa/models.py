@@ -84,8 +84,7 @@ def _choice(name, allowed, doc):
     """A property with few values, whose change empties Sherpa's cache."""
     def put(self, value):
         if value not in allowed:
-            msg = f"{name} is {value!r}; allowed: {', '.join(allowed)}"
-            raise ParameterError(msg)
+            raise ParameterError(f"{name} is {value!r}; allowed: {', '.join(allowed)}")
         setattr(self, f"_{name}", value)
         self.cache_clear()
 

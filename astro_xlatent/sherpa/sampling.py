@@ -127,8 +127,7 @@ class Samples:
     def flux(self, lo: float = 0.5, hi: float = 7.0, unabsorbed: bool = False) -> np.ndarray:
         """Energy flux (n,) in erg/cm2/s in a band of keV within 0.1-12; unabsorbed as in `spectra`."""
         if not 0.1 <= lo < hi <= 12.0:
-            msg = f"the band is {lo} to {hi} keV; it must rise and lie within 0.1 to 12"
-            raise ParameterError(msg)
+            raise ParameterError(f"the band is {lo} to {hi} keV; it must rise and lie within 0.1 to 12")
         return self.spectra(unabsorbed) @ (band_weights([lo], [hi])[0] * ENERGY_MID * KEV_TO_ERG)
 
     def __repr__(self):
@@ -180,12 +179,10 @@ def sample(id: int | str | None = None, n: int = 1000, session: Session | None =
     >>> np.quantile(draws.flux(2, 10, unabsorbed=True), [0.16, 0.5, 0.84])  # doctest: +SKIP
     """
     if not (isinstance(n, (int, np.integer)) and n > 0):
-        msg = f"n is {n!r}; it must be a positive integer"
-        raise ParameterError(msg)
+        raise ParameterError(f"n is {n!r}; it must be a positive integer")
     ids, session = resolve(id, session)
     if len(ids) != 1:
-        msg = f"sample draws from one data set at a time, got {ids}; call it for each"
-        raise ParameterError(msg)
+        raise ParameterError(f"sample draws from one data set at a time, got {ids}; call it for each")
     model = load_model(model)
     likelihood = likelihood_of(ids[0], session)
     posterior = model.infer(likelihood.bins, likelihood.fine_matrix)

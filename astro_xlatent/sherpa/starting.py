@@ -260,9 +260,8 @@ def _best_candidates(posterior, classes, class_prob, bins, matrix, abundances):
 def _family_weights(classes, class_prob):
     missing = [name for name in classes if name not in CLASS_WEIGHTS]
     if missing:
-        msg = (f"the model's classes {', '.join(missing)} have no spectral model; "
-               f"known: {', '.join(CLASS_WEIGHTS)}")
-        raise ModelError(msg)
+        raise ModelError(f"the model's classes {', '.join(missing)} have no spectral model; "
+                         f"known: {', '.join(CLASS_WEIGHTS)}")
     return np.asarray(class_prob) @ np.array([CLASS_WEIGHTS[name] for name in classes])
 
 

@@ -42,8 +42,7 @@ def background_shape(mission, matrix, e_lo, e_hi, rng):
     ``e_hi`` in keV; continuum index, line strengths and the cosmic share are drawn.
     """
     if mission not in LINES:
-        msg = f"mission is {mission!r}; backgrounds are known for {', '.join(LINES)}"
-        raise MissionError(msg)
+        raise MissionError(f"mission is {mission!r}; backgrounds are known for {', '.join(LINES)}")
     center, width = 0.5 * (e_lo + e_hi), e_hi - e_lo
     particle = center ** -rng.uniform(*CONTINUUM_INDEX[mission]) * width
     # Below about 0.5 keV electronic noise and soft protons lift the level.

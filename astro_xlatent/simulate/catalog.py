@@ -79,12 +79,10 @@ class Observed:
 def _check_arguments(seed, n, start, missions):
     for name, value in (("seed", seed), ("n", n), ("start", start)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-            msg = f"{name} is {value!r}; it must be an integer, 0 or more"
-            raise ParameterError(msg)
+            raise ParameterError(f"{name} is {value!r}; it must be an integer, 0 or more")
     for mission in missions:
         if mission not in CONDITIONS:
-            msg = f"mission is {mission!r}; allowed: {', '.join(CONDITIONS)}"
-            raise MissionError(msg)
+            raise MissionError(f"mission is {mission!r}; allowed: {', '.join(CONDITIONS)}")
 
 
 def class_weights(classes):
@@ -97,8 +95,7 @@ def class_weights(classes):
     given = dict(classes) if isinstance(classes, Mapping) else dict.fromkeys(classes, 1.0)
     unknown = [str(name) for name in given if name not in CLASSES]
     if unknown or not given:
-        msg = f"classes names {', '.join(unknown) or 'none'}; allowed: {', '.join(CLASSES)}"
-        raise ParameterError(msg)
+        raise ParameterError(f"classes names {', '.join(unknown) or 'none'}; allowed: {', '.join(CLASSES)}")
     weights = np.array([float(given.get(name, 0.0)) for name in CLASSES])
     if not np.all(np.isfinite(weights)) or np.any(weights < 0) or weights.sum() == 0:
         msg = f"classes has the weights {given}; they must be finite, 0 or more, and not all 0"
@@ -249,8 +246,7 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
     ((3, 3), 3, 'csc')
     """
     if mode not in (None, *MODES):
-        msg = f"mode is {mode!r}; allowed: {', '.join(MODES)}"
-        raise ParameterError(msg)
+        raise ParameterError(f"mode is {mode!r}; allowed: {', '.join(MODES)}")
     bands = mode == "bands"
     shares = MISSION_SHARE if mission is None else {mission: 1.0}
     chunks = observed_chunks(seed, n, start=start, missions=shares, classes=classes)

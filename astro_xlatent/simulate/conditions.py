@@ -50,8 +50,7 @@ NO_ENERGY_FLUX = (0.77, 0.78, 0.85)
 def condition(mission: str, name: str) -> float:
     """Value of a parameter of the observations."""
     if mission not in LITERATURE:
-        msg = f"mission is {mission!r}; conditions are known for {', '.join(LITERATURE)}"
-        raise MissionError(msg)
+        raise MissionError(f"mission is {mission!r}; conditions are known for {', '.join(LITERATURE)}")
     return LITERATURE[mission][name][0]
 
 

@@ -79,8 +79,7 @@ def check_pieces(pieces):
     pieces = tuple(pieces)
     unknown = sorted(set(pieces) - set(PIECES))
     if unknown:
-        msg = f"imperfections are {unknown}; allowed: {', '.join(PIECES)}"
-        raise ParameterError(msg)
+        raise ParameterError(f"imperfections are {unknown}; allowed: {', '.join(PIECES)}")
     return pieces
 
 

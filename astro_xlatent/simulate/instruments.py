@@ -104,8 +104,7 @@ def _curve_of(detector):
 def prepare(name, mission, response, epoch=np.nan, detector=""):
     """Make an `Instrument` of a `Response`; `MissionError` if the mission has no bands here."""
     if mission not in BAND_EDGES:
-        msg = f"mission is {mission!r}; allowed: {', '.join(BAND_EDGES)}"
-        raise MissionError(msg)
+        raise MissionError(f"mission is {mission!r}; allowed: {', '.join(BAND_EDGES)}")
     edges = BAND_EDGES[mission]
     bands = fine_response(response, edges)
     energies = effective_energies(_curve_of(detector))

@@ -159,8 +159,7 @@ def _all_parameters(tuned, changed):
               for label, rows in LITERATURE.items()}
     for label, given in changed.items():
         if label not in values:
-            msg = f"parameters names class {label!r}; allowed: {', '.join(CLASSES)}"
-            raise ParameterError(msg)
+            raise ParameterError(f"parameters names class {label!r}; allowed: {', '.join(CLASSES)}")
         for name, value in given.items():
             if name not in values[label]:
                 msg = f"class {label} has no parameter {name!r}; allowed: {', '.join(values[label])}"

@@ -48,9 +48,8 @@ def load_prepared(path):
                     values[int(number)][name] = stored[key]
         return [Instrument(**v) for v in values]
     except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
-        msg = (f"{path}: no file of prepared instruments ({error}); "
-               "make one with astro-xlatent train --prepare FILE")
-        raise ResponseError(msg) from error
+        raise ResponseError(f"{path}: no file of prepared instruments ({error}); "
+                            "make one with astro-xlatent train --prepare FILE") from error
 
 
 def file_digest(path):

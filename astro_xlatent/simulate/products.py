@@ -72,16 +72,13 @@ def write_catalog(folder, n, mission, *, seed=1, classes=None, spectra=True, ove
 
 def _check_folder(folder, overwrite):
     if folder.exists() and not folder.is_dir():
-        msg = f"{folder} is a file; give the name of a folder"
-        raise TableError(msg)
+        raise TableError(f"{folder} is a file; give the name of a folder")
     if not folder.parent.is_dir():
-        msg = f"{folder.parent}: no such folder; make it first"
-        raise TableError(msg)
+        raise TableError(f"{folder.parent}: no such folder; make it first")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         whole = (folder / CATALOG_NAME).exists()
         cut = "" if whole else f" and holds no {CATALOG_NAME}: a run may have been cut"
-        msg = f"{folder} is not empty{cut}; pass overwrite=True or choose another folder"
-        raise TableError(msg)
+        raise TableError(f"{folder} is not empty{cut}; pass overwrite=True or choose another folder")
 
 
 def _publish(building, folder):

@@ -65,17 +65,15 @@ def read_regular(path: str | os.PathLike, error: type) -> bytes:
         with open(path, "rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except OSError as exc:
-        msg = f"{path!s:.200} cannot be read: {exc}"
-        raise error(msg) from None
+        raise error(f"{path!s:.200} cannot be read: {exc}") from None
     _check_size(len(raw), path, error)
     return raw
 
 
 def _check_size(size, path, error):
     if size > MAX_BYTES:
-        msg = (f"{path} holds more than {MAX_BYTES // 1024**2} MB, which is no spectrum or response "
-               "of the supported kind; rebin the response or cut out the extension you need")
-        raise error(msg)
+        raise error(f"{path} holds more than {MAX_BYTES // 1024**2} MB, which is no spectrum or response "
+                    "of the supported kind; rebin the response or cut out the extension you need")
 
 
 def gunzip(raw: bytes, path: str | os.PathLike, error: type) -> bytes:
@@ -90,12 +88,10 @@ def gunzip(raw: bytes, path: str | os.PathLike, error: type) -> bytes:
             size += len(parts[-1])
             _check_size(size, path, error)
             if not member.eof:
-                msg = f"{path}: the gzip stream ends early (truncated file); fetch the file again"
-                raise error(msg)
+                raise error(f"{path}: the gzip stream ends early (truncated file); fetch the file again")
             raw = member.unused_data
     except zlib.error as exc:
-        msg = f"{path}: the gzip stream is damaged ({exc}); fetch the file again"
-        raise error(msg) from None
+        raise error(f"{path}: the gzip stream is damaged ({exc}); fetch the file again") from None
     return b"".join(parts)
 
 
@@ -240,8 +236,7 @@ def walk(stream: IO[bytes], path: str | os.PathLike, total: int,
     Raises ``error``, with the path, if this is no FITS file, a header is damaged, or data are missing.
     """
     def fail(text):
-        msg = f"{path}: {text}"
-        raise error(msg)
+        raise error(f"{path}: {text}")
 
     packed, place = isinstance(stream, gzip.GzipFile), 0
     for _ in range(_MAX_HDUS):

@@ -98,8 +98,7 @@ def parse_rmf(data: bytes, path: str | PathLike) -> Rmf:
         what = (f"{len(matrices)} MATRIX extensions; merge them (for example with ftrbnrmf) first" if matrices
                 else "no MATRIX (or SPECRESP MATRIX, RSP_MATRIX) extension found, its table extensions: "
                 f"{names}; give an RMF or RSP file")
-        msg = f"{path}: {what}"
-        raise ResponseError(msg)
+        raise ResponseError(f"{path}: {what}")
     table = matrices[0]
     notes = [note for note in (t.wrong_sum() for t in [table, *bounds[:1]]) if note]
     e_lo, e_hi = _energies(table)

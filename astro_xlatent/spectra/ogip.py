@@ -53,8 +53,7 @@ def read_pha(path: str | PathLike, arf: str | PathLike | Response | None = None,
     ``meta["assumptions"]``, tell what had to be assumed and what no instrument can have measured.
     """
     if missing_response not in ("raise", "ignore"):
-        msg = f"missing_response is {missing_response!r}; it must be 'raise' or 'ignore'"
-        raise SpectrumError(msg)
+        raise SpectrumError(f"missing_response is {missing_response!r}; it must be 'raise' or 'ignore'")
     path, extension = split_extension(path)
     main, in_file = _choose(path, extension)
     spectrum = _spectrum(main, path)
@@ -81,8 +80,7 @@ def _choose(path, extension):
         remedy = "Give a PHA file (responses are no spectra)"
         if any(t.header.text("HDUCLAS1").upper() == "EVENTS" or t.name == "EVENTS" for t in tables):
             remedy = "From an event list make one with extract_spectrum or astro-xlatent extract"
-        msg = f"{path}: no SPECTRUM extension; its table extensions: {names}. {remedy}"
-        raise SpectrumError(msg)
+        raise SpectrumError(f"{path}: no SPECTRUM extension; its table extensions: {names}. {remedy}")
     source = [t for t in spectra if t.header.text("HDUCLAS2").upper() != "BKG"] or spectra[:1]
     if extension:
         source = [t for t in spectra if extension in (t.name, str(t.number))]

@@ -85,9 +85,8 @@ class Response:
         expected = (self.channel_e_lo.size, self.e_lo.size)
         shapes = {name: getattr(self, name).shape for name in ("area", "e_lo", "e_hi")}
         if self.redistribution.shape != expected or set(shapes.values()) != {(self.e_lo.size,)}:
-            msg = (f"redistribution has shape {self.redistribution.shape}, expected {expected} "
-                   f"(channels, energies); {shapes}")
-            raise ResponseError(msg)
+            raise ResponseError(f"redistribution has shape {self.redistribution.shape}, expected {expected} "
+                                f"(channels, energies); {shapes}")
 
     def __repr__(self):
         return (f"<Response {self.telescope} {self.instrument}: {self.n_channels} channels "
@@ -293,9 +292,8 @@ class Response:
         overlap.
         """
         if arf is None and not rmf.has_area:
-            msg = (f"{rmf_name} is a pure redistribution matrix and no ARF is given; "
-                   "give the ARF that belongs to it (arf=...)")
-            raise ResponseError(msg)
+            raise ResponseError(f"{rmf_name} is a pure redistribution matrix and no ARF is given; "
+                                "give the ARF that belongs to it (arf=...)")
         matrix, area, e_lo, e_hi, note = join_grids(arf, rmf, arf_name, rmf_name)
         meta = {**rmf.meta, **({} if arf is None else arf.meta), **({"grid_note": note} if note else {})}
         response = cls(matrix, area, e_lo, e_hi, rmf.channel_e_lo, rmf.channel_e_hi, rmf.first_channel,
@@ -342,8 +340,7 @@ def _crossing(center, line, outside, inside, half):
 def _load(path):
     """Key of a response file's content, and a function that gives it decompressed."""
     if not isinstance(path, (str, os.PathLike)):
-        msg = f"arf and rmf must be strings or path-like, got {type(path).__name__}"
-        raise ResponseError(msg)
+        raise ResponseError(f"arf and rmf must be strings or path-like, got {type(path).__name__}")
     raw = []
 
     def digest():

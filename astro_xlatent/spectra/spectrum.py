@@ -51,8 +51,7 @@ class XraySpectrumRead(UnifiedReadWrite):
 
     def __call__(self, path, *args, format="ogip", **kwargs):
         if not isinstance(path, (str, PathLike)):
-            msg = f"path must be a string or path-like, got {type(path).__name__}"
-            raise SpectrumError(msg)
+            raise SpectrumError(f"path must be a string or path-like, got {type(path).__name__}")
         return self.registry.read(self._cls, path, *args, format=format, **kwargs)
 
 
@@ -141,8 +140,7 @@ class XraySpectrum:
                    f"minimum {self.counts.min() if self.counts.size else None}")
             raise SpectrumError(msg)
         if not (np.isfinite(self.exposure) and self.exposure > 0):
-            msg = f"exposure is {self.exposure}; it must be a positive number of seconds"
-            raise SpectrumError(msg)
+            raise SpectrumError(f"exposure is {self.exposure}; it must be a positive number of seconds")
         self.exposure = float(self.exposure)
         self._check_scales()
         first = 1 if self.response is None else self.response.first_channel

@@ -111,8 +111,7 @@ def predict_counts(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], respon
     try:
         seconds = float(u.Quantity(exposure, u.s).value)
     except (u.UnitConversionError, TypeError) as error:
-        msg = f"exposure is {exposure!r}; a time is needed, or a number of seconds"
-        raise ParameterError(msg) from error
+        raise ParameterError(f"exposure is {exposure!r}; a time is needed, or a number of seconds") from error
     if not 0 <= seconds < np.inf:
         raise ParameterError(f"exposure is {exposure!r}; it must be finite and not negative")
     counts = response.on_grid().fold(spectrum * scale[:, None]) * seconds

@@ -71,8 +71,7 @@ def train(data, output, settings=None, *, instruments=None, resume=False, finish
         msg = f"output {output} holds a run already; give resume=True (--resume) or another folder"
         raise ParameterError(msg)
     if finish and not (output / "encoder.safetensors").exists():
-        msg = f"finish: output {output} holds no checkpoint to finish; train first"
-        raise ParameterError(msg)
+        raise ParameterError(f"finish: output {output} holds no checkpoint to finish; train first")
     output.mkdir(parents=True, exist_ok=True)
     if threads:
         torch.set_num_threads(threads)

@@ -62,12 +62,10 @@ class Settings:
     def __post_init__(self):
         object.__setattr__(self, "without", check_pieces(self.without))
         if self.precision not in PRECISIONS:
-            msg = f"precision is {self.precision!r}; allowed: {', '.join(PRECISIONS)}"
-            raise ParameterError(msg)
+            raise ParameterError(f"precision is {self.precision!r}; allowed: {', '.join(PRECISIONS)}")
         for name, least in (("batches_per_step", 1), ("save_every", 1), ("workers", -1), ("max_seconds", 0)):
             if getattr(self, name) < least:
-                msg = f"{name} is {getattr(self, name)}; it must be {least} or more"
-                raise ParameterError(msg)
+                raise ParameterError(f"{name} is {getattr(self, name)}; it must be {least} or more")
 
     @classmethod
     def read(cls, path):
@@ -76,8 +74,7 @@ class Settings:
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            msg = f"{path}: unknown settings {unknown}; allowed: {sorted(known)}"
-            raise ParameterError(msg)
+            raise ParameterError(f"{path}: unknown settings {unknown}; allowed: {sorted(known)}")
         return cls(**values)
 
     @property
