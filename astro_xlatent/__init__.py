@@ -2,9 +2,8 @@
 """
 Latent vectors, classes and column densities for tables of X-ray sources.
 
-The main entry is `add_latents`: an astropy table in, the same table with new
-columns out. Names are loaded when first used, so that importing the package
-neither takes long nor loads torch.
+The main entry is `add_latents`: an astropy table in, the same table with new columns out. Names are loaded
+when first used, so that importing the package neither takes long nor loads torch.
 """
 
 from importlib import import_module

@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Fluxes and hardness ratios of CSC rows as ways to read their bands.
-"""
+"""Fluxes and hardness ratios of CSC rows as ways to read their bands."""
 
 from dataclasses import replace
 

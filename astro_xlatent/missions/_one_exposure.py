@@ -34,12 +34,11 @@ def complete(value, counts, area, cause, *, conversion, scale, net=None, total=N
     """
     Fill the bands whose uncertainty is missing, and those without a value of which counts are known.
 
-    Arrays have shape (rows, bands): fluxes or rates ``value``, and the ``counts`` and ``area`` that
-    follow from those with an uncertainty (``cause`` 0; 3 is "no uncertainty", 1 "missing").
-    ``conversion`` is counts per value and unit of exposure, ``scale`` area over counts and value,
-    ``net`` net counts (zero where undetected), ``total``, shape (rows,), the counts of all bands that
-    the row implies, NaN where it does not; ``relative_error`` is granted where the row implies
-    nothing.
+    Arrays have shape (rows, bands): fluxes or rates ``value``, and the ``counts`` and ``area`` that follow
+    from those with an uncertainty (``cause`` 0; 3 is "no uncertainty", 1 "missing"). ``conversion`` is counts
+    per value and unit of exposure, ``scale`` area over counts and value, ``net`` net counts (zero where
+    undetected), ``total``, shape (rows,), the counts of all bands that the row implies, NaN where it does
+    not; ``relative_error`` is granted where the row implies nothing.
 
     Returned are counts, area, cause, and flags: `Flag.ERRORS_ASSUMED` where an uncertainty was missing.
     """

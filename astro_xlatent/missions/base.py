@@ -83,8 +83,7 @@ class Mission(Protocol):
         TELESCOP values of its spectra (upper case), and INSTRUME values of
         energy-resolving instruments that spectra may come from.
     bands : tuple of (str, float, float)
-        Name and bounds in keV of the bands that are read, without overlap;
-        empty if no band columns are read.
+        Name and bounds in keV of the bands that are read, without overlap; empty if no band columns are read.
     relative_error : float or None
         What a user grants fluxes for which the table has no error; None: nothing.
     """

@@ -7,8 +7,7 @@ are corrected for vignetting and for the whole point-spread function.
 
 References
 ----------
-Watson et al. 2009, A&A 493, 339 (bands, Table 1: conversion factors); Webb et
-al. 2020, A&A 641, A136 (4XMM).
+Watson et al. 2009, A&A 493, 339 (bands, Table 1: conversion factors); Webb et al. 2020, A&A 641, A136 (4XMM).
 """
 
 import re

@@ -29,8 +29,7 @@ WEIGHTS = {"evidence": 0.5, "gof": 1.0, "run": 1.0, "distance": 0.75}
 LEAST_P = 1e-6
 #: p-value of a fit below which it is poor.
 POOR_LEVEL = 0.01
-#: p-value of a fit, in the exponential tail beyond all simulations, below which the model does
-#: not apply.
+#: p-value of a fit, in the exponential tail beyond all simulations, below which the model does not apply.
 FOREIGN_LEVEL = 1e-4
 #: What is odd of a best fit where it is large.
 FIT = ("gof", "run", "distance")
@@ -66,10 +65,9 @@ def joint_score(p_values: dict[str, np.ndarray]) -> np.ndarray:
     """
     One number for several p-values, small if odd: the sum of their logarithms with `WEIGHTS`.
 
-    Fisher's statistic (Fisher 1925, Statistical Methods for Research Workers)
-    with weights (Good 1955, JRSS B 17, 264): several parts that are each somewhat
-    odd make a row odd. They are not independent; the sum's distribution is that
-    over simulations.
+    Fisher's statistic (Fisher 1925, Statistical Methods for Research Workers) with weights (Good 1955, JRSS B
+    17, 264): several parts that are each somewhat odd make a row odd. They are not independent; the sum's
+    distribution is that over simulations.
     """
     return np.sum([WEIGHTS[name] * np.log(p) for name, p in p_values.items()], axis=0)
 

@@ -2,15 +2,13 @@
 """
 What the posterior cannot see: is there anything in the counts that no latents describe?
 
-Every check is a score test (Rao 1948, Proc. Camb. Phil. Soc. 44, 50) of counts
-against the best decoded spectrum, in a direction that the decoder lacks: a line
-somewhere, a shifted energy scale, soft emission in front. What latents and
-normalization could do instead is taken out of the direction: they are
-linearized, the latents with their standard normal prior. The p-value is that of
-the largest score over a check's whole grid among predicted replicates of the
-counts (posterior predictive as in Meng 1994, Ann. Stat. 22, 1142), so that
-Poisson noise and the number of places looked at are in it. No table is needed:
-a new model is checked as the old one.
+Every check is a score test (Rao 1948, Proc. Camb. Phil. Soc. 44, 50) of counts against the best decoded
+spectrum, in a direction that the decoder lacks: a line somewhere, a shifted energy scale, soft emission in
+front. What latents and normalization could do instead is taken out of the direction: they are linearized, the
+latents with their standard normal prior. The p-value is that of the largest score over a check's whole grid
+among predicted replicates of the counts (posterior predictive as in Meng 1994, Ann. Stat. 22, 1142), so that
+Poisson noise and the number of places looked at are in it. No table is needed: a new model is checked as the
+old one.
 """
 
 from collections.abc import Callable

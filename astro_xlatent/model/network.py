@@ -7,9 +7,8 @@ grid, D latents, W width, C classes, G cells of a density.
 
 References
 ----------
-The transformer follows Vaswani et al. (2017, arXiv:1706.03762) in the
-pre-norm form of Xiong et al. (2020, arXiv:2002.04745); the idea of eight
-latents of an X-ray spectrum is that of arXiv:2510.14102.
+The transformer follows Vaswani et al. (2017, arXiv:1706.03762) in the pre-norm form of Xiong et al. (2020,
+arXiv:2002.04745); the idea of eight latents of an X-ray spectrum is that of arXiv:2510.14102.
 """
 
 import copy
@@ -90,9 +89,8 @@ class Decoder(nn.Module):
     """
     Latents to the incident spectrum, up to its normalization.
 
-    The spectrum is a smooth continuum (log-linear between knots in log
-    energy) times a partially covering absorber with the tbabs-like cross
-    section, times one plus non-negative line features.
+    The spectrum is a smooth continuum (log-linear between knots in log energy) times a partially covering
+    absorber with the tbabs-like cross section, times one plus non-negative line features.
     """
 
     interpolation: torch.Tensor

@@ -49,9 +49,8 @@ def load_model(name: str | os.PathLike | LatentModel | None = None, *,
     Parameters
     ----------
     name : str, path-like or model, optional
-        A name from `available_models`, or a model folder. By default the
-        configuration item ``default_model``, else the bundled model. A model
-        is returned as it is.
+        A name from `available_models`, or a model folder. By default the configuration item
+        ``default_model``, else the bundled model. A model is returned as it is.
     device : str, optional
         Such as ``"cpu"`` or ``"cuda"``; by default the configuration item
         ``device``, where ``"auto"`` takes a GPU if there is one.
@@ -64,8 +63,7 @@ def load_model(name: str | os.PathLike | LatentModel | None = None, *,
     Raises
     ------
     ModelError
-        If the model is unknown, incomplete, damaged, or of a newer format, or
-        the device is none.
+        If the model is unknown, incomplete, damaged, or of a newer format, or the device is none.
     """
     if isinstance(name, LatentModel):
         return name

@@ -24,9 +24,8 @@ def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) ->
     Parameters
     ----------
     prior : None, mapping, or array_like
-        None: all alike. A mapping from class name (or ``"other"``) to a
-        weight, zero where left out. An array of shape (9,) or (n, 9); with
-        8 columns "other" gets their mean.
+        None: all alike. A mapping from class name (or ``"other"``) to a weight, zero where left out. An array
+        of shape (9,) or (n, 9); with 8 columns "other" gets their mean.
     n_rows : int
         Number of rows.
 
@@ -38,8 +37,7 @@ def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) ->
     Raises
     ------
     ParameterError
-        If classes are unknown, shapes do not fit, or weights are negative,
-        NaN or all zero.
+        If classes are unknown, shapes do not fit, or weights are negative, NaN or all zero.
 
     Examples
     --------

@@ -2,12 +2,11 @@
 """
 The encoder's posterior, corrected by the exact likelihood, with importance sampling.
 
-The target is exp(-C/2) times the density of simulated sources in latent space, a
-mixture. The first proposal is that mixture times the likelihood as the encoder's
-posterior tells of it. A few rounds adapt the proposal; only the last one is used.
-What is reported follows from the weighted draws: N_H by the density that the teacher
-gives it for these latents, the photon index by the absorbed power law that fits their
-decoded spectrum best, fluxes by their decoded spectra and normalizations.
+The target is exp(-C/2) times the density of simulated sources in latent space, a mixture. The first proposal
+is that mixture times the likelihood as the encoder's posterior tells of it. A few rounds adapt the proposal;
+only the last one is used. What is reported follows from the weighted draws: N_H by the density that the
+teacher gives it for these latents, the photon index by the absorbed power law that fits their decoded
+spectrum best, fluxes by their decoded spectra and normalizations.
 
 References
 ----------

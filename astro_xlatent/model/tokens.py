@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REFERENCE_INDEX", "merge_steps", "merged_edges", "to_tensors", "token_arrays"]
 
-#: Photon index of the reference power law, typical of unabsorbed AGN
-#: (Nandra & Pounds 1994, MNRAS 268, 405).
+#: Photon index of the reference power law, typical of unabsorbed AGN (Nandra & Pounds 1994, MNRAS 268, 405).
 REFERENCE_INDEX = 1.7
 # Net counts up to which the fine bins are merged by this factor.
 MERGE_STEPS = ((60.0, 8), (250.0, 4), (1000.0, 2), (np.inf, 1))

@@ -61,8 +61,7 @@ def write_report(table: Table, path: str | os.PathLike, *, title: str | None = N
     title : str, optional
         Heading of the page; the file's name if not given.
     columns : sequence of str, optional
-        Columns to hold beside the package's own; by default the first
-        `MAX_COLUMNS` with one value a row.
+        Columns to hold beside the package's own; by default the first `MAX_COLUMNS` with one value a row.
     model : str or `~astro_xlatent.model.posterior.Model`, optional
         Decodes the small spectra; by default the model that made the table.
     max_rows : int, optional

@@ -127,8 +127,7 @@ def plot_hardness(table: Table, *, mission: str | None = None, ax: Axes | None =
     table : `~astropy.table.Table`
         Catalog rows with the mission's band columns; if it is enriched, color says the class.
     mission : str, optional
-        By default that of the table's columns, or else a
-        `~astro_xlatent.core.errors.MissionError` is raised.
+        By default that of the table's columns, or else a `~astro_xlatent.core.errors.MissionError` is raised.
     """
     from astro_xlatent.missions.base import get_mission, identify_mission
 

@@ -38,9 +38,8 @@ def plot_spectrum(spectrum: XraySpectrum, model: str | Model | None = None, *, q
     model : str or `~astro_xlatent.model.posterior.Model`, optional
         Model or its name; the default model if not given.
     quantity : {'counts', 'flux'}, optional
-        Counts per keV with background, or the incident spectrum E F(E) in
-        erg/cm2/s. Points of the latter are net counts, unfolded with the
-        decoded spectrum: they lean on it.
+        Counts per keV with background, or the incident spectrum E F(E) in erg/cm2/s. Points of the latter are
+        net counts, unfolded with the decoded spectrum: they lean on it.
     min_counts : int, optional
         Neighboring bins are drawn together until they hold so many counts.
     axes : tuple of two `~matplotlib.axes.Axes`, optional

@@ -47,12 +47,11 @@ class Observed:
     """
     Rows of a chunk that one detector observed; arrays of shape (rows, ...).
 
-    ``sources`` are normalized to what was observed; ``area`` is in cm2, aperture fraction included,
-    on the incident grid; ``counts`` and ``off_counts`` are per channel in aperture and background
-    region; ``background_shape`` is the expected background per channel, sum 1 in the detection band, in
-    which the ``expected`` source counts are. ``dice`` seeds what a catalog adds (limits
-    by Monte Carlo, errors of maps), ``likelihood`` is -ln of the probability that background alone
-    gives as many counts.
+    ``sources`` are normalized to what was observed; ``area`` is in cm2, aperture fraction included, on the
+    incident grid; ``counts`` and ``off_counts`` are per channel in aperture and background region;
+    ``background_shape`` is the expected background per channel, sum 1 in the detection band, in which the
+    ``expected`` source counts are. ``dice`` seeds what a catalog adds (limits by Monte Carlo, errors of
+    maps), ``likelihood`` is -ln of the probability that background alone gives as many counts.
     """
 
     row: np.ndarray

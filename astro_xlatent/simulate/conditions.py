@@ -137,12 +137,11 @@ class Conditions:
     likelihood: float
 
 
-#: Chandra: exposures log-normal around 30 ks (the release's 245 Ms over 10,382
-#: observations, weighted with the sources found); apertures of radius
-#: 1" + 10" (theta / 10')**2 (Hickox & Markevitch 2006, ApJ 645, 95); background so that
-#: apertures between 4' and 14' hold what those of [A] hold. eROSITA: one survey of 340 s,
-#: vignetted about 150 s in 0.2-2.3 keV [C], 75 % apertures of 30", a background of about
-#: half a count. XMM: 15 ks, apertures of 25", background of [D] to a factor of two.
+#: Chandra: exposures log-normal around 30 ks (the release's 245 Ms over 10,382 observations, weighted with
+#: the sources found); apertures of radius 1" + 10" (theta / 10')**2 (Hickox & Markevitch 2006, ApJ 645, 95);
+#: background so that apertures between 4' and 14' hold what those of [A] hold. eROSITA: one survey of 340 s,
+#: vignetted about 150 s in 0.2-2.3 keV [C], 75 % apertures of 30", a background of about half a count. XMM:
+#: 15 ks, apertures of 25", background of [D] to a factor of two.
 CONDITIONS = {
     "csc": Conditions(
         (("acis-i", 0.5, 1.4e-6), ("acis-s", 0.5, 3.4e-6)), (2000.0, 2025.0), 30e3, 0.35,

@@ -9,11 +9,10 @@ are called a range.
 
 References
 ----------
-Drake et al. 2006, SPIE 6270, 62701I, and Lee et al. 2011, ApJ 731, 126:
-curves of the effective area drawn within the limits of its calibration,
-smooth between edges and with steps at them. Gain of ACIS: Chandra
-Calibration Status Summary (Chandra X-ray Center). Background: Bartalucci
-et al. 2014, A&A 566, A25. Pile-up: Davis 2001, ApJ 562, 575.
+Drake et al. 2006, SPIE 6270, 62701I, and Lee et al. 2011, ApJ 731, 126: curves of the effective area drawn
+within the limits of its calibration, smooth between edges and with steps at them. Gain of ACIS: Chandra
+Calibration Status Summary (Chandra X-ray Center). Background: Bartalucci et al. 2014, A&A 566, A25. Pile-up:
+Davis 2001, ApJ 562, 575.
 """
 
 from functools import cache

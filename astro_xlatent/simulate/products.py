@@ -46,8 +46,7 @@ def write_catalog(folder, n, mission, *, seed=1, classes=None, spectra=True, ove
     spectra : bool, optional
         Also write a spectrum for every row.
     overwrite : bool, optional
-        Write into a folder that is not empty; files of the same names are
-        replaced, all others stay.
+        Write into a folder that is not empty; files of the same names are replaced, all others stay.
     progress : bool, optional
 
     Returns

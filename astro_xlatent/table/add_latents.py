@@ -58,36 +58,30 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
         Any number of rows, none included. It is not changed. Data frames are
         those of pandas and polars and tables of pyarrow, through narwhals.
     spectra : str, path-like, mapping or sequence, optional
-        Where the rows' OGIP spectra are: the name of a column of paths; a
-        folder, in which files are found by the mission's naming; a mapping
-        from source name or row number to a path or `XraySpectrum` (a value of the
-        name column goes before a row number); or a sequence with one path,
-        `XraySpectrum` or None per row. Rows without a usable spectrum fall back
-        on the table's band columns, and are flagged.
+        Where the rows' OGIP spectra are: the name of a column of paths; a folder, in which files are found by
+        the mission's naming; a mapping from source name or row number to a path or `XraySpectrum` (a value of
+        the name column goes before a row number); or a sequence with one path, `XraySpectrum` or None per
+        row. Rows without a usable spectrum fall back on the table's band columns, and are flagged.
     mission : str, Mission or its class, optional
         ``"csc"``, ``"erosita"`` or another registered mission, if the columns do not tell.
     model : str, path-like or Model, optional
         See `load_model`.
     prior : None, 'survey', mapping or array_like, optional
-        Class prior. None: all nine classes alike. ``"survey"``: what a source
-        of this flux at this position is expected to be, from published
-        number counts (`~astro_xlatent.model.priors.survey_weights`), with
-        columns ``ra`` and ``dec`` (degrees), or a `SkyCoord` column, and ``nh_gal``
-        where it is known. A mapping from class name to weight (classes left out get 0).
-        An array of shape (9,) or (n, 9), or (n, 8) without "other". Weights need not be
-        normalized.
+        Class prior. None: all nine classes alike. ``"survey"``: what a source of this flux at this position
+        is expected to be, from published number counts (`~astro_xlatent.model.priors.survey_weights`), with
+        columns ``ra`` and ``dec`` (degrees), or a `SkyCoord` column, and ``nh_gal`` where it is known. A
+        mapping from class name to weight (classes left out get 0). An array of shape (9,) or (n, 9), or (n,
+        8) without "other". Weights need not be normalized.
     evidence : None, 'xray', 'counterparts', 'all', or sequence of str, optional
-        What else counts for the class: columns of the row itself (flux,
-        position, ``nh_gal``, variability), columns of counterparts (Gaia,
-        2MASS, WISE), both, or groups by name (`pieces_of`). The class by the
+        What else counts for the class: columns of the row itself (flux, position, ``nh_gal``, variability),
+        columns of counterparts (Gaia, 2MASS, WISE), both, or groups by name (`pieces_of`). The class by the
         spectrum alone is then in ``xl_class_spectrum``.
     include : str or sequence of str, optional
         Optional columns to add, such as ``"xl_latent_cov"``.
     group_by : str, optional
-        Column that names the source of which a row is an observation, such
-        as ``"name"`` in a table of detections. Latents and class are then
-        joint: every row holds those of its source, the likelihoods of all
-        its observations multiplied and the prior entered once. See the notes.
+        Column that names the source of which a row is an observation, such as ``"name"`` in a table of
+        detections. Latents and class are then joint: every row holds those of its source, the likelihoods of
+        all its observations multiplied and the prior entered once. See the notes.
     replace : bool, optional
         Replace the columns that an earlier run has added to the table.
     relative_error : float, optional
@@ -98,9 +92,8 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
         Correct latents, N_H, photon index and fluxes by the exact likelihood of the counts, and add
         ``xl_ess``, see `~astro_xlatent.model.refined`; takes seconds a row.
     checks : bool, optional
-        Look in spectra for lines, a shifted energy scale, scatter and soft
-        excesses that no latents describe, see `~astro_xlatent.model.checks`; named in
-        ``xl_reason`` and flagged ``UNMODELED``.
+        Look in spectra for lines, a shifted energy scale, scatter and soft excesses that no latents describe,
+        see `~astro_xlatent.model.checks`; named in ``xl_reason`` and flagged ``UNMODELED``.
     progress : bool, optional
         Show a progress bar.
 
@@ -126,13 +119,12 @@ def add_latents(table: TableLike, spectra: str | Path | Mapping | Sequence | Non
 
     Notes
     -----
-    With ``group_by`` the table keeps its rows and their order. ``xl_latent``,
-    its errors, ``xl_class``, ``xl_class_prob`` and ``xl_class_other`` are equal
-    in all rows of a source, and ``xl_n_obs``, ``xl_n_used`` and ``xl_p_change``,
-    the p-value against an unchanged spectrum, come at the end. All else is of the
-    row's own observation, for it may truly differ. Where the class prior differs
-    between a source's rows, their geometric mean enters.
-    `~astro_xlatent.compare.observations.group_latents` gives one row a source instead.
+    With ``group_by`` the table keeps its rows and their order. ``xl_latent``, its errors, ``xl_class``,
+    ``xl_class_prob`` and ``xl_class_other`` are equal in all rows of a source, and ``xl_n_obs``,
+    ``xl_n_used`` and ``xl_p_change``, the p-value against an unchanged spectrum, come at the end. All else is
+    of the row's own observation, for it may truly differ. Where the class prior differs between a source's
+    rows, their geometric mean enters. `~astro_xlatent.compare.observations.group_latents` gives one row a
+    source instead.
 
     Examples
     --------

@@ -50,9 +50,8 @@ def table_format(path: str | Path, *, writing: bool = False) -> str:
 def _harmless():
     from astropy.io.votable.exceptions import VOWarning
 
-    # Archives use unit strings outside the standard (kept as they are) and
-    # slightly irregular VOTables; long keys of meta become HIERARCH cards.
-    # Undefined logicals are masked once the table is read.
+    # Archives use unit strings outside the standard (kept as they are) and slightly irregular VOTables; long
+    # keys of meta become HIERARCH cards. Undefined logicals are masked once the table is read.
     return quiet(UnitsWarning, VOWarning, VerifyWarning, ".*contains NULL")
 
 
@@ -248,10 +247,9 @@ def write_table(table: Table, path: str | Path, *, overwrite: bool = False) -> N
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Any table; it is not changed. In CSV, vector columns are split (see
-        `flatten_vectors`) and units and descriptions are lost; VOTable keeps
-        scalar metadata as INFO. Read again, values, types and masks are as before
-        (see `~astro_xlatent.table.storage` for what formats cannot tell apart).
+        Any table; it is not changed. In CSV, vector columns are split (see `flatten_vectors`) and units and
+        descriptions are lost; VOTable keeps scalar metadata as INFO. Read again, values, types and masks are
+        as before (see `~astro_xlatent.table.storage` for what formats cannot tell apart).
     path : str or `~pathlib.Path`
     overwrite : bool, optional
         Whether an existing file may be replaced.

@@ -38,8 +38,7 @@ def train(data, output, settings=None, *, instruments=None, resume=False, finish
     Parameters
     ----------
     data : path-like or None
-        Folder with real ARF and RMF files. The shipped response curves are
-        used besides; if None, alone.
+        Folder with real ARF and RMF files. The shipped response curves are used besides; if None, alone.
     output : path-like
         Folder of the run: settings, log, checkpoints and, at the end, ``model/``.
     settings : `~astro_xlatent.train.settings.Settings`, optional
