@@ -42,7 +42,9 @@ def shoot(folder):
         page.run("document.getElementById('theme').click()")
         page.key("Escape")
         page.resize(390, 844, mobile=True)
+        page.mouse("mouseMoved", 1, 1)
         time.sleep(1)
+        page.run("card(-1)")
         page.screenshot(IMAGES / "report_phone.png")
         assert page.complaints == [], page.complaints
 

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from astro_xlatent.cli.shell import say, subcommand, table_output, tell
 
+#: Ends of names that spectra do not have.
+TABLES = (".csv", ".ecsv", ".vot", ".xml", ".parquet", ".txt")
+
 add_parser = subcommand(
     "predict", "class, N_H and goodness of fit of single spectra",
     "Print a sentence for each PHA spectrum; its ARF, RMF and background are found through its header. "
@@ -29,6 +32,8 @@ def run(args):
         tell(describe(good, [Path(str(file)).name for file in good["file"]], max_rows=None))
     for file, reason in table["file", "xl_reason"][refused].iterrows():
         say("error", reason if str(file) in str(reason) else f"{file}: {reason}")
+        if str(file).endswith(TABLES):
+            say("error", f"{file}: is it a table? astro-xlatent enrich takes it")
     if out is not None and len(good):
         write_table(table, out, overwrite=args.overwrite)
         tell(f"{out}: {len(table)} rows, {len(good)} with results")

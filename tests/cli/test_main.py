@@ -165,6 +165,12 @@ def test_predict_prints_a_sentence_each(calls, capsys):
     assert printed.err == "astro-xlatent: error: bad.pha: is an HRC spectrum\n"
 
 
+def test_predict_names_the_command_for_tables(calls, capsys):
+    """Who gives a table instead of a spectrum is told where it belongs."""
+    run("predict", "bad.vot")
+    assert "bad.vot: is it a table? astro-xlatent enrich takes it" in capsys.readouterr().err
+
+
 def test_predict_all_good_is_0(calls, tmp_path):
     """Without a refused spectrum the code is 0 and the table is written."""
     assert run("predict", "a.pha", "b.pha", "-o", tmp_path / "p.fits") == 0
