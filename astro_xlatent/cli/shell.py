@@ -12,8 +12,8 @@ from pathlib import Path
 from astro_xlatent.core.errors import TableError, XlatentWarning
 from astro_xlatent.core.text import printable
 
-__all__ = ["add_model", "add_options", "add_overwrite", "check_extra", "file_output", "minimum", "say",
-           "shell_words", "subcommand", "table_output", "tell", "warnings_said"]
+__all__ = ["add_options", "check_extra", "file_output", "minimum", "say", "shell_words", "subcommand",
+           "table_output", "tell", "warnings_said"]
 
 
 def tell(text):
@@ -100,16 +100,6 @@ def add_options(command, *options):
         names, metavar, text, *more = _SHARED[option] if isinstance(option, str) else option
         words = more[0] if more else {} if metavar else {"action": "store_true"}
         command.add_argument(*names.split(), help=text, **({"metavar": metavar} if metavar else {}), **words)
-
-
-def add_overwrite(command):
-    """Add ``--overwrite``."""
-    add_options(command, "overwrite")
-
-
-def add_model(command):
-    """Add ``--model``."""
-    add_options(command, "model")
 
 
 def check_extra(extra, *modules):
