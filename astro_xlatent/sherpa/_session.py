@@ -25,8 +25,7 @@ else:
 __all__ = ["Session", "check_statistic", "likelihood_of", "noticed_channels", "pha_data", "resolve",
            "resolve_session", "spectrum_of"]
 
-#: OGIP quality of channels that are not used: 1 bad by software, 5 by the user. 2 only means that a group
-#: has fewer counts than asked for.
+#: OGIP quality of channels that are not used: bad by software, by the user. 2 only means a poor group.
 UNUSABLE_QUALITY = (1, 5)
 #: Counts a bin below which chi-square misleads.
 CHI2_COUNTS = 10
