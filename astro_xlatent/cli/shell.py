@@ -81,10 +81,8 @@ _SHARED = {
 
 def subcommand(name, text, description, *options, **more):
     """
-    A function that adds a subcommand with its help to others, and gives its parser.
-
-    ``options`` are names of shared ones, or (names, metavar, help) and, where needed, further words for
-    `argparse`; a flag has no metavar.
+    A function that adds a subcommand with its help to others, and gives its parser. ``options`` are names of
+    shared ones, or (names, metavar, help[, words for `argparse`]); a flag has no metavar.
     """
     def add_parser(commands):
         command = commands.add_parser(name, help=text, description=description, **more)
