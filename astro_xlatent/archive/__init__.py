@@ -1,10 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Fetching catalogs, spectra and labels from the archives.
+Fetching catalogs, spectra and labels from the archives; needs the extra ``[archive]``.
 
-Needs the extra ``[archive]``. What is fetched is checked before it gets its name, nothing is overwritten, and
-a second call takes up where the first stopped. Addresses, timeouts and the number of connections are settings
-of `astro_xlatent.core.config.Conf`.
+What is fetched is checked before it gets its name, nothing is overwritten, and a second call takes up where
+the first stopped. Settings are those of `astro_xlatent.core.config.Conf`.
 """
 
 from astro_xlatent.archive.catalogs import CATALOGS

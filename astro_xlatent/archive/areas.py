@@ -69,9 +69,7 @@ def _degrees(value, name, unit, example):
 def cones_around(region):
     """
     Cones that together hold a `~astro_xlatent.events.regions.RegionSet`, each once: one around each included
-    shape, where shapes are intersected around the smallest.
-
-    ParameterError if one is larger than `LARGEST_RADIUS`, RegionError if a shape lies nowhere on the sky.
+    shape, where shapes are intersected around the smallest, none larger than `LARGEST_RADIUS`.
     """
     cones = []
     for component in region.components:

@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Fetched columns under names that all rooms of the package look for.
-
-Bands and flags stay as the archive spells them, for the missions know VizieR's and HEASARC's spellings.
-Names, positions and their errors of eRASS get the names under which the catalog was published.
+Fetched columns under names that all rooms of the package look for: names, positions and errors as the catalog
+was published with, bands and flags as the archive spells them, which the missions know.
 """
 
 __all__ = ["arrange_columns"]
@@ -25,8 +23,7 @@ def arrange_columns(table, mission):
     Returns
     -------
     arranged : `~astropy.table.Table`
-        Without the archives' internal columns (``__row`` and the like). Where
-        two columns would get one name, the first gets it.
+        Without internal columns (``__row`` and the like); of two columns for one name, the first gets it.
 
     Examples
     --------

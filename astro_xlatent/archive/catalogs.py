@@ -2,10 +2,8 @@
 """
 The catalogs that can be fetched, and where each lies.
 
-References
-----------
-CSC tables and their joins: https://cxc.cfa.harvard.edu/csc/organization.html .
-eRASS1: Merloni et al. 2024, A&A 682, A34.
+CSC tables and joins: https://cxc.cfa.harvard.edu/csc/organization.html . eRASS1: Merloni et al. 2024, A&A
+682, A34.
 """
 
 import re
@@ -37,11 +35,8 @@ _MASTER = ("name", "ra", "dec", "err_ellipse_r0", "err_ellipse_r1", "err_ellipse
 @dataclass(frozen=True)
 class Catalog:
     """
-    One catalog at one archive.
-
-    It has the columns of ``mission``. ``service`` is csc, heasarc, vizier or mpe; ``table`` is its name
-    there, for the CSC what follows FROM in ADQL, with ``select`` after SELECT and a ``condition`` that every
-    row must fulfil.
+    A catalog with the columns of ``mission`` at ``service``: csc, heasarc, vizier or mpe. ``table`` is its
+    name there, for the CSC what follows FROM, with ``select`` after SELECT and a ``condition`` on every row.
     """
 
     key: str
@@ -58,11 +53,7 @@ class Catalog:
         return _NAMES[self.mission][2]
 
     def check_name(self, name):
-        """
-        A source's name in the catalog's own spelling: letters, digits, spaces, points and signs only.
-
-        ParameterError if it does not have the form of the catalog's names.
-        """
+        """A source's name in the catalog's spelling: letters, digits, spaces, points and signs only."""
         text, (pattern, example, _) = " ".join(str(name).split()), _NAMES[self.mission]
         if not pattern.fullmatch(text):
             raise ParameterError(f"{name!r} is no name of {self.title}; they have the form {example!r}")

@@ -2,9 +2,8 @@
 """
 Counterparts of X-ray sources in Gaia, 2MASS, AllWISE and CatWISE, with the probability that they are right.
 
-The cross-match service of the CDS, or the TAP services of VizieR and of the Gaia archive, give all
-candidates around each source. Of them the likeliest is kept, by separation, the density of others
-around, and magnitude, as NWAY does (Salvato et al. 2018, MNRAS 473, 4937).
+Of all candidates around a source, from the CDS or TAP services, the likeliest is kept, by separation, density
+of others, and magnitude, as NWAY does (Salvato et al. 2018, MNRAS 473, 4937).
 """
 
 import hashlib
@@ -46,9 +45,8 @@ class Survey:
     A catalog of counterparts; all names are the services' own.
 
     ``name`` stands before ``_n``, ``_angDist`` and ``_p_i``; ``position`` names right ascension and
-    declination, ``sigma`` is their standard deviation in one coordinate in arcsec, ``columns`` are kept.
-    ``tap`` is the setting with the address of a TAP service that has the table; ``xmatch`` tells whether
-    the cross-match service of the CDS has it, too.
+    declination, ``sigma`` is their standard deviation in arcsec, ``columns`` are kept. ``tap`` is the setting
+    with a TAP service's address; ``xmatch`` tells whether the cross-match service of the CDS has it, too.
     """
 
     name: str
@@ -86,16 +84,13 @@ def counterparts(table: Table, *, surveys: Sequence[str] = DEFAULT, service: str
     Parameters
     ----------
     table : `~astropy.table.Table`
-        With ``ra`` and ``dec`` (degrees, ICRS) and, if there is one, the CSC's
-        ``err_ellipse_r0`` (95 % radius) or eRASS's ``POS_ERR``. It is not changed.
+        With ``ra`` and ``dec`` (degrees, ICRS) and, if there is one, ``err_ellipse_r0`` or ``POS_ERR``.
     surveys : sequence of str, optional
         Of `SURVEYS`; ``"gaia-esa"`` is Gaia DR3 from its own archive instead of VizieR.
     service : {'xmatch', 'tap'}, optional
-        The CDS cross-match service, or the surveys' TAP services with the positions uploaded.
-        Surveys that the first does not have are always asked of the second.
+        The CDS cross-match service, or, always for what that lacks, the surveys' TAP services.
     cache : path-like, optional
-        Folder where answers are kept, so that a second call asks only for what
-        is missing; by default in astropy's cache.
+        Folder of answers, so that a second call asks only for what is missing; by default in astropy's cache.
     log : callable, optional
         Receives lines on progress.
 
@@ -103,8 +98,8 @@ def counterparts(table: Table, *, surveys: Sequence[str] = DEFAULT, service: str
     -------
     matched : `~astropy.table.Table`
         A copy with the surveys' columns under their own names, and for each survey ``NAME_n`` (candidates
-        within 1 arcsec and the errors; masked where the row has no position: nobody looked), ``NAME_angDist``
-        (arcsec) and ``NAME_p_i`` (probability that it is the source's counterpart).
+        within 1 arcsec and the errors; masked where the row has no position), ``NAME_angDist`` (arcsec) and
+        ``NAME_p_i`` (probability that it is the source's counterpart).
 
     Raises
     ------
@@ -213,10 +208,9 @@ def match_probability(apart, spread, row, density, ratio) -> np.ndarray:
     """
     Probability of every candidate to be its source's counterpart; p_any x p_i in NWAY's terms.
 
-    Separation ``apart`` and its standard deviation in one coordinate ``spread`` are in arcsec, ``row``
-    is the number of each candidate's source, ``density`` that of other objects in 1/arcsec2, ``ratio``
-    how much likelier its magnitude is for a counterpart than for others; all (n,). The probabilities
-    of a source's candidates sum to at most one.
+    ``spread`` is the standard deviation in one coordinate of ``apart``, arcsec; ``row`` the candidate's
+    source, ``density`` that of other objects in 1/arcsec2, ``ratio`` how much likelier its magnitude is for a
+    counterpart than for others; all (n,). The probabilities of a source's candidates sum to at most one.
     """
     odds = np.exp(-0.5 * (apart / spread) ** 2) / (2 * np.pi * np.square(spread)) * ratio / density
     total = np.bincount(row, weights=odds)[row]

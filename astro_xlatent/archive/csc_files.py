@@ -1,11 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Files of CSC detections, ``OBSID.OBI.REGION``, through the package interface ``csccli``.
-
-Many are asked for in one request, ``retrieve?packageset=OBSID.OBI.REGION/TYPE/,...``; the answer is a tar.
-
-References
-----------
+Files of CSC detections, ``OBSID.OBI.REGION``, many at once through the package interface ``csccli``:
 https://cxc.cfa.harvard.edu/csc/cli/index.html and https://cxc.cfa.harvard.edu/csc/data_products/
 """
 

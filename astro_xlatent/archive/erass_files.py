@@ -1,13 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Source products of eRASS1, by DETUID.
-
-One archive, packed with xz, holds everything of a source. Its files land in a folder of that name, because
-those of different sources may have the same names.
-
-References
-----------
-https://erosita.mpe.mpg.de/dr1/AllSkySurveyData_dr1/ArchiveProducts_dr1/
+Source products of eRASS1, by DETUID: one archive a source, whose files get a folder of that name, as others
+may have the same names. https://erosita.mpe.mpg.de/dr1/AllSkySurveyData_dr1/ArchiveProducts_dr1/
 """
 
 import re

@@ -37,9 +37,8 @@ def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_row
     cone : `~astro_xlatent.archive.areas.Cone` or (ra, dec, radius), optional
         Strings, degrees or quantities; the radius with a unit.
     regions : path-like, regions.SkyRegion, regions.Regions or sequence, optional
-        Sky regions of the package ``regions``, or a file of them, see
-        `~astro_xlatent.events.regions.read_region`. The archive is asked for the cone around each included
-        shape, the rows outside the region itself are left out here.
+        Sky regions, or a file of them, see `~astro_xlatent.events.regions.read_region`. The archive is asked
+        for cones around the included shapes; rows outside the region itself are left out.
     names : sequence of str, optional
         In the catalog's form, such as ``"2CXO J004244.3+411608"``.
     max_rows : int, optional
@@ -55,18 +54,15 @@ def fetch_catalog(catalog="csc", *, cone=None, regions=None, names=None, max_row
 
     Raises
     ------
-    ParameterError
-        If not exactly one of cone, regions and names is given, or one is bad.
-    RegionError
-        If a region cannot be read, or lies nowhere on the sky.
+    ParameterError, RegionError
+        If not exactly one of cone, regions and names is given, or it cannot be used.
     ArchiveError
         If no question was answered.
 
     Warns
     -----
     XlatentWarning
-        If some questions failed, names were not found, the archive cut the
-        answer, or its columns are not recognized.
+        If questions failed, names were not found, an answer was cut, or columns are not recognized.
 
     Examples
     --------

@@ -1,11 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-The sample of classified CSC sources, from VizieR.
-
-References
-----------
-Yang et al. 2022, ApJ 941, 104 (training set of MUWCLASS); VizieR catalog
-J/ApJ/941/104, whose table ``td`` has 2,941 rows.
+The sample of classified CSC sources, from VizieR: Yang et al. 2022, ApJ 941, 104 (training set of MUWCLASS);
+table ``td`` of the catalog J/ApJ/941/104 has 2,941 rows.
 """
 
 import re
@@ -54,15 +50,15 @@ def fetch_labels(*, nh_gal=True):
     Parameters
     ----------
     nh_gal : bool, optional
-        Also ask the CSC (release 2.0) for the Galactic column of each source,
-        which VizieR's table lacks; it is masked where this fails.
+        Also ask the CSC (release 2.0) for the Galactic columns, which VizieR's table lacks; masked on
+        failure.
 
     Returns
     -------
     table : `~astropy.table.Table`
         Columns as ``astro-xlatent evaluate`` reads them: ``name``, ``ra``, ``dec``, ``class_label``,
-        ``significance``, flags, and the authors' energy fluxes averaged over observations,
-        ``flux_aper90_ave_s`` with ``e_flux_aper90_ave_s`` and so on, erg/s/cm2.
+        ``significance``, flags, and energy fluxes averaged over observations, ``flux_aper90_ave_s`` with
+        ``e_flux_aper90_ave_s`` and so on, erg/s/cm2.
 
     Raises
     ------
@@ -74,14 +70,10 @@ def fetch_labels(*, nh_gal=True):
     XlatentWarning
         If ``nh_gal`` could not be had, or for some sources only.
 
-    Notes
-    -----
-    The published table has one set of fluxes, ``Fs`` to ``Fb`` with errors: averages over observations,
-    rounded to about the first digit of the errors. The ``flux_aper90_mean_*`` of the authors' working files,
-    one flux a source made symmetric from the CSC's limits, are not in it, though
-    `~astro_xlatent.missions.csc.CSC` prefers them where a table has both: the averages weigh the observations
-    of a variable source differently in every band, which bends its colors. Scores on them are not those on
-    the means.
+    Notes ----- The published fluxes are averages over observations, rounded to about the first digit of the
+    errors. They weigh the observations of a variable source differently in every band, which bends its
+    colors. The authors' ``flux_aper90_mean_*``, which `~astro_xlatent.missions.csc.CSC` prefers where a table
+    has both, are not in it: scores on one are not those on the other.
     """
     with open_session() as session:
         service = vizier_service(session)

@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-The list of what was fetched, ``manifest.ecsv`` beside the files: one row a file, with address, size, sha256.
-
-A file is whole if it is as it was fetched, or if its packing and FITS structure go to its end. One that could
-not be had is a row, too, with the reason.
+The list of what was fetched, ``manifest.ecsv`` beside the files. A file is whole if it is as it was fetched,
+or if its packing and FITS structure go to its end; one that could not be had is a row with the reason.
 """
 
 import gzip
@@ -74,11 +72,7 @@ def _state(path):
 
 
 class Manifest:
-    """
-    Rows on fetched files, safe to be filled by several threads.
-
-    A manifest that lies in the folder is read (ArchiveError if it cannot be): its files need no second check.
-    """
+    """Rows on fetched files, safe to be filled by threads; files that it lists already need no check."""
 
     def __init__(self, folder):
         self.path = Path(folder) / MANIFEST_NAME

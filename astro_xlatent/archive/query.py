@@ -1,8 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Questions to the archives' tables, asked through the clients of astroquery and pyvo in an `open_session`.
-
-What a user typed reaches a query only as numbers, or as names of the form that the catalog gives them.
+Questions to the archives' tables, asked through the clients of astroquery and pyvo in an `open_session`. What
+a user typed reaches a query only as numbers, or as names of the form that the catalog gives them.
 """
 
 import math
@@ -36,11 +35,7 @@ class Answer:
 
 
 def ask(session, catalog, question, max_rows=None):
-    """
-    Ask for the rows of a catalog in a `Cone` or with checked names (MPE: a cone only): an `Answer`.
-
-    ArchiveError names the address and what came back.
-    """
+    """An `Answer` on a catalog's rows in a `Cone` or with checked names; MPE takes a cone only."""
     return {"csc": _csc, "heasarc": _heasarc, "vizier": _vizier, "mpe": _mpe}[catalog.service](
         session, catalog, question, max_rows)
 

@@ -31,14 +31,12 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     table : `~astropy.table.Table`
         Detections of the CSC (``obsid``, ``obi``, ``region_id``) or sources of eRASS1 (``DETUID``).
     folder : path-like, optional
-        Made if it does not exist; in astropy's cache if not given. Files that are there are checked and kept,
-        only what is missing is fetched, and nothing is overwritten.
+        By default in astropy's cache. Files that are there are checked and kept, nothing is overwritten.
     mission : {'csc', 'erosita'}, optional
         Told by the columns if not given.
     products : sequence of str, optional
-        CSC: ``"spectrum"``, ``"arf"``, ``"rmf"`` (these by default), ``"regevt3"`` (events) and ``"srcreg"``
-        (regions). eRASS1: ``"spectrum"``, ``"background"``, ``"arf"``, ``"rmf"`` (these by default) and
-        ``"lightcurve"``.
+        By default ``"spectrum"``, ``"arf"``, ``"rmf"``, for eRASS1 also ``"background"``. Further ones, CSC:
+        ``"regevt3"`` (events), ``"srcreg"`` (regions); eRASS1: ``"lightcurve"``.
     progress : bool, optional
         Show a progress bar.
 
@@ -46,14 +44,13 @@ def fetch_spectra(table, folder=None, *, mission=None, products=None, progress=F
     -------
     manifest : `~astropy.table.Table`
         One row a file: ``object``, ``product``, ``file``, ``url``, ``size``, ``sha256``, ``status``
-        (``fetched``, ``present``, ``missing``, ``failed``) and ``reason``. Also in the folder, as
-        ``manifest.ecsv``; the folder is in ``meta``.
+        (``fetched``, ``present``, ``missing``, ``failed``) and ``reason``; also ``manifest.ecsv`` in the
+        folder, which ``meta`` tells.
 
     Raises
     ------
     ParameterError, TableError
-        If an argument is bad, or the table names no detection at all. What an
-        archive does wrong is a row of the manifest.
+        For a bad argument, or no detection at all; an archive's failures are rows of the manifest.
 
     Examples
     --------

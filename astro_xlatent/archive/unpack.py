@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Archives unpacked with suspicion.
-
-Every member is looked at before it is written: absolute paths, ``..``, links, devices, doubled names and too
-much of anything refuse the archive as a whole.
+Archives unpacked with suspicion: every member is looked at before it is written; absolute paths, ``..``,
+links, devices, doubled names and too much of anything refuse the archive as a whole.
 """
 
 import bz2
@@ -30,10 +28,8 @@ _LARGEST_HEADER = 1 << 20
 
 def unpack_tar(path, folder):
     """
-    Unpack the regular files of a tar archive, plain or packed, into one empty folder; gives the paths.
-
-    Folders within the archive are left out. ArchiveError if the archive is damaged or any member of it is
-    refused: the folder is then to be thrown away.
+    Unpack the regular files of a tar archive, plain or packed, into one empty folder; gives the paths. After
+    an ArchiveError (damaged, or any member refused) the folder is to be thrown away.
     """
     plain = folder / ".tar"
     try:

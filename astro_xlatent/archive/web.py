@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Requests that wait, try again, and never without end.
-
-Passing failures (429, 5xx, broken connections, timeouts) are retried with growing pauses or after the time
-the server asks for. Answers are read under a limit of size and a lowest speed, and told from web pages.
+Requests that wait, try again, and never without end: passing failures (429, 5xx, broken connections) are
+retried after growing pauses or the time the server asks for; answers have limits of size and speed.
 """
 
 import io
@@ -99,11 +97,7 @@ class _PoliteAdapter(HTTPAdapter):
 
 
 class _Session(requests.Session):
-    """
-    A session that sends no credentials of ``.netrc``: the archives need none.
-
-    The clients of others read without limits: what they request is read and checked here first.
-    """
+    """Sends no credentials of ``.netrc``; what clients ask for that have no limits is read here first."""
 
     def rebuild_auth(self, prepared_request, response):
         prepared_request.headers.pop("Authorization", None)
@@ -155,9 +149,8 @@ def open_session():
 
 def download(session, url, path, params=None):
     """
-    Fetch one file, going on after breaks where the server can; gives the address that answered.
-
-    ``path`` is replaced if it exists, and of no use if an ArchiveError is raised.
+    Fetch one file, going on after breaks where the server can, and replacing ``path``; gives the address that
+    answered. After an ArchiveError the file is of no use.
     """
     headers = {"Accept-Encoding": "identity"}
 
@@ -188,11 +181,7 @@ def shown(url, length=300):
 
 
 def _read_answer(response, write):
-    """
-    Check an answer that was opened with ``stream=True`` and pass its bytes on, in chunks.
-
-    ArchiveError if it is no success, a web page, too large or too slow.
-    """
+    """Pass on the bytes of a streamed answer, if it is no failure, web page, too large or too slow."""
     where, limit = shown(response.url), conf.archive_max_mb * 1e6
     announced = response.headers.get("Content-Length", "")
     if response.ok and announced.isdigit() and int(announced) > limit:

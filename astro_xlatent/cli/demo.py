@@ -27,9 +27,8 @@ add_parser = subcommand(
 
 def _tables(folder):
     """
-    Simulate the sources of the demo and enrich them: a table with a row for each source and way of seeing it,
-    with its truth; one of those among which they are placed, from Chandra's bands; and Chandra's spectra by
-    name.
+    Simulate and enrich the demo's sources: a table with a row for each source and way of seeing it, with
+    truth; one of those among which they are placed, from Chandra's bands; Chandra's spectra by name.
     """
     from astropy.table import vstack
 

@@ -1,29 +1,21 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """``astro-xlatent report``: an enriched table as one interactive HTML file."""
 
-from astro_xlatent.cli.shell import add_model, add_overwrite, check_extra, file_output, tell
+from astro_xlatent.cli.shell import check_extra, file_output, subcommand, tell
 from astro_xlatent.core.errors import ParameterError
 
-__all__ = ["add_parser", "run"]
-
-
-def add_parser(commands):
-    """Add the subcommand; gives its parser."""
-    command = commands.add_parser(
-        "report", help="an enriched table as one interactive HTML file",
-        description="Write an enriched table as one HTML file for any browser: maps of the latent space and "
-        "the sky linked by brushing, a card for every source, a table to search and sort, and the "
-        "selection as CSV or VOTable. Nothing is fetched when it is looked at.")
-    command.add_argument("table", metavar="TABLE", help="enriched table (astro-xlatent enrich makes it)")
-    command.add_argument("-o", "--output", metavar="OUT.html", required=True, help="file to write")
-    command.add_argument("--title", metavar="TEXT", help="heading (default: the file's name)")
-    command.add_argument("--columns", metavar="A,B,...",
-                         help="columns to hold beside those of the package (default: the first forty)")
-    command.add_argument("--max-rows", type=int, default=100_000, metavar="N",
-                         help="of a longer table N rows are drawn at random (default: 100000)")
-    add_model(command)
-    add_overwrite(command)
-    return command
+add_parser = subcommand(
+    "report", "an enriched table as one interactive HTML file",
+    "Write an enriched table as one HTML file for any browser: maps of the latent space and the sky linked "
+    "by brushing, a card for every source, a table to search and sort, and the selection as CSV or VOTable. "
+    "Nothing is fetched when it is looked at.",
+    ("table", "TABLE", "enriched table (astro-xlatent enrich makes it)"),
+    ("-o --output", "OUT.html", "file to write", {"required": True}),
+    ("--title", "TEXT", "heading (default: the file's name)"),
+    ("--columns", "A,B,...", "columns to hold beside those of the package (default: the first forty)"),
+    ("--max-rows", "N", "of a longer table N rows are drawn at random (default: 100000)",
+     {"type": int, "default": 100_000}),
+    "model", "overwrite")
 
 
 def run(args):

@@ -12,8 +12,8 @@ from pathlib import Path
 from astro_xlatent.core.errors import TableError, XlatentWarning
 from astro_xlatent.core.text import printable
 
-__all__ = ["add_model", "add_options", "add_overwrite", "check_extra", "file_output", "minimum", "say",
-           "shell_words", "subcommand", "table_output", "tell", "warnings_said"]
+__all__ = ["add_options", "check_extra", "file_output", "minimum", "say", "shell_words", "subcommand",
+           "table_output", "tell", "warnings_said"]
 
 
 def tell(text):
@@ -81,10 +81,8 @@ _SHARED = {
 
 def subcommand(name, text, description, *options, **more):
     """
-    A function that adds a subcommand with its help to others, and gives its parser.
-
-    ``options`` are names of shared ones, or (names, metavar, help) and, where needed, further words for
-    `argparse`; a flag has no metavar.
+    A function that adds a subcommand with its help to others, and gives its parser. ``options`` are names of
+    shared ones, or (names, metavar, help[, words for `argparse`]); a flag has no metavar.
     """
     def add_parser(commands):
         command = commands.add_parser(name, help=text, description=description, **more)
@@ -100,16 +98,6 @@ def add_options(command, *options):
         names, metavar, text, *more = _SHARED[option] if isinstance(option, str) else option
         words = more[0] if more else {} if metavar else {"action": "store_true"}
         command.add_argument(*names.split(), help=text, **({"metavar": metavar} if metavar else {}), **words)
-
-
-def add_overwrite(command):
-    """Add ``--overwrite``."""
-    add_options(command, "overwrite")
-
-
-def add_model(command):
-    """Add ``--model``."""
-    add_options(command, "model")
 
 
 def check_extra(extra, *modules):

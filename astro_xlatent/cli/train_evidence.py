@@ -25,12 +25,9 @@ _CREDIT = {
 
 def labeled_inputs(table, column, own=(), minimum=()):
     """
-    Labeled rows of a table, enriched if they are not, as a model of evidence takes them.
-
-    ``column`` holds the classes, ``own`` names columns of the user's, ``minimum`` has pairs of a column
-    and what it must exceed. Gives the rows that are used, their inputs, labels, the classes (ours where
-    all labels are among them), the field of the sky of every row, and the spectrum's probabilities for
-    equal priors (n, classes), which are equal for classes other than ours.
+    Labeled rows of a table, enriched if they are not, as a model of evidence takes them: the rows that are
+    used, inputs, labels, classes (ours where all labels are among them), fields of the sky, and the
+    spectrum's probabilities for equal priors, which are equal for classes other than ours.
     """
     from astro_xlatent.compare.positions import sky_fields
     from astro_xlatent.core.columns import CLASSES

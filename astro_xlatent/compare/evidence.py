@@ -1,8 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-How alike spectra and fluxes of pairs of rows are, as evidence of one source.
-
-The latents of a row are a Gaussian; divided by the prior, N(0, 1) by their definition, it is the likelihood.
+How alike spectra and fluxes of pairs of rows are, as evidence of one source. The latents of a row are a
+Gaussian; divided by the prior, N(0, 1) by their definition, it is the likelihood.
 """
 
 import numpy as np
@@ -16,14 +15,12 @@ __all__ = ["MIN_INFORMATION", "REPEATED", "class_probabilities", "compare_fluxes
            "inverse_square", "latent_gaussians", "latent_population", "likelihoods", "plain_column",
            "spectral_evidence", "temper_factor"]
 
-#: Information, relative to the prior's, below which a direction of the latents counts as not measured
-#: when observations are compared. What a posterior holds there is not data but the population, which
-#: is no Gaussian: divided by N(0, 1) it looks like a measurement.
+#: Information, relative to the prior's, below which a direction of the latents counts as not measured: what
+#: a posterior holds there is the population, which is no Gaussian and would look like a measurement.
 MIN_INFORMATION = 0.3
-#: Variance of a repeated posterior mean over what Gaussian posteriors imply. Part of a posterior's width
-#: is doubt between kinds of sources, which a second observation shares. Chosen on simulated repeats so
-#: that p-values err towards no change but in their far tail, less than without it;
-#: ``benchmarks/bench_change.py`` prints them on others.
+#: Variance of a repeated posterior mean over what Gaussian posteriors imply: part of a posterior's width is
+#: doubt between kinds of sources, which a second observation shares. Chosen on simulated repeats, so that
+#: p-values err towards no change but in their far tail (``benchmarks/bench_change.py``).
 REPEATED = 0.75
 # Pairs whose matrices are worked on at once.
 _CHUNK = 20_000
@@ -35,10 +32,7 @@ _UNKNOWN_ERROR = 0.5
 
 def latent_gaussians(table: Table, rows: slice | np.ndarray = slice(None),
                      ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """
-    Means (n, 8), covariances (n, 8, 8), diagonal where only errors are known, and which rows are usable.
-    Rows that are masked, not finite, without positive variance or detection are not: they hold the prior.
-    """
+    """Means (n, 8), covariances (n, 8, 8), and which rows are usable: measured, with a source detected."""
     mean, masked = plain_column(table, "xl_latent", rows, (N_LATENT,))
     if "xl_latent_cov" in table.colnames:
         covariance, also = plain_column(table, "xl_latent_cov", rows, (N_LATENT, N_LATENT))
@@ -83,9 +77,8 @@ def class_probabilities(table: Table) -> np.ndarray | None:
 def likelihoods(mean: np.ndarray, covariance: np.ndarray, variability: float = 0.0,
                 least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """
-    Information (inverse covariance; none where a posterior is broader than the prior), at ``least`` so much
-    in every direction, and information times mean, of the likelihoods behind posteriors. ``variability``
-    is the variance in every direction by which a source scatters between observations.
+    Information (inverse covariance, at ``least`` so much in every direction) and information times mean of
+    the likelihoods behind posteriors; ``variability`` is a source's variance between observations.
     """
     spread, axes = np.linalg.eigh(covariance)
     spread = np.maximum(spread, 1e-8)
@@ -117,10 +110,7 @@ def inverse_square(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
 
 
 def latent_population(*tables: Table) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Mean (8,) and covariance (8, 8) of the true latents in enriched tables, of the same weight each: that
-    of the posterior means plus the mean of theirs; the prior, N(0, 1), if fewer than 50 rows are usable.
-    """
+    """Mean and covariance of true latents, tables alike in weight; the prior below 50 usable rows."""
     most, least = _POPULATION
     parts = []
     for table in tables:
@@ -140,14 +130,13 @@ def spectral_evidence(first: tuple[np.ndarray, np.ndarray], second: tuple[np.nda
                       population: tuple[np.ndarray, np.ndarray] | None = None,
                       ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Compare the latents of pairs of observations, posteriors (n, 8) and (n, 8, 8): ln of the Bayes factor of
-    one source against two drawn from the population (mean and covariance; by default the prior, N(0, 1)), and
-    the significance of the difference, as that of a normal variable, at most 37.
+    ln of the Bayes factor of one source against two of the population (mean and covariance; by default N(0,
+    1)) for pairs of posteriors, (n, 8) and (n, 8, 8), and the significance of the difference in sigma, at
+    most 37.
 
-    With likelihoods L = q / N(0, 1), each widened by half of the variability (variance of every latent
-    between two observations), and the population p: log of the integral of L1 L2 p, less those of L1 p and
-    of L2 p (Budavari & Szalay 2008, ApJ 679, 301). The significance is from chi-square of the likelihoods'
-    means, with degrees of freedom as in `~astro_xlatent.compare.observations.combine`.
+    With likelihoods L = q / N(0, 1), each widened by half of the variability, and the population p: log of
+    the integral of L1 L2 p, less those of L1 p and of L2 p (Budavari & Szalay 2008, ApJ 679, 301). The
+    significance is from chi-square as in `~astro_xlatent.compare.observations.combine`.
     """
     center, spread = (np.zeros(N_LATENT), np.eye(N_LATENT)) if population is None else population
     prior = np.linalg.inv(spread)
@@ -202,9 +191,8 @@ def compare_latents(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray,
 
 def temper_factor(a: Table, b: Table, rows_a: np.ndarray, rows_b: np.ndarray, variability: float) -> float:
     """
-    Factor, at most 1, on log Bayes factors of latents that makes their mean over chance pairs 1, as it is
-    by definition under the alternative; in a clumped population, described as one Gaussian, it is more.
-    Chance pairs are random rows that are none of the pairs; tables of fewer than 50 rows get 1.
+    Factor, at most 1, on log Bayes factors of latents that makes their mean over chance pairs 1, as it is by
+    definition under the alternative; a clumped population, described as one Gaussian, has more.
     """
     from scipy.special import logsumexp
 

@@ -62,8 +62,7 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     Parameters
     ----------
     a, b : `~astropy.table.Table`
-        Enriched by `~astro_xlatent.add_latents`, with ``ra`` and ``dec`` (ICRS). The full covariance is
-        used where there is ``xl_latent_cov``.
+        Enriched by `~astro_xlatent.add_latents`, best with ``xl_latent_cov``; ``ra`` and ``dec`` are ICRS.
     a_error, b_error : str or `~astropy.units.Quantity`, optional
         Standard deviation of the positions in one coordinate: a column with a unit, an angle, or one a row;
         by default it is recognized (the error ellipse of the CSC, ``POS_ERR`` or ``RADEC_ERR`` of eRASS).
@@ -85,19 +84,14 @@ def match_catalogs(a: Table, b: Table, *, a_error: str | u.Quantity | None = Non
     Returns
     -------
     pairs : `~astropy.table.Table`
-        Every candidate pair, by row of ``a`` and rank; columns ``xm_...`` say in their descriptions what
-        they hold, and are masked where latents or fluxes are. Its metadata hold ``XMSHARE``, ``XMTEMPER``
-        (see the notes), and in ``XMLEFTA`` and ``XMLEFTB`` the number of rows without usable position or
-        error, which are left out with a warning.
+        Every candidate pair, by row of ``a`` and rank; the ``xm_...`` columns describe themselves. Metadata:
+        ``XMSHARE``, ``XMTEMPER``, and numbers of rows left out without usable position, ``XMLEFTA``,
+        ``XMLEFTB``.
 
     Raises
     ------
-    TableError
-        If columns are missing, ambiguous or in wrong units.
-    ModelError
-        If the latents are of different latent spaces.
-    ParameterError
-        If a number lies outside its range.
+    TableError, ModelError, ParameterError
+        If columns are missing, ambiguous or in wrong units, latent spaces differ, a number is out of range.
 
     Notes
     -----
@@ -180,8 +174,7 @@ def join_pairs(a: Table, b: Table, pairs: Table, *, columns: Sequence[str] | Non
     Returns
     -------
     joined : `~astropy.table.Table`
-        The columns of ``pairs``, those of ``a``, those of ``b``; units, masks and UCDs are kept. Metadata
-        of ``pairs``, and of both tables where they agree.
+        Columns of ``pairs``, ``a`` and ``b``; metadata of ``pairs``, and of both tables where they agree.
 
     Raises
     ------
@@ -193,8 +186,7 @@ def join_pairs(a: Table, b: Table, pairs: Table, *, columns: Sequence[str] | Non
     >>> from astropy.table import Table
     >>> from astro_xlatent.compare.match import join_pairs
     >>> a, b = Table({"ra": [1.0, 2.0], "x": [5, 6]}), Table({"RA": [2.0, 3.0]})
-    >>> pairs = Table({"xm_row_a": [1], "xm_row_b": [0]})
-    >>> join_pairs(a, b, pairs).colnames
+    >>> join_pairs(a, b, Table({"xm_row_a": [1], "xm_row_b": [0]})).colnames
     ['xm_row_a', 'xm_row_b', 'ra_a', 'x', 'RA_b']
     """
     absent = [name for name in columns or () if name not in a.colnames and name not in b.colnames]

@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Searching enriched tables: sources like a given one, and unlike all others.
-
-The distance of two rows is the root of the expected squared distance of their true latents, the Euclidean
-one in nine dimensions. A row that is hardly measured is near nothing.
+Searching enriched tables: sources like a given one, and unlike all others. The distance of two rows is the
+root of the expected squared distance of their true latents: a row that is hardly measured is near nothing.
 """
 
 from collections.abc import Sequence
@@ -44,18 +42,14 @@ def neighbors(table: Table, source: int | Row | ArrayLike, k: int = 10) -> Table
     Returns
     -------
     found : `~astropy.table.Table`
-        Rows of ``table``, nearest first, source by source, with three columns in front: ``xn_query``
-        (number of the source among those given), ``xn_row`` (row number in ``table``) and ``xn_distance``,
-        in units of the latents' spread over all sources: the root of ``|m_1 - m_2|^2 + tr C_1 + tr C_2``.
+        Rows of ``table``, nearest first, source by source, with ``xn_query`` (number of the source among
+        those given), ``xn_row`` (row number in ``table``) and ``xn_distance``, the root of ``|m_1 - m_2|^2 +
+        tr C_1 + tr C_2``, in front.
 
     Raises
     ------
-    TableError
-        If the table is not enriched, or a source's latents are masked.
-    ParameterError
-        If ``k`` or the row number cannot be used.
-    ModelError
-        If the latent spaces differ.
+    TableError, ParameterError, ModelError
+        If latents are missing or masked, ``k`` or the row number cannot be used, latent spaces differ.
 
     Examples
     --------
@@ -90,7 +84,7 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Enriched, of any mission or several.
+        As for `neighbors`.
     n : int, optional
         How many rows; fewer if the table has fewer usable rows.
     k : int, optional
@@ -101,17 +95,13 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
     Returns
     -------
     found : `~astropy.table.Table`
-        Rows of ``table``, most isolated first, with two columns in front: ``xn_row``, the row number in
-        ``table``, and ``xn_isolation``.
+        Rows of ``table``, most isolated first, with ``xn_row``, the row number, and ``xn_isolation`` in
+        front.
 
     Raises
     ------
-    TableError
-        If the table is not enriched, or has no more than ``k`` usable rows.
-    ParameterError
-        If ``n``, ``k`` or the name of a flag cannot be used.
-    ModelError
-        If the table does not say its latent space.
+    TableError, ParameterError, ModelError
+        If no more than ``k`` rows are usable, an argument is not, or the latent space is not known.
 
     Notes
     -----
@@ -127,8 +117,7 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
     >>> from astro_xlatent.compare.neighbors import outliers
     >>> latent = np.random.default_rng(1).normal(size=(100, 8))
     >>> latent[17] += 5
-    >>> t = Table({"xl_latent": latent, "xl_latent_err": np.full((100, 8), 0.3)},
-    ...           meta={"XLSPACE": "demo"})
+    >>> t = Table({"xl_latent": latent, "xl_latent_err": np.full((100, 8), 0.3)}, meta={"XLSPACE": "demo"})
     >>> outliers(t, n=1)["xn_row"].tolist()
     [17]
     """

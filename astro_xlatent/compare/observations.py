@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Several observations of one source: their joint latents, and whether they differ.
-
-The prior, N(0, 1), divided out of its posterior is an observation's likelihood; likelihoods multiply, and
-the prior enters once.
+Several observations of one source: their joint latents, and whether they differ. An observation's likelihood
+is its posterior over the prior, N(0, 1); likelihoods multiply, and the prior enters once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,10 +27,9 @@ from astro_xlatent.model.priors import prior_weights
 __all__ = ["CLASS_GAIN", "Combined", "combine", "combine_groups", "group_latents", "joint_columns",
            "share_latents", "source_numbers"]
 
-#: What any number of further observations of one source can add to the evidence on its class, relative to
-#: the first. Chosen by the log score of simulated sources observed by Chandra and eROSITA, two to six
-#: times, where the full product of probabilities is worse than a single observation;
-#: ``benchmarks/bench_match.py truth`` prints the score for two.
+#: What further observations of a source can add to the evidence on its class, relative to the first. By the
+#: log score of simulated sources observed two to six times by Chandra and eROSITA, where the full product of
+#: probabilities is worse than a single observation (``benchmarks/bench_match.py truth``).
 CLASS_GAIN = 0.35
 # Information, relative to the prior's, from which an observation says something at all.
 _INFORMED = 0.05
@@ -43,21 +40,18 @@ _CHUNK = 20_000
 @dataclass
 class Combined:
     """
-    What several observations of each of n sources say together.
+    What several observations of each of n sources say together; NaN where nothing is known.
 
     Attributes
     ----------
     latent, latent_cov : ndarray, (n, 8) and (n, 8, 8)
-        Mean and covariance of the joint posterior; NaN where no observation detected the source.
+        Mean and covariance of the joint posterior.
     class_prob : ndarray, (n, 9), or None
-        Joint probabilities of the eight classes and "other"; NaN likewise.
+        Joint probabilities of the eight classes and "other".
     n_obs, n_used : ndarray of int, (n,)
         Observations there are, and those that say anything about the latents.
-    chi2 : ndarray, (n,)
-        Deviation of the observations from their common latents.
-    p_change : ndarray, (n,)
-        Probability of a larger ``chi2`` if the spectrum's shape did not change; NaN for fewer than two
-        used observations.
+    chi2, p_change : ndarray, (n,)
+        Deviation of observations from their common latents, and its p-value if the spectrum did not change.
     """
 
     latent: np.ndarray
@@ -89,27 +83,23 @@ def combine(observations: Table | Row | Sequence, *, class_weights: Mapping | Ar
 
     Raises
     ------
-    ParameterError
-        If there is no observation, or the numbers of rows differ.
-    ModelError
-        If tables are of different latent spaces.
+    ParameterError, ModelError
+        If there is no observation, or numbers of rows or latent spaces differ.
 
     Notes
     -----
     With K posteriors N(m_k, C_k) the joint precision is sum(1/C_k) - (K - 1), the mean is by sum(m_k/C_k).
 
-    Class probabilities are not multiplied: that takes the observations for independent given the class, but
-    sources of a class differ, and seeing the same unusual one ten times is not ten times the evidence. The
-    logarithms of probability over prior are averaged, each with its information (relative entropy to the
-    prior) I_k as weight, and their mean raised by 1 + `CLASS_GAIN` (1 - 1/K') with K' = sum(I)^2 / sum(I^2):
-    one informative observation among uninformative ones remains as it is.
+    Class probabilities are not multiplied: sources of a class differ, and seeing the same unusual one ten
+    times is not ten times the evidence. The logarithms of probability over prior are averaged, each with its
+    information (relative entropy to the prior) I_k as weight, and their mean raised by 1 + `CLASS_GAIN` (1 -
+    1/K') with K' = sum(I)^2 / sum(I^2).
 
     ``chi2`` compares the likelihoods' means with their weighted mean. Directions with less than
-    `~astro_xlatent.compare.evidence.MIN_INFORMATION` get the error that belongs to it: what a posterior
-    says there it has from the population, not from the data. They therefore count as less than one degree
-    of freedom each: as many as the expectation of ``chi2`` for Gaussian latents of the population, 8 (K - 1)
-    if every direction is measured. Repeats of a source scatter less than posteriors are wide
-    (`~astro_xlatent.compare.evidence.REPEATED`). The test errs towards no change except in its far tail
+    `~astro_xlatent.compare.evidence.MIN_INFORMATION` get the error that belongs to it, and so count as less
+    than one degree of freedom: these are as many as the expectation of ``chi2`` for Gaussian latents of the
+    population, 8 (K - 1) if every direction is measured. Repeats of a source scatter less than posteriors are
+    wide (`~astro_xlatent.compare.evidence.REPEATED`). The test errs towards no change except in its far tail
     (``benchmarks/bench_change.py``).
 
     Examples
@@ -229,28 +219,22 @@ def group_latents(table: Table, by: str = "name", *,
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Enriched; with ``xl_latent_cov`` (``include=["xl_latent_cov"]``) the result is exact, otherwise the
-        latents' errors count as independent.
+        Enriched; exact with ``xl_latent_cov``, without it the latents' errors count as independent.
     by : str, optional
         Column that is the same for all observations of a source.
     class_weights : mapping or array_like, optional
-        Class prior with which the table was made, as in `~astro_xlatent.add_latents`, if not equal weights.
-        Where it differs between a source's rows, their geometric mean enters.
+        As for `combine`; where it differs between a source's rows, their geometric mean enters.
 
     Returns
     -------
     sources : `~astropy.table.Table`
-        In the order in which sources appear: ``by``; ``xl_n_obs``, and ``xl_n_used`` of them that could be
-        used; the latents; the class where its prior is known; ``xl_p_change``, the p-value against an
-        unchanged spectrum (masked below two used observations). Latents and class are masked where no
-        observation could be used.
+        In the order in which sources appear: ``by``, ``xl_n_obs``, ``xl_n_used``, the latents, the class
+        where its prior is known, ``xl_p_change``; masked where too few observations could be used.
 
     Raises
     ------
-    TableError
-        If a column is missing, or ``by`` is masked in some row.
-    ModelError
-        If the table does not say its latent space.
+    TableError, ModelError
+        If a column is missing, ``by`` is masked in some row, or the table does not say its latent space.
 
     Notes
     -----
@@ -276,12 +260,7 @@ def group_latents(table: Table, by: str = "name", *,
 
 def share_latents(table: Table, by: str = "name", *,
                   class_weights: Mapping | ArrayLike | None = None) -> Table:
-    """
-    Give every row what all observations of its source say together.
-
-    A copy, in which the columns of `group_latents`, whose arguments these are, hold the values of the row's
-    source.
-    """
+    """A copy in which every row has its source's columns of `group_latents`, whose arguments these are."""
     _, group, found = _join(table, by, class_weights)
     shared = table.copy()
     for name, column in joint_columns(found, group).items():

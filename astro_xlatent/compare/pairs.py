@@ -104,17 +104,13 @@ def sky_density(positions: Positions, at: np.ndarray) -> np.ndarray:
     if k < 1:
         return np.full(len(at), 1 / (4 * np.pi))
     chord = positions.tree.query(positions.xyz[at], k=[k + 1])[0][:, 0]
-    # A cap of chord c has the area pi c^2 on the unit sphere; the k-th
-    # neighbor itself is left out, which makes the mean right.
+    # A cap of chord c has the area pi c^2; the k-th neighbor is left out, which makes the mean right.
     chord = np.maximum(chord, _RAD)
     return np.maximum((k - 1) / (np.pi * chord**2), 1 / (4 * np.pi))
 
 
 def match_share(a: Positions, b: Positions, likelihood_ratio: np.ndarray) -> float:
-    """
-    Share of the rows of ``a``, within the area of ``b``, that ``b`` has too, by maximum likelihood, of
-    summed ratios of densities of separations and of ``b`` for every row with candidates.
-    """
+    """Maximum-likelihood share of the rows of ``a`` within the area of ``b`` that ``b`` has too."""
     within = _share_within(a, b) * len(a)
     share = 0.5
     for _ in range(200):

@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ERROR_COLUMNS", "POSITION_COLUMNS", "Positions", "position_names", "read_positions", "sky_fields"]
 
-#: Position columns that are recognized, in degrees if they have no unit: eFEDS's corrected positions go
-#: before its raw ones; VizieR's names.
+#: Recognized position columns, in degrees if without unit: eFEDS's corrected ones first; VizieR's names.
 POSITION_COLUMNS = (("ra_corr", "dec_corr"), ("ra", "dec"), ("ra_icrs", "de_icrs"), ("raicrs", "deicrs"))
 
 _TO_SIGMA = 1 / np.sqrt(-2 * np.log(0.05))
-#: Error columns that are recognized, in arcsec if they have no unit, and the number that makes them the
-#: standard deviation in one coordinate: the 95 % radius of the CSC (semi-axes r0, r1), the 1-sigma error
-#: of eRASS, and the radial errors sqrt(ra_err^2 + dec_err^2) of eSASS, eFEDS and 4XMM.
+#: Recognized error columns, in arcsec if without unit, by what makes them the standard deviation in one
+#: coordinate: CSC's 95 % radius, eRASS's 1-sigma error, radial errors of eSASS, eFEDS and 4XMM.
 ERROR_COLUMNS = {
     "err_ellipse_r0": _TO_SIGMA,
     "pos_err": 1.0,
@@ -49,9 +47,8 @@ LINKING_LENGTH = 1.0
 @dataclass
 class Positions:
     """
-    Row numbers, unit vectors (n, 3), standard deviations in one coordinate, arcsec, of the circle of the same
-    area and along the ellipse's axes, and vectors (n, 3) along the major axis, as long as the root of the
-    difference of both axes' variances; None: circles.
+    Rows, unit vectors (n, 3), standard deviations in arcsec of the circle of the same area and along the
+    axes, vectors along the major axis as long as the root of the difference of both variances; None: circles.
     """
 
     rows: np.ndarray
@@ -74,11 +71,8 @@ class Positions:
 
 def read_positions(table: Table, label: str = "table", error: str | u.Quantity | None = None) -> Positions:
     """
-    Positions and their errors from a catalog's columns: `POSITION_COLUMNS` in any case (ICRS; degrees if
-    without unit), and as ``error`` the name of a column with a unit, one angle, or one a row, by default the
-    error ellipse of the CSC, or the first of `ERROR_COLUMNS`. Rows without a position or a plausible error
-    are left out; columns that are missing, ambiguous, in a wrong unit, or mostly above `LARGEST_ERROR`, and a
-    table without a usable row are refused, which is called by its label.
+    Positions and errors from a catalog's columns. ``error`` is the name of a column with a unit, one angle,
+    or one a row; by default it is recognized. Rows without a position or a plausible error are left out.
     """
     columns = Columns(table)
     names = position_names(columns)

@@ -1,9 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-The columns that `~astro_xlatent.add_latents` adds to a table; their names never change once released.
-
-`COLUMNS` gives every column its name, type, unit, UCD and description, for code, documentation and tests.
-"""
+"""The columns that `~astro_xlatent.add_latents` adds to a table; their names never change once released."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -131,8 +127,8 @@ GROUP_COLUMNS = {
 
 def element_names(name: str, shape: tuple[int, ...]) -> list[str]:
     """
-    Names of the elements of a vector column where there are no vectors: its own with numbers, for
-    ``xl_class_prob`` with the classes, an underscore for a hyphen. That of a scalar remains.
+    Names of the elements of a vector column where there are no vectors: with numbers, for ``xl_class_prob``
+    with the classes, an underscore for a hyphen. A scalar's name remains.
     """
     if name == "xl_class_prob" and shape == (len(CLASSES),):
         return [f"{name}_{label.replace('-', '_')}" for label in CLASSES]
@@ -148,11 +144,8 @@ def own_columns(names: Sequence[str]) -> list[str]:
 
 def class_values(probability: ArrayLike, classes: Sequence[str] = (*CLASSES, OTHER)) -> dict[str, np.ndarray]:
     """
-    Split the probabilities of all classes, (n, k) with "other" last, into the columns that hold them.
-
-    Rows sum to one, or are NaN where nothing is known. Gives ``xl_class``, the most probable of all, empty
-    where nothing is known, (n,); ``xl_class_prob``, given that it is not "other", (n, k - 1);
-    ``xl_class_other`` (n,).
+    Split the probabilities of all classes, (n, k) with "other" last, NaN where unknown, into the columns that
+    hold them: ``xl_class``, empty where unknown, ``xl_class_prob`` (n, k - 1), ``xl_class_other``.
     """
     probability = np.asarray(probability, float)
     other = probability[:, -1]
@@ -163,10 +156,7 @@ def class_values(probability: ArrayLike, classes: Sequence[str] = (*CLASSES, OTH
 
 
 def all_probabilities(given: ArrayLike, other: ArrayLike) -> np.ndarray:
-    """
-    Probabilities (n, k) of all classes, "other" last, from ``xl_class_prob`` (n, k - 1) and
-    ``xl_class_other`` (n,): the inverse of `class_values`.
-    """
+    """Probabilities (n, k) of all classes, "other" last: the inverse of `class_values`."""
     given, other = np.asarray(given, float), np.asarray(other, float)
     return np.concatenate([given * (1 - other)[:, None], other[:, None]], axis=1)
 
@@ -174,7 +164,6 @@ def all_probabilities(given: ArrayLike, other: ArrayLike) -> np.ndarray:
 def make_column(name: str, values: ArrayLike, mask: ArrayLike | None = None) -> Column:
     """
     Make an output column, a key of `COLUMNS` or `GROUP_COLUMNS`, with unit, UCD, description and format.
-
     ``mask`` tells rows without a result; a plain column is made when none is set.
     """
     spec = COLUMNS.get(name) or GROUP_COLUMNS[name]

@@ -24,8 +24,7 @@ _HOST = re.sub(r"\W", "_", platform.node())
 def check_input(path, *, error: type[Exception] = XlatentError) -> Path:
     """
     Refuse what is no file with something in it before it is opened, which may block for ever; gives the path.
-
-    What ``/proc`` holds is refused, too: its files say that they are empty.
+    Files of ``/proc``, which say that they are empty, are refused, too.
     """
     path = Path(path)
     try:
@@ -42,10 +41,8 @@ def check_input(path, *, error: type[Exception] = XlatentError) -> Path:
 def check_output(path, overwrite: bool = False, *, error: type[Exception] = XlatentError,
                  remedy: str = "pass overwrite=True") -> Path:
     """
-    Refuse the name of an output file before any work is done; gives its path.
-
-    A missing folder is refused, whatever is no file but has the name, and, but for ``overwrite``, a file:
-    ``remedy`` says what to do then, beside choosing another name.
+    Refuse the name of an output file before any work is done: in a missing folder, of what is no file, and
+    without ``overwrite`` of a file; ``remedy`` says what to do then, beside choosing another name.
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -62,10 +59,8 @@ def check_output(path, overwrite: bool = False, *, error: type[Exception] = Xlat
 @contextmanager
 def replacing(path) -> Iterator[Path]:
     """
-    Give a temporary name in the same folder; what was written there takes the file's place at the end.
-
-    Of a link the file that it points at is replaced. An existing file keeps its mode, a new one gets that of
-    the umask, whatever the writer gave it. After an exception all is as before.
+    Give a temporary name in the same folder; what was written there takes the file's place (of a link, that
+    of its target) and mode at the end, unless there was an exception.
     """
     target = check_output(path, overwrite=True).resolve()
     remove_leftovers(target.parent, f".*-{target.name}")

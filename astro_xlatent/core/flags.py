@@ -10,10 +10,8 @@ __all__ = ["FLAGS", "Flag", "decode_flags"]
 
 class Flag(IntFlag):
     """
-    One bit of ``xl_flag``, an integer with a name, a ``bit`` and a ``text``.
-
-    Members go with integer columns: ``column & Flag.BANDS_ONLY``. Bits never change their meaning; a new one
-    is added at the end with the next bit and a text; 63 fit the column.
+    One bit of ``xl_flag``, an integer with a name, a ``bit`` and a ``text``: ``column & Flag.BANDS_ONLY``.
+    Bits never change their meaning; a new one is added at the end with the next bit; 63 fit the column.
     """
 
     text: str

@@ -63,10 +63,8 @@ def _load(entry, group):
 
 def load_plugins(group: str) -> dict[str, object]:
     """
-    Load everything that installed packages offer under a group, by name.
-
-    A plugin that cannot be imported is left out with a warning that names it. Of two plugins with one name
-    the package's own, else the first, is kept.
+    Load everything that installed packages offer under a group, by name; as for `load_plugin`, but what
+    cannot be imported is left out with a warning.
     """
     found: dict[str, object] = {}
     owner: dict[str, tuple[str, str]] = {}

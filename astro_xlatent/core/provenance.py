@@ -50,12 +50,7 @@ def provenance_meta(model_name: str, sha256: str, *, latent_space: str = "", pri
 
 
 def check_latent_space(*tables: "Table") -> str:
-    """
-    The latent space that several enriched tables share.
-
-    `~astro_xlatent.core.errors.ModelError` if they differ, or if a table does not say (``XLSPACE`` in its
-    metadata).
-    """
+    """The latent space that enriched tables share; ModelError if they differ, or lack ``XLSPACE``."""
     spaces = [str(table.meta.get("XLSPACE", "")) for table in tables]
     if len(set(spaces)) != 1 or not spaces[0]:
         msg = (f"the tables' latent spaces are {spaces} (XLSPACE in table.meta); latents compare only "

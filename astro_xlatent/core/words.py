@@ -36,10 +36,8 @@ def number_text(value: float) -> str:
 
 class Description:
     """
-    Sentences on some sources; ``print`` them, or show them in a notebook.
-
-    ``sentences`` are tuples of words, one for each row: name, class, column density, goodness of fit, flags.
-    ``legend`` says what the flags mean that occur, ``note`` how many rows are not told.
+    Sentences on some sources, to be printed or shown in a notebook: ``sentences`` are tuples of words, one a
+    row, ``legend`` says what flags mean, ``note`` how many rows are not told.
     """
 
     def __init__(self, sentences, legend, note=""):

@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Classifying labeled rows: clusters, supervised probes, the model itself, also with evidence.
-
-All predictions are out of fold. Scores come with bootstrap intervals over groups of rows (sky fields);
-differences are paired, from the same repeats.
+Classifying labeled rows: clusters, supervised probes, the model itself, also with evidence; all out of fold.
+Intervals are from a bootstrap over groups of rows (sky fields), differences paired, from the same repeats.
 """
 
 from dataclasses import dataclass, replace

@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Features of rows that need no model: hardness ratios, and principal components of the spectra.
-
-Ratios are of the same energy bins that the model sees. Those of photon fluxes and of energy fluxes differ;
-they carry their kind in their name and are never mixed. Components are fitted on training folds only.
+Features of rows that need no model: hardness ratios, and principal components of the spectra, fitted on
+training folds only. Ratios of photon fluxes and of energy fluxes differ, and are never mixed.
 """
 
 from dataclasses import dataclass

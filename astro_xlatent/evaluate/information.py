@@ -1,11 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Mutual information by nearest neighbors, with its null and its bias.
-
-The estimator is the first of Kraskov, Stögbauer & Grassberger (2004, Phys. Rev. E 69, 066138); what latents
-add to hardness ratios is the conditional mutual information of Frenzel & Pompe (2007, Phys. Rev. Lett. 99,
-204101). All variables are ranked to normal scores first: mutual information does not change, and the
-estimator's bias shrinks.
+Mutual information by nearest neighbors: the first estimator of Kraskov, Stögbauer & Grassberger (2004, Phys.
+Rev. E 69, 066138), conditional as of Frenzel & Pompe (2007, Phys. Rev. Lett. 99, 204101). Variables are
+ranked to normal scores first: mutual information does not change, and the estimator's bias shrinks.
 """
 
 import re

@@ -45,10 +45,7 @@ def formula_text(formula, names):
 
 
 def formula_numbers(latent, variables, names, field, seed=0):
-    """
-    A formula, the number's method, for each latent in variables (n, k), and its R2 on folds that it did not
-    see; rows with NaN are left out.
-    """
+    """A formula, the number's method, for each latent in variables (n, k), and its R2 out of fold."""
     known = np.isfinite(variables).all(axis=1)
     if known.sum() < 50 or np.unique(field[known]).size < 5:
         return []
@@ -68,12 +65,10 @@ def formula_numbers(latent, variables, names, field, seed=0):
 
 def traversal_summary(model):
     """
-    What each latent does to the spectrum, the others at zero, as plain lists.
-
-    ``steps`` in standard deviations; ``energy`` (keV) and ``spectra`` (latent, step, energy): E F(E) in
-    keV2/keV for one photon between 0.5 and 7 keV; ``nh`` (log10 1/cm2, at least 20) and ``photon_index``
-    (latent, step) of the best absorbed power law; ``hardness`` (latent, step, 2): photon-flux ratios of
-    0.5-1.2, 1.2-2 and 2-7 keV.
+    What each latent does to the spectrum, the others at zero, as plain lists by (latent, step): E F(E) in
+    keV2/keV for one photon between 0.5 and 7 keV, ``nh`` (log10 1/cm2) and ``photon_index`` of the best
+    absorbed power law, and ``hardness``, photon-flux ratios of 0.5-1.2, 1.2-2 and 2-7 keV; ``steps`` in
+    sigma.
     """
     z = np.eye(N_LATENT)[:, None] * np.array(STEPS, float)[:, None]
     shape = z.shape[:2]

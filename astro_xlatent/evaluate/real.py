@@ -148,14 +148,11 @@ def _score_task(results, name, rows, label, classes, probability, grouping, seed
 def evaluate_table(table, column="class_label", *, model=None, minimum=(), path=None, spectra=None,
                    information=(), quick=False, seed=1, log=None):
     """
-    Score the model, probes on its latents, and baselines on labeled rows.
+    Score the model, probes on its latents, and baselines on labeled rows, as `Results`.
 
-    The table has positions (``ra``, ``dec``), a ``column`` of classes, and bands; it is enriched if it is
-    not, with ``spectra`` (folder, or column of paths) where given, which then are one more baseline.
-    ``minimum`` has pairs of columns and what they must exceed, ``information`` further columns whose mutual
-    information is measured; ``path`` says where the table came from: the truth of a simulated catalog lies
-    beside it. ``quick``: fewer methods, trees and repeats. Gives `Results`; a table without labels,
-    positions or usable rows is refused.
+    ``spectra`` (folder, or column of paths) are one more baseline; ``minimum`` has pairs of columns and what
+    they must exceed, ``information`` columns whose mutual information is measured. The truth of a simulated
+    catalog lies beside ``path``. ``quick``: fewer methods, trees and repeats.
     """
     log = log or (lambda line: None)
     table, joined = (table, []) if path is None else join_truth(table, path, column)

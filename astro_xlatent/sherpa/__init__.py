@@ -2,8 +2,7 @@
 """
 The model in a Sherpa session: prediction, starting values, models, samples.
 
-Needs Sherpa (``pip install "astro_xlatent[sherpa]"`` where compilers are at hand, or ``conda install -c
-conda-forge sherpa``); XSPEC models are used if that Sherpa has them.
+Needs Sherpa (``pip install "astro_xlatent[sherpa]"`` or ``conda install -c conda-forge sherpa``).
 """
 
 try:

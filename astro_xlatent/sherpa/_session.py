@@ -25,8 +25,7 @@ else:
 __all__ = ["Session", "check_statistic", "likelihood_of", "noticed_channels", "pha_data", "resolve",
            "resolve_session", "spectrum_of"]
 
-#: OGIP quality of channels that are not used: 1 bad by software, 5 by the user. 2 only means that a group
-#: has fewer counts than asked for.
+#: OGIP quality of unused channels: 1 bad by software, 5 by the user. 2 only means few counts in a group.
 UNUSABLE_QUALITY = (1, 5)
 #: Counts a bin below which chi-square misleads.
 CHI2_COUNTS = 10
@@ -156,10 +155,7 @@ def check_statistic(id: int | str, session: Session) -> None:
 
 
 def likelihood_of(id: int | str, session: Session) -> Likelihood:
-    """
-    A data set as the session sees it: filter, grouping, noticed channels within 0.3-10 keV. The background is
-    that of its model, else off-source counts in bins of half the resolution, spread over the channels.
-    """
+    """A data set as the session sees it, in 0.3-10 keV; background of its model, else off-source counts."""
     data = pha_data(id, session)
     spectrum = spectrum_of(id, session)
     bins, fine_matrix = bins_from_spectra([spectrum])

@@ -96,10 +96,6 @@ def from_sherpa(data: DataPHA) -> XraySpectrum:
     data : sherpa.astro.data.DataPHA
         Counts; a subtracted data set is taken over unsubtracted.
 
-    Returns
-    -------
-    spectrum : XraySpectrum
-
     Raises
     ------
     SpectrumError, ResponseError

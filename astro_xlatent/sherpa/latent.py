@@ -26,10 +26,7 @@ _SOFT_LIMIT, _HARD_LIMIT = 6.0, 20.0
 
 @lru_cache(maxsize=4)
 def double_decoder(model: Model) -> Callable[[ArrayLike], np.ndarray]:
-    """
-    The decoder of latents (n, 8) into spectra (n, n_energy) for one photon/cm2/s in 0.5-7 keV, in double
-    precision, as an optimizer takes steps that single precision does not resolve.
-    """
+    """The decoder in double precision: an optimizer takes steps that single precision does not resolve."""
     network = copy.deepcopy(model.decoder).cpu().double()
     weights = band_weights(0.5, 7.0)[0]
 
@@ -64,14 +61,10 @@ class LatentSpectrum(Additive):
         Latents; simulated sources have mean 0 and variance 1.
     norm
         Photon flux in 0.5-7 keV, photons/cm2/s.
-    model
-        The trained model behind it.
 
-    Notes
-    -----
-    The decoder gives photons in bins of 10 eV from 0.1 to 12 keV, spread evenly within them over the bins
-    that Sherpa asks for; there is nothing outside. Latents of faint sources are poorly constrained by the
-    counts alone: use `sample`, which knows how sources are distributed.
+    Notes ----- Photons in bins of 10 eV from 0.1 to 12 keV are spread evenly over Sherpa's bins; there is
+    nothing outside. Latents of faint sources are poorly constrained by counts alone: use `sample`, which
+    knows how sources are distributed.
 
     Examples
     --------

@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Sherpa models of absorption and emission, for a Sherpa without XSPEC.
-
-Names, parameters and normalizations are XSPEC's with ``XL`` before the name: ``xltbabs`` is ``xstbabs``. The
-physics is that of `astro_xlatent.physics`, integrated over the bins of whatever grid Sherpa asks for.
+Sherpa models of absorption and emission, for a Sherpa without XSPEC: its names, parameters and normalizations
+with ``XL`` before the name, and the physics of `astro_xlatent.physics`.
 """
 
 from typing import Any
@@ -36,10 +34,9 @@ NH_UNIT = 1e22
 
 class _Grid:
     """
-    Bins of a Sherpa model call, with rising ``edges`` in keV that hold them all.
-
-    Falling values of ``lo`` are wavelengths in Angstrom. Without ``hi``, ``lo`` holds the n edges of n - 1
-    bins, and the last value of every result is zero. Both are so for Sherpa's XSPEC models.
+    Bins of a Sherpa model call, with rising ``edges`` in keV that hold them all. As for XSPEC models, falling
+    ``lo`` are wavelengths in Angstrom, and without ``hi`` the n edges of n - 1 bins, the last result being
+    zero.
     """
 
     def __init__(self, lo, hi=None):
@@ -125,10 +122,8 @@ class XLTbabs(_Absorption):
 
     Notes
     -----
-    Abundances are those of Wilms et al. (2000) whatever table the session uses; `convention` names them and
-    can be set to another one of `~astro_xlatent.physics.absorption.CONVENTIONS`. See
-    `~astro_xlatent.physics.absorption` for the difference from ``tbabs``. Below 0.1 keV the cross section
-    continues as E^-3.
+    `convention`, Wilms et al. (2000) whatever table the session uses, can be another one of
+    `~astro_xlatent.physics.absorption.CONVENTIONS`. Below 0.1 keV the cross section continues as E^-3.
 
     Examples
     --------
@@ -230,11 +225,8 @@ class XLApec(Additive):
     norm
         1e-14 / (4 pi (D_A (1 + z))^2) times the integral of n_e n_H dV (cgs).
 
-    Notes
-    -----
-    From AtomDB 3.0.9 on a grid of 10 eV: finer grids see no finer lines, and there is nothing below 0.1 and
-    above 12 keV. The abundance set is Wilms et al. (2000) unless `abundances` is set to ``"angr"`` (Sherpa's
-    default for XSPEC models) or ``"aspl"``.
+    Notes ----- From AtomDB 3.0.9 in bins of 10 eV, 0.1 to 12 keV. Abundances are Wilms et al. (2000) unless
+    `abundances` is set to ``"angr"`` (Sherpa's default for XSPEC models) or ``"aspl"``.
     """
 
     _limits = (ENERGY_EDGES[0], ENERGY_EDGES[-1])

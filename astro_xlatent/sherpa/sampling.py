@@ -54,18 +54,15 @@ def predict(id: object = None, session: Session | None = None, *, model: Model |
     SpectrumError, ResponseError
         If data or response are missing or the filter leaves nothing.
 
-    Notes
-    -----
-    Only noticed channels are used. Grouping does not matter beyond the filter: counts are rebinned to half
-    the resolution of a CCD. A background data set is taken into account whether it is subtracted, modeled or
-    neither; a background model is not looked at. The session stays as it is.
+    Notes ----- Only noticed channels are used, rebinned to half the resolution of a CCD whatever their
+    grouping. A background data set is taken into account whether it is subtracted, modeled or neither. The
+    session stays as it is.
 
     Examples
     --------
     >>> from sherpa.astro import ui  # doctest: +SKIP
     >>> from astro_xlatent.sherpa import predict
     >>> ui.load_pha("acisf04938_000N002_r0043_pha3.fits")  # doctest: +SKIP
-    >>> ui.notice(0.5, 7)  # doctest: +SKIP
     >>> predict()["xl_class", "xl_nh", "xl_gof"]  # doctest: +SKIP
     """
     ids, session = resolve(id, session)
@@ -88,12 +85,9 @@ class Samples:
     nh, statistic : ndarray, shape (n,)
         Column in cm-2 that goes with the latents, and C-statistic.
     ess : float
-        Effective number of independent draws, at most `n_proposed`: below about a hundred do not trust
-        tails, below twenty trust nothing.
-    n_proposed, rounds : int
-        Proposals of the last round, and rounds that it took.
-    n_bins : int
-        Bins that the statistic is summed over.
+        Effective number of draws: below about a hundred do not trust tails, below twenty trust nothing.
+    n_proposed, rounds, n_bins : int
+        Proposals of the last round, rounds that it took, bins that the statistic is summed over.
     """
 
     latent: np.ndarray
@@ -113,8 +107,7 @@ class Samples:
 
     def spectra(self, unabsorbed: bool = False) -> np.ndarray:
         """
-        Incident spectra (n, n_energy) of the draws, photons/cm2/s per bin of
-        `~astro_xlatent.physics.grid.ENERGY_EDGES`.
+        Incident spectra (n, n_energy), photons/cm2/s per bin of `~astro_xlatent.physics.grid.ENERGY_EDGES`.
 
         Unabsorbed ones are divided by the transmission of a cold screen of the draw's column, at most by a
         factor of `MAX_CORRECTION`: what is absorbed more than that, the data know nothing of.
@@ -147,10 +140,8 @@ def sample(id: int | str | None = None, n: int = 1000, session: Session | None =
         One data set; by default the session's default id.
     n : int, optional
         Number of draws to return.
-    session : sherpa.astro.ui.utils.Session, optional
-        By default that of `sherpa.astro.ui`.
-    model : str, path-like or Model, optional
-        See `~astro_xlatent.load_model`.
+    session, model : optional
+        As for `predict`.
     seed : int or `numpy.random.Generator`, optional
         For results that can be repeated.
     n_proposed : int, optional
@@ -161,16 +152,13 @@ def sample(id: int | str | None = None, n: int = 1000, session: Session | None =
     samples : Samples
         Draws from the density of simulated sources in latent space, smoothed with a Gaussian of variance
         `~astro_xlatent.model.refined.SMOOTHING`, times a flat one in source counts times exp(-C/2). The
-        statistic is Sherpa's ``cstat`` in the session's bins, with the expected background added to the
-        model; the session's own statistic and source model do not matter, and stay as they are.
+        statistic is ``cstat`` in the session's bins, with the expected background added to the model; the
+        session's own statistic and source model do not matter.
 
     Raises
     ------
-    SpectrumError, ResponseError
-        If data or response are missing, the filter leaves nothing, or there is no source: without a positive
-        normalization every spectrum fits.
-    ParameterError
-        If ``n`` is not positive.
+    SpectrumError, ResponseError, ParameterError
+        As for `predict`; also if there is no source, or ``n`` is not positive.
 
     Examples
     --------

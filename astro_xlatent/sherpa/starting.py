@@ -1,10 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Model, starting values and limits for a fit, from the prediction.
-
-The prediction gives quantiles of N_H, photon index and kT, and through the class a weight for every family of
-models. The counts, on the fine grid with the normalization profiled, then decide between combinations of
-quantiles, and finer grids around the best one take the place of correlations that the prediction lacks.
+Model, starting values and limits for a fit: quantiles of the prediction, and a weight for every family of
+models through the class. The counts, on the fine grid with the normalization profiled, then decide between
+combinations, and finer grids around the best take the place of correlations that the prediction lacks.
 """
 
 import re
@@ -38,10 +36,7 @@ _NH_FLOOR = 1e-3
 
 
 class Family(NamedTuple):
-    """
-    An emission model: Sherpa's without its prefix (``xs`` or ``xl``), its shape parameter, that one's soft
-    limits, and whether it is spaced in its logarithm.
-    """
+    """Sherpa's model without ``xs`` or ``xl``, its shape parameter, soft limits, logarithmic or not."""
 
     name: str
     component: str
@@ -73,7 +68,7 @@ CLASS_WEIGHTS = {
 
 class Candidate(NamedTuple):
     """
-    A family with its log posterior up to a constant, and its best column in cm-2 (tbabs, Wilms), shape,
+    A family with its log posterior up to a constant, its best column in cm-2 (tbabs, Wilms), shape and
     XSPEC's normalization (zero: no source is detected), and counts at ``norm = 1``.
     """
 
@@ -93,15 +88,14 @@ class Guess:
     Attributes
     ----------
     ids, expression, family
-        Data sets whose source was set, to which expression, and whether that is a power law, a black body or
-        a thermal plasma.
+        Data sets, the expression that is their source now, and which kind of model that is.
     label, probability
         Most probable class.
     start, limits : dict
         Start values and soft limits by full parameter name.
     nh, convention
-        Column in cm-2 in the convention ``"tbabs/wilm"``, and the one of the session's absorption model, into
-        which it was converted.
+        Column in cm-2 (``"tbabs/wilm"``), and the convention of the session's model, to which it was
+        converted.
     alternatives : dict
         Log posterior of the other families relative to the chosen one.
     notes : list of str
@@ -136,14 +130,9 @@ def guess(id: int | str | None = None, session: Session | None = None, *, model:
     Parameters
     ----------
     id : int, str, sequence of these or sherpa.astro.datastack.DataStack, optional
-        Data sets; several share one source model, whose start comes from the one with the most counts. By
-        default the session's default id.
-    session : sherpa.astro.ui.utils.Session, optional
-        By default that of `sherpa.astro.ui`.
-    model : str, path-like or Model, optional
-        See `~astro_xlatent.load_model`.
-    prior : None, mapping or array_like, optional
-        Class prior, see `~astro_xlatent.table.add_latents`.
+        As for `predict`; several share one source model, whose start is from the one with the most counts.
+    session, model, prior : optional
+        As for `predict`.
 
     Returns
     -------
@@ -158,9 +147,9 @@ def guess(id: int | str | None = None, session: Session | None = None, *, model:
     Notes
     -----
     The source becomes absorption times a power law, a black body or a thermal plasma: ``xstbabs`` and so on
-    where the session has XSPEC's models, else those of this package. XSPEC's abundance table is read, never
-    changed: the column is converted to it. Limits: N_H up to ten times its value or 1e22 cm-2, the
-    normalization a factor of 1000 either way.
+    where the session has XSPEC's models, else those of this package. The column is converted to XSPEC's
+    abundance table. Limits: N_H up to ten times its value or 1e22 cm-2, the normalization a factor of 1000
+    either way.
 
     Examples
     --------
