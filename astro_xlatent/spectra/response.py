@@ -187,9 +187,7 @@ class Response:
                        e_lo=edges[:-1], e_hi=edges[1:], area_error=error)
 
     def rebin(self, groups: ArrayLike, n_groups: int) -> np.ndarray:
-        """
-        Rows of `matrix` added up into ``groups`` (n_channels,), negative to drop: float32.
-        """
+        """Rows of `matrix` (cm2) added up into ``groups`` (n_channels,; negative: dropped), float32."""
         from scipy.sparse import csr_array
 
         groups = np.asarray(groups)
