@@ -1,9 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Regions in the plane of an event list, the columns X and Y: what lies inside, and how large they are.
-
-Areas are exact for shapes that stand alone, and counted on a grid of points where shapes overlap.
-"""
+"""Regions in the plane X, Y of event lists. Areas are exact, or counted on a grid where shapes overlap."""
 
 from __future__ import annotations
 
@@ -15,8 +11,7 @@ from astro_xlatent.events.sky_regions import to_frame
 
 __all__ = ["Aperture"]
 
-# Points in each direction of the grid on which areas are counted: an area that
-# needs it is right to 1e-4, far better than any count of photons.
+# Points each way of the grid that counts areas: right to 1e-4, far better than any count of photons.
 _GRID = 600
 # World coordinates of region file and event list that differ by less, in pixels, are the same.
 _SAME_PLACE = 0.05
@@ -25,18 +20,10 @@ __doctest_requires__ = {"Aperture": ["regions"]}
 
 class Aperture:
     """
-    A region, or what `read_region` takes, in the plane of the columns X and Y of an event list with a ``wcs``
-    or None.
+    A region, or what `read_region` takes, in the plane X, Y of an event list with a ``wcs`` or None.
 
     Sky shapes are projected; pixel shapes are taken as X and Y, unless their file has other world
-    coordinates. ``purpose`` ('source', 'background' or 'field') is for `read_region` and messages.
-
-    Examples
-    --------
-    >>> from regions import CirclePixelRegion, PixCoord
-    >>> from astro_xlatent.events.aperture import Aperture
-    >>> Aperture(CirclePixelRegion(PixCoord(99, 99), 2.0), None).contains([100], [101])
-    array([ True])
+    coordinates.
     """
 
     def __init__(self, region, wcs, purpose="source"):
@@ -62,10 +49,7 @@ class Aperture:
         return inside
 
     def area(self, field: Aperture | None = None) -> tuple[float, str]:
-        """
-        Area in square pixels, and how it was found, 'exact' or 'counted'; only what lies within ``field``,
-        where one is given, counts.
-        """
+        """Area in square pixels, within ``field`` if given, and how it was found, 'exact' or 'counted'."""
         total, exact = 0.0, True
         for i, component in enumerate(self._components):
             # Each component counts without what earlier ones have counted.
@@ -76,8 +60,7 @@ class Aperture:
 
     def points(self, n: int = 300) -> tuple[np.ndarray, ...]:
         """
-        A regular grid of points inside, about ``n`` squared in the box of each component: x, y, and the
-        square pixels that each stands for, (n_points,) each.
+        Points inside, of a grid of about ``n`` squared per component: x, y and each one's square pixels.
         """
         parts = []
         for component in self._components:

@@ -22,12 +22,7 @@ _MAX_CHANNELS = 100_000
 
 @dataclass
 class Channels:
-    """
-    Channels of a spectrum, and the rule from the column PI to them.
-
-    Bounds in keV are known where an RMF tells. PI is a channel, or an energy in eV
-    (``in_ev``, as eROSITA's), or ``step`` units a channel.
-    """
+    """Channels of a spectrum; PI is a channel, ``step`` units of one, or eV (``in_ev``, as eROSITA's)."""
 
     first: int
     size: int
@@ -74,11 +69,7 @@ class Channels:
 
 def find_channels(events: EventFile, arf: str | PathLike | None,
                   rmf: str | PathLike | Response | None) -> Channels:
-    """
-    Channels of an event list's spectra: from the RMF if given, else from TLMIN and TLMAX of PI.
-
-    A `Response` as ``rmf`` is used as it is; one that is needed, or does not fit PI, is an error.
-    """
+    """Channels of spectra: those of the RMF, which must fit PI, or without one TLMIN to TLMAX of PI."""
     telescope = events.header.text("TELESCOP").upper()
     in_ev = telescope == "EROSITA" or events.columns["PI"].unit == "ev"
     edges = events.limits("PI")

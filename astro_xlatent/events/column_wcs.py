@@ -12,10 +12,7 @@ _FIRST, _SECOND = ("RA--", "GLON", "ELON"), ("DEC-", "GLAT", "ELAT")
 
 
 def column_wcs(table: Table, x_name: str, y_name: str) -> WCS | None:
-    """
-    World coordinates of two columns, whose values are pixel numbers that begin at 1; None if they carry no
-    celestial ones. Keywords that make no sense are an error of the table.
-    """
+    """World coordinates of two columns of pixels that begin at 1; None if they carry no celestial ones."""
     header, axes = table.header, [table.columns[name].number for name in (x_name, y_name)]
     types = [header.text(f"TCTYP{i}").upper() for i in axes]
     if not (types[0].startswith(_FIRST) and types[1].startswith(_SECOND)):

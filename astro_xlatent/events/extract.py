@@ -1,9 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Spectra of regions from event lists.
+Spectra of regions from event lists: counts, exposure and area as by CIAO's dmextract and eSASS's srctool.
 
-What CIAO's dmextract and eSASS's srctool do for counts, exposure and area; the effective area and
-redistribution of the region are theirs to make.
+The effective area and redistribution of the region are theirs to make.
 """
 
 from collections import Counter
@@ -54,15 +53,13 @@ def extract_spectrum(events: str | PathLike, source: object, background: object 
         and Y. Excluded shapes are taken out. From a CSC ``reg3`` file the broad-band or source extension is
         taken, or BKGREG for the background; ``file[NAME]`` chooses.
     arf, rmf : str, path-like or Response, optional
-        Of the source region. Without an RMF the channels are those that the header declares for PI; eROSITA's
-        PI is in eV and needs one.
+        Of the source region. Without an RMF channels are those the header declares; eROSITA needs one.
     field : as ``source``, optional
         Field of view, such as Chandra's ``fov1`` file: only what lies within it counts as area.
     energy_range : (float, float), optional
         In keV; channels that reach out of it get quality 1.
     select : mapping or sequence of str, optional
-        Values of columns to keep: ``{"ccd_id": 7, "grade": (0, 2, 3), "flag & 0xc00fff30": 0, "pat_typ":
-        "1:4"}``.
+        Values to keep: ``{"ccd_id": 7, "grade": (0, 2, 3), "flag & 0xc00fff30": 0, "pat_typ": "1:4"}``.
     good_times : str, path-like or array_like, shape (n, 2), optional
         Further good time intervals, such as those without flares.
     exposure : float, optional
@@ -71,8 +68,8 @@ def extract_spectrum(events: str | PathLike, source: object, background: object 
     Returns
     -------
     spectrum : XraySpectrum
-        With ``background``, and with ``response`` if it is complete. How exposure and BACKSCAL came about is
-        in ``meta``, and how many events without a position or channel were left out.
+        With ``background``, and with ``response`` if it is complete. ``meta`` tells how exposure and BACKSCAL
+        came about, and how many events without a position or channel were left out.
 
     Raises
     ------
@@ -82,7 +79,7 @@ def extract_spectrum(events: str | PathLike, source: object, background: object 
     Warns
     -----
     XlatentWarning
-        If a region holds no event, reaches to where no event was seen, or overlaps the background, or if the
+        If a region holds no event, reaches to where none was seen, or overlaps the background, or if the
         exposure is that of a survey.
     """
     source = read_region(source)
@@ -249,10 +246,7 @@ def _spectrum(events, tally, channels, quality, plane, exposure, before):
 
 
 def _exposure_of(events: EventFile, detector: int | None, before: float) -> tuple[float, str]:
-    """
-    Exposure in s of a region mostly on one detector, and the rule by which it was found; ``before`` are the
-    good seconds before the user's own good times, 0 if there were none.
-    """
+    """Exposure in s, and the rule; ``before``: good seconds before the user's own good times, 0 without."""
     header = events.header
     keys = ["EXPOSURE", "LIVETIME"]
     if detector is not None and "CCD_ID" in events.columns:
@@ -273,12 +267,10 @@ def _exposure_of(events: EventFile, detector: int | None, before: float) -> tupl
 
 def _backscale(events: EventFile, wcs: WCS | None, area: float) -> tuple[float, str]:
     """
-    BACKSCAL of a region of some square pixels of X and Y, and the rule.
+    BACKSCAL of an area in square pixels of X and Y, and the rule.
 
-    It is the area relative to something that source and background share (George I. M. et al., OGIP/92-007).
-    What that is, is each mission's habit: the range of X and Y for CIAO's dmextract and HEASoft's extractor,
-    square degrees for eROSITA's srctool, pixels of 0.05 arcsec for XMM's backscale; checked against spectra
-    of these tools.
+    It is relative (George I. M. et al., OGIP/92-007) to the range of X and Y for CIAO's dmextract and
+    HEASoft's extractor, square degrees for eROSITA's srctool, pixels of 0.05 arcsec for XMM's backscale.
     """
     telescope = events.header.text("TELESCOP").upper()
     limits = [events.limits(name) for name in ("X", "Y")]

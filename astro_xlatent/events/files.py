@@ -1,10 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Event lists, read in pieces.
-
-A survey's event list has tens of millions of rows of a hundred bytes: only headers and good time intervals
-are kept, events come by a few columns of a few thousand rows at once, from plain and gzipped files alike.
-"""
+"""Event lists of any size: headers and good times are kept, events come by a few columns and rows at once."""
 
 from __future__ import annotations
 
@@ -37,9 +32,7 @@ _GTI = re.compile(r"(?:STD|SRC)?GTI(\d*)")
 @dataclass
 class EventFile(Table):
     """
-    An event list on disk; ``notes`` say what is odd about it.
-
-    ``good_times`` are sorted, disjoint intervals (n, 2) by number of the detector, None for those of all.
+    An event list on disk; ``good_times`` are sorted, disjoint (n, 2) by detector, None for those of all.
     """
 
     good_times: dict = field(default_factory=dict)
@@ -48,9 +41,7 @@ class EventFile(Table):
     @classmethod
     def open(cls, path: str | os.PathLike) -> EventFile:
         """
-        Read headers and good times of an event list, gzipped or not, of any size.
-
-        A file that is missing, damaged, or holds no event list or several, is refused.
+        Read headers and good times; a file that is damaged, or holds no event list or several, is refused.
         """
         if not isinstance(path, (str, os.PathLike)):
             raise SpectrumError(f"events is a {type(path).__name__}; give the path of an event list in FITS")
@@ -85,9 +76,7 @@ class EventFile(Table):
 
     def limits(self, name: str) -> tuple[float, float] | None:
         """
-        Lowest and highest edge of the pixels of a column from TLMINn and TLMAXn, or None.
-
-        Whole numbers, as of integer columns, are pixel centers: the edges lie half a pixel further out.
+        Edges of a column's pixels from TLMINn and TLMAXn, half a pixel beyond whole numbers, or None.
         """
         low, high = self.columns[name].limits if name in self.columns else (None, None)
         for value in (low, high):
@@ -97,10 +86,7 @@ class EventFile(Table):
         return (low - half, high + half) if low < high else None
 
     def pieces(self, names: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
-        """
-        Yield the columns asked for (upper case) by name, some hundred thousand events at once; bit columns
-        come as whole numbers.
-        """
+        """Yield columns (upper case) of many events at once; bit columns come as whole numbers."""
         # Multiples of four rows are whole 32-bit words, of which DATASUM is the sum.
         rows = max(4, min(_PIECE_ROWS, _PIECE_BYTES // self._row_bytes) // 4 * 4)
         total = 0
@@ -148,9 +134,7 @@ class EventFile(Table):
                           "file is lost, fetch it again")
 
     def good(self, time: np.ndarray, detector: np.ndarray | None = None) -> np.ndarray:
-        """
-        Which events (n,) lie in a good time interval of their own detector; one without any is an error.
-        """
+        """Which events (n,) lie in a good time of their own detector; a detector without any is an error."""
         if not self.good_times:
             return np.ones(len(time), bool)
         if detector is None or set(self.good_times) == {None}:

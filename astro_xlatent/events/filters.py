@@ -22,10 +22,7 @@ _COLUMN = re.compile(r"\s*(\w+)\s*(?:&\s*(0[xX][0-9a-fA-F]+|\d+))?\s*")
 
 @dataclass(frozen=True)
 class Selection:
-    """
-    Values of one column (upper case) that pass: ``ranges`` hold lowest and highest value, both included;
-    ``mask`` are the bits that are looked at, None for the value itself.
-    """
+    """Values of a column that pass: ``ranges``, both ends included, of the bits of ``mask`` (None: all)."""
 
     column: str
     mask: int | None
@@ -46,15 +43,7 @@ class Selection:
 
 
 def parse_selection(select: Mapping | Sequence[str] | None) -> list[Selection]:
-    """
-    Selections from what a user may give, see `~astro_xlatent.events.extract.extract_spectrum`.
-
-    Examples
-    --------
-    >>> from astro_xlatent.events.filters import parse_selection
-    >>> [str(s) for s in parse_selection({"grade": (0, 2), "flag & 0x30": 0})]
-    ['GRADE=0,2', 'FLAG&0x30=0']
-    """
+    """Selections from what a user may give, see `~astro_xlatent.events.extract.extract_spectrum`."""
     pairs = select.items() if isinstance(select, Mapping) else map(_split, select or ())
     return [_selection(name, values) for name, values in pairs]
 
@@ -83,9 +72,7 @@ def _number(text):
 
 
 def read_good_times(times: str | PathLike | ArrayLike) -> np.ndarray:
-    """
-    Good time intervals (n, 2) of a FITS file with START and STOP, or of an array, on the event list's clock.
-    """
+    """Good times (n, 2) of a FITS file with START and STOP, or of an array, on the event list's clock."""
     if isinstance(times, (str, PathLike)):
         found = [t for t in read_tables(times, SpectrumError) if {"START", "STOP"} <= set(t.columns)]
         if not found:

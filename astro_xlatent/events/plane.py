@@ -17,15 +17,12 @@ __all__ = ["Occupancy", "Plane", "check_overlap", "check_place", "warn"]
 _TOLERATED = 0.005
 _ALL = 0.99
 _CELLS = 1024
-# Cells are joined until half of those with events have at least this many, so
-# that an empty one is none by chance (probability below 1e-4).
+# Cells are joined until half of those with events have as many: below 1e-4 that one is empty by chance.
 _EVENTS_A_CELL = 10
 
 
 class Plane:
-    """
-    The plane in which regions and events meet: X and Y, or one made from RA and DEC around the source region.
-    """
+    """Where regions and events meet: X and Y, or a plane made from RA and DEC around the source region."""
 
     def __init__(self, events, source):
         plane, sky = ({*pair} <= set(events.columns) for pair in (("X", "Y"), ("RA", "DEC")))
@@ -68,10 +65,7 @@ def _tangent_plane(events, source):
 
 
 class Occupancy:
-    """
-    Where events have been seen at all, within limits (x_lo, x_hi, y_lo, y_hi): the only map of the detector
-    that an event list brings.
-    """
+    """Where events were seen, within (x_lo, x_hi, y_lo, y_hi): the only map of the detector there is."""
 
     def __init__(self, limits):
         self._origin, end = np.reshape(limits, (2, 2)).T

@@ -86,10 +86,8 @@ def read_region(region: Any, purpose: str = "source") -> RegionSet:
 
     Raises
     ------
-    RegionError
-        If the file is missing, of another format, or without an included shape.
-    ImportError
-        If ``regions`` is not installed.
+    RegionError, ImportError
+        If the file is missing, of another format or without an included shape; if ``regions`` is not there.
     """
     if isinstance(region, RegionSet):
         return region
@@ -211,10 +209,8 @@ def _with_frame(line, code):
 
 def _components(code, frame, framed, path):
     """
-    Components of shapes joined on one line, as CIAO writes them.
-
-    ``a+b`` and ``a|b`` are united; ``a-b``, ``a&!b`` and ``a&b`` (or ``*``) are one component. Which goes
-    first is not the same for all readers, so that a line with both kinds is refused.
+    Components of shapes on a line as CIAO writes them: ``a+b``, ``a|b`` unite, ``a-b``, ``a&!b``, ``a&b``,
+    ``a*b`` are one. Readers differ in which goes first: a line with both kinds is refused.
     """
     pieces = list(_SHAPE.finditer(code))
     rest = _SHAPE.sub("", code).strip()
@@ -244,12 +240,9 @@ def _regions_package() -> ModuleType:
 def _read_fits(data: bytes, path: Path, extension: str | None,
                purpose: str) -> tuple[list, str, WCS | None]:
     """
-    Components, name and world coordinates of a region table in the bytes of a file.
+    Components, name and world coordinates of a region table (McDowell & Rots 1998, ASC-FITS-REGION-1.0).
 
-    ``regions`` itself reads neither components (shapes of one are intersected, components united) nor the
-    vectors and extension names of the Chandra Source Catalog's ``reg3`` files (McDowell J., Rots A., 1998,
-    "FITS REGION Binary Table Design", ASC-FITS-REGION-1.0). ``extension`` says which to take, else
-    ``purpose`` which to prefer.
+    ``regions`` reads neither components nor the vectors and extension names of CSC's ``reg3`` files.
     """
     tables = [t for t in parse_tables(data, path, RegionError) if "SHAPE" in t.columns]
     table = _choose_table(tables, path, extension, purpose)

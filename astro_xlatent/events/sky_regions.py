@@ -28,9 +28,8 @@ def inside_region(region: RegionSet, xyz: np.ndarray) -> np.ndarray:
     """
     Which positions, unit vectors (n, 3) in ICRS, lie in a region.
 
-    Circles and annuli are separations on the sphere, ellipses and boxes are laid out around their center by
-    separation and position angle, and the sides of polygons are great circles. A `RegionError` is raised for
-    shapes in pixels that lie nowhere on the sky, and polygons of more than about half of it.
+    Sides of polygons are great circles; other shapes are laid out by separation and position angle from their
+    center. A `RegionError` is raised for pixels without a sky, and polygons of more than about half of it.
     """
     inside = np.zeros(len(xyz), bool)
     for component in region.map(lambda shape: _inside(on_sky(shape, region), xyz)):
@@ -42,10 +41,7 @@ def inside_region(region: RegionSet, xyz: np.ndarray) -> np.ndarray:
 
 
 def enclosing_cone(shape: SkyRegion) -> tuple[SkyCoord, u.Quantity]:
-    """
-    Center (ICRS; the middle of the shape) and radius of a circle around a sky shape; a polygon of more than
-    about half the sky is refused.
-    """
+    """Center (ICRS) and radius of a circle around; a polygon of more than about half the sky is refused."""
     if hasattr(shape, "vertices"):
         return _around_corners(shape.vertices.icrs)
     for key in ("radius", "outer_radius"):

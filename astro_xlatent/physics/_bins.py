@@ -22,10 +22,7 @@ _ROWS = 16
 
 
 def check_parameter(name, value, low, high, unit=""):
-    """
-    A parameter as a float array; a quantity is converted to ``unit``, in which plain numbers are. NaN and
-    what lies outside ``low``..``high`` is refused.
-    """
+    """A parameter as a float array in ``unit``; NaN and what lies outside ``low``..``high`` is refused."""
     try:
         value = plain_numbers(value, unit)
     except (TypeError, ValueError) as error:
@@ -67,10 +64,9 @@ def observed_edges(edges):
 
 def simpson(density, edges, redshift, *parameters):
     """
-    A model integrated over observed bins by Simpson's rule, photons/cm2/s per bin (..., n_energy).
+    ``density(energy, *parameters)`` in photons/cm2/s/keV at rest energies, integrated by Simpson's rule.
 
-    ``density(energy, *parameters)`` is in photons/cm2/s/keV at rest energies [keV] and gets its parameters in
-    shape (rows, 1); ``redshift`` and they (...) are broadcast against each other.
+    Over observed bins (..., n_energy); ``redshift`` and parameters are broadcast, passed as (rows, 1).
     """
     points = np.empty(2 * edges.size - 1)
     points[::2] = edges

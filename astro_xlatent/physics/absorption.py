@@ -7,11 +7,9 @@ xraydb) weighted with an abundance set. A *convention* names the recipe and the 
 instance, after the XSPEC models whose columns it corresponds to:
 
 ``tbabs``
-    a fifth of the hydrogen is molecular, as in [1]_; H2 absorbs 2.85 times as
-    much as an H atom [2]_. Grain shielding (1-2 %) is left out.
+    a fifth of the hydrogen is molecular [1]_, H2 absorbing as 2.85 H [2]_; no grain shielding (1-2 %).
 ``phabs``
-    atoms only. The cross sections of XSPEC's own ``phabs`` [3]_ are a little
-    different; `convert_nh` allows for that.
+    atoms only; XSPEC's own cross sections [3]_ are a little different: `convert_nh` allows for that.
 
 Averaged over bands this curve is within 1.3 % of XSPEC's ``tbabs`` (Wilms abundances), but for 0.52-0.56 keV
 (0.917) and within 10 eV of edges, whose structure ``tbabs`` resolves. The flux above 0.3 keV behind 1e20 to
@@ -182,8 +180,7 @@ def transmission(nh, redshift=0.0, convention="tbabs/wilm"):
     Returns
     -------
     transmission : ndarray of float64, shape (..., N_ENERGY)
-        exp(-nh sigma), with sigma averaged over the bin. Photoelectric
-        absorption only, no scattering, as in XSPEC's ``tbabs``.
+        exp(-nh sigma), sigma averaged over the bin; no scattering, as in XSPEC's ``tbabs``.
 
     Examples
     --------
@@ -203,11 +200,9 @@ def convert_nh(nh, from_, to):
     Parameters
     ----------
     nh : array_like, `~astropy.table.Column` or `~astropy.units.Quantity`
-        Hydrogen columns, in cm-2 unless they carry a unit; zero stays zero,
-        NaN and masked values stay what they are.
+        In cm-2 unless they carry a unit; zero, NaN and masked values stay what they are.
     from_, to : str
-        Conventions, see `CONVENTIONS`: ``"phabs/angr"`` is that of the Chandra
-        Source Catalog, ``"tbabs/wilm"`` that of this package.
+        See `CONVENTIONS`: ``"phabs/angr"`` is the Chandra Source Catalog's, ``"tbabs/wilm"`` this package's.
 
     Returns
     -------
@@ -221,11 +216,10 @@ def convert_nh(nh, from_, to):
 
     Notes
     -----
-    The shifts are refits of an absorbed power law (index 1.7, free in the fit) in 0.5-7 keV through a CCD's
-    effective area, between 1e20 and 1e24 cm-2 and constant beyond. An index of 1.2 or 2.5 moves them by 0.01
-    dex, an index held fixed by 0.02 and the contaminated area of late ACIS by 0.04; fits down to 0.3 keV find
-    up to 0.09 dex less shift below 5e21. Those of ``phabs`` are tied to its own cross sections, see the
-    tables in the source.
+    The shifts are refits of an absorbed power law (index 1.7, free) in 0.5-7 keV through a CCD's area,
+    between 1e20 and 1e24 cm-2 and constant beyond. An index of 1.2 or 2.5 moves them by 0.01 dex, one held
+    fixed by 0.02, late ACIS's contaminated area by 0.04; fits down to 0.3 keV find up to 0.09 dex less shift
+    below 5e21. Those of ``phabs`` are tied to its own cross sections, see the source.
 
     Examples
     --------

@@ -2,14 +2,11 @@
 """
 The column of neutral gas, and the absorbed power law, that describe a spectrum best.
 
-The column that the package reports is *the neutral z = 0 screen that best describes the source*: the column N
-that, with the unabsorbed spectrum u(E), a free normalization and a free power-law tilt, minimizes the
-expected Cash statistic of the absorbed spectrum d(E) seen by a CCD of effective area A(E). With the
-normalization profiled out the model is log-linear,
-
-    ln m(E) = ln [A u](E) - N sigma(E) + t ln E + const,
-
-so the statistic is convex in (N, t) and damped Newton steps find its minimum.
+The column that the package reports is that of *the neutral z = 0 screen that best describes the source*: the
+N that, with the unabsorbed spectrum u(E), a free normalization and a free power-law tilt t, minimizes the
+expected Cash statistic of the absorbed spectrum seen by a CCD of effective area A(E). With the normalization
+profiled out the model ln m(E) = ln [A u](E) - N sigma(E) + t ln E + const is log-linear, the statistic
+convex in (N, t), and damped Newton steps find its minimum.
 """
 
 import numpy as np
@@ -51,10 +48,7 @@ def _merge(spectrum):
 
 def equivalent_column(absorbed, unabsorbed, start):
     """
-    The z = 0 column in 1/cm2 (n,), not negative, that minimizes the expected Cash statistic.
-
-    ``absorbed`` and ``unabsorbed`` (n, N_ENERGY) are the same spectra with and without all
-    absorption, photons/cm2/s per bin, in any normalization, ``start`` (n,) a first guess.
+    The z = 0 column in 1/cm2 (n,), at least 0, for spectra (n, N_ENERGY) with and without all absorption.
     """
     if absorbed.shape != unabsorbed.shape or np.shape(start) != absorbed.shape[:1]:
         shapes = f"absorbed {absorbed.shape}, unabsorbed {unabsorbed.shape}, start {np.shape(start)}"
@@ -68,8 +62,7 @@ def equivalent_column(absorbed, unabsorbed, start):
 
 def power_law_fit(spectrum):
     """
-    The absorbed power law that fits spectra (n, N_ENERGY) best between 0.3 and 8 keV, as catalogs fit them:
-    z = 0 column in 1/cm2 (tbabs, Wilms abundances) and photon index, (n,) each.
+    Column in 1/cm2 (z = 0, tbabs/wilm) and index, (n,) each, of the best absorbed power law in 0.3-8 keV.
     """
     data = _merge(spectrum)
     data /= np.maximum(data.sum(axis=1, keepdims=True), 1e-300)

@@ -2,9 +2,8 @@
 """
 Continuum and line models on the incident grid.
 
-Every function takes parameters of any shape (they are broadcast against each other; ``(n,)`` is the usual
-one), adds one axis of energy bins, and returns photons/cm2/s per bin for an XSPEC normalization of one. Power
-laws and lines are integrated in closed form, the others by Simpson's rule within each bin.
+Every function broadcasts its parameters, adds an axis of energy bins, and returns photons/cm2/s per bin for
+an XSPEC normalization of one. Power laws and lines are in closed form, the others by Simpson's rule.
 
 Redshift follows XSPEC (`zpowerlw`, `zbbody`, `zbremss`, `zgauss`): the rest-frame model is integrated over
 the bin stretched by (1 + z) and divided by (1 + z), for the time dilation of the rate.
@@ -57,18 +56,15 @@ def powerlaw(photon_index, redshift=0.0, *, edges=None):
 
     Parameters
     ----------
-    photon_index : array_like, shape (...)
-        Photon index, -5 to 10.
-    redshift : array_like, shape (...), optional
-        Redshift, 0 to 15.
+    photon_index, redshift : array_like, shape (...)
+        -5 to 10, and 0 to 15.
     edges : array_like, shape (n_energy + 1,), optional
         Bin edges in keV; the incident grid if not given.
 
     Returns
     -------
     spectrum : ndarray of float64, shape (..., n_energy)
-        Integral over the bin of (E (1 + z))^-photon_index photons/cm2/s/keV:
-        one photon/cm2/s/keV at 1 keV in the rest frame.
+        Integral of (E (1 + z))^-photon_index: one photon/cm2/s/keV at 1 keV in the rest frame.
 
     Raises
     ------
@@ -143,14 +139,10 @@ def disk_blackbody(kt_in, *, edges=None):
 
     Notes
     -----
-    The rings of T proportional to r^(-3/4) add up to [1]_ A(E) = (8/3) 1.0380e-3 E^2 x^(-8/3) G(x), x = E /
-    kt_in, with G(x) the integral of y^(5/3) / (exp(y) - 1) from x to infinity: one tabulated function serves
-    all temperatures. The constant is the exact 2 pi / (h^3 c^2) at 1 km and 10 kpc; XSPEC's rounding in
-    ``bbodyrad``, kept in `blackbody`, is 0.4 % lower than that.
-
-    References
-    ----------
-    .. [1] Mitsuda et al. 1984, PASJ 36, 741; Makishima et al. 1986, ApJ 308, 635
+    The rings of T proportional to r^(-3/4) add up (Mitsuda et al. 1984, PASJ 36, 741; Makishima et al. 1986,
+    ApJ 308, 635) to A(E) = (8/3) 1.0380e-3 E^2 x^(-8/3) G(x), x = E / kt_in, with G(x) the integral of
+    y^(5/3) / (exp(y) - 1) from x to infinity. The constant is the exact 2 pi / (h^3 c^2) at 1 km and 10 kpc;
+    XSPEC's rounding in ``bbodyrad``, kept in `blackbody`, is 0.4 % lower.
     """
     kt_in = check_parameter("kt_in", kt_in, *KT_RANGE, "keV")
 

@@ -54,8 +54,5 @@ def band_weights(e_lo, e_hi):
 
 
 def sum_cells(values, cells):
-    """
-    Weights of spectra (..., n_energy), such as folding matrices, added up over every cell (..., n_cells) of
-    a key of `CELLS`.
-    """
+    """Weights (..., n_energy), such as folding matrices, added up over each cell of a key of `CELLS`."""
     return np.add.reduceat(values, CELLS[cells], axis=-1)

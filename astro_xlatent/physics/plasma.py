@@ -94,16 +94,15 @@ def plasma(kt, abundance=1.0, redshift=0.0, *, abundances="wilm"):
         element to number; elements that it does not name follow its key ``"metals"`` (1 if absent). Hydrogen,
         helium and trace elements keep the abundances of the set, as in XSPEC.
     redshift : array_like, shape (...), optional
-        Redshift, 0 to 15.
+        0 to 15.
     abundances : {'wilm', 'angr', 'aspl'}, optional
         Reference set.
 
     Returns
     -------
     spectrum : ndarray, shape (..., N_ENERGY)
-        photons/cm2/s per bin for 1e-14 / (4 pi (D_A (1 + z))^2) times the
-        integral of n_e n_H dV equal to one (cgs). Lines are 10 eV wide at least
-        (one bin); above 12 keV at rest it goes on as E^-1.4 exp(-E / kT).
+        photons/cm2/s per bin for 1e-14 / (4 pi (D_A (1 + z))^2) times the integral of n_e n_H dV equal to one
+        (cgs). Lines are at least a bin wide; above 12 keV at rest it goes on as E^-1.4 exp(-E / kT).
 
     Raises
     ------

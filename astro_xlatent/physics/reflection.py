@@ -42,8 +42,7 @@ _STEP = 5e-4
 
 def chandrasekhar_h(albedo, cos_angle):
     """
-    H function of isotropic scattering of single-scattering albedo and cosine of the angle to the normal, 0
-    to 1 each; within 1 % of the exact one (Hapke 2002, Icarus 157, 523, eq. 13).
+    H function of isotropic scattering, within 1 % (Hapke 2002, Icarus 157, 523, eq. 13); arguments 0 to 1.
     """
     albedo, mu = np.asarray(albedo, dtype=float), np.asarray(cos_angle, dtype=float)
     root = np.sqrt(1 - albedo)
@@ -54,16 +53,11 @@ def chandrasekhar_h(albedo, cos_angle):
 
 def iron_equivalent_width(photon_index, cos_angle=0.5, iron=1.0):
     """
-    Equivalent width in keV of the neutral Fe K alpha line of a slab that covers half the sky of the source.
+    Equivalent width (keV, to the direct power law) of neutral Fe K alpha of a slab over half the sky.
 
-    Relative to the direct power law at 6.4 keV. The index is held at 1.1 or 2.5 beyond these, the cosine of
-    the inclination goes from 0.087 to 1, iron from 0.1 to 10 times solar.
-
-    References
-    ----------
-    George & Fabian 1991, MNRAS 249, 352, as parametrized by Nandra et al. 2007, MNRAS 382, 194 (144 eV face
-    on at index 1.9). The coefficient 0.641 of the iron term is printed there as 0.0641, with which twice the
-    iron would add one per cent, not the half that the Monte Carlo finds.
+    George & Fabian 1991, MNRAS 249, 352, as parametrized by Nandra et al. 2007, MNRAS 382, 194, held beyond
+    indices 1.1 and 2.5. The 0.641 of the iron term is printed there as 0.0641, with which twice the iron
+    would add one per cent, not the half that the Monte Carlo finds.
     """
     index = np.clip(photon_index, 1.1, 2.5)
     mu, log_iron = np.asarray(cos_angle, dtype=float), np.log10(iron)
@@ -83,12 +77,9 @@ def reflection(photon_index, e_cut=300.0, redshift=0.0, *, cos_angle=0.5, iron=1
         Of the illuminating power law: index, 0 to 4; e-folding energy in keV, 1 to 1e6.
     redshift, edges : array_like, optional
         As for `~astro_xlatent.physics.emission.powerlaw`.
-    cos_angle : array_like, shape (...), optional
-        Cosine of the angle between the slab's normal and the line of sight, 0.087 to 1 (85 to 0 degrees).
-    iron : array_like, shape (...), optional
-        Iron abundance relative to Wilms et al. 2000, 0.1 to 10.
-    line_sigma : array_like, shape (...), optional
-        Standard deviation of the lines in keV, 0 to 2.
+    cos_angle, iron, line_sigma : array_like, shape (...), optional
+        Cosine of slab normal to line of sight, 0.087 to 1 (85 to 0 degrees); iron relative to Wilms et al.
+        2000, 0.1 to 10; standard deviation of the lines in keV, 0 to 2.
 
     Returns
     -------

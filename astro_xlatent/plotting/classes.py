@@ -61,8 +61,7 @@ def plot_evidence(table: Table, row: int = 0, *, ax: Axes | None = None) -> Axes
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Enriched. Where it has ``xl_class_evidence``, its pieces are stacked beside the
-        spectrum's; without, the bars are the spectrum's (and the prior's) alone.
+        With ``xl_class_evidence`` its pieces are stacked beside the spectrum's bars; else those stand alone.
     row : int, optional
     """
     given, other = columns(table, "xl_class_prob", "xl_class_other")
@@ -99,9 +98,8 @@ def plot_nh(source: Posterior | Table, row: int = 0, *, truth: float | None = No
     Parameters
     ----------
     source : `~astro_xlatent.model.posterior.Posterior` or `~astropy.table.Table`
-        Posteriors hold the density itself. Of an enriched table it is known at the quantiles
-        in its columns (with ``include=["xl_nh_lolim90", "xl_nh_hilim90"]`` at more of
-        them) and is drawn flat in log N_H between them.
+        A table's density is drawn flat in log N_H between the quantiles in its columns (with
+        ``include=["xl_nh_lolim90", "xl_nh_hilim90"]`` at more of them).
     row : int, optional
     truth : float, optional
         A column in 1/cm2 to mark.
@@ -131,7 +129,6 @@ def plot_reliability(curve: ArrayLike, *, label: str | None = None, ax: Axes | N
     curve : array_like, shape (n, 3)
         Stated probability, share that was right, number of rows.
     label : str, optional
-        For a legend.
     """
     curve = np.asarray(curve, float)
     if curve.ndim != 2 or curve.shape[1] != 3:
@@ -157,10 +154,8 @@ def plot_coverage(names: Sequence[str], level: ArrayLike, measured: ArrayLike, l
     ----------
     names : sequence of str, shape (n,)
         One line of the plot for each different name.
-    level : array_like, shape (n,)
-        Coverage that is stated; a strip of 0.03 on both sides marks it.
-    measured, low, high : array_like, shape (n,)
-        Share of true values inside, and its interval.
+    level, measured, low, high : array_like, shape (n,)
+        Stated coverage (a strip of 0.03 on both sides marks it), share of true values inside, its interval.
     """
     level, measured, low, high = (np.asarray(v, float) for v in (level, measured, low, high))
     if not len(names) == len(level) == len(measured) == len(low) == len(high):

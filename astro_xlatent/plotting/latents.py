@@ -39,9 +39,8 @@ def latent_directions(table: Table) -> dict[str, np.ndarray]:
     Returns
     -------
     directions : dict of str to ndarray, shape (8,)
-        Unit vectors: the gradient of the linear least-squares fit of the quantity to the
-        latents. ``"absorbed"``: log N_H; ``"hard"``: log of the flux in 2-7 keV over that
-        in 0.5-2 keV. Quantities with fewer than 20 usable rows are left out.
+        Unit gradients of linear least-squares fits to the latents: ``"absorbed"``, log N_H; ``"hard"``, log
+        flux in 2-7 over 0.5-2 keV. Quantities with fewer than 20 usable rows are left out.
     """
     latent, nh, soft, hard = columns(table, "xl_latent", "xl_nh", "xl_flux_05_2", "xl_flux_2_7")
     found = {}
@@ -64,7 +63,6 @@ def plot_latents(table: Table, *, axes: tuple[int, int] = (0, 1), directions: bo
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Enriched.
     axes : tuple of int, optional
         The two latent dimensions, each 0 to 7.
     directions : bool, optional
@@ -101,7 +99,6 @@ def plot_pairs(table: Table, *, latents: Sequence[int] = (0, 1, 2, 3), axes: Any
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Enriched.
     latents : sequence of int, optional
         At least two, each 0 to 7.
     axes : ndarray of `~matplotlib.axes.Axes`, shape (n - 1, n - 1), optional
@@ -131,14 +128,12 @@ def plot_traversals(source: Model | Mapping[str, Any], latents: Sequence[int] = 
     """
     Draw the decoded spectrum along each of some latents, all others at zero.
 
-    A panel shows E F(E) for one photon between 0.5 and 7 keV, at five positions in standard
-    deviations of the training population.
+    A panel shows E F(E) for one photon in 0.5-7 keV at -2 to 2 standard deviations of the training set.
 
     Parameters
     ----------
     source : `~astro_xlatent.model.posterior.Model` or dict
-        From `~astro_xlatent.load_model`, or what
-        `astro_xlatent.evaluate.interpret.traversal_summary` keeps of one.
+        From `~astro_xlatent.load_model`, or `astro_xlatent.evaluate.interpret.traversal_summary`.
     latents : sequence of int, optional
         Each 0 to 7; one panel for each.
     titles : sequence of str, optional

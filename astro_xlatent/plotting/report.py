@@ -1,10 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-An enriched table as one interactive HTML file.
-
-The page is ``data/report.html``, whose maps are drawn by Plotly, bundled with
-it; this module fills in the data. Nothing is fetched when it is looked at.
-"""
+"""An enriched table as one HTML file: ``data/report.html`` with Plotly and data in it; nothing is fetched."""
 
 from __future__ import annotations
 
@@ -54,10 +49,8 @@ def write_report(table: Table, path: str | os.PathLike, *, title: str | None = N
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Any number of rows. Without positions the page has no map of the sky,
-        without latents none of the latent space, and says so.
+        Any number of rows. Without positions or latents the page lacks those maps, and says so.
     path : str or `~pathlib.Path`
-        File to write.
     title : str, optional
         Heading of the page; the file's name if not given.
     columns : sequence of str, optional
@@ -67,7 +60,6 @@ def write_report(table: Table, path: str | os.PathLike, *, title: str | None = N
     max_rows : int, optional
         Of a longer table so many rows are drawn at random, always the same ones.
     overwrite : bool, optional
-        Whether an existing file may be replaced.
 
     Returns
     -------
@@ -76,12 +68,8 @@ def write_report(table: Table, path: str | os.PathLike, *, title: str | None = N
 
     Raises
     ------
-    `~astro_xlatent.core.errors.TableError`
-        If the file exists, or a column is not there.
-    `~astro_xlatent.core.errors.ParameterError`
-        If ``max_rows`` is below 1.
-    ImportError
-        If Plotly is missing.
+    `~astro_xlatent.core.errors.TableError`, ImportError
+        If the file exists, or a column is not there; if Plotly is missing.
     """
     plotly = _plotly()
     path = check_output(path, overwrite, error=TableError)
@@ -178,11 +166,7 @@ def _sky(table, rows, names):
 
 
 def _hammer(lon, dec):
-    """
-    Project angles in degrees onto the plane.
-
-    Calabretta & Greisen (2002, A&A 395, 1077), projection AIT (Hammer-Aitoff).
-    """
+    """Degrees onto the plane: projection AIT (Hammer-Aitoff), Calabretta & Greisen 2002, A&A 395, 1077."""
     half, dec = np.radians(lon) / 2, np.radians(dec)
     scale = np.sqrt(2 / (1 + np.cos(dec) * np.cos(half)))
     return 2 * scale * np.cos(dec) * np.sin(half), scale * np.sin(dec)

@@ -34,19 +34,7 @@ def sky_columns(table: Table) -> tuple[str, str] | None:
 
 
 def sky_degrees(table: Table, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Positions in degrees, NaN where not known.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-    names : tuple of str
-        Of `sky_columns`. Text of sexagesimal angles is read, right ascension in hours.
-
-    Returns
-    -------
-    ra, dec : `~numpy.ndarray`
-    """
+    """Positions (ra, dec) in degrees, NaN where not known; sexagesimal text has right ascension in hours."""
     from astro_xlatent.missions._columns import Columns
 
     found = Columns(table)
@@ -56,19 +44,9 @@ def sky_degrees(table: Table, names: tuple[str, str]) -> tuple[np.ndarray, np.nd
 
 def field_offsets(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, float | None]:
     """
-    Offsets in right ascension from the middle of a field.
+    Offsets in right ascension, degrees on the sky, from the middle of a field, NaN where not known.
 
-    Parameters
-    ----------
-    ra, dec : `~numpy.ndarray`
-        Degrees, NaN where not known.
-
-    Returns
-    -------
-    x : `~numpy.ndarray`
-        Degrees on the sky, those on the equator times the cosine of the mean declination.
-    middle : float or None
-        Right ascension of the middle; None if the field is wider than `FIELD`.
+    The middle's right ascension comes second: None if the field is wider than `FIELD`.
     """
     good = np.isfinite(ra) & np.isfinite(dec)
     middle, level = 0.0, 0.0
@@ -89,8 +67,7 @@ def plot_sky(table: Table, *, ax: Axes | None = None) -> Axes:
     table : `~astropy.table.Table`
         Enriched, with positions (``ra``, ``dec`` in degrees unless they have a unit).
     ax : `~matplotlib.axes.Axes`, optional
-        Of projection "aitoff", or plain. If not given a field of up to 20
-        degrees is drawn as a plane, the whole sky in Aitoff's projection.
+        Of projection "aitoff", or plain; by default plain for a field of up to 20 degrees.
     """
     names = sky_columns(table)
     if names is None:

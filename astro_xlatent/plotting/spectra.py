@@ -112,8 +112,7 @@ def _grouped(counts, model, minimum):
 
 def _reconstruct(spectrum, model):
     """
-    Edges, counts and background of a spectrum's bins, then what its latents predict, by their mean and by
-    draws of their posterior: source counts in the bins, and E F(E) on the grid, erg/cm2/s.
+    Edges, counts, background; by mean and draws, source counts in bins and E F(E) on the grid, erg/cm2/s.
     """
     from astro_xlatent.model.pretrained import load_model
     from astro_xlatent.spectra.binning import bins_from_spectra

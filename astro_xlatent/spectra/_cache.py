@@ -19,10 +19,7 @@ class _Cache:
         self._lock = threading.Lock()
 
     def of(self, owners: tuple, key: Hashable, make: Callable, size: Callable) -> Any:
-        """
-        What ``make()`` gives for a key and objects that must not change and live as long as it is kept; of
-        two threads the first one's. ``size`` tells its bytes.
-        """
+        """What ``make()`` gives, of ``size`` bytes, kept with ``owners``, which must not change."""
         key = (*map(id, owners), key)
         with self._lock:
             if key in self._items:

@@ -1,12 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Header cards of FITS files: values, sizes of data, places of table columns.
-
-References
-----------
-FITS Standard 4.0, https://fits.gsfc.nasa.gov/fits_standard.html, sections 4.2
-(values), 4.4.1 (sizes), 7.3 (binary tables).
-"""
+"""Header cards of FITS files: values, sizes, columns (FITS Standard 4.0, sections 4.2, 4.4.1, 7.3)."""
 
 from __future__ import annotations
 

@@ -2,10 +2,8 @@
 """
 Finding the ARF, RMF and background that belong to a spectrum.
 
-Headers name them, but with habits: ``.gz`` left out, survey prefixes left out, an older version number,
-``none`` although the file lies beside. What a header names is never replaced by a file of another name, but
-for the two documented habits in `_patterns`; only where it names nothing are names tried. Whatever the header
-does not name is a guess, and said to be one.
+What a header names is never replaced by a file of another name, but for the two documented habits in
+`_patterns`; only where it names nothing are names tried, and what is found is said to be a guess.
 """
 
 import os
@@ -43,11 +41,7 @@ def is_absent(name: str) -> bool:
 
 def find_companion(path: Path, kind: str, named: str | None) -> Companion:
     """
-    Look for the ``arf``, ``rmf`` or ``background`` that belongs to a spectrum, ``named`` in its header (None:
-    not).
-
-    It is ``guessed`` where the header does not name this very file (``.gz``, the folder, and what archives
-    put around the spectrum's own name too may differ).
+    Look for ``arf``, ``rmf`` or ``background``; ``guessed`` where the header does not name this very file.
     """
     folder = path.parent
     wanted = None if named is None or is_absent(named) else named.strip().split("[")[0].split("{")[0]

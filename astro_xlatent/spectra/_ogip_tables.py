@@ -1,12 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-ARF and RMF tables as arrays.
-
-References
-----------
-George I. M., Arnaud K. A. et al., CAL/GEN/92-002 and 92-002a, "The Calibration
-Requirements for Spectral Analysis" (OGIP response formats).
-"""
+"""ARF and RMF tables as arrays (George I. M., Arnaud K. A. et al., OGIP CAL/GEN/92-002 and 92-002a)."""
 
 from __future__ import annotations
 
@@ -165,11 +158,9 @@ def _channels(table, notes):
 
 def _channels_of_lines(table, matrix, energy):
     """
-    Bounds in keV of channels without EBOUNDS: where the matrix puts photons of known energy.
+    Bounds in keV of channels without EBOUNDS, from where the matrix puts photons of known energy.
 
-    The centroid of each line above half its peak is a channel number; the energy as a function of it is
-    interpolated, and goes on straight beyond the ends. On the matrices of 12 instruments within two channels
-    of EBOUNDS from 0.4 to 8 keV.
+    Interpolated centroids above half the peaks: 0.4-8 keV, within two channels of EBOUNDS for 12 instruments.
     """
     columns = matrix.tocsc()
     row = np.repeat(np.arange(energy.size), np.diff(columns.indptr))
@@ -302,15 +293,11 @@ def _same_grid(lo_a: np.ndarray, hi_a: np.ndarray, lo_b: np.ndarray, hi_b: np.nd
 def overlap_matrix(from_lo: np.ndarray, from_hi: np.ndarray, to_lo: np.ndarray,
                    to_hi: np.ndarray) -> csr_array:
     """
-    Fractions of photons that move from bins of one grid to those of another, csr (n_to, n_from).
-
-    Both grids are increasing, without overlaps; gaps are allowed. Photons are
-    spread evenly within a bin of the first grid.
+    Fractions of photons from bins of one increasing grid to another's, csr (n_to, n_from), spread evenly.
     """
     from scipy.sparse import csr_array
 
-    # float32 edges of neighboring bins may differ in the last digit: the
-    # midpoint of every elementary interval decides where it belongs.
+    # Float32 edges of neighbors may differ in the last digit: midpoints of elementary intervals decide.
     edges = np.unique(np.concatenate([from_lo, from_hi, to_lo, to_hi]))
     middle, width = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
     source, in_source = _locate(middle, from_lo, from_hi)

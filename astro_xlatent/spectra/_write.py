@@ -72,12 +72,7 @@ def _table(name, columns, telescope, instrument, **more):
 
 
 def spectrum_table(spectrum: XraySpectrum, kind: str, links: dict[str, str]) -> list[BinTableHDU]:
-    """
-    The SPECTRUM extension of a spectrum, in a list.
-
-    ``kind`` is HDUCLAS2, TOTAL or BKG; ``links`` names ``arf``, ``rmf`` and ``background``, as far as there
-    are any.
-    """
+    """The SPECTRUM extension, in a list; ``kind`` is HDUCLAS2, ``links`` names the companions there are."""
     whole = np.all(spectrum.counts == np.round(spectrum.counts)) and spectrum.counts.max(initial=0) < 2**31
     columns = [("CHANNEL", "J", None, spectrum.channel),
                ("COUNTS", "J" if whole else "D", "count", spectrum.counts)]
@@ -155,12 +150,7 @@ def _rmf_tables(response):
 
 
 def channel_runs(response: Response) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """
-    The redistribution as one run of channels per energy.
-
-    First channel (from 0) and number of channels, both (n_energy,), and all runs joined, with
-    zeros between elements filled in.
-    """
+    """First channel (from 0) and number, (n_energy,) each, of one run per energy; all runs joined."""
     columns = response.redistribution.tocsc()
     columns.sum_duplicates()
     count = np.diff(columns.indptr)

@@ -22,18 +22,16 @@ if TYPE_CHECKING:
 __all__ = ["FineResponse", "bins_from_spectra", "fine_response", "group_channels", "observed_fields",
            "share_within_error"]
 
-#: Counts of prior per keV that an empty off-source region is given, so that
-#: nothing found is not taken as nothing there (one count in 10 keV).
+#: Prior counts per keV of an empty off-source region: nothing found is not nothing there.
 OFF_COUNTS_PER_KEV = 0.1
 
 
 @dataclass
 class FineResponse:
     """
-    A response on a coarse grid of bins, for one second of exposure.
+    A response on a coarse grid of bins, for one second of exposure; (bins,) fields are as in `EnergyBins`.
 
-    ``matrix`` (bins, n_energy), float32, in cm2 folds photons/cm2/s per bin of the incident grid into
-    counts/s; the others (bins,) are as in `EnergyBins`.
+    ``matrix`` (bins, n_energy), in cm2, folds photons/cm2/s per bin of the incident grid into counts/s.
     """
 
     matrix: np.ndarray
@@ -49,8 +47,7 @@ def fine_response(response: Response, edges: np.ndarray = FINE_EDGES,
     """
     A response's channels added up into bins, on the incident grid; bins without a channel are invalid.
 
-    ``groups`` is the bin of each channel, -1 for none, by channel center if not given. A matrix that records
-    no photon where it has channels is an error.
+    ``groups`` is the bin of each channel, -1 for none; by default the one that holds its center.
     """
     n_bins = len(edges) - 1
     if groups is None:
@@ -91,9 +88,7 @@ def _of_redistribution(response, groups, e_lo, e_hi):
 
 def off_region_error(off_counts: np.ndarray, scale: np.ndarray | float, width: np.ndarray) -> np.ndarray:
     """
-    Uncertainty of the background expected in the aperture, ``scale`` times the off-source counts per bin.
-
-    Poisson, with a small prior per keV of bin width, so that variances of neighboring bins still add up.
+    Error of ``scale`` times the off-source counts per bin: Poisson, with a small prior per keV of width.
     """
     return scale * np.sqrt(off_counts + OFF_COUNTS_PER_KEV * width)
 
@@ -105,7 +100,6 @@ def bins_from_spectra(spectra: list[XraySpectrum]) -> tuple[EnergyBins, np.ndarr
     Parameters
     ----------
     spectra : list of `~astro_xlatent.spectra.spectrum.XraySpectrum`
-        Each with a response.
 
     Returns
     -------
@@ -149,11 +143,9 @@ def _fill_row(bins, matrices, row, spectrum):
 
 def observed_fields(fine, counts, seconds, off=None, scale=None):
     """
-    Fields of `EnergyBins`, (..., bins) each, of observations through one response (anything like
-    `FineResponse`).
+    Fields of `EnergyBins`, (..., bins), of observations through one response (anything like `FineResponse`).
 
-    Areas are multiplied by ``seconds``; ``off`` are counts of the background region, zero background if not
-    given, and ``scale`` aperture counts per one of them.
+    ``off`` are counts of the background region (zero if None), ``scale`` aperture counts per one of them.
     """
     fields = {name: np.broadcast_to(getattr(fine, name), counts.shape)
               for name in ("e_lo", "e_hi", "resolution", "valid")}
@@ -178,13 +170,11 @@ def _widen(bins, matrices, row, spectrum, fine):
 
 def share_within_error(net, area_error):
     """
-    Share (..., bins), above 0 and at most 1, of counts and exposure worth as much as all, given an error of
-    the area.
+    Share (..., bins), above 0 and at most 1, of counts and exposure worth all with an error of the area.
 
-    ``net`` Poisson counts tell the flux to a relative variance of ``1 / net``; with a relative error ``e`` of
-    the area it is ``1 / net + e**2``, that of ``net / (1 + net e**2)`` counts. The error is common to all
-    bins of a row, so their counts (below zero or NaN: none) are added up, weighted by ``e**2``. Flux and
-    colors keep their values, for counts and exposure are thinned alike.
+    ``net`` Poisson counts with a relative error ``e`` of the area, common to a row's bins, tell the flux to a
+    variance of ``1 / net + e**2``, that of ``net / (1 + net e**2)`` counts; bins (below zero or NaN: none)
+    are added up, weighted by ``e**2``. Thinning counts and exposure alike keeps flux and colors.
 
     Examples
     --------

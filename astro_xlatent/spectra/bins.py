@@ -1,9 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-`EnergyBins`: everything a catalog knows about a source's spectrum.
+`EnergyBins`: all a catalog knows about a source, be it a spectrum with its response or a catalog's bands.
 
-Whatever the origin, a spectrum with its response or the bands of a catalog, a source is a
-set of energy bins. Code above knows catalogs, code below knows physics and the network.
+Code above knows catalogs, code below knows physics and the network.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ def ccd_fwhm(energy: ArrayLike) -> np.ndarray:
     """
     Energy resolution (FWHM) of a typical X-ray CCD in keV, at photon energies in keV.
 
-    Electronic and Fano noise in quadrature (0.08 keV, 0.0027 keV x E): about 0.10 keV at 1 keV and 0.15 keV
-    at 6 keV, as measured for ACIS and EPIC.
+    Electronic and Fano noise in quadrature (0.08 keV, 0.0027 keV x E), as measured for ACIS and EPIC.
     """
     return np.sqrt(0.08**2 + 0.0027 * np.asarray(energy, float))
 
@@ -43,16 +41,13 @@ def _fine_edges(start=0.3, stop=10.0):
 FINE_EDGES = _fine_edges()
 #: Number of bins of the fine grid.
 N_FINE = FINE_EDGES.size - 1
-#: Least background in a fit, in units of its error (a convention of this package: well within what
-#: the error allows, and far enough from zero for logarithms).
+#: Least background in a fit, in units of its error: within what it allows, and fit for logarithms.
 BACKGROUND_FLOOR = 0.3
 
 
 def group_channels(channel_e_lo: np.ndarray, channel_e_hi: np.ndarray,
                    edges: np.ndarray = FINE_EDGES) -> np.ndarray:
-    """
-    Bin (n_channels,) that holds the center of each channel, bounds and ``edges`` in keV; -1 outside all.
-    """
+    """Bin (n_channels,) of each channel's center, bounds and ``edges`` in keV; -1 outside all."""
     center = 0.5 * (np.asarray(channel_e_lo, float) + np.asarray(channel_e_hi, float))
     index = np.searchsorted(edges, center, side="right") - 1
     return np.where((index >= 0) & (index < len(edges) - 1), index, -1)
@@ -60,9 +55,7 @@ def group_channels(channel_e_lo: np.ndarray, channel_e_hi: np.ndarray,
 
 def floored_background(background: ArrayLike, error: ArrayLike) -> np.ndarray:
     """
-    The background to fit with: what was measured, but not below `BACKGROUND_FLOOR` of its error.
-
-    No count off the source does not mean no background; a fit with zero would rule out what the error allows.
+    The background to fit with, at least `BACKGROUND_FLOOR` of its error: no count off the source is not none.
     """
     return np.maximum(background, BACKGROUND_FLOOR * np.asarray(error))
 
@@ -87,20 +80,18 @@ class EnergyBins:
     counts : ndarray of float64
         In the source aperture, background included. Not necessarily integer: catalogs publish equivalents.
     background, background_error : ndarray of float64
-        Expected background counts in the aperture and the uncertainty of this expectation. Zero and positive
-        means: measured, nothing found.
+        Expected counts in the aperture and their uncertainty; zero and positive: measured, nothing found.
     area : ndarray of float64
-        Exposure times the integral of response times effective area over the bin, divided by the bin width,
-        in cm2 s, aperture fraction included. A spectrum of photon flux F (photons/cm2/s in the bin) gives
-        ``area * F`` source counts where redistribution is unimportant.
+        Exposure times response times effective area, averaged over the bin, in cm2 s, aperture fraction
+        included: ``area * F`` source counts for F photons/cm2/s in the bin, without redistribution.
     resolution : ndarray of float64
         FWHM of the instrument in the bin, keV.
     valid : ndarray of bool
         Which bins hold a measurement.
     energy_weighted : ndarray of bool, shape (rows,)
-        True where ``area`` came from a catalog's own energy flux: the source counts then are ``area * S /
-        E_ref`` for the energy flux S (erg/cm2/s) in the bin and E_ref the geometric mean of its edges. A
-        photon area from energy flux and counts of the same row would carry the row's spectral shape.
+        True where ``area`` is of a catalog's energy flux: source counts are ``area * S / E_ref`` for S
+        erg/cm2/s in the bin, E_ref the geometric mean of its edges. A photon area from flux and counts of
+        the same row would carry its spectral shape.
     """
 
     e_lo: np.ndarray
@@ -198,8 +189,7 @@ class EnergyBins:
         Parameters
         ----------
         edges : array_like, shape (n + 1,)
-            Increasing edges in keV. A bin joins the interval that holds its
-            center; bins outside all intervals are dropped.
+            Increasing, in keV. A bin joins the interval that holds its center, or is dropped.
 
         Returns
         -------
@@ -239,9 +229,8 @@ class EnergyBins:
 
     def unfolded_weights(self) -> np.ndarray:
         """
-        Matrix that predicts source counts without redistribution, float32 (rows, bins, n_energy).
-
-        Source counts are ``weights @ spectrum`` for photons/cm2/s per grid bin. Zero for invalid bins.
+        Matrix, float32 (rows, bins, n_energy), that predicts source counts without redistribution:
+        ``weights @ spectrum`` for photons/cm2/s per grid bin. Zero for invalid bins.
         """
         shape = self.counts.shape
         weights = band_weights(self.e_lo.ravel(), self.e_hi.ravel()).reshape(*shape, -1)

@@ -1,13 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Reading OGIP type I spectra (PHA files) with what belongs to them.
+Reading OGIP type I spectra (Arnaud K. A., George I. M., Tennant A. F., OGIP/92-007 and 92-007a).
 
-The format is registered in astropy's unified I/O on `XraySpectrum` alone: on
-`~astropy.table.Table` it would compete with ``fits``.
-
-References
-----------
-Arnaud K. A., George I. M., Tennant A. F., OGIP/92-007 and 92-007a, "The OGIP Spectral File Format".
+In astropy's unified I/O on `XraySpectrum` alone: on `~astropy.table.Table` it would compete with ``fits``.
 """
 
 from os import PathLike
@@ -48,9 +43,8 @@ def read_pha(path: str | PathLike, arf: str | PathLike | Response | None = None,
     """
     Read a spectrum, its response and its background; see `XraySpectrum.read` for arguments and errors.
 
-    A `Response` as ``rmf`` is used as it is; a given ``rmf`` without ``arf`` is taken alone if it holds the
-    area. Counts may also be rates that are whole numbers times the exposure. Flags, and sentences in
-    ``meta["assumptions"]``, tell what had to be assumed and what no instrument can have measured.
+    A given ``rmf`` without ``arf`` is taken alone if it holds the area. Counts may be rates that are whole
+    numbers times the exposure. Flags and ``meta["assumptions"]`` tell what was assumed or is implausible.
     """
     if missing_response not in ("raise", "ignore"):
         raise SpectrumError(f"missing_response is {missing_response!r}; it must be 'raise' or 'ignore'")

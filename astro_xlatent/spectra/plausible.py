@@ -1,8 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-What had to be assumed to read a spectrum, and what no instrument can have measured.
-
-Neither is an error: a flag and a sentence go with the spectrum.
+What had to be assumed to read a spectrum, and what no instrument can have measured: flags and sentences.
 
 References
 ----------
@@ -30,8 +28,7 @@ _ANY = (1e5, 1000, 100_000)
 _LOWEST_AREA = 1e-3
 #: Exposures in s, from one passage of a scan to ten times the deepest stack of pointings (7 Ms).
 _EXPOSURE = (1.0, 7e7)
-#: Background in the aperture per off-source count: of a whole field for one point source, to the
-#: rim of an extended one.
+#: Background in the aperture per off-source count, from a whole field's to the rim of an extended source.
 _SCALE = (1e-6, 100.0)
 #: Fewer channels hold no spectrum; the coarsest instruments have some dozens.
 _CHANNELS = 16
@@ -49,8 +46,7 @@ def assume(thing: Any, flag: int, text: str) -> None:
 
 def assumptions(spectrum: Any) -> tuple[int, list[str]]:
     """
-    Flags, and reasons each once, of all that was assumed of a spectrum, its response and background, read or
-    made in memory, and of what is implausible now.
+    Flags, and reasons each once, of what was assumed of a spectrum and its companions, or is implausible.
     """
     parts = [part for part in (spectrum, spectrum.response, spectrum.background) if part is not None]
     flags = spectrum.flags | (0 if spectrum.response is None else spectrum.response.flags)

@@ -2,8 +2,7 @@
 """
 `Response`: effective area times redistribution of one observation.
 
-Reading is cached by file content, redistribution and product apart, because
-one RMF often serves many sources; a file whose state has not changed is not read again.
+Reading is cached by content, redistribution and product apart: one RMF often serves many sources.
 """
 
 from __future__ import annotations
@@ -45,8 +44,7 @@ class Response:
     Attributes
     ----------
     redistribution : scipy.sparse.csr_array of float32, shape (n_channels, n_energy)
-        Probability that a photon of an energy bin lands in a channel. May be shared between responses: do not
-        change it in place.
+        Probability of the channels for a photon of an energy bin. Often shared: do not change it in place.
     area : ndarray of float64, shape (n_energy,)
         Effective area in cm2.
     e_lo, e_hi : ndarray of float64, shape (n_energy,)
@@ -62,8 +60,7 @@ class Response:
     flags : int
         ``Flag.GRID_INTERPOLATED`` if ARF and RMF had different energy grids; ``Flag.RESPONSE_EXTRAPOLATED``.
     area_error : ndarray, shape (n_energy,), or None
-        Relative 1-sigma error of the area, the same at all energies at once, where it must not be neglected:
-        bins are widened by it.
+        Relative 1-sigma error of the area, one for all energies, where it matters: bins are widened by it.
     """
 
     redistribution: Any
@@ -171,8 +168,8 @@ class Response:
         Returns
         -------
         response : Response
-            Photons are conserved, spread evenly within a grid bin; what lies outside the old
-            grid is lost. ``redistribution`` holds the area, ``area`` is one. Treat it as read-only.
+            Photons are spread evenly within a bin; what lies outside the old grid is lost. ``redistribution``
+            holds the area, ``area`` is one. Treat it as read-only.
         """
         edges = np.asarray(edges, float)
         made = CACHE.of(self.arrays, ("on_grid", edges.tobytes()), lambda: self._on_grid(edges),
@@ -190,12 +187,7 @@ class Response:
                        e_lo=edges[:-1], e_hi=edges[1:], area_error=error)
 
     def rebin(self, groups: ArrayLike, n_groups: int) -> np.ndarray:
-        """
-        Rows of `matrix` (cm2) added up into groups of channels, float32 (n_groups, n_energy).
-
-        ``groups`` (n_channels,) has the group of every channel, negative to drop it; what does not fit is an
-        error.
-        """
+        """Rows of `matrix` (cm2) added up into ``groups`` (n_channels,; negative: dropped), float32."""
         from scipy.sparse import csr_array
 
         groups = np.asarray(groups)
@@ -220,8 +212,7 @@ class Response:
         Returns
         -------
         fwhm : ndarray, shape (n,)
-            Full width in keV at half of the highest peak, at least the width
-            of the channel at the peak; NaN where no photon is recorded.
+            keV at half of the highest peak, at least the channel's width there; NaN where none is recorded.
         """
         energy = np.atleast_1d(np.asarray(energy_kev, float))
         index = np.searchsorted(self.e_lo, energy, side="right") - 1
@@ -242,24 +233,20 @@ class Response:
 
         Parameters
         ----------
-        arf : str, path-like or None
-            ARF file; None if ``rmf`` is an RSP file that holds the area.
-        rmf : str or path-like
-            RMF or RSP file.
+        arf, rmf : str or path-like
+            None as ``arf`` if ``rmf`` is an RSP file that holds the area.
 
         Returns
         -------
         response : Response
-            May share arrays with others of the same content: treat as read-only.
-            If the energy grids differ, the finer one is used (an ARF is interpolated on a
-            finer RMF grid; a coarser RMF's redistribution is taken for a finer ARF grid) and
-            ``Flag.GRID_INTERPOLATED`` is set; the area is zero where the ARF does not reach.
+            May share arrays with others of the same content: treat as read-only. Of two energy grids the
+            finer is used (an ARF is interpolated; a coarser redistribution taken as it is), with
+            ``Flag.GRID_INTERPOLATED``; the area is zero where the ARF does not reach.
 
         Raises
         ------
         ResponseError
-            If a file is missing, damaged or not a response, if ``arf`` is
-            None and the matrix holds no area, or if both hold one.
+            If a file is missing, damaged or not a response, or not exactly one of them holds the area.
         """
         (rmf_key, rmf_data), (arf_key, arf_data) = _load(rmf), _load(arf) if arf is not None else (b"", None)
 
@@ -285,12 +272,7 @@ class Response:
     @classmethod
     def from_tables(cls, arf: Arf | None, rmf: Rmf, arf_name: str = "the ARF",
                     rmf_name: str = "the RMF") -> Response:
-        """
-        Effective area and redistribution joined, see `read`; the names are for messages.
-
-        Raises a `ResponseError` if there is no area (``arf`` is None, ``rmf`` pure), or the energies do not
-        overlap.
-        """
+        """Area and redistribution joined, see `read`; the names are for messages."""
         if arf is None and not rmf.has_area:
             raise ResponseError(f"{rmf_name} is a pure redistribution matrix and no ARF is given; "
                                 "give the ARF that belongs to it (arf=...)")
@@ -305,14 +287,13 @@ class Response:
 
     def write(self, arf_path: str | PathLike, rmf_path: str | PathLike, *, overwrite: bool = False) -> None:
         """
-        Write an OGIP ARF and RMF.
+        Write an OGIP ARF and RMF, each whole or not at all.
 
         Parameters
         ----------
         arf_path, rmf_path : str or path-like
-            Files to make; each appears whole or not at all.
         overwrite : bool, optional
-            Replace existing files; otherwise one that exists is a ResponseError.
+            Otherwise a file that exists is a ResponseError.
         """
         from astro_xlatent.spectra._write import write_response
 

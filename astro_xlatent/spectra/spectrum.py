@@ -1,7 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-`XraySpectrum`: counts in channels with response and background, read and written by astropy's unified I/O.
-"""
+"""`XraySpectrum`: counts in channels, response and background, read and written by astropy's unified I/O."""
 
 from dataclasses import dataclass, field
 from os import PathLike
@@ -40,10 +38,8 @@ class XraySpectrumRead(UnifiedReadWrite):
 
     Raises
     ------
-    SpectrumError
-        If the file is missing, damaged, empty, no OGIP spectrum, or a type II, RATE, NET or HRC spectrum.
-    ResponseError
-        If the response is missing or cannot be used.
+    SpectrumError, ResponseError
+        If a file is missing, damaged or of no use; type II, RATE, NET and HRC spectra are refused.
     """
 
     def __init__(self, instance, cls):
@@ -62,12 +58,9 @@ class XraySpectrumWrite(UnifiedReadWrite):
     Parameters
     ----------
     path : str or path-like
-        File to make, such as ``source.pha``; ``source_bkg.pha``, ``source.arf`` and ``source.rmf`` go with
-        it.
-    format : str, optional
-        ``"ogip"``.
+        Such as ``source.pha``; ``source_bkg.pha``, ``source.arf`` and ``source.rmf`` go with it.
+    format : {'ogip'}, optional
     overwrite : bool, optional
-        Replace existing files.
     """
 
     def __init__(self, instance, cls):
@@ -95,14 +88,12 @@ class XraySpectrum:
     background : XraySpectrum or None
         Off-source spectrum.
     response : Response or None
-        Effective area and redistribution.
     quality, grouping : ndarray of int16, shape (n_channels,)
         OGIP flags; quality 0 is good.
     telescope, instrument : str
         Upper case.
     meta : dict
-        Facts from the header (``object``, ``obs_id``, ``date_obs``, ...) and
-        how the companions were found (``arf_rule``, ``rmf_rule``, ...).
+        From the header (``object``, ``obs_id``, ...) and how companions were found (``arf_rule``, ...).
     path : str
         Where it was read from, or empty.
     flags : int
@@ -204,9 +195,8 @@ class XraySpectrum:
         """
         Factor from off-source counts to those expected in the source aperture.
 
-        The ratio of backscale x areascale x exposure, source over background; float, or (n_channels,) if a
-        scale is given per channel (zero where the background's is zero). Where either has no usable
-        backscale, both are left out. Zero without a background.
+        The ratio of backscale x areascale x exposure, source over background; (n_channels,) if a scale is
+        (zero where the background's is). Backscales count if both are usable. Zero without a background.
         """
         off = self.background
         if off is None:
@@ -219,9 +209,7 @@ class XraySpectrum:
 
     def fine_groups(self) -> np.ndarray:
         """
-        Bin of `~astro_xlatent.spectra.bins.FINE_EDGES` that holds the center of each channel, (n_channels,).
-
-        -1 outside them, for channels of bad quality, and where the background's scale is unusable.
+        Bin of ``FINE_EDGES`` of each channel's center; -1 outside, of bad quality, or without a usable scale.
         """
         groups = group_channels(self.e_lo, self.e_hi)
         good = self.quality == 0
