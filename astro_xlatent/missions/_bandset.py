@@ -1,10 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-From several ways to read a catalog's bands to one `BandMeasurement`.
-
-Each way (raw aperture counts, photon fluxes, ...) gives a `BandSet` of all rows; every row then takes the
-way with most usable bands, the earlier one in case of a tie.
-"""
+"""From several ways to read a catalog's bands, a `BandSet` of all rows each, to one `BandMeasurement`."""
 
 from dataclasses import dataclass
 
@@ -51,11 +46,9 @@ _HALF_NORMAL = (np.sqrt(2 / np.pi), np.sqrt(1 - 2 / np.pi))
 @dataclass
 class BandSet:
     """
-    One way to read the bands of all rows; arrays have shape (rows, bands).
-
-    ``counts``, ``area``, ``background``, ``background_error`` and ``energy_weighted`` are as in
-    `EnergyBins`, anything where ``cause`` (an index into `_CAUSES`) is not zero; ``label`` is for
-    `BandMeasurement.recipe`; ``flags`` are bits that a row gets if it uses the band.
+    One way to read the bands of all rows; arrays of shape (rows, bands) as in `EnergyBins`, anything where
+    ``cause``, an index into `_CAUSES`, is not zero. ``label`` is for `BandMeasurement.recipe`; ``flags`` are
+    bits that a row gets if it uses the band.
     """
 
     label: object
@@ -91,11 +84,9 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
     """
     Counts as certain as a flux with 68 % limits, area x exposure of ``flux / scale``, and causes, (rows,).
 
-    N = (1.12 F / sigma)**2 and N / F; for F = 0: 0 and 1.14 / hilim. Aperture photometry gives net values
-    whose intervals contain the background's noise: N is the number of background-free counts with the
-    same relative uncertainty. Where both limits are missing (true in the last array) the symmetric
-    ``error`` is used, else the ratio of the net counts ``net`` = (value, lolim, hilim). Mean and error in
-    the ratio 1.32 of a half-normal distribution are an undetected band (zero with an upper limit) that
+    N = (1.12 F / sigma)**2, as of background-free counts, and N / F; for F = 0: 0 and 1.14 / hilim. Without
+    limits (true in the last array) by the symmetric ``error``, else the ratio of ``net`` = (value, lolim,
+    hilim). Mean and error in the ratio 1.32 of a half-normal distribution are an undetected band that
     somebody made symmetric, and are read as such.
     """
     blank = np.full(np.shape(flux), np.nan)
@@ -123,9 +114,8 @@ def counts_from_flux(flux, lolim, hilim, *, error=None, net=None, scale=1.0):
 
 def counts_from_error(value, error, *, most=np.inf, zero=ZERO_COUNTS_HILIM):
     """
-    From symmetric errors: counts of the same relative error, their ratio to the value, and causes.
-
-    Values above ``most`` are implausible; the error of a value of zero is that of ``zero`` counts.
+    Counts of the same relative error, their ratio to the value, and causes. Values above ``most`` are
+    implausible; the error of a value of zero is that of ``zero`` counts.
     """
     with np.errstate(all="ignore"):
         counts = np.where(value > 0, (value / error) ** 2, 0.0)
@@ -146,10 +136,8 @@ def _describe(names, causes):
 
 def assemble(bands, resolution, sets, flags, notes=None):
     """
-    Take for every row the best of the `BandSet` ``sets``, which are in order of preference.
-
-    ``bands`` are (name, low, high) in keV with the FWHM ``resolution``; bits of the bands are added
-    to the catalog's ``flags``, shape (rows,), and ``notes``, a text a row, to the reasons.
+    Take for every row the `BandSet` with most usable bands, of equals the first. ``bands`` are (name, low,
+    high) in keV with the FWHM ``resolution``; ``flags`` and ``notes`` of the catalog, (rows,), are added to.
     """
     rows = len(flags)
     best = np.argmax([s.valid.sum(axis=1) for s in sets], axis=0)  # (rows,), the first of equals

@@ -21,10 +21,9 @@ class Catalog(Mission):
     """
     A mission of which tables say how its catalog and its files are named.
 
-    ``_tell_tale`` matches the catalog's band columns, ``_identifiers`` are columns that identify rows;
-    ``_true`` and ``_positive`` pairs of a column and the bit that rows get where it is true, or above
-    zero; ``_products`` the kinds of products with their words in file names, ``_spectrum`` matches names
-    of spectra; ``_curve`` tells the resolution.
+    ``_tell_tale`` matches its band columns, ``_identifiers`` identify rows; ``_true`` and ``_positive`` pair
+    a column with the bit of rows where it is true, or above zero; ``_products`` the kinds of products with
+    their words in file names, ``_spectrum`` matches names of spectra; ``_curve`` tells the resolution.
     """
 
     _columns: type[Columns] = Columns
@@ -71,10 +70,8 @@ class Catalog(Mission):
 
     def _find(self, folder, keys, describe):
         """
-        Path of each key's spectrum below a folder, or None; links to folders are not followed.
-
-        ``describe`` gives keys and rank of a path from its match with ``_spectrum``; of several files of
-        one key that of the lowest rank counts.
+        Path of each key's spectrum below a folder (links are not followed), or None: of several the lowest
+        rank. ``describe`` gives keys and rank of a path from its match with ``_spectrum``.
         """
         folder, files = Path(folder), {}
         if not folder.is_dir():

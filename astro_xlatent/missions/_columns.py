@@ -1,9 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Reading of catalog columns: any case, any storage (FITS, VOTable, CSV, TSV), with units.
-
-Everything leaves here as plain float64 (NaN: missing), bool or str arrays.
-"""
+"""Catalog columns in any case and storage, with units, as float64 (NaN: missing), bool or str arrays."""
 
 import re
 
@@ -63,12 +59,7 @@ class Columns:
         self._names = meant | exact
 
     def canonical(self, name):
-        """
-        The catalog's own spelling of a column name, in lower case; missions know their services'.
-
-        The underscore that some services put before names, and the numbers of a
-        VOTable whose columns are read by their IDs (``name_46``), are gone by then.
-        """
+        """The catalog's own spelling, in lower case, of a name without service's underscore or number."""
         return name.lower()
 
     def __len__(self):
@@ -111,11 +102,9 @@ class Columns:
 
     def number(self, name, unit=None, *, default=np.nan):
         """
-        A numeric column as float64: NaN where masked, blank, infinite or no number.
-
-        A column without a unit is taken to be in ``unit``, of one that cannot be converted `TableError`
-        is raised; text of sexagesimal angles is read where degrees are wanted, with hours where the name
-        begins with ``ra``. ``default`` fills a column that is not there.
+        A numeric column as float64: NaN where masked, blank, infinite or no number; ``default`` if not there.
+        Without a unit it is in ``unit``; `TableError` if that cannot be had. Sexagesimal angles are read
+        where degrees are wanted, with hours where the name begins with ``ra``.
         """
         if name not in self:
             return np.full(len(self), default)

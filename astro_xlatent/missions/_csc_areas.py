@@ -42,9 +42,8 @@ DEFAULT_CHIP, DEFAULT_YEAR = 7, 2010.0
 
 def _by_curve(cols, bands, function):
     """
-    Values of ``function(curve, years, angles)``, shape (n, bands), for every row, and flags (rows, 1).
-
-    Flagged are rows that tell no chip or no date, and those past the curves' end.
+    ``function(curve, years, angles)`` of every row, (n, bands), and flags (n, 1) where chip or date is
+    unknown, or past the curves' end.
     """
     chip, known = chip_of(cols)
     year = year_of(cols)
@@ -88,9 +87,8 @@ def effective_area(cols, bands):
 
 def default_area(cols, bands, net):
     """
-    Area x exposure from the shipped curves by year, chip and angle, share, both (rows, bands), and flags.
-
-    The share is what an extrapolated area's error leaves, by `share_within_error`, of net counts ``net``.
+    Area x exposure from the shipped curves by year, chip and angle, the share of net counts ``net`` that the
+    error of an extrapolated area leaves (`share_within_error`), both (rows, bands), and flags.
     """
     middle = np.array([0.5 * (low + high) for _, low, high in bands])
     area, flags = _mean_area(cols, bands)
@@ -133,11 +131,9 @@ def year_of(cols):
 
 def solve_apertures(counts, off, net):
     """
-    Ratio of the apertures' areas and share of the PSF that published net counts imply.
-
-    Least squares of ``counts - ratio off - fraction net`` over the bands with net counts (else NaN), both
-    held near their usual values, which decide where background hardly matters; published numbers are
-    rounded and the fraction differs by a per cent between bands, hence the weights.
+    Ratio of the apertures' areas and share of the PSF that published net counts imply: least squares of
+    ``counts - ratio off - fraction net`` over bands with net counts, both held near their usual values;
+    weighted for rounding, and for fractions that differ by a per cent between bands.
     """
     usable = np.isfinite(counts) & np.isfinite(off) & (np.nan_to_num(net) > 0)
     usable &= (np.abs(np.nan_to_num(counts)) < MAX_COUNTS) & (np.abs(np.nan_to_num(off)) < MAX_COUNTS)

@@ -62,10 +62,8 @@ def _broad_counts(cols, spread=1.0):
 
 def _spread(unit, cols, bands):
     """
-    Counts over the counts with the relative error of their broad energy flux, shape (rows,).
-
-    An event adds its energy over the area to the flux: n (sum of w**2) / (sum of w)**2 over n events
-    of weight w, here the mean one of each band; ``unit`` are counts of the bands up to a factor.
+    Counts over the counts with the relative error of their broad energy flux, (rows,): n (sum of w**2) / (sum
+    of w)**2 over n events of weight w, the mean of each band; ``unit`` are counts of bands up to a factor.
     """
     weight = np.array([MEAN_ENERGY[b] for b, _, _ in bands]) / effective_area(cols, bands)[0]
     with np.errstate(all="ignore"):
@@ -152,11 +150,8 @@ def _completed(cols, bands, one, value, scale, relative_error):
 
 def hardness_sets(cols, bands):
     """
-    Hardness ratios with a broad flux, or with counts and an exposure, as a `BandSet`; or none.
-
-    They are of photon fluxes. Their scale is the broad photon flux, else the broad energy flux, else
-    ``livetime``; the counts those of the broad band, else what the widths of the limits, the
-    significance or the likelihood tells.
+    Hardness ratios of photon fluxes, as a `BandSet` or none: with the broad photon, else energy flux, else
+    ``livetime``, and counts of the broad band, else by widths of limits, significance or likelihood.
     """
     bands3 = [b for b in bands if b[0] in "smh"]
     if not any(f"hard_{r}" in cols for r in _RATIOS):

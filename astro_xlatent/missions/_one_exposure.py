@@ -1,10 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Bands that share one exposure: what a row without uncertainties still says.
-
-The counts of a band are its value times a known conversion times one unknown a row, which follows from
-the bands whose uncertainty is published, from the row's own significance, counts or likelihood, or from
-the relative error that a user grants.
+Bands that share one exposure: what a row without uncertainties still says. Counts are values times a known
+conversion times one unknown a row: by other bands, by the row's counts, or by an error that a user grants.
 """
 
 import numpy as np
@@ -34,13 +31,11 @@ def complete(value, counts, area, cause, *, conversion, scale, net=None, total=N
     """
     Fill the bands whose uncertainty is missing, and those without a value of which counts are known.
 
-    Arrays have shape (rows, bands): fluxes or rates ``value``, and the ``counts`` and ``area`` that follow
-    from those with an uncertainty (``cause`` 0; 3 is "no uncertainty", 1 "missing"). ``conversion`` is counts
-    per value and unit of exposure, ``scale`` area over counts and value, ``net`` net counts (zero where
-    undetected), ``total``, shape (rows,), the counts of all bands that the row implies, NaN where it does
-    not; ``relative_error`` is granted where the row implies nothing.
-
-    Returned are counts, area, cause, and flags: `Flag.ERRORS_ASSUMED` where an uncertainty was missing.
+    Arrays are (rows, bands): ``counts`` and ``area`` follow from a ``value`` with an uncertainty (``cause``
+    0; 3: "no uncertainty", 1: "missing"). ``conversion`` is counts per value and unit of exposure, ``scale``
+    area over counts and value, ``net`` net counts (zero where undetected), ``total``, (rows,), the counts of
+    all bands that the row implies, or NaN: then ``relative_error`` holds. Gives counts, area, cause, and
+    flags.
     """
     net = np.full(np.shape(value), np.nan) if net is None else net
     known, wanted, valued = (cause == 0) & (counts > 0), cause == 3, (cause == 1) & (net >= 0)
@@ -73,11 +68,9 @@ def complete(value, counts, area, cause, *, conversion, scale, net=None, total=N
 
 def shape_of_ratios(pairs, ratios, n_bands):
     """
-    Values of bands, up to a factor, shape (rows, bands), from hardness ratios (x - y) / (x + y).
-
-    ``pairs`` holds the numbers of the bands x and y of each column of ``ratios``. Every ratio is a linear
-    equation between two bands; the smallest singular vector of all solves them. Bands that no chain of
-    ratios joins to the largest group of bands are NaN.
+    Values of bands up to a factor, (rows, bands), from hardness ratios (x - y) / (x + y) of ``pairs`` of
+    bands: the smallest singular vector of their linear equations. NaN outside the largest group that ratios
+    join.
     """
     rows = len(ratios)
     equations, joined = np.zeros((rows, len(pairs), n_bands)), np.tile(np.eye(n_bands), (rows, 1, 1))
@@ -102,11 +95,8 @@ def shape_of_ratios(pairs, ratios, n_bands):
 
 def exposure_of_ratios(pairs, half_widths, shape, conversion):
     """
-    The exposure at which counting noise makes hardness ratios as uncertain as published, (rows,).
-
-    ``half_widths``, (rows, n_pairs), are half the 68 % intervals of the ratios of `shape_of_ratios`,
-    ``conversion`` is counts per value and unit of exposure. Median over the ratios, by propagation of
-    errors to first order; NaN without limits.
+    Exposure, (rows,), at which counting noise makes ratios as uncertain as ``half_widths`` (rows, n_pairs) of
+    their 68 % intervals: median over ratios, errors propagated to first order; NaN without limits.
     """
     found = []
     for k, (x, y) in enumerate(pairs):

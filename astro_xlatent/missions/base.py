@@ -2,9 +2,8 @@
 """
 What a mission has to offer, and how its tables are recognized.
 
-A mission turns catalog rows into `~astro_xlatent.spectra.bins.EnergyBins`
-and finds the spectra that belong to them. Other packages add missions through
-the entry-point group ``astro_xlatent.missions`` (name to a class that is a `Mission`).
+Other packages add missions through the entry-point group ``astro_xlatent.missions`` (name to a class that
+is a `Mission`).
 """
 
 import re
@@ -102,10 +101,8 @@ class Mission(Protocol):
     @abstractmethod
     def read_bands(self, table: "Table") -> BandMeasurement:
         """
-        Turn the band columns of ``table`` into a `BandMeasurement`.
-
-        Never fails for single rows: they get flags and a reason. Raises `MissingBandsError` if the table has
-        no usable column, and `~astro_xlatent.core.errors.TableError` if one has a wrong unit.
+        Band columns as a `BandMeasurement`; unusable rows get flags and a reason. Raises `MissingBandsError`
+        without a usable column, and `~astro_xlatent.core.errors.TableError` if one has a wrong unit.
         """
 
     @abstractmethod
@@ -118,11 +115,10 @@ class Mission(Protocol):
 
     def product_names(self, table: "Table", kind: str = "spectrum") -> list:
         """
-        File names under which the rows' products are published, one a row.
+        File names under which the rows' products are published, None where the columns do not identify one.
 
-        ``kind`` is ``"spectrum"``, ``"arf"`` or ``"rmf"``; a mission may know more. Names are patterns
-        for `fnmatch.fnmatchcase`: parts that the table does not tell, such as versions, are ``*``.
-        None where the columns do not identify a product.
+        ``kind`` is ``"spectrum"``, ``"arf"`` or ``"rmf"``; a mission may know more. Names are patterns for
+        `fnmatch.fnmatchcase`: parts that the table does not tell, such as versions, are ``*``.
         """
         return [None] * len(table)
 
@@ -218,13 +214,12 @@ def identify_mission(table):
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Rows are not looked at, only columns; may be empty.
+        Only columns are looked at.
 
     Raises
     ------
     MissionError
-        If no mission recognizes its columns, or several do (a table of matches
-        between catalogs): says what was found and what was expected.
+        If no mission recognizes its columns, or several do (a table of matches between catalogs).
 
     Examples
     --------

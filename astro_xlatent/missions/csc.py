@@ -188,11 +188,7 @@ class CSC(Catalog):
             return ratio * reference_energy(self.bands) if weighted else ratio
 
     def product_names(self, table, kind="spectrum"):
-        """
-        File names of per-observation products, see `Mission.product_names`.
-
-        Version (spectrum and responses may have different ones) and cycle of alternating exposures are ``*``.
-        """
+        """See `Mission.product_names`; version and cycle of alternating exposures are ``*``."""
         ending, cols = self._word(kind), CscColumns(table)
         detector = np.where(np.char.startswith(cols.text("instrument"), "hrc"), "hrc", "acis")
         return [f"{name}f{int(obsid):05d}_{'*' if obi is None else f'{int(obi):03d}'}N*_r{int(region):04d}"
@@ -202,8 +198,7 @@ class CSC(Catalog):
     def find_spectra(self, table, folder):
         """
         PHA files by ``obsid``, ``region_id`` and ``obi`` (where absent any), which master tables lack: None.
-
-        Of several versions of a file the newest counts, of alternating exposures the first cycle.
+        Of several versions the newest counts, of alternating exposures the first cycle.
         """
         def describe(found, path):
             obsid, obi, region = (int(found[k]) for k in ("obsid", "obi", "region"))

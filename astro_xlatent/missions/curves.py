@@ -1,10 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Compact shipped curves of effective area and energy redistribution.
-
-A few hundred numbers per instrument, fitted to real ARF and RMF files by
-``tools/build_default_responses.py``, stand in where a source comes without
-its own response and give the simulator telescopes to draw from.
+Compact shipped curves of area and redistribution, fitted to real ARF and RMF files by
+``tools/build_default_responses.py``, for sources without a response and for the simulator.
 """
 
 import json
@@ -81,9 +78,8 @@ class InstrumentCurve:
     def contamination(self, year=None, off_axis=0.0):
         """
         Optical depth of each layer at 0.92 keV since 2000, (n_layers, ...); default the middle of the years.
-
-        Towards the edge of the filter it is ``rate * (year - first year)`` times
-        ``(x exp(1 - x))**4``, ``x = (off_axis / theta_e)**2``, more. `ParameterError` before first light.
+        Towards the filter's edge ``rate * (year - first year) * (x exp(1 - x))**4`` more, with
+        ``x = (off_axis / theta_e)**2``. `ParameterError` before first light.
         """
         if self.years.size == 0:
             return np.zeros((0, 1))
@@ -104,9 +100,8 @@ class InstrumentCurve:
 
     def area_error(self, energy=ENERGY_MID, year=None):
         """
-        Relative error of the area from extrapolated contamination, 1 sigma; zero within the curve.
-
-        Of the depth: the standard deviation of its growth between stretches, times the years past the last.
+        Relative 1 sigma error of the area from extrapolated contamination: the standard deviation of the
+        depth's growth between stretches, times the years past the last.
         """
         energy = np.asarray(energy, float)
         if year is None or self.years.size == 0:
@@ -119,9 +114,8 @@ class InstrumentCurve:
 
     def vignetting_factor(self, off_axis, energy=VIGNETTING_ENERGY):
         """
-        Area at an angle (0 to 25 arcmin) over that on axis, else `ParameterError`; fitted to CSC detections.
-
-        It is ``exp(-(angle / theta_0)**power * (energy / 1.56 keV)**(energy power))``.
+        Area at 0 to 25 arcmin (else `ParameterError`) over that on axis, fitted to CSC detections:
+        ``exp(-(angle / theta_0)**power * (energy / 1.56 keV)**(energy power))``.
         """
         off_axis = np.asarray(off_axis, float)
         if not np.any(off_axis):
@@ -162,12 +156,11 @@ class InstrumentCurve:
 
 def profile_cdf(energy, channel_edges, shift, sigma, wing, tail, slope, debris, escape, fluorescence):
     """
-    Cumulative distribution of measured energies of monochromatic photons, (n_channels + 1, n_energy).
+    Cumulative distribution of measured energies (keV) of monochromatic photons, (n_channels + 1, n_energy).
 
-    A Gaussian core displaced by ``shift``, a share ``wing`` of it in a Gaussian `WING` times as wide, and
-    four faint parts, as shares of all events: a ``tail`` of partly collected charge below the peak,
-    whose cumulative distribution is the power ``slope`` of measured over true energy; debris near zero
-    energy, the silicon escape peak and the silicon fluorescence line. Energies are in keV.
+    A Gaussian displaced by ``shift``, a share ``wing`` of it `WING` times as wide, and as shares of all
+    events: a ``tail`` of partly collected charge, the power ``slope`` of measured over true energy; debris
+    near zero energy, the silicon escape peak and the silicon fluorescence line.
     """
     from scipy.special import ndtr
 
@@ -196,9 +189,8 @@ def available_curves():
 
 def acis_curve(chip):
     """
-    Name of the curve of a chip of ACIS, 0 to 9 as ``ccd_id`` counts them.
-
-    Front-illuminated chips of the spectroscopic array lie under its filter: ``"acis-s-front"``.
+    Name of the curve of an ACIS chip, 0 to 9 as ``ccd_id`` counts; ``"acis-s-front"`` lies under the filter
+    of the spectroscopic array.
     """
     if chip in ACIS_BACK_ILLUMINATED:
         return "acis-s"
@@ -208,10 +200,9 @@ def acis_curve(chip):
 @lru_cache(maxsize=128)
 def load_curve(name):
     """
-    The `InstrumentCurve` of one of `available_curves`, or of eROSITA's modules: ``"erosita-tm12346"``.
-
-    A module with an on-chip filter is taken as a fifth of TM8, one without as half of TM9: the seven
-    mirror modules are of one design (Predehl et al. 2021, A&A 647, A1); equal areas are our assumption.
+    One of `available_curves`, or of eROSITA's modules: ``"erosita-tm12346"``. One with an on-chip filter is a
+    fifth of TM8, one without half of TM9: the mirror modules are of one design (Predehl et al. 2021, A&A 647,
+    A1); equal areas are our assumption.
     """
     modules = _MODULES.fullmatch(name)
     if name not in available_curves() and not modules:

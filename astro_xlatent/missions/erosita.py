@@ -169,11 +169,7 @@ class EROSITA(Catalog):
         return notes.tolist()
 
     def product_names(self, table, kind="spectrum"):
-        """
-        File names of source products of all telescopes together, see `Mission.product_names`.
-
-        From ``DETUID``, which tells survey, tile, source and processing, or from ``SKYTILE`` and ``ID_SRC``.
-        """
+        """See `Mission.product_names`; of all telescopes, by ``DETUID`` or ``SKYTILE`` and ``ID_SRC``."""
         word, cols = self._word(kind), ErositaColumns(table)
         ends = [(name[:4], f"_{name[-4:]}") if _DETUID.fullmatch(name) else ("*", "*")
                 for name in cols.text("detuid").tolist()]
@@ -182,10 +178,9 @@ class EROSITA(Catalog):
 
     def find_spectra(self, table, folder):
         """
-        Source spectra by sky tile and source number: ``em01_RRRDDD_020_SourceSpec_NNNNN.fits``.
-
-        The pipeline's bare ``020_SourceSpec_NNNNN.fits`` is found if its folder is named after the tile or
-        the DETUID, or if no other tile is in the table. Telescope module 0 (all merged) is preferred.
+        ``em01_RRRDDD_020_SourceSpec_NNNNN.fits`` by sky tile and source number; ``020_SourceSpec_NNNNN.fits``
+        in a folder named after tile or DETUID, or if the table has one tile. Module 0 (all merged) is
+        preferred.
         """
         keys = self._keys(ErositaColumns(table))
         tiles = {tile for tile, _ in keys if tile is not None}
@@ -212,10 +207,8 @@ class EROSITA(Catalog):
 
     def instrument_of(self, spectrum):
         """
-        Telescope modules of a spectrum: INSTRUME, or for merged ones INSTRUM1 to INSTRUM7.
-
-        Where the header lists none, the file name's digit (0 all, 8 and 9 with and without on-chip filter,
-        1 to 7 single ones; https://erosita.mpe.mpg.de/dr1/), else all seven.
+        Telescope modules by INSTRUME, merged ones by INSTRUM1 to INSTRUM7; else by the file name's digit (0
+        all, 8 and 9 with and without on-chip filter; https://erosita.mpe.mpg.de/dr1/), else all seven.
         """
         if spectrum.instrument != "MERGED":
             return spectrum.instrument

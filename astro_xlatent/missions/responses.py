@@ -30,10 +30,8 @@ _NEGLIGIBLE = 1e-7
 
 def curve_name(mission, instrument=None):
     """
-    Name of the shipped curve for an instrument in any spelling of catalogs and headers.
-
-    Default the mission's first: ACIS-S, TM0, EPIC-pn, XRT. Modules of eROSITA may be joined
-    (``"TM12346"`` is TM8), ``"survey"`` is TM0 averaged over the scan. `MissionError` without a curve.
+    Name of the shipped curve for an instrument in any spelling; default ACIS-S, TM0, EPIC-pn, XRT. Modules of
+    eROSITA may be joined, ``"survey"`` is TM0 averaged over the scan. `MissionError` without a curve.
     """
     known = _INSTRUMENTS.get(mission)
     if known is None:
@@ -83,11 +81,10 @@ def default_response(mission, instrument=None, year=None):
     """
     A typical on-axis `~astro_xlatent.spectra.response.Response`, for sources that come without one.
 
-    ``year`` is for ACIS, whose area below 2 keV falls as contamination builds up; default the middle of
-    the years covered. Past their end the response carries ``Flag.RESPONSE_EXTRAPOLATED`` and an
-    ``area_error``, before first light `ParameterError` is raised. Shared between callers: do not change it
-    in place. Against the real files of the fit, folded counts of absorbed power laws in five bands agree
-    to a few percent for N_H up to 1e21; where only redistributed photons are left, to about 20 %.
+    ``year`` is for ACIS, whose area falls as contamination builds up; default the middle of the years
+    covered, past which ``Flag.RESPONSE_EXTRAPOLATED`` and an ``area_error`` are set. It is shared: do not
+    change it. Folded counts in five bands agree with real files to a few percent for N_H up to 1e21, else to
+    about 20 %.
     """
     return _make_response(curve_name(mission, instrument), None if year is None else round(float(year), 2))
 
@@ -101,11 +98,7 @@ def _band_redistribution(name, bands):
 
 
 def band_matrix(mission, bands, instrument=None):
-    """
-    Fold incident spectra into bands ``(low, high)`` of measured keV, (n_bands, N_ENERGY) in cm2.
-
-    Times photons/cm2/s per bin of the package's grid: counts/s in each band.
-    """
+    """Counts/s in bands ``(low, high)`` of measured keV by photons/cm2/s per bin, (n_bands, N_ENERGY)."""
     name = curve_name(mission, instrument)
     return _band_redistribution(name, tuple(map(tuple, bands))) * load_curve(name).area(ENERGY_MID)
 
@@ -118,11 +111,8 @@ def conversion_factor(mission, bands, photons, instrument=None):
 
 def band_area(name, bands, year=None, off_axis=0.0):
     """
-    Mean area in cm2 of bands ``(low, high)`` of measured keV, for the curve ``name``.
-
-    Integral over photon energy of area times the probability to be recorded in the band, over the
-    band's width: the mean area for a flat spectrum. Times the exposure it is ``EnergyBins.area``.
-    (n_bands,), or (rows, n_bands) for arrays of decimal years and off-axis angles in arcmin.
+    Mean area in cm2 of bands ``(low, high)`` of measured keV for a flat spectrum; times the exposure it is
+    ``EnergyBins.area``. (n_bands,), or (rows, n_bands) for decimal years and off-axis angles in arcmin.
     """
     year = None if year is None else np.asarray(year, float)[..., None]
     area = load_curve(name).area(ENERGY_MID, year=year, off_axis=np.asarray(off_axis, float)[..., None])

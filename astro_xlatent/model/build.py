@@ -153,11 +153,7 @@ def check_files(folder: Path, info: dict) -> None:
 
 def numbers(path: Path, name: str, value: Any, shape: tuple[int | None, ...],
             low: float = -1e30, high: float = 1e30, kinds: str = "iuf") -> np.ndarray:
-    """
-    A nested list of a JSON file as an array of float64, or bool if ``kinds`` of dtypes are "b".
-
-    ``shape`` is what it must be, None where any length of one or more will do.
-    """
+    """A nested list of a JSON file as float64 (bool if ``kinds`` is "b"); None in ``shape``: any length."""
     try:
         array = np.asarray(value)
     except ValueError:

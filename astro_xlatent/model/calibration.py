@@ -1,11 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Corrections that make stated probabilities come true, applied at inference.
-
-They are fitted on simulations after training (`astro_xlatent.train.calibrate`)
-and stored as JSON beside the weights. All depend on the mode (bands or
-spectra) and on the logarithm of the net counts, linearly between nodes.
-"""
+"""Corrections by mode and net counts that make stated probabilities come true, stored beside the weights."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
@@ -63,11 +57,8 @@ TABLES = {
 
 def joint_score(p_values: dict[str, np.ndarray]) -> np.ndarray:
     """
-    One number for several p-values, small if odd: the sum of their logarithms with `WEIGHTS`.
-
-    Fisher's statistic (Fisher 1925, Statistical Methods for Research Workers) with weights (Good 1955, JRSS B
-    17, 264): several parts that are each somewhat odd make a row odd. They are not independent; the sum's
-    distribution is that over simulations.
+    Weighted Fisher statistic of several p-values, small if odd (Fisher 1925; Good 1955, JRSS B 17, 264). They
+    are not independent; its distribution is that over simulations.
     """
     return np.sum([WEIGHTS[name] * np.log(p) for name, p in p_values.items()], axis=0)
 
@@ -84,10 +75,8 @@ def at_counts(table: ArrayLike, nodes: np.ndarray | Sequence[float], net: np.nda
 class Calibration:
     """
     Calibration of one model; methods take the mode and the net counts of n rows, and give rows first.
-
-    ``tables`` hold ``nodes`` (log10 net counts), ``levels``, for each mode `TABLES` with a value or row for
-    every node, ``mixture`` with weight, mean and covariance of the simulated latents, and ``prior``, the
-    densities of `HEADS` over simulated sources.
+    ``tables`` hold ``nodes`` (log10 net counts), ``levels``, `TABLES` by mode, ``mixture`` (weight, mean and
+    covariance of simulated latents) and ``prior``, the densities of `HEADS` over simulated sources.
     """
 
     def __init__(self, tables: dict):
@@ -112,11 +101,7 @@ class Calibration:
 
     def density(self, head: str, mode: str, net: np.ndarray, logits: np.ndarray,
                 class_prob: np.ndarray) -> np.ndarray:
-        """
-        Density (n, cells) by one of `HEADS`, conformal on simulations of like counts.
-
-        That of N_H also of like class: ``class_prob`` (n, 9), for equal priors, weighs the corrections.
-        """
+        """Density (n, cells), conformal on simulations of like counts, of N_H also of like class (n, 9)."""
         density = softmax(logits / self.at(mode, f"{head}_temperature", net)[:, None], axis=1)
         if head == "nh" and CLASS_TABLE in self.tables[mode]:
             share = np.einsum("nk,nkl->nl", class_prob, self.at(mode, CLASS_TABLE, net))
@@ -130,11 +115,9 @@ class Calibration:
 
     def class_set(self, mode: str, net: np.ndarray, probability: np.ndarray) -> np.ndarray:
         """
-        Conformal sets of classes (Romano et al. 2020, arXiv:2006.02544), tuples of indices.
-
-        The most probable first: one, and as many as together have no more than the sum of
-        probabilities, down to that of the true class, of 90 % of the simulated sources of like
-        counts. ``probability`` (n, 9) is for equal priors.
+        Conformal sets of classes (Romano et al. 2020, arXiv:2006.02544), tuples of indices: the most
+        probable, down to the summed ``probability`` (n, 9) that holds the true class of 90 % of like
+        simulated sources.
         """
         needed = self.at(mode, "class_level", net)
         order = np.argsort(-probability, axis=1)
@@ -157,13 +140,7 @@ class Calibration:
 
     def levelled_evidence(self, mode: str, net: np.ndarray, mean: np.ndarray,
                           covariance: np.ndarray) -> np.ndarray:
-        """
-        The `evidence`, freed of its dependence on how much the data tell.
-
-        At equal counts five bands determine the latents better than three, and the narrower
-        posterior has the lower evidence. Without this, a p-value would be uniform over all
-        missions together and in none of them.
-        """
+        """The `evidence`, freed of its dependence on how much the data tell: five bands more than three."""
         slope = self.at(mode, "evidence_slope", net)
         return self.evidence(mean, covariance) - slope * half_log_volume(covariance)
 
@@ -186,11 +163,8 @@ class Calibration:
     def oddness(self, mode: str, net: np.ndarray, mean: np.ndarray, covariance: np.ndarray,
                 fit: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """
-        p-values of a row's parts against simulations of like counts and mode, by name.
-
-        ``evidence`` of the latents, and for spectra those of `FIT`, of the latents that describe
-        the counts best, 1 where unknown (NaN). A fit that is poor for want of a measured background
-        is as poor as any other. Below 1 % the tail of the simulations is continued as an exponential.
+        p-values against simulations of like counts, by name: ``evidence`` of the latents, and for spectra
+        `FIT` (1 where unknown). Below 1 % the tail of the simulations is continued as an exponential.
         """
         parts = {"evidence": self.levelled_evidence(mode, net, mean, covariance)}
         parts |= fit if mode == "spectra" else {}
@@ -199,10 +173,8 @@ class Calibration:
     def outlier(self, mode: str, net: np.ndarray, mean: np.ndarray, covariance: np.ndarray,
                 fit: dict[str, np.ndarray]) -> np.ndarray:
         """
-        p-value of a row against simulations of like counts and mode, (n,); arguments as for `oddness`.
-
-        For spectra that of the `joint_score`, at most `FOREIGN_LEVEL` where `not_this_model`: such a
-        fit is odd by itself. That of the evidence for bands, and where the fit is unknown.
+        p-value (n,) of a row: for spectra by the `joint_score`, at most `FOREIGN_LEVEL` where
+        `not_this_model`; for bands, and where the fit is unknown, that of the evidence.
         """
         p = self.oddness(mode, net, mean, covariance, fit)
         alone = np.maximum(p["evidence"], 0.5 * (self.levels[1] - self.levels[0]))
@@ -217,12 +189,7 @@ class Calibration:
         return self._p_value("spectra", "gof", net, gof) < POOR_LEVEL
 
     def not_this_model(self, net: np.ndarray, fit: dict[str, np.ndarray]) -> np.ndarray:
-        """
-        True where no simulated source of like counts is described as badly; False where the fit is unknown.
-
-        Counts beyond the trained range are judged as those at its end: the misfit of a
-        spectrum that the decoder lacks grows with them.
-        """
+        """True where no simulated source of like counts, or of the most, fits as badly; False if unknown."""
         return np.min([self._tail_p("spectra", name, net, fit[name]) for name in ("gof", "run")],
                       axis=0) < FOREIGN_LEVEL
 
@@ -235,10 +202,8 @@ def half_log_volume(covariance: np.ndarray) -> np.ndarray:
 
 def _distance_and_volume(left, right):
     """
-    Squared Mahalanobis distance and half the log determinant, both (n,), of matrices (8, 8, n) and
-    offsets (8, n), which are overwritten.
-
-    Of all matrices at once: LAPACK's calls one by one take longer than their arithmetic.
+    Squared Mahalanobis distance and half the log determinant, (n,), of matrices (8, 8, n) and offsets (8, n),
+    which are overwritten: all at once, for LAPACK's calls one by one take longer than their arithmetic.
     """
     distance = log_volume = 0.0
     for k in range(len(right)):

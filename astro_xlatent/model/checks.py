@@ -2,13 +2,10 @@
 """
 What the posterior cannot see: is there anything in the counts that no latents describe?
 
-Every check is a score test (Rao 1948, Proc. Camb. Phil. Soc. 44, 50) of counts against the best decoded
-spectrum, in a direction that the decoder lacks: a line somewhere, a shifted energy scale, soft emission in
-front. What latents and normalization could do instead is taken out of the direction: they are linearized, the
-latents with their standard normal prior. The p-value is that of the largest score over a check's whole grid
-among predicted replicates of the counts (posterior predictive as in Meng 1994, Ann. Stat. 22, 1142), so that
-Poisson noise and the number of places looked at are in it. No table is needed: a new model is checked as the
-old one.
+Score tests (Rao 1948, Proc. Camb. Phil. Soc. 44, 50) of counts against the best decoded spectrum, in
+directions that the decoder lacks, less what latents (linearized, normal prior) and normalization could do
+instead. The p-value is that of the largest score over a check's whole grid among predicted replicates (Meng
+1994, Ann. Stat. 22, 1142), so that Poisson noise and the number of places looked at are in it.
 """
 
 from collections.abc import Callable
@@ -61,10 +58,8 @@ _SHAPES = np.concatenate([
 def check_spectra(decode: Callable, latent: np.ndarray, bins: EnergyBins,
                   matrices: np.ndarray) -> dict[str, np.ndarray]:
     """
-    p-values (rows,) of what the decoder may lack, by the names of `CHECKS`, and the line's ``energy``, keV.
-
-    ``latent`` (rows, d) describe the counts best (`Model.best_fit`). NaN without counts, or without more
-    bins than latents and normalization.
+    p-values (rows,) by the names of `CHECKS`, and the line's ``energy`` in keV, at latents of
+    `Model.best_fit`. NaN without counts, or without more bins than latents and normalization.
     """
     found = {name: np.full(len(bins), np.nan) for name in (*CHECKS, "energy")}
     for row, values in _checked(decode, latent, bins, matrices):
@@ -74,11 +69,7 @@ def check_spectra(decode: Callable, latent: np.ndarray, bins: EnergyBins,
 
 
 def unmodeled(model, posterior, bins: EnergyBins, matrices: np.ndarray) -> np.ndarray:
-    """
-    What rows' counts hold that no latents describe, in words, (rows,) str objects.
-
-    Empty where no check is significant at `LEVEL` over the number of checks.
-    """
+    """What no latents describe, in words, (rows,) str objects, empty without a significant check."""
     best = model.best_fit(bins, posterior.latent, matrices)[0]
     checked = check_spectra(model.decode, best, bins, matrices)
     limit, reasons = LEVEL / len(CHECKS), np.full(len(bins), "", object)
@@ -129,10 +120,8 @@ def _gain_directions(spectrum, matrix):
 
 def _check(residual, model, error, tangent, directions):
     """
-    p-values of one row, and the energy of its line.
-
-    Of counts less the model at the prior's mean (b,), the model and its error (b,), what latents and
-    normalization change (b, d + 1), and directions (b, n), those of `GAIN_STEPS` last.
+    p-values of one row, and its line's energy, from ``residual``, model and error (b,) at the prior's mean,
+    what latents and normalization change (b, d + 1), and directions (b, n), those of `GAIN_STEPS` last.
     """
     rng = np.random.default_rng(_SEED)
     weight = 1 / (model + error**2)

@@ -38,11 +38,7 @@ def density_below(density: np.ndarray, limits: tuple[float, float], value: float
 
 
 def interpolate_rows(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """
-    `numpy.interp` for every row, at the speed of a single call.
-
-    Of ``x`` (n, m) among ``known`` (n, k), which must not decrease along a row; ``values`` (k,) or (n, k).
-    """
+    """`numpy.interp` of all rows: ``x`` (n, m) in rising ``known`` (n, k); ``values`` (k,) or (n, k)."""
     values = np.broadcast_to(values, known.shape)
     low, span = known[:, :1], known[:, -1:] - known[:, :1]
     span = np.where(span > 0, span, 1.0)
@@ -59,11 +55,7 @@ def interpolate_rows(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np
 
 def probability_below_truth(density: np.ndarray, limits: tuple[float, float], truth: np.ndarray,
                             rng: np.random.Generator) -> np.ndarray:
-    """
-    Distribution function of every row at its true value, (n,): uniform if the densities are right.
-
-    Truths outside the range are placed at random within the outermost cell, where training put them.
-    """
+    """Distribution function at the truth, (n,); what lies outside falls at random in the outermost cell."""
     borders, cumulative = _cumulative(density, limits)
     value, (low, high) = np.asarray(truth, float), limits
     outer = np.where(value < low, borders[0], borders[-2]) + np.diff(borders[:2]) * rng.random(len(value))
@@ -73,11 +65,8 @@ def probability_below_truth(density: np.ndarray, limits: tuple[float, float], tr
 
 def recalibrated_density(density: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """
-    Densities (n, cells) whose distribution function is right on average.
-
-    The distribution function F becomes G(F), where G is that of F at the truth over
-    simulated sources like each row (Kuleshov et al. 2018, arXiv:1807.00263): it reaches
-    ``levels`` (k,) or (n, k) at ``quantiles`` (n, k), both from 0 to 1.
+    Densities (n, cells) of distribution function G(F), where G is that of F at the truth over like simulated
+    sources (Kuleshov et al. 2018, arXiv:1807.00263): ``levels`` (k,) or (n, k) at ``quantiles`` (n, k).
     """
     cumulative = np.cumsum(density, axis=1) / density.sum(axis=1, keepdims=True)
     return np.diff(interpolate_rows(cumulative, quantiles, levels), axis=1, prepend=0.0)

@@ -34,9 +34,7 @@ def fluxes(decode: Callable, bins: EnergyBins, matrices: np.ndarray | None, mean
            covariance: np.ndarray, cells: str | None = None) -> dict[str, np.ndarray]:
     """
     16, 50 and 84 % quantiles (rows, 3) of absorbed fluxes in erg/cm2/s by band name, not yet conformal.
-
-    ``decode`` is `Model.decode`, ``cells`` one of its kinds, in which also ``matrices`` (cm2 s) are;
-    without them the bins' own areas serve.
+    ``cells`` are those of ``decode`` and of ``matrices`` (cm2 s); without these the bins' own areas serve.
     """
     z = mean[:, None, :] + _NORMALS[:, :-1] @ np.linalg.cholesky(covariance).transpose(0, 2, 1)
     fold = _through_areas(bins, cells) if matrices is None else _through_matrices(matrices)

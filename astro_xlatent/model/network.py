@@ -2,13 +2,9 @@
 """
 The networks: teacher, decoder and transformer encoder.
 
-Shapes in comments: B rows, T tokens (energy bins), E energies of the incident
-grid, D latents, W width, C classes, G cells of a density.
-
-References
-----------
-The transformer follows Vaswani et al. (2017, arXiv:1706.03762) in the pre-norm form of Xiong et al. (2020,
-arXiv:2002.04745); the idea of eight latents of an X-ray spectrum is that of arXiv:2510.14102.
+Shapes: B rows, T tokens (energy bins), E energies, D latents, W width, C classes, G cells of a density. The
+transformer is that of Vaswani et al. (2017, arXiv:1706.03762), pre-norm (Xiong et al. 2020,
+arXiv:2002.04745); eight latents of an X-ray spectrum are the idea of arXiv:2510.14102.
 """
 
 import copy
@@ -40,11 +36,7 @@ class Head(NamedTuple):
     logarithmic: bool
 
     def target(self, values: np.ndarray | torch.Tensor, n_cells: int) -> torch.Tensor:
-        """
-        Values (B,) spread over their two nearest cells so that the mean is right, float32 (B, n_cells).
-
-        Values beyond the limits go to the border; NaN gives zeros, which add nothing to a cross entropy.
-        """
+        """Values (B,) shared by their two nearest cells, mean kept; NaN: zeros; outside: the border."""
         values = torch.as_tensor(values, dtype=torch.float64)
         known = torch.isfinite(values)
         safe = torch.where(known, values, 1.0)
@@ -87,10 +79,9 @@ def mlp(*widths: int) -> nn.Sequential:
 
 class Decoder(nn.Module):
     """
-    Latents to the incident spectrum, up to its normalization.
-
-    The spectrum is a smooth continuum (log-linear between knots in log energy) times a partially covering
-    absorber with the tbabs-like cross section, times one plus non-negative line features.
+    Latents to the incident spectrum, up to its normalization: log-linear between knots in log energy, behind
+    a partially covering absorber with the tbabs-like cross section, times one plus non-negative line
+    features.
     """
 
     interpolation: torch.Tensor
@@ -152,9 +143,8 @@ def _hat_functions(x, knots):
 
 class Teacher(nn.Module):
     """
-    Incident spectrum, as `astro_xlatent.train.stream.teacher_input`, to the latents that define the space.
-
-    Square roots of expected counts: their Euclidean distance is nearly the Cash statistic.
+    `astro_xlatent.train.stream.teacher_input`, square roots of expected counts whose Euclidean distance is
+    nearly the Cash statistic, to the latents that define the space.
     """
 
     def __init__(self, config: Config):
@@ -174,9 +164,8 @@ class Teacher(nn.Module):
 def token_features(bins: dict[str, torch.Tensor], reference: torch.Tensor,
                    n_frequencies: int) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Features of every bin (B, T, F) and of the whole row (B, 3) for the encoder.
-
-    Of `~astro_xlatent.model.tokens.token_arrays` and source counts (B, T) by a reference power law.
+    Features of every bin (B, T, F) and of the whole row (B, 3) for the encoder, of
+    `~astro_xlatent.model.tokens.token_arrays` and source counts (B, T) by a reference power law.
     """
     n, b, valid = bins["counts"], bins["background"], bins["valid"]
     berr = bins["background_error"]
@@ -236,10 +225,9 @@ class Encoder(nn.Module):
 
     def forward(self, bins: dict[str, torch.Tensor], reference: torch.Tensor) -> dict[str, torch.Tensor]:
         """
-        Posterior parameters of every row.
-
-        By name ``mean`` (B, D); ``precision_chol`` (B, D, D), the lower Cholesky factor of the inverse
-        covariance; logits ``classes`` (B, C), ``nh``, ``index``, ``kt`` (B, G); ``pooled`` (B, W).
+        Posterior parameters by name: ``mean`` (B, D); ``precision_chol`` (B, D, D), lower Cholesky factor of
+        the inverse covariance; logits ``classes`` (B, C), ``nh``, ``index``, ``kt`` (B, G); ``pooled`` (B,
+        W).
         """
         tokens, summary = token_features(bins, reference, self.config.n_frequencies)
         x = torch.cat([self.embed_summary(summary)[:, None], self.embed(tokens)], 1)

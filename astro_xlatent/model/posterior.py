@@ -110,11 +110,7 @@ class Posterior:
 
 
 class Model:
-    """
-    A trained encoder and decoder with their calibration, by `~astro_xlatent.load_model`.
-
-    Attributes are those of `~astro_xlatent.model.base.LatentModel`, the networks, and the calibration.
-    """
+    """A trained encoder and decoder with their calibration, by `~astro_xlatent.load_model`."""
 
     def __init__(self, info: dict, encoder: Encoder, decoder: Decoder, teacher: nn.Module,
                  calibration: Calibration, device: str = "cpu"):
@@ -135,20 +131,18 @@ class Model:
 
     def infer(self, bins: EnergyBins, matrices: np.ndarray | None = None) -> Posterior:
         """
-        Posterior of every row.
+        Posterior of every row, independent of the order and number of rows.
 
         Parameters
         ----------
         bins : `~astro_xlatent.spectra.bins.EnergyBins`
-            Any number of rows, none included; from spectra on the fine grid, or bands.
+            From spectra on the fine grid, or bands.
         matrices : ndarray of float32, shape (rows, bins, n_energy), optional
-            Folding matrices in cm2 s if the rows are spectra. Without them
-            rows count as bands: no redistribution, no goodness of fit.
+            Folding matrices in cm2 s of spectra. Without them rows count as bands: no goodness of fit.
 
         Returns
         -------
         posterior : Posterior
-            Independent of the order and number of rows.
         """
         if not len(bins):
             return self.infer(_ONE_BIN)[:0]
@@ -205,9 +199,8 @@ class Model:
     @torch.no_grad()
     def encode(self, bins: EnergyBins, coarsen: bool = False) -> dict[str, np.ndarray]:
         """
-        What `~astro_xlatent.model.network.Encoder.forward` gives, as arrays of float64, and ``detected``.
-
-        With ``coarsen`` the fine bins of faint rows are merged first, as in training.
+        Outputs of `~astro_xlatent.model.network.Encoder.forward` in float64, and ``detected``. With
+        ``coarsen`` the fine bins of faint rows are merged first, as in training.
         """
         steps = merge_steps(bins.net_counts) if coarsen else np.ones(len(bins), int)
         result: dict[str, np.ndarray] = {}
@@ -242,15 +235,13 @@ class Model:
         Parameters
         ----------
         latent : array_like, shape (n, 8)
-            Latents of this model's latent space.
         cells : str, optional
-            In few cells, one of `~astro_xlatent.physics.grid.CELLS`, and not normalized.
+            One of `~astro_xlatent.physics.grid.CELLS`: the mean of bins in every such cell, in any unit.
 
         Returns
         -------
         spectrum : ndarray of float32, shape (n, n_energy)
-            Photons per bin of `~astro_xlatent.physics.grid.ENERGY_EDGES`,
-            normalized to sum 1; or the mean of such bins in every cell, in any unit.
+            Photons per bin of `~astro_xlatent.physics.grid.ENERGY_EDGES`, normalized to sum 1.
         """
         z = torch.as_tensor(np.asarray(latent), dtype=torch.float32, device=self.device)
         if cells is not None:
@@ -261,10 +252,9 @@ class Model:
     def best_fit(self, bins: EnergyBins, latent: np.ndarray, matrices: np.ndarray,
                  folding: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """
-        Latents (rows, 8) that describe counts best, effective parameters (rows,), and how well they do.
-
-        `refine_latents` of posterior means ``latent``, then what `fit_statistics` gives, and ``distance``,
-        the squared length of the latents. ``folding`` are the ``matrices`` in the cells of spectra.
+        Best `refine_latents` from posterior means (rows, 8), effective parameters (rows,), and
+        `fit_statistics` with ``distance``, the latents' squared length. ``folding``: the ``matrices`` in the
+        cells of spectra.
         """
         folding = sum_cells(matrices, "spectra") if folding is None else folding
         decode = partial(self.decode, cells="spectra")
@@ -316,11 +306,7 @@ def temper_latents(mean: np.ndarray, covariance: np.ndarray, dispersion: np.ndar
 
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
-    """
-    Let torch use a number of threads, 0 for as many as it does; of several inside the last restores.
-
-    The number belongs to the process: what the first found is restored.
-    """
+    """Let torch use ``number`` threads, 0: as it does; the last of several to end restores the first's."""
     if not number:
         yield
         return

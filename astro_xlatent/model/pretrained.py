@@ -29,15 +29,7 @@ _WEIGHTS = Path(__file__).parent / "weights"
 
 
 def available_models() -> list[str]:
-    """
-    Names of the models that `load_model` knows.
-
-    Returns
-    -------
-    names : list of str
-        Bundled models first, then those that installed packages register in
-        the entry-point group ``astro_xlatent.models``.
-    """
+    """Names that `load_model` knows: bundled, then of the entry-point group ``astro_xlatent.models``."""
     return list(dict.fromkeys([*BUNDLED, *plugin_names(ENTRY_POINTS)]))
 
 
@@ -49,11 +41,10 @@ def load_model(name: str | os.PathLike | LatentModel | None = None, *,
     Parameters
     ----------
     name : str, path-like or model, optional
-        A name from `available_models`, or a model folder. By default the configuration item
-        ``default_model``, else the bundled model. A model is returned as it is.
+        One of `available_models`, or a folder; by default the configuration item ``default_model``, else the
+        bundled model. A model is returned as it is.
     device : str, optional
-        Such as ``"cpu"`` or ``"cuda"``; by default the configuration item
-        ``device``, where ``"auto"`` takes a GPU if there is one.
+        Such as ``"cuda"``; by default the item ``device``, where ``"auto"`` takes a GPU if there is one.
 
     Returns
     -------
@@ -161,17 +152,12 @@ def _read_folder(folder: Path, device: str, digest: str) -> LatentModel:
 
 def selftest(name: str | None = None) -> float:
     """
-    Compare a model's output with what it gave when it was made.
+    Largest absolute difference of a model's latents and class probabilities to those when it was made.
 
     Parameters
     ----------
     name : str, optional
         As for `load_model`.
-
-    Returns
-    -------
-    deviation : float
-        Largest absolute difference of latents and class probabilities.
     """
     from astro_xlatent.model.build import selftest_deviation
 

@@ -27,7 +27,6 @@ def prior_weights(prior: Mapping[str, float] | ArrayLike | None, n_rows: int) ->
         None: all alike. A mapping from class name (or ``"other"``) to a weight, zero where left out. An array
         of shape (9,) or (n, 9); with 8 columns "other" gets their mean.
     n_rows : int
-        Number of rows.
 
     Returns
     -------
@@ -144,17 +143,15 @@ def survey_weights(lon, lat, flux, nh_gal) -> np.ndarray:
     Parameters
     ----------
     lon, lat : ndarray, (n,)
-        Galactic coordinates in degrees.
-    flux : ndarray, (n,)
-        Absorbed energy flux 0.5-7 keV, erg/cm2/s.
-    nh_gal : ndarray, (n,)
-        Column through the whole Galaxy, 1/cm2; NaN: that of the gas model.
+        Galactic, in degrees.
+    flux, nh_gal : ndarray, (n,)
+        Absorbed, 0.5-7 keV, erg/cm2/s; column through the whole Galaxy, 1/cm2 (NaN: by the gas model).
 
     Returns
     -------
     weights : ndarray, (n, 9)
-        Numbers per square degree and decade of flux, normalized; each at
-        least `SURVEY_FLOOR`. Rows without position or flux are flat.
+        Numbers per square degree and decade of flux, normalized; each at least `SURVEY_FLOOR`. Rows without
+        position or flux are flat.
 
     Examples
     --------
@@ -216,9 +213,7 @@ def apply_prior(probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def against_spectrum(spectrum: np.ndarray, final: np.ndarray) -> np.ndarray:
     """
-    Rows whose class lies outside those that hold `NOT_AGAINST` of the spectrum's probability, bool (n,).
-
-    Probabilities (n, classes) are those by the spectrum alone, and with prior and evidence.
+    Rows (n,) whose final class is outside those that hold `NOT_AGAINST` of the spectrum's probability.
 
     Examples
     --------

@@ -2,17 +2,11 @@
 """
 The encoder's posterior, corrected by the exact likelihood, with importance sampling.
 
-The target is exp(-C/2) times the density of simulated sources in latent space, a mixture. The first proposal
-is that mixture times the likelihood as the encoder's posterior tells of it. A few rounds adapt the proposal;
-only the last one is used. What is reported follows from the weighted draws: N_H by the density that the
-teacher gives it for these latents, the photon index by the absorbed power law that fits their decoded
-spectrum best, fluxes by their decoded spectra and normalizations.
-
-References
-----------
-Adaptive importance sampling as in Cappe et al. 2008, Stat. Comput. 18, 447,
-with a mixture of multivariate t densities; weights are tempered as in Koblents &
-Miguez 2015, Stat. Comput. 25, 407, until their effective number suffices.
+The target is exp(-C/2) times the mixture that describes simulated latents, the first proposal that mixture
+times the encoder's likelihood. Rounds adapt the proposal, of multivariate t densities (Cappe et al. 2008,
+Stat. Comput. 18, 447; tempered as in Koblents & Miguez 2015, Stat. Comput. 25, 407); only the last is used.
+N_H follows by the teacher's density for the draws, the photon index by the absorbed power law that fits each
+best.
 """
 
 from collections.abc import Callable
@@ -56,10 +50,8 @@ _SEED = 20261126
 @dataclass
 class Likelihood:
     """
-    Counts, background and response of one spectrum, in any bins.
-
-    ``counts`` and expected ``background`` (n_bins,); ``matrix`` float32 (n_bins, n_energy), cm2 s;
-    ``bins``, the same data as the encoder sees them, and their ``fine_matrix`` (1, n_fine, n_energy).
+    One spectrum in any bins: ``counts`` and expected ``background`` (n_bins,), ``matrix`` float32 (n_bins,
+    n_energy) in cm2 s; and as the encoder sees it, ``bins`` with ``fine_matrix`` (1, n_fine, n_energy).
     """
 
     counts: np.ndarray
@@ -103,10 +95,8 @@ class Draws:
 def importance_draws(model, likelihood: Likelihood, mean: np.ndarray, covariance: np.ndarray, size: int,
                      rng: np.random.Generator, *, decode: Callable, enough: float) -> Draws:
     """
-    Rounds of few proposals until the weights are even enough, then of ``size``; the last one is returned.
-
-    The first proposal has ``mean`` (8,) and ``covariance`` (8, 8). The rounds end at ``enough`` effective
-    draws, or `GOOD_SHARE` of all.
+    Rounds of few proposals, the first of ``mean`` (8,) and ``covariance`` (8, 8), until ``enough`` effective
+    draws or `GOOD_SHARE` of all, then of ``size``; the last one is returned.
     """
     settled, proposal = False, _first_proposal(model, mean, covariance)
     for number in range(1, MAX_ROUNDS + 1):
@@ -234,10 +224,8 @@ def systematic(weight: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarr
 def refine_posterior(model, posterior: Posterior, bins: EnergyBins,
                      matrices: np.ndarray | None = None) -> Posterior:
     """
-    Correct what ``model.infer`` gives of ``bins`` and ``matrices`` by the likelihood of their counts.
-
-    But for class, temperature and quality, which stay. Rows whose ``ess`` is below `TOO_FEW`, 0 where
-    nothing is detected, are the encoder's answer.
+    Correct what ``model.infer`` gives by the likelihood of the counts, but for class, temperature and
+    quality. Rows whose ``ess`` is below `TOO_FEW`, 0 where nothing is detected, are the encoder's answer.
     """
     ess = np.zeros(len(bins))
     refined = replace(deepcopy(posterior), ess=ess)
@@ -292,11 +280,7 @@ def column_density(model, latent: np.ndarray) -> np.ndarray:
 
 
 def index_density(spectrum: np.ndarray, weight: np.ndarray, n_cells: int) -> np.ndarray:
-    """
-    Density (n_cells,) of the photon index that fits best, over weighted incident spectra (n, n_energy).
-
-    What lies beyond the range is in the cells at the ends.
-    """
+    """Density (n_cells,) of best photon indices of weighted spectra; the end cells hold what lies beyond."""
     low, high = HEADS["index"].limits
     position = (power_law_fit(spectrum)[1] - low) / (high - low) * (n_cells - 1)
     cell = np.rint(position).clip(0, n_cells - 1).astype(int)

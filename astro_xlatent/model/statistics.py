@@ -1,11 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-The Cash statistic of a model, what to expect of it, and the latents that make it least.
-
-References
-----------
-Cash 1979, ApJ 228, 939; expectation and variance as in Kaastra 2017, A&A 605,
-A51, here summed from the Poisson distribution itself.
+The Cash statistic (Cash 1979, ApJ 228, 939) of a model, what to expect of it (as in Kaastra 2017, A&A 605,
+A51, but summed from the Poisson distribution itself), and the latents that make it least.
 """
 
 from collections.abc import Callable
@@ -82,10 +78,8 @@ def merge_bins(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
 def fit_statistics(bins: EnergyBins, spectrum: np.ndarray, matrices: np.ndarray,
                    n_fitted: np.ndarray | float = 0.0) -> dict[str, np.ndarray]:
     """
-    How well incident spectra (rows, n_energy) describe counts; NaN with fewer than `MIN_BINS` valid bins.
-
-    By name, (rows,): ``gof``, (C - C_e) / sqrt(Var C), where the uncertainty of the background is part of
-    both moments and each of ``n_fitted`` parameters lowers them by one and two, as for chi-square; ``run``,
+    By name, (rows,), NaN with fewer than `MIN_BINS`: ``gof``, (C - C_e) / sqrt(Var C), the background's error
+    in both moments, which each of ``n_fitted`` parameters lowers by one and two, as for chi-square; ``run``,
     see `largest_run`; ``dispersion``, C / C_e, not below 1.
     """
     n, model, b_variance, used = merged_fit(bins, np.einsum("re,rbe->rb", spectrum, matrices, optimize=True))
@@ -118,11 +112,9 @@ def merged_fit(bins: EnergyBins, source: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def largest_run(counts: np.ndarray, model: np.ndarray, background_variance: np.ndarray) -> np.ndarray:
     """
-    Largest excess or deficit in neighboring bins, (rows,); arguments (rows, bins) are zero where none count.
-
-    A line, an edge or a kink that the model lacks moves a few neighbors the same way and is lost in the sum
-    over all bins. The largest Cash statistic of the summed counts of `RUNS` neighbors, over one plus the
-    background's share of their variance: near 10 by chance, calibrated on simulations.
+    Largest excess or deficit, (rows,), in `RUNS` neighboring bins, as a line, edge or kink makes it: the Cash
+    statistic of their summed counts over one plus the background's share of their variance, near 10 by
+    chance.
     """
     summed = [np.pad(np.cumsum(a, axis=1), ((0, 0), (1, 0))) for a in (counts, model, background_variance)]
     largest = np.zeros(len(counts))
@@ -137,11 +129,9 @@ def largest_run(counts: np.ndarray, model: np.ndarray, background_variance: np.n
 def profile_normalization(counts: torch.Tensor, shape: torch.Tensor, background: torch.Tensor,
                           valid: torch.Tensor, n_steps: int = 12) -> torch.Tensor:
     """
-    Maximum-likelihood normalization (...) of a source on a known background, zero where there is none.
-
-    Solves sum_i n_i s_i / (K s_i + b_i) = sum_i s_i for K >= 0, the stationary point of the Poisson
-    likelihood (Cash 1979, ApJ 228, 939), over ``valid`` bins (..., bins) with counts n, source counts s for
-    K = 1 and background b. The left side falls, so that K = 0 if it starts below the right side.
+    Maximum-likelihood normalization K >= 0 (...) of a source s on a known background b: the stationary point
+    of the Poisson likelihood (Cash 1979), sum_i n_i s_i / (K s_i + b_i) = sum_i s_i over ``valid`` bins (...,
+    bins). The left side falls with K, so that K = 0 if it starts below the right side.
     """
     n = torch.where(valid, counts, 0.0)
     s = torch.where(valid, shape, 0.0)
@@ -208,11 +198,9 @@ class _Problem:
 def refine_latents(decode: Callable, start: np.ndarray, bins: EnergyBins, matrices: np.ndarray,
                    n_steps: int = 6) -> tuple[np.ndarray, np.ndarray]:
     """
-    Maximum a posteriori latents (rows, D) by damped Gauss-Newton steps, never worse than the start.
-
-    Minimizes half the Cash statistic, normalization profiled, plus half the squared latents. Also gives the
-    effective number of parameters that the counts determined (rows,), normalization included: the trace of
-    (H + 1)^-1 H for the Hessian H of the likelihood (Spiegelhalter et al. 2002, JRSS B 64, 583).
+    Maximum a posteriori latents (rows, D) by damped Gauss-Newton steps, never worse than the start, and the
+    effective number of parameters (rows,), normalization included: the trace of (H + 1)^-1 H for the Hessian
+    H of the likelihood (Spiegelhalter et al. 2002, JRSS B 64, 583).
     """
     z = np.array(start, float)
     n_fitted = np.ones(len(z))
@@ -228,11 +216,7 @@ def refine_latents(decode: Callable, start: np.ndarray, bins: EnergyBins, matric
 
 def search_elsewhere(decode: Callable, latent: np.ndarray, n_fitted: np.ndarray, candidates: np.ndarray,
                      bins: EnergyBins, matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """
-    The better of the minimum that was found and others, as `refine_latents` gives them.
-
-    The searches begin at the `N_STARTS` of some latents ``candidates`` (n, D) that describe a row best.
-    """
+    """The better of ``latent`` and what `refine_latents` finds from the best `N_STARTS` of ``candidates``."""
     problem = _Problem(decode, bins, matrices)
     everywhere = np.repeat(candidates[None], len(latent), axis=0)
     order = problem.objective(problem.model(everywhere), everywhere).argsort(dim=1).numpy()

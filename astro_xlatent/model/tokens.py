@@ -32,11 +32,7 @@ def merged_edges(step: int) -> np.ndarray:
 
 
 def token_arrays(bins: EnergyBins) -> dict[str, np.ndarray]:
-    """
-    Arrays (rows, bins) that `token_features` wants, and ``reference``, the counts by a power law.
-
-    Float32 but for ``valid`` and, of shape (rows,), ``energy_weighted``, both bool.
-    """
+    """Arrays (rows, bins), float32 or bool, that `token_features` wants, and ``reference`` by a power law."""
     valid = bins.valid
     e_lo = np.where(valid, bins.e_lo, 1.0)
     e_hi = np.where(valid, bins.e_hi, 2.0)

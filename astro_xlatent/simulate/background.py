@@ -35,12 +35,7 @@ CONTINUUM_INDEX = {"csc": (-0.2, 0.3), "erosita": (-0.1, 0.3), "xmm": (0.0, 0.4)
 
 
 def background_shape(mission, matrix, e_lo, e_hi, rng):
-    """
-    Draw the expected background of one observation in bins, sum 1.
-
-    ``matrix``, (bins, n_energy), folds an incident spectrum into the bins with edges ``e_lo`` and
-    ``e_hi`` in keV; continuum index, line strengths and the cosmic share are drawn.
-    """
+    """Draw an expected background in bins, sum 1, into which ``matrix`` (bins, n_energy) folds."""
     if mission not in LINES:
         raise MissionError(f"mission is {mission!r}; backgrounds are known for {', '.join(LINES)}")
     center, width = 0.5 * (e_lo + e_hi), e_hi - e_lo

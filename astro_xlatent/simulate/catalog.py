@@ -2,13 +2,9 @@
 """
 Simulated catalogs in memory, by row number: batches of bins, and tables.
 
-Row i belongs to chunk i // `CHUNK`, which is always drawn whole, from a generator that starts with
-(seed, chunk): a row depends on the seed, its number and the arguments alone. Bands and spectra of the
-same numbers describe the same observations: bands are sums over the channels.
-
-Only detections are in a catalog: expected counts come from a power law N(>N) and are drawn anew, with
-their noise, until a row stands out of its background (see `conditions.CONDITIONS`), which reproduces
-the upward bias of faint catalog sources.
+A row depends on seed, number and arguments alone: chunks of `CHUNK` rows are drawn whole by (seed, chunk).
+Bands are sums over the channels of the spectra. Expected counts are drawn anew from N(>N), with their noise,
+until a row stands out of its background, which reproduces the upward bias of faint catalog sources.
 """
 
 from collections.abc import Mapping
@@ -47,11 +43,10 @@ class Observed:
     """
     Rows of a chunk that one detector observed; arrays of shape (rows, ...).
 
-    ``sources`` are normalized to what was observed; ``area`` is in cm2, aperture fraction included, on the
-    incident grid; ``counts`` and ``off_counts`` are per channel in aperture and background region;
-    ``background_shape`` is the expected background per channel, sum 1 in the detection band, in which the
-    ``expected`` source counts are. ``dice`` seeds what a catalog adds (limits by Monte Carlo, errors of
-    maps), ``likelihood`` is -ln of the probability that background alone gives as many counts.
+    ``sources`` are normalized to what was observed; ``area`` in cm2 on the incident grid includes the
+    aperture; ``counts`` and ``off_counts`` are per channel; ``background_shape`` has sum 1 in the detection
+    band, in which ``expected`` source counts are. ``dice`` seeds what a catalog adds, ``likelihood`` is -ln
+    of the probability that background alone gives as many counts.
     """
 
     row: np.ndarray
@@ -85,11 +80,7 @@ def _check_arguments(seed, n, start, missions):
 
 
 def class_weights(classes):
-    """
-    Probabilities of the classes in the order of `CLASSES`, sum 1; `ParameterError` if they cannot be used.
-
-    None: all alike; names: those alike, others never; a mapping: relative frequencies.
-    """
+    """Probabilities of `CLASSES`, sum 1: all alike (None), names alike, or by relative frequencies."""
     classes = CLASSES if classes is None else [classes] if isinstance(classes, str) else classes
     given = dict(classes) if isinstance(classes, Mapping) else dict.fromkeys(classes, 1.0)
     unknown = [str(name) for name in given if name not in CLASSES]
@@ -104,11 +95,8 @@ def class_weights(classes):
 
 def observed_chunks(seed, n, *, start=0, missions=MISSION_SHARE, classes=None):
     """
-    Observe the chunks that hold rows ``start`` to ``start + n``: an iterator of lists of `Observed`.
-
-    ``missions`` gives the share of each mission, ``classes`` is as in `class_weights`; what cannot be used
-    is refused at once. A chunk is whole, a part per detector, and at least one is made: it is cut at the
-    very end, for matrix products of fewer rows may round differently.
+    Observe the chunks that hold rows ``start`` to ``start + n``: an iterator of lists of `Observed`, whole,
+    at least one, for matrix products of fewer rows may round differently. ``missions`` gives shares.
     """
     _check_arguments(seed, n, start, missions)
     weights = class_weights(classes)
@@ -214,16 +202,16 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
     start : int, optional
         Number of the first row.
     mission : {'csc', 'erosita', 'xmm'}, optional
-        Of all rows; by default half of them Chandra's, a quarter each of the others.
+        By default half of the rows are Chandra's, a quarter each of the others.
     mode : {'spectra', 'bands'}, optional
-        Spectra on the fine grid (default), or the bands that are read out of catalog rows.
+        On the fine grid (default), or as read out of catalog rows: the same observations with a ``mission``.
     classes : sequence of str, or mapping of str to float, optional
         Classes to draw, or their relative frequencies; default all nine alike.
 
     Returns
     -------
     bins : `~astro_xlatent.spectra.bins.EnergyBins`
-        With n rows, all with a measured background.
+        With a measured background. On other machines sums may round differently.
     truth : `~astropy.table.Table`
         What the rows are, see its column descriptions.
 
@@ -231,11 +219,6 @@ def batch(seed, n, *, start=0, mission=None, mode=None, classes=None):
     ------
     ParameterError, MissionError
         With the allowed values.
-
-    Notes
-    -----
-    Both modes show the same observations if ``mission`` is given. On other machines sums may round
-    differently.
 
     Examples
     --------

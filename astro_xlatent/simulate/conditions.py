@@ -88,10 +88,8 @@ def draw_background(mission: str, counts: np.ndarray, off_axis: np.ndarray,
 def draw_geometry(mission: str, counts: np.ndarray, off_axis: np.ndarray,
                   rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """
-    Draw apertures by expected counts of the source and off-axis angle in arcmin.
-
-    Area of the source aperture over that of the background region (Chandra's stand for all missions), and
-    share of the point-spread function in the former (1 where no catalog corrects for it).
+    Area of the source aperture over that of the background region (Chandra's for all missions), and share of
+    the PSF in the former (1 where no catalog corrects for it), by expected counts and angle in arcmin.
     """
     c, n = {name: value[0] for name, value in LITERATURE["csc"].items()}, len(counts)
     ratio = c["ratio"] * np.exp(c["ratio_scatter"] * rng.standard_normal(n))
@@ -158,12 +156,9 @@ CONDITIONS = {
 @dataclass
 class Pointings:
     """
-    Conditions of catalog rows; arrays of shape (rows,).
-
-    ``exposure`` is in s, ``off_axis`` in arcmin, positions of source and pointing in degrees, ``aperture``
-    the aperture's area in arcsec2, ``scale`` that over the background region's, ``fraction`` the share of
-    the point-spread function that the catalog takes it to hold, ``background`` the expected counts in it
-    in the detection band. Rows of the same area share ``arf``.
+    Conditions of catalog rows, (rows,): ``exposure`` in s, ``off_axis`` in arcmin, positions in degrees,
+    ``aperture`` in arcsec2, ``scale`` that over the background region's, ``fraction`` of the PSF in it by the
+    catalog, ``background`` counts in it in the detection band. Rows of the same area share ``arf``.
     """
 
     observation: np.ndarray

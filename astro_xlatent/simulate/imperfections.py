@@ -135,9 +135,8 @@ def add_soft_gas(spectra, rng):
 
 def gain_shift(spectra, area, gain):
     """
-    Spectra that give through the nominal response what a wrong energy scale records.
-
-    Photons of energy E are recorded as of (1 + gain) E, the edges of the ``area`` move with the scale.
+    Spectra that give nominally what a detector records that takes photons of energy E as of (1 + gain) E; the
+    edges of the ``area`` move with the scale.
     """
     position = (ENERGY_MID / (1 + gain) - ENERGY_MID[0]) / _STEP
     lower = np.clip(np.floor(position).astype(int), 0, len(ENERGY_MID) - 2)
@@ -157,10 +156,8 @@ def _over_area(counts, spectra, area):
 
 def pile_up(spectra, area, fraction):
     """
-    Spectra that give through the nominal response what a piled-up detector records.
-
-    A share ``fraction`` of photons, (rows,), meets another one; two of them are recorded as one of the
-    sum of their energies, or not at all: the first order of Davis (2001).
+    Spectra that give nominally what a piled-up detector records, to first order (Davis 2001): a ``fraction``,
+    (rows,), of photons meets another, recorded as one of the sum of their energies, or not at all.
     """
     counts = spectra * area
     n = counts.shape[1]
@@ -176,10 +173,8 @@ def pile_up(spectra, area, fraction):
 
 def imperfect(spectra, instrument, rng, pieces=PIECES):
     """
-    Incident spectra (rows, N_ENERGY) of one pointing, to be folded through the nominal response.
-
-    Errors of area and gain of the `Instrument` are drawn once for all rows; only Chandra's have pile-up.
-    Without any of `PIECES` nothing is drawn.
+    Incident spectra (rows, N_ENERGY) of one pointing, to be folded through the nominal response: errors of
+    area and gain are drawn once for all rows, pile-up is Chandra's; none of `PIECES`, nothing drawn.
     """
     area = instrument.matrix.sum(axis=0)
     if "deviation" in pieces:

@@ -1,10 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-The instruments through which the simulated sky is observed.
-
-`load_instruments` prepares real responses, `default_instruments` the shipped curves at many epochs: dense
-matrices for fast simulation. `load_detector` gives the `Detector` of a simulated catalog, whose effective
-areas change with epoch and off-axis angle while the redistribution does not.
+The instruments of the simulated sky: dense matrices of real responses or of shipped curves at many epochs,
+and the `Detector` of a catalog, whose area changes with epoch and off-axis angle while the redistribution
+does not.
 """
 
 from dataclasses import dataclass, replace
@@ -79,11 +77,7 @@ class Instrument:
         return (factor * ENERGY_WIDTH) @ self.band_matrix.T / np.diff(self.band_edges)
 
     def off_axis_factors(self, off_axis):
-        """
-        Area off the axis over that on it, (rows, n_energy), and `mono` there.
-
-        By the shipped curve of the chip; ``off_axis`` is in arcmin, and no chip knows no vignetting.
-        """
+        """Area at ``off_axis`` arcmin over that on axis, (rows, n_energy), and `mono`; 1 without a chip."""
         on_axis = np.ones(4) if self.mono is None else self.mono
         if not self.detector or not np.any(off_axis):
             return np.ones((len(off_axis), 1), np.float32), np.tile(on_axis, (len(off_axis), 1))
@@ -128,11 +122,9 @@ def default_instruments(years=range(2000, 2026, 3)):
 
 def load_instruments(folder, log=print):
     """
-    Prepare every real response of the trained missions in FITS files below a folder.
-
-    An ARF without an RMF of its own takes the first of the same mission, from its folder if possible,
-    whose energy grid it shares. Files that cannot be used are reported through ``log``, a line each, and
-    left out. `MissionError` if nothing usable is found.
+    Prepare every real response of the trained missions in FITS files below a folder, else `MissionError`. An
+    ARF without an RMF takes the first of its mission, from its folder if possible, whose energy grid it
+    shares. Files that cannot be used are reported through ``log`` and left out.
     """
     arfs, rmfs = [], []
     for path in sorted(p for p in Path(folder).rglob("*") if p.name.endswith(_SUFFIXES) and p.is_file()):

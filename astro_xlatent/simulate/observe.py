@@ -66,7 +66,7 @@ def observe_spectra(spectra, instrument, rng, counts_range=None):
     spectra : ndarray, shape (rows, n_energy)
         Photons/cm2/s per grid bin as they reach the detector; only the shape matters.
     instrument : `~astro_xlatent.simulate.instruments.Instrument`
-        Response that the reader is told, and mission.
+        Mission, and the response that the reader is told.
     counts_range : tuple of float, optional
         Expected source counts, log-uniform between these.
 
@@ -113,11 +113,7 @@ def merge_randomly(bins, rng, max_tokens):
 
 
 def draw_apertures(spectra, instrument, rng, counts_range=None, off_axis=None):
-    """
-    Observe incident spectra in source and background apertures of a catalog, see `observe_spectra`.
-
-    Angles ``off_axis``, (rows,), in arcmin are drawn if not given.
-    """
+    """As `observe_spectra`, in apertures of a catalog; angles ``off_axis``, (rows,), in arcmin or drawn."""
     rows, mission, edges = len(spectra), instrument.mission, instrument.band_edges
     n_source = _draw_counts(mission, counts_range, rows, rng)
     off_axis = conditions.draw_off_axis(mission, rows, rng) if off_axis is None else off_axis
@@ -143,11 +139,7 @@ def draw_recipes(mission, n, rng):
 
 
 def read_published(apertures, recipes, rng):
-    """
-    Publish rows as the mission's catalog does, of `RECIPES`, and read them as the package does.
-
-    The generator is that of what catalogs add: Monte-Carlo limits, errors of maps, columns left out.
-    """
+    """Publish rows as the mission's catalog does, of `RECIPES`, and read them as the package does."""
     recipes = np.broadcast_to(recipes, len(apertures))
     columns = {name: column[0] for name, column in BAND_COLUMNS[apertures.mission](apertures, rng).items()}
     if apertures.mission == "csc":

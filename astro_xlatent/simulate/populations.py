@@ -81,8 +81,7 @@ class Sources:
     Attributes
     ----------
     spectrum : ndarray of float32, shape (n, N_ENERGY)
-        Incident photons/cm2/s per bin at the telescope, absorbed, normalized
-        to an energy flux of 1e-13 erg/cm2/s between 0.3 and 8 keV.
+        Incident, absorbed photons/cm2/s per bin, normalized to 1e-13 erg/cm2/s between 0.3 and 8 keV.
     class_index : ndarray of int64, shape (n,)
         Index into `CLASSES`, -1 for generic sources.
     truth : dict of ndarray, shape (n,)

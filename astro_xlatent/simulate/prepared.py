@@ -16,11 +16,7 @@ __all__ = ["file_digest", "load_prepared", "save_prepared"]
 
 
 def save_prepared(path, instruments):
-    """
-    Save instruments to a compressed npz file; an older one is replaced.
-
-    Arrays of float32 are rounded to 12 binary digits (1.2e-4), which compress better.
-    """
+    """Save to a compressed npz file; float32 is rounded to 12 binary digits (1.2e-4) to compress better."""
     arrays, plain = {}, []
     for number, instrument in enumerate(instruments):
         values = {f.name: getattr(instrument, f.name) for f in fields(instrument)}

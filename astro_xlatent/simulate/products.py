@@ -1,10 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Simulated catalogs on disk: tables and OGIP spectra.
-
-Spectra lie in ``spectra/`` under the missions' own file names, where ``add_latents(catalog,
-spectra=folder)`` finds them. ARFs are written once per camera, year and 3 arcmin of off-axis angle,
-redistribution matrices once per camera.
+Simulated catalogs on disk: tables, and OGIP spectra in ``spectra/`` under the missions' own file names. ARFs
+are written once per camera, year and 3 arcmin of off-axis angle, redistribution matrices once per camera.
 """
 
 import gzip
@@ -40,19 +37,19 @@ def write_catalog(folder, n, mission, *, seed=1, classes=None, spectra=True, ove
     Parameters
     ----------
     folder : str or path-like
-        Where to; made if it does not exist.
+        Made if it does not exist.
     n, mission, seed, classes
-        See `astro_xlatent.simulate.batch`.
+        As for `astro_xlatent.simulate.batch`.
     spectra : bool, optional
         Also write a spectrum for every row.
     overwrite : bool, optional
-        Write into a folder that is not empty; files of the same names are replaced, all others stay.
+        In a folder that is not empty, replace files of the same names; all others stay.
     progress : bool, optional
 
     Returns
     -------
     catalog : pathlib.Path
-        The catalog. It appears last, when all else is complete.
+        It appears last, when all else is complete.
 
     Raises
     ------

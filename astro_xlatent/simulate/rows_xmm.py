@@ -35,11 +35,7 @@ def xmm_columns(observed):
 
 
 def xmm_band_columns(seen, rng):
-    """
-    Band columns of 4XMM: counts of all bands, and fluxes.
-
-    These are rates over the conversion factors of `reference_spectrum`, known to a few per cent.
-    """
+    """Counts, and fluxes by the conversion factors of `reference_spectrum`, known to a few per cent."""
     member = seen.member(XMM.bands)
     scale = seen.scale[:, None]
     net = np.maximum((seen.counts - seen.off * scale) @ member, 0.0) / seen.fraction[:, None]

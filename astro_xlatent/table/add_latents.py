@@ -1,8 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-`add_latents`: an astropy table in, the same table with new columns out. Its body is the whole journey:
-chunks of rows with energy bins, the model's posteriors of these, columns of posteriors.
-"""
+"""`add_latents`, the whole journey: chunks of rows with energy bins, their posteriors, columns of these."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -220,10 +217,7 @@ def _choose_mission(table, mission, spectra, relative_error):
 
 
 def open_table(data) -> tuple[Table, Callable]:
-    """
-    A table, which may be ``data`` itself, and the way back: ``hand_back(columns, meta)`` gives a copy of
-    ``data`` with these columns. Data frames need narwhals; raises TypeError for what holds no rows.
-    """
+    """A table, maybe ``data``, and the way back ``hand_back(columns, meta)``; TypeError if it has no rows."""
     if isinstance(data, Row):
         rows = data.table[data.index:data.index + 1]
         return rows, lambda columns, meta: with_columns(rows, columns, meta)[0]

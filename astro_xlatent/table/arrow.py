@@ -220,10 +220,7 @@ def _complete_catalog(source, target, written, new):
 
 
 def describe_catalog(folder: Path, new: Table, known: pa.Schema | None) -> None:
-    """
-    Put units and UCDs of new columns, none of them vectors, into the metadata of a HATS catalog, beside those
-    in the schema of the catalog that was read.
-    """
+    """Put units and UCDs of ``new`` columns, no vectors, and of ``known`` into the metadata of a catalog."""
     common = folder / "dataset" / "_common_metadata"
     schema = _with_units(parquet.read_schema(common), known)
     parquet.write_metadata(schema.with_metadata(_metadata(schema, new)), common)

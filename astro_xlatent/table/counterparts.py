@@ -73,11 +73,8 @@ def read_counterparts(table, error=0.0) -> "Counterparts":
 
 class Counterparts:
     """
-    What the columns say of each row's counterparts, arrays (n,).
-
-    ``values`` are magnitudes (Vega), parallax and its error (mas), proper motion and its error (mas/yr),
-    NaN where missing; ``known`` and ``found``, by survey, tell whether anybody has looked and whether
-    something is there; ``wrong`` is the chance that the match is wrong.
+    What the columns say of each row's counterparts, (n,): ``values`` (Vega mag, mas, mas/yr; NaN: missing);
+    ``known`` (looked for) and ``found`` by survey; ``wrong``, the chance that the match is wrong.
     """
 
     def __init__(self, table, error=0.0):

@@ -1,8 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-What a row's columns, and a prior, say of its class beside the spectrum; `classify_rows` is for classes of
-a user's own.
-"""
+"""What a row's columns, and a prior, say of its class beside the spectrum; classes may be a user's own."""
 
 from collections.abc import Callable
 
@@ -46,12 +43,10 @@ class Evidence:
     def weigh(self, rows: np.ndarray, probability: np.ndarray, flux: np.ndarray,
               nh: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """
-        What multiplies the spectrum's probabilities of rows, as a prior does, (n, 9); what each piece adds to
-        log odds, zero for one that is silent, (n, 2, 8); and flags (n,).
-
-        Takes row numbers, the spectrum's probabilities for equal priors (n, 9), the absorbed energy flux
-        0.5-7 keV in erg/cm2/s (n,), and the spectrum's column in 1/cm2 (n,). "other" keeps its probability:
-        no labeled source is one. A row of which nothing else is known keeps its class, with a flag.
+        What multiplies the spectrum's probabilities of rows (n, 9); what each piece adds to log odds, zero if
+        silent, (n, 2, 8); and flags (n,). Of row numbers, probabilities for equal priors (n, 9), absorbed
+        flux 0.5-7 keV in erg/cm2/s and the spectrum's column in 1/cm2. "other" keeps its probability: no
+        labeled source is one.
         """
         # A run of rows is seen in place; picking rows copies every column.
         run = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)

@@ -62,28 +62,26 @@ def read_table(path: str | Path, hdu: str | int | None = None, *, text: Sequence
     Parameters
     ----------
     path : str or `~pathlib.Path`
-        A FITS, VOTable, ECSV, CSV, TSV or Parquet file, or a folder in the HATS format.
-        ``FILE[NAME]`` names one of several tables in a file.
+        A FITS, VOTable, ECSV, CSV, TSV or Parquet file, or a folder in the HATS format. ``FILE[NAME]`` names
+        one of several tables in a file.
     hdu : str or int, optional
-        Which table: name or number of the HDU in FITS (default the first table), name, ID
-        or number from 0 of the table in VOTable.
+        Name or number of the HDU in FITS (default the first table); name, ID or number from 0 in VOTable.
     text : sequence of str, optional
         Columns of a CSV or TSV file that are text whatever they hold.
 
     Returns
     -------
     table : `~astropy.table.Table`
-        Text columns hold str, also from FITS. Empty text is masked but for Parquet, NaN
-        in FITS and VOTable; digits with leading zeros in CSV stay text. Of Parquet that
-        astropy did not write, structures and lists of varying length are left out.
+        Text columns hold str. Empty text is masked but for Parquet, NaN in FITS and VOTable; digits with
+        leading zeros in CSV stay text. Foreign Parquet's structures and lists of varying length are left out.
 
     Raises
     ------
     `~astro_xlatent.core.errors.ParameterError`
         If the suffix says no table format.
     `~astro_xlatent.core.errors.TableError`
-        If the file is missing, cannot be read as that format, or would take far more memory
-        than it has bytes (see ``conf.table_max_mb``).
+        If the file is missing, cannot be read as that format, or would take far more memory than it has bytes
+        (see ``conf.table_max_mb``).
     """
     path, hdu, form = find_table(path, hdu)
     path = path if find_catalog(path) else check_input(path, error=TableError)
@@ -247,12 +245,11 @@ def write_table(table: Table, path: str | Path, *, overwrite: bool = False) -> N
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Any table; it is not changed. In CSV, vector columns are split (see `flatten_vectors`) and units and
-        descriptions are lost; VOTable keeps scalar metadata as INFO. Read again, values, types and masks are
-        as before (see `~astro_xlatent.table.storage` for what formats cannot tell apart).
+        In CSV, vector columns are split (see `flatten_vectors`) and units and descriptions are lost; VOTable
+        keeps scalar metadata as INFO. Read again, values, types and masks are as before (see
+        `~astro_xlatent.table.storage` for what formats cannot tell apart).
     path : str or `~pathlib.Path`
     overwrite : bool, optional
-        Whether an existing file may be replaced.
 
     Raises
     ------

@@ -1,8 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-What a table would take, told from its file before memory is taken: packed zeros, sizes that a header only
-claims, one long cell that widens its column, and aliases in YAML make gigabytes of a small file.
-"""
+"""What a table would take, told from its file before memory is taken: small files can make gigabytes."""
 
 import gzip
 import math

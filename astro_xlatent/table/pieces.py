@@ -26,10 +26,7 @@ __all__ = ["RowFile", "open_rows"]
 
 
 def open_rows(path: str | Path, hdu: str | int | None = None) -> "RowFile":
-    """
-    Open what `~astro_xlatent.table.files.read_table` reads, to read it in pieces; VOTables, and FITS tables
-    in text or with arrays of variable length, as a whole.
-    """
+    """Open a table to read it in pieces; VOTables, and FITS text or variable-length tables, as a whole."""
     path, hdu, form = find_table(path, hdu)
     kind = {"fits": FitsRows, "votable": WholeRows}.get(form, TextRows)
     try:

@@ -59,8 +59,7 @@ def predict_counts(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], respon
     Parameters
     ----------
     source : `~astropy.table.Row`, array_like, or pair of array_like
-        A row of an enriched table; latents of shape (8,), taken as exact; or
-        their mean (8,) and covariance (8, 8).
+        A row of an enriched table; latents (8,), taken as exact; or their mean (8,) and covariance (8, 8).
     response : `~astro_xlatent.spectra.response.Response` or str
         Of the telescope, whose area decides whether counts are those of an aperture; or the
         name of a mission, for its default response.
@@ -75,7 +74,7 @@ def predict_counts(source: Row | ArrayLike | tuple[ArrayLike, ArrayLike], respon
     model : str, path-like or Model, optional
         That of the latents; see `~astro_xlatent.load_model`.
     n_draws, seed : int, optional
-        Number of draws; the same seed gives the same ones.
+        The same seed gives the same draws.
 
     Raises
     ------

@@ -51,11 +51,9 @@ class Chunk:
 
 def measure(table: Table, spectra=None, mission: Mission | None = None) -> Iterator[Chunk]:
     """
-    Energy bins of a table's rows: first from spectra, then from bands, every row in one chunk.
-
-    ``mission`` tells whose band columns and file names to look for. A row whose spectrum cannot be used
-    comes with the bands and keeps the flag and the reason. Raises a TableError if ``spectra`` does not fit
-    the table, or there are none and the table has no band columns.
+    Energy bins of a table's rows: first from spectra, then from bands, every row in one chunk. A row whose
+    spectrum cannot be used comes with the bands and keeps flag and reason. Raises a TableError if ``spectra``
+    does not fit the table, or there are none and no band columns.
     """
     entries = resolve_spectra(table, spectra, mission)
     refused, done = {}, np.zeros(len(table), bool)
@@ -151,12 +149,11 @@ def _from_bands(table, rows, mission, refused, needed):
 
 def resolve_spectra(table: Table, spectra, mission: Mission | None) -> list:
     """
-    One `XraySpectrum`, path or None for every row of a table, from ``spectra`` as for `add_latents`.
+    One `XraySpectrum`, path or None for every row, from ``spectra`` as for `add_latents`.
 
-    A key of a mapping is a source's name if the first of `NAME_COLUMNS` that the table has holds it (numbers
-    compare as text), and else, if it is an integer, a row number. Integer keys of which only some are names,
-    and keys that reach one row twice, are refused. ``mission`` tells whose file names to look for in a
-    folder. Raises a TableError if ``spectra`` is none of these, or holds nothing for any row.
+    A key of a mapping is a name in the first of `NAME_COLUMNS` there is (numbers compare as text), else, if
+    an integer, a row number. Integers of which only some are names, and keys that reach one row twice, are
+    refused. Raises a TableError if ``spectra`` is none of these, or holds nothing for any row.
     """
     if spectra is None:
         return [None] * len(table)
@@ -238,10 +235,8 @@ def _mission_of(spectrum):
 
 def open_spectrum(entry: XraySpectrum | str | Path) -> tuple[XraySpectrum | None, int, str]:
     """
-    Read one entry of `resolve_spectra`, with the mission's default response if it has none.
-
-    Nothing is raised: gives the spectrum, or None; flags to add to the row; why it cannot be used, or what
-    was assumed, else an empty text.
+    Read an entry of `resolve_spectra`, with the mission's default response if it has none. Nothing is raised:
+    gives the spectrum or None, flags to add to the row, and why it cannot be used, or what was assumed.
     """
     try:
         spectrum = (entry if isinstance(entry, XraySpectrum) else

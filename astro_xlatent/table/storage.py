@@ -1,11 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-Keeping a table's values, types and masks through a file.
-
-What a format or astropy's reader and writer of it would change is put into a form that
-survives, and mended on reading. No format but Parquet tells masked text from empty text; FITS and
-VOTable do not tell masked numbers from NaN: both are read as masked. FITS drops trailing blanks of
-text, VOTable, ECSV and CSV outer ones; CSV has no units, types of integers, or vectors.
+Keeping a table's values, types and masks through a file: what a format, or astropy's reader or writer of it,
+would change is written in a form that survives, and mended on reading. Only Parquet tells masked text from
+empty text; FITS and VOTable read NaN as masked. FITS drops trailing blanks of text, VOTable, ECSV and CSV
+outer ones; CSV has no units, types of integers, or vectors.
 """
 
 import json

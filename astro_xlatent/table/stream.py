@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
 """
-A table file, which may be larger than memory, enriched piece by piece.
-
-New columns of finished pieces lie in files beside the output, so that the same command goes on where a run
-was stopped. At the end the rows of the input are read again and written with their new columns.
+A table file, which may be larger than memory, enriched piece by piece. Finished pieces lie beside the output,
+so that the same command goes on where a run was stopped; at the end input and new columns are joined.
 """
 
 import json
@@ -36,12 +34,9 @@ def enrich_file(path: str | Path, out: Path, enrich: Callable[[Table], Table],
                 settings: Mapping[str, object], *, hdu: str | int | None = None, whole: bool = False,
                 select: Callable[[Table], np.ndarray] | None = None, progress: bool = False) -> Table:
     """
-    Enrich a table file piece by piece, or go on with what a stopped run has left in ``OUT.parts``.
-
-    ``enrich`` takes the table of a piece and gives it with the new columns, which depend on ``settings``
-    (JSON): only a run with the same ones goes on. ``select`` tells which rows of a piece to keep; with
-    ``whole`` all rows are one piece. Gives ``xl_flag`` of all rows, the first row's ``xl_reason`` in all,
-    and the metadata. Raises a `TableError` where it cannot read, write, or go on.
+    Enrich a table file piece by piece, or go on with what a stopped run with the same ``settings`` (JSON) has
+    left in ``OUT.parts``. ``select`` tells which rows of a piece to keep; with ``whole`` all are one piece.
+    Gives all rows' ``xl_flag``, the first ``xl_reason``, and the metadata. Raises a `TableError`.
     """
     settings = {"version": package_version(), "piece": PIECE, "table": str(Path(path).resolve()),
                 "hdu": hdu, **settings}
@@ -148,9 +143,8 @@ class _Run:
 
 def _witness(table, before):
     """
-    Some rows of all tables so far that make a writer decide as all rows would: in front of any of these
-    tables they give every column the type and the mask that it has in all, and hold its longest text and the
-    extreme integers that are no null value then.
+    Some rows of all tables so far that give every column the type and mask that it has in all, in front of
+    any of these tables, and hold its longest text and the extreme integers that are no null value then.
     """
     rows = table if before is None else vstack([before, table], metadata_conflicts="silent")
     if not len(rows):

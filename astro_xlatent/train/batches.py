@@ -1,9 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE
-"""
-Batches of simulated observations as plain arrays, ready for the encoder.
-
-Workers make them, numpy alone: torch is not needed to simulate.
-"""
+"""Batches of simulated observations as plain arrays for the encoder; workers make them without torch."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -69,11 +65,7 @@ def draw_faults(seed, imperfections):
 
 
 def observation_arrays(bins, sources, width=None):
-    """
-    Everything that a loss needs of observed sources, rows first, padded to ``width`` tokens.
-
-    `token_arrays`, ``teacher_input``, ``class_index``, and `TRUTHS`, NaN where there is none.
-    """
+    """What losses need: `token_arrays`, ``teacher_input``, ``class_index``, `TRUTHS`; ``width`` tokens."""
     missing = (width or bins.n_bins) - bins.n_bins
     arrays = {name: np.pad(a, ((0, 0), (0, missing))) if a.ndim == 2 else a
               for name, a in token_arrays(bins).items()}

@@ -47,10 +47,8 @@ POOL, COMPONENTS = 20000, 24
 
 def calibrate(folder, recipe, settings, log=print):
     """
-    Fit all corrections of `~astro_xlatent.model.calibration.Calibration`, as plain lists.
-
-    Of the networks in ``folder`` / `NETWORKS`, on `LIGHT_BATCHES` times ``settings.calibration_batches``
-    batches of each mode, observed by the ``recipe`` of the training.
+    Fit the tables of `~astro_xlatent.model.calibration.Calibration`, as plain lists, for the networks in
+    ``folder`` / `NETWORKS`, on batches observed by the ``recipe`` of the training.
     """
     config = settings.network()
     teacher = load_modules(config, Path(folder) / NETWORKS, ("teacher",))[0]
@@ -87,11 +85,8 @@ def _bare_model(folder, recipe, config):
 
 def _outputs(state, item):
     """
-    Encoder outputs for the detected of a batch of simulated observations, with the truth, rows first.
-
-    With ``net``, ``target`` (z*) and ``class_index``; if the item is ``whole``, also what needs decoded
-    spectra and takes most of the time: limits of the fluxes, and of spectra ``gof``, ``run`` and
-    ``distance`` (NaN without a measured background).
+    Encoder outputs for the detected of a simulated batch, with ``net``, ``target`` (z*) and the truth; of a
+    ``whole`` item also limits of the fluxes, and of spectra ``gof``, ``run`` and ``distance`` (else NaN).
     """
     (recipe, instruments, model), (mode, counter, whole) = state, item
     seed = stream_seed(recipe.seed, "calibration"), mode == "bands", counter

@@ -30,10 +30,8 @@ _PATIENCE = 20
 
 def encoder_losses(encoder, teacher, arrays, device="cpu", half=False):
     """
-    Terms of the loss of `observation_arrays`, each a mean over rows.
-
-    ``latent`` is minus the log density of the teacher's latents, up to a constant; the others are cross
-    entropies of the heads. ``half`` runs the encoder in brain floats where that is harmless.
+    Terms of the loss of `observation_arrays`: ``latent``, minus the log density of the teacher's latents, and
+    cross entropies of the heads. ``half`` runs the encoder in brain floats where that is harmless.
     """
     tensors = {name: torch.as_tensor(values).to(device) for name, values in arrays.items()}
     with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
@@ -59,10 +57,8 @@ def encoder_losses(encoder, teacher, arrays, device="cpu", half=False):
 def train_encoder(settings, teacher, recipe, folder, *, device="cpu", initial=None, log=print,
                   deadline=math.inf):
     """
-    Train the encoder, or go on from the checkpoint in a folder; gives it and the steps that it had.
-
-    ``initial`` are weights to begin with, by name. At ``deadline``, of `time.monotonic`, or on SIGINT or
-    SIGTERM, the run stops with a checkpoint. The encoder has the running average of the weights, on the CPU.
+    Train, or go on from the folder's checkpoint; gives the encoder (averaged weights) and the steps it had.
+    At ``deadline``, of `time.monotonic`, or on SIGINT or SIGTERM it stops with a checkpoint.
     """
     torch.manual_seed(settings.seed)
     encoder = Encoder(settings.network())

@@ -24,11 +24,7 @@ _MOST_STEPS = 400
 
 
 def _fit_piece(inputs, groups, label, offset, penalty):
-    """
-    Fit one piece for equal frequencies of the classes, under log-odds that others give (n, classes).
-
-    Rows are seen once more with half of their groups unknown.
-    """
+    """Fit a piece, for equal frequencies of classes, on rows with all and with half of their groups known."""
     features = {name: list(inputs.groups[name].names) for name in groups}
     forget = np.random.default_rng(1).random((len(inputs), len(groups))) < 0.5
     x = np.concatenate([design(inputs, features),
@@ -96,9 +92,8 @@ def _fit_pieces(inputs, label, spectrum, pieces, penalty):
 
 def fit_exponents(spectrum: np.ndarray, factors: dict, label: np.ndarray) -> dict:
     """
-    Exponents of the spectrum (n, classes) and of factors of pieces that did not see the rows.
-
-    They minimize two log losses, for equal frequencies of the classes and for the rows' own, and a penalty.
+    Exponents of the spectrum (n, classes) and of factors of pieces that did not see the rows, by log losses
+    for equal frequencies of the classes and for the rows' own, and a penalty.
     """
     names = ["spectrum", *factors]
     logs = np.stack([np.log(np.maximum(spectrum, 1e-6)), *factors.values()])
@@ -123,11 +118,9 @@ def train_evidence(inputs: Inputs, label: np.ndarray, classes: tuple, fold: np.n
                    spectrum: np.ndarray, pieces: dict = PIECES, name: str = "evidence",
                    penalty: float = PENALTY) -> tuple:
     """
-    Train a model on all rows, and its exponents by cross-fitting; gives it and the `CrossFit`.
-
-    ``label`` (n,) are indices in ``classes``; rows of one field of the sky share a ``fold`` (n,), in two of
-    which every class needs rows; ``spectrum`` (n, classes) has the spectrum's probabilities, equal ones
-    where classes are other than its own.
+    Train a model on all rows, and its exponents by cross-fitting; gives it and the `CrossFit`. Rows of one
+    field of the sky share a ``fold``, in two of which every class needs rows; ``spectrum`` (n, classes) has
+    the spectrum's probabilities, equal ones for classes not its own.
     """
     for number, known in enumerate(classes):
         if np.unique(fold[label == number]).size < 2:

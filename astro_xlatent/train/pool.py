@@ -23,10 +23,8 @@ _state = None
 
 def in_order(work, items, workers, setup, arguments=()):
     """
-    Yield ``work(setup(*arguments), item)`` for every item, in their order.
-
-    By ``workers`` fresh processes of one thread, each of which calls ``setup`` once, or here if 0.
-    At most two results a worker are made ahead. `XlatentError` if a worker ends before its work is done.
+    Yield ``work(setup(*arguments), item)`` in order, by ``workers`` processes of one thread, or here if 0. At
+    most two results a worker are made ahead. `XlatentError` if a worker ends before its work is done.
     """
     if not workers:
         yield from map(partial(work, setup(*arguments)), items)

@@ -38,26 +38,24 @@ def train(data, output, settings=None, *, instruments=None, resume=False, finish
     Parameters
     ----------
     data : path-like or None
-        Folder with real ARF and RMF files. The shipped response curves are used besides; if None, alone.
+        Folder with real ARF and RMF files, used beside the shipped response curves.
     output : path-like
         Folder of the run: settings, log, checkpoints and, at the end, ``model/``.
     settings : `~astro_xlatent.train.settings.Settings`, optional
-        Sizes and numbers of steps; by default those of the run that goes on.
+        By default those of the run that goes on.
     instruments : path-like, optional
         File of `prepare_instruments`, instead of the responses of ``data``.
     resume : bool, optional
-        Use what an earlier run left in ``output``. The same device, number
-        of threads and torch version go on bit for bit.
+        Go on in ``output``: with the same device, threads and torch version bit for bit.
     finish : bool, optional
         Train no further: calibrate and export what the run has reached.
     threads : int, optional
-        CPU threads of torch.
+        Of torch.
 
     Returns
     -------
     model_folder : Path or None
-        As `~astro_xlatent.load_model` reads it. None if time or an interrupt
-        ended the run, or no calibration is wanted.
+        None if time or an interrupt ended the run, or no calibration is wanted.
 
     Raises
     ------

@@ -104,11 +104,7 @@ def _stored(folder):
 
 
 def keep_settings(folder, settings, instruments):
-    """
-    Write the settings of a run, and the digest of its instruments, into its folder; gives them.
-
-    `ParameterError` if one differs from those there that the steps so far depend on.
-    """
+    """Write and give settings and digest of a run; `ParameterError` where its steps so far had others."""
     stored, old = _stored(folder), stored_settings(folder)
     # Left open it is that of the run, known since.
     settings = replace(settings, latent_space=settings.latent_space or old.latent_space)

@@ -48,10 +48,9 @@ _AREAS = np.stack([np.exp(-0.5 * (np.log(_CENTER / peak) / width) ** 2)
 
 def training_batch(seed, counter, instruments, plan=PLAN, see=None):
     """
-    Draw one batch: ``(bins, sources)`` for every part of the plan; the same seed and counter give the same.
-
-    ``see(spectra, instrument)`` gives the spectra that really fall on the detector whose response the
-    reader is told (`astro_xlatent.simulate.imperfections`); ``sources`` stay the true ones.
+    ``(bins, sources)`` for every part of the plan, by seed and counter alone. ``see(spectra, instrument)``
+    gives what really falls on the detector (`astro_xlatent.simulate.imperfections`); ``sources`` stay the
+    true ones.
     """
     rng = np.random.default_rng([seed, counter])
     return [_draw_part(part, instruments, rng, see) for part in plan]
@@ -74,10 +73,8 @@ def _draw_part(part, instruments, rng, see):
 
 def observe_full(mode, spectra, instruments, rng, folding=True, see=None, mission=None):
     """
-    Observe every source (rows, n_energy) with an instrument of its own chunk, unmerged.
-
-    ``mode`` is 'bands', as catalogs publish them, or 'spectra' on the fine grid. Gives `EnergyBins`, for
-    spectra, if ``folding``, matrices (rows, N_FINE, n_energy) in cm2 s, 0.7 MB a row, and all missions.
+    Observe sources (rows, n_energy), an instrument a chunk, as catalogs' 'bands' or unmerged 'spectra': bins,
+    for spectra, if ``folding``, matrices (rows, N_FINE, n_energy) in cm2 s, 0.7 MB a row, and all missions.
     """
     pieces, matrices, missions = [], [], []
     for start in range(0, len(spectra), CHUNK):
@@ -108,11 +105,7 @@ def _read(pieces, missions, rng):
 
 
 def teacher_input(spectrum):
-    """
-    Square roots of 100 expected counts through either of two reference areas, float32 (rows, 2 * N_FINE).
-
-    ``spectrum`` (rows, n_energy) has incident photons per grid bin, with any normalization.
-    """
+    """Square roots of 100 expected counts through two reference areas, float32 (rows, 2 * N_FINE)."""
     flux = np.asarray(spectrum, np.float32)
     flux = (flux / flux.sum(axis=1, keepdims=True)) @ _WEIGHTS  # (rows, N_FINE)
     counts = flux[:, None, :] * _AREAS

@@ -29,11 +29,7 @@ def new_decoder(config):
 
 
 def expected_cash(decoded, true, matrix):
-    """
-    Expected excess (B,) of the Cash statistic of decoded over true spectra (B, E), any normalization.
-
-    2 sum(m - t + t log(t / m)) of counts folded by ``matrix`` (bins, E).
-    """
+    """Expected Cash excess (B,), 2 sum(m - t + t log(t / m)), of decoded over true spectra (B, E)."""
     t, m = _counts(true, matrix), _counts(decoded, matrix)
     return 2 * (m - t + t * torch.log(t / m)).sum(-1)
 
@@ -46,10 +42,8 @@ def _counts(spectrum, matrix):
 
 def train_teacher(config, pool, matrices, n_steps, log=print, seed=0, batch=512, decoder=None):
     """
-    Train teacher and decoder on noise-free incident spectra, seen through responses (bins, n_energy).
-
-    ``decoder`` is trained instead of a new one; it needs buffers ``rotation`` and ``offset``. The latents
-    come out whitened, ordered by the Cash they explain, signs fixed.
+    Train teacher and decoder, new or given (with buffers ``rotation`` and ``offset``), on noise-free spectra
+    seen through responses (bins, n_energy). Latents come out whitened, ordered by the Cash they explain.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)

@@ -37,10 +37,8 @@ def _with_reflection(spectrum, iron_ew, redshift):
 
 def agn(draw):
     """
-    Active nuclei: power law, reflection with Fe K, soft excess, scattered light.
-
-    Intrinsic columns are log-normal for type 1, flat in the logarithm for type 2. Obscured nuclei
-    show a fraction of the unabsorbed power law scattered into the line of sight (Gupta et al. 2021).
+    Power law, reflection with Fe K, soft excess. Columns are log-normal for type 1, log-uniform for type 2,
+    which show a scattered fraction of the unabsorbed power law (Gupta et al. 2021).
     """
     z = draw.spread("redshift", 0.003, 5.0)
     gamma = draw.normal(draw["gamma_mean"], draw["gamma_sd"], 1.0, 3.2)

@@ -44,10 +44,8 @@ def _component(draw):
 
 def generic(draw):
     """
-    One or two components behind a screen, some of it at redshift or leaking.
-
-    Columns are uniform in the logarithm from 1e18 to 1e24; half of the sources have a second component of
-    0.03 to 3 times the flux of the first, a fifth leak 0.3 to 30 percent of their light past the screen.
+    One or two components (the second of 0.03 to 3 times the flux), columns log-uniform from 1e18 to 1e24,
+    some at redshift; a fifth leak 0.3 to 30 percent of their light past the screen.
     """
     first, gamma, kt = _component(draw)
     second, gamma2, kt2 = _component(draw)

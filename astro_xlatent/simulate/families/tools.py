@@ -39,11 +39,7 @@ class Draft:
 
 
 class Draw:
-    """
-    Random numbers for ``n`` sources of a family, all of shape (n,), and its class's ``parameters``.
-
-    The order of the draws belongs to a family: what is simulated for a seed depends on it.
-    """
+    """Random numbers (n,), and a class's ``parameters``; what a seed gives depends on the order of draws."""
 
     def __init__(self, n, rng, parameters=None):
         self.n, self.rng, self.parameters = n, rng, parameters or {}
@@ -95,9 +91,8 @@ def add_flux(base, other, ratio, low=0.5, high=2.0):
 
 def hot_plasma(kt, metals, redshift=0.0):
     """
-    Collisional plasma (n, N_ENERGY), see `astro_xlatent.physics.plasma.plasma`, also hotter than its table.
-
-    Above it the hottest entry is stretched as a bremsstrahlung continuum, exp(-E / kt); lines are weak there.
+    `astro_xlatent.physics.plasma.plasma`, (n, N_ENERGY); above its table the hottest entry is stretched as a
+    bremsstrahlung continuum, exp(-E / kt): lines are weak there.
     """
     low, high = PLASMA_KT_RANGE
     inside = np.clip(kt, 1.001 * low, 0.999 * high)
