@@ -37,7 +37,7 @@ class Chunk:
 
     rows: np.ndarray  # (n,), row numbers in the table
     flags: np.ndarray  # (n,), int64, from reading
-    reasons: np.ndarray  # (n,), objects: what is missing or was assumed, in words; mostly empty
+    reasons: np.ndarray  # (n,), objects: what the flags mean here, in words; mostly empty
     missions: np.ndarray  # (m,), str; empty where no mission knows telescope and instrument
     bins: EnergyBins  # of m rows
     matrices: np.ndarray | None = None  # folding matrices, (m, bins, n_energy), in cm2 s; None for bands
