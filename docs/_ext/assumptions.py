@@ -49,7 +49,7 @@ NOT_FLAGGED = {
     "events/channels.py:quality": "a channel without energies is marked bad",
     "events/regions.py:_read_text": "image coordinates come with a warning",
     "events/regions.py:read_region": "text that names no file is read as a region itself, or refused",
-    "table/add_latents.py:_choose_mission": "the mission's reader sets the flag where it uses the user's error",
+    "table/add_latents.py:_choose_mission": "the reader sets the flag where it uses the user's error",
     "table/sources.py:_binned": "the caller sets the flag with the reason that is returned",
     "table/stream.py:_parts_folder": "a system without locks of files lets two runs of one output race",
     "table/arrow.py:__init__": "a file that cannot be read is named in the error at the end",
