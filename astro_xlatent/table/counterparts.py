@@ -53,9 +53,9 @@ def read_counterparts(table, error=0.0) -> "Counterparts":
     Read the counterparts of every row.
 
     A survey of which the table has no column is unknown. Where its columns are there but empty it counts as
-    searched with no result (`Flag.COUNTERPART_ASSUMED_NONE`), for so cross-matches are written. A column of the
-    number of candidates (``gaia_n``, ``tmass_n``, ``allwise_n``) tells for sure: 0 means none, masked means
-    that nobody looked.
+    searched with no result (`Flag.COUNTERPART_ASSUMED_NONE`), for so cross-matches are written. A column of
+    the number of candidates (``gaia_n``, ``tmass_n``, ``allwise_n``) tells for sure: 0 means none, masked
+    means that nobody looked.
 
     Parameters
     ----------
