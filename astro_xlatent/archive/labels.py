@@ -50,8 +50,7 @@ def fetch_labels(*, nh_gal=True):
     Parameters
     ----------
     nh_gal : bool, optional
-        Also ask the CSC (release 2.0) for the Galactic columns, which VizieR's table lacks; masked on
-        failure.
+        Also ask the CSC (release 2.0) for the Galactic columns, which VizieR lacks; masked on failure.
 
     Returns
     -------
