@@ -50,8 +50,7 @@ def fetch_labels(*, nh_gal=True):
     Parameters
     ----------
     nh_gal : bool, optional
-        Also ask the CSC (release 2.0) for the Galactic columns, which VizieR's table lacks; masked on
-        failure.
+        Also ask the CSC (release 2.0) for the Galactic columns, which VizieR lacks; masked on failure.
 
     Returns
     -------
@@ -70,10 +69,12 @@ def fetch_labels(*, nh_gal=True):
     XlatentWarning
         If ``nh_gal`` could not be had, or for some sources only.
 
-    Notes ----- The published fluxes are averages over observations, rounded to about the first digit of the
-    errors. They weigh the observations of a variable source differently in every band, which bends its
-    colors. The authors' ``flux_aper90_mean_*``, which `~astro_xlatent.missions.csc.CSC` prefers where a table
-    has both, are not in it: scores on one are not those on the other.
+    Notes
+    -----
+    The published fluxes are averages over observations, rounded to about the first digit of the errors. They
+    weigh the observations of a variable source differently in every band, which bends its colors. The
+    authors' ``flux_aper90_mean_*``, which `~astro_xlatent.missions.csc.CSC` prefers where a table has both,
+    are not in it: scores on one are not those on the other.
     """
     with open_session() as session:
         service = vizier_service(session)

@@ -130,9 +130,8 @@ def spectral_evidence(first: tuple[np.ndarray, np.ndarray], second: tuple[np.nda
                       population: tuple[np.ndarray, np.ndarray] | None = None,
                       ) -> tuple[np.ndarray, np.ndarray]:
     """
-    ln of the Bayes factor of one source against two of the population (mean and covariance; by default N(0,
-    1)) for pairs of posteriors, (n, 8) and (n, 8, 8), and the significance of the difference in sigma, at
-    most 37.
+    ln of the Bayes factor of one source against two of the population (its mean and covariance), for pairs
+    of posteriors, (n, 8) and (n, 8, 8), and the significance of the difference in sigma, at most 37.
 
     With likelihoods L = q / N(0, 1), each widened by half of the variability, and the population p: log of
     the integral of L1 L2 p, less those of L1 p and of L2 p (Budavari & Szalay 2008, ApJ 679, 301). The

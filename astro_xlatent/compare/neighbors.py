@@ -42,9 +42,8 @@ def neighbors(table: Table, source: int | Row | ArrayLike, k: int = 10) -> Table
     Returns
     -------
     found : `~astropy.table.Table`
-        Rows of ``table``, nearest first, source by source, with ``xn_query`` (number of the source among
-        those given), ``xn_row`` (row number in ``table``) and ``xn_distance``, the root of ``|m_1 - m_2|^2 +
-        tr C_1 + tr C_2``, in front.
+        Rows of ``table``, nearest first, source by source; in front ``xn_query`` (number of the source),
+        ``xn_row`` (row number) and ``xn_distance``, the root of ``|m_1 - m_2|^2 + tr C_1 + tr C_2``.
 
     Raises
     ------
@@ -95,8 +94,7 @@ def outliers(table: Table, n: int = 20, *, k: int = 5,
     Returns
     -------
     found : `~astropy.table.Table`
-        Rows of ``table``, most isolated first, with ``xn_row``, the row number, and ``xn_isolation`` in
-        front.
+        Rows of ``table``, most isolated first; in front ``xn_row``, the row number, and ``xn_isolation``.
 
     Raises
     ------

@@ -92,8 +92,8 @@ def combine(observations: Table | Row | Sequence, *, class_weights: Mapping | Ar
 
     Class probabilities are not multiplied: sources of a class differ, and seeing the same unusual one ten
     times is not ten times the evidence. The logarithms of probability over prior are averaged, each with its
-    information (relative entropy to the prior) I_k as weight, and their mean raised by 1 + `CLASS_GAIN` (1 -
-    1/K') with K' = sum(I)^2 / sum(I^2).
+    information (relative entropy to the prior) I_k as weight, and their mean raised by
+    1 + `CLASS_GAIN` (1 - 1/K') with K' = sum(I)^2 / sum(I^2).
 
     ``chi2`` compares the likelihoods' means with their weighted mean. Directions with less than
     `~astro_xlatent.compare.evidence.MIN_INFORMATION` get the error that belongs to it, and so count as less

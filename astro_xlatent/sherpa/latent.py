@@ -62,9 +62,11 @@ class LatentSpectrum(Additive):
     norm
         Photon flux in 0.5-7 keV, photons/cm2/s.
 
-    Notes ----- Photons in bins of 10 eV from 0.1 to 12 keV are spread evenly over Sherpa's bins; there is
-    nothing outside. Latents of faint sources are poorly constrained by counts alone: use `sample`, which
-    knows how sources are distributed.
+    Notes
+    -----
+    Photons in bins of 10 eV from 0.1 to 12 keV are spread evenly over Sherpa's bins; there is nothing
+    outside. Latents of faint sources are poorly constrained by counts alone: use `sample`, which knows how
+    sources are distributed.
 
     Examples
     --------

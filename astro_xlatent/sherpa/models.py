@@ -225,8 +225,10 @@ class XLApec(Additive):
     norm
         1e-14 / (4 pi (D_A (1 + z))^2) times the integral of n_e n_H dV (cgs).
 
-    Notes ----- From AtomDB 3.0.9 in bins of 10 eV, 0.1 to 12 keV. Abundances are Wilms et al. (2000) unless
-    `abundances` is set to ``"angr"`` (Sherpa's default for XSPEC models) or ``"aspl"``.
+    Notes
+    -----
+    From AtomDB 3.0.9 in bins of 10 eV, 0.1 to 12 keV. Abundances are Wilms et al. (2000) unless `abundances`
+    is set to ``"angr"`` (Sherpa's default for XSPEC models) or ``"aspl"``.
     """
 
     _limits = (ENERGY_EDGES[0], ENERGY_EDGES[-1])

@@ -54,15 +54,18 @@ def predict(id: object = None, session: Session | None = None, *, model: Model |
     SpectrumError, ResponseError
         If data or response are missing or the filter leaves nothing.
 
-    Notes ----- Only noticed channels are used, rebinned to half the resolution of a CCD whatever their
-    grouping. A background data set is taken into account whether it is subtracted, modeled or neither. The
-    session stays as it is.
+    Notes
+    -----
+    Only noticed channels are used, rebinned to half the resolution of a CCD whatever their grouping. A
+    background data set is taken into account, subtracted or not; a background model is not. The session stays
+    as it is.
 
     Examples
     --------
     >>> from sherpa.astro import ui  # doctest: +SKIP
     >>> from astro_xlatent.sherpa import predict
     >>> ui.load_pha("acisf04938_000N002_r0043_pha3.fits")  # doctest: +SKIP
+    >>> ui.notice(0.5, 7)  # doctest: +SKIP
     >>> predict()["xl_class", "xl_nh", "xl_gof"]  # doctest: +SKIP
     """
     ids, session = resolve(id, session)
