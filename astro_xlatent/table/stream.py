@@ -104,7 +104,7 @@ class _Run:
         self.reason = self.reason or (str(new["xl_reason"][0]) if len(new) else "")
         self.meta = self.meta or {key: new.meta[key] for key in _KEPT_META if key in new.meta}
         if "XLRECIPE" in self.meta:
-            for name, rows in re.findall(r"(\S[^,]*) (\d+)", new.meta.get("XLRECIPE", "")):
+            for name, rows in re.findall(r"(?:^|, )(.+?) (\d+)(?=, |$)", new.meta.get("XLRECIPE", "")):
                 self.recipes[name] += int(rows)
             recipes = ", ".join(f"{name} {rows}" for name, rows in self.recipes.most_common())
             self.meta["XLRECIPE"] = recipes or "none"
