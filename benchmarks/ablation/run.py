@@ -74,7 +74,7 @@ def ablation_results(results, facts):
     Parameters
     ----------
     results : list of dict
-        From `~benchmarks.ablation.variants.run_ablation`.
+        From `~benchmarks.ablation.experiment.run_ablation`.
     facts : dict
         For the head of the report.
 
@@ -183,7 +183,8 @@ def main(argv=None):
 
     import torch
 
-    from benchmarks.ablation.variants import VARIANTS, AblationSettings, run_ablation
+    from benchmarks.ablation.experiment import run_ablation
+    from benchmarks.ablation.variants import VARIANTS, AblationSettings
 
     args = _parser().parse_args(argv)
     torch.set_num_threads(args.threads)

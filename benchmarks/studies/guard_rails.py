@@ -2,10 +2,9 @@
 """
 Do the guard rails hold: is what the model does not know called odd?
 
-Every kind of `benchmarks.studies.oddities` is observed with 1,000 counts
-and more, and counted where a statistic falls beyond the threshold that 5 % of
-ordinary simulations of the same counts pass. Only spectra with a measured
-background are judged, as the package does.
+Every kind of `benchmarks.studies.oddities` is observed with 1,000 counts and more, and counted where a
+statistic falls beyond the threshold that 5 % of ordinary simulations of the same counts pass. Only
+spectra with a measured background are judged, as the package does.
 """
 
 from dataclasses import replace

@@ -14,6 +14,7 @@ from astro_xlatent.model.tokens import to_tensors
 from astro_xlatent.simulate.instruments import prepare
 from astro_xlatent.spectra.bins import FINE_EDGES
 from astro_xlatent.train.stream import CHUNK
+from benchmarks.ablation import experiment
 from benchmarks.ablation import variants as ablation
 from benchmarks.ablation.data import draw_observation, flat_area, observe
 from benchmarks.ablation.paper_style import PAPER_EDGES, PaperAutoencoder, paper_input, to_fine_grid
@@ -183,11 +184,11 @@ def run(instruments, tmp_path_factory):
     """A run of some variants, and its folder."""
     folder = tmp_path_factory.mktemp("ablation")
     patch = pytest.MonkeyPatch()
-    patch.setattr(ablation, "default_instruments", lambda: instruments)
+    patch.setattr(experiment, "default_instruments", lambda: instruments)
     names = (ablation.BASELINE, ablation.REFERENCE, "paper-style", "no teacher", "plain MLP decoder",
              "no heads")
     for name in names:
-        results = ablation.run_ablation(folder, TINY, only=name, log=lambda line: None)
+        results = experiment.run_ablation(folder, TINY, only=name, log=lambda line: None)
     yield folder, results
     patch.undo()
 
@@ -210,19 +211,19 @@ def test_a_cut_run_goes_on(run):
     """What is done is not done again, whole files appear only, and other settings are refused."""
     folder, results = run
     before = {p: p.stat().st_mtime_ns for p in folder.glob("variant-*.json")}
-    again = ablation.run_ablation(folder, TINY, only=ablation.REFERENCE, log=lambda line: None)
+    again = experiment.run_ablation(folder, TINY, only=ablation.REFERENCE, log=lambda line: None)
     assert again == results
     assert before == {p: p.stat().st_mtime_ns for p in folder.glob("variant-*.json")}
     assert not list(folder.glob("*.tmp"))
     with pytest.raises(ParameterError, match="steps 2 there, 3 now"):
-        ablation.run_ablation(folder, ablation.AblationSettings(**(vars(TINY) | {"steps": 3})))
+        experiment.run_ablation(folder, ablation.AblationSettings(**(vars(TINY) | {"steps": 3})))
     with pytest.raises(ParameterError, match="no heads"):
-        ablation.run_ablation(folder, TINY, only="no such variant")
+        experiment.run_ablation(folder, TINY, only="no such variant")
 
 
 def test_same_run_same_scores(run, instruments, tmp_path):
     """A variant trained again elsewhere gets the same scores."""
-    results = ablation.run_ablation(tmp_path, TINY, only="no heads", log=lambda line: None)
+    results = experiment.run_ablation(tmp_path, TINY, only="no heads", log=lambda line: None)
     first = next(r for r in run[1] if r["name"] == "no heads")
     assert results[0]["scores"] == first["scores"]
 
